@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace holdfast {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+/// SHA-256, with OpenSSL's algorithm fetched once and a context per thread. Any thread.
+[[nodiscard]] Digest sha256(std::string_view bytes);
+/// HMAC-SHA-256. Any thread.
+[[nodiscard]] Digest hmac_sha256(std::string_view key, std::string_view bytes);
+/// Compares in a time that depends on the lengths alone.
+[[nodiscard]] bool constant_time_equal(std::string_view a, std::string_view b) noexcept;
+/// Overwrites before freeing: for keys and passwords.
+void wipe(std::string& secret) noexcept;
+
+/// OpenSSL's generator. Aborts the process when it cannot give random bytes. Any thread.
+void random_bytes(std::span<std::uint8_t> out);
+[[nodiscard]] std::string random_string(std::size_t bytes);
+[[nodiscard]] std::uint64_t random_u64();
+
+[[nodiscard]] inline std::string_view view(const Digest& digest) noexcept {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+}  // namespace holdfast

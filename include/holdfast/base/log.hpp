@@ -1,0 +1,68 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace holdfast::log {
+
+enum class Level { debug, info, warn, error };
+
+/// One member of an event's line. The value is escaped; secrets, tokens, passwords and message
+/// texts never belong here.
+struct Field {
+  std::string_view name;
+  std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool> value;
+
+  Field(std::string_view n, std::string_view v) : name(n), value(v) {}
+  Field(std::string_view n, const std::string& v) : name(n), value(std::string_view(v)) {}
+  Field(std::string_view n, const char* v) : name(n), value(std::string_view(v)) {}
+  Field(std::string_view n, bool v) : name(n), value(v) {}
+  Field(std::string_view n, double v) : name(n), value(v) {}
+  template <std::integral T>
+  Field(std::string_view n, T v) : name(n) {
+    if constexpr (std::is_signed_v<T>) {
+      value = static_cast<std::int64_t>(v);
+    } else {
+      value = static_cast<std::uint64_t>(v);
+    }
+  }
+};
+
+struct Options {
+  Level level = Level::info;
+  bool json = true;  ///< else text for people
+};
+
+/// Starts the log's own thread; before it, events go out synchronously. Call once, from main.
+void start(const Options& options);
+/// Writes what is queued and ends the thread.
+void stop();
+/// Changes the level while running. Any thread.
+void set_level(Level level);
+[[nodiscard]] bool enabled(Level level) noexcept;
+
+/// One line: `{"time":"…","level":"info","event":"listening",…}`. Never blocks: when the queue is
+/// full the oldest line is dropped and counted. Any thread.
+void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
+
+inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::debug)) write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::info)) write(Level::info, event, fields);
+}
+inline void warn(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::warn)) write(Level::warn, event, fields);
+}
+inline void error(std::string_view event, std::initializer_list<Field> fields = {}) {
+  if (enabled(Level::error)) write(Level::error, event, fields);
+}
+
+/// Lines dropped since `start`.
+[[nodiscard]] std::uint64_t dropped() noexcept;
+
+}  // namespace holdfast::log

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace holdfast::delivery {
+
+/// RFC 6455 section 7.4 and the gateway's own (4000 and up).
+enum class CloseCode : std::uint16_t {
+  normal = 1000,
+  going_away = 1001,
+  protocol_error = 1002,
+  unsupported_data = 1003,
+  invalid_payload = 1007,
+  policy_violation = 1008,
+  too_big = 1009,
+  access_ended = 4401,
+  too_many_connections = 4408,
+};
+
+/// What a connection tells its mailbox, in the order in which it happened. All on the mailbox's
+/// shard. After `on_closed` nothing more comes.
+class ConnectionEvents {
+ public:
+  virtual ~ConnectionEvents() = default;
+  /// A Pong's bytes, at most 125.
+  virtual void on_pong(std::string_view bytes) = 0;
+  /// A complete text message, valid UTF-8.
+  virtual void on_text(std::string_view text) = 0;
+  /// The connection is gone, whoever ended it. Comes exactly once, and last.
+  virtual void on_closed() = 0;
+};
+
+/// One open WebSocket, as its mailbox sees it. Commands are ordered; none blocks, none calls an
+/// event from inside itself. What is written gathers in memory until `flush`. All on the mailbox's
+/// shard.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  /// Begins reading; events go to `events`, which outlives `on_closed`.
+  virtual void start(ConnectionEvents& events) = 0;
+  /// One text frame, never fragmented.
+  virtual void write_text(std::string_view frame) = 0;
+  /// One Ping frame, at most 125 bytes.
+  virtual void write_ping(std::string_view bytes) = 0;
+  /// Hands everything written to the kernel, in one call where it fits.
+  virtual void flush() = 0;
+  /// Bytes written that the peer has not taken: the gathering buffer and the socket's send queue.
+  [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  /// Sends a Close after what was written and waits shortly for the peer's. Events still come.
+  virtual void close(CloseCode code, std::string_view reason) = 0;
+  /// Ends it at once, without a Close.
+  virtual void abort() = 0;
+};
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/connection.hpp>
+#include <holdfast/delivery/execution.hpp>
+#include <holdfast/delivery/message.hpp>
+#include <holdfast/delivery/message_store.hpp>
+
+namespace holdfast::delivery {
+
+enum class FrameFormat : std::uint8_t {
+  payload,      ///< `{"Payload":"<message>"}`, the cloud system's
+  raw,          ///< the bare text
+  holdfast_v1,  ///< subprotocol `holdfast.v1`: ids, sequence, acknowledgements by the client
+};
+
+/// Which of a user's connections receive.
+enum class Policy : std::uint8_t { all, latest };
+/// What settles a message on connections without `holdfast.v1`.
+enum class Acknowledge : std::uint8_t { pong, client };
+
+/// Bounds and waits of delivery; `config/holdfast.json` explains each.
+struct Limits {
+  Milliseconds ack_wait{100};
+  Milliseconds ack_timeout{10'000};
+  Milliseconds idle_ping{45'000};
+  Milliseconds close_wait{2'000};
+  std::size_t tail_messages = 256;
+  std::size_t tail_bytes = 1 << 20;
+  std::size_t credit_messages = 256;
+  std::size_t credit_bytes = 1 << 20;
+  std::size_t fence_bytes = 64 << 10;
+  std::size_t fences = 4;
+  std::size_t first_page_bytes = 64 << 10;
+  std::size_t connections_per_user = 8;
+  std::int64_t pending_messages = 10'000;
+  std::int64_t pending_bytes = 64 << 20;
+  Seconds message_ttl{14 * 24 * 3600};
+  Seconds deduplication_window{300};
+  std::size_t deduplication_keys = 1'000'000;  ///< live keys in memory, per shard
+  std::size_t executions = 4096;               ///< kept, per shard
+  Seconds ceiling_ahead{60};
+  Policy policy = Policy::all;
+  Acknowledge acknowledge = Acknowledge::pong;
+};
+
+/// One number of each kind, for `status` and metrics.
+struct Stats {
+  std::uint64_t accepted = 0;
+  std::uint64_t delivered = 0;  ///< answered DELIVERED
+  std::uint64_t stored = 0;     ///< answered STORED
+  std::uint64_t elided = 0;     ///< delivered without touching the disk
+  std::uint64_t rejected = 0;
+  std::uint64_t deduplicated = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t flushed = 0;   ///< sent from a page read
+  std::uint64_t timeouts = 0;  ///< connections closed for want of progress
+  std::size_t mailboxes = 0;
+  std::size_t connections = 0;
+  std::int64_t pending_messages = 0;
+  std::int64_t pending_bytes = 0;
+};
+
+/// All mailboxes of one shard. Every call, and every completion, on that shard.
+class Mailboxes {
+ public:
+  virtual ~Mailboxes() = default;
+
+  /// SendMessage. Answers when the message is acknowledged, committed, or refused; a refusal may
+  /// come inside the call.
+  virtual void send(SendRequest request, Completion<SendOutcome> done) = 0;
+  /// One user's entries of a batch, in order: after an `unavailable` or `limit_exceeded`, the later
+  /// ones fail alike.
+  virtual void send_all(std::vector<SendRequest> requests,
+                        Completion<std::vector<SendOutcome>> done) = 0;
+
+  /// Makes an open connection (its 101 is written) one of the user's, starts it, and catches it up
+  /// (SendUnsentMessages). During shutdown it is closed with 1001 instead.
+  virtual void attach(ConnectionInfo info, FrameFormat format,
+                      std::shared_ptr<Connection> connection) = 0;
+  /// Closes one connection; false when there is none of that id here.
+  virtual bool close(const ConnectionId& id, CloseCode code, std::string_view reason) = 0;
+  /// Closes all of a user's connections.
+  virtual void close_all(const UserId& user, CloseCode code, std::string_view reason) = 0;
+
+  /// Runs waits that are due and the sweeps. The shard calls it every 10 ms.
+  virtual void tick() = 0;
+
+  [[nodiscard]] virtual Stats stats() const = 0;
+  [[nodiscard]] virtual std::vector<ConnectionInfo> connections(std::size_t limit) const = 0;
+  /// The newest first; of one user, or of one message, or all.
+  [[nodiscard]] virtual std::vector<Execution> executions(const ExecutionFilter& filter,
+                                                          std::size_t limit) const = 0;
+  /// What a user has pending by this shard's count.
+  [[nodiscard]] virtual PendingTotals pending(const UserId& user) const = 0;
+
+  /// The first half of a shutdown: refuses new work, writes no more, awaits fences for at most
+  /// `close_wait`, stores the rest and answers it. `done` runs when nothing is unanswered.
+  virtual void drain(Task done) = 0;
+  /// The second: closes every connection with 1001, still taking Pongs, then applies deletes.
+  /// `done` runs when all are gone and every delete was handed to the store.
+  virtual void close_connections(Task done) = 0;
+};
+
+struct MailboxesOptions {
+  Limits limits;
+  std::size_t shard = 0;
+  Sequence ceiling = 0;  ///< committed; the counter starts at this or the clock
+  std::vector<std::pair<UserId, PendingTotals>> pending;  ///< of this shard's users
+  std::vector<DeduplicationRecord> deduplication;         ///< likewise
+};
+
+/// `executor` is the shard itself; it is used to flush once per loop turn.
+[[nodiscard]] std::unique_ptr<Mailboxes> make_mailboxes(MailboxesOptions options,
+                                                        const Clock& clock, Executor& executor,
+                                                        MessageStore& messages,
+                                                        ConnectionStore& connections);
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/message.hpp>
+
+namespace holdfast::delivery {
+
+/// A place in the store's bounded queue, taken before anything is sent so that nothing can block
+/// later. Given back when it is destroyed; an insert or record carries it until it completes.
+class Reservation {
+ public:
+  Reservation() = default;
+  /// `release` runs exactly once, on whatever thread ends the reservation.
+  explicit Reservation(Task release) : release_(std::move(release)) {}
+  Reservation(Reservation&& other) noexcept : release_(std::exchange(other.release_, nullptr)) {}
+  Reservation& operator=(Reservation&& other) noexcept {
+    if (this != &other) {
+      reset();
+      release_ = std::exchange(other.release_, nullptr);
+    }
+    return *this;
+  }
+  ~Reservation() { reset(); }
+
+  void reset() {
+    if (auto release = std::exchange(release_, nullptr)) release();
+  }
+  [[nodiscard]] explicit operator bool() const { return static_cast<bool>(release_); }
+
+ private:
+  Task release_;
+};
+
+/// What a page read brings.
+struct Page {
+  std::vector<MessagePtr> messages;  ///< rising by sequence
+  bool end = true;                   ///< there is no further row in the range that was asked for
+  PendingTotals expired;             ///< moved to the dead letters by this read
+};
+
+/// Which rows a page read looks at.
+struct PageQuery {
+  UserId user;
+  Sequence above = 0;        ///< exclusive
+  Sequence up_to = 0;        ///< inclusive
+  std::size_t messages = 0;  ///< at most; at least one row comes if there is one
+  std::size_t bytes = 0;     ///< at most, but for the first row
+  /// Rows above this that are past their lifetime move to the dead letters; nullopt expires
+  /// nothing.
+  std::optional<Sequence> expire_above;
+  WallTime now;
+};
+
+/// What the mailboxes need to know before the first message.
+struct StartState {
+  Sequence ceiling = 0;
+  std::vector<std::pair<UserId, PendingTotals>> pending;
+  std::vector<DeduplicationRecord> deduplication;  ///< the live ones
+};
+
+/// Where messages rest. One handle per shard: completions run on that shard, in the order of the
+/// calls, and only after the commit that they report. All calls are made on that shard.
+///
+/// When a transaction fails, every insert and record of it is reported `unavailable`, sweeps too;
+/// deletes and page reads are tried again by the store and reported in the end (a delete may be
+/// given up on: `unavailable`).
+class MessageStore {
+ public:
+  virtual ~MessageStore() = default;
+
+  /// A slot for one insert or record; nullopt when the queue is full, or the database too large.
+  [[nodiscard]] virtual std::optional<Reservation> reserve(std::size_t payload_bytes) = 0;
+  /// Slots in all; a user or a key may hold an eighth.
+  [[nodiscard]] virtual std::size_t capacity() const = 0;
+
+  /// Adds a row, its part of the user's totals, and the record of its `deduplicationId` (status
+  /// STORED) in one transaction; with `redrive`, removes the dead letter of the same id too.
+  virtual void insert(MessagePtr message, std::optional<DeduplicationRecord> record, bool redrive,
+                      Reservation reservation, Completion<Result<void>> done) = 0;
+
+  /// Commits the record of a message that was acknowledged before it was stored.
+  virtual void record(DeduplicationRecord record, Reservation reservation,
+                      Completion<Result<void>> done) = 0;
+
+  /// Removes the user's rows in (above, up_to]; answers what was removed.
+  virtual void erase(const UserId& user, Sequence above, Sequence up_to,
+                     Completion<Result<PendingTotals>> done) = 0;
+
+  virtual void read_page(PageQuery query, Completion<Result<Page>> done) = 0;
+
+  /// Moves the user's rows in (above, up_to] that are past their lifetime at `now` to the dead
+  /// letters; answers what was moved. Never run again by the store.
+  virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
+                      Completion<Result<PendingTotals>> done) = 0;
+
+  /// Users with rows past their lifetime at `now`, at most `limit`.
+  virtual void find_expired(WallTime now, std::size_t limit,
+                            Completion<Result<std::vector<UserId>>> done) = 0;
+
+  /// Raises the committed ceiling of sequence numbers to at least `ceiling`.
+  virtual void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) = 0;
+
+  /// Forgets deduplication records committed before `before`.
+  virtual void forget_deduplication(WallTime before, Completion<Result<void>> done) = 0;
+
+  /// Users with pending messages, by user id above `after`, with their totals: for operators.
+  virtual void list_pending(
+      const UserId& after, std::size_t limit,
+      Completion<Result<std::vector<std::pair<UserId, PendingTotals>>>> done) = 0;
+};
+
+/// An open connection, as operators and the connections table see it.
+struct ConnectionInfo {
+  ConnectionId id;
+  UserId user;
+  std::string username;
+  std::string remote_address;
+  std::string user_agent;
+  WallTime connected_at;
+  std::size_t shard = 0;
+};
+
+/// The connections table: written beside the hot path, cleared at start. Nobody waits for it.
+class ConnectionStore {
+ public:
+  virtual ~ConnectionStore() = default;
+  virtual void opened(const ConnectionInfo& info) = 0;
+  virtual void closed(const ConnectionId& id) = 0;
+};
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include <holdfast/delivery/mailboxes.hpp>
+
+namespace holdfast::delivery {
+
+/// Finds a user's home shard and carries calls to it and answers back. A call from the home shard
+/// itself is a direct one; across shards it is one post each way (the executors batch posts).
+class Router {
+ public:
+  struct Shard {
+    Executor* executor;
+    Mailboxes* mailboxes;
+  };
+  explicit Router(std::vector<Shard> shards);
+
+  [[nodiscard]] std::size_t shard_count() const noexcept { return shards_.size(); }
+  /// `hash(user) % workers`. Any thread.
+  [[nodiscard]] std::size_t home(const UserId& user) const noexcept;
+  [[nodiscard]] const Shard& shard(std::size_t index) const { return shards_[index]; }
+
+  /// On shard `from`, where `done` runs too, perhaps inside the call.
+  void send(std::size_t from, SendRequest request, Completion<SendOutcome> done) const;
+  /// Outcomes in the order of `requests`; one post per shard that has any of them. Messages of one
+  /// user keep their order.
+  void send_batch(std::size_t from, std::vector<SendRequest> requests,
+                  Completion<std::vector<SendOutcome>> done) const;
+
+ private:
+  std::vector<Shard> shards_;
+};
+
+/// The home shard of `user` among `shards`: stable across restarts with the same count.
+[[nodiscard]] std::size_t home_shard(const UserId& user, std::size_t shards) noexcept;
+
+}  // namespace holdfast::delivery

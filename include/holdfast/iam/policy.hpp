@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+
+namespace holdfast::iam {
+
+enum class Decision : std::uint8_t { allow, implicit_deny, explicit_deny };
+
+/// One call, as a policy sees it.
+struct PolicyRequest {
+  std::string_view action;    ///< `execute-api:Invoke`
+  std::string_view resource;  ///< an ARN
+  std::string_view source_ip;
+  bool secure_transport = false;
+  WallTime now;
+  std::string_view username;
+};
+
+/// An IAM policy document: Allow and Deny, Action/NotAction, Resource/NotResource with `*` and `?`,
+/// and conditions. What it does not know is refused when it is parsed. Immutable; any thread.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  [[nodiscard]] virtual Decision evaluate(const PolicyRequest& request) const = 0;
+  [[nodiscard]] virtual const std::string& document() const = 0;
+};
+/// `invalid_argument` with the place at fault (`Statement[0].Action`).
+[[nodiscard]] Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document);
+
+/// The policy that allows everything.
+inline constexpr std::string_view kAllowAll =
+    R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]})";
+
+}  // namespace holdfast::iam

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/iam/access_keys.hpp>
+
+namespace holdfast::iam {
+
+using Header = std::pair<std::string_view, std::string_view>;
+
+/// A request as it came, before anything decoded it.
+struct SignedRequest {
+  std::string_view method;
+  std::string_view target;          ///< raw path and query
+  std::span<const Header> headers;  ///< in order, duplicates kept
+  std::string_view body;            ///< de-chunked
+};
+
+/// Why a signature was refused, by AWS's names.
+enum class SignatureErrc : std::uint8_t {
+  missing_authentication_token,
+  incomplete_signature,
+  invalid_signature,
+  unrecognized_client,
+};
+struct SignatureError {
+  SignatureErrc code;
+  std::string message;  ///< AWS's words; never anything that depends on the secret
+};
+
+struct SigV4Options {
+  std::string region = "us-east-1";
+  Seconds window{300};
+};
+
+/// Verifies AWS Signature Version 4, in headers and presigned
+/// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html). Caches derived keys; one
+/// per shard, used by its thread alone.
+class SigV4Verifier {
+ public:
+  virtual ~SigV4Verifier() = default;
+  /// Who signed the request. The checks come in the documented order, the first that fails answers.
+  /// `service`: `execute-api`, `cognito-idp`, `cloudformation`.
+  [[nodiscard]] virtual std::expected<AccessKeyPtr, SignatureError> verify(
+      const SignedRequest& request, std::string_view service) = 0;
+};
+[[nodiscard]] std::unique_ptr<SigV4Verifier> make_sigv4_verifier(
+    SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys);
+
+/// What a client needs to sign.
+struct Credentials {
+  std::string access_key_id;
+  std::string secret_access_key;
+  std::string session_token;  ///< may be empty
+};
+
+/// Signs a request in its headers: answers those to add (`X-Amz-Date`, `Authorization`, …).
+/// `headers` are all that are to be signed, `host` among them.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> sign(const SignedRequest& request,
+                                                                    const Credentials& credentials,
+                                                                    std::string_view region,
+                                                                    std::string_view service,
+                                                                    WallTime now);
+
+/// The canonical request, for tests and for explaining a mismatch to an operator.
+[[nodiscard]] std::string canonical_request(const SignedRequest& request,
+                                            const std::vector<std::string>& signed_headers,
+                                            std::string_view payload_hash);
+
+}  // namespace holdfast::iam

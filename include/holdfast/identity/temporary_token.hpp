@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/stores.hpp>
+
+namespace holdfast::identity {
+
+struct TemporaryTokenOptions {
+  std::string service_name = "holdfast";  ///< `iss` and `aud`
+  Seconds lifetime{30};
+  Seconds drift{5};
+  std::size_t max_outstanding = 8;
+};
+
+/// Issues temporary tokens (`GET /tokens`). One per shard, on the executor of its store handle.
+class Generator {
+ public:
+  virtual ~Generator() = default;
+  /// A token for the user whom these claims prove; answered after its row is committed. Errors:
+  /// `unauthenticated` (user unknown, disabled), `too_many_requests` (8 outstanding),
+  /// `unavailable`.
+  virtual void issue(IdTokenClaims claims, Completion<Result<std::string>> done) = 0;
+};
+[[nodiscard]] std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options,
+                                                        const Clock& clock,
+                                                        std::shared_ptr<KeyRing> ring,
+                                                        UserStore& users, TokenStore& tokens);
+
+/// Who a consumed token admits.
+struct Admission {
+  UserId sub;
+  std::string username;
+};
+
+/// Consumes temporary tokens. One per shard, on the executor of its store handle.
+class Authorizer {
+ public:
+  virtual ~Authorizer() = default;
+  /// Admits at most once per token. Checks all that needs no I/O first, so that garbage costs no
+  /// disk. Every refusal is `unauthenticated`; `unavailable` when the store cannot tell.
+  virtual void consume(std::string token, Completion<Result<Admission>> done) = 0;
+  /// The user once more, at attaching: false when deleted or disabled since.
+  virtual void still_admits(const UserId& sub, Completion<Result<bool>> done) = 0;
+};
+[[nodiscard]] std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options,
+                                                          const Clock& clock,
+                                                          std::shared_ptr<KeyRing> ring,
+                                                          UserStore& users, TokenStore& tokens);
+
+}  // namespace holdfast::identity

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/ids.hpp>
+
+namespace holdfast::identity {
+
+/// Cognito's `UserStatus`.
+enum class UserStatus : std::uint8_t {
+  unconfirmed,
+  confirmed,
+  force_change_password,
+  reset_required
+};
+/// `CONFIRMED`, `FORCE_CHANGE_PASSWORD`, …
+[[nodiscard]] const char* to_string(UserStatus status) noexcept;
+
+/// A user of the pool.
+struct User {
+  UserId sub;            ///< a UUID; the user id of messages and the principal of tokens
+  std::string username;  ///< as it was created; unique without regard to case
+  UserStatus status = UserStatus::confirmed;
+  bool enabled = true;
+  std::string password_hash;  ///< Argon2id, encoded form; empty when none is set
+  /// Counts password changes: a session or challenge of an earlier password is refused.
+  std::int64_t password_version = 0;
+  std::map<std::string, std::string> attributes;  ///< `email`, `custom:…`, never `sub`
+  WallTime created_at;
+  WallTime modified_at;
+};
+
+/// The form under which a username is unique: Unicode case folded for ASCII and Latin, NFC left
+/// alone.
+[[nodiscard]] std::string fold_username(std::string_view username);
+
+}  // namespace holdfast::identity

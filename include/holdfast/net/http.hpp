@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/connection.hpp>
+
+namespace holdfast::net {
+
+/// The header section as it came, before anything decoded or merged it: signatures are verified on
+/// it.
+struct RequestHead {
+  std::string method;
+  std::string target;  ///< raw; never decoded here
+  int minor_version = 1;
+  std::vector<std::pair<std::string, std::string>>
+      headers;                 ///< in order, duplicates kept, names as they came
+  std::string remote_address;  ///< without the port
+  bool secure = false;         ///< came over TLS
+  std::size_t shard = 0;       ///< the shard that serves it
+
+  /// The first value of a header, by name without regard to case; nullptr when there is none.
+  [[nodiscard]] const std::string* header(std::string_view name) const noexcept;
+  /// The path, raw, without the query.
+  [[nodiscard]] std::string_view path() const noexcept;
+  /// The query, raw, without its `?`; empty when there is none.
+  [[nodiscard]] std::string_view query() const noexcept;
+};
+
+struct Request {
+  RequestHead head;
+  std::string body;  ///< de-chunked
+};
+
+struct Response {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>>
+      headers;  ///< without Content-Length, Date, Connection
+  std::string body;
+  bool close = false;  ///< end the connection after it
+};
+
+/// Answers one request: called once, on the request's shard; may be called inside the handler.
+using Responder = std::move_only_function<void(Response)>;
+
+/// How an upgrade goes on once it is accepted.
+struct UpgradeAccepted {
+  std::size_t shard = 0;    ///< where the connection is to live
+  std::string subprotocol;  ///< empty for none
+  std::size_t message_bytes_max = 128 << 10;
+  /// Called on that shard when the 101 is written; the callee calls `start` on the connection, now
+  /// or later, or `abort`.
+  std::move_only_function<void(std::shared_ptr<delivery::Connection>)> on_open;
+};
+/// Decides an upgrade: a response refuses it. Called once, on the request's shard.
+using UpgradeResponder = std::move_only_function<void(std::variant<Response, UpgradeAccepted>)>;
+
+/// What a listener serves. Implemented by `api` and `control`; called on the shard that owns the
+/// connection. One object may serve several shards: it must not keep state that is not per shard or
+/// immutable.
+class HttpService {
+ public:
+  struct Admit {
+    std::size_t body_bytes_max = 0;
+  };
+  virtual ~HttpService() = default;
+  /// Looks at the header section before the body: refuses at once, or says how large the body may
+  /// be.
+  [[nodiscard]] virtual std::variant<Response, Admit> screen(const RequestHead& head) = 0;
+  virtual void handle(Request request, Responder respond) = 0;
+  /// A request with `Upgrade: websocket` whose method, version and key are right (net has checked
+  /// them: 426, 400).
+  virtual void upgrade(RequestHead head, UpgradeResponder respond) = 0;
+  /// Whether `target` is a WebSocket route, so that an upgrade to another is served as a plain
+  /// request.
+  [[nodiscard]] virtual bool upgradable(const RequestHead& head) const = 0;
+  /// The wire form of an error that net finds by itself (400, 408, 413, 414, 417, 431, 503).
+  [[nodiscard]] virtual Response error(int status, std::string_view message) const = 0;
+};
+
+}  // namespace holdfast::net

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/net/http.hpp>
+
+namespace holdfast::net {
+
+/// A thread and its event loop. `post` batches: what one shard posts to another in a loop turn
+/// wakes it once.
+class Shard : public Executor {
+ public:
+  /// Runs `task` every `period`, on the shard, until the shard stops. On the shard or before it
+  /// runs.
+  virtual void every(Milliseconds period, Task task) = 0;
+  [[nodiscard]] virtual std::size_t index() const noexcept = 0;
+};
+
+/// The threads of the process that serve connections.
+class Shards {
+ public:
+  virtual ~Shards() = default;
+  [[nodiscard]] virtual std::size_t count() const noexcept = 0;
+  [[nodiscard]] virtual Shard& at(std::size_t index) noexcept = 0;
+  /// Starts the threads.
+  virtual void start() = 0;
+  /// Lets what is posted run, then ends the threads and joins them. Not on a shard.
+  virtual void stop() = 0;
+};
+[[nodiscard]] std::unique_ptr<Shards> make_shards(std::size_t count);
+
+struct HttpLimits {
+  std::size_t header_bytes = 32 << 10;
+  std::size_t target_bytes = 8 << 10;
+  std::size_t headers = 100;
+  std::size_t connections = 0;           ///< open sockets of this listener; 0: no bound of its own
+  std::size_t outbound_bytes = 4 << 20;  ///< of one WebSocket, beyond which it is ended
+  Milliseconds header_timeout{10'000};
+  Milliseconds body_timeout{30'000};
+  Milliseconds idle_timeout{60'000};  ///< between requests
+  Milliseconds write_timeout{30'000};
+  Milliseconds close_timeout{2'000};  ///< for the peer's Close
+};
+
+struct ListenerOptions {
+  std::string name;     ///< the log line's `part`: `gateway`, `control`
+  std::string address;  ///< `127.0.0.1:8080`, `[::1]:0`, or `unix:/path`
+  HttpLimits limits;
+  bool access_log = true;
+};
+
+struct ServerStats {
+  std::size_t open_sockets = 0;
+  std::size_t open_websockets = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t refused_connections = 0;
+};
+
+/// One listening socket: accepts, deals the sockets out to the shards, serves HTTP/1.1 and
+/// upgrades.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// The address that it is bound to, port 0 resolved: `127.0.0.1:40123`.
+  [[nodiscard]] virtual const std::string& address() const noexcept = 0;
+  /// Binds and logs `listening`. Before this nothing is accepted. Error `io` with the address.
+  [[nodiscard]] virtual Result<void> start() = 0;
+  /// Accepts no more; answers what is in flight, further requests with 503 and `Connection: close`;
+  /// idle connections end. Any thread.
+  virtual void drain() = 0;
+  /// Ends what is left. Any thread.
+  virtual void close() = 0;
+  [[nodiscard]] virtual ServerStats stats() const = 0;
+};
+/// `service` outlives the shards' run.
+[[nodiscard]] std::unique_ptr<Listener> make_listener(ListenerOptions options, Shards& shards,
+                                                      const Clock& clock,
+                                                      std::shared_ptr<HttpService> service);
+
+}  // namespace holdfast::net

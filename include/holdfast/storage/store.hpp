@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/message_store.hpp>
+#include <holdfast/iam/access_keys.hpp>
+#include <holdfast/identity/stores.hpp>
+
+namespace holdfast::storage {
+
+struct StoreOptions {
+  std::string path;                     ///< the database file; its folder exists
+  std::size_t queue_slots = 16'384;     ///< inserts and records waiting or in a transaction
+  std::int64_t database_bytes_max = 0;  ///< 0: no bound but the disk
+  std::size_t page_bytes_per_batch = 4 << 20;
+  std::size_t batch_operations = 4'096;
+  std::int64_t dead_letters_max = 100'000;
+  std::size_t wal_checkpoint_bytes = 16 << 20;
+};
+
+struct StoreStats {
+  std::size_t queued = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t operations = 0;
+  std::uint64_t failed_transactions = 0;
+  std::int64_t database_bytes = 0;
+  std::int64_t wal_bytes = 0;
+  bool writable = true;  ///< the last commit succeeded
+};
+
+/// The handles of one executor. They live as long as the store.
+struct StoreHandles {
+  std::unique_ptr<delivery::MessageStore> messages;
+  std::unique_ptr<delivery::ConnectionStore> connections;
+  std::unique_ptr<identity::UserStore> users;
+  std::unique_ptr<identity::TokenStore> tokens;
+  std::unique_ptr<identity::KeyStore> keys;
+  std::unique_ptr<iam::AccessKeyStore> access_keys;
+};
+
+/// The SQLite store: one thread, one connection, group commit.
+class Store {
+ public:
+  virtual ~Store() = default;
+  /// What the mailboxes start from; read once, before the thread starts.
+  [[nodiscard]] virtual const delivery::StartState& start_state() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<StoreHandles> handles(Executor& executor) = 0;
+  [[nodiscard]] virtual StoreStats stats() const = 0;
+  /// Runs what is queued, checkpoints, closes the file and ends the thread. Not on an executor that
+  /// a completion needs.
+  virtual void stop() = 0;
+};
+/// Opens or creates the database, applies the migrations, clears the connections table, and starts
+/// the thread. Errors name the file: `io` (cannot open, corrupt, truncated), `conflict` (a newer
+/// schema, in use by another process).
+[[nodiscard]] Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock);
+
+}  // namespace holdfast::storage

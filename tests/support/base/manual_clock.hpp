@@ -1,0 +1,30 @@
+#pragma once
+
+#include <atomic>
+
+#include <holdfast/base/clock.hpp>
+
+namespace holdfast::test {
+
+/// A clock that stands still until it is told otherwise. Any thread.
+class ManualClock final : public Clock {
+ public:
+  explicit ManualClock(std::int64_t wall_us = 1'769'076'000'000'000) : wall_us_(wall_us) {}
+
+  WallTime wall_now() const override { return wall_from_micros(wall_us_); }
+  SteadyTime steady_now() const override { return SteadyTime(Microseconds(steady_us_)); }
+
+  /// Time passes.
+  void advance(Microseconds by) {
+    wall_us_ += by.count();
+    steady_us_ += by.count();
+  }
+  /// The wall clock is set, which the steady clock does not notice.
+  void step_wall(Microseconds by) { wall_us_ += by.count(); }
+
+ private:
+  std::atomic<std::int64_t> wall_us_;
+  std::atomic<std::int64_t> steady_us_{1'000'000'000};
+};
+
+}  // namespace holdfast::test
