@@ -34,21 +34,26 @@ class ConnectionEvents {
 
 /// One open WebSocket, as its mailbox sees it. Commands are ordered; none blocks, none calls an
 /// event from inside itself. What is written gathers in memory until `flush`. All on the mailbox's
-/// shard.
+/// shard. It keeps itself alive until `on_closed`, which always comes once `start` was called,
+/// after `abort` too; one that is let go of before `start` is ended.
 class Connection {
  public:
   virtual ~Connection() = default;
 
   /// Begins reading; events go to `events`, which outlives `on_closed`.
   virtual void start(ConnectionEvents& events) = 0;
-  /// One text frame, never fragmented.
-  virtual void write_text(std::string_view frame) = 0;
+  /// One text frame, never fragmented. Answers the offset of its end in the stream of all bytes
+  /// written (framing and what net writes by itself included).
+  virtual std::uint64_t write_text(std::string_view frame) = 0;
   /// One Ping frame, at most 125 bytes.
   virtual void write_ping(std::string_view bytes) = 0;
   /// Hands everything written to the kernel, in one call where it fits.
   virtual void flush() = 0;
-  /// Bytes written that the peer has not taken: the gathering buffer and the socket's send queue.
-  [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+  /// Bytes handed to the kernel so far. Never falls.
+  [[nodiscard]] virtual std::uint64_t bytes_sent() const = 0;
+  /// Bytes that the peer's kernel has taken so far (`bytes_sent` less SIOCOUTQ). Never falls: it is
+  /// the progress of a slow link. Asked only by sweeps.
+  [[nodiscard]] virtual std::uint64_t bytes_taken() const = 0;
   /// Sends a Close after what was written and waits shortly for the peer's. Events still come.
   virtual void close(CloseCode code, std::string_view reason) = 0;
   /// Ends it at once, without a Close.

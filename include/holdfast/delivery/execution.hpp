@@ -36,7 +36,8 @@ enum class ExecutionState : std::uint8_t {
 [[nodiscard]] const char* to_string(ExecutionState state) noexcept;
 [[nodiscard]] const char* to_string(Workflow workflow) noexcept;
 
-/// One run of a workflow: what became of a message, or of a connection's catching up.
+/// One run of a workflow: what became of a message, or of a connection's catching up. A report: the
+/// ring itself keeps fixed-size records.
 struct Execution {
   static constexpr std::size_t kSteps = 12;
   struct Step {

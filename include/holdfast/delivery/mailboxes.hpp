@@ -26,6 +26,7 @@ enum class FrameFormat : std::uint8_t {
 /// Which of a user's connections receive.
 enum class Policy : std::uint8_t { all, latest };
 /// What settles a message on connections without `holdfast.v1`.
+/// `client` needs `holdfast.v1`: an upgrade without it is refused (400).
 enum class Acknowledge : std::uint8_t { pong, client };
 
 /// Bounds and waits of delivery; `config/holdfast.json` explains each.
@@ -37,7 +38,7 @@ struct Limits {
   std::size_t tail_messages = 256;
   std::size_t tail_bytes = 1 << 20;
   std::size_t credit_messages = 256;
-  std::size_t credit_bytes = 1 << 20;
+  std::size_t credit_bytes = 1 << 20;  ///< of frames, as written
   std::size_t fence_bytes = 64 << 10;
   std::size_t fences = 4;
   std::size_t first_page_bytes = 64 << 10;
@@ -46,7 +47,7 @@ struct Limits {
   std::int64_t pending_bytes = 64 << 20;
   Seconds message_ttl{14 * 24 * 3600};
   Seconds deduplication_window{300};
-  std::size_t deduplication_keys = 1'000'000;  ///< live keys in memory, per shard
+  std::size_t deduplication_keys = 1'000'000;  ///< live, per shard; beyond it `unavailable`
   std::size_t executions = 4096;               ///< kept, per shard
   Seconds ceiling_ahead{60};
   Policy policy = Policy::all;
@@ -83,14 +84,22 @@ class Mailboxes {
   virtual void send_all(std::vector<SendRequest> requests,
                         Completion<std::vector<SendOutcome>> done) = 0;
 
-  /// Makes an open connection (its 101 is written) one of the user's, starts it, and catches it up
-  /// (SendUnsentMessages). During shutdown it is closed with 1001 instead.
+  /// Registers an open connection (its 101 is written): it can be closed, and receives nothing yet.
+  /// During shutdown it is closed with 1001. Registering first and asking `identity` whether the
+  /// user is still admitted second leaves no gap for a user who is disabled meanwhile.
   virtual void attach(ConnectionInfo info, FrameFormat format,
                       std::shared_ptr<Connection> connection) = 0;
+  /// Starts an attached connection and catches it up (SendUnsentMessages). Does nothing when it has
+  /// been closed meanwhile.
+  virtual void admit(const ConnectionId& id) = 0;
   /// Closes one connection; false when there is none of that id here.
   virtual bool close(const ConnectionId& id, CloseCode code, std::string_view reason) = 0;
   /// Closes all of a user's connections.
   virtual void close_all(const UserId& user, CloseCode code, std::string_view reason) = 0;
+
+  /// Accepts a dead letter anew: same id, new sequence, never elided. `not_found` when there is
+  /// none. On its user's home shard.
+  virtual void redrive(DeadLetter letter, Completion<SendOutcome> done) = 0;
 
   /// Runs waits that are due and the sweeps. The shard calls it every 10 ms.
   virtual void tick() = 0;
@@ -114,7 +123,8 @@ class Mailboxes {
 struct MailboxesOptions {
   Limits limits;
   std::size_t shard = 0;
-  Sequence ceiling = 0;  ///< committed; the counter starts at this or the clock
+  Sequence counter_start = 0;
+  Sequence ceiling = 0;                                   ///< committed
   std::vector<std::pair<UserId, PendingTotals>> pending;  ///< of this shard's users
   std::vector<DeduplicationRecord> deduplication;         ///< likewise
 };

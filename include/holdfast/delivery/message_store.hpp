@@ -60,33 +60,55 @@ struct PageQuery {
 
 /// What the mailboxes need to know before the first message.
 struct StartState {
-  Sequence ceiling = 0;
+  Sequence counter_start = 0;  ///< every counter begins above this: the old ceiling or the clock
+  Sequence ceiling = 0;        ///< committed already: no counter may pass it yet
   std::vector<std::pair<UserId, PendingTotals>> pending;
-  std::vector<DeduplicationRecord> deduplication;  ///< the live ones
+  std::vector<DeduplicationRecord> deduplication;  ///< all there are; the reader drops the old
 };
 
-/// Where messages rest. One handle per shard: completions run on that shard, in the order of the
-/// calls, and only after the commit that they report. All calls are made on that shard.
+/// One message to commit.
+struct Insert {
+  MessagePtr message;
+  /// Committed with it, status STORED.
+  std::optional<DeduplicationRecord> record;
+  /// It was a dead letter (of the same id), which goes in the same transaction.
+  bool redrive = false;
+  Reservation reservation;
+};
+
+/// A message that was not delivered in its lifetime, or whose user is gone.
+struct DeadLetter {
+  MessagePtr message;
+  std::string reason;  ///< `expired`, `user_deleted`, …
+  WallTime died_at;
+};
+
+/// Where messages rest. One handle per shard: calls are made on that shard, completions run on it,
+/// and only after the commit that they report.
 ///
-/// When a transaction fails, every insert and record of it is reported `unavailable`, sweeps too;
-/// deletes and page reads are tried again by the store and reported in the end (a delete may be
-/// given up on: `unavailable`).
+/// Inserts, records and `extend_ceiling` take effect and complete in the order of the calls;
+/// everything else may complete later than what was called after it. A transaction that fails
+/// before its commit, or is known to be rolled back, fails its inserts, records and `expire`s with
+/// `unavailable`; erases and page reads are tried again by the store (an erase may be given up on:
+/// `unavailable`). A commit with an unknown outcome completes nothing, ever: the process ends.
 class MessageStore {
  public:
   virtual ~MessageStore() = default;
 
   /// A slot for one insert or record; nullopt when the queue is full, or the database too large.
+  /// Its release may run on any thread, and after the store has stopped.
   [[nodiscard]] virtual std::optional<Reservation> reserve(std::size_t payload_bytes) = 0;
   /// Slots in all; a user or a key may hold an eighth.
   [[nodiscard]] virtual std::size_t capacity() const = 0;
 
-  /// Adds a row, its part of the user's totals, and the record of its `deduplicationId` (status
-  /// STORED) in one transaction; with `redrive`, removes the dead letter of the same id too.
-  virtual void insert(MessagePtr message, std::optional<DeduplicationRecord> record, bool redrive,
-                      Reservation reservation, Completion<Result<void>> done) = 0;
+  /// Adds rows of one user, rising by sequence, with their part of the user's totals, in one
+  /// transaction: all of them or none.
+  virtual void insert(std::vector<Insert> inserts, Completion<Result<void>> done) = 0;
 
-  /// Commits the record of a message that was acknowledged before it was stored.
-  virtual void record(DeduplicationRecord record, Reservation reservation,
+  /// Commits the record of a message that was acknowledged before it was stored, and removes the
+  /// dead letter that it was, in one transaction. An empty reservation is legal, for repeats.
+  virtual void record(std::optional<DeduplicationRecord> record,
+                      std::optional<MessageId> dead_letter, Reservation reservation,
                       Completion<Result<void>> done) = 0;
 
   /// Removes the user's rows in (above, up_to]; answers what was removed.
@@ -100,8 +122,8 @@ class MessageStore {
   virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                       Completion<Result<PendingTotals>> done) = 0;
 
-  /// Users with rows past their lifetime at `now`, at most `limit`.
-  virtual void find_expired(WallTime now, std::size_t limit,
+  /// Users above `after` with rows past their lifetime at `now`, by user id, at most `limit`.
+  virtual void find_expired(WallTime now, const UserId& after, std::size_t limit,
                             Completion<Result<std::vector<UserId>>> done) = 0;
 
   /// Raises the committed ceiling of sequence numbers to at least `ceiling`.
@@ -114,6 +136,16 @@ class MessageStore {
   virtual void list_pending(
       const UserId& after, std::size_t limit,
       Completion<Result<std::vector<std::pair<UserId, PendingTotals>>>> done) = 0;
+
+  /// Dead letters by id above `after` (nullopt: from the first), of one user or all.
+  virtual void list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
+                                 std::size_t limit,
+                                 Completion<Result<std::vector<DeadLetter>>> done) = 0;
+  /// nullopt when there is none of that id.
+  virtual void find_dead_letter(const MessageId& id,
+                                Completion<Result<std::optional<DeadLetter>>> done) = 0;
+  /// `not_found` when there is none of that id.
+  virtual void delete_dead_letter(const MessageId& id, Completion<Result<void>> done) = 0;
 };
 
 /// An open connection, as operators and the connections table see it.

@@ -23,9 +23,9 @@ class UserStore {
   virtual void find_by_username(std::string_view username,
                                 Completion<Result<std::optional<User>>> done) = 0;
   virtual void find_by_sub(const UserId& sub, Completion<Result<std::optional<User>>> done) = 0;
-  /// Replaces the row of `user.sub` if its password_version is still `expected_version`; `conflict`
-  /// otherwise, `not_found` when it is gone.
-  virtual void update(User user, std::int64_t expected_version, Completion<Result<void>> done) = 0;
+  /// Replaces the row of `user.sub` if its revision is still `expected_revision`, and raises it by
+  /// one; `conflict` otherwise, `not_found` when the user is gone.
+  virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
   virtual void remove(const UserId& sub, Completion<Result<void>> done) = 0;
 };
 
@@ -58,8 +58,9 @@ class KeyStore {
   struct Row {
     enum class Kind : std::uint8_t { data, signing };
     Kind kind = Kind::data;
-    std::uint32_t id = 0;   ///< data keys: rising; signing keys: rising
-    std::string wrapped;    ///< AES-256-GCM under the master key: nonce ‖ ciphertext ‖ tag
+    std::uint32_t id = 0;  ///< data keys: rising; signing keys: rising
+    std::string
+        wrapped;  ///< sealed: data keys under the master key, signing keys under the key ring
     std::int64_t uses = 0;  ///< nonces spent or set aside, an upper bound
     WallTime created_at;
     bool retired = false;

@@ -27,8 +27,9 @@ struct User {
   UserStatus status = UserStatus::confirmed;
   bool enabled = true;
   std::string password_hash;  ///< Argon2id, encoded form; empty when none is set
-  /// Counts password changes: a session or challenge of an earlier password is refused.
-  std::int64_t password_version = 0;
+  /// Raised by every update: a stale copy is never written back, and a session or challenge made
+  /// before the update is refused.
+  std::int64_t revision = 0;
   std::map<std::string, std::string> attributes;  ///< `email`, `custom:…`, never `sub`
   WallTime created_at;
   WallTime modified_at;

@@ -49,7 +49,8 @@ struct Response {
   bool close = false;  ///< end the connection after it
 };
 
-/// Answers one request: called once, on the request's shard; may be called inside the handler.
+/// Answers one request: called once, on the request's shard; may be called inside the handler. One
+/// that is dropped uncalled ends the connection.
 using Responder = std::move_only_function<void(Response)>;
 
 /// How an upgrade goes on once it is accepted.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,8 @@ struct StoreOptions {
   std::size_t batch_operations = 4'096;
   std::int64_t dead_letters_max = 100'000;
   std::size_t wal_checkpoint_bytes = 16 << 20;
+  /// A commit's outcome is unknown: called on the store thread with what happened; must not return.
+  std::function<void(const std::string&)> on_fatal;
 };
 
 struct StoreStats {
@@ -33,7 +36,7 @@ struct StoreStats {
   bool writable = true;  ///< the last commit succeeded
 };
 
-/// The handles of one executor. They live as long as the store.
+/// The handles of one executor. The store owns them.
 struct StoreHandles {
   std::unique_ptr<delivery::MessageStore> messages;
   std::unique_ptr<delivery::ConnectionStore> connections;
@@ -43,21 +46,24 @@ struct StoreHandles {
   std::unique_ptr<iam::AccessKeyStore> access_keys;
 };
 
-/// The SQLite store: one thread, one connection, group commit.
+/// The SQLite store: one thread, one connection, group commit. Teardown: `stop` the store, stop the
+/// shards, destroy the mailboxes, then the store.
 class Store {
  public:
   virtual ~Store() = default;
   /// What the mailboxes start from; read once, before the thread starts.
   [[nodiscard]] virtual const delivery::StartState& start_state() const = 0;
-  [[nodiscard]] virtual std::unique_ptr<StoreHandles> handles(Executor& executor) = 0;
+  /// New handles for `executor`, which outlives the store's run. Before any use of another handle,
+  /// or on no shard.
+  [[nodiscard]] virtual StoreHandles& handles(Executor& executor) = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
   /// Runs what is queued, checkpoints, closes the file and ends the thread. Not on an executor that
   /// a completion needs.
   virtual void stop() = 0;
 };
-/// Opens or creates the database, applies the migrations, clears the connections table, and starts
-/// the thread. Errors name the file: `io` (cannot open, corrupt, truncated), `conflict` (a newer
-/// schema, in use by another process).
+/// Opens or creates the database, commits a ceiling 60 s ahead, applies the migrations, clears the
+/// connections table, and starts the thread. Errors name the file: `io` (cannot open, corrupt,
+/// truncated), `conflict` (a newer schema, in use by another process).
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock);
 
 }  // namespace holdfast::storage
