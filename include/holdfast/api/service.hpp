@@ -1,0 +1,73 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/delivery/mailboxes.hpp>
+#include <holdfast/delivery/router.hpp>
+#include <holdfast/iam/sigv4.hpp>
+#include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/temporary_token.hpp>
+#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/net/http.hpp>
+
+namespace holdfast::api {
+
+/// What the gateway's routes need to know. Immutable once the service is made.
+struct GatewayOptions {
+  std::string partition = "aws";
+  std::string region = "us-east-1";
+  std::string account = "000000000000";
+  std::string api_id = "holdfast";
+  std::string stage = "prod";  ///< every route is served with and without `/{stage}`
+  std::string pool_id;         ///< of the user pool: its JWKS route and its ARN
+
+  /// Origins from which browsers may connect, besides the Host that they ask: the public URLs and
+  /// the listed ones, as `https://chat.example.com`; `*` stands for every origin.
+  std::vector<std::string> allowed_origins;
+
+  std::size_t message_bytes_max = 128 << 10;  ///< after unescaping
+  std::size_t body_bytes_max = 1 << 20;       ///< of `POST /message` and `POST /messages`
+  std::size_t batch_entries_max = 500;
+  Seconds ttl_max{14 * 24 * 3600};
+
+  /// What a WebSocket without a subprotocol receives: `payload` or `raw`.
+  delivery::FrameFormat frame = delivery::FrameFormat::payload;
+  /// `client` refuses a WebSocket without `holdfast.v1` (400).
+  delivery::Acknowledge acknowledge = delivery::Acknowledge::pong;
+};
+
+/// What serves the requests of one shard, on that shard alone. Nothing here is null; all of it
+/// outlives the service. The shard's mailboxes and executor come with the router.
+struct GatewayShard {
+  iam::SigV4Verifier* verifier = nullptr;
+  identity::UserPool* pool = nullptr;
+  identity::Generator* generator = nullptr;
+  identity::Authorizer* authorizer = nullptr;
+};
+
+/// What all shards share. References and pointers outlive the service.
+struct GatewayParts {
+  const Clock& clock;
+  const delivery::Router& router;
+  std::shared_ptr<const identity::IdTokenVerifier> id_tokens;
+  std::shared_ptr<const identity::TokenSigner> signer;  ///< its JWKS is served
+  std::vector<GatewayShard> shards;                     ///< by shard index
+  /// Set when a shutdown begins: everything is then answered 503 and `Connection: close`. May be
+  /// null.
+  const std::atomic<bool>* draining = nullptr;
+};
+
+/// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,
+/// `GET /tokens`, the WebSocket at `/ws`, `/` and `/{stage}`, the user pool (`POST` with
+/// `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path) and
+/// `GET /{userPoolId}/.well-known/jwks.json`. It keeps no state of its own that is not immutable,
+/// so that one object serves all shards.
+[[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
+                                                                     GatewayParts parts);
+
+}  // namespace holdfast::api

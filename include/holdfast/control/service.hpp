@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/message_store.hpp>
+#include <holdfast/delivery/router.hpp>
+#include <holdfast/iam/access_keys.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/net/http.hpp>
+
+namespace holdfast::control {
+
+/// What the process is doing, as `/readyz` and `status` tell it.
+enum class State : std::uint8_t {
+  starting,
+  ready,
+  draining,      ///< a shutdown has begun
+  store_failed,  ///< the last commit failed
+};
+/// `starting`, `ready`, `draining`, `store_failed`.
+[[nodiscard]] const char* to_string(State state) noexcept;
+
+/// Asked on any shard, at any time.
+using StateProbe = std::function<State()>;
+
+/// The control listener's service: `GET /livez` is 200 `ok` while the process answers at all;
+/// `GET /readyz` is 200 `ready`, or 503 with the state's name. Both are `text/plain`.
+[[nodiscard]] std::shared_ptr<net::HttpService> make_control_service(StateProbe state);
+
+/// The store's numbers, as the composition root copies them.
+struct StoreStatus {
+  std::size_t queued = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t operations = 0;
+  std::uint64_t failed_transactions = 0;
+  std::int64_t database_bytes = 0;
+  std::int64_t wal_bytes = 0;
+  bool writable = true;
+};
+
+/// One listener's numbers.
+struct ListenerStatus {
+  std::string part;     ///< `gateway`, `control`, `local`
+  std::string address;  ///< as bound
+  std::size_t open_sockets = 0;
+  std::size_t open_websockets = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t refused_connections = 0;
+};
+
+/// What is told about the process as a whole. Asked on any shard.
+struct ProcessStatus {
+  std::string version;
+  WallTime started_at;
+  StoreStatus store;
+  std::vector<ListenerStatus> listeners;
+};
+
+/// What the local control socket works on. References outlive the service.
+struct LocalControlParts {
+  const Clock& clock;
+  const delivery::Router& router;
+  std::vector<delivery::MessageStore*> messages;  ///< by shard: the handle of that shard
+  std::shared_ptr<iam::AccessKeys> access_keys;
+  std::shared_ptr<identity::KeyRing> key_ring;
+  /// The executor of the store handle that `access_keys` and `key_ring` were opened with: their
+  /// changes are made there.
+  Executor& keys_executor;
+  StateProbe state;
+  std::function<ProcessStatus()> process;
+};
+
+/// The service of `control.sock`: HTTP/1.1 with JSON bodies, for the commands of the daemon's own
+/// user; the socket's file mode is the access control.
+///
+/// Every answer is an object with `Content-Type: application/json`. Times are RFC 3339 in UTC with
+/// milliseconds (`2026-01-22T10:00:00.000Z`); sequence numbers, counts and bytes are integers.
+/// Lists are bounded by `limit` (1 to 1000, default 100). Path elements and query values are
+/// percent-encoded. An unknown member of a body is 400.
+///
+/// `GET /v1/status` → 200
+///   `{"version","state","startedAt","now","uptimeSeconds","shards","droppedLogLines",`
+///   `"delivery":{"accepted","delivered","stored","elided","rejected","deduplicated","expired",`
+///   `"flushed","timeouts","mailboxes","connections","pendingMessages","pendingBytes"},`
+///   `"store":{"queued","transactions","operations","failedTransactions","databaseBytes",`
+///   `"walBytes","writable"},`
+///   `"listeners":[{"part","address","openSockets","openWebsockets","requests",`
+///   `"refusedConnections"}]}`; `delivery` is the sum over the shards.
+///
+/// `GET /v1/pending?after=USER_ID&limit=N` → 200
+/// `{"users":[{"userId","messages","bytes"}],"next"}`,
+///   users by id; `next` is the `after` of the next page, or null.
+///
+/// `GET /v1/pending/{userId}?after=SEQUENCE&limit=N` → 200
+///   `{"userId","messages":[{"messageId","sequence","bytes","acceptedAt","expiresAt"}],`
+///   `"totals":{"messages","bytes"},"next"}`, rising by sequence; never the text. `messages` is
+///   what is on disk; `totals` counts what is accepted and not acknowledged yet too. A user with
+///   nothing pending is 200 with an empty list. `next` as above, an integer.
+///
+/// `GET /v1/executions?userId=USER_ID&limit=N` → 200 `{"executions":[EXECUTION]}`, newest first;
+/// `GET /v1/executions/{messageId}` → 200 likewise (usually one), 404 when none is remembered.
+///   EXECUTION: `{"workflow":"SendMessage"|"SendUnsentMessages","id","userId","sequence","state",`
+///   `"finished","startedAt","updatedAt","stepCount","messages",`
+///   `"steps":[{"state","at","atMicros"}]}`. `id` is the message's id, or the run's own for
+///   SendUnsentMessages; `state` is the last step's; `atMicros` is unix microseconds; `steps` has
+///   the first and the last of `stepCount`; `messages` counts what a SendUnsentMessages has sent.
+///
+/// `GET /v1/connections?userId=USER_ID&limit=N` → 200 `{"connections":[{"connectionId","userId",`
+///   `"username","remoteAddress","userAgent","connectedAt","shard"}]}`, oldest first.
+///
+/// `GET /v1/access-keys` → 200 `{"accessKeys":[{"id","name","arn","enabled","createdAt",`
+///   `"policy":{…}}]}`, by name; never a secret.
+/// `POST /v1/access-keys` with `{"name","policy":{…}}` → 201 `{"id","secret","name"}`: the secret
+/// is
+///   shown this once. Without `policy` the key may send messages (`execute-api:Invoke` on `*`) and
+///   nothing else. 400 for a bad name or policy (with `where`), 409 when the name is taken.
+/// `DELETE /v1/access-keys/{id}` → 200 `{}`; 404 when there is none.
+///
+/// `POST /v1/keys/rotate` → 200 `{"keyId"}`, the new data key's id, once it is committed.
+///
+/// Errors are `{"error":{"code","message","where"}}` with the names of `Errc`: 400
+/// `invalid_argument`, 404 `not_found`, 405 (with `Allow`) `invalid_argument`, 409 `already_exists`
+/// or `conflict`, 413 `limit_exceeded`, 503 `unavailable`.
+[[nodiscard]] std::shared_ptr<net::HttpService> make_local_control_service(LocalControlParts parts);
+
+}  // namespace holdfast::control
