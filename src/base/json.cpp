@@ -1,5 +1,7 @@
+#include <algorithm>
+#include <limits>
+#include <set>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include <holdfast/base/json.hpp>
@@ -7,46 +9,100 @@
 namespace holdfast {
 namespace {
 
-// Builds the tree and refuses, while the text is read, what a tree can no longer tell: duplicate
-// names and depth.
-class StrictBuilder final : public nlohmann::json_sax<Json> {
+// The names of one object. Most have a handful, for which a scan is quickest; a hostile one must
+// not make it quadratic, nor choose names that collide.
+class NameSet {
  public:
-  explicit StrictBuilder(std::size_t depth) : depth_(depth) {}
+  bool insert(const std::string& name) {
+    if (!many_.empty()) return many_.insert(name).second;
+    if (std::ranges::find(few_, name) != few_.end()) return false;
+    few_.push_back(name);
+    if (few_.size() > kFew) many_.insert(few_.begin(), few_.end());
+    return true;
+  }
 
-  Json take() { return std::move(root_); }
+ private:
+  static constexpr std::size_t kFew = 16;
+  std::vector<std::string> few_;
+  std::set<std::string> many_;
+};
+
+// Refuses, while the text is read, what RFC 8259 leaves open and a tree can no longer tell, and
+// passes the rest on.
+class StrictReader final : public nlohmann::json_sax<Json> {
+ public:
+  StrictReader(JsonHandler& handler, std::size_t depth) : handler_(handler), depth_(depth) {}
+
   const std::string& message() const { return message_; }
   std::string place() const {
     std::string out;
     for (const Level& level : levels_) {
-      if (level.node->is_array()) {
-        out += "[" + std::to_string(level.node->size()) + "]";
-      } else if (!level.key.empty()) {
+      if (level.array) {
+        out += "[" + std::to_string(level.index) + "]";
+      } else if (!level.name.empty()) {
         if (!out.empty()) out += '.';
-        out += level.key;
+        out += level.name;
       }
     }
     return out;
   }
 
-  bool null() override { return add(nullptr); }
-  bool boolean(bool value) override { return add(value); }
-  bool number_integer(number_integer_t value) override { return add(value); }
-  bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t value, const string_t& /*text*/) override { return add(value); }
+  bool null() override {
+    handler_.on_null();
+    return next();
+  }
+  bool boolean(bool value) override {
+    handler_.on_boolean(value);
+    return next();
+  }
+  bool number_integer(number_integer_t value) override {
+    handler_.on_integer(value);
+    return next();
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+      handler_.on_integer(static_cast<std::int64_t>(value));
+    } else {
+      handler_.on_unsigned(value);
+    }
+    return next();
+  }
+  bool number_float(number_float_t value, const string_t& /*text*/) override {
+    handler_.on_number(value);
+    return next();
+  }
   bool binary(binary_t& /*value*/) override { return refuse("binary"); }
   bool string(string_t& value) override {
     if (value.contains('\0')) return refuse("NUL in a string");
-    return add(std::move(value));
+    handler_.on_string(value);
+    return next();
   }
-  bool start_object(std::size_t /*size*/) override { return push(Json::object()); }
-  bool start_array(std::size_t /*size*/) override { return push(Json::array()); }
-  bool end_object() override { return pop(); }
-  bool end_array() override { return pop(); }
+  bool start_object(std::size_t /*size*/) override {
+    if (!push(false)) return false;
+    handler_.on_object_begin();
+    return true;
+  }
+  bool start_array(std::size_t /*size*/) override {
+    if (!push(true)) return false;
+    handler_.on_array_begin();
+    return true;
+  }
+  bool end_object() override {
+    levels_.pop_back();
+    handler_.on_object_end();
+    return next();
+  }
+  bool end_array() override {
+    levels_.pop_back();
+    handler_.on_array_end();
+    return next();
+  }
   bool key(string_t& name) override {
     if (name.contains('\0')) return refuse("NUL in a name");
     Level& level = levels_.back();
-    level.key = name;
-    if (!level.names.insert(name).second) return refuse("duplicate name");
+    level.name = name;
+    if (!level.names.insert(name)) return refuse("duplicate name");
+    handler_.on_name(name);
     return true;
   }
   bool parse_error(std::size_t position, const std::string& /*token*/,
@@ -57,63 +113,89 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
 
  private:
   struct Level {
-    Json* node;
-    std::string key;
-    std::unordered_set<std::string> names;
+    bool array;
+    std::size_t index;
+    std::string name;
+    NameSet names;
   };
 
   bool refuse(std::string message) {
     message_ = std::move(message);
     return false;
   }
-  Json* place_value(Json value) {
-    if (levels_.empty()) {
-      root_ = std::move(value);
-      return &root_;
-    }
-    Level& level = levels_.back();
-    if (level.node->is_array()) {
-      level.node->push_back(std::move(value));
-      return &level.node->back();
-    }
-    // Names are known to be unique: no look-up through the ordered map's vector.
-    auto& members = level.node->get_ref<Json::object_t&>();
-    members.Container::emplace_back(level.key, std::move(value));
-    return &members.back().second;
-  }
-  bool add(Json value) {
-    place_value(std::move(value));
-    return true;
-  }
-  bool push(Json value) {
+  bool push(bool array) {
     if (levels_.size() >= depth_) return refuse("nested too deeply");
-    Json* const node = place_value(std::move(value));
-    levels_.push_back({node, {}, {}});
+    levels_.push_back({array, 0, {}, {}});
     return true;
   }
-  bool pop() {
-    levels_.pop_back();
+  // A value of the innermost array or object is complete.
+  bool next() {
+    if (!levels_.empty()) ++levels_.back().index;
     return true;
   }
 
+  JsonHandler& handler_;
   std::size_t depth_;
-  Json root_;
   std::vector<Level> levels_;
   std::string message_ = "not JSON";
 };
 
+class TreeBuilder final : public JsonHandler {
+ public:
+  Json take() { return std::move(root_); }
+
+  void on_null() override { place(nullptr); }
+  void on_boolean(bool value) override { place(value); }
+  void on_integer(std::int64_t value) override { place(value); }
+  void on_unsigned(std::uint64_t value) override { place(value); }
+  void on_number(double value) override { place(value); }
+  void on_string(std::string& value) override { place(std::move(value)); }
+  void on_name(std::string_view name) override { name_ = name; }
+  void on_object_begin() override { open_.push_back(place(Json::object())); }
+  void on_array_begin() override { open_.push_back(place(Json::array())); }
+  void on_object_end() override { open_.pop_back(); }
+  void on_array_end() override { open_.pop_back(); }
+
+ private:
+  Json* place(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    Json& parent = *open_.back();
+    if (parent.is_array()) {
+      parent.push_back(std::move(value));
+      return &parent.back();
+    }
+    // Names are known to be unique: no look-up through the ordered map's vector.
+    auto& members = parent.get_ref<Json::object_t&>();
+    members.Container::emplace_back(std::move(name_), std::move(value));
+    return &members.back().second;
+  }
+
+  Json root_;
+  std::vector<Json*> open_;
+  std::string name_;
+};
+
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+Result<void> parse_json(std::string_view text, JsonHandler& handler, const JsonLimits& limits) {
   if (text.size() > limits.bytes) return fail(Errc::limit_exceeded, "too long");
   // The parser skips a BOM silently; RFC 8259 section 8.1 lets us refuse it, and one form is
   // enough.
   if (text.starts_with("\xef\xbb\xbf")) return fail(Errc::invalid_argument, "not JSON at byte 1");
-  StrictBuilder builder(limits.depth);
-  if (!Json::sax_parse(text.begin(), text.end(), &builder, nlohmann::detail::input_format_t::json,
+  StrictReader reader(handler, limits.depth);
+  if (!Json::sax_parse(text.begin(), text.end(), &reader, nlohmann::detail::input_format_t::json,
                        true)) {
-    return fail(Errc::invalid_argument, builder.message(), builder.place());
+    return fail(Errc::invalid_argument, reader.message(), reader.place());
   }
+  return {};
+}
+
+Result<Json> parse_json(std::string_view text, const JsonLimits& limits) {
+  TreeBuilder builder;
+  if (auto read = parse_json(text, builder, limits); !read) return std::unexpected(read.error());
   return builder.take();
 }
 

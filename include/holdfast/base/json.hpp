@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -21,5 +23,30 @@ struct JsonLimits {
 /// no NUL in strings, no lone surrogate, no number beyond a double, nothing behind the value. The
 /// error's `where` is the member at fault where there is one (`messages[3].userId`).
 [[nodiscard]] Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
+
+/// Hears the parts of a JSON text in their order, without a tree being built. What it was told
+/// counts only once `parse_json` has answered without an error.
+class JsonHandler {
+ public:
+  virtual ~JsonHandler() = default;
+  virtual void on_null() {}
+  virtual void on_boolean(bool /*value*/) {}
+  virtual void on_integer(std::int64_t /*value*/) {}
+  /// Above what an `std::int64_t` holds.
+  virtual void on_unsigned(std::uint64_t /*value*/) {}
+  virtual void on_number(double /*value*/) {}
+  /// May be moved from.
+  virtual void on_string(std::string& /*value*/) {}
+  /// A member's name, unique in its object; its value is next.
+  virtual void on_name(std::string_view /*name*/) {}
+  virtual void on_object_begin() {}
+  virtual void on_object_end() {}
+  virtual void on_array_begin() {}
+  virtual void on_array_end() {}
+};
+
+/// The same checks and errors as above, told to `handler`.
+[[nodiscard]] Result<void> parse_json(std::string_view text, JsonHandler& handler,
+                                      const JsonLimits& limits = {});
 
 }  // namespace holdfast
