@@ -1,0 +1,363 @@
+#include "scenarios.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+
+#include "clients.hpp"
+
+namespace bench {
+namespace {
+
+std::string message_text(std::size_t number, std::size_t bytes) {
+  std::string text = std::to_string(number) + " ";
+  text.resize(std::max(bytes, text.size()), 'x');
+  return text;
+}
+
+// Signs as AWS's clients do, with the day's key kept: a producer's program does the same.
+class HoldfastDialect final : public Dialect {
+ public:
+  explicit HoldfastDialect(const Holdfast& server)
+      : server_(server), host_("127.0.0.1:" + std::to_string(server.port())) {}
+
+  const Server& server() const override { return server_; }
+  bool stores_durably() const override { return true; }
+
+  void publish(std::string& out, std::size_t user,
+               const std::vector<std::string>& messages) override {
+    const std::string& id = server_.user_ids()[user];
+    std::string body;
+    if (messages.size() > 1) body += R"({"messages":[)";
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+      if (i > 0) body += ',';
+      body += R"({"userId":")" + id + R"(","message":")" + messages[i] + R"("})";
+    }
+    if (messages.size() > 1) body += "]}";
+    sign(out, messages.size() > 1 ? "/messages" : "/message", body);
+  }
+
+  std::string subscription(std::size_t user) override {
+    if (!tokens_) tokens_ = std::make_unique<HttpConnection>(token_loop_, server_.port());
+    std::string token;
+    tokens_->send("GET /tokens HTTP/1.1\r\nHost: " + host_ +
+                      "\r\nAuthorization: " + server_.id_tokens()[user] + "\r\n\r\n",
+                  [&token](int status, std::string_view body) {
+                    const std::size_t from = body.find("\":\"");
+                    if (status != 200 || from == std::string_view::npos) {
+                      throw std::runtime_error("no token: " + std::string(body));
+                    }
+                    token = body.substr(from + 3, body.find('"', from + 3) - from - 3);
+                  });
+    token_loop_.run_until([&token] { return !token.empty(); }, 10, "GET /tokens");
+    return "/ws?token=" + token;
+  }
+
+ private:
+  void sign(std::string& out, const char* path, const std::string& body) {
+    using namespace holdfast;
+    const std::string date = format_iso8601_basic(system_clock().wall_now());
+    const std::string day = date.substr(0, 8);
+    if (day != day_) {
+      day_ = day;
+      key_ = hmac_sha256("AWS4" + server_.secret(), day);
+      for (const char* part : {"us-east-1", "execute-api", "aws4_request"}) {
+        key_ = hmac_sha256(view(key_), part);
+      }
+    }
+    const std::string scope = day + "/us-east-1/execute-api/aws4_request";
+    const std::string canonical = "POST\n" + std::string(path) +
+                                  "\n\ncontent-type:application/json\nhost:" + host_ +
+                                  "\nx-amz-date:" + date + "\n\ncontent-type;host;x-amz-date\n" +
+                                  hex_encode(view(sha256(body)));
+    const std::string to_sign =
+        "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex_encode(view(sha256(canonical)));
+    out += "POST " + std::string(path) + " HTTP/1.1\r\nHost: " + host_ +
+           "\r\nContent-Type: application/json\r\nX-Amz-Date: " + date +
+           "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + server_.access_key_id() + "/" +
+           scope + ", SignedHeaders=content-type;host;x-amz-date, Signature=" +
+           hex_encode(view(hmac_sha256(view(key_), to_sign))) +
+           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+
+  const Holdfast& server_;
+  std::string host_;
+  std::string day_;
+  holdfast::Digest key_{};
+  Loop token_loop_;
+  std::unique_ptr<HttpConnection> tokens_;
+};
+
+class NchanDialect final : public Dialect {
+ public:
+  explicit NchanDialect(const Nchan& server) : server_(server) {}
+
+  const Server& server() const override { return server_; }
+  bool stores_durably() const override { return false; }
+
+  void publish(std::string& out, std::size_t user,
+               const std::vector<std::string>& messages) override {
+    for (const std::string& message : messages) {
+      out += "POST /pub?id=" + std::to_string(user) +
+             " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: " +
+             std::to_string(message.size()) + "\r\n\r\n" + message;
+    }
+  }
+  std::string subscription(std::size_t user) override { return "/sub?id=" + std::to_string(user); }
+
+ private:
+  const Nchan& server_;
+};
+
+// The number that a frame's text begins with, behind whatever wraps it.
+std::size_t number_in(std::string_view frame) {
+  const std::size_t at = frame.find_first_of("0123456789");
+  std::size_t number = 0;
+  for (std::size_t i = at; i < frame.size() && frame[i] >= '0' && frame[i] <= '9'; ++i) {
+    number = number * 10 + static_cast<std::size_t>(frame[i] - '0');
+  }
+  return number;
+}
+
+double percentile(std::vector<double>& values, double part) {
+  if (values.empty()) return 0;
+  const auto at =
+      values.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+using Sockets = std::vector<std::unique_ptr<WebSocketConnection>>;
+
+// Connects users 0 to `count`, a hundred at a time, and waits until all are open.
+void subscribe(Loop& loop, Dialect& dialect, std::size_t count,
+               const WebSocketConnection::OnText& on_text, Sockets& sockets) {
+  while (sockets.size() < count) {
+    const std::size_t from = sockets.size();
+    for (std::size_t i = from; i < std::min(from + 100, count); ++i) {
+      sockets.push_back(std::make_unique<WebSocketConnection>(loop, dialect.server().port(),
+                                                              dialect.subscription(i), on_text));
+    }
+    loop.run_until(
+        [&] {
+          return std::all_of(sockets.begin() + static_cast<std::ptrdiff_t>(from), sockets.end(),
+                             [](const auto& socket) { return socket->open(); });
+        },
+        20, "upgrades");
+  }
+}
+
+// Keeps every producer busy: each sends its next request when the last is answered.
+class Producers {
+ public:
+  Producers(Loop& loop, Dialect& dialect, std::size_t count, std::size_t users, std::size_t batch,
+            std::size_t payload_bytes)
+      : dialect_(dialect), users_(users), batch_(batch), payload_bytes_(payload_bytes) {
+    for (std::size_t i = 0; i < count; ++i) {
+      connections_.push_back(std::make_unique<HttpConnection>(loop, dialect.server().port()));
+    }
+  }
+
+  // `interval_s`: between two requests of one producer, at least.
+  void start(double interval_s = 0) {
+    interval_s_ = interval_s;
+    running_ = true;
+    for (auto& connection : connections_) send(*connection);
+  }
+  void stop() { running_ = false; }
+  [[nodiscard]] std::size_t sent() const { return sent_at_.size(); }
+  [[nodiscard]] std::size_t answered() const { return answered_; }
+  [[nodiscard]] double sent_at(std::size_t number) const { return sent_at_[number]; }
+  void send_due() {
+    const double now = now_s();
+    while (!waiting_.empty() && waiting_.front().first <= now) {
+      HttpConnection& connection = *waiting_.front().second;
+      waiting_.erase(waiting_.begin());
+      send(connection);
+    }
+  }
+
+ private:
+  void send(HttpConnection& connection) {
+    if (!running_) return;
+    messages_.clear();
+    const double now = now_s();
+    const std::size_t user = next_user_++ % users_;
+    for (std::size_t i = 0; i < batch_; ++i) {
+      messages_.push_back(message_text(sent_at_.size(), payload_bytes_));
+      sent_at_.push_back(now);
+    }
+    request_.clear();
+    dialect_.publish(request_, user, messages_);
+    connection.send(request_, [this, &connection, now](int status, std::string_view body) {
+      if (status < 200 || status > 299) {
+        throw std::runtime_error(std::to_string(status) + " " + std::string(body));
+      }
+      answered_ += batch_;
+      if (interval_s_ > 0) {
+        waiting_.emplace_back(now + interval_s_, &connection);
+      } else {
+        send(connection);
+      }
+    });
+  }
+
+  Dialect& dialect_;
+  std::size_t users_;
+  std::size_t batch_;
+  std::size_t payload_bytes_;
+  std::vector<std::unique_ptr<HttpConnection>> connections_;
+  std::vector<std::pair<double, HttpConnection*>> waiting_;
+  std::vector<double> sent_at_;
+  std::vector<std::string> messages_;
+  std::string request_;
+  std::size_t next_user_ = 0;
+  std::size_t answered_ = 0;
+  double interval_s_ = 0;
+  bool running_ = false;
+};
+
+Figures deliver(Dialect& dialect, const Sizes& sizes, double interval_s, const char* scenario) {
+  Loop loop;
+  Producers producers(loop, dialect, sizes.producers, sizes.connections, 1, sizes.payload_bytes);
+  std::vector<double> latencies_ms;
+  std::size_t received = 0;
+  const auto on_text = [&](std::string_view frame) {
+    ++received;
+    latencies_ms.push_back((now_s() - producers.sent_at(number_in(frame))) * 1e3);
+  };
+  Sockets sockets;
+  subscribe(loop, dialect, sizes.connections, on_text, sockets);
+  producers.start(interval_s);
+  const auto run_for = [&](double seconds) {
+    const double until = now_s() + seconds;
+    loop.run_until(
+        [&] {
+          producers.send_due();
+          return now_s() >= until;
+        },
+        seconds + 10, scenario);
+  };
+  run_for(1);  // caches, keys and buffers warm up unmeasured
+  latencies_ms.clear();
+  const std::size_t received_before = received;
+  const double cpu_before = dialect.server().cpu_s();
+  const double began = now_s();
+  run_for(sizes.seconds);
+  const double seconds = now_s() - began;
+  const double cpu_s = dialect.server().cpu_s() - cpu_before;
+  const auto measured = static_cast<double>(received - received_before);
+  producers.stop();
+  loop.run_until([&] { return received >= producers.sent(); }, 10, "the last messages");
+  return {.scenario = scenario,
+          .server = dialect.server().name(),
+          .messages_per_s = measured / seconds,
+          .server_cpu_us = cpu_s * 1e6 / measured,
+          .p50_ms = percentile(latencies_ms, 0.50),
+          .p99_ms = percentile(latencies_ms, 0.99),
+          .bytes_per_connection = std::nullopt};
+}
+
+}  // namespace
+
+std::unique_ptr<Dialect> holdfast_dialect(const Holdfast& server) {
+  return std::make_unique<HoldfastDialect>(server);
+}
+std::unique_ptr<Dialect> nchan_dialect(const Nchan& server) {
+  return std::make_unique<NchanDialect>(server);
+}
+
+Figures connected(Dialect& dialect, const Sizes& sizes) {
+  return deliver(dialect, sizes, 0, "connected users, 32 producers at full speed");
+}
+
+Figures paced(Dialect& dialect, const Sizes& sizes, double messages_per_s) {
+  return deliver(dialect, sizes, static_cast<double>(sizes.producers) / messages_per_s,
+                 "connected users, 2 000 messages a second");
+}
+
+Figures stored(Dialect& dialect, const Sizes& sizes, std::size_t batch) {
+  Loop loop;
+  // Spread over users so that no one's bound of pending messages is reached.
+  Producers producers(loop, dialect, sizes.producers, sizes.connections, batch,
+                      sizes.payload_bytes);
+  const double cpu_before = dialect.server().cpu_s();
+  const double began = now_s();
+  producers.start();
+  loop.run_until([&] { return now_s() - began >= sizes.seconds; }, sizes.seconds + 10, "stored");
+  const auto answered = static_cast<double>(producers.answered());
+  const double seconds = now_s() - began;
+  const double cpu_s = dialect.server().cpu_s() - cpu_before;
+  producers.stop();
+  loop.run_until([&] { return producers.answered() >= producers.sent(); }, 20, "the last answers");
+  return {.scenario = batch == 1 ? "users away, one by one" : "users away, batches of 100",
+          .server = dialect.server().name(),
+          .messages_per_s = answered / seconds,
+          .server_cpu_us = cpu_s * 1e6 / answered,
+          .p50_ms = std::nullopt,
+          .p99_ms = std::nullopt,
+          .bytes_per_connection = std::nullopt};
+}
+
+Figures flushed(Dialect& dialect, const Sizes& sizes) {
+  // The last user's: no other scenario writes to it.
+  const std::size_t user = sizes.idle_connections - 1;
+  Loop loop;
+  HttpConnection producer(loop, dialect.server().port());
+  for (std::size_t sent = 0; sent < sizes.flushed;) {
+    std::vector<std::string> messages;
+    const std::size_t batch = dialect.stores_durably() ? 100 : 1;
+    for (; messages.size() < batch; ++sent) {
+      messages.push_back(message_text(sent, sizes.payload_bytes));
+    }
+    std::string request;
+    dialect.publish(request, user, messages);
+    bool answered = false;
+    producer.send(request, [&answered](int status, std::string_view body) {
+      if (status < 200 || status > 299) throw std::runtime_error(std::string(body));
+      answered = true;
+    });
+    loop.run_until([&answered] { return answered; }, 10, "filling");
+  }
+  std::size_t received = 0;
+  const std::string target = dialect.subscription(user);
+  const double cpu_before = dialect.server().cpu_s();
+  const double began = now_s();
+  const WebSocketConnection socket(loop, dialect.server().port(), target,
+                                   [&received](std::string_view) { ++received; });
+  loop.run_until([&] { return received >= sizes.flushed; }, 60, "the flush");
+  const double seconds = now_s() - began;
+  return {.scenario = "reconnect to 10 000 pending messages",
+          .server = dialect.server().name(),
+          .messages_per_s = static_cast<double>(received) / seconds,
+          .server_cpu_us =
+              (dialect.server().cpu_s() - cpu_before) * 1e6 / static_cast<double>(received),
+          .p50_ms = std::nullopt,
+          .p99_ms = std::nullopt,
+          .bytes_per_connection = std::nullopt};
+}
+
+Figures idle(Dialect& dialect, const Sizes& sizes) {
+  Loop loop;
+  Sockets sockets;
+  // The first hundred pay for what is allocated once.
+  subscribe(loop, dialect, 100, [](std::string_view) {}, sockets);
+  const std::int64_t before = dialect.server().memory_bytes();
+  subscribe(loop, dialect, sizes.idle_connections, [](std::string_view) {}, sockets);
+  const std::int64_t after = dialect.server().memory_bytes();
+  return {.scenario = "15 000 idle connections",
+          .server = dialect.server().name(),
+          .messages_per_s = std::nullopt,
+          .server_cpu_us = std::nullopt,
+          .p50_ms = std::nullopt,
+          .p99_ms = std::nullopt,
+          .bytes_per_connection = static_cast<double>(after - before) /
+                                  static_cast<double>(sizes.idle_connections - 100)};
+}
+
+}  // namespace bench
