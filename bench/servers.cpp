@@ -188,8 +188,9 @@ void Holdfast::read_credentials(const fs::path& folder) {
 void Holdfast::add_users(const fs::path& folder, std::size_t users) {
   using namespace holdfast;
   WaitingExecutor executor;
-  auto store =
-      storage::open_store({.path = (folder / "data" / "holdfast.db").string()}, system_clock());
+  storage::StoreOptions options;
+  options.path = (folder / "data" / "holdfast.db").string();
+  auto store = storage::open_store(std::move(options), system_clock());
   if (!store) throw std::runtime_error(store.error().message);
   storage::StoreHandles& handles = (*store)->handles(executor);
   auto master =
