@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/log.hpp>
+#include <holdfast/delivery/mailboxes.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/temporary_token.hpp>
+#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/net/server.hpp>
+
+namespace holdfast::app {
+
+/// Everything that can be configured, as values. A default-constructed one is the configuration of
+/// an empty file; `settings()` names and explains every key.
+struct Config {
+  struct Server {
+    std::string listen = "127.0.0.1:8080";
+    std::string control_listen = "127.0.0.1:8081";
+    std::size_t workers = 0;  ///< 0: one per core
+    std::string public_url;   ///< empty: the listen address
+  } server;
+
+  struct RequestLimits {
+    std::size_t connections = 65'536;
+    std::size_t message_bytes = 128 << 10;
+    std::size_t batch_messages = 500;
+    std::size_t body_bytes = 1 << 20;
+    net::HttpLimits http;  ///< its `connections` is unused here
+  } limits;
+
+  delivery::Limits delivery;
+
+  struct WebSocket {
+    delivery::FrameFormat frame = delivery::FrameFormat::payload;
+    std::vector<std::string> allowed_origins;
+  } websocket;
+
+  identity::TemporaryTokenOptions tokens;
+
+  /// `pool_id`, `client_id` and `issuer` are the instance's, not configured.
+  identity::UserPoolOptions user_pool;
+
+  struct Auth {
+    identity::PasswordHasherOptions passwords;
+    std::size_t lockout_names = 100'000;
+  } auth;
+
+  identity::KeyRing::Options keys;
+
+  struct Storage {
+    std::size_t queue_slots = 16'384;
+    std::int64_t database_bytes_max = 0;
+    std::size_t page_bytes_per_batch = 4 << 20;
+    std::size_t batch_operations = 4'096;
+    std::int64_t dead_letters_max = 100'000;
+    std::size_t wal_checkpoint_bytes = 16 << 20;
+  } storage;
+
+  struct Shutdown {
+    Seconds drain{5};
+  } shutdown;
+
+  struct Aws {
+    std::string partition = "aws";
+    std::string region = "us-east-1";
+    std::string account = "000000000000";
+    std::string api_id = "holdfast";
+    std::string stage = "prod";
+  } aws;
+
+  struct Log {
+    log::Level level = log::Level::info;
+    bool json = true;
+    bool access = true;
+  } log;
+};
+
+/// Where a configuration comes from; what is named later overrides.
+struct ConfigSources {
+  std::string file{};  ///< JSON with comments; empty: none
+  /// The process's environment, `NAME=value` each: `HOLDFAST_SECTION__KEY` are keys, others are
+  /// left alone.
+  std::vector<std::string> environment{};
+  /// A key and its text, and what to call it in an error: `--listen`.
+  struct Override {
+    std::string key;
+    std::string value;
+    std::string name;
+  };
+  std::vector<Override> overrides{};
+};
+
+/// The environment of this process, for `ConfigSources`.
+[[nodiscard]] std::vector<std::string> process_environment();
+
+/// Reads and checks. Errors: `invalid_argument` for an unknown key, a wrong type or a value out of
+/// range, `io` for a file that cannot be read; the message names the key, and the file and line or
+/// the variable.
+[[nodiscard]] Result<Config> load_config(const ConfigSources& sources);
+
+/// One key, for documentation and checks.
+struct SettingInfo {
+  std::string key;   ///< `section.key`
+  std::string type;  ///< `boolean`, `integer`, `string`, `array of strings`
+  std::string default_json;
+  std::string range;  ///< for people; empty when every value of the type is allowed
+  std::string doc;
+  bool live = false;  ///< may change while the gateway runs
+};
+/// Every key, in the order of the documentation.
+[[nodiscard]] std::vector<SettingInfo> settings();
+
+/// The text of `config/holdfast.json`: every key with its default, explained.
+[[nodiscard]] std::string default_config_text();
+
+}  // namespace holdfast::app

@@ -1,0 +1,492 @@
+#include "app/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+namespace holdfast::app {
+namespace {
+
+constexpr std::int64_t kKiB = 1 << 10;
+constexpr std::int64_t kMiB = 1 << 20;
+constexpr std::int64_t kGiB = 1 << 30;
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kDaySeconds = 24 * 3600;
+
+template <class Enum>
+struct Names;
+template <>
+struct Names<delivery::Policy> {
+  static constexpr std::array values{std::pair{"all", delivery::Policy::all},
+                                     std::pair{"latest", delivery::Policy::latest}};
+};
+template <>
+struct Names<delivery::Acknowledge> {
+  static constexpr std::array values{std::pair{"pong", delivery::Acknowledge::pong},
+                                     std::pair{"client", delivery::Acknowledge::client}};
+};
+template <>
+struct Names<delivery::FrameFormat> {
+  // `holdfast.v1` is what a client asks for, not what a server imposes.
+  static constexpr std::array values{std::pair{"payload", delivery::FrameFormat::payload},
+                                     std::pair{"raw", delivery::FrameFormat::raw}};
+};
+template <>
+struct Names<log::Level> {
+  static constexpr std::array values{
+      std::pair{"debug", log::Level::debug}, std::pair{"info", log::Level::info},
+      std::pair{"warn", log::Level::warn}, std::pair{"error", log::Level::error}};
+};
+
+template <class T>
+std::int64_t to_number(const T& value) {
+  if constexpr (std::integral<T>) {
+    return static_cast<std::int64_t>(value);
+  } else {
+    return value.count();
+  }
+}
+
+// A field is named by a closure without captures, so that one row reads, writes and documents it.
+#define HOLDFAST_FIELD(path) [](auto& config) -> auto& { return config.path; }
+
+template <class Field>
+Setting integer(std::string_view key, Field /*field*/, std::int64_t min, std::int64_t max,
+                std::string_view doc, bool live = false) {
+  Setting s;
+  s.key = key;
+  s.type = SettingType::integer;
+  s.live = live;
+  s.min = min;
+  s.max = max;
+  s.doc = doc;
+  s.read = [](const Config& config) { return Json(to_number(Field{}(config))); };
+  s.write = [](Config& config, const Json& value) {
+    auto& field = Field{}(config);
+    field = std::remove_reference_t<decltype(field)>(value.get<std::int64_t>());
+  };
+  return s;
+}
+
+template <class Field>
+Setting boolean(std::string_view key, Field /*field*/, std::string_view doc, bool live = false) {
+  Setting s;
+  s.key = key;
+  s.type = SettingType::boolean;
+  s.live = live;
+  s.doc = doc;
+  s.read = [](const Config& config) { return Json(Field{}(config)); };
+  s.write = [](Config& config, const Json& value) { Field{}(config) = value.get<bool>(); };
+  return s;
+}
+
+template <class Field>
+Setting text(std::string_view key, Field /*field*/,
+             std::optional<std::string> (*refuse)(std::string_view), std::string_view doc) {
+  Setting s;
+  s.key = key;
+  s.type = SettingType::text;
+  s.refuse = refuse;
+  s.doc = doc;
+  s.read = [](const Config& config) { return Json(Field{}(config)); };
+  s.write = [](Config& config, const Json& value) { Field{}(config) = value.get<std::string>(); };
+  return s;
+}
+
+template <class Field>
+Setting texts(std::string_view key, Field /*field*/,
+              std::optional<std::string> (*refuse)(std::string_view), std::string_view doc) {
+  Setting s;
+  s.key = key;
+  s.type = SettingType::texts;
+  s.refuse = refuse;
+  s.doc = doc;
+  s.read = [](const Config& config) { return Json(Field{}(config)); };
+  s.write = [](Config& config, const Json& value) {
+    Field{}(config) = value.get<std::vector<std::string>>();
+  };
+  return s;
+}
+
+template <class Field>
+Setting choice(std::string_view key, Field /*field*/, std::string_view doc, bool live = false) {
+  using Enum = std::remove_cvref_t<decltype(Field{}(std::declval<Config&>()))>;
+  Setting s;
+  s.key = key;
+  s.type = SettingType::choice;
+  s.live = live;
+  s.doc = doc;
+  for (const auto& [name, value] : Names<Enum>::values) s.choices.emplace_back(name);
+  s.read = [](const Config& config) {
+    const auto& names = Names<Enum>::values;
+    return Json(std::ranges::find(names, Field{}(config), [](const auto& pair) {
+                  return pair.second;
+                })->first);
+  };
+  s.write = [](Config& config, const Json& value) {
+    for (const auto& [name, candidate] : Names<Enum>::values) {
+      if (value.get_ref<const std::string&>() == name) Field{}(config) = candidate;
+    }
+  };
+  return s;
+}
+
+bool is_port(std::string_view text) {
+  if (text.empty() || text.size() > 5) return false;
+  int port = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+    port = port * 10 + (c - '0');
+  }
+  return port <= 65'535;
+}
+
+std::optional<std::string> refuse_address(std::string_view value) {
+  constexpr const char* kForm = "must be HOST:PORT, [IPv6]:PORT or unix:/PATH";
+  if (value.starts_with("unix:")) {
+    // sun_path holds 108 bytes with its terminator.
+    if (value.size() > 5 && value[5] == '/' && value.size() - 5 < 108) return std::nullopt;
+    return kForm;
+  }
+  const auto colon = value.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || !is_port(value.substr(colon + 1))) {
+    return kForm;
+  }
+  const std::string_view host = value.substr(0, colon);
+  const bool bracketed = host.front() == '[' && host.back() == ']' && host.size() > 2;
+  if (!bracketed && host.find_first_of(":[] /") != std::string_view::npos) return kForm;
+  return std::nullopt;
+}
+
+std::optional<std::string> refuse_url(std::string_view value) {
+  const bool http = value.starts_with("http://") || value.starts_with("https://");
+  const auto host = value.find("//");
+  if (!http || value.size() <= host + 2 || value.find_first_of("?# \t") != value.npos ||
+      value.ends_with('/')) {
+    return "must be an http:// or https:// URL without query, fragment or trailing slash";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> refuse_public_url(std::string_view value) {
+  return value.empty() ? std::nullopt : refuse_url(value);
+}
+
+std::optional<std::string> refuse_origin(std::string_view value) {
+  if (value == "*") return std::nullopt;
+  if (refuse_url(value) || value.find('/', value.find("//") + 2) != value.npos) {
+    return "must be an origin (scheme://host or scheme://host:port) or *";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> refuse_account(std::string_view value) {
+  const bool digits = std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
+  if (value.size() == 12 && digits) return std::nullopt;
+  return "must be 12 digits";
+}
+
+std::optional<std::string> refuse_name(std::string_view value) {
+  const bool plain = std::ranges::all_of(value, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+  if (plain && !value.empty() && value.size() <= 64) return std::nullopt;
+  return "must be 1 to 64 letters, digits, '-' or '_'";
+}
+
+std::optional<std::string> refuse_service_name(std::string_view value) {
+  const bool printable = std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f; });
+  if (printable && !value.empty() && value.size() <= 128) return std::nullopt;
+  return "must be 1 to 128 printable ASCII characters without spaces";
+}
+
+void add_server(std::vector<Setting>& t) {
+  t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), refuse_address,
+                   "Address of the gateway: producers, clients and logins. Port 0 picks a free "
+                   "one; `unix:/PATH` is a Unix socket."));
+  t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), refuse_address,
+                   "Address of the control listener: health and metrics. Keep it away from "
+                   "the public."));
+  t.push_back(integer("server.workers", HOLDFAST_FIELD(server.workers), 0, 256,
+                      "Threads that serve connections; 0 is one per core."));
+  t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), refuse_public_url,
+                   "The URL under which clients reach the gateway; it names the issuer of ID "
+                   "tokens. Empty: made from the listen address."));
+}
+
+void add_limits(std::vector<Setting>& t) {
+  t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
+                      "Open connections of the gateway; one more is answered 503. Lowered at start "
+                      "to what the limit on open files allows."));
+  t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
+                      "Longest message after unescaping; a longer one is answered 413."));
+  t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.batch_messages), 1, 10'000,
+                      "Most entries of one POST /messages."));
+  t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 64 * kMiB,
+                      "Largest body of a request; a larger one is answered 413."));
+  t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
+                      "Largest header section of a request; beyond it 431."));
+  t.push_back(integer("limits.headers", HOLDFAST_FIELD(limits.http.headers), 10, 10'000,
+                      "Most header fields of a request; beyond it 431."));
+  t.push_back(integer("limits.target_bytes", HOLDFAST_FIELD(limits.http.target_bytes), 256, kMiB,
+                      "Longest path and query of a request; beyond it 414."));
+  t.push_back(integer("limits.outbound_bytes", HOLDFAST_FIELD(limits.http.outbound_bytes),
+                      64 * kKiB, kGiB,
+                      "Bytes waiting to be written to one WebSocket, beyond which it is ended."));
+  t.push_back(integer("limits.header_timeout_ms", HOLDFAST_FIELD(limits.http.header_timeout), 10,
+                      kHourMs, "How long a request's header section may take; then 408."));
+  t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,
+                      kHourMs, "How long a request's body may take; then 408."));
+  t.push_back(integer("limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10,
+                      kHourMs, "How long a kept-alive connection may wait between requests."));
+  t.push_back(integer("limits.write_timeout_ms", HOLDFAST_FIELD(limits.http.write_timeout), 10,
+                      kHourMs, "How long the peer may take to accept an answer."));
+  t.push_back(integer("limits.close_timeout_ms", HOLDFAST_FIELD(limits.http.close_timeout), 10,
+                      60'000, "How long a closing WebSocket waits for the peer's Close."));
+}
+
+void add_delivery_waits(std::vector<Setting>& t) {
+  t.push_back(integer("delivery.ack_wait_ms", HOLDFAST_FIELD(delivery.ack_wait), 0, 60'000,
+                      "How long a message that was sent waits for its acknowledgement before it "
+                      "is stored as well."));
+  t.push_back(integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
+                      "A connection that neither acknowledges nor takes bytes for so long is "
+                      "closed; what it had not acknowledged stays pending."));
+  t.push_back(integer("delivery.idle_ping_ms", HOLDFAST_FIELD(delivery.idle_ping), 1'000, kHourMs,
+                      "A connection without traffic is asked for a sign of life this often."));
+  t.push_back(integer("delivery.close_wait_ms", HOLDFAST_FIELD(delivery.close_wait), 0, 60'000,
+                      "How long a Close waits for the acknowledgement of what was sent before "
+                      "it; also the shutdown's."));
+  t.push_back(choice("delivery.policy", HOLDFAST_FIELD(delivery.policy),
+                     "Which of a user's connections receive: all of them, or the latest alone."));
+  t.push_back(choice("delivery.acknowledge", HOLDFAST_FIELD(delivery.acknowledge),
+                     "What settles a message: the Pong of the client's WebSocket stack, or the "
+                     "client itself (then clients must ask for `holdfast.v1`; choose it behind "
+                     "a proxy that terminates WebSockets)."));
+}
+
+void add_delivery_bounds(std::vector<Setting>& t) {
+  t.push_back(integer("delivery.connections_per_user",
+                      HOLDFAST_FIELD(delivery.connections_per_user), 1, 1'000,
+                      "Connections of one user; one more closes the oldest with 4408."));
+  t.push_back(integer("delivery.pending_messages", HOLDFAST_FIELD(delivery.pending_messages), 1,
+                      1'000'000'000, "Most pending messages of one user; one more is 429."));
+  t.push_back(integer("delivery.pending_bytes", HOLDFAST_FIELD(delivery.pending_bytes), kKiB,
+                      1'024 * kGiB, "Most bytes of pending messages of one user."));
+  t.push_back(integer("delivery.message_ttl_seconds", HOLDFAST_FIELD(delivery.message_ttl), 1,
+                      3'650 * kDaySeconds,
+                      "How long a message stays pending, unless it brings its own "
+                      "`ttlSeconds`; then it becomes a dead letter."));
+  t.push_back(integer("delivery.deduplication_window_seconds",
+                      HOLDFAST_FIELD(delivery.deduplication_window), 1, kDaySeconds,
+                      "How long a `deduplicationId` is remembered."));
+  t.push_back(integer("delivery.deduplication_keys", HOLDFAST_FIELD(delivery.deduplication_keys), 1,
+                      100'000'000, "Most live deduplication ids of one worker; one more is 503."));
+  t.push_back(integer("delivery.tail_messages", HOLDFAST_FIELD(delivery.tail_messages), 1, 65'536,
+                      "Newest pending messages of a user that are kept in memory."));
+  t.push_back(integer("delivery.tail_bytes", HOLDFAST_FIELD(delivery.tail_bytes), kKiB, kGiB,
+                      "Their size."));
+  t.push_back(integer("delivery.credit_messages", HOLDFAST_FIELD(delivery.credit_messages), 1,
+                      65'536, "Messages that one connection may be sent ahead of acknowledging."));
+  t.push_back(integer("delivery.credit_bytes", HOLDFAST_FIELD(delivery.credit_bytes), kKiB, kGiB,
+                      "Their size, as written."));
+  t.push_back(integer("delivery.fence_bytes", HOLDFAST_FIELD(delivery.fence_bytes), kKiB, kGiB,
+                      "Most bytes between two fences (the Pings that ask for "
+                      "acknowledgement)."));
+  t.push_back(integer("delivery.fences", HOLDFAST_FIELD(delivery.fences), 1, 64,
+                      "Most fences in flight on one connection."));
+  t.push_back(integer("delivery.first_page_bytes", HOLDFAST_FIELD(delivery.first_page_bytes), kKiB,
+                      64 * kMiB,
+                      "Size of the first page read for a connection that catches up; it doubles "
+                      "with each acknowledgement."));
+  t.push_back(integer("delivery.executions", HOLDFAST_FIELD(delivery.executions), 16, 1'000'000,
+                      "Executions of the workflows that each worker remembers."));
+  t.push_back(integer("delivery.ceiling_ahead_seconds", HOLDFAST_FIELD(delivery.ceiling_ahead), 1,
+                      3'600, "How far ahead sequence numbers are set aside on disk."));
+}
+
+void add_clients(std::vector<Setting>& t) {
+  t.push_back(choice("websocket.frame", HOLDFAST_FIELD(websocket.frame),
+                     "The frame of a message for clients without a subprotocol: "
+                     "`{\"Payload\":\"…\"}`, or the bare text."));
+  t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins),
+                    refuse_origin,
+                    "Web pages that may connect, besides the gateway's own origin: "
+                    "`https://app.example.com`; `*` is every page."));
+  t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), refuse_service_name,
+                   "Issuer and audience of temporary tokens."));
+  t.push_back(integer("tokens.lifetime_seconds", HOLDFAST_FIELD(tokens.lifetime), 1, 3'600,
+                      "How long a temporary token is good for."));
+  t.push_back(integer("tokens.drift_seconds", HOLDFAST_FIELD(tokens.drift), 0, 300,
+                      "How far beyond its end it is still taken, for clocks that differ."));
+  t.push_back(integer("tokens.max_outstanding", HOLDFAST_FIELD(tokens.max_outstanding), 1, 1'000,
+                      "Unused temporary tokens of one user; one more is 429."));
+}
+
+void add_users(std::vector<Setting>& t) {
+  t.push_back(integer("user_pool.id_token_lifetime_seconds",
+                      HOLDFAST_FIELD(user_pool.id_token_lifetime), 300, kDaySeconds,
+                      "How long an ID token is good for."));
+  t.push_back(integer("user_pool.session_lifetime_seconds",
+                      HOLDFAST_FIELD(user_pool.session_lifetime), 60, 900,
+                      "How long a login may take between its challenge and the response."));
+  t.push_back(boolean("user_pool.prevent_user_existence_errors",
+                      HOLDFAST_FIELD(user_pool.prevent_user_existence_errors),
+                      "Answer an unknown user as a wrong password."));
+  t.push_back(integer("user_pool.password_min_length",
+                      HOLDFAST_FIELD(user_pool.password_min_length), 6, 99,
+                      "Shortest password, in characters."));
+  t.push_back(boolean("user_pool.password_require_lowercase",
+                      HOLDFAST_FIELD(user_pool.password_require_lowercase),
+                      "Passwords need a lower-case letter."));
+  t.push_back(boolean("user_pool.password_require_uppercase",
+                      HOLDFAST_FIELD(user_pool.password_require_uppercase),
+                      "Passwords need an upper-case letter."));
+  t.push_back(boolean("user_pool.password_require_numbers",
+                      HOLDFAST_FIELD(user_pool.password_require_numbers),
+                      "Passwords need a digit."));
+  t.push_back(boolean("user_pool.password_require_symbols",
+                      HOLDFAST_FIELD(user_pool.password_require_symbols),
+                      "Passwords need a symbol."));
+  t.push_back(integer("auth.hash_threads", HOLDFAST_FIELD(auth.passwords.threads), 1, 64,
+                      "Threads that hash passwords (Argon2id)."));
+  t.push_back(integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
+                      "Logins waiting for such a thread; one more is answered "
+                      "TooManyRequestsException."));
+  t.push_back(integer("auth.hash_iterations", HOLDFAST_FIELD(auth.passwords.iterations), 1, 64,
+                      "Passes of Argon2id over its memory, for new passwords."));
+  t.push_back(integer("auth.hash_memory_kib", HOLDFAST_FIELD(auth.passwords.memory_kib), 1'024,
+                      4 * kMiB, "Memory of one Argon2id run in KiB, for new passwords."));
+  t.push_back(integer("auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
+                      "User names whose failed logins are remembered."));
+}
+
+void add_instance(std::vector<Setting>& t) {
+  t.push_back(boolean("keys.rotation_enabled", HOLDFAST_FIELD(keys.rotation_enabled),
+                      "Make a new data key by itself when the current one is old."));
+  t.push_back(integer("keys.rotation_period_seconds", HOLDFAST_FIELD(keys.rotation_period), 3'600,
+                      3'650 * kDaySeconds, "How old a data key may become."));
+  t.push_back(integer("storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
+                      "Messages waiting to be committed; one more is 503. A user or a key holds "
+                      "at most an eighth."));
+  t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
+                      std::numeric_limits<std::int64_t>::max(),
+                      "Largest database; beyond it messages are refused with 503. 0 is no bound "
+                      "but the disk."));
+  t.push_back(integer("storage.page_bytes_per_batch", HOLDFAST_FIELD(storage.page_bytes_per_batch),
+                      64 * kKiB, kGiB, "Bytes of pages that are read between two commits."));
+  t.push_back(integer("storage.batch_operations", HOLDFAST_FIELD(storage.batch_operations), 1,
+                      1'000'000, "Most operations of one commit."));
+  t.push_back(integer("storage.dead_letters_max", HOLDFAST_FIELD(storage.dead_letters_max), 0,
+                      1'000'000'000, "Dead letters that are kept; the oldest go first."));
+  t.push_back(integer("storage.wal_checkpoint_bytes", HOLDFAST_FIELD(storage.wal_checkpoint_bytes),
+                      64 * kKiB, 64 * kGiB,
+                      "Size of the write-ahead log from which it is moved into the database even "
+                      "under load."));
+  t.push_back(integer("shutdown.drain_seconds", HOLDFAST_FIELD(shutdown.drain), 0, 3'600,
+                      "How long a shutdown waits for clients to acknowledge and to close."));
+}
+
+void add_surroundings(std::vector<Setting>& t) {
+  t.push_back(
+      text("aws.partition", HOLDFAST_FIELD(aws.partition), refuse_name, "Partition in ARNs."));
+  t.push_back(text("aws.region", HOLDFAST_FIELD(aws.region), refuse_name,
+                   "Region that requests are signed for, and in ARNs."));
+  t.push_back(
+      text("aws.account", HOLDFAST_FIELD(aws.account), refuse_account, "Account number in ARNs."));
+  t.push_back(text("aws.api_id", HOLDFAST_FIELD(aws.api_id), refuse_name,
+                   "API id in the ARNs of routes, which policies name."));
+  t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), refuse_name,
+                   "Stage: every route is served under /STAGE as well."));
+  t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Least level that is logged.", true));
+  Setting format = boolean("log.format", HOLDFAST_FIELD(log.json),
+                           "One JSON object a line, or text for people.");
+  format.type = SettingType::choice;
+  format.choices = {"json", "text"};
+  format.read = [](const Config& config) { return Json(config.log.json ? "json" : "text"); };
+  format.write = [](Config& config, const Json& value) { config.log.json = value == "json"; };
+  t.push_back(std::move(format));
+  t.push_back(
+      boolean("log.access", HOLDFAST_FIELD(log.access), "One line for each request served."));
+}
+
+#undef HOLDFAST_FIELD
+
+std::string quoted_choices(const Setting& setting) {
+  std::string out;
+  for (const std::string_view choice : setting.choices) {
+    if (!out.empty()) out += ", ";
+    out += '"' + std::string(choice) + '"';
+  }
+  return out;
+}
+
+std::optional<std::string> refuse_integer(const Setting& setting, const Json& value) {
+  if (!value.is_number_integer()) return "must be an integer";
+  const bool huge = value.is_number_unsigned() &&
+                    value.get<std::uint64_t>() >
+                        static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  const auto number = huge ? std::numeric_limits<std::int64_t>::max() : value.get<std::int64_t>();
+  if (huge || number < setting.min || number > setting.max) {
+    return "must be between " + std::to_string(setting.min) + " and " + std::to_string(setting.max);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+const std::vector<Setting>& setting_table() {
+  static const std::vector<Setting> table = [] {
+    std::vector<Setting> t;
+    add_server(t);
+    add_limits(t);
+    add_delivery_waits(t);
+    add_delivery_bounds(t);
+    add_clients(t);
+    add_users(t);
+    add_instance(t);
+    add_surroundings(t);
+    return t;
+  }();
+  return table;
+}
+
+const Setting* find_setting(std::string_view key) {
+  const auto& table = setting_table();
+  const auto found = std::ranges::find(table, key, &Setting::key);
+  return found == table.end() ? nullptr : &*found;
+}
+
+std::optional<std::string> refuse_value(const Setting& setting, const Json& value) {
+  switch (setting.type) {
+    case SettingType::boolean:
+      if (!value.is_boolean()) return "must be true or false";
+      return std::nullopt;
+    case SettingType::integer:
+      return refuse_integer(setting, value);
+    case SettingType::text:
+      if (!value.is_string()) return "must be a string";
+      return setting.refuse(value.get_ref<const std::string&>());
+    case SettingType::choice:
+      if (!value.is_string() ||
+          std::ranges::find(setting.choices, value.get_ref<const std::string&>()) ==
+              setting.choices.end()) {
+        return "must be one of " + quoted_choices(setting);
+      }
+      return std::nullopt;
+    case SettingType::texts:
+      if (!value.is_array()) return "must be an array of strings";
+      for (const Json& item : value) {
+        if (!item.is_string()) return "must be an array of strings";
+        if (auto wrong = setting.refuse(item.get_ref<const std::string&>())) return wrong;
+      }
+      return std::nullopt;
+  }
+  return "has an unknown type";
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/app/config.hpp>
+#include <holdfast/base/json.hpp>
+
+namespace holdfast::app {
+
+enum class SettingType : std::uint8_t { boolean, integer, text, choice, texts };
+
+/// A row of the table of keys: all that is known of one key in one place. Its default is what a
+/// default-constructed `Config` holds.
+struct Setting {
+  std::string_view key;
+  SettingType type{};
+  bool live = false;
+  std::int64_t min = 0;
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  std::vector<std::string_view> choices;
+  std::string_view doc;
+  Json (*read)(const Config&) = nullptr;
+  /// The value has been checked against type, range and choices.
+  void (*write)(Config&, const Json&) = nullptr;
+  /// What is wrong with a string, beyond its type; nullptr when anything goes.
+  std::optional<std::string> (*refuse)(std::string_view) = nullptr;
+
+  [[nodiscard]] std::string_view section() const { return key.substr(0, key.find('.')); }
+  [[nodiscard]] std::string_view name() const { return key.substr(key.find('.') + 1); }
+};
+
+[[nodiscard]] const std::vector<Setting>& setting_table();
+/// nullptr when there is none.
+[[nodiscard]] const Setting* find_setting(std::string_view key);
+
+/// What is wrong with `value` for this key; nullopt when it is allowed.
+[[nodiscard]] std::optional<std::string> refuse_value(const Setting& setting, const Json& value);
+
+}  // namespace holdfast::app

@@ -1,0 +1,246 @@
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/app/config.hpp>
+
+#include "support/base/temp_dir.hpp"
+
+namespace holdfast::app {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  std::string write(const std::string& text) {
+    const std::string path = dir_.file("holdfast.json");
+    std::ofstream(path, std::ios::binary) << text;
+    return path;
+  }
+  Result<Config> load(const std::string& text) { return load_config({.file = write(text)}); }
+  std::string refusal(const std::string& text) {
+    const auto loaded = load(text);
+    return loaded ? "accepted" : loaded.error().message;
+  }
+  static std::string environment_refusal(const std::string& line) {
+    const auto loaded = load_config({.environment = {line}});
+    return loaded ? "accepted" : loaded.error().message;
+  }
+
+  test::TempDir dir_;
+};
+
+TEST_F(ConfigTest, NeedsNothing) {
+  const auto config = load_config({});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->server.listen, "127.0.0.1:8080");
+  EXPECT_EQ(config->server.control_listen, "127.0.0.1:8081");
+  EXPECT_EQ(config->limits.message_bytes, 131'072u);
+  EXPECT_EQ(config->delivery.ack_wait, Milliseconds(100));
+  EXPECT_EQ(config->delivery.ack_timeout, Milliseconds(10'000));
+  EXPECT_EQ(config->delivery.pending_messages, 10'000);
+  EXPECT_EQ(config->delivery.pending_bytes, 64 << 20);
+  EXPECT_EQ(config->delivery.message_ttl, Seconds(14 * 24 * 3600));
+  EXPECT_EQ(config->shutdown.drain, Seconds(5));
+  EXPECT_EQ(config->aws.region, "us-east-1");
+  EXPECT_EQ(config->aws.account, "000000000000");
+  EXPECT_EQ(config->aws.api_id, "holdfast");
+  EXPECT_EQ(config->aws.stage, "prod");
+  EXPECT_TRUE(config->user_pool.prevent_user_existence_errors);
+}
+
+TEST_F(ConfigTest, TakesTheValuesOfAFileWithComments) {
+  const auto config = load(R"(// where
+{
+  /* the front
+     door */
+  "server": {"listen": "[::1]:0", "workers": 3},  // "quoted"
+  "websocket": {"frame": "raw", "allowed_origins": ["https://a.example", "http://b.example:8000"]},
+  "delivery": {"policy": "latest", "acknowledge": "client", "ack_wait_ms": 7},
+  "keys": {"rotation_enabled": false},
+  "log": {"format": "text", "level": "warn"}
+})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.listen, "[::1]:0");
+  EXPECT_EQ(config->server.workers, 3u);
+  EXPECT_EQ(config->websocket.frame, delivery::FrameFormat::raw);
+  EXPECT_THAT(config->websocket.allowed_origins,
+              ElementsAre("https://a.example", "http://b.example:8000"));
+  EXPECT_EQ(config->delivery.policy, delivery::Policy::latest);
+  EXPECT_EQ(config->delivery.acknowledge, delivery::Acknowledge::client);
+  EXPECT_EQ(config->delivery.ack_wait, Milliseconds(7));
+  EXPECT_FALSE(config->keys.rotation_enabled);
+  EXPECT_FALSE(config->log.json);
+  EXPECT_EQ(config->log.level, log::Level::warn);
+}
+
+TEST_F(ConfigTest, LeavesSlashesInsideStringsAlone) {
+  const auto config = load(R"({"server": {"public_url": "https://chat.example.com"}})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.public_url, "https://chat.example.com");
+}
+
+TEST_F(ConfigTest, NamesAnUnknownKeyItsFileAndItsLine) {
+  const std::string message = refusal("{\n  \"server\": {\n    \"lisen\": \"x\"\n  }\n}");
+  EXPECT_EQ(message,
+            dir_.file("holdfast.json") + ":3: server.lisen is not a key of the configuration");
+}
+
+TEST_F(ConfigTest, NamesAnUnknownSection) {
+  EXPECT_THAT(refusal("{\n\"sever\": {}}"),
+              AllOf(HasSubstr("holdfast.json:2: "), HasSubstr("sever is not a section")));
+}
+
+TEST_F(ConfigTest, NamesAWrongTypeAndWhatItShouldBe) {
+  EXPECT_THAT(refusal("{\"delivery\": {\"ack_wait_ms\": \"100\"}}"),
+              HasSubstr(":1: delivery.ack_wait_ms must be an integer"));
+  EXPECT_THAT(refusal("{\"delivery\": {\"ack_wait_ms\": 1.5}}"), HasSubstr("must be an integer"));
+  EXPECT_THAT(refusal("{\"keys\": {\"rotation_enabled\": 1}}"),
+              HasSubstr("keys.rotation_enabled must be true or false"));
+  EXPECT_THAT(refusal("{\"server\": {\"listen\": 8080}}"),
+              HasSubstr("server.listen must be a string"));
+  EXPECT_THAT(refusal("{\"websocket\": {\"allowed_origins\": \"https://a.example\"}}"),
+              HasSubstr("must be an array of strings"));
+  EXPECT_THAT(refusal("{\"websocket\": {\"allowed_origins\": [1]}}"),
+              HasSubstr("must be an array of strings"));
+  EXPECT_THAT(refusal("{\"server\": []}"), HasSubstr("server must be an object"));
+  EXPECT_THAT(refusal("[]"), HasSubstr("not an object"));
+}
+
+TEST_F(ConfigTest, NamesAValueOutOfRangeAndTheRange) {
+  EXPECT_THAT(refusal("{\"delivery\": {\n\"connections_per_user\": 0}}"),
+              HasSubstr(":2: delivery.connections_per_user must be between 1 and 1000"));
+  EXPECT_THAT(refusal("{\"server\": {\"workers\": -1}}"), HasSubstr("must be between 0 and 256"));
+  EXPECT_THAT(refusal("{\"server\": {\"workers\": 18446744073709551615}}"),
+              HasSubstr("must be between 0 and 256"));
+  EXPECT_THAT(refusal("{\"delivery\": {\"policy\": \"first\"}}"),
+              HasSubstr("delivery.policy must be one of \"all\", \"latest\""));
+}
+
+TEST_F(ConfigTest, RefusesAddressesThatAreNone) {
+  for (const char* address : {"8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+                              "127.0.0.1:http", "::1:80", "unix:relative", "http://127.0.0.1:80"}) {
+    EXPECT_THAT(refusal("{\"server\": {\"listen\": \"" + std::string(address) + "\"}}"),
+                HasSubstr("server.listen must be HOST:PORT"))
+        << address;
+  }
+}
+
+TEST_F(ConfigTest, RefusesStringsThatWouldNotMakeAnArn) {
+  EXPECT_THAT(refusal("{\"aws\": {\"account\": \"12\"}}"), HasSubstr("12 digits"));
+  EXPECT_THAT(refusal("{\"aws\": {\"stage\": \"a/b\"}}"), HasSubstr("aws.stage must be"));
+  EXPECT_THAT(refusal("{\"server\": {\"public_url\": \"chat.example.com\"}}"),
+              HasSubstr("server.public_url must be an http://"));
+  EXPECT_THAT(refusal("{\"websocket\": {\"allowed_origins\": [\"https://a.example/path\"]}}"),
+              HasSubstr("must be an origin"));
+}
+
+TEST_F(ConfigTest, NamesTheLineOfBrokenJson) {
+  EXPECT_THAT(refusal("{\n\n  \"server\": {\"listen\": }\n}"),
+              HasSubstr("holdfast.json:3: not JSON"));
+  EXPECT_THAT(refusal(""), HasSubstr("not JSON"));
+}
+
+TEST_F(ConfigTest, RefusesAKeyThatComesTwice) {
+  EXPECT_THAT(refusal("{\"server\": {\n\"workers\": 1,\n\"workers\": 2}}"),
+              HasSubstr("holdfast.json:3: server.workers is refused: duplicate name"));
+}
+
+TEST_F(ConfigTest, NamesAFileThatCannotBeRead) {
+  const auto loaded = load_config({.file = dir_.file("missing.json")});
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, Errc::io);
+  EXPECT_THAT(loaded.error().message, HasSubstr(dir_.file("missing.json")));
+  EXPECT_FALSE(load_config({.file = dir_.path().string()}));
+}
+
+TEST_F(ConfigTest, RefusesLimitsThatContradictEachOther) {
+  EXPECT_THAT(refusal("{\"limits\": {\"message_bytes\": 1000000, \"body_bytes\": 4096}}"),
+              StartsWith("limits.body_bytes must not be below limits.message_bytes"));
+}
+
+TEST_F(ConfigTest, TheEnvironmentOverridesTheFile) {
+  const auto config =
+      load_config({.file = write("{\"server\": {\"listen\": \"127.0.0.1:1\", \"workers\": 4}}"),
+                   .environment = {"HOLDFAST_SERVER__LISTEN=127.0.0.1:2", "PATH=/bin",
+                                   "HOLDFAST_WEBSOCKET__ALLOWED_ORIGINS=[\"https://a.example\"]",
+                                   "HOLDFAST_KEYS__ROTATION_ENABLED=false"}});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.listen, "127.0.0.1:2");
+  EXPECT_EQ(config->server.workers, 4u);
+  EXPECT_THAT(config->websocket.allowed_origins, ElementsAre("https://a.example"));
+  EXPECT_FALSE(config->keys.rotation_enabled);
+}
+
+TEST_F(ConfigTest, LeavesOtherVariablesAlone) {
+  EXPECT_TRUE(load_config(
+      {.environment = {"HOLDFAST_URL=http://127.0.0.1:1", "HOLDFAST_SAMPLE_APP_URL=x",
+                       "HOLDFAST_MASTER_KEY=y", "HOLDFAST_USER_POOL_ID=z", "holdfast_a__b=1"}}));
+}
+
+TEST_F(ConfigTest, NamesTheVariableAtFault) {
+  EXPECT_EQ(environment_refusal("HOLDFAST_SERVER__LISEN=x"),
+            "HOLDFAST_SERVER__LISEN: server.lisen is not a key of the configuration");
+  EXPECT_THAT(environment_refusal("HOLDFAST_SERVER__WORKERS=many"),
+              StartsWith("HOLDFAST_SERVER__WORKERS: server.workers must be an integer"));
+  EXPECT_THAT(environment_refusal("HOLDFAST_SERVER__WORKERS=257"),
+              StartsWith("HOLDFAST_SERVER__WORKERS: server.workers must be between"));
+  EXPECT_THAT(environment_refusal("HOLDFAST_WEBSOCKET__ALLOWED_ORIGINS=https://a.example"),
+              HasSubstr("must be an array of strings"));
+}
+
+TEST_F(ConfigTest, FlagsOverrideTheEnvironment) {
+  const auto config = load_config({.environment = {"HOLDFAST_SERVER__LISTEN=127.0.0.1:2"},
+                                   .overrides = {{"server.listen", "127.0.0.1:3", "--listen"}}});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.listen, "127.0.0.1:3");
+  const auto refused = load_config({.overrides = {{"server.listen", "here", "--listen"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, StartsWith("--listen: server.listen must be HOST:PORT"));
+}
+
+TEST_F(ConfigTest, EveryKeyHasOneRowAnExplanationAndADefaultThatIsAllowed) {
+  std::set<std::string> keys;
+  for (const SettingInfo& setting : settings()) {
+    EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
+    EXPECT_THAT(setting.doc, ::testing::EndsWith(".")) << setting.key;
+    EXPECT_THAT(setting.key, ::testing::MatchesRegex("[a-z_]+\\.[a-z_]+"));
+  }
+  const auto loaded = load(default_config_text());
+  EXPECT_TRUE(loaded) << loaded.error().message;
+}
+
+TEST_F(ConfigTest, EveryKeyReadsBackWhatWasWritten) {
+  for (const SettingInfo& setting : settings()) {
+    std::string variable = "HOLDFAST_";
+    for (const char c : setting.key) {
+      if (c == '.') {
+        variable += "__";
+      } else {
+        variable += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      }
+    }
+    std::string text = setting.default_json;
+    if (setting.type == "string") text = text.substr(1, text.size() - 2);
+    const auto loaded = load_config({.environment = {variable + "=" + text}});
+    EXPECT_TRUE(loaded) << setting.key << ": " << loaded.error().message;
+  }
+}
+
+TEST_F(ConfigTest, TheShippedFileIsTheTable) {
+  std::ifstream in(std::filesystem::path(HOLDFAST_SOURCE_DIR) / "config" / "holdfast.json");
+  const std::string shipped(std::istreambuf_iterator<char>(in), {});
+  EXPECT_EQ(shipped, default_config_text());
+}
+
+}  // namespace
+}  // namespace holdfast::app
