@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/delivery/connection.hpp>
+
+namespace holdfast::test {
+
+/// A WebSocket without a network. What is flushed lies in `sent` until a client takes it.
+class FakeConnection final : public delivery::Connection,
+                             public std::enable_shared_from_this<FakeConnection> {
+ public:
+  enum class Kind : std::uint8_t { text, ping, close };
+  struct Frame {
+    Kind kind{};
+    std::string bytes;
+    delivery::CloseCode code{};
+  };
+
+  void start(delivery::ConnectionEvents& events) override {
+    events_ = &events;
+    self_ = shared_from_this();
+  }
+  std::uint64_t write_text(std::string_view frame) override {
+    ++texts_written;
+    if (on_text_written) on_text_written(frame);
+    return write({Kind::text, std::string(frame), {}});
+  }
+  void write_ping(std::string_view bytes) override { write({Kind::ping, std::string(bytes), {}}); }
+  void flush() override {
+    ++flushes;
+    if (!blocked) hand_over();
+  }
+  std::uint64_t bytes_sent() const override { return bytes_sent_; }
+  std::uint64_t bytes_taken() const override { return bytes_taken_; }
+  void close(delivery::CloseCode code, std::string_view reason) override {
+    if (closing) return;
+    closing = true;
+    close_code = code;
+    write({Kind::close, std::string(reason), code});
+    flush();
+  }
+  void abort() override { aborted = true; }
+
+  // ---- the test's side
+
+  /// The kernel's buffer has room again, or is full.
+  void set_blocked(bool block) {
+    blocked = block;
+    if (!blocked) hand_over();
+  }
+  /// The peer's kernel has taken everything that was handed over.
+  void take_bytes() { bytes_taken_ = bytes_sent_; }
+  void take_bytes(std::uint64_t count) {
+    bytes_taken_ = std::min(bytes_sent_, bytes_taken_ + count);
+  }
+
+  [[nodiscard]] bool started() const noexcept { return events_ != nullptr; }
+  [[nodiscard]] bool ended() const noexcept { return ended_; }
+  void pong(std::string_view bytes) {
+    if (live()) events_->on_pong(bytes);
+  }
+  void text(std::string_view bytes) {
+    if (live()) events_->on_text(bytes);
+  }
+  /// The connection is gone; nothing comes after.
+  void end() {
+    if (!live()) return;
+    ended_ = true;
+    const auto keep = std::move(self_);
+    events_->on_closed();
+  }
+
+  std::deque<Frame> sent;  ///< handed to the kernel, not yet seen by the client
+  bool blocked = false;
+  bool closing = false;
+  bool aborted = false;
+  delivery::CloseCode close_code{};
+  std::size_t texts_written = 0;
+  std::size_t flushes = 0;
+  std::function<void(std::string_view)> on_text_written;
+
+ private:
+  [[nodiscard]] bool live() const noexcept { return events_ != nullptr && !ended_; }
+  std::uint64_t write(Frame frame) {
+    if (ended_ || aborted) return bytes_written_;
+    bytes_written_ += frame.bytes.size() + 2;
+    gathered_.push_back(std::move(frame));
+    return bytes_written_;
+  }
+  void hand_over() {
+    for (Frame& frame : gathered_) sent.push_back(std::move(frame));
+    gathered_.clear();
+    bytes_sent_ = bytes_written_;
+  }
+
+  delivery::ConnectionEvents* events_ = nullptr;
+  std::shared_ptr<FakeConnection> self_;
+  std::deque<Frame> gathered_;
+  std::uint64_t bytes_written_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_taken_ = 0;
+  bool ended_ = false;
+};
+
+/// What a WebSocket client's stack does: takes frames in order, keeps texts, answers Pings.
+class ScriptedClient {
+ public:
+  explicit ScriptedClient(std::shared_ptr<FakeConnection> connection)
+      : connection_(std::move(connection)) {}
+
+  /// Takes everything that was sent, answering each Ping at once. A Close ends the connection.
+  void run() {
+    while (take_one()) {
+    }
+  }
+  /// Takes everything, answers nothing.
+  void read() {
+    while (!connection_->sent.empty()) {
+      auto frame = std::move(connection_->sent.front());
+      connection_->sent.pop_front();
+      keep(frame);
+    }
+    connection_->take_bytes();
+  }
+  /// Answers the Pings that `read` left.
+  void answer_pings() {
+    for (const std::string& ping : std::exchange(pings, {})) connection_->pong(ping);
+  }
+
+  [[nodiscard]] FakeConnection& connection() noexcept { return *connection_; }
+
+  std::vector<std::string> texts;
+  std::vector<std::string> pings;  ///< not answered yet
+
+ private:
+  bool take_one() {
+    if (connection_->sent.empty()) return false;
+    const auto frame = std::move(connection_->sent.front());
+    connection_->sent.pop_front();
+    connection_->take_bytes();
+    keep(frame);
+    answer_pings();
+    if (frame.kind == FakeConnection::Kind::close) connection_->end();
+    return true;
+  }
+  void keep(const FakeConnection::Frame& frame) {
+    if (frame.kind == FakeConnection::Kind::text) texts.push_back(frame.bytes);
+    if (frame.kind == FakeConnection::Kind::ping) pings.push_back(frame.bytes);
+  }
+
+  std::shared_ptr<FakeConnection> connection_;
+};
+
+}  // namespace holdfast::test

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "support/delivery/fake_database.hpp"
+
+namespace holdfast::test {
+
+/// The message store's port over maps. `automatic` commits each operation at once; `manual` lets
+/// the test take a batch, commit it, fail it, or stop in the middle. Completions are posted to the
+/// executor. Destroying it with work inside is a crash: nothing of it is ever answered.
+class FakeMessageStore final : public delivery::MessageStore {
+ public:
+  enum class Mode { automatic, manual };
+  enum class Kind {
+    insert,
+    record,
+    ceiling,
+    erase,
+    read,
+    expire,
+    find_expired,
+    forget,
+    other,
+  };
+
+  FakeMessageStore(std::shared_ptr<FakeDatabase> database, Executor& executor,
+                   Mode mode = Mode::automatic, std::size_t slots = 1024)
+      : database_(std::move(database)), executor_(executor), mode_(mode), slots_(slots) {}
+
+  std::optional<delivery::Reservation> reserve(std::size_t payload_bytes) override;
+  std::size_t capacity() const override { return slots_; }
+  void insert(std::vector<delivery::Insert> inserts, Completion<Result<void>> done) override;
+  void record(std::optional<delivery::DeduplicationRecord> record,
+              std::optional<MessageId> dead_letter, delivery::Reservation reservation,
+              Completion<Result<void>> done) override;
+  void erase(const UserId& user, Sequence above, Sequence up_to,
+             Completion<Result<delivery::PendingTotals>> done) override;
+  void read_page(delivery::PageQuery query, Completion<Result<delivery::Page>> done) override;
+  void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
+              Completion<Result<delivery::PendingTotals>> done) override;
+  void find_expired(WallTime now, const UserId& after, std::size_t limit,
+                    Completion<Result<std::vector<UserId>>> done) override;
+  void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override;
+  void forget_deduplication(WallTime before, Completion<Result<void>> done) override;
+  void list_pending(
+      const UserId& after, std::size_t limit,
+      Completion<Result<std::vector<std::pair<UserId, delivery::PendingTotals>>>> done) override;
+  void list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
+                         std::size_t limit,
+                         Completion<Result<std::vector<delivery::DeadLetter>>> done) override;
+  void find_dead_letter(const MessageId& id,
+                        Completion<Result<std::optional<delivery::DeadLetter>>> done) override;
+  void delete_dead_letter(const MessageId& id, Completion<Result<void>> done) override;
+
+  // ---- the test's side
+
+  /// `manual` from here on, or `automatic` again, which commits what waits.
+  void set_mode(Mode mode);
+  /// Reservations fail, as with a full disk or queue.
+  void refuse_reservations(bool refuse) { refuse_reservations_ = refuse; }
+  /// In automatic mode: every transaction fails while this is set.
+  void fail_transactions(bool fail) { fail_transactions_ = fail; }
+
+  /// Begins a transaction with what waits; with `late_reads`, page reads stay for a later one.
+  /// False when there is nothing, or one is open.
+  bool take(bool late_reads = false);
+  /// Commits the open transaction and posts its completions; false when none is open.
+  bool commit();
+  /// The open transaction is rolled back: inserts, records, expiries and the like fail, reads and
+  /// erases wait for `retry` (erases fail too when `give_up_erases`). False when none is open.
+  bool fail(bool give_up_erases = false);
+  /// Queues again what a rolled back transaction left, behind or before what came since.
+  bool retry(bool behind = true);
+  /// The commit's outcome is unknown: its effects are there or not, and nobody is answered. What a
+  /// process does then is to end.
+  bool commit_unanswered(bool durable);
+
+  [[nodiscard]] std::size_t queued() const noexcept { return queue_.size(); }
+  [[nodiscard]] bool transaction_open() const noexcept { return !batch_.empty(); }
+  [[nodiscard]] bool retry_waits() const noexcept { return !again_.empty(); }
+  /// Nothing waits, nothing is open.
+  [[nodiscard]] bool idle() const noexcept {
+    return queue_.empty() && batch_.empty() && again_.empty();
+  }
+  /// Slots taken.
+  [[nodiscard]] std::size_t reserved() const noexcept { return *reserved_; }
+  /// Operations of a kind that were called so far.
+  [[nodiscard]] std::size_t calls(Kind kind) const {
+    const auto found = calls_.find(kind);
+    return found == calls_.end() ? 0 : found->second;
+  }
+  /// Page reads called and not completed.
+  [[nodiscard]] std::size_t open_reads() const noexcept { return open_reads_; }
+  [[nodiscard]] FakeDatabase& database() noexcept { return *database_; }
+
+  /// What a test wants to see: an insert as it is called, its result just before its completion
+  /// runs, and rows that expired as they are committed.
+  std::function<void(const delivery::Message&)> on_insert;
+  std::function<void(const delivery::Message&, bool ok)> on_insert_result;
+  std::function<void(const delivery::Message&)> on_expired;
+
+ private:
+  using Tables = FakeDatabase::Tables;
+  struct Operation {
+    Kind kind;
+    /// Runs against the tables at commit, or fails (nullptr); answers what to post.
+    std::move_only_function<Task(Tables*)> finish;
+  };
+
+  void enqueue(Kind kind, std::move_only_function<Task(Tables*)> finish);
+  delivery::PendingTotals expire_rows(Tables& tables, const UserId& user, Sequence above,
+                                      Sequence up_to, WallTime now);
+
+  std::shared_ptr<FakeDatabase> database_;
+  Executor& executor_;
+  Mode mode_;
+  std::size_t slots_;
+  std::shared_ptr<std::atomic<std::size_t>> reserved_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
+  std::atomic<bool> refuse_reservations_ = false;
+  std::atomic<bool> fail_transactions_ = false;
+  std::deque<Operation> queue_;
+  std::deque<Operation> batch_;
+  std::deque<Operation> again_;
+  std::map<Kind, std::size_t> calls_;
+  std::size_t open_reads_ = 0;
+};
+
+/// The connections table as a map.
+class FakeConnectionStore final : public delivery::ConnectionStore {
+ public:
+  void opened(const delivery::ConnectionInfo& info) override { open.emplace(info.id, info); }
+  void closed(const ConnectionId& id) override { open.erase(id); }
+
+  std::map<ConnectionId, delivery::ConnectionInfo> open;
+};
+
+}  // namespace holdfast::test
