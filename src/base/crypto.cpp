@@ -50,8 +50,9 @@ Digest hmac_sha256(std::string_view key, std::string_view bytes) {
   constexpr std::size_t block_size = 64;
   std::array<char, block_size> inner{};
   if (key.size() > block_size) {
-    const Digest hashed = sha256(key);
+    Digest hashed = sha256(key);
     std::memcpy(inner.data(), hashed.data(), hashed.size());
+    OPENSSL_cleanse(hashed.data(), hashed.size());
   } else if (!key.empty()) {
     std::memcpy(inner.data(), key.data(), key.size());
   }

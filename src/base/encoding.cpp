@@ -90,14 +90,18 @@ std::optional<Bytes> base64_decode(std::string_view text) {
 }
 
 std::string hex_encode(std::string_view bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
   std::string out;
   out.reserve(bytes.size() * 2);
+  append_hex(out, bytes);
+  return out;
+}
+
+void append_hex(std::string& out, std::string_view bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
   for (const unsigned char c : bytes) {
     out.push_back(digits[c >> 4]);
     out.push_back(digits[c & 15]);
   }
-  return out;
 }
 
 std::optional<Bytes> hex_decode(std::string_view text) {
@@ -132,9 +136,14 @@ std::optional<std::string> percent_decode(std::string_view text) {
 }
 
 std::string percent_encode(std::string_view text, bool keep_slash) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
+  append_percent_encoded(out, text, keep_slash);
+  return out;
+}
+
+void append_percent_encoded(std::string& out, std::string_view text, bool keep_slash) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
   for (const unsigned char c : text) {
     if (is_unreserved(c) || (keep_slash && c == '/')) {
       out.push_back(static_cast<char>(c));
@@ -144,7 +153,6 @@ std::string percent_encode(std::string_view text, bool keep_slash) {
       out.push_back(digits[c & 15]);
     }
   }
-  return out;
 }
 
 bool is_utf8(std::string_view bytes) noexcept {

@@ -41,7 +41,7 @@ class StrictReader final : public nlohmann::json_sax<Json> {
         out += "[" + std::to_string(level.index) + "]";
       } else if (!level.name.empty()) {
         if (!out.empty()) out += '.';
-        out += level.name;
+        out += shortened(level.name);
       }
     }
     return out;
@@ -119,6 +119,14 @@ class StrictReader final : public nlohmann::json_sax<Json> {
     NameSet names;
   };
 
+  // The place goes into error messages, which a peer must not make long.
+  static std::string_view shortened(std::string_view name) {
+    constexpr std::size_t bytes_max = 64;
+    if (name.size() <= bytes_max) return name;
+    std::size_t end = bytes_max;
+    while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;
+    return name.substr(0, end);
+  }
   bool refuse(std::string message) {
     message_ = std::move(message);
     return false;
@@ -185,6 +193,10 @@ Result<void> parse_json(std::string_view text, JsonHandler& handler, const JsonL
   // The parser skips a BOM silently; RFC 8259 section 8.1 lets us refuse it, and one form is
   // enough.
   if (text.starts_with("\xef\xbb\xbf")) return fail(Errc::invalid_argument, "not JSON at byte 1");
+  // The parser takes a NUL for the end of its input and would not look at what is behind it.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return fail(Errc::invalid_argument, "not JSON at byte " + std::to_string(nul + 1));
+  }
   StrictReader reader(handler, limits.depth);
   if (!Json::sax_parse(text.begin(), text.end(), &reader, nlohmann::detail::input_format_t::json,
                        true)) {

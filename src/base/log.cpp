@@ -1,37 +1,30 @@
+#include <array>
 #include <atomic>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <memory>
-
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <cstring>
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
 
+#include "base/log_writer.hpp"
+
 namespace holdfast::log {
 namespace {
 
-constexpr std::size_t kQueueLines = 8192;
-
-// Lives as long as the process: threads may log while statics are torn down.
-struct Sink {
-  std::shared_ptr<spdlog::details::thread_pool> pool;
-  std::shared_ptr<spdlog::logger> logger;
-};
+constexpr std::size_t kValueBytesMax = 2048;
 
 std::atomic<Level> g_level{Level::info};
 std::atomic<bool> g_json{true};
-std::atomic<std::uint64_t> g_dropped_before{0};
 
-Sink& sink() {
-  static auto* const instance = new Sink;
+// Lives as long as the process: threads may log while statics are torn down.
+LogWriter& writer() {
+  static auto* const instance = new LogWriter;
   return *instance;
 }
 
-const char* name_of(Level level) noexcept {
+std::string_view name_of(Level level) noexcept {
   switch (level) {
     case Level::debug:
       return "debug";
@@ -45,50 +38,118 @@ const char* name_of(Level level) noexcept {
   return "info";
 }
 
+// The date and time change once a second; only the milliseconds are made for each line.
+void append_time(std::string& out) {
+  thread_local std::int64_t second = -1;
+  thread_local std::string prefix;
+  const std::int64_t millis = unix_millis(system_clock().wall_now());
+  if (millis / 1000 != second) {
+    second = millis / 1000;
+    prefix = format_iso8601(WallTime(Seconds(second)));
+    prefix.resize(prefix.size() - std::strlen("000Z"));
+  }
+  const auto rest = static_cast<int>(millis % 1000);
+  out += prefix;
+  out += static_cast<char>('0' + rest / 100);
+  out += static_cast<char>('0' + rest / 10 % 10);
+  out += static_cast<char>('0' + rest % 10);
+  out += 'Z';
+}
+
+void append_text(std::string& out, std::string_view text) {
+  std::string_view end;
+  if (text.size() > kValueBytesMax) {
+    std::size_t cut = kValueBytesMax;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
+    text = text.substr(0, cut);
+    end = "…";
+  }
+  if (is_utf8(text)) {
+    append_json_escaped(out, text);
+  } else {
+    for (const char c : text) {
+      const bool ascii = static_cast<unsigned char>(c) < 0x80;
+      append_json_escaped(out, ascii ? std::string_view(&c, 1) : "\xef\xbf\xbd");
+    }
+  }
+  out += end;
+}
+
+template <class Number>
+void append_number(std::string& out, Number value) {
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  out.append(text.data(), end);
+}
+
+bool needs_quotes(std::string_view text) {
+  return text.empty() || text.find_first_of(" \"=\\") != std::string_view::npos;
+}
+
 struct AppendValue {
   std::string& out;
   bool json;
   void operator()(std::string_view text) const {
-    if (json) out += '"';
+    const bool quoted = json || needs_quotes(text);
+    if (quoted) out += '"';
     // Text lines are escaped too: a line break in a value must not forge an event.
-    append_json_escaped(out, text);
-    if (json) out += '"';
+    append_text(out, text);
+    if (quoted) out += '"';
   }
-  void operator()(std::int64_t value) const { out += std::to_string(value); }
-  void operator()(std::uint64_t value) const { out += std::to_string(value); }
+  void operator()(std::int64_t value) const { append_number(out, value); }
+  void operator()(std::uint64_t value) const { append_number(out, value); }
   void operator()(double value) const {
-    out += std::isfinite(value) ? fmt::format("{}", value) : "null";
+    if (std::isfinite(value)) {
+      append_number(out, value);
+    } else {
+      out += "null";
+    }
   }
   void operator()(bool value) const { out += value ? "true" : "false"; }
 };
 
-std::string format_line(Level level, std::string_view event, std::initializer_list<Field> fields,
-                        bool json) {
-  std::string out;
-  out.reserve(256);
-  const std::string time = format_iso8601(system_clock().wall_now());
-  if (json) {
-    out += R"({"time":")" + time + R"(","level":")" + name_of(level) + R"(","event":")";
-    append_json_escaped(out, event);
-    out += '"';
-  } else {
-    out += time + " " + name_of(level) + " ";
-    out += event;
-  }
+void append_json_line(std::string& out, Level level, std::string_view event,
+                      std::initializer_list<Field> fields) {
+  out += R"({"time":")";
+  append_time(out);
+  out += R"(","level":")";
+  out += name_of(level);
+  out += R"(","event":")";
+  append_text(out, event);
+  out += '"';
   for (const Field& field : fields) {
-    if (json) {
-      out += ",\"";
-      append_json_escaped(out, field.name);
-      out += "\":";
-    } else {
-      out += ' ';
-      out += field.name;
-      out += '=';
-    }
-    std::visit(AppendValue{out, json}, field.value);
+    out += ",\"";
+    append_text(out, field.name);
+    out += "\":";
+    std::visit(AppendValue{out, true}, field.value);
   }
-  if (json) out += '}';
-  return out;
+  out += "}\n";
+}
+
+void append_text_line(std::string& out, Level level, std::string_view event,
+                      std::initializer_list<Field> fields) {
+  constexpr std::size_t longest_level = 5;
+  append_time(out);
+  out += ' ';
+  out += name_of(level);
+  out.append(longest_level + 1 - name_of(level).size(), ' ');
+  append_text(out, event);
+  for (const Field& field : fields) {
+    out += ' ';
+    append_text(out, field.name);
+    out += '=';
+    std::visit(AppendValue{out, false}, field.value);
+  }
+  out += '\n';
+}
+
+void append_line(std::string& out, Level level, std::string_view event,
+                 std::initializer_list<Field> fields) {
+  if (g_json.load(std::memory_order_relaxed)) {
+    append_json_line(out, level, event, fields);
+  } else {
+    append_text_line(out, level, event, fields);
+  }
 }
 
 }  // namespace
@@ -96,42 +157,24 @@ std::string format_line(Level level, std::string_view event, std::initializer_li
 void start(const Options& options) {
   g_level = options.level;
   g_json = options.json;
-  Sink& s = sink();
-  s.pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
-  s.logger = std::make_shared<spdlog::async_logger>(
-      "holdfast", std::make_shared<spdlog::sinks::stdout_sink_mt>(), s.pool,
-      spdlog::async_overflow_policy::overrun_oldest);
-  s.logger->set_level(spdlog::level::trace);
-  s.logger->set_pattern("%v");
-  // Readers wait for lines such as `listening`; a pipe must not hold them back.
-  s.logger->flush_on(spdlog::level::trace);
+  writer().start(options.file_descriptor, [](std::string& out, std::uint64_t lines) {
+    append_line(out, Level::warn, "log_dropped", {{"lines", lines}});
+  });
 }
 
-void stop() {
-  Sink& s = sink();
-  if (s.logger) s.logger->flush();
-  if (s.pool) g_dropped_before += s.pool->overrun_counter();
-  s.logger.reset();
-  s.pool.reset();  // joins its thread after the queue is written
-}
+void stop() { writer().stop(); }
 
 void set_level(Level level) { g_level = level; }
 
 bool enabled(Level level) noexcept { return level >= g_level.load(std::memory_order_relaxed); }
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
-  const std::string line = format_line(level, event, fields, g_json);
-  if (const auto& logger = sink().logger) {
-    logger->log(spdlog::level::info, line);
-  } else {
-    std::fprintf(stdout, "%s\n", line.c_str());
-    std::fflush(stdout);
-  }
+  thread_local std::string line;
+  line.clear();
+  append_line(line, level, event, fields);
+  writer().add(line, event != kAccessEvent);
 }
 
-std::uint64_t dropped() noexcept {
-  const auto& pool = sink().pool;
-  return g_dropped_before + (pool ? pool->overrun_counter() : 0);
-}
+std::uint64_t dropped() noexcept { return writer().dropped(); }
 
 }  // namespace holdfast::log

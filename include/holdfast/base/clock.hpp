@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace holdfast {
 
@@ -43,5 +45,12 @@ class Clock {
 [[nodiscard]] std::string format_iso8601(WallTime t);
 /// `Thu, 22 Jan 2026 10:00:00 GMT`, RFC 9110 section 5.6.7, the form of `Date`.
 [[nodiscard]] std::string format_http_date(WallTime t);
+
+/// The inverse of `format_iso8601_basic`; nullopt for any other form and for impossible dates.
+[[nodiscard]] std::optional<WallTime> parse_iso8601_basic(std::string_view text);
+/// `2026-01-22`, `2026-01-22T10:00:00Z`, a fraction of a second or an offset (`+01:00`) allowed.
+[[nodiscard]] std::optional<WallTime> parse_iso8601(std::string_view text);
+/// The inverse of `format_http_date`: IMF-fixdate, not the obsolete forms.
+[[nodiscard]] std::optional<WallTime> parse_http_date(std::string_view text);
 
 }  // namespace holdfast

@@ -20,15 +20,18 @@ using Bytes = std::string;  ///< raw octets
 [[nodiscard]] std::optional<Bytes> base64_decode(std::string_view text);
 /// Lower case.
 [[nodiscard]] std::string hex_encode(std::string_view bytes);
+void append_hex(std::string& out, std::string_view bytes);
 [[nodiscard]] std::optional<Bytes> hex_decode(std::string_view text);
 /// Percent-decodes once; nullopt on a broken escape. `+` stays `+`.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
 /// Percent-encodes every byte but A-Za-z0-9-._~ and, with `keep_slash`, '/'. Upper-case hex.
 [[nodiscard]] std::string percent_encode(std::string_view text, bool keep_slash = false);
+void append_percent_encoded(std::string& out, std::string_view text, bool keep_slash = false);
 
 /// Well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view bytes) noexcept;
-/// Appends `text` escaped for the inside of a JSON string; bytes above 0x7f are kept.
+/// Appends `text` escaped for the inside of a JSON string; bytes above 0x7f are kept, so the text
+/// must be UTF-8 for the result to be JSON.
 void append_json_escaped(std::string& out, std::string_view text);
 
 }  // namespace holdfast

@@ -34,19 +34,26 @@ struct Field {
 
 struct Options {
   Level level = Level::info;
-  bool json = true;  ///< else text for people
+  bool json = true;         ///< else text for people
+  int file_descriptor = 1;  ///< where to; not closed
 };
 
-/// Starts the log's own thread; before it, events go out synchronously. Call once, from main.
+/// The event of which every request leaves one line.
+inline constexpr std::string_view kAccessEvent = "access";
+
+/// Starts the log's own thread; before it, events go out synchronously, to stdout as JSON. Call
+/// once, from main.
 void start(const Options& options);
-/// Writes what is queued and ends the thread.
+/// Writes what is queued, for at most a second when nobody reads, and ends the thread.
 void stop();
 /// Changes the level while running. Any thread.
 void set_level(Level level);
 [[nodiscard]] bool enabled(Level level) noexcept;
 
-/// One line: `{"time":"…","level":"info","event":"listening",…}`. Never blocks: when the queue is
-/// full the oldest line is dropped and counted. Any thread.
+/// One line: `{"time":"…","level":"info","event":"listening",…}`. Never waits for the reader: a
+/// line for which the queue (4 MiB) has no room is dropped and counted. Lines of `kAccessEvent` are
+/// written within 100 ms, in large pieces; all others at once. A pipe that nobody reads any more
+/// is no error. Any thread.
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
@@ -62,7 +69,7 @@ inline void error(std::string_view event, std::initializer_list<Field> fields = 
   if (enabled(Level::error)) write(Level::error, event, fields);
 }
 
-/// Lines dropped since `start`.
+/// Lines dropped since the process started; a `log_dropped` event tells of them in the log, too.
 [[nodiscard]] std::uint64_t dropped() noexcept;
 
 }  // namespace holdfast::log

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+
+namespace spdlog {
+class logger;
+}
+
+namespace holdfast::log {
+
+class DescriptorSink;
+
+/// The queue between those who log and the log's thread. spdlog's own queue wakes its thread for
+/// each line, which costs a busy gateway more than the lines do; here lines gather into pieces, and
+/// spdlog's sink gets the pieces.
+class LogWriter {
+ public:
+  /// Appends the line that tells of dropped lines.
+  using DroppedLine = std::function<void(std::string& out, std::uint64_t lines)>;
+
+  LogWriter();
+  ~LogWriter();
+
+  void start(int file_descriptor, DroppedLine dropped_line);
+  void stop();
+  /// Queues a line (with its line break), or writes it when the thread does not run. Any thread.
+  void add(std::string_view line, bool urgent);
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
+
+ private:
+  void run();
+  void write_to(int file_descriptor);
+  void write_out(std::string_view lines);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::string queued_;
+  bool urgent_ = false;
+  bool running_ = false;
+  bool stopping_ = false;
+
+  std::atomic<std::uint64_t> dropped_{0};
+  std::shared_ptr<DescriptorSink> sink_;
+  std::unique_ptr<spdlog::logger> logger_;
+  DroppedLine dropped_line_;
+  std::thread thread_;
+};
+
+}  // namespace holdfast::log

@@ -1,0 +1,81 @@
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+
+namespace holdfast {
+namespace {
+
+std::string hex(const Digest& digest) { return hex_encode(view(digest)); }
+
+TEST(Crypto, HashesTheVectorsOfFips180) {
+  EXPECT_EQ(hex(sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hex(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex(sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(hex(sha256(std::string(1'000'000, 'a'))),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Crypto, AuthenticatesTheVectorsOfRfc4231) {
+  EXPECT_EQ(hex(hmac_sha256(std::string(20, '\x0b'), "Hi There")),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(hex(hmac_sha256(std::string(20, '\xaa'), std::string(50, '\xdd'))),
+            "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+  EXPECT_EQ(hex(hmac_sha256(std::string(131, '\xaa'),
+                            "Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_EQ(hex(hmac_sha256("", "")),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+TEST(Crypto, HashesOnManyThreadsAtOnce) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([] {
+      for (int n = 0; n < 500; ++n) {
+        EXPECT_EQ(hex(sha256("abc")),
+                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Crypto, ComparesByContentAndLength) {
+  EXPECT_TRUE(constant_time_equal("", ""));
+  EXPECT_TRUE(constant_time_equal("secret", "secret"));
+  EXPECT_FALSE(constant_time_equal("secret", "secreT"));
+  EXPECT_FALSE(constant_time_equal("secret", "secret "));
+  EXPECT_FALSE(constant_time_equal("", "x"));
+}
+
+TEST(Crypto, WipesTheBytesOfASecret) {
+  std::string secret = "a secret long enough to live on the heap, not in the object";
+  const std::size_t length = secret.size();
+  wipe(secret);
+  EXPECT_TRUE(secret.empty());
+  secret.resize(length, 'x');
+  EXPECT_EQ(secret, std::string(length, 'x'));
+}
+
+TEST(Crypto, RandomBytesDoNotRepeat) {
+  std::set<std::string> strings;
+  std::set<std::uint64_t> numbers;
+  for (int i = 0; i < 1000; ++i) {
+    strings.insert(random_string(16));
+    numbers.insert(random_u64());
+  }
+  EXPECT_EQ(strings.size(), 1000U);
+  EXPECT_EQ(numbers.size(), 1000U);
+  EXPECT_TRUE(random_string(0).empty());
+}
+
+}  // namespace
+}  // namespace holdfast
