@@ -36,6 +36,16 @@ struct StoreStats {
   bool writable = true;  ///< the last commit succeeded
 };
 
+/// Port: facts of this instance that are made once and never change (`user_pool_id`, `client_id`).
+/// Completions on the handle's executor, after the commit. Errors: `unavailable`.
+class InstanceStore {
+ public:
+  virtual ~InstanceStore() = default;
+  /// The value of `name`, which becomes `value` when there is none yet: answers what is kept.
+  virtual void get_or_set(std::string name, std::string value,
+                          Completion<Result<std::string>> done) = 0;
+};
+
 /// The handles of one executor. The store owns them.
 struct StoreHandles {
   std::unique_ptr<delivery::MessageStore> messages;
@@ -44,6 +54,7 @@ struct StoreHandles {
   std::unique_ptr<identity::TokenStore> tokens;
   std::unique_ptr<identity::KeyStore> keys;
   std::unique_ptr<iam::AccessKeyStore> access_keys;
+  std::unique_ptr<InstanceStore> instance;
 };
 
 /// The SQLite store: one thread, one connection, group commit. Teardown: `stop` the store, stop the
