@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <holdfast/app/config.hpp>
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+
+namespace holdfast::app {
+
+struct GatewayOptions {
+  Config config;
+  std::string data_dir = "./data";  ///< made (0700) when it does not exist; its parent does
+  /// The value of `HOLDFAST_MASTER_KEY`: base64 of 32 bytes; nullopt: the file `master.key`.
+  std::optional<std::string> master_key;
+  const Clock* clock = nullptr;  ///< nullptr: the machine's; outlives the gateway
+  /// The outcome of a commit is unknown, so that nothing may be answered any more: called on the
+  /// store's thread; must not return. nullptr ends the process with status 1.
+  std::function<void(const std::string&)> on_fatal;
+};
+
+/// What a running gateway is, for those who start it.
+struct GatewayInfo {
+  std::string address;          ///< of the gateway's listener, its port resolved
+  std::string control_address;  ///< of the control listener
+  std::string control_socket;   ///< the path of `control.sock`
+  std::string url;              ///< `server.public_url`, or made from `address`
+  std::string user_pool_id;
+  std::string client_id;
+  std::string credentials_file;
+  bool first_start = false;  ///< the database was created by this start
+};
+
+/// The whole daemon inside one process, threads and sockets included; several may live side by
+/// side. Any thread.
+class Gateway {
+ public:
+  /// Stops when it has not been stopped.
+  virtual ~Gateway() = default;
+  [[nodiscard]] virtual const GatewayInfo& info() const noexcept = 0;
+  /// Ends in phases: refuses new work, awaits the acknowledgements of what was sent and stores the
+  /// rest, closes the connections with 1001, deletes what was acknowledged, commits, checkpoints,
+  /// and ends the threads. Takes `shutdown.drain_seconds` at most, and the time of the last commits.
+  /// True when nothing had to be cut short.
+  virtual bool stop() = 0;
+};
+
+/// Opens the data directory, creating what a first start needs, and serves. Errors name the file,
+/// the key or the address: `io` (cannot be read, written, bound; corrupt), `conflict` (the
+/// directory is in use, the database has a newer schema), `not_found` (the master key of a database
+/// that exists), `invalid_argument`.
+[[nodiscard]] Result<std::unique_ptr<Gateway>> open_gateway(GatewayOptions options);
+
+}  // namespace holdfast::app
