@@ -1,0 +1,233 @@
+#include "api/aws_errors.hpp"
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/ids.hpp>
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kJson11 = "application/x-amz-json-1.1";
+constexpr std::string_view kRetryAfterSeconds = "1";
+constexpr std::size_t kErrorMessageHeaderBytes = 1024;
+
+void append_member(std::string& out, std::string_view name, std::string_view value) {
+  out += '"';
+  out += name;
+  out += "\":\"";
+  append_json_escaped(out, value);
+  out += '"';
+}
+
+// A message may quote the client's input: in a header only visible ASCII is safe.
+std::string header_safe(std::string_view text) {
+  std::string out(text.substr(0, kErrorMessageHeaderBytes));
+  for (char& c : out) {
+    if (c < 0x20 || c > 0x7e) c = '?';
+  }
+  return out;
+}
+
+struct TransportError {
+  int status;
+  std::string_view type;
+  std::string_view message;
+};
+constexpr TransportError kTransportErrors[] = {
+    {400, "BadRequestException", "Bad Request"},
+    {403, "ForbiddenException", "Forbidden"},
+    {404, "NotFoundException", "Not Found"},
+    {405, "MethodNotAllowedException", "Method Not Allowed"},
+    {408, "RequestTimeoutException", "Request Timeout"},
+    {411, "LengthRequiredException", "Length Required"},
+    {413, "RequestTooLargeException", "Request Too Long"},
+    {414, "RequestUriTooLongException", "Request URI Too Long"},
+    {415, "BadRequestException", "Unsupported Media Type"},
+    {417, "ExpectationFailedException", "Expectation Failed"},
+    {426, "UpgradeRequiredException", "Upgrade Required"},
+    {429, "TooManyRequestsException", "Too Many Requests"},
+    {431, "RequestHeaderFieldsTooLargeException", "Request Header Fields Too Large"},
+    {503, "ServiceUnavailableException", "Service Unavailable"},
+};
+
+}  // namespace
+
+net::Response make_answer(int status, std::string_view content_type, std::string body) {
+  net::Response out;
+  out.status = status;
+  out.headers.reserve(4);
+  out.headers.emplace_back("Content-Type", content_type);
+  out.headers.emplace_back("x-amzn-RequestId", generate_uuid());
+  out.body = std::move(body);
+  return out;
+}
+
+net::Response make_error(int status, std::string_view type, std::string_view message, bool close) {
+  std::string body = "{";
+  append_member(body, "message", message);
+  body += '}';
+  net::Response out = make_answer(status, kJson, std::move(body));
+  out.headers.emplace_back("x-amzn-ErrorType", type);
+  if (status == 503 || status == 429) out.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  out.close = close;
+  return out;
+}
+
+net::Response missing_authentication_token() {
+  return make_error(403, "MissingAuthenticationTokenException", "Missing Authentication Token");
+}
+
+net::Response method_not_allowed(std::string_view allow) {
+  net::Response out = transport_error(405, {});
+  out.headers.emplace_back("Allow", allow);
+  return out;
+}
+
+net::Response unauthorized() { return make_error(401, "UnauthorizedException", "Unauthorized"); }
+
+net::Response upgrade_required() { return transport_error(426, {}); }
+
+net::Response request_too_long() { return transport_error(413, {}); }
+
+net::Response unavailable(bool close) {
+  net::Response out = transport_error(503, {});
+  out.close = close;
+  return out;
+}
+
+ErrorWords words_of(const Error& error) {
+  switch (error.code) {
+    case Errc::invalid_argument:
+      return {400, "BadRequestException", "Invalid request body: " + error.message};
+    case Errc::conflict:
+      return {409, "ConflictException", error.message};
+    case Errc::limit_exceeded:
+      return {429, "LimitExceededException", "Limit Exceeded: " + error.message};
+    case Errc::too_many_requests:
+      return {429, "TooManyRequestsException", "Too Many Requests"};
+    case Errc::unauthenticated:
+    case Errc::expired:
+    case Errc::forbidden:
+    case Errc::not_found:
+    case Errc::already_exists:
+    case Errc::unavailable:
+    case Errc::io:
+    case Errc::internal:
+      break;
+  }
+  return {503, "ServiceUnavailableException", "Service Unavailable"};
+}
+
+net::Response delivery_error(const Error& error) {
+  const ErrorWords words = words_of(error);
+  return make_error(words.status, words.type, words.message);
+}
+
+std::string_view type_of(iam::SignatureErrc code) noexcept {
+  switch (code) {
+    case iam::SignatureErrc::missing_authentication_token:
+      return "MissingAuthenticationTokenException";
+    case iam::SignatureErrc::incomplete_signature:
+      return "IncompleteSignatureException";
+    case iam::SignatureErrc::unrecognized_client:
+      return "UnrecognizedClientException";
+    case iam::SignatureErrc::invalid_signature:
+      break;
+  }
+  return "InvalidSignatureException";
+}
+
+net::Response signature_error(const iam::SignatureError& error) {
+  return make_error(403, type_of(error.code), error.message);
+}
+
+std::string access_denied_words(std::string_view principal, std::string_view action,
+                                std::string_view resource, bool explicit_deny) {
+  std::string out = "User: ";
+  out += principal;
+  out += " is not authorized to perform: ";
+  out += action;
+  out += " on resource: ";
+  out += resource;
+  if (explicit_deny) out += " with an explicit deny";
+  return out;
+}
+
+std::string mask_account(std::string_view arn) {
+  constexpr std::size_t kept = 4;
+  std::string out(arn);
+  std::size_t begin = 0;  // of the fifth part, the account
+  for (int colons = 0; colons < 4; ++colons) {
+    begin = arn.find(':', begin);
+    if (begin == std::string_view::npos) return out;
+    ++begin;
+  }
+  const std::size_t end = std::min(arn.find(':', begin), arn.size());
+  for (std::size_t i = begin; i + kept < end; ++i) out[i] = '*';
+  return out;
+}
+
+net::Response access_denied(std::string_view principal, std::string_view action,
+                            std::string_view resource, bool explicit_deny) {
+  std::string body = "{";
+  append_member(body, "Message",
+                access_denied_words(principal, action, mask_account(resource), explicit_deny));
+  body += '}';
+  net::Response out = make_answer(403, kJson, std::move(body));
+  out.headers.emplace_back("x-amzn-ErrorType", "AccessDeniedException");
+  return out;
+}
+
+net::Response transport_error(int status, std::string_view message) {
+  const TransportError* found = &kTransportErrors[0];
+  for (const TransportError& error : kTransportErrors) {
+    if (error.status == status) found = &error;
+  }
+  // The documented words stand for a body that is too long, wherever that is found.
+  if (message.empty() || status == 413) message = found->message;
+  net::Response out = make_error(status, found->type, message);
+  if (status == 426) {
+    out.headers.emplace_back("Upgrade", "websocket");
+    out.headers.emplace_back("Sec-WebSocket-Version", "13");
+  }
+  return out;
+}
+
+net::Response pool_error(std::string_view type, std::string_view message) {
+  std::string body = "{";
+  append_member(body, "__type", type);
+  body += ',';
+  append_member(body, "message", message);
+  body += '}';
+  const bool retry = type == "ServiceUnavailableException";
+  net::Response out = make_answer(retry ? 503 : 400, kJson11, std::move(body));
+  out.headers.emplace_back("x-amzn-ErrorType", std::string(type) + ":");
+  out.headers.emplace_back("x-amzn-ErrorMessage", header_safe(message));
+  if (retry) out.headers.emplace_back("Retry-After", kRetryAfterSeconds);
+  return out;
+}
+
+net::Response pool_error(const identity::PoolError& error) {
+  using identity::PoolErrc;
+  switch (error.code) {
+    case PoolErrc::not_authorized:
+      return pool_error("NotAuthorizedException", error.message);
+    case PoolErrc::user_not_found:
+      return pool_error("UserNotFoundException", error.message);
+    case PoolErrc::username_exists:
+      return pool_error("UsernameExistsException", error.message);
+    case PoolErrc::invalid_parameter:
+      return pool_error("InvalidParameterException", error.message);
+    case PoolErrc::invalid_password:
+      return pool_error("InvalidPasswordException", error.message);
+    case PoolErrc::resource_not_found:
+      return pool_error("ResourceNotFoundException", error.message);
+    case PoolErrc::too_many_requests:
+      return pool_error("TooManyRequestsException", error.message);
+    case PoolErrc::unavailable:
+      break;
+  }
+  return pool_error("ServiceUnavailableException", "Service Unavailable");
+}
+
+}  // namespace holdfast::api

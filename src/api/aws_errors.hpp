@@ -1,0 +1,63 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/iam/sigv4.hpp>
+#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/net/http.hpp>
+
+/// The errors of API Gateway's data plane and of Cognito, in the shapes that AWS clients read.
+namespace holdfast::api {
+
+/// A 200 or another good answer, with its request id.
+[[nodiscard]] net::Response make_answer(int status, std::string_view content_type,
+                                        std::string body);
+
+/// `x-amzn-ErrorType: {type}` and `{"message": …}`. 503 and 429 carry `Retry-After`, 503 ends the
+/// connection only when `close`.
+[[nodiscard]] net::Response make_error(int status, std::string_view type, std::string_view message,
+                                       bool close = false);
+
+/// 403: an unsigned call, or an unknown path.
+[[nodiscard]] net::Response missing_authentication_token();
+[[nodiscard]] net::Response method_not_allowed(std::string_view allow);
+/// 401, the same for every reason.
+[[nodiscard]] net::Response unauthorized();
+/// 426 for a plain request to a WebSocket.
+[[nodiscard]] net::Response upgrade_required();
+[[nodiscard]] net::Response request_too_long();
+[[nodiscard]] net::Response unavailable(bool close = false);
+/// What delivery refused.
+[[nodiscard]] net::Response delivery_error(const Error& error);
+/// The name and words of what delivery refused, for a batch's `Failed`.
+struct ErrorWords {
+  int status;
+  std::string_view type;
+  std::string message;
+};
+[[nodiscard]] ErrorWords words_of(const Error& error);
+
+/// The `x-amzn-ErrorType` of a refused signature.
+[[nodiscard]] std::string_view type_of(iam::SignatureErrc code) noexcept;
+/// 403 in execute-api's shape.
+[[nodiscard]] net::Response signature_error(const iam::SignatureError& error);
+/// 403 in execute-api's shape: `{"Message": …}` with a capital M and the account masked.
+[[nodiscard]] net::Response access_denied(std::string_view principal, std::string_view action,
+                                          std::string_view resource, bool explicit_deny);
+/// The text of it, for other shapes; the resource as given.
+[[nodiscard]] std::string access_denied_words(std::string_view principal, std::string_view action,
+                                              std::string_view resource, bool explicit_deny);
+/// `arn:aws:execute-api:us-east-1:********0000:…`.
+[[nodiscard]] std::string mask_account(std::string_view arn);
+
+/// An error that net found by itself.
+[[nodiscard]] net::Response transport_error(int status, std::string_view message);
+
+/// JSON 1.1: 400 (503 for ServiceUnavailableException), `__type` in the body and
+/// `x-amzn-ErrorType: {type}:`.
+[[nodiscard]] net::Response pool_error(std::string_view type, std::string_view message);
+[[nodiscard]] net::Response pool_error(const identity::PoolError& error);
+
+}  // namespace holdfast::api

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include <holdfast/api/service.hpp>
+
+namespace holdfast::api {
+
+/// What every route works with. Immutable; shared by the shards.
+struct Context {
+  Context(GatewayOptions gateway_options, GatewayParts gateway_parts);
+
+  /// `arn:{partition}:execute-api:{region}:{account}:{apiId}/{stage}/{method_and_path}`.
+  [[nodiscard]] std::string execute_api_arn(std::string_view method_and_path) const;
+  /// `arn:{partition}:cognito-idp:{region}:{account}:userpool/{pool_id}`.
+  [[nodiscard]] std::string user_pool_arn(std::string_view pool_id) const;
+  [[nodiscard]] const GatewayShard& shard(std::size_t index) const { return parts.shards[index]; }
+  [[nodiscard]] bool draining() const noexcept {
+    return parts.draining != nullptr && parts.draining->load(std::memory_order_relaxed);
+  }
+
+  GatewayOptions options;
+  GatewayParts parts;
+  std::string message_arn;   ///< of `POST /message`
+  std::string messages_arn;  ///< of `POST /messages`
+};
+
+}  // namespace holdfast::api

@@ -1,0 +1,89 @@
+#include "api/gateway.hpp"
+
+#include "api/aws_errors.hpp"
+#include "api/ingest.hpp"
+#include "api/tokens.hpp"
+#include "api/user_pool.hpp"
+#include "api/websocket.hpp"
+
+namespace holdfast::api {
+namespace {
+
+// Routes without a body of their own tolerate a small one, as API Gateway does.
+constexpr std::size_t kIgnoredBodyBytes = 4 << 10;
+constexpr std::size_t kUserPoolBodyBytes = 64 << 10;
+
+net::Response jwks_answer(const Context& context) {
+  net::Response out = make_answer(200, "application/json", context.parts.signer->jwks());
+  out.headers.emplace_back("Cache-Control", "public, max-age=300");
+  return out;
+}
+
+}  // namespace
+
+std::size_t Gateway::body_bytes_max(Route route) const noexcept {
+  switch (route) {
+    case Route::message:
+    case Route::messages:
+      return context_.options.body_bytes_max;
+    case Route::user_pool:
+      return kUserPoolBodyBytes;
+    case Route::none:
+    case Route::tokens:
+    case Route::websocket:
+    case Route::websocket_root:
+    case Route::jwks:
+      break;
+  }
+  return kIgnoredBodyBytes;
+}
+
+std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHead& head) {
+  if (context_.draining()) return unavailable(true);
+  const Route route = find_route(context_, head);
+  const bool plain_root = route == Route::websocket_root && !asks_for_websocket(head);
+  if (route == Route::none || plain_root) return missing_authentication_token();
+  if (head.method != method_of(route)) return method_not_allowed(method_of(route));
+  return Admit{.body_bytes_max = body_bytes_max(route)};
+}
+
+void Gateway::handle(net::Request request, net::Responder respond) {
+  if (context_.draining()) return respond(unavailable(true));
+  switch (find_route(context_, request.head)) {
+    case Route::message:
+      return handle_message(context_, std::move(request), std::move(respond));
+    case Route::messages:
+      return handle_messages(context_, std::move(request), std::move(respond));
+    case Route::tokens:
+      return handle_tokens(context_, std::move(request), std::move(respond));
+    case Route::user_pool:
+      return handle_user_pool(context_, std::move(request), std::move(respond));
+    case Route::jwks:
+      return respond(jwks_answer(context_));
+    case Route::websocket:
+    case Route::websocket_root:
+      return respond(upgrade_required());
+    case Route::none:
+      break;
+  }
+  respond(missing_authentication_token());
+}
+
+void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
+  if (context_.draining()) return respond(unavailable(true));
+  handle_upgrade(context_, std::move(head), std::move(respond));
+}
+
+bool Gateway::upgradable(const net::RequestHead& head) const {
+  return is_websocket(find_route(context_, head));
+}
+
+net::Response Gateway::error(int status, std::string_view message) const {
+  return transport_error(status, message);
+}
+
+std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options, GatewayParts parts) {
+  return std::make_shared<Gateway>(Context(std::move(options), std::move(parts)));
+}
+
+}  // namespace holdfast::api

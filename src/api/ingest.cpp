@@ -1,0 +1,128 @@
+#include "api/ingest.hpp"
+
+#include <charconv>
+
+#include <holdfast/base/encoding.hpp>
+
+#include "api/aws_errors.hpp"
+#include "api/ingest_body.hpp"
+#include "api/signed_call.hpp"
+#include "api/text.hpp"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kInvoke = "execute-api:Invoke";
+constexpr std::size_t kReceiptBytes = 128;
+
+IngestLimits limits_of(const GatewayOptions& options) {
+  return {.message_bytes = options.message_bytes_max,
+          .body_bytes = options.body_bytes_max,
+          .entries = options.batch_entries_max,
+          .ttl = options.ttl_max};
+}
+
+// Absent means JSON, as API Gateway has it.
+bool is_json(const net::RequestHead& head) {
+  const std::string* const type = head.header("Content-Type");
+  if (type == nullptr) return true;
+  const std::string_view value = *type;
+  return equals_ignoring_case(trim(value.substr(0, value.find(';'))), kJson);
+}
+
+net::Response body_error(const BodyFault& fault) {
+  if (fault.too_long) return request_too_long();
+  return make_error(400, "BadRequestException", fault.words());
+}
+
+void append_integer(std::string& out, std::int64_t value) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out.append(digits, end);
+}
+
+// `"messageId":"…","sequence":…,"status":"…"`.
+void append_receipt(std::string& out, const delivery::Receipt& receipt) {
+  out += R"("messageId":")";
+  const std::size_t at = out.size();
+  out.resize(at + 36);
+  receipt.id.write(out.data() + at);
+  out += R"(","sequence":)";
+  append_integer(out, receipt.sequence);
+  out += R"(,"status":")";
+  out += delivery::to_string(receipt.status);
+  out += '"';
+}
+
+void append_failure(std::string& out, std::size_t index, const Error& error) {
+  const ErrorWords words = words_of(error);
+  out += R"({"index":)";
+  append_integer(out, static_cast<std::int64_t>(index));
+  out += R"(,"code":")";
+  out += words.type;
+  out += R"(","message":")";
+  append_json_escaped(out, words.message);
+  out += R"("},)";
+}
+
+net::Response message_answer(const delivery::SendOutcome& outcome) {
+  if (!outcome) return delivery_error(outcome.error());
+  std::string body;
+  body.reserve(kReceiptBytes);
+  body += '{';
+  append_receipt(body, *outcome);
+  body += '}';
+  return make_answer(200, kJson, std::move(body));
+}
+
+net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes) {
+  std::string body = R"({"Successful":[)";
+  body.reserve(outcomes.size() * kReceiptBytes);
+  std::string failed;
+  bool first = true;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (!outcomes[i]) {
+      append_failure(failed, i, outcomes[i].error());
+      continue;
+    }
+    body += first ? R"({"index":)" : R"(,{"index":)";
+    first = false;
+    append_integer(body, static_cast<std::int64_t>(i));
+    body += ',';
+    append_receipt(body, *outcomes[i]);
+    body += '}';
+  }
+  if (!failed.empty()) failed.pop_back();  // the last comma
+  body += R"(],"Failed":[)" + failed + "]}";
+  return make_answer(200, kJson, std::move(body));
+}
+
+}  // namespace
+
+void handle_message(const Context& context, net::Request request, net::Responder respond) {
+  auto key = authorize_invoke(context, request, kInvoke, context.message_arn);
+  if (!key) return respond(std::move(key.error()));
+  if (!is_json(request.head)) return respond(transport_error(415, {}));
+  auto message = read_message(request.body, limits_of(context.options), (*key)->caller);
+  if (!message) return respond(body_error(message.error()));
+  context.parts.router.send(request.head.shard, std::move(*message),
+                            [respond = std::move(respond)](delivery::SendOutcome outcome) mutable {
+                              respond(message_answer(outcome));
+                            });
+}
+
+void handle_messages(const Context& context, net::Request request, net::Responder respond) {
+  auto key = authorize_invoke(context, request, kInvoke, context.messages_arn);
+  if (!key) return respond(std::move(key.error()));
+  if (!is_json(request.head)) return respond(transport_error(415, {}));
+  auto messages = read_messages(request.body, limits_of(context.options), (*key)->caller);
+  if (!messages) return respond(body_error(messages.error()));
+  context.parts.router.send_batch(
+      request.head.shard, std::move(*messages),
+      [respond = std::move(respond)](std::vector<delivery::SendOutcome> outcomes) mutable {
+        respond(messages_answer(outcomes));
+      });
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <holdfast/net/http.hpp>
+
+#include "api/context.hpp"
+
+namespace holdfast::api {
+
+/// `POST /message`.
+void handle_message(const Context& context, net::Request request, net::Responder respond);
+/// `POST /messages`.
+void handle_messages(const Context& context, net::Request request, net::Responder respond);
+
+}  // namespace holdfast::api

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/caller.hpp>
+#include <holdfast/base/clock.hpp>
+#include <holdfast/delivery/message.hpp>
+
+namespace holdfast::api {
+
+struct IngestLimits {
+  std::size_t message_bytes = 128 << 10;
+  std::size_t body_bytes = 1 << 20;
+  std::size_t entries = 500;
+  Seconds ttl{14 * 24 * 3600};
+};
+
+/// What is wrong with a body.
+struct BodyFault {
+  bool too_long = false;  ///< a message over its limit: 413 instead of 400
+  std::string field;      ///< `userId`, `messages[3].ttlSeconds`; empty for the body as a whole
+  std::string message;
+  /// `Invalid request body: userId: is required`.
+  [[nodiscard]] std::string words() const;
+};
+
+/// The body of `POST /message`.
+[[nodiscard]] std::expected<delivery::SendRequest, BodyFault> read_message(
+    std::string_view body, const IngestLimits& limits, const CallerPtr& caller);
+/// The body of `POST /messages`: all entries, or the first fault.
+[[nodiscard]] std::expected<std::vector<delivery::SendRequest>, BodyFault> read_messages(
+    std::string_view body, const IngestLimits& limits, const CallerPtr& caller);
+
+}  // namespace holdfast::api

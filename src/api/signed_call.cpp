@@ -1,0 +1,46 @@
+#include "api/signed_call.hpp"
+
+#include <vector>
+
+#include "api/aws_errors.hpp"
+
+namespace holdfast::api {
+
+std::expected<iam::AccessKeyPtr, iam::SignatureError> verify_signature(const Context& context,
+                                                                       const net::Request& request,
+                                                                       std::string_view service) {
+  const net::RequestHead& head = request.head;
+  std::vector<iam::Header> headers;
+  headers.reserve(head.headers.size());
+  for (const auto& [name, value] : head.headers) headers.emplace_back(name, value);
+  const iam::SignedRequest signed_request{
+      .method = head.method, .target = head.target, .headers = headers, .body = request.body};
+  return context.shard(head.shard).verifier->verify(signed_request, service);
+}
+
+iam::Decision decide(const Context& context, const iam::AccessKey& key,
+                     const net::RequestHead& head, std::string_view action,
+                     std::string_view resource) {
+  return key.policy->evaluate({.action = action,
+                               .resource = resource,
+                               .source_ip = head.remote_address,
+                               .secure_transport = head.secure,
+                               .now = context.parts.clock.wall_now(),
+                               .username = key.name});
+}
+
+std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& context,
+                                                                 const net::Request& request,
+                                                                 std::string_view action,
+                                                                 std::string_view resource) {
+  auto key = verify_signature(context, request, "execute-api");
+  if (!key) return std::unexpected(signature_error(key.error()));
+  const iam::Decision decision = decide(context, **key, request.head, action, resource);
+  if (decision != iam::Decision::allow) {
+    return std::unexpected(
+        access_denied((*key)->arn, action, resource, decision == iam::Decision::explicit_deny));
+  }
+  return std::move(*key);
+}
+
+}  // namespace holdfast::api

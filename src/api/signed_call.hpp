@@ -1,0 +1,27 @@
+#pragma once
+
+#include <expected>
+#include <string_view>
+
+#include <holdfast/iam/sigv4.hpp>
+#include <holdfast/net/http.hpp>
+
+#include "api/context.hpp"
+
+namespace holdfast::api {
+
+/// Who signed `request`, by its shard's verifier.
+[[nodiscard]] std::expected<iam::AccessKeyPtr, iam::SignatureError> verify_signature(
+    const Context& context, const net::Request& request, std::string_view service);
+
+/// What the key's policy says to `action` on `resource`.
+[[nodiscard]] iam::Decision decide(const Context& context, const iam::AccessKey& key,
+                                   const net::RequestHead& head, std::string_view action,
+                                   std::string_view resource);
+
+/// Signature and policy of a call of execute-api: who calls, or the answer that refuses.
+[[nodiscard]] std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(
+    const Context& context, const net::Request& request, std::string_view action,
+    std::string_view resource);
+
+}  // namespace holdfast::api

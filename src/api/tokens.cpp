@@ -1,0 +1,68 @@
+#include "api/tokens.hpp"
+
+#include <holdfast/base/encoding.hpp>
+
+#include "api/aws_errors.hpp"
+#include "api/text.hpp"
+
+namespace holdfast::api {
+namespace {
+
+// The token with or without the scheme of RFC 6750 section 2.1.
+std::string_view token_of(std::string_view authorization) {
+  constexpr std::string_view scheme = "Bearer ";
+  authorization = trim(authorization);
+  if (equals_ignoring_case(authorization.substr(0, scheme.size()), scheme)) {
+    authorization = trim(authorization.substr(scheme.size()));
+  }
+  return authorization;
+}
+
+net::Response refuse(const Error& error) {
+  switch (error.code) {
+    case Errc::expired:
+      return make_error(401, "UnauthorizedException", "The incoming token has expired");
+    case Errc::too_many_requests:
+    case Errc::limit_exceeded:
+      return make_error(429, "TooManyRequestsException", "Too Many Requests");
+    case Errc::unavailable:
+    case Errc::io:
+    case Errc::internal:
+      return unavailable();
+    case Errc::invalid_argument:
+    case Errc::unauthenticated:
+    case Errc::forbidden:
+    case Errc::not_found:
+    case Errc::already_exists:
+    case Errc::conflict:
+      break;
+  }
+  return unauthorized();
+}
+
+net::Response token_answer(const Result<std::string>& token) {
+  if (!token) return refuse(token.error());
+  std::string body = R"({"token":")";
+  append_json_escaped(body, *token);
+  body += R"("})";
+  net::Response out = make_answer(200, "application/json", std::move(body));
+  // It opens a connection: no cache on the way may keep it.
+  out.headers.emplace_back("Cache-Control", "no-store");
+  return out;
+}
+
+}  // namespace
+
+void handle_tokens(const Context& context, net::Request request, net::Responder respond) {
+  const std::string* const authorization = request.head.header("Authorization");
+  if (authorization == nullptr) return respond(unauthorized());
+  auto claims = context.parts.id_tokens->verify(token_of(*authorization));
+  if (!claims) return respond(refuse(claims.error()));
+  context.shard(request.head.shard)
+      .generator->issue(std::move(*claims),
+                        [respond = std::move(respond)](Result<std::string> token) mutable {
+                          respond(token_answer(token));
+                        });
+}
+
+}  // namespace holdfast::api

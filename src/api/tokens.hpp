@@ -1,0 +1,12 @@
+#pragma once
+
+#include <holdfast/net/http.hpp>
+
+#include "api/context.hpp"
+
+namespace holdfast::api {
+
+/// `GET /tokens`: a temporary token for the user whom the ID token in `Authorization` proves.
+void handle_tokens(const Context& context, net::Request request, net::Responder respond);
+
+}  // namespace holdfast::api

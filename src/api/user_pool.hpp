@@ -1,0 +1,15 @@
+#pragma once
+
+#include <holdfast/net/http.hpp>
+
+#include "api/context.hpp"
+
+namespace holdfast::api {
+
+/// A POST with `X-Amz-Target: AWSCognitoIdentityProviderService.{operation}`: Cognito's user pool
+/// API in AWS JSON 1.1
+/// (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/). The Admin
+/// operations are signed and need a policy.
+void handle_user_pool(const Context& context, net::Request request, net::Responder respond);
+
+}  // namespace holdfast::api

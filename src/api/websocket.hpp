@@ -1,0 +1,34 @@
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/net/http.hpp>
+
+#include "api/context.hpp"
+
+namespace holdfast::api {
+
+/// The subprotocol with ids and acknowledgements.
+inline constexpr std::string_view kSubprotocolV1 = "holdfast.v1";
+
+/// Whether a browser page of this origin may connect: no Origin, one that is the Host asked for, or
+/// one of `allowed` (`*` allows all).
+[[nodiscard]] bool origin_allowed(const net::RequestHead& head,
+                                  const std::vector<std::string>& allowed);
+
+/// The subprotocol to choose from those that the client offers: empty for none; nullopt when it
+/// offers only what is unknown, or no tokens.
+[[nodiscard]] std::optional<std::string> choose_subprotocol(const net::RequestHead& head);
+
+/// The query's one `token`, decoded; nullopt when there is none, or more than one.
+[[nodiscard]] std::optional<std::string> token_of(std::string_view query);
+
+/// An upgrade whose method, version and key are right: Origin, subprotocol, token, in this order,
+/// so that a refused handshake burns no token.
+void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeResponder respond);
+
+}  // namespace holdfast::api
