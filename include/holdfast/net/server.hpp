@@ -69,7 +69,10 @@ class Listener {
   virtual ~Listener() = default;
   /// The address that it is bound to, port 0 resolved: `127.0.0.1:40123`.
   [[nodiscard]] virtual const std::string& address() const noexcept = 0;
-  /// Binds and logs `listening`. Before this nothing is accepted. Error `io` with the address.
+  /// Takes the address, so that `address` is known; accepts and logs nothing yet. Error `io` with
+  /// the address.
+  [[nodiscard]] virtual Result<void> bind() = 0;
+  /// Binds, unless that is done, logs `listening` and accepts. Error `io` with the address.
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Accepts no more; answers what is in flight, further requests with 503 and `Connection: close`;
   /// idle connections end. Any thread.
