@@ -81,23 +81,27 @@ net::Response auth_answer(const PoolResult<AuthOutcome>& outcome) {
   return answer(body);
 }
 
+// No invitation is ever sent, so that suppressing it is all that can be asked for.
+std::optional<net::Response> refuse_message_action(const std::optional<std::string>& action) {
+  if (!action || *action == "SUPPRESS") return std::nullopt;
+  if (*action == "RESEND") {
+    return pool_error("InvalidParameterException", "Resending the invitation is not supported.");
+  }
+  return pool_error("InvalidParameterException",
+                    "1 validation error detected: Value at 'messageAction' failed to satisfy "
+                    "constraint: Member must satisfy enum value set: [RESEND, SUPPRESS]");
+}
+
 void admin_create_user(PoolCall call) {
   InputReader reader(call.input);
   UserPool::CreateUser input;
-  input.pool_id = reader.required("UserPoolId", kPoolIdRule);
-  input.username = reader.required("Username", kUsernameRule);
-  input.temporary_password = reader.optional("TemporaryPassword", kPasswordRule);
+  input.pool_id = reader.required("UserPoolId");
+  input.username = reader.required("Username");
+  input.temporary_password = reader.optional("TemporaryPassword");
   input.attributes = reader.attributes("UserAttributes");
-  const auto action = reader.optional("MessageAction", kMessageActionRule);
+  const auto action = reader.optional("MessageAction");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  if (action == "RESEND") {
-    return call.respond(
-        pool_error("InvalidParameterException", "Resending the invitation is not supported."));
-  }
-  if (input.attributes.contains("sub")) {
-    return call.respond(
-        pool_error("InvalidParameterException", "Cannot modify the non-mutable attribute sub"));
-  }
+  if (auto refused = refuse_message_action(action)) return call.respond(std::move(*refused));
   call.pool.admin_create_user(std::move(input), [respond = std::move(call.respond)](
                                                     PoolResult<identity::User> user) mutable {
     if (!user) return respond(pool_error(user.error()));
@@ -109,9 +113,9 @@ void admin_create_user(PoolCall call) {
 void initiate(PoolCall call, bool admin) {
   InputReader reader(call.input);
   UserPool::InitiateAuth input;
-  if (admin) input.pool_id = reader.required("UserPoolId", kPoolIdRule);
-  input.client_id = reader.required("ClientId", kClientIdRule);
-  input.flow = reader.required("AuthFlow", kAuthFlowRule);
+  if (admin) input.pool_id = reader.required("UserPoolId");
+  input.client_id = reader.required("ClientId");
+  input.flow = reader.required("AuthFlow");
   input.parameters = reader.strings("AuthParameters");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.initiate_auth(std::move(input), [respond = std::move(call.respond)](
@@ -123,10 +127,10 @@ void initiate(PoolCall call, bool admin) {
 void respond_to_challenge(PoolCall call, bool admin) {
   InputReader reader(call.input);
   UserPool::RespondToChallenge input;
-  if (admin) input.pool_id = reader.required("UserPoolId", kPoolIdRule);
-  input.client_id = reader.required("ClientId", kClientIdRule);
-  input.challenge = reader.required("ChallengeName", kChallengeNameRule);
-  auto session = reader.optional("Session", kSessionRule);
+  if (admin) input.pool_id = reader.required("UserPoolId");
+  input.client_id = reader.required("ClientId");
+  input.challenge = reader.required("ChallengeName");
+  auto session = reader.optional("Session");
   input.responses = reader.strings("ChallengeResponses");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   if (!session) {
