@@ -32,7 +32,10 @@ class TokenSigner {
   [[nodiscard]] virtual const std::string& jwks() const = 0;
 };
 
-/// Loads the signing key, sealed under the key ring, and makes one when there is none.
+/// Loads the signing keys, sealed under the key ring, and makes one (RSA of 2048 bits, which takes
+/// up to a second of the calling thread) when there is none. The newest signs; all that are not
+/// retired are in the JWKS. On the store handle's executor, as is `done`. `invalid_argument` when a
+/// key is damaged; errors of the store and of `KeyRing::seal`.
 void open_token_signer(std::shared_ptr<KeyRing> ring, const Clock& clock, KeyStore& store,
                        Completion<Result<std::shared_ptr<TokenSigner>>> done);
 
@@ -41,7 +44,8 @@ void open_token_signer(std::shared_ptr<KeyRing> ring, const Clock& clock, KeySto
 class IdTokenVerifier {
  public:
   virtual ~IdTokenVerifier() = default;
-  /// `expired` for a token whose only fault is its age; `unauthenticated` for everything else.
+  /// `expired` for a token whose only fault is its age; `unauthenticated` for everything else. The
+  /// message is what a client may hear; `where` names the check that failed, for logs.
   [[nodiscard]] virtual Result<IdTokenClaims> verify(std::string_view token) const = 0;
 };
 struct IdTokenVerifierOptions {

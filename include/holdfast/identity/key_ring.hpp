@@ -18,9 +18,11 @@ class MasterKey {
   explicit MasterKey(std::string bytes);
   MasterKey(MasterKey&&) noexcept = default;
   ~MasterKey();
-  /// `HOLDFAST_MASTER_KEY` (base64 of 32 bytes) or the file, which is made (0600, written aside,
-  /// fsynced, renamed, its folder fsynced) when `create` and neither exists. Errors: `not_found`,
-  /// `io`, `invalid_argument` with the path.
+  /// `environment_value` (of `HOLDFAST_MASTER_KEY`) where it is not null, else the file. Both hold
+  /// base64 of 32 bytes; blanks around it are passed over. The file is made (0600, written aside,
+  /// fsynced, renamed, its folder fsynced) when `create` and neither exists: pass false once a
+  /// database exists, so that a lost key is reported and not replaced. Errors, with the path or the
+  /// variable's name: `not_found`, `io` (unreadable), `invalid_argument` (not base64 of 32 bytes).
   [[nodiscard]] static Result<MasterKey> load(const std::string& path,
                                               const char* environment_value, bool create);
   [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
@@ -30,7 +32,9 @@ class MasterKey {
 };
 
 /// What KMS did: data keys under the master key; the newest encrypts, all decrypt. Any thread may
-/// seal and open: they read an immutable snapshot.
+/// seal and open: they read an immutable snapshot. `rotate` and `maintain` belong to the executor
+/// of the key store's handle. An operation in flight keeps the ring alive; the clock and the handle
+/// must outlive it.
 class KeyRing {
  public:
   virtual ~KeyRing() = default;
@@ -43,21 +47,23 @@ class KeyRing {
   /// ring.
   [[nodiscard]] virtual Result<std::string> open(std::string_view sealed,
                                                  std::string_view context) const = 0;
-  /// Makes a new data key; it is used from its commit on. On the executor of the key store's
-  /// handle.
+  /// Makes a new data key; it is used from its commit on. Answers with its id; who asks while one
+  /// is being made gets that one.
   virtual void rotate(Completion<Result<std::uint32_t>> done) = 0;
-  /// Rotates when the current key is a year old or near its nonces, and sets nonces aside. Called
-  /// once a minute.
+  /// Rotates when the current key is a year old or has spent half of its 2^32 nonces (this one
+  /// whatever is configured), and sets nonces aside: a million are left for the minute until the
+  /// next call. Called once a minute.
   virtual void maintain() = 0;
 
   struct Options {
-    bool rotation_enabled = true;
+    bool rotation_enabled = true;  ///< by age
     Seconds rotation_period{365 * 24 * 3600};
   };
 };
 
-/// Loads the ring and makes its first key when there is none. `done` runs on the store handle's
-/// executor.
+/// Loads the ring and makes its first key when there is none. On the store handle's executor, as is
+/// `done`. Errors: `invalid_argument` for a master key that is not this database's or a data key
+/// that is damaged; those of the store.
 void open_key_ring(MasterKey master, KeyRing::Options options, const Clock& clock, KeyStore& store,
                    Completion<Result<std::shared_ptr<KeyRing>>> done);
 

@@ -19,7 +19,7 @@ class UserStore {
   virtual ~UserStore() = default;
   /// `already_exists` when the folded username is taken.
   virtual void create(User user, Completion<Result<void>> done) = 0;
-  /// nullopt when there is none.
+  /// Without regard to case; nullopt when there is none.
   virtual void find_by_username(std::string_view username,
                                 Completion<Result<std::optional<User>>> done) = 0;
   virtual void find_by_sub(const UserId& sub, Completion<Result<std::optional<User>>> done) = 0;
@@ -63,7 +63,7 @@ class KeyStore {
         wrapped;  ///< sealed: data keys under the master key, signing keys under the key ring
     std::int64_t uses = 0;  ///< nonces spent or set aside, an upper bound
     WallTime created_at;
-    bool retired = false;
+    bool retired = false;  ///< no longer opens seals, or no longer in the JWKS
   };
   virtual ~KeyStore() = default;
   virtual void load(Completion<Result<std::vector<Row>>> done) = 0;

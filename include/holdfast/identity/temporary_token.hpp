@@ -40,12 +40,14 @@ struct Admission {
   std::string username;
 };
 
-/// Consumes temporary tokens. One per shard, on the executor of its store handle.
+/// Consumes temporary tokens. One per shard, on the executor of its store handle. May go before its
+/// completions; clock and store handles must outlive them (Generator likewise).
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
   /// Admits at most once per token. Checks all that needs no I/O first, so that garbage costs no
-  /// disk. Every refusal is `unauthenticated`; `unavailable` when the store cannot tell.
+  /// disk: then `done` is called within the call. Every refusal is `unauthenticated`; `unavailable`
+  /// when the store cannot tell.
   virtual void consume(std::string token, Completion<Result<Admission>> done) = 0;
   /// The user once more, at attaching: false when deleted or disabled since.
   virtual void still_admits(const UserId& sub, Completion<Result<bool>> done) = 0;

@@ -35,8 +35,9 @@ struct User {
   WallTime modified_at;
 };
 
-/// The form under which a username is unique: Unicode case folded for ASCII and Latin, NFC left
-/// alone.
+/// The form under which a username is unique: Unicode simple case folding (CaseFolding.txt, status
+/// C and S, Unicode 14) of every script. Not normalised: composed and decomposed letters differ.
+/// Ill-formed bytes stay as they are. Folding twice changes nothing.
 [[nodiscard]] std::string fold_username(std::string_view username);
 
 }  // namespace holdfast::identity

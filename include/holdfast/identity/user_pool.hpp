@@ -50,7 +50,9 @@ struct UserPoolOptions {
   bool password_require_symbols = false;
 };
 
-/// Argon2id (t=2, m=19 MiB, p=1) on a small bounded pool of its own threads. Any thread.
+/// Argon2id (t=2, m=19 MiB, p=1; RFC 9106) on a small bounded pool of its own threads. Any thread.
+/// Its end waits for the hashes that run and answers those that wait with `unavailable`: the
+/// executors of pending calls must outlive it. Passwords are overwritten after use.
 class PasswordHasher {
  public:
   virtual ~PasswordHasher() = default;
@@ -70,7 +72,8 @@ struct PasswordHasherOptions {
 [[nodiscard]] std::shared_ptr<PasswordHasher> make_password_hasher(PasswordHasherOptions options);
 
 /// Failures per folded username, known or not: five lock for 2^(n-5) s up to 15 min; reset by
-/// success or 15 idle minutes. Bounded; shared by the shards. Any thread.
+/// success or 15 idle minutes. Bounded: while `capacity` names are watched, others are turned away,
+/// since forgetting one would give its guesser more tries. Shared by the shards. Any thread.
 class Lockout {
  public:
   explicit Lockout(const Clock& clock, std::size_t capacity = 100'000);
@@ -103,7 +106,8 @@ struct AuthOutcome {
 };
 
 /// The user pool's operations, with Cognito's semantics and messages. One per shard, on the
-/// executor of its store handle.
+/// executor of its store handle; completions never run inside the call. The pool may go before its
+/// completions; the clock, the executor and the store handle must outlive them.
 class UserPool {
  public:
   virtual ~UserPool() = default;
@@ -111,7 +115,7 @@ class UserPool {
   struct CreateUser {
     std::string pool_id;
     std::string username;
-    std::optional<std::string> temporary_password;  ///< made up when there is none
+    std::optional<std::string> temporary_password;  ///< none: no password lets the user in
     std::map<std::string, std::string> attributes;
   };
   virtual void admin_create_user(CreateUser input, Completion<PoolResult<User>> done) = 0;

@@ -1,0 +1,272 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/log.hpp>
+#include <holdfast/identity/key_ring.hpp>
+
+#include "identity/aead.hpp"
+#include "identity/secret.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr char kVersion = 1;
+constexpr std::size_t kHeaderBytes = 5;
+
+// Random nonces: NIST SP 800-38D section 8.3 allows 2^32 seals per key. Half of that begins a
+// rotation; what is set aside is counted as spent, so a restart wastes at most a chunk.
+constexpr std::int64_t kUsesLimit = std::int64_t{1} << 32;
+constexpr std::int64_t kRotationUses = std::int64_t{1} << 31;
+constexpr std::int64_t kChunkUses = std::int64_t{1} << 21;
+// What must be left for the minute until the next call of maintain().
+constexpr std::int64_t kLowUses = std::int64_t{1} << 20;
+
+void append_id(std::string& out, std::uint32_t id) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(id >> shift));
+}
+std::uint32_t read_id(std::string_view bytes) {
+  std::uint32_t id = 0;
+  for (const char c : bytes.substr(0, 4)) id = (id << 8) | static_cast<unsigned char>(c);
+  return id;
+}
+
+std::string wrapping_data(std::uint32_t id) {
+  std::string out = "holdfast data key ";
+  append_id(out, id);
+  return out;
+}
+
+struct DataKey {
+  DataKey(std::uint32_t key_id, Secret key_secret, WallTime created, std::int64_t used,
+          std::int64_t available)
+      : id(key_id),
+        secret(std::move(key_secret)),
+        created_at(created),
+        spent(used),
+        set_aside(available) {}
+
+  const std::uint32_t id;
+  const Secret secret;
+  const WallTime created_at;
+  std::atomic<std::int64_t> spent;
+  std::atomic<std::int64_t> set_aside;  ///< as committed: `spent` never exceeds it
+
+  bool spend() noexcept {
+    std::int64_t now = spent.load(std::memory_order_relaxed);
+    do {
+      if (now >= set_aside.load(std::memory_order_relaxed)) return false;
+    } while (!spent.compare_exchange_weak(now, now + 1, std::memory_order_relaxed));
+    return true;
+  }
+};
+using DataKeyPtr = std::shared_ptr<DataKey>;
+
+struct Snapshot {
+  std::map<std::uint32_t, DataKeyPtr> keys;
+  DataKeyPtr current;  ///< the newest; null only before the ring is open
+};
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<KeyRingImpl> {
+ public:
+  KeyRingImpl(MasterKey master, Options options, const Clock& clock, KeyStore& store)
+      : master_(std::move(master)), options_(options), clock_(clock), store_(store) {}
+
+  Result<std::string> seal(std::string_view plaintext, std::string_view context) override {
+    const SnapshotPtr keys = snapshot();
+    DataKey& key = *keys->current;
+    if (!key.spend()) {
+      return fail(Errc::unavailable, "no nonces of the data key are set aside",
+                  std::to_string(key.id));
+    }
+    std::string out(1, kVersion);
+    append_id(out, key.id);
+    out += aead_seal(key.secret.view(), plaintext, out + std::string(context));
+    return out;
+  }
+
+  Result<std::string> open(std::string_view sealed, std::string_view context) const override {
+    if (sealed.size() < kHeaderBytes || sealed.front() != kVersion) return refused();
+    const SnapshotPtr keys = snapshot();
+    const auto found = keys->keys.find(read_id(sealed.substr(1)));
+    if (found == keys->keys.end()) return refused();
+    const std::string header(sealed.substr(0, kHeaderBytes));
+    std::optional<std::string> plaintext = aead_open(
+        found->second->secret.view(), sealed.substr(kHeaderBytes), header + std::string(context));
+    if (!plaintext) return refused();
+    return std::move(*plaintext);
+  }
+
+  void rotate(Completion<Result<std::uint32_t>> done) override {
+    waiters_.push_back(std::move(done));
+    if (waiters_.size() > 1) return;  // one new key serves all who ask while it is being made
+    const std::uint32_t id = last_id_ + 1;
+    std::string bytes = random_string(kAeadKeyBytes);
+    Secret secret = Secret::take(bytes);
+    KeyStore::Row row;
+    row.kind = KeyStore::Row::Kind::data;
+    row.id = id;
+    row.wrapped = aead_seal(master_.bytes(), secret.view(), wrapping_data(id));
+    row.uses = kChunkUses;
+    row.created_at = clock_.wall_now();
+    auto key = std::make_shared<DataKey>(id, std::move(secret), row.created_at, 0, kChunkUses);
+    store_.add(std::move(row), [self = shared_from_this(), key](Result<void> added) {
+      self->rotated(key, std::move(added));
+    });
+  }
+
+  void maintain() override {
+    const SnapshotPtr keys = snapshot();
+    if (waiters_.empty() && rotation_due(*keys->current)) {
+      rotate([](const Result<std::uint32_t>& rotated) {
+        if (!rotated) log::warn("data_key_rotation_failed", {{"reason", rotated.error().message}});
+      });
+    }
+    set_uses_aside(keys->current);
+  }
+
+  /// Takes the rows of the store; the ring is open when this has called `done` with success.
+  void start(const std::vector<KeyStore::Row>& rows, Completion<Result<void>> done) {
+    if (Result<void> unwrapped = unwrap_all(rows); !unwrapped) {
+      done(std::move(unwrapped));
+      return;
+    }
+    const DataKeyPtr current = snapshot()->current;
+    if (current == nullptr || current->spent >= kUsesLimit) {
+      rotate([done = std::move(done)](Result<std::uint32_t> made) mutable {
+        done(made ? Result<void>() : std::unexpected(std::move(made.error())));
+      });
+      return;
+    }
+    const std::int64_t target = std::min(current->set_aside + kChunkUses, kUsesLimit);
+    store_.set_uses(current->id, target,
+                    [self = shared_from_this(), current, target,
+                     done = std::move(done)](Result<void> set) mutable {
+                      if (set) current->set_aside = target;
+                      done(std::move(set));
+                    });
+  }
+
+ private:
+  static std::unexpected<Error> refused() {
+    return fail(Errc::unauthenticated, "not a seal of this ring");
+  }
+
+  [[nodiscard]] SnapshotPtr snapshot() const {
+    const std::lock_guard lock(mutex_);
+    return snapshot_;
+  }
+  void publish(SnapshotPtr next) {
+    const std::lock_guard lock(mutex_);
+    snapshot_.swap(next);
+  }
+
+  Result<void> unwrap_all(const std::vector<KeyStore::Row>& rows) {
+    auto next = std::make_shared<Snapshot>();
+    std::optional<std::uint32_t> damaged;
+    for (const KeyStore::Row& row : rows) {
+      if (row.kind != KeyStore::Row::Kind::data) continue;
+      last_id_ = std::max(last_id_, row.id);
+      if (row.retired) continue;
+      std::optional<std::string> bytes =
+          aead_open(master_.bytes(), row.wrapped, wrapping_data(row.id));
+      if (!bytes || bytes->size() != kAeadKeyBytes) {
+        damaged = row.id;
+        continue;
+      }
+      next->keys[row.id] = std::make_shared<DataKey>(row.id, Secret::take(*bytes), row.created_at,
+                                                     row.uses, row.uses);
+    }
+    if (damaged && next->keys.empty()) {
+      return fail(Errc::invalid_argument,
+                  "the master key is not the one that this database was made with", "master key");
+    }
+    if (damaged) {
+      const std::string id = std::to_string(*damaged);
+      return fail(Errc::invalid_argument,
+                  "data key " + id + " in the database is damaged: the master key does not open it",
+                  id);
+    }
+    if (!next->keys.empty()) next->current = next->keys.rbegin()->second;
+    publish(std::move(next));
+    return {};
+  }
+
+  void rotated(const DataKeyPtr& key, Result<void> added) {
+    if (added) {
+      auto next = std::make_shared<Snapshot>(*snapshot());
+      next->keys[key->id] = key;
+      next->current = key;
+      last_id_ = key->id;
+      publish(std::move(next));
+      log::info("data_key_made", {{"key", key->id}});
+    }
+    for (auto& waiter : std::exchange(waiters_, {})) {
+      waiter(added ? Result<std::uint32_t>(key->id) : std::unexpected(added.error()));
+    }
+  }
+
+  [[nodiscard]] bool rotation_due(const DataKey& key) const {
+    // Nonces are a matter of safety: running out of them rotates whatever is configured.
+    if (key.spent >= kRotationUses) return true;
+    return options_.rotation_enabled &&
+           clock_.wall_now() - key.created_at >= options_.rotation_period;
+  }
+
+  void set_uses_aside(const DataKeyPtr& key) {
+    const std::int64_t limit = key->set_aside;
+    if (setting_aside_ || limit >= kUsesLimit || limit - key->spent >= kLowUses) return;
+    setting_aside_ = true;
+    const std::int64_t target = std::min(limit + kChunkUses, kUsesLimit);
+    store_.set_uses(key->id, target, [self = shared_from_this(), key, target](Result<void> set) {
+      self->setting_aside_ = false;
+      if (set) {
+        key->set_aside = target;
+      } else {
+        log::warn("data_key_uses_not_set_aside", {{"reason", set.error().message}});
+      }
+    });
+  }
+
+  const MasterKey master_;
+  const Options options_;
+  const Clock& clock_;
+  KeyStore& store_;
+
+  mutable std::mutex mutex_;
+  SnapshotPtr snapshot_;  ///< under mutex_
+
+  // Touched on the store handle's executor alone.
+  std::uint32_t last_id_ = 0;
+  bool setting_aside_ = false;
+  std::vector<Completion<Result<std::uint32_t>>> waiters_;
+};
+
+}  // namespace
+
+void open_key_ring(MasterKey master, KeyRing::Options options, const Clock& clock, KeyStore& store,
+                   Completion<Result<std::shared_ptr<KeyRing>>> done) {
+  auto ring = std::make_shared<KeyRingImpl>(std::move(master), options, clock, store);
+  store.load([ring, done = std::move(done)](Result<std::vector<KeyStore::Row>> rows) mutable {
+    if (!rows) {
+      done(std::unexpected(std::move(rows.error())));
+      return;
+    }
+    ring->start(*rows, [ring, done = std::move(done)](Result<void> started) mutable {
+      if (!started) {
+        done(std::unexpected(std::move(started.error())));
+      } else {
+        done(std::shared_ptr<KeyRing>(std::move(ring)));
+      }
+    });
+  });
+}
+
+}  // namespace holdfast::identity

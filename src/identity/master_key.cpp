@@ -1,0 +1,164 @@
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/log.hpp>
+#include <holdfast/identity/key_ring.hpp>
+
+#include "identity/aead.hpp"
+#include "identity/secret.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::size_t kFileLimitBytes = 4096;
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
+  /// What close reports: a write that failed late.
+  [[nodiscard]] bool close() noexcept { return ::close(std::exchange(fd_, -1)) == 0; }
+
+ private:
+  int fd_;
+};
+
+std::unexpected<Error> io_failure(const std::string& what, const std::string& path) {
+  const std::string reason = std::strerror(errno);
+  return fail(Errc::io, what + " " + path + ": " + reason, path);
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view blanks = " \t\r\n";
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+Result<Secret> parse(std::string_view text, const std::string& source) {
+  std::optional<Bytes> bytes = base64_decode(trimmed(text));
+  if (!bytes) {
+    return fail(Errc::invalid_argument, "the master key in " + source + " is not base64", source);
+  }
+  if (bytes->size() != kAeadKeyBytes) {
+    const std::string size = std::to_string(bytes->size());
+    wipe(*bytes);
+    return fail(Errc::invalid_argument,
+                "the master key in " + source + " has " + size + " bytes instead of 32", source);
+  }
+  return Secret::take(*bytes);
+}
+
+Result<Secret> read_file(const std::string& path) {
+  // Non-blocking, so that a FIFO in the key's place cannot hang the start.
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.valid()) {
+    if (errno == ENOENT) {
+      return fail(Errc::not_found, "there is no master key at " + path, path);
+    }
+    return io_failure("cannot read the master key", path);
+  }
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) return io_failure("cannot read the master key", path);
+  if (!S_ISREG(status.st_mode)) {
+    return fail(Errc::io, "the master key " + path + " is not a regular file", path);
+  }
+  if ((status.st_mode & 077) != 0) {
+    log::warn("master_key_readable_by_others", {{"path", path}, {"advice", "chmod 600"}});
+  }
+  std::string text(kFileLimitBytes, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_failure("cannot read the master key", path);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  Result<Secret> key = parse(std::string_view(text).substr(0, size), path);
+  wipe(text);
+  return key;
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return true;
+}
+
+Result<void> sync_folder_of(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::fsync(directory.get()) != 0) {
+    return io_failure("cannot sync the folder of the master key", folder);
+  }
+  return {};
+}
+
+// After this returns, no power cut can lose the key that the database is about to depend on.
+Result<void> write_file(const std::string& path, std::string_view text) {
+  const std::string aside = path + ".new";
+  if (::unlink(aside.c_str()) != 0 && errno != ENOENT) {
+    return io_failure("cannot replace", aside);
+  }
+  FileDescriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.valid() || !write_all(file.get(), text) || ::fsync(file.get()) != 0 || !file.close()) {
+    return io_failure("cannot write the master key", aside);
+  }
+  // Never over a key that came into place meanwhile; a few file systems cannot promise that.
+  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0 &&
+      (errno != EINVAL || ::rename(aside.c_str(), path.c_str()) != 0)) {
+    return io_failure("cannot put the master key in place at", path);
+  }
+  return sync_folder_of(path);
+}
+
+Result<Secret> make_file(const std::string& path) {
+  std::string bytes = random_string(kAeadKeyBytes);
+  std::string text = base64_encode(bytes) + "\n";
+  const Result<void> written = write_file(path, text);
+  wipe(text);
+  Secret key = Secret::take(bytes);
+  if (!written) return std::unexpected(written.error());
+  return key;
+}
+
+}  // namespace
+
+MasterKey::MasterKey(std::string bytes) : bytes_(std::move(bytes)) {}
+
+MasterKey::~MasterKey() { wipe(bytes_); }
+
+Result<MasterKey> MasterKey::load(const std::string& path, const char* environment_value,
+                                  bool create) {
+  Result<Secret> key = environment_value != nullptr
+                           ? parse(environment_value, "HOLDFAST_MASTER_KEY")
+                           : read_file(path);
+  if (!key && key.error().code == Errc::not_found && create) key = make_file(path);
+  if (!key) return std::unexpected(std::move(key.error()));
+  return MasterKey(key->copy());
+}
+
+}  // namespace holdfast::identity

@@ -1,0 +1,178 @@
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "identity/pool_context.hpp"
+#include "identity/secret.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::string_view kAttributePrefix = "userAttributes.";
+constexpr std::array<std::string_view, 16> kChallenges{"SMS_MFA",
+                                                       "EMAIL_OTP",
+                                                       "SOFTWARE_TOKEN_MFA",
+                                                       "SELECT_MFA_TYPE",
+                                                       "MFA_SETUP",
+                                                       "PASSWORD_VERIFIER",
+                                                       "CUSTOM_CHALLENGE",
+                                                       "SELECT_CHALLENGE",
+                                                       "DEVICE_SRP_AUTH",
+                                                       "DEVICE_PASSWORD_VERIFIER",
+                                                       "ADMIN_NO_SRP_AUTH",
+                                                       kNewPasswordRequired,
+                                                       "SMS_OTP",
+                                                       "PASSWORD",
+                                                       "WEB_AUTHN",
+                                                       "PASSWORD_SRP"};
+
+std::unexpected<PoolError> wrong_session() {
+  return refuse(PoolErrc::not_authorized, "Invalid session for the user.");
+}
+
+PoolResult<AuthSession> check(const PoolContext& pool, const UserPool::RespondToChallenge& input) {
+  if (input.pool_id) {
+    if (auto good = check_pool(*input.pool_id, pool.options); !good) {
+      return std::unexpected(good.error());
+    }
+  }
+  if (auto good = check_client(input.client_id, pool.options); !good) {
+    return std::unexpected(good.error());
+  }
+  if (auto good = check_enum(input.challenge, "challengeName", kChallenges); !good) {
+    return std::unexpected(good.error());
+  }
+  PoolResult<AuthSession> session = pool.open_session(input.session);
+  if (!session) return session;
+  // No other challenge is ever given out, so no session is one of it.
+  if (session->client_id != input.client_id || session->challenge != input.challenge) {
+    return wrong_session();
+  }
+  return session;
+}
+
+Attributes attributes_of(const std::map<std::string, std::string>& responses) {
+  Attributes out;
+  for (const auto& [name, value] : responses) {
+    if (name.starts_with(kAttributePrefix)) out[name.substr(kAttributePrefix.size())] = value;
+  }
+  return out;
+}
+
+/// The answer to NEW_PASSWORD_REQUIRED: look up, hash, look up once more, replace, answer.
+class NewPassword : public std::enable_shared_from_this<NewPassword> {
+ public:
+  NewPassword(PoolContextPtr pool, AuthSession session, std::string username,
+              Attributes new_attributes, Completion<PoolResult<AuthOutcome>> done)
+      : pool_(std::move(pool)),
+        session_(std::move(session)),
+        folded_(fold_username(username)),
+        new_attributes_(std::move(new_attributes)),
+        done_(std::move(done)) {}
+
+  void start(Secret password) {
+    look_up([password = std::move(password)](NewPassword& self, User user) {
+      self.change(std::move(user), password);
+    });
+  }
+
+ private:
+  using Next = std::move_only_function<void(NewPassword& self, User user)>;
+
+  /// Goes on only with the user that the session was made for, unchanged since.
+  void look_up(Next next) {
+    pool_->parts.users.find_by_sub(
+        session_.sub, [self = shared_from_this(),
+                       next = std::move(next)](Result<std::optional<User>> found) mutable {
+          if (!found) {
+            self->done_(refuse(found.error()));
+          } else if (!*found || !self->is_sessions_user(**found)) {
+            self->done_(wrong_session());
+          } else {
+            next(*self, std::move(**found));
+          }
+        });
+  }
+  [[nodiscard]] bool is_sessions_user(const User& user) const {
+    return user.enabled && user.status == UserStatus::force_change_password &&
+           user.revision == session_.revision && fold_username(user.username) == folded_;
+  }
+
+  void change(User user, const Secret& password) {
+    PoolResult<void> good = check_password(password.view(), pool_->options);
+    if (good) {
+      for (const auto& [name, value] : new_attributes_) user.attributes[name] = value;
+      good = check_attributes(user.attributes);
+    }
+    if (!good) {
+      done_(std::unexpected(std::move(good.error())));
+      return;
+    }
+    pool_->parts.hasher->hash(
+        password.copy(), pool_->parts.executor,
+        [self = shared_from_this()](Result<std::string> hash) { self->hashed(std::move(hash)); });
+  }
+
+  void hashed(Result<std::string> hash) {
+    if (!hash) {
+      done_(refuse(hash.error()));
+      return;
+    }
+    // Hashing took a while: what has changed in the row meanwhile must not be written over.
+    look_up([hash = std::move(*hash)](NewPassword& self, User user) mutable {
+      self.replace(std::move(user), std::move(hash));
+    });
+  }
+
+  void replace(User user, std::string hash) {
+    user.password_hash = std::move(hash);
+    user.status = UserStatus::confirmed;
+    user.modified_at = pool_->parts.clock.wall_now();
+    for (const auto& [name, value] : new_attributes_) user.attributes[name] = value;
+    User updated = user;
+    pool_->parts.users.update(std::move(user), session_.revision,
+                              [self = shared_from_this(), updated = std::move(updated)](
+                                  const Result<void>& stored) { self->replaced(updated, stored); });
+  }
+
+  void replaced(const User& user, const Result<void>& stored) {
+    if (stored) {
+      done_(AuthOutcome{.result = pool_->issue_tokens(user), .challenge = {}});
+    } else if (stored.error().code == Errc::conflict || stored.error().code == Errc::not_found) {
+      done_(wrong_session());
+    } else {
+      done_(refuse(stored.error()));
+    }
+  }
+
+  PoolContextPtr pool_;
+  AuthSession session_;
+  std::string folded_;
+  Attributes new_attributes_;
+  Completion<PoolResult<AuthOutcome>> done_;
+};
+
+}  // namespace
+
+void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToChallenge input,
+                               Completion<PoolResult<AuthOutcome>> done) {
+  PoolResult<AuthSession> session = check(*pool, input);
+  PoolResult<std::string> username = required(input.responses, "USERNAME");
+  PoolResult<std::string> password = required(input.responses, "NEW_PASSWORD");
+  if (session && !username) session = std::unexpected(username.error());
+  if (session && !password) session = std::unexpected(password.error());
+  if (const auto given = input.responses.find("NEW_PASSWORD"); given != input.responses.end()) {
+    wipe(given->second);
+  }
+  if (!session) {
+    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(session.error())));
+    return;
+  }
+  std::make_shared<NewPassword>(pool, std::move(*session), std::move(*username),
+                                attributes_of(input.responses), std::move(done))
+      ->start(Secret::take(*password));
+}
+
+}  // namespace holdfast::identity

@@ -1,0 +1,64 @@
+#include "identity/pool_context.hpp"
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/ids.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "identity/token_claims.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::string_view kSealingContext = "login session";
+// Cognito's bounds on the text of a session.
+constexpr std::size_t kShortestSession = 20;
+constexpr std::size_t kLongestSession = 2048;
+
+}  // namespace
+
+AuthenticationResult PoolContext::issue_tokens(const User& user) const {
+  const Login login{.user = user,
+                    .options = options,
+                    .id = generate_uuid(),
+                    .event_id = generate_uuid(),
+                    .at = parts.clock.wall_now()};
+  return {.id_token = parts.signer->sign(id_token_claims(login)),
+          .access_token = parts.signer->sign(access_token_claims(login)),
+          .expires_in = options.id_token_lifetime};
+}
+
+Result<std::string> PoolContext::seal_session(const AuthSession& session) const {
+  const Json object = {{"sub", session.sub.str()},
+                       {"revision", session.revision},
+                       {"client", session.client_id},
+                       {"challenge", session.challenge},
+                       {"expires_us", unix_micros(session.expires_at)}};
+  Result<std::string> sealed = parts.ring->seal(object.dump(), kSealingContext);
+  if (sealed) *sealed = base64url_encode(*sealed);
+  return sealed;
+}
+
+PoolResult<AuthSession> PoolContext::open_session(const std::string& session) const {
+  const auto invalid = refuse(PoolErrc::not_authorized, "Invalid session provided for the user.");
+  if (session.empty()) {
+    return refuse(PoolErrc::invalid_parameter, "Missing required parameter Session");
+  }
+  if (session.size() < kShortestSession || session.size() > kLongestSession) return invalid;
+  const auto sealed = base64url_decode(session);
+  if (!sealed) return invalid;
+  const Result<std::string> text = parts.ring->open(*sealed, kSealingContext);
+  if (!text) return invalid;
+  // Nobody but this pool seals under this context, so the members are as seal_session wrote them.
+  const Json object = Json::parse(*text);
+  AuthSession out{.sub = UserId(object.at("sub").get<std::string>()),
+                  .revision = object.at("revision").get<std::int64_t>(),
+                  .client_id = object.at("client").get<std::string>(),
+                  .challenge = object.at("challenge").get<std::string>(),
+                  .expires_at = wall_from_micros(object.at("expires_us").get<std::int64_t>())};
+  if (parts.clock.wall_now() >= out.expires_at) {
+    return refuse(PoolErrc::not_authorized, "Invalid session for the user, session is expired.");
+  }
+  return out;
+}
+
+}  // namespace holdfast::identity

@@ -1,0 +1,236 @@
+#include "identity/pool_rules.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include <holdfast/base/encoding.hpp>
+
+#include "identity/unicode.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::size_t kPoolIdLimit = 55;
+constexpr std::size_t kClientIdLimit = 128;
+constexpr std::size_t kUsernameLimit = 128;
+constexpr std::size_t kPasswordLimit = 256;
+constexpr std::size_t kAttributesLimitBytes = 4096;
+constexpr std::size_t kAttributeNameLimit = 32;
+
+bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_ascii_upper(char c) { return c >= 'A' && c <= 'Z'; }
+bool is_ascii_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_alphanumeric(char c) { return is_ascii_digit(c) || is_ascii_upper(c) || is_ascii_lower(c); }
+bool is_word(char c) { return is_alphanumeric(c) || c == '_'; }
+bool is_ascii_punctuation(char c) { return c > ' ' && c < 0x7f && !is_alphanumeric(c); }
+bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// A value is shown cut: an answer must not grow with what was sent.
+std::string shown(const std::string& value) {
+  std::size_t position = 0;
+  for (std::size_t count = 0; count < kUsernameLimit && position < value.size(); ++count) {
+    (void)next_code_point(value, position);
+  }
+  return value.substr(0, position);
+}
+
+std::unexpected<PoolError> constraint(const std::string& subject, const std::string& rule) {
+  return refuse(PoolErrc::invalid_parameter,
+                "1 validation error detected: " + subject +
+                    " failed to satisfy constraint: " + "Member must " + rule);
+}
+std::string subject(const std::string& value, const char* member) {
+  return "Value '" + shown(value) + "' at '" + member + "'";
+}
+
+// `[\w-]+_[0-9a-zA-Z]+`: the last underscore is the one that counts, for what follows has none.
+bool is_pool_id(std::string_view id) {
+  const std::size_t underscore = id.rfind('_');
+  return underscore != std::string_view::npos && underscore > 0 && underscore + 1 < id.size() &&
+         std::ranges::all_of(id.substr(0, underscore),
+                             [](char c) { return is_word(c) || c == '-'; }) &&
+         std::ranges::all_of(id.substr(underscore + 1), is_alphanumeric);
+}
+
+// Length before pattern, as Cognito reports them.
+PoolResult<void> check_id(const std::string& id, const char* member, std::size_t limit,
+                          bool matches, const char* pattern) {
+  if (id.empty()) {
+    return constraint(subject(id, member), "have length greater than or equal to 1");
+  }
+  if (id.size() > limit) {
+    return constraint(subject(id, member),
+                      "have length less than or equal to " + std::to_string(limit));
+  }
+  if (!matches) {
+    return constraint(subject(id, member),
+                      std::string("satisfy regular expression pattern: ") + pattern);
+  }
+  return {};
+}
+
+std::unexpected<PoolError> policy(const char* what) {
+  return refuse(PoolErrc::invalid_password,
+                std::string("Password did not conform with policy: ") + what);
+}
+
+constexpr std::array<std::string_view, 19> kStandardAttributes{"address",
+                                                               "birthdate",
+                                                               "email",
+                                                               "email_verified",
+                                                               "family_name",
+                                                               "gender",
+                                                               "given_name",
+                                                               "locale",
+                                                               "middle_name",
+                                                               "name",
+                                                               "nickname",
+                                                               "phone_number",
+                                                               "phone_number_verified",
+                                                               "picture",
+                                                               "preferred_username",
+                                                               "profile",
+                                                               "updated_at",
+                                                               "website",
+                                                               "zoneinfo"};
+
+bool is_attribute_name(std::string_view name) {
+  if (name.starts_with("custom:")) {
+    return name.size() > 7 && name.size() <= kAttributeNameLimit &&
+           std::ranges::all_of(name.substr(7), [](char c) { return is_word(c) || c == '-'; });
+  }
+  return std::ranges::find(kStandardAttributes, name) != kStandardAttributes.end();
+}
+
+}  // namespace
+
+std::unexpected<PoolError> refuse(PoolErrc code, std::string message) {
+  return std::unexpected(PoolError{.code = code, .message = std::move(message)});
+}
+
+std::unexpected<PoolError> refuse(const Error& error) {
+  if (error.code == Errc::too_many_requests) {
+    return refuse(PoolErrc::too_many_requests, "Rate exceeded");
+  }
+  return refuse(PoolErrc::unavailable, "Service unavailable");
+}
+
+PoolResult<void> check_pool(const std::string& pool_id, const UserPoolOptions& options) {
+  auto good =
+      check_id(pool_id, "userPoolId", kPoolIdLimit, is_pool_id(pool_id), R"([\w-]+_[0-9a-zA-Z]+)");
+  if (good && pool_id != options.pool_id) {
+    good = refuse(PoolErrc::resource_not_found, "User pool " + pool_id + " does not exist.");
+  }
+  return good;
+}
+
+PoolResult<void> check_client(const std::string& client_id, const UserPoolOptions& options) {
+  const bool matches =
+      std::ranges::all_of(client_id, [](char c) { return is_word(c) || c == '+'; });
+  auto good = check_id(client_id, "clientId", kClientIdLimit, matches, R"([\w+]+)");
+  if (good && client_id != options.client_id) {
+    good =
+        refuse(PoolErrc::resource_not_found, "User pool client " + client_id + " does not exist.");
+  }
+  return good;
+}
+
+bool is_username(std::string_view username) noexcept {
+  std::size_t count = 0;
+  for (std::size_t position = 0; position < username.size(); ++count) {
+    const auto code_point = next_code_point(username, position);
+    if (!code_point || !is_visible(*code_point) || count >= kUsernameLimit) return false;
+  }
+  return count > 0;
+}
+
+PoolResult<void> check_username(const std::string& username) {
+  if (is_username(username)) return {};
+  if (username.empty()) {
+    return constraint(subject(username, "username"), "have length greater than or equal to 1");
+  }
+  if (count_code_points(username) > kUsernameLimit) {
+    return constraint(subject(username, "username"),
+                      "have length less than or equal to " + std::to_string(kUsernameLimit));
+  }
+  if (!is_utf8(username)) {
+    return refuse(PoolErrc::invalid_parameter, "Value at 'username' is not UTF-8");
+  }
+  return constraint(subject(username, "username"),
+                    R"(satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+)");
+}
+
+PoolResult<void> check_password(std::string_view password, const UserPoolOptions& options) {
+  const std::size_t length = count_code_points(password);
+  if (length < std::max<std::size_t>(options.password_min_length, 1)) {
+    return policy("Password not long enough");
+  }
+  if (length > kPasswordLimit) return policy("Password too long");
+  if (is_blank(password.front()) || is_blank(password.back())) {
+    return policy(R"(Password must satisfy regular expression pattern: ^\S.*\S$)");
+  }
+  const auto lacks = [&](bool wanted, bool (*is)(char)) {
+    return wanted && std::ranges::none_of(password, is);
+  };
+  if (lacks(options.password_require_uppercase, is_ascii_upper)) {
+    return policy("Password must have uppercase characters");
+  }
+  if (lacks(options.password_require_lowercase, is_ascii_lower)) {
+    return policy("Password must have lowercase characters");
+  }
+  if (lacks(options.password_require_numbers, is_ascii_digit)) {
+    return policy("Password must have numeric characters");
+  }
+  if (lacks(options.password_require_symbols, is_ascii_punctuation)) {
+    return policy("Password must have symbol characters");
+  }
+  return {};
+}
+
+PoolResult<void> check_attributes(const Attributes& attributes) {
+  std::string escaped;
+  for (const auto& [name, value] : attributes) {
+    if (name == "sub") {
+      return refuse(PoolErrc::invalid_parameter, "Cannot modify the non-mutable attribute sub");
+    }
+    if (!is_attribute_name(name)) {
+      return refuse(PoolErrc::invalid_parameter,
+                    "Attributes did not conform to the schema: " + shown(name) +
+                        ": Attribute does not exist in the schema.");
+    }
+    if (!is_utf8(value)) {
+      return refuse(PoolErrc::invalid_parameter, "Attributes did not conform to the schema: " +
+                                                     name + ": Attribute is not UTF-8.");
+    }
+    escaped += name;
+    append_json_escaped(escaped, value);
+    if (escaped.size() > kAttributesLimitBytes) {
+      return refuse(PoolErrc::invalid_parameter,
+                    "Attributes did not conform to the schema: " + name +
+                        ": Attributes must not be longer than 4096 bytes in all.");
+    }
+  }
+  return {};
+}
+
+PoolResult<void> check_enum(const std::string& value, const char* member,
+                            std::span<const std::string_view> allowed) {
+  if (std::ranges::find(allowed, value) != allowed.end()) return {};
+  std::string list;
+  for (const std::string_view name : allowed) {
+    if (!list.empty()) list += ", ";
+    list += name;
+  }
+  return constraint(subject(value, member), "satisfy enum value set: [" + list + "]");
+}
+
+PoolResult<std::string> required(const Attributes& parameters, const char* name) {
+  const auto found = parameters.find(name);
+  if (found == parameters.end() || found->second.empty()) {
+    return refuse(PoolErrc::invalid_parameter, std::string("Missing required parameter ") + name);
+  }
+  return found->second;
+}
+
+}  // namespace holdfast::identity

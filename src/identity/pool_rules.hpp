@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <holdfast/identity/user_pool.hpp>
+
+/// What the user pool's inputs must be, with the messages that Cognito's clients know
+/// (docs.aws.amazon.com, "Amazon Cognito user pools API reference"). Pure functions; any thread.
+namespace holdfast::identity {
+
+using Attributes = std::map<std::string, std::string>;
+
+[[nodiscard]] std::unexpected<PoolError> refuse(PoolErrc code, std::string message);
+/// `unavailable` or `too_many_requests`, for what a port or the hasher reported.
+[[nodiscard]] std::unexpected<PoolError> refuse(const Error& error);
+
+/// The pool and the client that a call names must be these.
+[[nodiscard]] PoolResult<void> check_pool(const std::string& pool_id,
+                                          const UserPoolOptions& options);
+[[nodiscard]] PoolResult<void> check_client(const std::string& client_id,
+                                            const UserPoolOptions& options);
+/// `[\p{L}\p{M}\p{S}\p{N}\p{P}]+`, 1 to 128 characters.
+[[nodiscard]] bool is_username(std::string_view username) noexcept;
+[[nodiscard]] PoolResult<void> check_username(const std::string& username);
+/// The password policy; a character is a code point.
+[[nodiscard]] PoolResult<void> check_password(std::string_view password,
+                                              const UserPoolOptions& options);
+/// Standard attributes and `custom:` ones, small enough that an ID token fits into a header.
+[[nodiscard]] PoolResult<void> check_attributes(const Attributes& attributes);
+/// `value` must be one of `allowed`, a list as Cognito's message prints it.
+[[nodiscard]] PoolResult<void> check_enum(const std::string& value, const char* member,
+                                          std::span<const std::string_view> allowed);
+/// Present and not empty: `Missing required parameter NAME`.
+[[nodiscard]] PoolResult<std::string> required(const Attributes& parameters, const char* name);
+
+}  // namespace holdfast::identity

@@ -1,0 +1,178 @@
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/identity/temporary_token.hpp>
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::string_view kSealingContext = "temporary token";
+constexpr std::size_t kTokenLimitBytes = 4096;
+constexpr std::int64_t kLastSecond = 253'402'300'799;  // the end of the year 9999
+
+std::unexpected<Error> refuse() { return fail(Errc::unauthenticated, "Unauthorized"); }
+
+/// The claims of a temporary token.
+struct Claims {
+  UserId sub;
+  std::string username;
+  WallTime expires_at;
+};
+
+std::string write_claims(const Claims& claims, const std::string& service_name) {
+  const Json object = {{"iss", service_name},
+                       {"exp", unix_seconds(claims.expires_at)},
+                       {"sub", claims.sub.str()},
+                       {"aud", service_name},
+                       {"cognito:username", claims.username}};
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<Claims> read_claims(std::string_view text, const std::string& service_name) {
+  const Result<Json> parsed = parse_json(text, {.depth = 2, .bytes = kTokenLimitBytes});
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  const auto string = [&](const char* name) -> const std::string* {
+    const auto found = parsed->find(name);
+    return found == parsed->end() ? nullptr : found->get_ptr<const Json::string_t*>();
+  };
+  const std::string* const issuer = string("iss");
+  const std::string* const audience = string("aud");
+  const std::string* const sub = string("sub");
+  const std::string* const username = string("cognito:username");
+  const auto expiry = parsed->find("exp");
+  if (issuer == nullptr || *issuer != service_name || audience == nullptr ||
+      *audience != service_name || sub == nullptr || sub->empty() || username == nullptr ||
+      expiry == parsed->end() || !expiry->is_number_unsigned()) {
+    return std::nullopt;
+  }
+  const auto seconds = expiry->get<std::uint64_t>();
+  if (seconds > kLastSecond) return std::nullopt;
+  return Claims{.sub = UserId(*sub),
+                .username = *username,
+                .expires_at = WallTime(Seconds(static_cast<std::int64_t>(seconds)))};
+}
+
+/// What both sides hold, and what their operations in flight keep alive.
+struct Parts {
+  TemporaryTokenOptions options;
+  const Clock& clock;
+  std::shared_ptr<KeyRing> ring;
+  UserStore& users;
+  TokenStore& tokens;
+};
+using PartsPtr = std::shared_ptr<const Parts>;
+
+void issue_to(const PartsPtr& parts, const User& user, Completion<Result<std::string>> done) {
+  const WallTime now = parts->clock.wall_now();
+  const Claims claims{.sub = user.sub,
+                      .username = user.username,
+                      .expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime};
+  Result<std::string> sealed =
+      parts->ring->seal(write_claims(claims, parts->options.service_name), kSealingContext);
+  if (!sealed) {
+    done(std::unexpected(std::move(sealed.error())));
+    return;
+  }
+  std::string token = base64url_encode(*sealed);
+  TokenStore::Row row{
+      .token_hash = sha256(token), .sub = user.sub, .expires_at = claims.expires_at};
+  parts->tokens.put(std::move(row), parts->options.max_outstanding, now,
+                    [token = std::move(token), done = std::move(done)](Result<void> put) mutable {
+                      if (!put) {
+                        done(std::unexpected(std::move(put.error())));
+                      } else {
+                        done(std::move(token));
+                      }
+                    });
+}
+
+class GeneratorImpl final : public Generator {
+ public:
+  explicit GeneratorImpl(PartsPtr parts) : parts_(std::move(parts)) {}
+
+  void issue(IdTokenClaims claims, Completion<Result<std::string>> done) override {
+    parts_->users.find_by_sub(claims.sub, [parts = parts_, done = std::move(done)](
+                                              Result<std::optional<User>> found) mutable {
+      if (!found) {
+        done(std::unexpected(std::move(found.error())));
+      } else if (!*found || !(*found)->enabled) {
+        done(refuse());
+      } else {
+        issue_to(parts, **found, std::move(done));
+      }
+    });
+  }
+
+ private:
+  PartsPtr parts_;
+};
+
+class AuthorizerImpl final : public Authorizer {
+ public:
+  explicit AuthorizerImpl(PartsPtr parts) : parts_(std::move(parts)) {}
+
+  void consume(std::string token, Completion<Result<Admission>> done) override {
+    const WallTime now = parts_->clock.wall_now();
+    std::optional<Claims> claims = examine(token);
+    if (!claims || now > claims->expires_at + parts_->options.drift) {
+      done(refuse());
+      return;
+    }
+    parts_->tokens.consume(
+        sha256(token), now, parts_->options.drift,
+        [claims = std::move(*claims), done = std::move(done)](Result<bool> consumed) mutable {
+          if (!consumed) {
+            done(std::unexpected(std::move(consumed.error())));
+          } else if (!*consumed) {
+            done(refuse());
+          } else {
+            done(Admission{.sub = std::move(claims.sub), .username = std::move(claims.username)});
+          }
+        });
+  }
+
+  void still_admits(const UserId& sub, Completion<Result<bool>> done) override {
+    parts_->users.find_by_sub(sub,
+                              [done = std::move(done)](Result<std::optional<User>> found) mutable {
+                                if (!found) {
+                                  done(std::unexpected(std::move(found.error())));
+                                } else {
+                                  done(*found && (*found)->enabled);
+                                }
+                              });
+  }
+
+ private:
+  [[nodiscard]] std::optional<Claims> examine(std::string_view token) const {
+    if (token.size() > kTokenLimitBytes) return std::nullopt;
+    const std::optional<Bytes> sealed = base64url_decode(token);
+    if (!sealed) return std::nullopt;
+    const Result<std::string> text = parts_->ring->open(*sealed, kSealingContext);
+    if (!text) return std::nullopt;
+    return read_claims(*text, parts_->options.service_name);
+  }
+
+  PartsPtr parts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options, const Clock& clock,
+                                          std::shared_ptr<KeyRing> ring, UserStore& users,
+                                          TokenStore& tokens) {
+  return std::make_unique<GeneratorImpl>(
+      std::make_shared<Parts>(Parts{std::move(options), clock, std::move(ring), users, tokens}));
+}
+
+std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options, const Clock& clock,
+                                            std::shared_ptr<KeyRing> ring, UserStore& users,
+                                            TokenStore& tokens) {
+  return std::make_unique<AuthorizerImpl>(
+      std::make_shared<Parts>(Parts{std::move(options), clock, std::move(ring), users, tokens}));
+}
+
+}  // namespace holdfast::identity

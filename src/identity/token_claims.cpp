@@ -1,0 +1,60 @@
+#include "identity/token_claims.hpp"
+
+#include <holdfast/base/ids.hpp>
+#include <holdfast/base/json.hpp>
+
+namespace holdfast::identity {
+namespace {
+
+// A user may come from an import: what is not UTF-8 is replaced, not thrown over.
+std::string text_of(const Json& claims) {
+  return claims.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void add_times(Json& claims, const Login& login) {
+  const std::int64_t now = unix_seconds(login.at);
+  claims["auth_time"] = now;
+  claims["exp"] = now + login.options.id_token_lifetime.count();
+  claims["iat"] = now;
+  claims["jti"] = generate_uuid();
+}
+
+Json attribute_value(const std::string& name, const std::string& value) {
+  if (name == "email_verified" || name == "phone_number_verified") return value == "true";
+  return value;
+}
+
+}  // namespace
+
+std::string id_token_claims(const Login& login) {
+  Json claims;
+  for (const auto& [name, value] : login.user.attributes) {
+    claims[name] = attribute_value(name, value);
+  }
+  // After the attributes, so that none of them can stand in for a claim.
+  claims["sub"] = login.user.sub.str();
+  claims["iss"] = login.options.issuer;
+  claims["cognito:username"] = login.user.username;
+  claims["origin_jti"] = login.id;
+  claims["aud"] = login.options.client_id;
+  claims["event_id"] = login.event_id;
+  claims["token_use"] = "id";
+  add_times(claims, login);
+  return text_of(claims);
+}
+
+std::string access_token_claims(const Login& login) {
+  Json claims;
+  claims["sub"] = login.user.sub.str();
+  claims["iss"] = login.options.issuer;
+  claims["client_id"] = login.options.client_id;
+  claims["origin_jti"] = login.id;
+  claims["event_id"] = login.event_id;
+  claims["token_use"] = "access";
+  claims["scope"] = "aws.cognito.signin.user.admin";
+  claims["username"] = login.user.username;
+  add_times(claims, login);
+  return text_of(claims);
+}
+
+}  // namespace holdfast::identity

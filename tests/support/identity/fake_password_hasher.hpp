@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <holdfast/identity/user_pool.hpp>
+
+namespace holdfast::test {
+
+/// A hasher without a cost and without threads: for tests of what stands around it. Its completions
+/// are posted by the calling thread.
+class FakePasswordHasher final : public identity::PasswordHasher {
+ public:
+  void hash(std::string password, Executor& executor,
+            Completion<Result<std::string>> done) override {
+    if (during_work) during_work();
+    Result<std::string> result = encoded(password);
+    if (full) result = fail(Errc::too_many_requests, "told to be full");
+    executor.post([done = std::move(done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+  }
+  void verify(std::string password, std::string hash, Executor& executor,
+              Completion<Result<bool>> done) override {
+    ++verified;
+    if (during_work) during_work();
+    Result<bool> result = encoded(password) == hash;
+    if (full) result = fail(Errc::too_many_requests, "told to be full");
+    executor.post([done = std::move(done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+  }
+
+  static std::string encoded(const std::string& password) { return "$fake$" + password; }
+
+  bool full = false;
+  std::size_t verified = 0;
+  std::function<void()> during_work;  ///< what happens elsewhere while a password is hashed
+};
+
+}  // namespace holdfast::test
