@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <optional>
+
+#include <holdfast/base/encoding.hpp>
+
+#include "control/routes.hpp"
+
+namespace holdfast::control {
+namespace {
+
+constexpr std::size_t kBodyBytes = 256 << 10;
+
+struct LocalRoute {
+  std::string_view method;
+  std::string_view path;  ///< one that ends in `/` takes an id behind it
+  void (*run)(Call call);
+};
+constexpr LocalRoute kRoutes[] = {
+    {"GET", "/v1/status", show_status},
+    {"GET", "/v1/pending", list_pending},
+    {"GET", "/v1/pending/", show_pending},
+    {"GET", "/v1/executions", list_executions},
+    {"GET", "/v1/executions/", show_execution},
+    {"GET", "/v1/connections", list_connections},
+    {"GET", "/v1/access-keys", list_access_keys},
+    {"POST", "/v1/access-keys", create_access_key},
+    {"DELETE", "/v1/access-keys/", delete_access_key},
+    {"POST", "/v1/keys/rotate", rotate_keys},
+};
+
+bool matches(const LocalRoute& route, std::string_view path) {
+  if (!route.path.ends_with('/')) return path == route.path;
+  return path.size() > route.path.size() && path.starts_with(route.path) &&
+         !path.substr(route.path.size()).contains('/');
+}
+
+const LocalRoute* find_route(const net::RequestHead& head) {
+  const auto* const found = std::ranges::find_if(kRoutes, [&](const LocalRoute& route) {
+    return route.method == head.method && matches(route, head.path());
+  });
+  return found == std::end(kRoutes) ? nullptr : found;
+}
+
+// 404, or 405 with the methods that the path has.
+net::Response no_route(std::string_view path) {
+  std::string allow;
+  for (const LocalRoute& route : kRoutes) {
+    if (!matches(route, path)) continue;
+    if (!allow.empty()) allow += ", ";
+    allow += route.method;
+  }
+  if (allow.empty()) return json_error(Error(Errc::not_found, "no such path"));
+  net::Response out =
+      json_error(405, Error(Errc::invalid_argument, "the path has other methods: " + allow));
+  out.headers.emplace_back("Allow", std::move(allow));
+  return out;
+}
+
+class LocalControlService final : public net::HttpService {
+ public:
+  explicit LocalControlService(LocalControlParts parts) : parts_(std::move(parts)) {}
+
+  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+    if (find_route(head) == nullptr) return no_route(head.path());
+    return Admit{.body_bytes_max = kBodyBytes};
+  }
+
+  void handle(net::Request request, net::Responder respond) override {
+    const LocalRoute* const route = find_route(request.head);
+    if (route == nullptr) return respond(no_route(request.head.path()));
+    auto query = parse_query(request.head.query());
+    if (!query) return respond(json_error(query.error()));
+    std::optional<std::string> id = std::string();
+    if (route->path.ends_with('/')) {
+      id = percent_decode(request.head.path().substr(route->path.size()));
+    }
+    if (!id || !is_utf8(*id)) {
+      return respond(json_error(Error(Errc::invalid_argument, "broken percent-encoding", "path")));
+    }
+    route->run(Call{.parts = parts_,
+                    .shard = request.head.shard,
+                    .query = std::move(*query),
+                    .id = std::move(*id),
+                    .body = std::move(request.body),
+                    .respond = std::move(respond)});
+  }
+
+  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
+    respond(no_route(head.path()));
+  }
+  bool upgradable(const net::RequestHead& /*head*/) const override { return false; }
+  net::Response error(int status, std::string_view message) const override {
+    const Errc code = status == 413   ? Errc::limit_exceeded
+                      : status == 503 ? Errc::unavailable
+                                      : Errc::invalid_argument;
+    return json_error(status, Error(code, std::string(message)));
+  }
+
+ private:
+  const LocalControlParts parts_;
+};
+
+}  // namespace
+
+std::shared_ptr<net::HttpService> make_local_control_service(LocalControlParts parts) {
+  return std::make_shared<LocalControlService>(std::move(parts));
+}
+
+}  // namespace holdfast::control

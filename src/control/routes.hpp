@@ -1,0 +1,19 @@
+#pragma once
+
+#include "control/wire.hpp"
+
+/// The control socket's routes; each answers its call once, on the shard that serves it.
+namespace holdfast::control {
+
+void show_status(Call call);
+void list_pending(Call call);
+void show_pending(Call call);
+void list_executions(Call call);
+void show_execution(Call call);
+void list_connections(Call call);
+void list_access_keys(Call call);
+void create_access_key(Call call);
+void delete_access_key(Call call);
+void rotate_keys(Call call);
+
+}  // namespace holdfast::control

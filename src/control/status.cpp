@@ -1,0 +1,91 @@
+#include <holdfast/base/log.hpp>
+
+#include "control/gather.hpp"
+#include "control/routes.hpp"
+
+namespace holdfast::control {
+namespace {
+
+void add(delivery::Stats& sum, const delivery::Stats& part) {
+  sum.accepted += part.accepted;
+  sum.delivered += part.delivered;
+  sum.stored += part.stored;
+  sum.elided += part.elided;
+  sum.rejected += part.rejected;
+  sum.deduplicated += part.deduplicated;
+  sum.expired += part.expired;
+  sum.flushed += part.flushed;
+  sum.timeouts += part.timeouts;
+  sum.mailboxes += part.mailboxes;
+  sum.connections += part.connections;
+  sum.pending_messages += part.pending_messages;
+  sum.pending_bytes += part.pending_bytes;
+}
+
+Json to_json(const delivery::Stats& stats) {
+  return {{"accepted", stats.accepted},
+          {"delivered", stats.delivered},
+          {"stored", stats.stored},
+          {"elided", stats.elided},
+          {"rejected", stats.rejected},
+          {"deduplicated", stats.deduplicated},
+          {"expired", stats.expired},
+          {"flushed", stats.flushed},
+          {"timeouts", stats.timeouts},
+          {"mailboxes", stats.mailboxes},
+          {"connections", stats.connections},
+          {"pendingMessages", stats.pending_messages},
+          {"pendingBytes", stats.pending_bytes}};
+}
+
+Json to_json(const StoreStatus& store) {
+  return {{"queued", store.queued},
+          {"transactions", store.transactions},
+          {"operations", store.operations},
+          {"failedTransactions", store.failed_transactions},
+          {"databaseBytes", store.database_bytes},
+          {"walBytes", store.wal_bytes},
+          {"writable", store.writable}};
+}
+
+Json to_json(const ListenerStatus& listener) {
+  return {{"part", listener.part},
+          {"address", listener.address},
+          {"openSockets", listener.open_sockets},
+          {"openWebsockets", listener.open_websockets},
+          {"requests", listener.requests},
+          {"refusedConnections", listener.refused_connections}};
+}
+
+Json status(const LocalControlParts& parts, const std::vector<delivery::Stats>& shards) {
+  delivery::Stats sum;
+  for (const delivery::Stats& shard : shards) add(sum, shard);
+  const ProcessStatus process = parts.process();
+  const WallTime now = parts.clock.wall_now();
+  Json listeners = Json::array();
+  for (const ListenerStatus& listener : process.listeners) listeners.push_back(to_json(listener));
+  return {{"version", process.version},
+          {"state", to_string(parts.state())},
+          {"startedAt", format_iso8601(process.started_at)},
+          {"now", format_iso8601(now)},
+          {"uptimeSeconds", std::chrono::floor<Seconds>(now - process.started_at).count()},
+          {"shards", shards.size()},
+          {"droppedLogLines", log::dropped()},
+          {"delivery", to_json(sum)},
+          {"store", to_json(process.store)},
+          {"listeners", std::move(listeners)}};
+}
+
+}  // namespace
+
+void show_status(Call call) {
+  const LocalControlParts& parts = call.parts;
+  gather<delivery::Stats>(
+      parts.router, call.shard,
+      [](const delivery::Mailboxes& mailboxes) { return mailboxes.stats(); },
+      [&parts, respond = std::move(call.respond)](std::vector<delivery::Stats> shards) mutable {
+        respond(json_answer(status(parts, shards)));
+      });
+}
+
+}  // namespace holdfast::control

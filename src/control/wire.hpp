@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/control/service.hpp>
+
+/// The shapes of the control socket.
+namespace holdfast::control {
+
+[[nodiscard]] net::Response json_answer(const Json& body, int status = 200);
+/// `{"error":{"code","message","where"}}` with the status of the code.
+[[nodiscard]] net::Response json_error(const Error& error);
+/// Likewise, with a status of its own.
+[[nodiscard]] net::Response json_error(int status, const Error& error);
+
+/// One request, taken apart.
+struct Call {
+  const LocalControlParts& parts;
+  std::size_t shard = 0;                                   ///< that serves it
+  std::vector<std::pair<std::string, std::string>> query;  ///< decoded
+  std::string id;                                          ///< the path's last element, decoded
+  std::string body;
+  net::Responder respond;
+
+  /// nullptr when the query has none.
+  [[nodiscard]] const std::string* parameter(std::string_view name) const;
+  /// `limit`: 1 to 1000, default 100.
+  [[nodiscard]] Result<std::size_t> limit() const;
+  /// A parameter that is a sequence number; 0 when there is none.
+  [[nodiscard]] Result<Sequence> sequence(std::string_view name) const;
+};
+
+/// Names and values of a query; `invalid_argument` on a broken escape.
+[[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> parse_query(
+    std::string_view query);
+/// The bytes of a UUID's text; nullopt when it is none.
+[[nodiscard]] std::optional<MessageId> parse_message_id(std::string_view text);
+
+}  // namespace holdfast::control
