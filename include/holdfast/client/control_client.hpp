@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/client/gateway_client.hpp>
+
+namespace holdfast::client {
+
+/// A client of a gateway's local control socket. Blocking; one thread at a time.
+class ControlClient {
+ public:
+  virtual ~ControlClient() = default;
+  /// One call; `body` is sent when it is not null. The answer is an object. An error carries the
+  /// daemon's words; its `type` is the code, status 0 when nobody listens on the socket.
+  [[nodiscard]] virtual CallResult<Json> call(const std::string& method, const std::string& target,
+                                              const Json& body = nullptr) = 0;
+};
+/// `path` is the socket's.
+[[nodiscard]] std::unique_ptr<ControlClient> make_control_client(const std::string& path);
+
+}  // namespace holdfast::client

@@ -1,0 +1,86 @@
+#include "cli/child.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace holdfast::cli {
+namespace {
+
+constexpr int kExecFailed = 127;
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  for (const std::string& text : strings) out.push_back(const_cast<char*>(text.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+void redirect(const char* path, int flags, int to) {
+  const int file = open(path, flags | O_CLOEXEC, 0600);
+  if (file < 0 || dup2(file, to) < 0) _exit(kExecFailed);
+}
+
+int code_of(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+}  // namespace
+
+Result<Child> Child::start(const ChildOptions& options) {
+  std::vector<std::string> arguments{options.program};
+  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
+  const std::vector<char*> argv = pointers(arguments);
+  const std::vector<char*> envp = pointers(options.environment);
+  const pid_t parent = getpid();
+
+  const pid_t pid = fork();
+  if (pid < 0) return fail(Errc::io, std::string("fork: ") + std::strerror(errno));
+  if (pid == 0) {
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(kExecFailed);
+    redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+    redirect(options.out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
+    redirect(options.err_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+    execve(options.program.c_str(), argv.data(), envp.data());
+    _exit(kExecFailed);
+  }
+  return Child(pid);
+}
+
+Child::~Child() {
+  if (pid_ < 0 || exit_code()) return;
+  signal(SIGKILL);
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+}
+
+Child::Child(Child&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), exit_code_(other.exit_code_) {}
+
+Child& Child::operator=(Child&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(exit_code_, other.exit_code_);
+  return *this;
+}
+
+void Child::signal(int number) const {
+  if (pid_ > 0 && !exit_code_) kill(pid_, number);
+}
+
+std::optional<int> Child::exit_code() {
+  if (exit_code_ || pid_ < 0) return exit_code_;
+  int status = 0;
+  if (waitpid(pid_, &status, WNOHANG) == pid_) exit_code_ = code_of(status);
+  return exit_code_;
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/context.hpp"
+
+namespace holdfast::cli {
+
+/// Flags that every command takes.
+struct GlobalFlags {
+  std::optional<std::string> log_level;
+  std::optional<std::string> log_format;
+};
+
+/// What the command line asks for: filled while it is read, run afterwards.
+struct Selection {
+  GlobalFlags global;
+  std::function<int(Context&)> run;
+};
+
+/// Each adds its commands to the program.
+void add_serve(CLI::App& app, Selection& selection);
+void add_sample_app(CLI::App& app, Selection& selection);
+void add_create_user(CLI::App& app, Selection& selection);
+void add_auth(CLI::App& app, Selection& selection);
+void add_connect_websocket(CLI::App& app, Selection& selection);
+void add_send_message(CLI::App& app, Selection& selection);
+void add_publish(CLI::App& app, Selection& selection);
+void add_administration(CLI::App& app, Selection& selection);
+void add_demo(CLI::App& app, Selection& selection);
+
+/// Runs one command line. `run` of the public header, with its surroundings given.
+[[nodiscard]] int run_command(int argc, const char* const* argv, Context& context);
+
+}  // namespace holdfast::cli

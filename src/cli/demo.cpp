@@ -1,0 +1,394 @@
+#include "cli/demo.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include <unistd.h>
+
+#include "cli/command.hpp"
+#include "cli/demo_stage.hpp"
+#include "cli/interrupt.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr const char* kUsername = "testUser";
+constexpr const char* kPassword = "correct-horse-9";
+constexpr int kWaitSeconds = 2;
+
+class Demo {
+ public:
+  Demo(Context& context, const DemoOptions& options)
+      : context_(context), options_(options), stage_(context) {}
+
+  int run();
+
+ private:
+  using Frames = std::vector<std::string>;
+  struct Step {
+    const char* title;
+    Result<void> (Demo::*play)();
+  };
+
+  Result<void> start_gateway();
+  Result<void> start_sample_app();
+  Result<void> create_user();
+  Result<void> authenticate();
+  Result<void> connect();
+  Result<void> send_with_wait();
+  Result<void> send_while_away();
+  Result<void> receive_held();
+  Result<void> check_nothing_pending();
+  Result<void> hold_and_kill();
+  Result<void> start_gateway_again();
+  Result<void> receive_after_kill();
+
+  Result<void> launch_gateway(const std::string& listen);
+  Result<std::string> listening_address(Child& child, const std::string& log,
+                                        const std::string& part);
+  Result<void> connect_receiver();
+  Result<void> disconnect_receiver();
+  /// Waits until exactly these messages have arrived since the receiver was connected, in order.
+  Result<void> expect_frames(const Frames& texts);
+  Result<void> expect_pending(std::int64_t count);
+  Result<std::int64_t> pending();
+  Frames received() const;
+  int explain(const Error& error);
+  Result<void> stay();
+  Result<void> leave();
+
+  Context& context_;
+  DemoOptions options_;
+  Stage stage_;
+  std::string data_dir_;
+  std::string gateway_address_;
+  std::string user_id_;
+  int gateways_ = 0;
+  std::string gateway_name_;
+  std::unique_ptr<Child> gateway_;
+  std::unique_ptr<Child> sample_app_;
+  std::unique_ptr<Child> receiver_;
+};
+
+Result<std::string> Demo::listening_address(Child& child, const std::string& log,
+                                            const std::string& part) {
+  std::string address;
+  const auto look = [&] {
+    std::istringstream lines(Stage::read(stage_.file(log + ".out")));
+    for (std::string line; std::getline(lines, line);) {
+      const auto event = parse_json(line);
+      if (!event || !event->is_object()) continue;
+      if (event->value("event", "") != "listening" || event->value("part", "") != part) continue;
+      address = event->value("address", "");
+    }
+    return !address.empty() || child.exit_code().has_value();
+  };
+  const auto found = Stage::wait_until("the " + part + " did not listen", look);
+  if (!found) return std::unexpected(found.error());
+  if (address.empty()) {
+    return fail(Errc::internal,
+                "the " + part + " ended: " + Stage::read(stage_.file(log + ".err")));
+  }
+  return address;
+}
+
+Result<void> Demo::launch_gateway(const std::string& listen) {
+  const std::vector<std::string> arguments{"serve", "--data-dir",       data_dir_,    "--listen",
+                                           listen,  "--control-listen", "127.0.0.1:0"};
+  stage_.show(stage_.command_line(arguments) + " &");
+  gateway_name_ = "gateway-" + std::to_string(++gateways_);
+  auto child = stage_.start(gateway_name_, arguments);
+  if (!child) return std::unexpected(child.error());
+  gateway_ = std::make_unique<Child>(std::move(*child));
+  auto address = listening_address(*gateway_, gateway_name_, "gateway");
+  if (!address) return std::unexpected(address.error());
+  gateway_address_ = *address;
+  stage_.note("The gateway (process " + std::to_string(gateway_->pid()) + ") listens on " +
+              gateway_address_ + ".");
+  return {};
+}
+
+Result<void> Demo::start_gateway() {
+  // Port 0: one that is free, so that the demonstration never collides with anything.
+  if (auto launched = launch_gateway("127.0.0.1:0"); !launched) return launched;
+  const std::string credentials = data_dir_ + "/credentials";
+  const auto written = Stage::wait_until("the gateway wrote no credentials", [&] {
+    return stage_.source(Stage::read(credentials)) > 0;
+  });
+  if (!written) return written;
+  stage_.show("source " + credentials);
+  return {};
+}
+
+Result<void> Demo::start_sample_app() {
+  const std::vector<std::string> arguments{"sample-app", "--listen", "127.0.0.1:0"};
+  stage_.show(stage_.command_line(arguments) + " &");
+  auto child = stage_.start("sample-app", arguments);
+  if (!child) return std::unexpected(child.error());
+  sample_app_ = std::make_unique<Child>(std::move(*child));
+  const auto address = listening_address(*sample_app_, "sample-app", "sample-app");
+  if (!address) return std::unexpected(address.error());
+  stage_.set("HOLDFAST_SAMPLE_APP_URL", "http://" + *address);
+  stage_.show("export HOLDFAST_SAMPLE_APP_URL=http://" + *address);
+  return {};
+}
+
+Result<void> Demo::create_user() {
+  const auto out = stage_.show_and_run({"create-user", "-u", kUsername, "-p", kPassword});
+  if (!out) return std::unexpected(out.error());
+  user_id_ = out->substr(0, out->find('\n'));
+  return {};
+}
+
+Result<void> Demo::authenticate() {
+  const std::vector<std::string> arguments{"auth", "-u", kUsername, "-p", kPassword};
+  stage_.show("eval \"$(" + stage_.command_line(arguments) + ")\"");
+  const auto out = stage_.run(arguments);
+  if (!out) return std::unexpected(out.error());
+  if (stage_.source(*out) != 1 || stage_.get("ID_TOKEN").empty()) {
+    return fail(Errc::internal, "auth printed no ID token");
+  }
+  stage_.note("ID_TOKEN holds " + std::to_string(stage_.get("ID_TOKEN").size()) +
+              " characters, good for an hour.");
+  return {};
+}
+
+Result<void> Demo::connect_receiver() {
+  stage_.show(stage_.command_line({"connect-websocket"}));
+  auto child = stage_.start("receiver", {"connect-websocket"});
+  if (!child) return std::unexpected(child.error());
+  receiver_ = std::make_unique<Child>(std::move(*child));
+  const auto connected = Stage::wait_until("the client did not connect", [&] {
+    return receiver_->exit_code() ||
+           Stage::read(stage_.file("receiver.err")).find("Connected") != std::string::npos;
+  });
+  if (!connected) return connected;
+  if (receiver_->exit_code()) {
+    return fail(Errc::internal, "the client ended: " + Stage::read(stage_.file("receiver.err")));
+  }
+  stage_.note("Connected.");
+  return {};
+}
+
+Result<void> Demo::disconnect_receiver() {
+  stage_.note("^C");
+  if (auto ended = Stage::end(*receiver_, "connect-websocket", SIGINT, kInterrupted); !ended) {
+    return ended;
+  }
+  receiver_.reset();
+  stage_.note("Disconnected.");
+  return {};
+}
+
+Demo::Frames Demo::received() const {
+  Frames out;
+  std::istringstream lines(Stage::read(stage_.file("receiver.out")));
+  for (std::string line; std::getline(lines, line);) {
+    // A last line without its end is still being written.
+    if (!lines.eof()) out.push_back(line);
+  }
+  return out;
+}
+
+Result<void> Demo::expect_frames(const Frames& texts) {
+  std::size_t shown = 0;
+  const auto arrived =
+      Stage::wait_until(std::to_string(texts.size()) + " messages did not arrive", [&] {
+        const Frames lines = received();
+        for (; shown < lines.size(); ++shown) stage_.note(lines[shown]);
+        return lines.size() >= texts.size();
+      });
+  if (!arrived) return arrived;
+  Frames expected;
+  for (const std::string& text : texts) {
+    expected.push_back("< " + Json{{"Payload", text}}.dump());
+  }
+  if (received() == expected) return {};
+  return fail(Errc::internal, "other messages arrived than were sent, or in another order");
+}
+
+Result<std::int64_t> Demo::pending() {
+  const auto out = stage_.run({"pending", "show", user_id_, "--data-dir", data_dir_, "--json"});
+  if (!out) return std::unexpected(out.error());
+  const auto answer = parse_json(*out);
+  if (!answer || !answer->contains("totals")) {
+    return fail(Errc::internal, "`pending show` was not understood");
+  }
+  return answer->at("totals").value("messages", std::int64_t{-1});
+}
+
+Result<void> Demo::expect_pending(std::int64_t count) {
+  std::optional<Error> problem;
+  const auto reached =
+      Stage::wait_until("there were not " + std::to_string(count) + " messages pending", [&] {
+        const auto now = pending();
+        if (!now) problem = now.error();
+        return problem || *now == count;
+      });
+  if (problem) return std::unexpected(*problem);
+  return reached;
+}
+
+Result<void> Demo::connect() { return connect_receiver(); }
+
+Result<void> Demo::send_with_wait() {
+  const std::string text = "Serverless is cool, and so is a single process";
+  const auto asked =
+      stage_.show_and_run({"send-message", "-w", std::to_string(kWaitSeconds), text});
+  if (!asked) return std::unexpected(asked.error());
+  const auto since = std::chrono::steady_clock::now();
+  if (auto arrived = expect_frames({text}); !arrived) return arrived;
+  const auto took =
+      std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - since);
+  stage_.note("It arrived " + std::to_string(took.count()) + " ms later.");
+  // Half a second for the time between the acceptance and the end of the command.
+  if (took < Milliseconds(kWaitSeconds * 1000 - 500)) {
+    return fail(Errc::internal, "the message did not wait");
+  }
+  return {};
+}
+
+Result<void> Demo::send_while_away() {
+  if (auto away = disconnect_receiver(); !away) return away;
+  for (int i = 1; i <= 5; ++i) {
+    const auto asked =
+        stage_.show_and_run({"send-message", "-w", "0", "Held message " + std::to_string(i)});
+    if (!asked) return std::unexpected(asked.error());
+  }
+  if (auto held = expect_pending(5); !held) return held;
+  const auto shown = stage_.show_and_run({"pending", "show", user_id_, "--data-dir", data_dir_});
+  if (!shown) return std::unexpected(shown.error());
+  return {};
+}
+
+Result<void> Demo::receive_held() {
+  if (auto connected = connect_receiver(); !connected) return connected;
+  Frames texts;
+  for (int i = 1; i <= 5; ++i) texts.push_back("Held message " + std::to_string(i));
+  return expect_frames(texts);
+}
+
+Result<void> Demo::check_nothing_pending() {
+  if (auto none = expect_pending(0); !none) return none;
+  const auto shown = stage_.show_and_run({"pending", "list", "--data-dir", data_dir_});
+  if (!shown) return std::unexpected(shown.error());
+  return {};
+}
+
+Result<void> Demo::hold_and_kill() {
+  if (auto away = disconnect_receiver(); !away) return away;
+  for (int i = 1; i <= 3; ++i) {
+    const auto sent = stage_.show_and_run({"publish", user_id_, "Survivor " + std::to_string(i)});
+    if (!sent) return std::unexpected(sent.error());
+    if (!sent->starts_with("STORED")) return fail(Errc::internal, "the message was not stored");
+  }
+  stage_.show("kill -9 " + std::to_string(gateway_->pid()));
+  if (auto dead = Stage::end(*gateway_, "the gateway", SIGKILL, 128 + SIGKILL); !dead) return dead;
+  stage_.note("The gateway is dead.");
+  return {};
+}
+
+// On the same address: clients come back to where they were, and ID tokens name it as their issuer.
+Result<void> Demo::start_gateway_again() { return launch_gateway(gateway_address_); }
+
+Result<void> Demo::receive_after_kill() {
+  if (auto connected = connect_receiver(); !connected) return connected;
+  if (auto seen = expect_frames({"Survivor 1", "Survivor 2", "Survivor 3"}); !seen) return seen;
+  return check_nothing_pending();
+}
+
+Result<void> Demo::stay() {
+  stage_.note("");
+  stage_.note("The gateway keeps running until Ctrl-C. In another terminal, as the same user:");
+  stage_.show("source " + data_dir_ + "/credentials");
+  stage_.show("export HOLDFAST_SAMPLE_APP_URL=" + stage_.get("HOLDFAST_SAMPLE_APP_URL"));
+  stage_.show("eval \"$(" + stage_.command_line({"auth", "-u", kUsername, "-p", kPassword}) +
+              ")\"");
+  stage_.show(stage_.command_line({"connect-websocket"}) + " &");
+  stage_.show(stage_.command_line({"send-message", "-w", "2", "Hello"}));
+  while (!Interrupt::requested()) {
+    if (gateway_->exit_code()) return fail(Errc::internal, "the gateway has ended by itself");
+    Interrupt::wait(Milliseconds(200));
+  }
+  return {};
+}
+
+Result<void> Demo::leave() {
+  if (auto ended = Stage::end(*receiver_, "connect-websocket", SIGINT, kInterrupted); !ended) {
+    return ended;
+  }
+  if (auto ended = Stage::end(*sample_app_, "the sample application", SIGTERM, kSuccess); !ended) {
+    return ended;
+  }
+  return Stage::end(*gateway_, "the gateway", SIGTERM, kSuccess);
+}
+
+int Demo::explain(const Error& error) {
+  if (Interrupt::requested()) return kInterrupted;
+  stage_.keep_folder();
+  context_.err << "\nThe demonstration failed: " << error.message << "\n"
+               << "Its files, with the logs of its processes, are in " << stage_.folder() << ".\n";
+  const std::string log = Stage::read(stage_.file(gateway_name_ + ".out"));
+  constexpr std::size_t kTailBytes = 2'000;
+  if (!gateway_name_.empty() && !log.empty()) {
+    context_.err << "The end of the gateway's log:\n"
+                 << log.substr(log.size() - std::min(log.size(), kTailBytes)) << "\n";
+  }
+  return kFailure;
+}
+
+int Demo::run() {
+  static constexpr Step kSteps[] = {
+      {"Start a gateway, on a free port, with a new data directory", &Demo::start_gateway},
+      {"Start the sample application, a back-end service of ours", &Demo::start_sample_app},
+      {"Create a user", &Demo::create_user},
+      {"Authenticate", &Demo::authenticate},
+      {"Connect", &Demo::connect},
+      {"Send a message that waits two seconds, and see it arrive", &Demo::send_with_wait},
+      {"Disconnect, and send five messages meanwhile: they are held", &Demo::send_while_away},
+      {"Reconnect: the five arrive, in order", &Demo::receive_held},
+      {"Nothing is pending any more", &Demo::check_nothing_pending},
+      {"Disconnect, send three, and kill the gateway while it holds them", &Demo::hold_and_kill},
+      {"Start the gateway again", &Demo::start_gateway_again},
+      {"Reconnect: nothing that was accepted is lost", &Demo::receive_after_kill},
+  };
+  if (auto opened = stage_.open(); !opened) return failed(context_, opened.error().message);
+  data_dir_ = stage_.file("data");
+  for (const Step& step : kSteps) {
+    stage_.title(step.title);
+    if (const auto played = (this->*step.play)(); !played) return explain(played.error());
+  }
+  context_.out << "\nThe whole story has played." << std::endl;
+  if (options_.terminal && !options_.once) {
+    if (const auto stayed = stay(); !stayed) return explain(stayed.error());
+    context_.out << "\nEnding." << std::endl;
+  }
+  if (const auto left = leave(); !left) return explain(left.error());
+  return kSuccess;
+}
+
+}  // namespace
+
+int run_demo(Context& context, const DemoOptions& options) {
+  const Interrupt interrupt(Interrupt::Signals::all);
+  return Demo(context, options).run();
+}
+
+void add_demo(CLI::App& app, Selection& selection) {
+  auto* command =
+      app.add_subcommand("demo", "Play the whole story with real processes, showing each command");
+  auto options = std::make_shared<DemoOptions>();
+  command->add_flag("--once", options->once, "end afterwards, also on a terminal");
+  command->callback([options, &selection] {
+    selection.run = [options](Context& context) {
+      options->terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
+      return run_demo(context, *options);
+    };
+  });
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,181 @@
+#include "cli/demo_stage.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include <unistd.h>
+
+#include <holdfast/app/config.hpp>
+
+#include "cli/interrupt.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr Milliseconds kLook{20};
+constexpr Milliseconds kEndDeadline{15'000};
+
+// What would make the story play somewhere else than on its stage.
+bool is_foreign(const std::string& name) {
+  return name.starts_with("HOLDFAST_") || name.starts_with("AWS_") || name == "ID_TOKEN" ||
+         name == "SSL_CERT_FILE";
+}
+
+std::string quoted(const std::string& word) {
+  constexpr const char* kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:@%+,";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string unquoted(std::string value) {
+  if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
+      value.back() == value.front()) {
+    return value.substr(1, value.size() - 2);
+  }
+  return value;
+}
+
+}  // namespace
+
+Stage::Stage(Context& context) : context_(context), color_(isatty(STDOUT_FILENO) != 0) {
+  for (const std::string& variable : app::process_environment()) {
+    const std::size_t equals = variable.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string name = variable.substr(0, equals);
+    if (!is_foreign(name)) environment_[name] = variable.substr(equals + 1);
+  }
+}
+
+Stage::~Stage() {
+  if (keep_ || folder_.empty()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+Result<void> Stage::open() {
+  std::error_code error;
+  program_ = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  if (error) return fail(Errc::io, "cannot find this program: " + error.message());
+  std::string name = (std::filesystem::temp_directory_path() / "holdfast-demo-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) return fail(Errc::io, "cannot make the folder " + name);
+  folder_ = name;
+  return {};
+}
+
+void Stage::title(const std::string& text) {
+  context_.out << "\n"
+               << (color_ ? "\033[1m" : "") << ++titles_ << ". " << text
+               << (color_ ? "\033[0m" : "") << std::endl;
+}
+
+void Stage::note(const std::string& text) { context_.out << "   " << text << std::endl; }
+
+void Stage::show(const std::string& command) {
+  context_.out << "   " << (color_ ? "\033[36m" : "") << "$ " << command
+               << (color_ ? "\033[0m" : "") << std::endl;
+}
+
+std::string Stage::command_line(const std::vector<std::string>& arguments) const {
+  std::string out = context_.program;
+  for (const std::string& argument : arguments) out += " " + quoted(argument);
+  return out;
+}
+
+std::string Stage::get(const std::string& name) const {
+  const auto found = environment_.find(name);
+  return found == environment_.end() ? std::string() : found->second;
+}
+
+std::size_t Stage::source(const std::string& text) {
+  constexpr std::string_view kExport = "export ";
+  std::size_t count = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t equals = line.find('=');
+    if (!line.starts_with(kExport) || equals == std::string::npos) continue;
+    environment_[line.substr(kExport.size(), equals - kExport.size())] =
+        unquoted(line.substr(equals + 1));
+    ++count;
+  }
+  return count;
+}
+
+std::vector<std::string> Stage::environment() const {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : environment_) out.push_back(name + "=" + value);
+  return out;
+}
+
+Result<Child> Stage::start(const std::string& name,
+                           const std::vector<std::string>& arguments) const {
+  return Child::start(
+      {program_, arguments, environment(), file(name + ".out"), file(name + ".err")});
+}
+
+Result<std::string> Stage::run(const std::vector<std::string>& arguments) const {
+  auto child = start("command", arguments);
+  if (!child) return std::unexpected(child.error());
+  const auto ended = wait_until("`" + command_line(arguments) + "` did not end",
+                                [&] { return child->exit_code().has_value(); });
+  if (!ended) return std::unexpected(ended.error());
+  if (child->exit_code() != kSuccess) {
+    return fail(Errc::internal, "`" + command_line(arguments) + "` ended with " +
+                                    std::to_string(child->exit_code().value_or(-1)) + ": " +
+                                    read(file("command.err")));
+  }
+  return read(file("command.out"));
+}
+
+Result<std::string> Stage::show_and_run(const std::vector<std::string>& arguments) {
+  show(command_line(arguments));
+  auto out = run(arguments);
+  if (!out) return out;
+  std::istringstream lines(read(file("command.err")) + *out);
+  for (std::string line; std::getline(lines, line);) note(line);
+  return out;
+}
+
+std::string Stage::read(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+Result<void> Stage::wait_until(const std::string& what, const std::function<bool()>& done,
+                               Milliseconds deadline) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  while (!done()) {
+    if (Interrupt::requested()) return fail(Errc::unavailable, "interrupted");
+    if (std::chrono::steady_clock::now() >= end) {
+      return fail(Errc::unavailable,
+                  what + " within " + std::to_string(deadline.count() / 1000) + " s");
+    }
+    std::this_thread::sleep_for(kLook);
+  }
+  return {};
+}
+
+Result<void> Stage::end(Child& child, const std::string& name, int signal, int code) {
+  child.signal(signal);
+  const auto deadline = std::chrono::steady_clock::now() + kEndDeadline;
+  while (!child.exit_code()) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      return fail(Errc::unavailable, name + " did not end");
+    }
+    std::this_thread::sleep_for(kLook);
+  }
+  if (child.exit_code() == code) return {};
+  return fail(Errc::internal, name + " ended with " + std::to_string(*child.exit_code()) +
+                                  " instead of " + std::to_string(code));
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,150 @@
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/client/sample_app_client.hpp>
+
+#include "cli/command.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/receive.hpp"
+#include "cli/settings.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) {
+    if (!out.empty()) out += ' ';
+    out += word;
+  }
+  return out;
+}
+
+void add_text(CLI::App& command, std::vector<std::string>& words) {
+  // Otherwise the library takes `["a","b"]` apart, which is good JSON to send.
+  command.add_option("TEXT", words, "the message; words are joined by spaces")
+      ->required()
+      ->expected(1, 1 << 20)
+      ->allow_extra_args(false);
+}
+
+struct ConnectFlags {
+  std::string id_token;
+  std::string subprotocol;
+};
+
+int connect_websocket(const Context& context, const ConnectFlags& flags) {
+  auto token = id_token_from(context, flags.id_token);
+  if (!token) return misused(context, token.error().message);
+  auto gateway = gateway_from(context, {});
+  if (!gateway) return misused(context, gateway.error().message);
+  ReceiveOptions options;
+  options.id_token = std::move(*token);
+  options.subprotocol = flags.subprotocol;
+  const Interrupt interrupt;
+  return receive(context, **gateway, options, Interrupt::requested, Interrupt::wait);
+}
+
+struct SendFlags {
+  std::vector<std::string> words;
+  std::int64_t wait_seconds = 10;
+  std::string id_token;
+};
+
+int send_message(const Context& context, const SendFlags& flags) {
+  const auto token = id_token_from(context, flags.id_token);
+  if (!token) return misused(context, token.error().message);
+  auto subject = client::id_token_subject(*token);
+  if (!subject) return misused(context, subject.error().message);
+  const std::string url = sample_app_url(context);
+  const auto asked = client::ask_sample_app(
+      url, ca_file(context), *token,
+      {std::move(*subject), joined(flags.words), Seconds(flags.wait_seconds)});
+  if (!asked) {
+    if (asked.error().status == 0) {
+      return failed(context, "cannot reach the sample application at " + url + " (" +
+                                 asked.error().message + "): is `holdfast sample-app` running?");
+    }
+    return call_failed(context, asked.error());
+  }
+  context.err << "Accepted: it will be sent in " << flags.wait_seconds << " s.\n";
+  return kSuccess;
+}
+
+struct PublishFlags {
+  std::string user_id;
+  std::vector<std::string> words;
+  std::string deduplication_id;
+  std::int64_t ttl_seconds = 0;
+  bool json = false;
+};
+
+int publish(const Context& context, const PublishFlags& flags) {
+  auto gateway = gateway_from(context, {.access_key = true});
+  if (!gateway) return misused(context, gateway.error().message);
+  client::OutgoingMessage message{flags.user_id, joined(flags.words), std::nullopt, std::nullopt};
+  if (!flags.deduplication_id.empty()) message.deduplication_id = flags.deduplication_id;
+  if (flags.ttl_seconds != 0) message.ttl = Seconds(flags.ttl_seconds);
+  const auto receipt = (*gateway)->publish(message);
+  if (!receipt) return call_failed(context, receipt.error());
+  if (flags.json) {
+    context.out << Json{{"messageId", receipt->message_id},
+                        {"sequence", receipt->sequence},
+                        {"status", receipt->status}}
+                       .dump()
+                << "\n";
+  } else {
+    context.out << receipt->status << "  " << receipt->message_id << "  " << receipt->sequence
+                << "\n";
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_connect_websocket(CLI::App& app, Selection& selection) {
+  auto* command = app.add_subcommand(
+      "connect-websocket", "Receive a user's messages until Ctrl-C; connects again by itself");
+  auto flags = std::make_shared<ConnectFlags>();
+  command->add_option("-t,--id-token", flags->id_token, "the ID token (default: ID_TOKEN)");
+  command->add_option("--subprotocol", flags->subprotocol,
+                      "holdfast.v1: with ids, acknowledged one by one");
+  command->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return connect_websocket(context, *flags); };
+  });
+}
+
+void add_send_message(CLI::App& app, Selection& selection) {
+  auto* command = app.add_subcommand("send-message",
+                                     "Send a message to yourself through the sample application");
+  auto flags = std::make_shared<SendFlags>();
+  add_text(*command, flags->words);
+  command->add_option("-w,--wait", flags->wait_seconds, "seconds until it is sent")
+      ->check(CLI::Range(0, 900))
+      ->capture_default_str();
+  command->add_option("-t,--id-token", flags->id_token, "the ID token (default: ID_TOKEN)");
+  command->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return send_message(context, *flags); };
+  });
+}
+
+void add_publish(CLI::App& app, Selection& selection) {
+  auto* command =
+      app.add_subcommand("publish", "Send a message to a user, signed with the access key");
+  auto flags = std::make_shared<PublishFlags>();
+  command->add_option("USER_ID", flags->user_id, "whose message it is")->required();
+  add_text(*command, flags->words);
+  command->add_option("--deduplication-id", flags->deduplication_id,
+                      "the same again within five minutes is not delivered again");
+  command->add_option("--ttl", flags->ttl_seconds, "seconds after which it is given up")
+      ->check(CLI::Range(1, 1'209'600));
+  command->add_flag("--json", flags->json, "print the gateway's answer");
+  command->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return publish(context, *flags); };
+  });
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,78 @@
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+
+#include <holdfast/cli/run.hpp>
+
+#include "cli/command.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr const char* kExamples = R"text(
+Examples:
+  holdfast serve --data-dir ./data          run the gateway
+  source ./data/credentials                 what the commands below need
+  holdfast sample-app                       run the sample application, in another terminal
+  holdfast create-user -p 'a good password' make the user testUser
+  eval "$(holdfast auth -p 'a good password')"
+  holdfast connect-websocket                receive, until Ctrl-C
+  holdfast send-message -w 2 Hello there    send through the sample application
+  holdfast publish USER_ID Hello            send directly, signed
+  holdfast pending list                     what waits for its users
+
+Exit codes: 0 success, 1 failure, 2 usage, 130 when Ctrl-C ended it.)text";
+
+std::optional<std::string> variable(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value;
+}
+
+void add_global_flags(CLI::App& app, GlobalFlags& flags) {
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_option("--log-format", flags.log_format, "json, or text for people")
+      ->check(CLI::IsMember({"json", "text"}));
+}
+
+}  // namespace
+
+int run_command(int argc, const char* const* argv, Context& context) {
+  CLI::App app(
+      "Holdfast accepts messages for users, delivers them over WebSockets, and holds what "
+      "it cannot deliver until the user connects again.",
+      "holdfast");
+  Selection selection;
+  app.set_version_flag("--version", "holdfast " HOLDFAST_VERSION);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(kExamples);
+  add_global_flags(app, selection.global);
+  add_serve(app, selection);
+  add_sample_app(app, selection);
+  add_create_user(app, selection);
+  add_auth(app, selection);
+  add_connect_websocket(app, selection);
+  add_send_message(app, selection);
+  add_publish(app, selection);
+  add_administration(app, selection);
+  add_demo(app, selection);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, context.out, context.err) == 0 ? kSuccess : kUsage;
+  }
+  return selection.run(context);
+}
+
+int run(int argc, char** argv) {
+  Context context{std::cout, std::cerr, variable, system_clock(), argc > 0 ? argv[0] : "holdfast"};
+  try {
+    return run_command(argc, argv, context);
+  } catch (const std::exception& error) {
+    return failed(context, error.what());
+  }
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,139 @@
+#include <csignal>
+#include <memory>
+#include <utility>
+
+#include <holdfast/app/serve.hpp>
+#include <holdfast/base/log.hpp>
+#include <holdfast/sample_app/sample_app.hpp>
+
+#include "cli/command.hpp"
+#include "cli/settings.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr Milliseconds kDrain{5'000};
+
+struct ServeFlags {
+  std::string data_dir = "./data";
+  std::string config;
+  std::optional<std::string> listen;
+  std::optional<std::string> control_listen;
+};
+
+int serve(const ServeFlags& flags, const GlobalFlags& global) {
+  app::ServeOptions options;
+  options.data_dir = flags.data_dir;
+  options.sources.file = flags.config;
+  options.sources.environment = app::process_environment();
+  const auto override_with = [&](const char* key, const std::optional<std::string>& value,
+                                 const char* flag) {
+    if (value) options.sources.overrides.push_back({key, *value, flag});
+  };
+  override_with("server.listen", flags.listen, "--listen");
+  override_with("server.control_listen", flags.control_listen, "--control-listen");
+  override_with("log.level", global.log_level, "--log-level");
+  override_with("log.format", global.log_format, "--log-format");
+  return app::run_serve(options);
+}
+
+log::Level level_of(const std::string& name) {
+  if (name == "debug") return log::Level::debug;
+  if (name == "warn") return log::Level::warn;
+  if (name == "error") return log::Level::error;
+  return log::Level::info;
+}
+
+// The signals that end a daemon, taken by the main thread alone.
+class StopSignals {
+ public:
+  // Before any other thread is started, so that all inherit the mask.
+  StopSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, &before_);
+  }
+  ~StopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  // Afterwards a second one ends the process at once.
+  void wait() {
+    int signal = 0;
+    sigwait(&set_, &signal);
+    pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+  }
+
+ private:
+  sigset_t set_{};
+  sigset_t before_{};
+};
+
+struct SampleAppFlags {
+  std::string listen = sample_app::SampleAppOptions{}.listen;
+  std::string issuer;
+};
+
+int serve_sample_app(const Context& context, const SampleAppFlags& flags,
+                     const GlobalFlags& global) {
+  auto gateway = gateway_options(context, {.access_key = true, .user_pool = true});
+  if (!gateway) return misused(context, gateway.error().message);
+  sample_app::SampleAppOptions options;
+  options.listen = flags.listen;
+  options.issuer = flags.issuer;
+  options.gateway = std::move(*gateway);
+
+  StopSignals signals;
+  log::start({.level = level_of(global.log_level.value_or("info")),
+              .json = global.log_format.value_or("json") == "json"});
+  int code = kSuccess;
+  auto sample = sample_app::make_sample_app(std::move(options), context.clock);
+  if (!sample) {
+    code = failed(context, sample.error().message);
+  } else if (const auto started = (*sample)->start(); !started) {
+    code = failed(context, started.error().message);
+  } else {
+    context.err << "The sample application listens on http://" << (*sample)->address()
+                << ". Ctrl-C ends it.\n";
+    signals.wait();
+    const std::size_t unsent = (*sample)->stop(kDrain);
+    log::info("stopped", {{"part", "sample-app"}, {"messages_not_sent", unsent}});
+  }
+  log::stop();
+  return code;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Selection& selection) {
+  auto* command = app.add_subcommand("serve", "Run the gateway");
+  auto flags = std::make_shared<ServeFlags>();
+  command->add_option("--data-dir", flags->data_dir, "database, keys, credentials, control socket")
+      ->capture_default_str();
+  command->add_option("--listen", flags->listen, "address of the gateway (default 127.0.0.1:8080)");
+  command->add_option("--control-listen", flags->control_listen,
+                      "address of the control listener (default 127.0.0.1:8081)");
+  command->add_option("--config", flags->config, "JSON with comments; see config/holdfast.json");
+  command->callback([flags, &selection] {
+    selection.run = [flags, &selection](const Context& /*context*/) {
+      return serve(*flags, selection.global);
+    };
+  });
+}
+
+void add_sample_app(CLI::App& app, Selection& selection) {
+  auto* command = app.add_subcommand(
+      "sample-app", "Run the sample application: sends a user's messages after a wait");
+  auto flags = std::make_shared<SampleAppFlags>();
+  command->add_option("--listen", flags->listen, "its address")->capture_default_str();
+  command->add_option("--issuer", flags->issuer,
+                      "of the ID tokens (default: HOLDFAST_URL and the pool's id)");
+  command->callback([flags, &selection] {
+    selection.run = [flags, &selection](const Context& context) {
+      return serve_sample_app(context, *flags, selection.global);
+    };
+  });
+}
+
+}  // namespace holdfast::cli

@@ -1,0 +1,109 @@
+#include "cli/settings.hpp"
+
+#include <iostream>
+#include <utility>
+
+namespace holdfast::cli {
+namespace {
+
+constexpr const char* kSourceCredentials =
+    "`source ./data/credentials` (in the data directory of `holdfast serve`) sets it";
+
+std::string gateway_url(const Context& context) {
+  return context.env("HOLDFAST_URL").value_or(client::GatewayOptions{}.url);
+}
+
+Result<std::string> required(const Context& context, const char* name) {
+  auto value = context.env(name);
+  if (!value) {
+    return fail(Errc::invalid_argument, std::string(name) + " is not set: " + kSourceCredentials,
+                name);
+  }
+  return std::move(*value);
+}
+
+}  // namespace
+
+std::string ca_file(const Context& context) {
+  if (auto file = context.env("SSL_CERT_FILE")) return *file;
+  return context.env("AWS_CA_BUNDLE").value_or("");
+}
+
+Result<client::GatewayOptions> gateway_options(const Context& context, const Needs& needs) {
+  client::GatewayOptions options;
+  options.url = gateway_url(context);
+  options.ca_file = ca_file(context);
+  if (auto region = context.env("AWS_REGION")) {
+    options.region = *region;
+  } else if (auto fallback = context.env("AWS_DEFAULT_REGION")) {
+    options.region = *fallback;
+  }
+  if (needs.access_key) {
+    auto id = required(context, "AWS_ACCESS_KEY_ID");
+    if (!id) return std::unexpected(id.error());
+    auto secret = required(context, "AWS_SECRET_ACCESS_KEY");
+    if (!secret) return std::unexpected(secret.error());
+    options.credentials = {std::move(*id), std::move(*secret),
+                           context.env("AWS_SESSION_TOKEN").value_or("")};
+  }
+  if (needs.user_pool) {
+    auto pool = required(context, "HOLDFAST_USER_POOL_ID");
+    if (!pool) return std::unexpected(pool.error());
+    auto client = required(context, "HOLDFAST_CLIENT_ID");
+    if (!client) return std::unexpected(client.error());
+    options.user_pool_id = std::move(*pool);
+    options.client_id = std::move(*client);
+  }
+  return options;
+}
+
+Result<std::unique_ptr<client::GatewayClient>> gateway_from(const Context& context,
+                                                            const Needs& needs) {
+  auto options = gateway_options(context, needs);
+  if (!options) return std::unexpected(options.error());
+  return client::make_gateway_client(std::move(*options), context.clock);
+}
+
+std::string sample_app_url(const Context& context) {
+  return context.env("HOLDFAST_SAMPLE_APP_URL").value_or("http://127.0.0.1:8090");
+}
+
+Result<std::string> id_token_from(const Context& context, const std::string& flag) {
+  if (!flag.empty()) return flag;
+  if (auto token = context.env("ID_TOKEN")) return std::move(*token);
+  return fail(Errc::invalid_argument,
+              "no ID token: give one with -t, or run `eval \"$(holdfast auth -u NAME -p "
+              "PASSWORD)\"` first");
+}
+
+Result<std::string> password_from(const std::string& flag) {
+  if (flag != "-") return flag;
+  std::string line;
+  if (!std::getline(std::cin, line)) {
+    return fail(Errc::invalid_argument, "no password came on standard input");
+  }
+  return line;
+}
+
+std::string hint_for(const client::CallError& error) {
+  if (error.type == "UnrecognizedClientException" || error.type == "InvalidSignatureException") {
+    return "The access key in the environment may be another gateway's: source its credentials "
+           "again.";
+  }
+  if (error.status == 401) {
+    return "Get a new ID token: eval \"$(holdfast auth -u NAME -p PASSWORD)\"";
+  }
+  return {};
+}
+
+int call_failed(const Context& context, const client::CallError& error) {
+  if (error.status == 0) {
+    return failed(context, "cannot reach the gateway at " + gateway_url(context) + " (" +
+                               error.message + "): is `holdfast serve` running?");
+  }
+  const int code = failed(context, error.text());
+  if (const std::string hint = hint_for(error); !hint.empty()) context.err << hint << "\n";
+  return code;
+}
+
+}  // namespace holdfast::cli

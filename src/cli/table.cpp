@@ -1,0 +1,56 @@
+#include "cli/table.hpp"
+
+#include <algorithm>
+
+#include <holdfast/base/encoding.hpp>
+
+namespace holdfast::cli {
+namespace {
+
+// Code points, which is near enough to columns.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+void print_row(std::ostream& out, const std::vector<std::string>& cells,
+               const std::vector<std::size_t>& widths) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    out << cells[i];
+    if (i + 1 < cells.size()) out << std::string(widths[i] - width_of(cells[i]) + 2, ' ');
+  }
+  out << "\n";
+}
+
+}  // namespace
+
+std::string printable(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F) {
+      out += "\\x" + hex_encode({&c, 1});
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void print_table(std::ostream& out, const std::vector<std::string>& headings,
+                 const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::vector<std::string>> lines{headings};
+  for (const auto& row : rows) {
+    std::vector<std::string>& line = lines.emplace_back();
+    for (const std::string& cell : row) line.push_back(printable(cell));
+  }
+  std::vector<std::size_t> widths(headings.size());
+  for (const auto& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      widths[i] = std::max(widths[i], width_of(line[i]));
+    }
+  }
+  for (const auto& line : lines) print_row(out, line, widths);
+}
+
+}  // namespace holdfast::cli

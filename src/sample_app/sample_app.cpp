@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <holdfast/net/server.hpp>
+#include <holdfast/sample_app/sample_app.hpp>
+
+#include "sample_app/key_cache.hpp"
+#include "sample_app/sender.hpp"
+#include "sample_app/service.hpp"
+
+namespace holdfast::sample_app {
+namespace {
+
+// Longer than the gateway takes to give up on a client that does not acknowledge.
+constexpr Milliseconds kCallTimeout{15'000};
+
+class RunningSampleApp final : public SampleApp {
+ public:
+  RunningSampleApp(SampleAppOptions options, std::unique_ptr<client::GatewayClient> keys_client,
+                   std::vector<std::unique_ptr<client::GatewayClient>> send_clients,
+                   const Clock& clock)
+      : shards_(net::make_shards(1)),
+        keys_({.issuer = options.issuer, .audience = options.gateway.client_id},
+              std::move(keys_client), clock),
+        sender_({options.jobs_max, options.job_bytes_max, options.retry}, std::move(send_clients),
+                clock),
+        service_(std::make_shared<Service>(*shards_, keys_, sender_)) {
+    net::ListenerOptions listener;
+    listener.name = "sample-app";
+    listener.address = options.listen;
+    listener.limits.connections = 4'096;
+    listener.access_log = options.access_log;
+    listener_ = net::make_listener(std::move(listener), *shards_, clock, service_);
+  }
+
+  ~RunningSampleApp() override { stop(Milliseconds(0)); }
+
+  Result<void> start() override {
+    shards_->start();
+    auto bound = listener_->start();
+    running_ = bound.has_value();
+    if (!running_) shards_->stop();
+    return bound;
+  }
+
+  const std::string& address() const override { return listener_->address(); }
+
+  std::size_t stop(Milliseconds drain) override {
+    if (!std::exchange(running_, false)) return 0;
+    listener_->drain();
+    const std::size_t unsent = sender_.stop(drain);
+    keys_.stop();
+    listener_->close();
+    shards_->stop();
+    return unsent;
+  }
+
+ private:
+  std::unique_ptr<net::Shards> shards_;
+  KeyCache keys_;
+  Sender sender_;
+  std::shared_ptr<Service> service_;
+  std::unique_ptr<net::Listener> listener_;
+  bool running_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options, const Clock& clock) {
+  options.gateway.timeout = std::min(options.gateway.timeout, kCallTimeout);
+  if (options.issuer.empty()) {
+    std::string_view url = options.gateway.url;
+    while (url.ends_with('/')) url.remove_suffix(1);
+    options.issuer = std::string(url) + "/" + options.gateway.user_pool_id;
+  }
+  auto keys_client = client::make_gateway_client(options.gateway, clock);
+  if (!keys_client) return std::unexpected(keys_client.error());
+  std::vector<std::unique_ptr<client::GatewayClient>> send_clients;
+  for (std::size_t i = 0; i < options.senders; ++i) {
+    auto sender = client::make_gateway_client(options.gateway, clock);
+    if (!sender) return std::unexpected(sender.error());
+    send_clients.push_back(std::move(*sender));
+  }
+  return std::make_unique<RunningSampleApp>(std::move(options), std::move(*keys_client),
+                                            std::move(send_clients), clock);
+}
+
+}  // namespace holdfast::sample_app
