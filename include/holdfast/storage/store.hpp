@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,21 +18,26 @@ namespace holdfast::storage {
 struct StoreOptions {
   std::string path;                     ///< the database file; its folder exists
   std::size_t queue_slots = 16'384;     ///< inserts and records waiting or in a transaction
-  std::int64_t database_bytes_max = 0;  ///< 0: no bound but the disk
+  std::size_t queue_bytes = 256 << 20;  ///< payload of those, at most
+  /// Of pages in use, what is queued included; beyond it nothing is reserved. 0: no bound but the
+  /// disk.
+  std::int64_t database_bytes_max = 0;
   std::size_t page_bytes_per_batch = 4 << 20;
   std::size_t batch_operations = 4'096;
   std::int64_t dead_letters_max = 100'000;
+  std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
   std::size_t wal_checkpoint_bytes = 16 << 20;
   /// A commit's outcome is unknown: called on the store thread with what happened; must not return.
   std::function<void(const std::string&)> on_fatal;
 };
 
 struct StoreStats {
-  std::size_t queued = 0;
+  std::size_t queued = 0;  ///< slots taken: inserts and records from reservation to completion
   std::uint64_t transactions = 0;
   std::uint64_t operations = 0;
   std::uint64_t failed_transactions = 0;
-  std::int64_t database_bytes = 0;
+  std::int64_t database_bytes = 0;  ///< the file's size
+  std::int64_t used_bytes = 0;      ///< without free pages: what is held against the bound
   std::int64_t wal_bytes = 0;
   bool writable = true;  ///< the last commit succeeded
 };

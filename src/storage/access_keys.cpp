@@ -1,0 +1,102 @@
+#include "storage/access_keys.hpp"
+
+#include <string>
+#include <utility>
+
+#include "storage/session.hpp"
+
+namespace holdfast::storage {
+
+AccessKeyTable::AccessKeyTable(Database& database)
+    : database_(database),
+      load_(database,
+            "SELECT id, name, sealed_secret, document, enabled, created_at"
+            " FROM access_keys JOIN policies ON access_key = id ORDER BY id"),
+      add_key_(database,
+               "INSERT INTO access_keys (id, name, sealed_secret, enabled, created_at)"
+               " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
+      add_policy_(database, "INSERT INTO policies (access_key, document) VALUES (?1, ?2)"),
+      remove_key_(database, "DELETE FROM access_keys WHERE id = ?1"),
+      remove_policy_(database, "DELETE FROM policies WHERE access_key = ?1") {}
+
+std::vector<iam::AccessKeyRow> AccessKeyTable::load() {
+  std::vector<iam::AccessKeyRow> out;
+  while (load_.step()) {
+    iam::AccessKeyRow row;
+    row.id = load_.string(0);
+    row.name = load_.string(1);
+    row.sealed_secret = load_.string(2);
+    row.policy = load_.string(3);
+    row.enabled = load_.integer(4) != 0;
+    row.created_at = wall_from_micros(load_.integer(5));
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+Result<void> AccessKeyTable::add(const iam::AccessKeyRow& row) {
+  add_key_.bind(1, std::string_view(row.id))
+      .bind(2, std::string_view(row.name))
+      .bind_blob(3, row.sealed_secret)
+      .bind(4, static_cast<std::int64_t>(row.enabled))
+      .bind(5, unix_micros(row.created_at))
+      .run();
+  if (database_.changes() == 0) {
+    return holdfast::fail(Errc::already_exists, "there is an access key of this id");
+  }
+  add_policy_.bind(1, std::string_view(row.id)).bind(2, std::string_view(row.policy)).run();
+  return {};
+}
+
+Result<void> AccessKeyTable::remove(std::string_view id) {
+  remove_policy_.bind(1, id).run();
+  remove_key_.bind(1, id).run();
+  if (database_.changes() == 0) {
+    return holdfast::fail(Errc::not_found, "there is no access key of this id");
+  }
+  return {};
+}
+
+namespace {
+
+class SqliteAccessKeyStore final : public iam::AccessKeyStore {
+ public:
+  SqliteAccessKeyStore(OperationQueue& queue, Channel& channel)
+      : queue_(queue), channel_(channel) {}
+
+  void load(Completion<Result<std::vector<iam::AccessKeyRow>>> done) override {
+    submit<std::vector<iam::AccessKeyRow>>(
+        OnRollback::retry, [](Session& session) { return session.access_keys.load(); },
+        std::move(done));
+  }
+  void add(iam::AccessKeyRow row, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [row = std::move(row)](Session& session) { return session.access_keys.add(row); },
+        std::move(done));
+  }
+  void remove(const std::string& id, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail, [id](Session& session) { return session.access_keys.remove(id); },
+        std::move(done));
+  }
+
+ private:
+  template <class T, class Work>
+  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
+    queue_.submit(Lane::other, &channel_,
+                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
+  }
+
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<iam::AccessKeyStore> make_access_key_store(OperationQueue& queue,
+                                                           Channel& channel) {
+  return std::make_unique<SqliteAccessKeyStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/iam/access_keys.hpp>
+
+#include "storage/queue.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// Access keys, each with its policy.
+class AccessKeyTable {
+ public:
+  explicit AccessKeyTable(Database& database);
+
+  [[nodiscard]] std::vector<iam::AccessKeyRow> load();
+  [[nodiscard]] Result<void> add(const iam::AccessKeyRow& row);
+  [[nodiscard]] Result<void> remove(std::string_view id);
+
+ private:
+  Database& database_;
+  Statement load_;
+  Statement add_key_;
+  Statement add_policy_;
+  Statement remove_key_;
+  Statement remove_policy_;
+};
+
+[[nodiscard]] std::unique_ptr<iam::AccessKeyStore> make_access_key_store(OperationQueue& queue,
+                                                                         Channel& channel);
+
+}  // namespace holdfast::storage

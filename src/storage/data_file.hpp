@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/error.hpp>
+
+#include "storage/migrations.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// Keeps a second process out of a data directory: flock on the file `lock` beside the database.
+class DirectoryLock {
+ public:
+  /// `conflict` when another process (or another store of this one) has it.
+  [[nodiscard]] static Result<DirectoryLock> acquire(const std::string& database_path);
+
+  DirectoryLock(DirectoryLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  ~DirectoryLock();
+
+ private:
+  explicit DirectoryLock(int file) : file_(file) {}
+  int file_;
+};
+
+/// Opens the database file, or makes it where there is none: aside, complete and then renamed, so
+/// that a file in its place is either whole or damaged. Checks it, brings its schema up to date,
+/// sets durability, and moves the WAL into it. The caller holds the directory's lock.
+[[nodiscard]] Result<std::unique_ptr<Database>> open_data_file(
+    const std::string& path, std::span<const Migration> migrations);
+
+}  // namespace holdfast::storage

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+struct DeadLetterBounds {
+  std::int64_t messages = 0;
+  std::int64_t bytes = 0;
+};
+
+/// Messages that were not delivered. Bounded: the longest dead make room.
+class DeadLetterTable {
+ public:
+  DeadLetterTable(Database& database, DeadLetterBounds bounds);
+
+  /// Copies a row of `messages`; `bytes` is its payload's size.
+  void add(std::string_view user, Sequence sequence, std::int64_t bytes, std::string_view reason,
+           std::int64_t now);
+  /// False when there is none of that id.
+  bool remove(const MessageId& id);
+  [[nodiscard]] std::optional<delivery::DeadLetter> find(const MessageId& id);
+  [[nodiscard]] std::vector<delivery::DeadLetter> list(const std::optional<UserId>& user,
+                                                       const std::optional<MessageId>& after,
+                                                       std::size_t limit);
+
+  /// Writes the totals, and makes room where a bound is passed. Before each commit.
+  void flush();
+  void discard() { change_ = {}; }
+
+ private:
+  [[nodiscard]] static delivery::DeadLetter read(const Statement& row);
+  void evict(delivery::PendingTotals totals);
+  [[nodiscard]] bool beyond_bounds(const delivery::PendingTotals& totals) const {
+    return totals.messages > bounds_.messages || totals.bytes > bounds_.bytes;
+  }
+
+  Database& database_;
+  DeadLetterBounds bounds_;
+  delivery::PendingTotals change_;
+  Statement add_;
+  Statement remove_;
+  Statement find_;
+  Statement list_all_;
+  Statement list_user_;
+  Statement change_totals_;
+  Statement read_totals_;
+  Statement oldest_;
+};
+
+}  // namespace holdfast::storage

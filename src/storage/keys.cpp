@@ -1,0 +1,107 @@
+#include "storage/keys.hpp"
+
+#include <utility>
+
+#include "storage/session.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+using Row = identity::KeyStore::Row;
+
+void load_from(Statement& statement, Row::Kind kind, std::vector<Row>& out) {
+  while (statement.step()) {
+    Row row;
+    row.kind = kind;
+    row.id = static_cast<std::uint32_t>(statement.integer(0));
+    row.wrapped = statement.string(1);
+    row.uses = statement.integer(2);
+    row.created_at = wall_from_micros(statement.integer(3));
+    row.retired = statement.integer(4) != 0;
+    out.push_back(std::move(row));
+  }
+}
+
+}  // namespace
+
+KeyTable::KeyTable(Database& database)
+    : database_(database),
+      load_data_(database,
+                 "SELECT id, wrapped, uses, created_at, retired FROM data_keys ORDER BY id"),
+      load_signing_(database,
+                    "SELECT id, wrapped, uses, created_at, retired FROM signing_keys ORDER BY id"),
+      add_data_(database,
+                "INSERT INTO data_keys (id, wrapped, uses, created_at, retired)"
+                " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
+      add_signing_(database,
+                   "INSERT INTO signing_keys (id, wrapped, uses, created_at, retired)"
+                   " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
+      set_uses_(database, "UPDATE data_keys SET uses = max(uses, ?2) WHERE id = ?1") {}
+
+std::vector<Row> KeyTable::load() {
+  std::vector<Row> out;
+  load_from(load_data_, Row::Kind::data, out);
+  load_from(load_signing_, Row::Kind::signing, out);
+  return out;
+}
+
+Result<void> KeyTable::add(const Row& row) {
+  Statement& statement = row.kind == Row::Kind::data ? add_data_ : add_signing_;
+  statement.bind(1, static_cast<std::int64_t>(row.id))
+      .bind_blob(2, row.wrapped)
+      .bind(3, row.uses)
+      .bind(4, unix_micros(row.created_at))
+      .bind(5, static_cast<std::int64_t>(row.retired))
+      .run();
+  if (database_.changes() == 0) {
+    return holdfast::fail(Errc::already_exists, "there is a key of this id");
+  }
+  return {};
+}
+
+Result<void> KeyTable::set_uses(std::uint32_t id, std::int64_t uses) {
+  set_uses_.bind(1, static_cast<std::int64_t>(id)).bind(2, uses).run();
+  if (database_.changes() == 0) return holdfast::fail(Errc::not_found, "there is no such data key");
+  return {};
+}
+
+namespace {
+
+class SqliteKeyStore final : public identity::KeyStore {
+ public:
+  SqliteKeyStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+
+  void load(Completion<Result<std::vector<Row>>> done) override {
+    submit<std::vector<Row>>(
+        OnRollback::retry, [](Session& session) { return session.keys.load(); }, std::move(done));
+  }
+  void add(Row row, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [row = std::move(row)](Session& session) { return session.keys.add(row); },
+        std::move(done));
+  }
+  void set_uses(std::uint32_t id, std::int64_t uses, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail, [id, uses](Session& session) { return session.keys.set_uses(id, uses); },
+        std::move(done));
+  }
+
+ private:
+  template <class T, class Work>
+  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
+    queue_.submit(Lane::other, &channel_,
+                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
+  }
+
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<identity::KeyStore> make_key_store(OperationQueue& queue, Channel& channel) {
+  return std::make_unique<SqliteKeyStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <holdfast/identity/stores.hpp>
+
+#include "storage/queue.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// Data keys and signing keys: two tables of one shape.
+class KeyTable {
+ public:
+  explicit KeyTable(Database& database);
+
+  [[nodiscard]] std::vector<identity::KeyStore::Row> load();
+  [[nodiscard]] Result<void> add(const identity::KeyStore::Row& row);
+  [[nodiscard]] Result<void> set_uses(std::uint32_t id, std::int64_t uses);
+
+ private:
+  Database& database_;
+  Statement load_data_;
+  Statement load_signing_;
+  Statement add_data_;
+  Statement add_signing_;
+  Statement set_uses_;
+};
+
+[[nodiscard]] std::unique_ptr<identity::KeyStore> make_key_store(OperationQueue& queue,
+                                                                 Channel& channel);
+
+}  // namespace holdfast::storage

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "storage/dead_letter_table.hpp"
+#include "storage/pending_table.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// The rows of pending messages; keeps the totals in step.
+class MessageTable {
+ public:
+  MessageTable(Database& database, PendingTable& pending, DeadLetterTable& dead_letters);
+
+  void insert(const delivery::Message& message);
+  [[nodiscard]] delivery::PendingTotals erase(const UserId& user, Sequence above, Sequence up_to);
+  [[nodiscard]] delivery::Page read(const delivery::PageQuery& query);
+  /// Moves expired rows, oldest first, to the dead letters: at most so much that others' commits
+  /// need not wait long.
+  [[nodiscard]] delivery::PendingTotals expire(const UserId& user, Sequence above, Sequence up_to,
+                                               WallTime now);
+  [[nodiscard]] std::vector<UserId> find_expired(WallTime now, const UserId& after,
+                                                 std::size_t limit);
+
+ private:
+  struct Expired {
+    Sequence sequence;
+    std::int64_t bytes;
+  };
+  delivery::PendingTotals bury(const UserId& user, const std::vector<Expired>& rows, WallTime now);
+
+  PendingTable& pending_;
+  DeadLetterTable& dead_letters_;
+  Statement insert_;
+  Statement count_range_;
+  Statement erase_range_;
+  Statement erase_one_;
+  Statement read_;
+  Statement list_expired_;
+  Statement next_expiry_;
+};
+
+}  // namespace holdfast::storage

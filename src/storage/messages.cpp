@@ -1,0 +1,223 @@
+#include "storage/messages.hpp"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "storage/session.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+using delivery::Page;
+using delivery::PageQuery;
+using delivery::PendingTotals;
+
+class InsertOperation final : public Operation {
+ public:
+  InsertOperation(std::vector<delivery::Insert> inserts, Completion<Result<void>> done)
+      : Operation(OnRollback::fail), inserts_(std::move(inserts)), done_(std::move(done)) {
+    for (const auto& insert : inserts_) bytes_ += insert.message->payload.size();
+  }
+
+  void run(Session& session) override {
+    for (const auto& insert : inserts_) {
+      session.messages.insert(*insert.message);
+      if (insert.record) session.deduplication.put(*insert.record);
+      if (insert.redrive) static_cast<void>(session.dead_letters.remove(insert.message->id));
+    }
+  }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override {
+    inserts_.clear();  // the slots first: what `done` does next may need one
+    done_(std::move(result_));
+  }
+  [[nodiscard]] std::size_t bytes() const override { return bytes_; }
+
+ private:
+  std::vector<delivery::Insert> inserts_;
+  Completion<Result<void>> done_;
+  Result<void> result_;
+  std::size_t bytes_ = 0;
+};
+
+class RecordOperation final : public Operation {
+ public:
+  RecordOperation(std::optional<delivery::DeduplicationRecord> record,
+                  std::optional<MessageId> dead_letter, delivery::Reservation reservation,
+                  Completion<Result<void>> done)
+      : Operation(OnRollback::fail),
+        record_(std::move(record)),
+        dead_letter_(dead_letter),
+        reservation_(std::move(reservation)),
+        done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    if (record_) session.deduplication.put(*record_);
+    if (dead_letter_) static_cast<void>(session.dead_letters.remove(*dead_letter_));
+  }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override {
+    reservation_.reset();
+    done_(std::move(result_));
+  }
+
+ private:
+  std::optional<delivery::DeduplicationRecord> record_;
+  std::optional<MessageId> dead_letter_;
+  delivery::Reservation reservation_;
+  Completion<Result<void>> done_;
+  Result<void> result_;
+};
+
+class ReadPageOperation final : public Operation {
+ public:
+  ReadPageOperation(PageQuery query, Completion<Result<Page>> done)
+      : Operation(OnRollback::retry_always), query_(std::move(query)), done_(std::move(done)) {}
+
+  void run(Session& session) override { result_ = session.messages.read(query_); }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override { done_(std::move(result_)); }
+  [[nodiscard]] std::size_t bytes() const override { return query_.bytes; }
+
+ private:
+  PageQuery query_;
+  Completion<Result<Page>> done_;
+  Result<Page> result_;
+};
+
+class ForgetOperation final : public Operation {
+ public:
+  ForgetOperation(WallTime before, Completion<Result<void>> done)
+      : Operation(OnRollback::fail), before_(before), done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    wants_more_ = session.deduplication.forget_some(unix_micros(before_));
+  }
+  void fail() override {
+    wants_more_ = false;
+    result_ = store_unavailable();
+  }
+  void complete() override { done_(std::move(result_)); }
+  [[nodiscard]] bool wants_more() const override { return wants_more_; }
+
+ private:
+  WallTime before_;
+  Completion<Result<void>> done_;
+  Result<void> result_;
+  bool wants_more_ = false;
+};
+
+class SqliteMessageStore final : public delivery::MessageStore {
+ public:
+  SqliteMessageStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+
+  std::optional<delivery::Reservation> reserve(std::size_t payload_bytes) override {
+    return Slots::reserve(queue_.slots(), payload_bytes);
+  }
+  std::size_t capacity() const override { return queue_.slots()->limits().slots; }
+
+  void insert(std::vector<delivery::Insert> inserts, Completion<Result<void>> done) override {
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<InsertOperation>(std::move(inserts), std::move(done)));
+  }
+  void record(std::optional<delivery::DeduplicationRecord> record,
+              std::optional<MessageId> dead_letter, delivery::Reservation reservation,
+              Completion<Result<void>> done) override {
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<RecordOperation>(std::move(record), dead_letter,
+                                                    std::move(reservation), std::move(done)));
+  }
+  void erase(const UserId& user, Sequence above, Sequence up_to,
+             Completion<Result<PendingTotals>> done) override {
+    submit<PendingTotals>(
+        Lane::reserved, OnRollback::retry,
+        [user, above, up_to](Session& session) {
+          return session.messages.erase(user, above, up_to);
+        },
+        std::move(done));
+  }
+  void read_page(PageQuery query, Completion<Result<Page>> done) override {
+    queue_.submit(Lane::read, &channel_,
+                  std::make_unique<ReadPageOperation>(std::move(query), std::move(done)));
+  }
+  void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
+              Completion<Result<PendingTotals>> done) override {
+    submit<PendingTotals>(
+        Lane::reserved, OnRollback::fail,
+        [user, above, up_to, now](Session& session) {
+          return session.messages.expire(user, above, up_to, now);
+        },
+        std::move(done));
+  }
+  void find_expired(WallTime now, const UserId& after, std::size_t limit,
+                    Completion<Result<std::vector<UserId>>> done) override {
+    submit<std::vector<UserId>>(
+        Lane::read, OnRollback::retry,
+        [now, after, limit](Session& session) {
+          return session.messages.find_expired(now, after, limit);
+        },
+        std::move(done));
+  }
+  void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override {
+    submit<void>(
+        Lane::reserved, OnRollback::fail,
+        [ceiling](Session& session) { session.meta.raise_ceiling(ceiling); }, std::move(done));
+  }
+  void forget_deduplication(WallTime before, Completion<Result<void>> done) override {
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<ForgetOperation>(before, std::move(done)));
+  }
+  void list_pending(
+      const UserId& after, std::size_t limit,
+      Completion<Result<std::vector<std::pair<UserId, PendingTotals>>>> done) override {
+    submit<PendingTable::Totals>(
+        Lane::read, OnRollback::retry,
+        [after, limit](Session& session) { return session.pending.list(after, limit); },
+        std::move(done));
+  }
+  void list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
+                         std::size_t limit,
+                         Completion<Result<std::vector<delivery::DeadLetter>>> done) override {
+    submit<std::vector<delivery::DeadLetter>>(
+        Lane::read, OnRollback::retry,
+        [user = std::move(user), after, limit](Session& session) {
+          return session.dead_letters.list(user, after, limit);
+        },
+        std::move(done));
+  }
+  void find_dead_letter(const MessageId& id,
+                        Completion<Result<std::optional<delivery::DeadLetter>>> done) override {
+    submit<std::optional<delivery::DeadLetter>>(
+        Lane::read, OnRollback::retry,
+        [id](Session& session) { return session.dead_letters.find(id); }, std::move(done));
+  }
+  void delete_dead_letter(const MessageId& id, Completion<Result<void>> done) override {
+    submit<void>(
+        Lane::other, OnRollback::fail,
+        [id](Session& session) -> Result<void> {
+          if (session.dead_letters.remove(id)) return {};
+          return holdfast::fail(Errc::not_found, "there is no dead letter of this id");
+        },
+        std::move(done));
+  }
+
+ private:
+  template <class T, class Work>
+  void submit(Lane lane, OnRollback on_rollback, Work work, Completion<Result<T>> done) {
+    queue_.submit(lane, &channel_,
+                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
+  }
+
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<delivery::MessageStore> make_message_store(OperationQueue& queue,
+                                                           Channel& channel) {
+  return std::make_unique<SqliteMessageStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

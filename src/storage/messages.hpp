@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "storage/queue.hpp"
+
+namespace holdfast::storage {
+
+[[nodiscard]] std::unique_ptr<delivery::MessageStore> make_message_store(OperationQueue& queue,
+                                                                         Channel& channel);
+
+}  // namespace holdfast::storage

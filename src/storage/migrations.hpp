@@ -1,0 +1,33 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include <holdfast/base/error.hpp>
+
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// One step of the schema: the nth makes version n.
+struct Migration {
+  const char* name;
+  const char* sql;
+};
+
+/// migrations/*.sql, compiled in, in order of their names.
+[[nodiscard]] std::span<const Migration> embedded_migrations();
+
+/// Marks a SQLite file as Holdfast's (PRAGMA application_id): "HFST".
+inline constexpr std::int64_t kApplicationId = 0x48465354;
+
+/// Marks a file that has just been made.
+[[nodiscard]] Result<void> mark_new_database(Database& database, const std::string& path);
+
+/// Brings the schema up to the newest of `migrations`, each in a transaction of its own with the
+/// version that it makes. Errors: `conflict` for a newer schema, `io` with the step that failed, or
+/// for a database that is somebody else's.
+[[nodiscard]] Result<void> migrate(Database& database, std::span<const Migration> migrations,
+                                   const std::string& path);
+
+}  // namespace holdfast::storage

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/message_store.hpp>
+
+namespace holdfast::storage {
+
+class Session;
+class Operation;
+using OperationPtr = std::unique_ptr<Operation>;
+
+/// Where the completions of one executor's operations go: gathered by the store's thread, one post
+/// per batch.
+struct Channel {
+  explicit Channel(Executor& completion_executor) : executor(completion_executor) {}
+
+  Executor& executor;
+  std::vector<OperationPtr> completed;
+};
+
+/// What becomes of an operation whose transaction was rolled back.
+enum class OnRollback : std::uint8_t {
+  fail,          ///< it answers `unavailable`
+  retry,         ///< it runs again, alone, with back-off; after some attempts as above
+  retry_always,  ///< likewise, until it succeeds or the store stops
+};
+
+/// One call on a handle: made on the handle's executor, run on the store's thread inside a
+/// transaction, completed on the executor again.
+class Operation {
+ public:
+  explicit Operation(OnRollback on_rollback) : on_rollback_(on_rollback) {}
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  virtual ~Operation() = default;
+
+  /// Keeps the result for `complete`. It may run again after a rollback.
+  virtual void run(Session& session) = 0;
+  /// Makes `unavailable` the result.
+  virtual void fail() = 0;
+  /// Calls the caller's completion.
+  virtual void complete() = 0;
+  /// It has only begun: it runs again after the commit.
+  [[nodiscard]] virtual bool wants_more() const { return false; }
+  /// Bytes of payload that it carries or asks for.
+  [[nodiscard]] virtual std::size_t bytes() const { return 0; }
+
+  [[nodiscard]] OnRollback on_rollback() const noexcept { return on_rollback_; }
+
+  Channel* channel = nullptr;  ///< null: nobody waits for it
+  std::uint32_t attempts = 0;
+  SteadyTime due;  ///< of the next attempt
+
+ private:
+  OnRollback on_rollback_;
+};
+
+[[nodiscard]] inline std::unexpected<Error> store_unavailable() {
+  return holdfast::fail(Errc::unavailable, "the store cannot commit at the moment");
+}
+
+/// An operation made of a function on the session and a completion.
+template <class T, class Work>
+class CallOperation final : public Operation {
+ public:
+  CallOperation(OnRollback on_rollback, Work work, Completion<Result<T>> done)
+      : Operation(on_rollback), work_(std::move(work)), done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    if constexpr (std::is_void_v<decltype(work_(session))>) {
+      work_(session);
+      result_.emplace();
+    } else {
+      result_.emplace(work_(session));
+    }
+  }
+  void fail() override { result_.emplace(store_unavailable()); }
+  void complete() override { done_(std::move(*result_)); }
+
+ private:
+  Work work_;
+  Completion<Result<T>> done_;
+  std::optional<Result<T>> result_;
+};
+
+template <class T, class Work>
+[[nodiscard]] OperationPtr make_operation(OnRollback on_rollback, Work work,
+                                          Completion<Result<T>> done) {
+  return std::make_unique<CallOperation<T, Work>>(on_rollback, std::move(work), std::move(done));
+}
+
+}  // namespace holdfast::storage

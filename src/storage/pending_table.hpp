@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <holdfast/delivery/message.hpp>
+
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// Each user's totals. Changes gather in memory and are written once per user before the commit.
+class PendingTable {
+ public:
+  explicit PendingTable(Database& database);
+
+  /// The user's text must live until `flush` or `discard`.
+  void add(std::string_view user, std::int64_t bytes, std::int64_t expires_at) {
+    Change& change = changes_[user];
+    ++change.messages;
+    change.bytes += bytes;
+    if (expires_at < change.next_expiry) change.next_expiry = expires_at;
+  }
+  void subtract(std::string_view user, const delivery::PendingTotals& removed);
+
+  void flush();
+  void discard() { changes_.clear(); }
+
+  using Totals = std::vector<std::pair<UserId, delivery::PendingTotals>>;
+  [[nodiscard]] Totals list(const UserId& after, std::size_t limit);
+  /// Users above `after` who may have rows past their lifetime, by user id.
+  [[nodiscard]] std::vector<UserId> list_due(std::int64_t now, const UserId& after,
+                                             std::size_t limit);
+  void set_next_expiry(const UserId& user, std::int64_t next_expiry);
+
+ private:
+  static constexpr std::int64_t kNever = INT64_MAX;
+  struct Change {
+    std::int64_t messages = 0;
+    std::int64_t bytes = 0;
+    std::int64_t next_expiry = kNever;  ///< of what was added
+  };
+  void write(std::string_view user, const Change& change);
+
+  Database& database_;
+  std::unordered_map<std::string_view, Change> changes_;
+  Statement add_later_;
+  Statement add_any_;
+  Statement change_;
+  Statement remove_all_;
+  Statement list_;
+  Statement list_due_;
+  Statement set_next_expiry_;
+};
+
+}  // namespace holdfast::storage

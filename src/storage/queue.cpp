@@ -1,0 +1,81 @@
+#include "storage/queue.hpp"
+
+#include <utility>
+
+namespace holdfast::storage {
+
+std::optional<delivery::Reservation> Slots::reserve(const std::shared_ptr<Slots>& slots,
+                                                    std::size_t payload_bytes) {
+  const QueueLimits& limits = slots->limits_;
+  if (slots->closed_.load(kRelaxed)) return std::nullopt;
+  const std::size_t bytes = slots->bytes_.fetch_add(payload_bytes, kRelaxed) + payload_bytes;
+  const bool fits = bytes <= limits.payload_bytes &&
+                    (limits.database_bytes == 0 ||
+                     slots->database_bytes_.load(kRelaxed) + static_cast<std::int64_t>(bytes) <=
+                         limits.database_bytes);
+  if (!fits || slots->taken_.fetch_add(1, kRelaxed) >= limits.slots) {
+    if (fits) slots->taken_.fetch_sub(1, kRelaxed);
+    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);
+    return std::nullopt;
+  }
+  return delivery::Reservation([slots, payload_bytes] {
+    slots->taken_.fetch_sub(1, kRelaxed);
+    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);
+  });
+}
+
+void OperationQueue::submit(Lane lane, Channel* channel, OperationPtr operation) {
+  operation->channel = channel;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const bool is_full = lane == Lane::other && others_ >= slots_->limits().others;
+    if (!closed_ && !is_full) {
+      if (lane == Lane::other) ++others_;
+      (lane == Lane::read ? reads_ : writes_).push_back(std::move(operation));
+      wake = std::exchange(waiting_, false);
+    }
+  }
+  if (wake) wake_.notify_one();
+  if (!operation || channel == nullptr) return;
+  operation->fail();
+  channel->executor.post([refused = std::move(operation)] { refused->complete(); });
+}
+
+void OperationQueue::take(Taken& out, SteadyTime deadline) {
+  std::unique_lock lock(mutex_);
+  const auto is_ready = [this] { return !writes_.empty() || !reads_.empty() || stopping_; };
+  while (!is_ready()) {
+    waiting_ = true;
+    if (wake_.wait_until(lock, deadline) == std::cv_status::timeout) break;
+  }
+  waiting_ = false;
+  others_ = 0;
+  std::swap(out.writes, writes_);
+  std::swap(out.reads, reads_);
+  out.stopping = stopping_;
+}
+
+void OperationQueue::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    waiting_ = false;
+  }
+  wake_.notify_one();
+}
+
+void OperationQueue::close(Taken& out) {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  slots_->close();
+  std::swap(out.writes, writes_);
+  std::swap(out.reads, reads_);
+}
+
+std::size_t OperationQueue::size() const {
+  const std::lock_guard lock(mutex_);
+  return writes_.size() + reads_.size();
+}
+
+}  // namespace holdfast::storage

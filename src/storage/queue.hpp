@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "storage/operation.hpp"
+
+namespace holdfast::storage {
+
+struct QueueLimits {
+  std::size_t slots = 0;            ///< inserts and records
+  std::size_t payload_bytes = 0;    ///< of inserts and records
+  std::size_t others = 65'536;      ///< operations of identity, iam and the connections table
+  std::int64_t database_bytes = 0;  ///< 0: no bound
+};
+
+/// Slots of the bounded queue. Outlives the store: a reservation may be given back at any time.
+class Slots {
+ public:
+  explicit Slots(QueueLimits limits) : limits_(limits) {}
+
+  [[nodiscard]] static std::optional<delivery::Reservation> reserve(
+      const std::shared_ptr<Slots>& slots, std::size_t payload_bytes);
+  [[nodiscard]] std::size_t taken() const noexcept { return taken_.load(kRelaxed); }
+  [[nodiscard]] const QueueLimits& limits() const noexcept { return limits_; }
+  /// What the database takes now, against the bound on it.
+  void set_database_bytes(std::int64_t bytes) noexcept { database_bytes_.store(bytes, kRelaxed); }
+  /// No more from now on.
+  void close() noexcept { closed_.store(true, kRelaxed); }
+
+ private:
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
+
+  const QueueLimits limits_;
+  std::atomic<std::size_t> taken_{0};
+  std::atomic<std::size_t> bytes_{0};
+  std::atomic<std::int64_t> database_bytes_{0};
+  std::atomic<bool> closed_{false};
+};
+
+/// Which of the queue's lanes an operation takes.
+enum class Lane : std::uint8_t {
+  reserved,  ///< inserts, records, and what the mailboxes cannot do without: never refused
+  other,     ///< in one order with the above, but bounded
+  read,      ///< reads that nobody's commit waits for
+};
+
+/// What waits for the store's thread. Any thread submits; one takes.
+class OperationQueue {
+ public:
+  explicit OperationQueue(QueueLimits limits) : slots_(std::make_shared<Slots>(limits)) {}
+
+  [[nodiscard]] const std::shared_ptr<Slots>& slots() const noexcept { return slots_; }
+  /// Never blocks. An operation that finds no room, or the store stopped, fails.
+  void submit(Lane lane, Channel* channel, OperationPtr operation);
+
+  struct Taken {
+    std::vector<OperationPtr> writes;
+    std::vector<OperationPtr> reads;
+    bool stopping = false;
+  };
+  /// Moves what waits into `out` (whose vectors are empty), and waits until `deadline` for it when
+  /// there is nothing.
+  void take(Taken& out, SteadyTime deadline);
+  void stop();
+  /// Nothing can be submitted from here on; what was, is in `out`.
+  void close(Taken& out);
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  std::shared_ptr<Slots> slots_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<OperationPtr> writes_;
+  std::vector<OperationPtr> reads_;
+  std::size_t others_ = 0;
+  bool waiting_ = false;
+  bool stopping_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace holdfast::storage

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "storage/access_keys.hpp"
+#include "storage/connections.hpp"
+#include "storage/dead_letter_table.hpp"
+#include "storage/deduplication_table.hpp"
+#include "storage/keys.hpp"
+#include "storage/message_table.hpp"
+#include "storage/meta_table.hpp"
+#include "storage/pending_table.hpp"
+#include "storage/sqlite.hpp"
+#include "storage/tokens.hpp"
+#include "storage/users.hpp"
+
+namespace holdfast::storage {
+
+/// The tables with their prepared statements: what an operation works on.
+class Session {
+ public:
+  Session(Database& database, DeadLetterBounds dead_letter_bounds)
+      : meta(database),
+        pending(database),
+        dead_letters(database, dead_letter_bounds),
+        messages(database, pending, dead_letters),
+        deduplication(database),
+        connections(database),
+        users(database),
+        tokens(database),
+        keys(database),
+        access_keys(database) {}
+
+  /// Writes what gathered in memory: the last thing before COMMIT.
+  void flush() {
+    pending.flush();
+    dead_letters.flush();
+  }
+  void discard() {
+    pending.discard();
+    dead_letters.discard();
+  }
+
+  MetaTable meta;
+  PendingTable pending;
+  DeadLetterTable dead_letters;
+  MessageTable messages;
+  DeduplicationTable deduplication;
+  ConnectionTable connections;
+  UserTable users;
+  TokenTable tokens;
+  KeyTable keys;
+  AccessKeyTable access_keys;
+};
+
+}  // namespace holdfast::storage

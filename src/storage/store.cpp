@@ -1,0 +1,134 @@
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <holdfast/storage/store.hpp>
+
+#include "storage/data_file.hpp"
+#include "storage/messages.hpp"
+#include "storage/migrations.hpp"
+#include "storage/session.hpp"
+#include "storage/store_thread.hpp"
+
+namespace holdfast::storage {
+namespace {
+
+constexpr Seconds kCeilingAhead{60};
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(DirectoryLock lock, delivery::StartState start_state, QueueLimits limits,
+              std::unique_ptr<Database> database, std::unique_ptr<Session> session,
+              StoreThreadOptions options)
+      : lock_(std::move(lock)),
+        start_state_(std::move(start_state)),
+        queue_(limits),
+        loop_(std::move(database), std::move(session), queue_, std::move(options)) {
+    start();
+  }
+  ~SqliteStore() override { stop(); }
+
+  const delivery::StartState& start_state() const override { return start_state_; }
+
+  StoreHandles& handles(Executor& executor) override {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entries_.emplace_back(executor);
+    entry.handles.messages = make_message_store(queue_, entry.channel);
+    entry.handles.connections = make_connection_store(queue_);
+    entry.handles.users = make_user_store(queue_, entry.channel);
+    entry.handles.tokens = make_token_store(queue_, entry.channel);
+    entry.handles.keys = make_key_store(queue_, entry.channel);
+    entry.handles.access_keys = make_access_key_store(queue_, entry.channel);
+    return entry.handles;
+  }
+
+  StoreStats stats() const override {
+    const StoreCounters& counters = loop_.counters();
+    return {.queued = queue_.slots()->taken(),
+            .transactions = counters.transactions,
+            .operations = counters.operations,
+            .failed_transactions = counters.failed_transactions,
+            .database_bytes = counters.file_bytes,
+            .used_bytes = counters.used_bytes,
+            .wal_bytes = counters.wal_bytes,
+            .writable = counters.writable};
+  }
+
+  void stop() override {
+    const std::lock_guard lock(mutex_);
+    if (!thread_.joinable()) return;
+    queue_.stop();
+    thread_.join();
+  }
+
+ private:
+  struct Entry {
+    explicit Entry(Executor& executor) : channel(executor) {}
+    Channel channel;
+    StoreHandles handles;
+  };
+
+  void start() {
+    // Signals are other threads' business: a thread inherits the mask of its maker.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { loop_.run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_setname_np(thread_.native_handle(), "store");
+  }
+
+  DirectoryLock lock_;
+  delivery::StartState start_state_;
+  OperationQueue queue_;
+  StoreThread loop_;
+  std::mutex mutex_;
+  std::deque<Entry> entries_;
+  std::thread thread_;
+};
+
+Result<delivery::StartState> begin(Database& database, Session& session, const Clock& clock,
+                                   const std::string& path) {
+  delivery::StartState state;
+  database.execute("BEGIN IMMEDIATE");
+  session.connections.clear();
+  state.counter_start = std::max(session.meta.ceiling(), unix_micros(clock.wall_now()));
+  state.ceiling = state.counter_start + Microseconds(kCeilingAhead).count();
+  session.meta.raise_ceiling(state.ceiling);
+  state.pending = session.pending.list(UserId(), SIZE_MAX);
+  state.deduplication = session.deduplication.load();
+  database.execute("COMMIT");
+  if (database.failed()) return std::unexpected(database.error(path));
+  return state;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock) {
+  auto lock = DirectoryLock::acquire(options.path);
+  if (!lock) return std::unexpected(lock.error());
+  auto database = open_data_file(options.path, embedded_migrations());
+  if (!database) return std::unexpected(database.error());
+  auto session = std::make_unique<Session>(
+      **database, DeadLetterBounds{.messages = options.dead_letters_max,
+                                   .bytes = options.dead_letters_bytes_max});
+  if ((*database)->failed()) return std::unexpected((*database)->error(options.path));
+  auto state = begin(**database, *session, clock, options.path);
+  if (!state) return std::unexpected(state.error());
+  const QueueLimits limits{.slots = options.queue_slots,
+                           .payload_bytes = options.queue_bytes,
+                           .database_bytes = options.database_bytes_max};
+  return std::make_unique<SqliteStore>(
+      std::move(*lock), std::move(*state), limits, std::move(*database), std::move(session),
+      StoreThreadOptions{.batch_operations = options.batch_operations,
+                         .page_bytes_per_batch = options.page_bytes_per_batch,
+                         .wal_checkpoint_bytes = options.wal_checkpoint_bytes,
+                         .on_fatal = std::move(options.on_fatal)});
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/queue.hpp"
+#include "storage/session.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+struct StoreThreadOptions {
+  std::size_t batch_operations = 0;
+  std::size_t batch_bytes = 8 << 20;  ///< of payload in one transaction
+  std::size_t page_bytes_per_batch = 0;
+  std::size_t wal_checkpoint_bytes = 0;
+  std::function<void(const std::string&)> on_fatal;
+};
+
+/// Numbers that the store's thread writes and anybody reads.
+struct StoreCounters {
+  std::atomic<std::uint64_t> transactions{0};
+  std::atomic<std::uint64_t> operations{0};
+  std::atomic<std::uint64_t> failed_transactions{0};
+  std::atomic<std::int64_t> file_bytes{0};
+  std::atomic<std::int64_t> used_bytes{0};
+  std::atomic<std::int64_t> wal_bytes{0};
+  std::atomic<bool> writable{true};
+};
+
+/// The loop of the store's one thread, over its one connection: group commit.
+///
+/// While a transaction commits, the next batch gathers by itself in the queue, so there is nothing
+/// to wait for: a lone operation goes at once, and under load a commit takes all that came during
+/// the one before.
+class StoreThread {
+ public:
+  StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Session> session,
+              OperationQueue& queue, StoreThreadOptions options);
+
+  /// Until the queue is stopped and empty; closes the database.
+  void run();
+  [[nodiscard]] const StoreCounters& counters() const noexcept { return counters_; }
+
+ private:
+  using Batch = std::vector<OperationPtr>;
+  enum class Mode : std::uint8_t { write, read };
+
+  void gather();
+  [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
+  void run_writes();
+  void run_reads();
+  void run_retries();
+  void finish();
+
+  void transact(Batch& batch, Mode mode);
+  void roll_back(Batch& batch);
+  void deliver(Batch& batch);
+  void retry_or_fail(OperationPtr operation);
+  void complete(OperationPtr operation);
+  void post_completions();
+
+  void checkpoint_if_due();
+  void checkpoint();
+  void measure();
+  void report_failure(const char* event, int code, const std::string& message);
+  [[noreturn]] void die(const std::string& what);
+
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Session> session_;
+  OperationQueue& queue_;
+  StoreThreadOptions options_;
+  StoreCounters counters_;
+
+  struct Control {
+    explicit Control(Database& database);
+    Statement begin_write;
+    Statement begin_read;
+    Statement commit;
+    Statement roll_back;
+    Statement page_count;
+    Statement free_count;
+  };
+  std::unique_ptr<Control> control_;
+  std::int64_t page_bytes_ = 0;
+
+  OperationQueue::Taken taken_;
+  std::deque<OperationPtr> writes_;
+  std::deque<OperationPtr> reads_;
+  std::deque<OperationPtr> retries_;
+  Batch batch_;
+  std::vector<Channel*> touched_;
+  bool stopping_ = false;
+
+  int wal_frames_ = 0;           ///< in the log, by the last commit
+  int checkpointed_frames_ = 0;  ///< of those, in the database file too
+  SteadyTime last_write_;
+  SteadyTime next_checkpoint_;
+  SteadyTime next_report_;
+};
+
+}  // namespace holdfast::storage

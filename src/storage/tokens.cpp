@@ -1,0 +1,87 @@
+#include "storage/tokens.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "storage/session.hpp"
+
+namespace holdfast::storage {
+
+TokenTable::TokenTable(Database& database)
+    : count_(database, "SELECT count(*) FROM temp_keys WHERE user = ?1 AND ttl > ?2"),
+      put_(database, "INSERT INTO temp_keys (token_hash, user, ttl) VALUES (?1, ?2, ?3)"),
+      consume_(database, "DELETE FROM temp_keys WHERE token_hash = ?1 RETURNING ttl"),
+      drop_(database, "DELETE FROM temp_keys WHERE user = ?1"),
+      sweep_(database, "DELETE FROM temp_keys WHERE ttl < ?1") {}
+
+Result<void> TokenTable::put(const identity::TokenStore::Row& row, std::size_t max_outstanding,
+                             WallTime now) {
+  count_.bind(1, std::string_view(row.sub.str())).bind(2, unix_micros(now)).step();
+  const std::int64_t outstanding = count_.integer(0);
+  count_.reset();
+  if (outstanding >= static_cast<std::int64_t>(max_outstanding)) {
+    return holdfast::fail(Errc::too_many_requests, "too many tokens of this user are outstanding");
+  }
+  put_.bind_blob(1, view(row.token_hash))
+      .bind(2, std::string_view(row.sub.str()))
+      .bind(3, unix_micros(row.expires_at))
+      .run();
+  return {};
+}
+
+bool TokenTable::consume(const Digest& token_hash, WallTime now, Seconds drift) {
+  consume_.bind_blob(1, view(token_hash));
+  if (!consume_.step()) return false;
+  const WallTime expires_at = wall_from_micros(consume_.integer(0));
+  consume_.run();
+  return now <= expires_at + drift;
+}
+
+void TokenTable::drop(const UserId& sub) { drop_.bind(1, std::string_view(sub.str())).run(); }
+
+void TokenTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
+
+namespace {
+
+class SqliteTokenStore final : public identity::TokenStore {
+ public:
+  SqliteTokenStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+
+  void put(Row row, std::size_t max_outstanding, WallTime now,
+           Completion<Result<void>> done) override {
+    submit<void>([row = std::move(row), max_outstanding,
+                  now](Session& session) { return session.tokens.put(row, max_outstanding, now); },
+                 std::move(done));
+  }
+  void consume(const Digest& token_hash, WallTime now, Seconds drift,
+               Completion<Result<bool>> done) override {
+    submit<bool>([token_hash, now, drift](
+                     Session& session) { return session.tokens.consume(token_hash, now, drift); },
+                 std::move(done));
+  }
+  void drop(const UserId& sub, Completion<Result<void>> done) override {
+    submit<void>([sub](Session& session) { session.tokens.drop(sub); }, std::move(done));
+  }
+  void sweep(WallTime before, Completion<Result<void>> done) override {
+    submit<void>([before](Session& session) { session.tokens.sweep(before); }, std::move(done));
+  }
+
+ private:
+  template <class T, class Work>
+  void submit(Work work, Completion<Result<T>> done) {
+    queue_.submit(Lane::other, &channel_,
+                  make_operation<T>(OnRollback::fail, std::move(work), std::move(done)));
+  }
+
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<identity::TokenStore> make_token_store(OperationQueue& queue, Channel& channel) {
+  return std::make_unique<SqliteTokenStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

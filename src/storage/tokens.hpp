@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include <holdfast/identity/stores.hpp>
+
+#include "storage/queue.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+class TokenTable {
+ public:
+  explicit TokenTable(Database& database);
+
+  [[nodiscard]] Result<void> put(const identity::TokenStore::Row& row, std::size_t max_outstanding,
+                                 WallTime now);
+  [[nodiscard]] bool consume(const Digest& token_hash, WallTime now, Seconds drift);
+  void drop(const UserId& sub);
+  void sweep(WallTime before);
+
+ private:
+  Statement count_;
+  Statement put_;
+  Statement consume_;
+  Statement drop_;
+  Statement sweep_;
+};
+
+[[nodiscard]] std::unique_ptr<identity::TokenStore> make_token_store(OperationQueue& queue,
+                                                                     Channel& channel);
+
+}  // namespace holdfast::storage

@@ -1,0 +1,186 @@
+#include "storage/users.hpp"
+
+#include <string>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "storage/session.hpp"
+
+#define HOLDFAST_USER_COLUMNS                                                         \
+  "sub, username, status, enabled, password_hash, revision, attributes, created_at, " \
+  "modified_at"
+
+namespace holdfast::storage {
+namespace {
+
+std::string to_json(const std::map<std::string, std::string>& attributes) {
+  return nlohmann::json(attributes).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::map<std::string, std::string> from_json(std::string_view text) {
+  const auto parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::map<std::string, std::string> out;
+  if (!parsed.is_object()) return out;
+  for (const auto& [name, value] : parsed.items()) {
+    if (value.is_string()) out.emplace(name, value.get<std::string>());
+  }
+  return out;
+}
+
+std::unexpected<Error> name_taken() {
+  return holdfast::fail(Errc::already_exists, "the username is taken", "username");
+}
+
+}  // namespace
+
+UserTable::UserTable(Database& database)
+    : database_(database),
+      create_(database,
+              "INSERT INTO users (sub, username, folded_username, status, enabled, password_hash,"
+              " revision, attributes, created_at, modified_at)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING"),
+      find_by_username_(database,
+                        "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE folded_username = ?1"),
+      find_by_sub_(database, "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE sub = ?1"),
+      revision_(database, "SELECT revision FROM users WHERE sub = ?1"),
+      owner_(database, "SELECT sub FROM users WHERE folded_username = ?1"),
+      update_(database,
+              "UPDATE users SET username = ?2, folded_username = ?3, status = ?4, enabled = ?5,"
+              " password_hash = ?6, revision = ?7, attributes = ?8, created_at = ?9,"
+              " modified_at = ?10 WHERE sub = ?1"),
+      remove_(database, "DELETE FROM users WHERE sub = ?1") {}
+
+namespace {
+
+// The same parameters, in the same places, for INSERT and UPDATE.
+void write(Statement& statement, const identity::User& user, std::int64_t revision) {
+  const std::string folded = identity::fold_username(user.username);
+  const std::string attributes = to_json(user.attributes);
+  statement.bind(1, std::string_view(user.sub.str()))
+      .bind(2, std::string_view(user.username))
+      .bind(3, std::string_view(folded))
+      .bind(4, static_cast<std::int64_t>(user.status))
+      .bind(5, static_cast<std::int64_t>(user.enabled))
+      .bind(6, std::string_view(user.password_hash))
+      .bind(7, revision)
+      .bind(8, std::string_view(attributes))
+      .bind(9, unix_micros(user.created_at))
+      .bind(10, unix_micros(user.modified_at))
+      .run();
+}
+
+}  // namespace
+
+Result<void> UserTable::create(const identity::User& user) {
+  write(create_, user, user.revision);
+  if (database_.changes() == 0) return name_taken();
+  return {};
+}
+
+std::optional<identity::User> UserTable::find(Statement& statement, std::string_view key) {
+  statement.bind(1, key);
+  if (!statement.step()) return std::nullopt;
+  identity::User user;
+  user.sub = UserId(statement.string(0));
+  user.username = statement.string(1);
+  user.status = static_cast<identity::UserStatus>(statement.integer(2));
+  user.enabled = statement.integer(3) != 0;
+  user.password_hash = statement.string(4);
+  user.revision = statement.integer(5);
+  user.attributes = from_json(statement.bytes(6));
+  user.created_at = wall_from_micros(statement.integer(7));
+  user.modified_at = wall_from_micros(statement.integer(8));
+  statement.reset();
+  return user;
+}
+
+std::optional<identity::User> UserTable::find_by_username(std::string_view folded) {
+  return find(find_by_username_, folded);
+}
+
+std::optional<identity::User> UserTable::find_by_sub(const UserId& sub) {
+  return find(find_by_sub_, sub.str());
+}
+
+bool UserTable::is_taken(std::string_view folded, const UserId& by_other_than) {
+  owner_.bind(1, folded);
+  const bool out = owner_.step() && owner_.bytes(0) != by_other_than.str();
+  owner_.reset();
+  return out;
+}
+
+Result<void> UserTable::update(const identity::User& user, std::int64_t expected_revision) {
+  revision_.bind(1, std::string_view(user.sub.str()));
+  if (!revision_.step()) return holdfast::fail(Errc::not_found, "the user does not exist");
+  const std::int64_t revision = revision_.integer(0);
+  revision_.reset();
+  if (revision != expected_revision) {
+    return holdfast::fail(Errc::conflict, "the user was changed meanwhile");
+  }
+  if (is_taken(identity::fold_username(user.username), user.sub)) return name_taken();
+  write(update_, user, expected_revision + 1);
+  return {};
+}
+
+void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub.str())).run(); }
+
+namespace {
+
+class SqliteUserStore final : public identity::UserStore {
+ public:
+  SqliteUserStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+
+  void create(identity::User user, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [user = std::move(user)](Session& session) { return session.users.create(user); },
+        std::move(done));
+  }
+  void find_by_username(std::string_view username,
+                        Completion<Result<std::optional<identity::User>>> done) override {
+    submit<std::optional<identity::User>>(
+        OnRollback::retry,
+        [folded = identity::fold_username(username)](Session& session) {
+          return session.users.find_by_username(folded);
+        },
+        std::move(done));
+  }
+  void find_by_sub(const UserId& sub,
+                   Completion<Result<std::optional<identity::User>>> done) override {
+    submit<std::optional<identity::User>>(
+        OnRollback::retry, [sub](Session& session) { return session.users.find_by_sub(sub); },
+        std::move(done));
+  }
+  void update(identity::User user, std::int64_t expected_revision,
+              Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [user = std::move(user), expected_revision](Session& session) {
+          return session.users.update(user, expected_revision);
+        },
+        std::move(done));
+  }
+  void remove(const UserId& sub, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail, [sub](Session& session) { session.users.remove(sub); }, std::move(done));
+  }
+
+ private:
+  template <class T, class Work>
+  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
+    queue_.submit(Lane::other, &channel_,
+                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
+  }
+
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<identity::UserStore> make_user_store(OperationQueue& queue, Channel& channel) {
+  return std::make_unique<SqliteUserStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <holdfast/identity/stores.hpp>
+
+#include "storage/queue.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+class UserTable {
+ public:
+  explicit UserTable(Database& database);
+
+  [[nodiscard]] Result<void> create(const identity::User& user);
+  [[nodiscard]] std::optional<identity::User> find_by_username(std::string_view folded);
+  [[nodiscard]] std::optional<identity::User> find_by_sub(const UserId& sub);
+  [[nodiscard]] Result<void> update(const identity::User& user, std::int64_t expected_revision);
+  void remove(const UserId& sub);
+
+ private:
+  [[nodiscard]] std::optional<identity::User> find(Statement& statement, std::string_view key);
+  [[nodiscard]] bool is_taken(std::string_view folded, const UserId& by_other_than);
+
+  Database& database_;
+  Statement create_;
+  Statement find_by_username_;
+  Statement find_by_sub_;
+  Statement revision_;
+  Statement owner_;
+  Statement update_;
+  Statement remove_;
+};
+
+[[nodiscard]] std::unique_ptr<identity::UserStore> make_user_store(OperationQueue& queue,
+                                                                   Channel& channel);
+
+}  // namespace holdfast::storage
