@@ -52,7 +52,7 @@ Digest hmac_sha256(std::string_view key, std::string_view bytes) {
   if (key.size() > block_size) {
     Digest hashed = sha256(key);
     std::memcpy(inner.data(), hashed.data(), hashed.size());
-    OPENSSL_cleanse(hashed.data(), hashed.size());
+    wipe(hashed);
   } else if (!key.empty()) {
     std::memcpy(inner.data(), key.data(), key.size());
   }
@@ -74,6 +74,8 @@ void wipe(std::string& secret) noexcept {
   OPENSSL_cleanse(secret.data(), secret.size());
   secret.clear();
 }
+
+void wipe(Digest& secret) noexcept { OPENSSL_cleanse(secret.data(), secret.size()); }
 
 void random_bytes(std::span<std::uint8_t> out) {
   require(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);

@@ -18,6 +18,7 @@ using Digest = std::array<std::uint8_t, 32>;
 [[nodiscard]] bool constant_time_equal(std::string_view a, std::string_view b) noexcept;
 /// Overwrites before freeing: for keys and passwords.
 void wipe(std::string& secret) noexcept;
+void wipe(Digest& secret) noexcept;
 
 /// OpenSSL's generator. Aborts the process when it cannot give random bytes. Any thread.
 void random_bytes(std::span<std::uint8_t> out);

@@ -69,10 +69,12 @@ class AccessKeys {
     std::string id;
     std::string secret;  ///< shown once
   };
-  /// A new key. `already_exists` for a name that has one, `invalid_argument` for a bad name or
-  /// policy.
+  /// A new key. `already_exists` for a name that has one, `invalid_argument` for a bad name (1 to
+  /// 64 letters, digits and `+=,.@_-`) or policy (its place in `where`), `limit_exceeded` beyond
+  /// 10 000 keys: these are answered inside the call, all else after the commit.
   virtual void create(std::string name, std::string policy_document,
                       Completion<Result<Created>> done) = 0;
+  /// Refuses the key's signatures from the commit on. `not_found` when there is none.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
 };
 
@@ -80,7 +82,9 @@ struct AccessKeysOptions {
   std::string partition = "aws";
   std::string account = "000000000000";
 };
-/// Loads the keys; `done` runs on the store handle's executor.
+/// Loads the keys; `done` runs on the store handle's executor. A secret that the box does not open,
+/// or a policy that is refused, is an error with the key's id in `where`: no key is left out
+/// silently. `store` and `box` outlive the keys and their last completion.
 void open_access_keys(AccessKeysOptions options, const Clock& clock, AccessKeyStore& store,
                       SecretBox& box, Completion<Result<std::shared_ptr<AccessKeys>>> done);
 

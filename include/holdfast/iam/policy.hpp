@@ -23,7 +23,10 @@ struct PolicyRequest {
 };
 
 /// An IAM policy document: Allow and Deny, Action/NotAction, Resource/NotResource with `*` and `?`,
-/// and conditions. What it does not know is refused when it is parsed. Immutable; any thread.
+/// the variable `${aws:username}`, and conditions on aws:username (String…), aws:SourceIp
+/// (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…). What it does not know is
+/// refused when it is parsed. Immutable; any thread.
+/// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)
 class Policy {
  public:
   virtual ~Policy() = default;

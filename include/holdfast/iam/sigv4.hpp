@@ -39,7 +39,7 @@ struct SignatureError {
 
 struct SigV4Options {
   std::string region = "us-east-1";
-  Seconds window{300};
+  Seconds window{300};  ///< how far a request's date may be off, either way
 };
 
 /// Verifies AWS Signature Version 4, in headers and presigned
@@ -63,15 +63,17 @@ struct Credentials {
   std::string session_token;  ///< may be empty
 };
 
-/// Signs a request in its headers: answers those to add (`X-Amz-Date`, `Authorization`, …).
-/// `headers` are all that are to be signed, `host` among them.
+/// Signs a request in its headers: answers those to add (`X-Amz-Date`, `X-Amz-Security-Token` where
+/// there is one, `Authorization`). `headers` are all others that are to be signed, `host` among
+/// them. Any thread.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> sign(const SignedRequest& request,
                                                                     const Credentials& credentials,
                                                                     std::string_view region,
                                                                     std::string_view service,
                                                                     WallTime now);
 
-/// The canonical request, for tests and for explaining a mismatch to an operator.
+/// The canonical request, for tests and for explaining a mismatch to an operator. The names are
+/// lower case, in the order of SignedHeaders.
 [[nodiscard]] std::string canonical_request(const SignedRequest& request,
                                             const std::vector<std::string>& signed_headers,
                                             std::string_view payload_hash);

@@ -1,0 +1,297 @@
+#include "iam/claim.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+
+#include "iam/canonical.hpp"
+
+namespace holdfast::iam {
+namespace {
+
+using Checked = std::expected<void, SignatureError>;
+
+constexpr std::size_t kSignedHeadersMax = 100;
+constexpr std::int64_t kExpiresMax = 604'800;
+
+// The parameters of a presigned request, in the order in which missing ones are told.
+enum Parameter : std::uint8_t { algorithm, credential, signature, date, signed_headers, expires };
+constexpr std::array<std::string_view, 6> kParameters = {"X-Amz-Algorithm",     "X-Amz-Credential",
+                                                         kSignatureParameter,   "X-Amz-Date",
+                                                         "X-Amz-SignedHeaders", "X-Amz-Expires"};
+constexpr std::string_view kTokenParameter = "X-Amz-Security-Token";
+
+}  // namespace
+
+struct Claim::QueryAuth {
+  std::array<std::optional<std::string>, kParameters.size()> values;
+  bool any = false;
+  bool duplicate = false;
+  bool session_token = false;
+
+  static QueryAuth find(std::string_view query);
+};
+
+namespace {
+
+std::unexpected<SignatureError> incomplete(std::string message) {
+  return refuse(SignatureErrc::incomplete_signature, std::move(message));
+}
+
+struct HeaderLookup {
+  std::string_view value;
+  std::size_t count = 0;
+};
+
+HeaderLookup find_header(std::span<const Header> headers, std::string_view name) {
+  HeaderLookup out;
+  for (const auto& [header_name, value] : headers) {
+    if (equal_ignoring_case(header_name, name) && out.count++ == 0) out.value = value;
+  }
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+// The header may hold a token of another scheme: only its hash is repeated.
+std::string hashed(std::string_view authorization) {
+  return base64_encode(view(sha256(authorization)));
+}
+
+struct AuthorizationParts {
+  std::string_view algorithm;
+  std::string_view credential;
+  std::string_view signature;
+  std::string_view signed_headers;
+};
+
+std::expected<AuthorizationParts, SignatureError> split_authorization(
+    std::string_view authorization) {
+  AuthorizationParts parts;
+  std::string_view rest = trim(authorization);
+  const std::size_t space = std::min(rest.find_first_of(" \t"), rest.size());
+  parts.algorithm = rest.substr(0, space);
+  rest.remove_prefix(space);
+  while (!(rest = trim(rest)).empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const std::string_view pair = trim(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string_view::npos) {
+      return incomplete(
+          "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with "
+          "SHA-256 and encoded with Base64): '" +
+          hashed(authorization) + "'.");
+    }
+    const std::string_view name = pair.substr(0, equals);
+    std::string_view* const slot = name == "Credential"      ? &parts.credential
+                                   : name == "Signature"     ? &parts.signature
+                                   : name == "SignedHeaders" ? &parts.signed_headers
+                                                             : nullptr;
+    if (slot == nullptr) continue;
+    if (!slot->empty()) {
+      return incomplete(
+          "Authorization header has a parameter twice. (Hashed with SHA-256 and "
+          "encoded with Base64) Authorization=" +
+          hashed(authorization));
+    }
+    *slot = pair.substr(equals + 1);
+  }
+  return parts;
+}
+
+bool is_token_character(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("!#$%&'*+-.^_`|~").contains(c);
+}
+
+}  // namespace
+
+Claim::QueryAuth Claim::QueryAuth::find(std::string_view query) {
+  QueryAuth out;
+  // All of the names begin so, and a plain request's query need not be taken apart; `%` may hide
+  // one.
+  if (!query.contains("X-Amz-") && !query.contains('%')) return out;
+  for (std::size_t begin = 0; begin <= query.size();) {
+    const std::size_t end = std::min(query.find('&', begin), query.size());
+    const std::string_view piece = query.substr(begin, end - begin);
+    begin = end + 1;
+    const std::size_t equals = std::min(piece.find('='), piece.size());
+    const std::optional<std::string> name = percent_decode(piece.substr(0, equals));
+    if (!name) continue;
+    if (*name == kTokenParameter) out.session_token = true;
+    const auto known = std::ranges::find(kParameters, *name);
+    if (known == kParameters.end()) continue;
+    auto& slot = out.values.at(static_cast<std::size_t>(known - kParameters.begin()));
+    out.any = true;
+    out.duplicate = out.duplicate || slot.has_value();
+    const std::string_view raw = equals < piece.size() ? piece.substr(equals + 1) : "";
+    // A broken escape leaves it empty, which is as good as missing.
+    slot = percent_decode(raw).value_or("");
+  }
+  return out;
+}
+
+Checked Claim::read(const SignedRequest& request, std::string_view query) {
+  const HeaderLookup authorization = find_header(request.headers, "authorization");
+  const QueryAuth in_query = QueryAuth::find(query);
+  session_token =
+      in_query.session_token || find_header(request.headers, "x-amz-security-token").count > 0;
+  presigned = in_query.any;
+  if (authorization.count == 0 && !in_query.any) {
+    return refuse(SignatureErrc::missing_authentication_token, "Missing Authentication Token");
+  }
+  if (authorization.count > 0 && in_query.any) {
+    return incomplete(
+        "A request carries its signature in the Authorization header or in the query, not in "
+        "both.");
+  }
+  if (authorization.count > 1) return incomplete("Authorization header occurs more than once.");
+  if (authorization.count == 1) return read_header(request, authorization.value);
+
+  return read_query(in_query);
+}
+
+Checked Claim::read_query(const QueryAuth& in_query) {
+  if (in_query.duplicate) {
+    return incomplete("An AWS query-string parameter occurs more than once.");
+  }
+  std::string missing;
+  for (std::size_t i = 0; i < kParameters.size(); ++i) {
+    if (in_query.values.at(i).value_or("").empty()) {
+      missing += "AWS query-string parameters must include '";
+      missing += kParameters.at(i);
+      missing += "'. ";
+    }
+  }
+  if (!missing.empty()) return incomplete(missing + "Re-examine the query-string parameters.");
+  const auto value = [&](Parameter which) -> const std::string& {
+    return *in_query.values.at(which);
+  };
+  if (value(Parameter::algorithm) != kAlgorithm) {
+    return incomplete("X-Amz-Algorithm must be 'AWS4-HMAC-SHA256'; no other is supported.");
+  }
+  signature = value(Parameter::signature);
+  if (auto ok = read_date(value(Parameter::date), false); !ok) return ok;
+  if (auto ok = read_credential(value(Parameter::credential)); !ok) return ok;
+  if (auto ok = read_expires(value(Parameter::expires)); !ok) return ok;
+  return read_signed_headers(value(Parameter::signed_headers));
+}
+
+Checked Claim::read_header(const SignedRequest& request, std::string_view authorization) {
+  const auto parts = split_authorization(authorization);
+  if (!parts) return std::unexpected(parts.error());
+  const HeaderLookup amz_date = find_header(request.headers, "x-amz-date");
+  const HeaderLookup http_date = find_header(request.headers, "date");
+
+  std::string missing;
+  const auto require = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) return;
+    missing += "Authorization header requires '";
+    missing += name;
+    missing += "' parameter. ";
+  };
+  require("Credential", parts->credential);
+  require("Signature", parts->signature);
+  require("SignedHeaders", parts->signed_headers);
+  if (amz_date.count == 0 && http_date.count == 0) {
+    missing +=
+        "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ";
+  }
+  if (!missing.empty()) {
+    return incomplete(missing + "(Hashed with SHA-256 and encoded with Base64) Authorization=" +
+                      hashed(authorization));
+  }
+  if (parts->algorithm != kAlgorithm) {
+    return incomplete(
+        "Authorization header requires the algorithm 'AWS4-HMAC-SHA256'; no other is supported. "
+        "(Hashed with SHA-256 and encoded with Base64) Authorization=" +
+        hashed(authorization));
+  }
+  const bool amz = amz_date.count > 0;
+  if ((amz ? amz_date : http_date).count > 1) return incomplete("The date occurs more than once.");
+  signature = parts->signature;
+  if (auto ok = read_date(trim(amz ? amz_date.value : http_date.value), !amz); !ok) return ok;
+  if (auto ok = read_credential(parts->credential); !ok) return ok;
+  return read_signed_headers(parts->signed_headers);
+}
+
+Checked Claim::read_date(std::string_view text, bool http_date_allowed) {
+  std::optional<WallTime> parsed = parse_iso8601_basic(text);
+  if (parsed) {
+    date = text;
+  } else if (http_date_allowed && (parsed = parse_http_date(text))) {
+    date = format_iso8601_basic(*parsed);
+  } else {
+    return incomplete("Date must be in ISO-8601 'basic format', such as 20150830T123600Z.");
+  }
+  time = *parsed;
+  return {};
+}
+
+Checked Claim::read_credential(std::string_view text) {
+  if (std::ranges::count(text, '/') != 4) {
+    return incomplete(
+        "Credential must have exactly 5 slash-delimited elements: "
+        "keyid/date/region/service/term.");
+  }
+  for (std::string* part : {&key_id, &day, &region, &service, &terminator}) {
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    *part = text.substr(0, slash);
+    text.remove_prefix(std::min(slash + 1, text.size()));
+  }
+  return {};
+}
+
+Checked Claim::read_expires(std::string_view text) {
+  std::int64_t seconds = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, seconds);
+  if (error == std::errc::invalid_argument || rest != end) {
+    return incomplete("X-Amz-Expires should be a number of seconds.");
+  }
+  if (error != std::errc() || seconds < 1 || seconds > kExpiresMax) {
+    return incomplete("X-Amz-Expires must be from 1 second to a week (604800 seconds).");
+  }
+  expires = Seconds(seconds);
+  return {};
+}
+
+Checked Claim::read_signed_headers(std::string_view text) {
+  signed_headers.clear();
+  append_lower_case(signed_headers, text);
+  header_list.clear();
+  const std::string_view all = signed_headers;
+  for (std::size_t begin = 0; begin <= all.size();) {
+    const std::size_t end = std::min(all.find(';', begin), all.size());
+    const std::string_view name = all.substr(begin, end - begin);
+    begin = end + 1;
+    const bool good = !name.empty() && std::ranges::all_of(name, is_token_character);
+    if (!good || header_list.size() >= kSignedHeadersMax) {
+      return incomplete("SignedHeaders must be up to 100 header names with semicolons between.");
+    }
+    if (std::ranges::find(header_list, name) != header_list.end()) {
+      return refuse(SignatureErrc::invalid_signature, "SignedHeaders names a header twice.");
+    }
+    header_list.push_back(name);
+  }
+  return {};
+}
+
+void Claim::append_scope(std::string& out) const {
+  for (const std::string* part : {&day, &region, &service}) {
+    out += *part;
+    out += '/';
+  }
+  out += terminator;
+}
+
+}  // namespace holdfast::iam

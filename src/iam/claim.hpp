@@ -1,0 +1,57 @@
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/iam/sigv4.hpp>
+
+namespace holdfast::iam {
+
+/// What a request says about its own signature: well-formed, and not yet believed. The verifier
+/// keeps one and fills it again, so that its strings keep their memory.
+struct Claim {
+  Claim() = default;
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+  bool presigned = false;
+  bool session_token = false;
+  std::string key_id;
+  std::string day;
+  std::string region;
+  std::string service;
+  std::string terminator;
+  std::string signature;
+  std::string signed_headers;                 ///< lower case, with semicolons
+  std::vector<std::string_view> header_list;  ///< views into `signed_headers`
+  std::string date;                           ///< ISO 8601 basic
+  WallTime time;
+  Seconds expires{0};  ///< presigned only
+
+  /// Reads the Authorization header, or the query of a presigned request. The first fault of the
+  /// documented order is the answer, all missing parts at once.
+  [[nodiscard]] std::expected<void, SignatureError> read(const SignedRequest& request,
+                                                         std::string_view query);
+  /// `day/region/service/terminator`.
+  void append_scope(std::string& out) const;
+
+ private:
+  struct QueryAuth;
+  std::expected<void, SignatureError> read_query(const QueryAuth& in_query);
+  std::expected<void, SignatureError> read_header(const SignedRequest& request,
+                                                  std::string_view authorization);
+  std::expected<void, SignatureError> read_date(std::string_view text, bool http_date_allowed);
+  std::expected<void, SignatureError> read_credential(std::string_view text);
+  std::expected<void, SignatureError> read_expires(std::string_view text);
+  std::expected<void, SignatureError> read_signed_headers(std::string_view text);
+};
+
+[[nodiscard]] inline std::unexpected<SignatureError> refuse(SignatureErrc code,
+                                                            std::string message) {
+  return std::unexpected(SignatureError{code, std::move(message)});
+}
+
+}  // namespace holdfast::iam

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/iam/policy.hpp>
+
+namespace holdfast::iam {
+
+/// One key of one operator of a statement's Condition: whether the request fulfils it.
+using Condition = std::move_only_function<bool(const PolicyRequest&) const>;
+
+/// `invalid_argument` for an operator, a key or a pair of both that is not known, and for values
+/// that are not of the operator's kind.
+[[nodiscard]] Result<Condition> parse_condition(const std::string& operator_name,
+                                                const std::string& key, const Json& values,
+                                                const std::string& place);
+
+}  // namespace holdfast::iam

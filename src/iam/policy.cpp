@@ -1,0 +1,199 @@
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/iam/policy.hpp>
+
+#include "iam/condition.hpp"
+#include "iam/pattern.hpp"
+
+namespace holdfast::iam {
+namespace {
+
+constexpr std::size_t kDocumentBytesMax = 20 << 10;
+constexpr std::string_view kVersion = "2012-10-17";
+constexpr Pattern::Syntax kActionSyntax{.wildcards = true, .ignore_case = true};
+constexpr Pattern::Syntax kResourceSyntax{.wildcards = true, .ignore_case = false};
+
+// `Action` or `NotAction`, `Resource` or `NotResource`.
+struct Selector {
+  bool negated = false;
+  std::vector<Pattern> patterns;
+
+  bool selects(std::string_view text, std::string_view username) const {
+    const bool any = std::ranges::any_of(
+        patterns, [&](const Pattern& pattern) { return pattern.matches(text, username); });
+    return any != negated;
+  }
+};
+
+struct Statement {
+  bool allow = false;
+  Selector actions;
+  Selector resources;
+  std::vector<Condition> conditions;
+
+  bool applies(const PolicyRequest& request) const {
+    return actions.selects(request.action, request.username) &&
+           resources.selects(request.resource, request.username) &&
+           std::ranges::all_of(conditions,
+                               [&](const Condition& condition) { return condition(request); });
+  }
+};
+
+class ParsedPolicy final : public Policy {
+ public:
+  ParsedPolicy(std::string document, std::vector<Statement> statements)
+      : document_(std::move(document)), statements_(std::move(statements)) {}
+
+  Decision evaluate(const PolicyRequest& request) const override {
+    Decision decision = Decision::implicit_deny;
+    for (const Statement& statement : statements_) {
+      if (!statement.applies(request)) continue;
+      if (!statement.allow) return Decision::explicit_deny;
+      decision = Decision::allow;
+    }
+    return decision;
+  }
+  const std::string& document() const override { return document_; }
+
+ private:
+  std::string document_;
+  std::vector<Statement> statements_;
+};
+
+std::unexpected<Error> refuse(std::string message, std::string place) {
+  return fail(Errc::invalid_argument, std::move(message), std::move(place));
+}
+
+Result<Pattern> parse_action(const std::string& text, const std::string& place) {
+  const std::size_t colon = text.find(':');
+  const bool names_service = colon != std::string::npos && colon > 0 && colon + 1 < text.size();
+  if (text != "*" && !names_service) {
+    return refuse("must be '*' or service:action, such as execute-api:Invoke", place);
+  }
+  return Pattern::parse(text, kActionSyntax, place);
+}
+
+Result<Pattern> parse_resource(const std::string& text, const std::string& place) {
+  if (text != "*" && !text.starts_with("arn:")) return refuse("must be '*' or an ARN", place);
+  return Pattern::parse(text, kResourceSyntax, place);
+}
+
+using ParsePattern = Result<Pattern> (*)(const std::string& text, const std::string& place);
+
+Result<std::vector<Pattern>> parse_patterns(const Json& value, const std::string& place,
+                                            ParsePattern parse) {
+  const bool list = value.is_array();
+  if (list && value.empty()) return refuse("must not be empty", place);
+  std::vector<Pattern> patterns;
+  for (std::size_t i = 0; i < (list ? value.size() : 1); ++i) {
+    const Json& element = list ? value[i] : value;
+    const std::string at = list ? place + '[' + std::to_string(i) + ']' : place;
+    if (!element.is_string()) return refuse("must be a string or an array of strings", at);
+    auto pattern = parse(element.get_ref<const std::string&>(), at);
+    if (!pattern) return std::unexpected(pattern.error());
+    patterns.push_back(std::move(*pattern));
+  }
+  return patterns;
+}
+
+Result<Selector> parse_selector(const Json& statement, const std::string& name,
+                                const std::string& place, ParsePattern parse) {
+  const std::string not_name = "Not" + name;
+  if (statement.contains(name) == statement.contains(not_name)) {
+    return refuse("needs either " + name + " or " + not_name, place);
+  }
+  Selector selector;
+  selector.negated = statement.contains(not_name);
+  const std::string& used = selector.negated ? not_name : name;
+  auto patterns = parse_patterns(statement.at(used), place + '.' + used, parse);
+  if (!patterns) return std::unexpected(patterns.error());
+  selector.patterns = std::move(*patterns);
+  return selector;
+}
+
+Result<std::vector<Condition>> parse_conditions(const Json& value, const std::string& place) {
+  if (!value.is_object()) return refuse("must be an object", place);
+  std::vector<Condition> conditions;
+  for (const auto& [operator_name, keys] : value.items()) {
+    const std::string at = place + '.' + operator_name;
+    if (!keys.is_object() || keys.empty()) {
+      return refuse("must be an object of condition keys", at);
+    }
+    for (const auto& [key, values] : keys.items()) {
+      auto condition = parse_condition(operator_name, key, values, at + '.' + key);
+      if (!condition) return std::unexpected(condition.error());
+      conditions.push_back(std::move(*condition));
+    }
+  }
+  return conditions;
+}
+
+Result<void> check_members(const Json& object, const std::string& place,
+                           std::span<const std::string_view> known) {
+  for (const auto& [name, value] : object.items()) {
+    if (std::ranges::find(known, name) == known.end()) {
+      return refuse("unknown element", place.empty() ? name : place + '.' + name);
+    }
+    const bool text = name == "Sid" || name == "Id" || name == "Version" || name == "Effect";
+    if (text && !value.is_string()) {
+      return refuse("must be a string", place.empty() ? name : place + '.' + name);
+    }
+  }
+  return {};
+}
+
+Result<Statement> parse_statement(const Json& value, const std::string& place) {
+  constexpr std::array<std::string_view, 7> known = {
+      "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"};
+  if (!value.is_object()) return refuse("must be an object", place);
+  if (auto ok = check_members(value, place, known); !ok) return std::unexpected(ok.error());
+  Statement statement;
+  const std::string effect = value.value("Effect", "");
+  if (effect != "Allow" && effect != "Deny") {
+    return refuse("must be Allow or Deny", place + ".Effect");
+  }
+  statement.allow = effect == "Allow";
+  auto actions = parse_selector(value, "Action", place, parse_action);
+  if (!actions) return std::unexpected(actions.error());
+  statement.actions = std::move(*actions);
+  auto resources = parse_selector(value, "Resource", place, parse_resource);
+  if (!resources) return std::unexpected(resources.error());
+  statement.resources = std::move(*resources);
+  if (value.contains("Condition")) {
+    auto conditions = parse_conditions(value.at("Condition"), place + ".Condition");
+    if (!conditions) return std::unexpected(conditions.error());
+    statement.conditions = std::move(*conditions);
+  }
+  return statement;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document) {
+  constexpr std::array<std::string_view, 3> known = {"Version", "Id", "Statement"};
+  JsonLimits limits;
+  limits.bytes = kDocumentBytesMax;
+  auto json = parse_json(document, limits);
+  if (!json) return refuse(json.error().message, json.error().where);
+  if (!json->is_object()) return refuse("must be an object", "");
+  if (auto ok = check_members(*json, "", known); !ok) return std::unexpected(ok.error());
+  if (json->value("Version", "") != kVersion) return refuse("must be 2012-10-17", "Version");
+  if (!json->contains("Statement")) return refuse("missing", "Statement");
+
+  const Json& value = json->at("Statement");
+  const bool list = value.is_array();
+  if (list && value.empty()) return refuse("must not be empty", "Statement");
+  std::vector<Statement> statements;
+  for (std::size_t i = 0; i < (list ? value.size() : 1); ++i) {
+    const std::string place = list ? "Statement[" + std::to_string(i) + ']' : "Statement";
+    auto statement = parse_statement(list ? value[i] : value, place);
+    if (!statement) return std::unexpected(statement.error());
+    statements.push_back(std::move(*statement));
+  }
+  return std::make_shared<const ParsedPolicy>(std::string(document), std::move(statements));
+}
+
+}  // namespace holdfast::iam

@@ -1,0 +1,38 @@
+#include "iam/signing_key_cache.hpp"
+
+#include <functional>
+
+#include "iam/canonical.hpp"
+
+namespace holdfast::iam {
+namespace {
+
+bool same_object(const std::weak_ptr<const AccessKey>& a, const AccessKeyPtr& b) noexcept {
+  return !a.owner_before(b) && !b.owner_before(a);
+}
+
+}  // namespace
+
+SigningKeyCache::~SigningKeyCache() {
+  for (Entry& entry : entries_) wipe(entry.signing_key);
+}
+
+const Digest& SigningKeyCache::get(const AccessKeyPtr& key, std::string_view day,
+                                   std::string_view region, std::string_view service) {
+  scope_.assign(day);
+  scope_ += '/';
+  scope_ += region;
+  scope_ += '/';
+  scope_ += service;
+  const std::size_t hash =
+      std::hash<std::string_view>{}(scope_) ^ std::hash<std::string>{}(key->id);
+  Entry& entry = entries_[hash % kEntries];
+  if (!same_object(entry.key, key) || entry.scope != scope_) {
+    entry.signing_key = derive_signing_key(key->secret, day, region, service);
+    entry.key = key;
+    entry.scope = scope_;
+  }
+  return entry.signing_key;
+}
+
+}  // namespace holdfast::iam

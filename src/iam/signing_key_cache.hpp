@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/iam/access_keys.hpp>
+
+namespace holdfast::iam {
+
+/// Derived keys by access key, day, region and service: four HMACs saved for each request. Bounded:
+/// a newcomer takes the place of whoever had it. One thread.
+class SigningKeyCache {
+ public:
+  ~SigningKeyCache();
+  SigningKeyCache() = default;
+  SigningKeyCache(const SigningKeyCache&) = delete;
+  SigningKeyCache& operator=(const SigningKeyCache&) = delete;
+
+  /// Good until the next call.
+  [[nodiscard]] const Digest& get(const AccessKeyPtr& key, std::string_view day,
+                                  std::string_view region, std::string_view service);
+
+ private:
+  struct Entry {
+    // The object, not the id: a key made anew under an old id has another secret.
+    std::weak_ptr<const AccessKey> key;
+    std::string scope;
+    Digest signing_key{};
+  };
+  static constexpr std::size_t kEntries = 1024;
+
+  std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
+  std::string scope_;
+};
+
+}  // namespace holdfast::iam
