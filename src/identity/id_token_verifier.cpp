@@ -9,6 +9,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/identity/id_token.hpp>
 
+#include "identity/claims.hpp"
 #include "identity/rsa.hpp"
 
 namespace holdfast::identity {
@@ -17,29 +18,12 @@ namespace {
 constexpr std::size_t kTokenLimitBytes = 16 * 1024;
 constexpr JsonLimits kTokenJson{.depth = 16, .bytes = kTokenLimitBytes};
 constexpr JsonLimits kJwksJson{.depth = 16, .bytes = 256 * 1024};
-constexpr std::int64_t kLastSecond = 253'402'300'799;  // the end of the year 9999
 
 using Keys = std::map<std::string, RsaPublicKey, std::less<>>;
 
 // `where` names the check for logs; the message says no more than a client may hear.
 std::unexpected<Error> refuse(const char* check) {
   return fail(Errc::unauthenticated, "Unauthorized", check);
-}
-
-const std::string* text_member(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found == object.end() ? nullptr : found->get_ptr<const Json::string_t*>();
-}
-
-// RFC 7519 allows fractions of seconds; our own tokens have none, and a number that does not fit
-// must not be made to.
-std::optional<std::int64_t> time_member(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_number_integer()) return std::nullopt;
-  if (found->is_number_unsigned() && found->get<std::uint64_t>() > kLastSecond) return std::nullopt;
-  const auto value = found->get<std::int64_t>();
-  if (value < 0) return std::nullopt;
-  return value;
 }
 
 Result<void> read_key(const Json& jwk, Keys& keys) {
@@ -152,22 +136,22 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
     if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse("sub");
     const std::string* const username = text_member(claims, "cognito:username");
     if (username == nullptr || username->empty()) return refuse("cognito:username");
-    const std::optional<std::int64_t> issued_at = time_member(claims, "iat");
+    const std::optional<WallTime> issued_at = time_member(claims, "iat");
     if (!issued_at) return refuse("iat");
-    const std::optional<std::int64_t> expires_at = time_member(claims, "exp");
+    const std::optional<WallTime> expires_at = time_member(claims, "exp");
     if (!expires_at) return refuse("exp");
     const WallTime now = clock_.wall_now();
     if (claims.contains("nbf")) {
-      const std::optional<std::int64_t> not_before = time_member(claims, "nbf");
-      if (!not_before || now < WallTime(Seconds(*not_before))) return refuse("nbf");
+      const std::optional<WallTime> not_before = time_member(claims, "nbf");
+      if (!not_before || now < *not_before) return refuse("nbf");
     }
-    if (now >= WallTime(Seconds(*expires_at))) {
+    if (now >= *expires_at) {
       return fail(Errc::expired, "The incoming token has expired", "exp");
     }
     return IdTokenClaims{.sub = UserId(*sub),
                          .username = *username,
-                         .issued_at = WallTime(Seconds(*issued_at)),
-                         .expires_at = WallTime(Seconds(*expires_at))};
+                         .issued_at = *issued_at,
+                         .expires_at = *expires_at};
   }
 
   IdTokenVerifierOptions options_;

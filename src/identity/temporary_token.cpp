@@ -7,12 +7,13 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 
+#include "identity/claims.hpp"
+
 namespace holdfast::identity {
 namespace {
 
 constexpr std::string_view kSealingContext = "temporary token";
 constexpr std::size_t kTokenLimitBytes = 4096;
-constexpr std::int64_t kLastSecond = 253'402'300'799;  // the end of the year 9999
 
 std::unexpected<Error> refuse() { return fail(Errc::unauthenticated, "Unauthorized"); }
 
@@ -35,25 +36,16 @@ std::string write_claims(const Claims& claims, const std::string& service_name) 
 std::optional<Claims> read_claims(std::string_view text, const std::string& service_name) {
   const Result<Json> parsed = parse_json(text, {.depth = 2, .bytes = kTokenLimitBytes});
   if (!parsed || !parsed->is_object()) return std::nullopt;
-  const auto string = [&](const char* name) -> const std::string* {
-    const auto found = parsed->find(name);
-    return found == parsed->end() ? nullptr : found->get_ptr<const Json::string_t*>();
+  const auto is_service = [&](const char* name) {
+    const std::string* const value = text_member(*parsed, name);
+    return value != nullptr && *value == service_name;
   };
-  const std::string* const issuer = string("iss");
-  const std::string* const audience = string("aud");
-  const std::string* const sub = string("sub");
-  const std::string* const username = string("cognito:username");
-  const auto expiry = parsed->find("exp");
-  if (issuer == nullptr || *issuer != service_name || audience == nullptr ||
-      *audience != service_name || sub == nullptr || sub->empty() || username == nullptr ||
-      expiry == parsed->end() || !expiry->is_number_unsigned()) {
-    return std::nullopt;
-  }
-  const auto seconds = expiry->get<std::uint64_t>();
-  if (seconds > kLastSecond) return std::nullopt;
-  return Claims{.sub = UserId(*sub),
-                .username = *username,
-                .expires_at = WallTime(Seconds(static_cast<std::int64_t>(seconds)))};
+  if (!is_service("iss") || !is_service("aud")) return std::nullopt;
+  const std::string* const sub = text_member(*parsed, "sub");
+  const std::string* const username = text_member(*parsed, "cognito:username");
+  const std::optional<WallTime> expires_at = time_member(*parsed, "exp");
+  if (sub == nullptr || sub->empty() || username == nullptr || !expires_at) return std::nullopt;
+  return Claims{.sub = UserId(*sub), .username = *username, .expires_at = *expires_at};
 }
 
 /// What both sides hold, and what their operations in flight keep alive.

@@ -1,0 +1,146 @@
+#include "identity/pool_rules.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace holdfast::identity {
+namespace {
+
+const UserPoolOptions& options() {
+  static const UserPoolOptions instance{
+      .pool_id = "us-east-1_abcdefghi", .client_id = "client1", .issuer = {}};
+  return instance;
+}
+std::string message(const PoolResult<void>& result) {
+  return result ? "ok" : result.error().message;
+}
+std::string repeat(const std::string& text, int times) {
+  std::string out;
+  for (int i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+TEST(PoolRules, KnowTheOnePool) {
+  EXPECT_TRUE(check_pool("us-east-1_abcdefghi", options()));
+  EXPECT_EQ(message(check_pool("us-east-1_other", options())),
+            "User pool us-east-1_other does not exist.");
+  EXPECT_EQ(check_pool("us-east-1_other", options()).error().code, PoolErrc::resource_not_found);
+  for (const char* id : {"x", "us east_1", "_x", "x_", "us-east-1_abc-def", "us-east-1_äbc"}) {
+    const auto checked = check_pool(id, options());
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().code, PoolErrc::invalid_parameter);
+    EXPECT_EQ(checked.error().message,
+              std::string("1 validation error detected: Value '") + id +
+                  "' at 'userPoolId' failed to satisfy constraint: Member must satisfy regular "
+                  R"(expression pattern: [\w-]+_[0-9a-zA-Z]+)");
+  }
+  EXPECT_TRUE(message(check_pool("", options())).ends_with("greater than or equal to 1"));
+  EXPECT_TRUE(message(check_pool(std::string(56, 'x'), options()))
+                  .ends_with("Member must have length less than or equal to 55"));
+}
+
+TEST(PoolRules, KnowTheOneClient) {
+  EXPECT_TRUE(check_client("client1", options()));
+  EXPECT_EQ(message(check_client("client2", options())),
+            "User pool client client2 does not exist.");
+  EXPECT_EQ(check_client("client2", options()).error().code, PoolErrc::resource_not_found);
+  EXPECT_EQ(check_client("client 2", options()).error().code, PoolErrc::invalid_parameter);
+  EXPECT_EQ(check_client("", options()).error().code, PoolErrc::invalid_parameter);
+  EXPECT_EQ(check_client(std::string(129, 'x'), options()).error().code,
+            PoolErrc::invalid_parameter);
+}
+
+TEST(PoolRules, AllowUsernamesOfEveryScriptWithoutSpaces) {
+  for (const std::string& name :
+       {std::string("testUser"), std::string("a"), std::string("a.b@example.com"),
+        std::string("Ünï-日本語_ñ"), std::string("🙂"), std::string("a'b\"c\\d"), repeat("ä", 128),
+        repeat("🙂", 128)}) {
+    EXPECT_TRUE(is_username(name)) << name;
+    EXPECT_TRUE(check_username(name)) << name;
+  }
+  for (const std::string& name :
+       {std::string(), std::string(" "), std::string("a b"), std::string("a\tb"),
+        std::string("a\n"), std::string("a\0b", 3), std::string("a\u00a0b"),
+        std::string("a\u200bb"), std::string("a\u202eb"), std::string("a\u3000b"),
+        std::string("\ufeffa"), std::string("\ue000"), std::string("\uffff"), std::string("\ufdd0"),
+        std::string("\x7f"), std::string("\xff"), repeat("a", 129), repeat("ä", 129)}) {
+    EXPECT_FALSE(is_username(name)) << testing::PrintToString(name);
+    const auto checked = check_username(name);
+    ASSERT_FALSE(checked) << testing::PrintToString(name);
+    EXPECT_EQ(checked.error().code, PoolErrc::invalid_parameter);
+  }
+  EXPECT_EQ(message(check_username("a b")),
+            "1 validation error detected: Value 'a b' at 'username' failed to satisfy constraint: "
+            R"(Member must satisfy regular expression pattern: [\p{L}\p{M}\p{S}\p{N}\p{P}]+)");
+  EXPECT_LT(message(check_username(std::string(1 << 20, 'a'))).size(), 300U);
+  EXPECT_LT(message(check_username(repeat("\xff", 1000))).size(), 300U);
+}
+
+TEST(PoolRules, DemandEightCharactersAndNoClassesUnlessConfigured) {
+  for (const std::string& password :
+       {std::string("aaaaaaaa"), std::string("12345678"), std::string("пароль12"),
+        std::string("🔑🔑🔑🔑🔑🔑🔑🔑"), std::string("two words"), std::string(256, 'x'),
+        repeat("ä", 256), std::string(64, 'y')}) {
+    EXPECT_EQ(message(check_password(password, options())), "ok") << password;
+  }
+  const auto refused = [&](const std::string& password) {
+    const auto checked = check_password(password, options());
+    EXPECT_EQ(checked.error().code, PoolErrc::invalid_password);
+    return checked.error().message;
+  };
+  EXPECT_EQ(refused(""), "Password did not conform with policy: Password not long enough");
+  EXPECT_EQ(refused("1234567"), "Password did not conform with policy: Password not long enough");
+  EXPECT_EQ(refused("🔑🔑🔑🔑🔑🔑🔑"),
+            "Password did not conform with policy: Password not long enough");
+  EXPECT_EQ(refused(std::string(257, 'x')),
+            "Password did not conform with policy: Password too long");
+  for (const char* password : {" 12345678", "12345678 ", "12345678\n", "\t12345678"}) {
+    EXPECT_NE(refused(password).find("regular expression"), std::string::npos);
+  }
+}
+
+TEST(PoolRules, DemandTheCharactersThatAreConfigured) {
+  UserPoolOptions strict = options();
+  strict.password_require_lowercase = true;
+  strict.password_require_uppercase = true;
+  strict.password_require_numbers = true;
+  strict.password_require_symbols = true;
+  const std::string prefix = "Password did not conform with policy: Password must have ";
+  EXPECT_EQ(message(check_password("abcd123!", strict)), prefix + "uppercase characters");
+  EXPECT_EQ(message(check_password("ABCD123!", strict)), prefix + "lowercase characters");
+  EXPECT_EQ(message(check_password("ABCDefg!", strict)), prefix + "numeric characters");
+  EXPECT_EQ(message(check_password("ABCDe123", strict)), prefix + "symbol characters");
+  for (const char symbol : std::string("^$*.[]{}()?-\"!@#%&/\\,><':;|_~`+=")) {
+    EXPECT_EQ(message(check_password(std::string("ABCDe12") + symbol, strict)), "ok") << symbol;
+  }
+}
+
+TEST(PoolRules, AllowStandardAndCustomAttributesOfBoundedSize) {
+  EXPECT_TRUE(check_attributes({{"email", "a@b"}, {"custom:team", "x"}, {"name", "Ä"}}));
+  for (const char* name : {"iss", "exp", "token_use", "cognito:username", "cognito:groups", "Email",
+                           "custom:", "custom:a b", ""}) {
+    const auto checked = check_attributes({{name, "x"}});
+    ASSERT_FALSE(checked) << name;
+    EXPECT_EQ(checked.error().code, PoolErrc::invalid_parameter);
+    EXPECT_EQ(checked.error().message, std::string("Attributes did not conform to the schema: ") +
+                                           name + ": Attribute does not exist in the schema.");
+  }
+  EXPECT_EQ(message(check_attributes({{"sub", "x"}})),
+            "Cannot modify the non-mutable attribute sub");
+  EXPECT_TRUE(check_attributes({{"name", std::string(4000, 'x')}}));
+  EXPECT_FALSE(check_attributes({{"name", std::string(4100, 'x')}}));
+  EXPECT_FALSE(check_attributes({{"name", std::string(1000, '\x01')}}));
+  EXPECT_FALSE(check_attributes({{"name", "\xff"}}));
+}
+
+TEST(PoolRules, NameTheMissingParameter) {
+  const Attributes given{{"USERNAME", "x"}, {"PASSWORD", ""}};
+  EXPECT_EQ(required(given, "USERNAME").value(), "x");
+  EXPECT_EQ(required(given, "PASSWORD").error().message, "Missing required parameter PASSWORD");
+  EXPECT_EQ(required(given, "SRP_A").error().message, "Missing required parameter SRP_A");
+}
+
+}  // namespace
+}  // namespace holdfast::identity
