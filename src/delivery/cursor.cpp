@@ -1,0 +1,247 @@
+#include "delivery/cursor.hpp"
+
+#include <algorithm>
+
+#include <holdfast/base/log.hpp>
+
+#include "delivery/frame.hpp"
+#include "delivery/mailbox.hpp"
+#include "delivery/shard_context.hpp"
+
+namespace holdfast::delivery {
+namespace {
+
+/// Texts that are no acknowledgement: so many at once, and so many a second, before it is a flood.
+constexpr std::uint32_t kTextsAtOnce = 64;
+constexpr std::uint32_t kTextsPerSecond = 8;
+/// What a client says of itself is kept this far.
+constexpr std::size_t kDetailBytes = 128;
+
+std::string_view cut(std::string_view text) { return text.substr(0, kDetailBytes); }
+
+/// Scatters the idle Pings of connections that were opened together over the last quarter.
+Microseconds jittered(Milliseconds period, std::uint64_t seed) noexcept {
+  const std::uint64_t scattered = (seed * 0x9e3779b97f4a7c15U) >> 54;  // 0 to 1023
+  const auto quarter = Microseconds(period).count() / 4;
+  return Microseconds(period) - Microseconds(quarter * static_cast<std::int64_t>(scattered) / 1024);
+}
+
+}  // namespace
+
+Cursor::Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info,
+               FrameFormat format, std::shared_ptr<Connection> connection)
+    : shard_(shard),
+      mailbox_(&mailbox),
+      connection_(std::move(connection)),
+      id_(info.id),
+      connected_at_(info.connected_at),
+      serial_(shard.next_serial++),
+      page_bytes_(static_cast<std::uint32_t>(shard.limits.first_page_bytes)),
+      format_(format),
+      fences_(random_u64()) {
+  for (const std::string* const part : {&info.username, &info.remote_address, &info.user_agent}) {
+    details_.push_back(static_cast<char>(cut(*part).size()));
+    details_.append(cut(*part));
+  }
+  details_.shrink_to_fit();
+}
+
+ConnectionInfo Cursor::info() const {
+  ConnectionInfo out;
+  out.id = id_;
+  out.user = mailbox_->user();
+  std::string_view rest = details_;
+  for (std::string* const part : {&out.username, &out.remote_address, &out.user_agent}) {
+    const auto size = static_cast<unsigned char>(rest.front());
+    *part = rest.substr(1, size);
+    rest.remove_prefix(1U + size);
+  }
+  out.connected_at = connected_at_;
+  return out;
+}
+
+void Cursor::on_pong(std::string_view bytes) {
+  const ShardContext::Turn turn(shard_);
+  if (state == State::ended) return;
+  const auto sequence = fences_.match(bytes);
+  if (!sequence) return;
+  progress_at_ = shard_.steady_now();
+  taken_known_ = false;
+  if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, *sequence);
+  // What found all fences in flight gets its own now, whether or not there is more to send.
+  if (unfenced_) mark_dirty();
+  if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
+}
+
+void Cursor::on_text(std::string_view text) {
+  const ShardContext::Turn turn(shard_);
+  if (state == State::ended) return;
+  const auto sequence =
+      format_ == FrameFormat::holdfast_v1 ? parse_ack(text) : std::optional<Sequence>();
+  if (sequence) {
+    on_ack(*sequence);
+  } else {
+    on_other_text();
+  }
+}
+
+void Cursor::on_closed() {
+  const ShardContext::Turn turn(shard_);
+  if (state != State::ended) mailbox_->remove(*this);
+  shard_.on_connection_gone(this);
+}
+
+void Cursor::on_ack(Sequence sequence) {
+  const std::size_t above = first_above(unacked_, sequence);
+  const bool written = above == 0 || unacked_[above - 1].end <= connection_->bytes_sent();
+  if (sequence > sent_ || !written) {
+    expel(CloseCode::policy_violation, "acknowledges what was not sent");
+    return;
+  }
+  mailbox_->acknowledge(*this, sequence);
+  if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
+}
+
+void Cursor::on_other_text() {
+  const std::uint32_t now = now_ms();
+  const std::uint32_t forgiven = (now - texts_since_ms_) / (1000 / kTextsPerSecond);
+  if (forgiven > 0) {
+    texts_ -= std::min(texts_, forgiven);
+    texts_since_ms_ = now;
+  }
+  if (++texts_ > kTextsAtOnce) {
+    expel(CloseCode::policy_violation, "too many messages");
+    return;
+  }
+  if (state != State::open || shard_.phase != Phase::open) return;
+  connection_->write_text(forbidden_frame(id_, generate_uuid()));
+  mark_dirty();
+}
+
+void Cursor::expel(CloseCode code, std::string_view reason) {
+  log::info("connection_expelled", {{"connectionId", id_.str()}, {"reason", reason}});
+  connection_->close(code, reason);
+  mailbox_->remove(*this);
+}
+
+void Cursor::end() noexcept {
+  state = State::ended;
+  mailbox_ = nullptr;
+}
+
+bool Cursor::has_credit() const noexcept {
+  return unacked_.size() < shard_.limits.credit_messages &&
+         unacked_bytes_ < shard_.limits.credit_bytes;
+}
+
+std::size_t Cursor::credit_messages() const noexcept {
+  return shard_.limits.credit_messages - unacked_.size();
+}
+
+std::size_t Cursor::page_bytes() const noexcept {
+  const std::size_t credit = shard_.limits.credit_bytes;
+  return std::min<std::size_t>(page_bytes_, credit - std::min(credit, unacked_bytes_));
+}
+
+bool Cursor::holds(Sequence sequence) const noexcept {
+  const std::size_t above = first_above(unacked_, sequence);
+  return above > 0 && unacked_[above - 1].sequence == sequence;
+}
+
+void Cursor::send(const Message& message) {
+  const std::string_view frame = shard_.encoder.encode(message, format_);
+  const auto bytes = static_cast<std::uint32_t>(frame.size());
+  const std::uint64_t end = connection_->write_text(frame);
+  position_ = sent_ = message.sequence;
+  unacked_.push_back({message.sequence, end, bytes, now_ms()});
+  unacked_bytes_ += bytes;
+  unfenced_ = true;
+  unfenced_bytes_ += bytes;
+  if (unfenced_bytes_ >= shard_.limits.fence_bytes) fence();
+  mark_dirty();
+}
+
+Sequence Cursor::settle(Sequence sequence) {
+  Unacked last;
+  while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
+    last = unacked_.front();
+    unacked_bytes_ -= last.bytes;
+    unacked_.pop_front();
+  }
+  if (last.sequence == 0) return 0;
+  measure(last.sent_ms);
+  page_bytes_ = static_cast<std::uint32_t>(
+      std::min<std::size_t>(std::size_t{2} * page_bytes_, shard_.limits.credit_bytes));
+  return last.sequence;
+}
+
+void Cursor::measure(std::uint32_t sent_ms) noexcept {
+  // One long silence must not keep every later message on the disk for long.
+  const auto longest = static_cast<std::uint32_t>(2 * shard_.limits.ack_wait.count());
+  const std::uint32_t sample = std::min(now_ms() - sent_ms, longest);
+  round_trip_ms_x8_ = round_trip_ms_x8_ - round_trip_ms_x8_ / 8 + sample;
+}
+
+bool Cursor::slow() const noexcept {
+  return round_trip_ms_x8_ / 8 > shard_.limits.ack_wait.count() / 2;
+}
+
+void Cursor::fence(bool idle) {
+  if (!unfenced_ && !idle) return;
+  if (state != State::open && state != State::leaving) return;
+  if (fences_.outstanding() >= shard_.limits.fences || shard_.phase != Phase::open) return;
+  if (fences_.outstanding() == 0) {
+    progress_at_ = shard_.steady_now();
+    taken_known_ = false;
+  }
+  connection_->write_ping(fences_.add(sent_).view());
+  unfenced_ = false;
+  unfenced_bytes_ = 0;
+  ping_at_ =
+      shard_.steady_now() +
+      jittered(shard_.limits.idle_ping,
+               serial_ ^ static_cast<std::uint64_t>(progress_at_.time_since_epoch().count()));
+}
+
+bool Cursor::quiet() const noexcept { return unacked_.empty() && fences_.outstanding() == 0; }
+
+bool Cursor::sweep() {
+  if (state == State::attached || state == State::ended) return false;
+  const SteadyTime now = shard_.steady_now();
+  if (fences_.outstanding() == 0) {
+    unacked_.release();
+    fences_.release();
+    if (state == State::open && now >= ping_at_) {
+      fence(true);
+      mark_dirty();
+    }
+    return false;
+  }
+  if (now - progress_at_ < shard_.limits.ack_timeout / 4) return false;
+  const std::uint64_t taken = connection_->bytes_taken();
+  const bool compared = std::exchange(taken_known_, true);
+  const bool moved = std::exchange(bytes_taken_, taken) != taken;
+  if (!compared) return false;  // the first look only learns where the peer stands
+  if (moved) progress_at_ = now;
+  return now - progress_at_ >= shard_.limits.ack_timeout;
+}
+
+void Cursor::begin_at(Sequence position) noexcept {
+  position_ = position;
+  state = State::open;
+  progress_at_ = shard_.steady_now();
+  ping_at_ = progress_at_ + jittered(shard_.limits.idle_ping, serial_);
+}
+
+void Cursor::flush() {
+  fence();
+  connection_->flush();
+}
+
+void Cursor::mark_dirty() { shard_.flush_later(*this); }
+
+std::uint32_t Cursor::now_ms() const noexcept {
+  return static_cast<std::uint32_t>(shard_.steady_now().time_since_epoch().count() / 1000);
+}
+
+}  // namespace holdfast::delivery

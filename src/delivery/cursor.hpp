@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <holdfast/delivery/connection.hpp>
+#include <holdfast/delivery/mailboxes.hpp>
+
+#include "delivery/execution_ring.hpp"
+#include "delivery/fence_window.hpp"
+#include "delivery/ring.hpp"
+#include "delivery/send_unsent_messages.hpp"
+
+namespace holdfast::delivery {
+
+class Mailbox;
+class ShardContext;
+
+/// One connection's place in its user's log: how far it has been sent, what it has not
+/// acknowledged, its fences. It hears the connection's events and hands them to the mailbox.
+class Cursor final : public ConnectionEvents {
+ public:
+  enum class State : std::uint8_t {
+    attached,  ///< registered, not started: receives nothing yet
+    open,
+    leaving,  ///< receives no more, and is closed when its fences are back
+    closing,  ///< the Close is sent; Pongs still count
+    ended,    ///< no longer of the mailbox; waits for `on_closed`
+  };
+
+  Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info, FrameFormat format,
+         std::shared_ptr<Connection> connection);
+
+  void on_pong(std::string_view bytes) override;
+  void on_text(std::string_view text) override;
+  void on_closed() override;
+
+  // ---- identity
+  [[nodiscard]] const ConnectionId& id() const noexcept { return id_; }
+  [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
+  /// Until it is ended.
+  [[nodiscard]] Mailbox& mailbox() noexcept { return *mailbox_; }
+  [[nodiscard]] Connection& connection() noexcept { return *connection_; }
+  [[nodiscard]] ConnectionInfo info() const;
+
+  // ---- the log
+  [[nodiscard]] Sequence position() const noexcept { return position_; }
+  void move_to(Sequence position) noexcept {
+    if (position > position_) position_ = position;
+  }
+  /// Room for one more message that is sent and not acknowledged.
+  [[nodiscard]] bool has_credit() const noexcept;
+  [[nodiscard]] std::size_t credit_messages() const noexcept;
+  [[nodiscard]] std::size_t page_bytes() const noexcept;
+  /// It was sent this and has not acknowledged it.
+  [[nodiscard]] bool holds(Sequence sequence) const noexcept;
+  [[nodiscard]] bool holds_any() const noexcept { return !unacked_.empty(); }
+  /// Writes the message's frame; the flush comes at the end of the turn.
+  void send(const Message& message);
+  /// Everything sent up to `sequence` is acknowledged; answers the last of it, 0 if there was none.
+  [[nodiscard]] Sequence settle(Sequence sequence);
+  /// An acknowledgement is not likely to come within `ack_wait`.
+  [[nodiscard]] bool slow() const noexcept;
+
+  // ---- fences
+  /// A Ping behind what has none yet, if one more may be in flight; `idle`: in any case.
+  void fence(bool idle = false);
+  [[nodiscard]] std::size_t fences() const noexcept { return fences_.outstanding(); }
+  /// What it was sent is acknowledged, as far as a Pong or an ack can still come.
+  [[nodiscard]] bool quiet() const noexcept;
+  /// Called now and then: pings when idle, gives memory back. True when there was no progress for
+  /// too long.
+  [[nodiscard]] bool sweep();
+
+  /// Opens it: where the log begins for it.
+  void begin_at(Sequence position) noexcept;
+  /// The mailbox has let it go.
+  void end() noexcept;
+  /// Ends a connection that breaks the rules.
+  void expel(CloseCode code, std::string_view reason);
+  /// Fences, and hands everything to the kernel.
+  void flush();
+
+  State state = State::attached;
+  SendUnsentMessages unsent;
+  ExecutionRing::Handle execution;
+  bool dirty = false;       ///< is in the shard's list of those to flush
+  std::uint32_t index = 0;  ///< in the shard's list of all
+
+ private:
+  struct Unacked {
+    Sequence sequence = 0;
+    std::uint64_t end = 0;  ///< of its frame, in bytes written
+    std::uint32_t bytes = 0;
+    std::uint32_t sent_ms = 0;
+  };
+
+  void on_ack(Sequence sequence);
+  void on_other_text();
+  void mark_dirty();
+  void measure(std::uint32_t sent_ms) noexcept;
+  [[nodiscard]] std::uint32_t now_ms() const noexcept;
+
+  ShardContext& shard_;
+  Mailbox* mailbox_;
+  std::shared_ptr<Connection> connection_;
+  ConnectionId id_;
+  std::string details_;  ///< username, address and agent in one block
+  WallTime connected_at_;
+  std::uint64_t serial_;
+
+  Sequence position_ = 0;
+  Sequence sent_ = 0;  ///< the last one sent
+  Ring<Unacked> unacked_;
+  std::size_t unacked_bytes_ = 0;
+  std::uint32_t page_bytes_;
+  std::uint32_t unfenced_bytes_ = 0;
+  bool unfenced_ = false;
+  FrameFormat format_;
+  FenceWindow fences_;
+  std::uint32_t round_trip_ms_x8_ = 0;  ///< smoothed
+  std::uint32_t texts_ = 0;             ///< that were no acknowledgement, less what time forgave
+  std::uint32_t texts_since_ms_ = 0;
+  bool taken_known_ = false;  ///< `bytes_taken_` was looked up since the last progress
+  std::uint64_t bytes_taken_ = 0;
+  SteadyTime progress_at_;
+  SteadyTime ping_at_;
+};
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <array>
+#include <cstring>
+#include <deque>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/message.hpp>
+
+namespace holdfast::delivery {
+
+/// The scope and the key in 16 bytes of SHA-256: a million live ones are held in memory, and their
+/// texts would be most of it.
+using DeduplicationKey = std::array<std::uint8_t, 16>;
+[[nodiscard]] DeduplicationKey deduplication_key(std::string_view caller, const UserId& user,
+                                                 std::string_view key);
+
+/// Every live deduplicationId of a shard's users, and those whose first message is in flight, so
+/// that a look-up never waits.
+class DeduplicationTable {
+ public:
+  DeduplicationTable(std::size_t capacity, Seconds window) : capacity_(capacity), window_(window) {}
+
+  enum class Found : std::uint8_t {
+    nothing,    ///< the first of its key
+    full,       ///< the first of its key, and there is no room for it
+    other,      ///< the key stands for another message
+    answered,   ///< `receipt` is the answer
+    in_flight,  ///< the first awaits its outcome
+  };
+  struct Lookup {
+    Found found = Found::nothing;
+    Receipt receipt;
+  };
+  /// While `frozen`, no window ends.
+  [[nodiscard]] Lookup find(const DeduplicationKey& key, const Digest& payload_hash, WallTime now,
+                            bool frozen);
+
+  void begin(const DeduplicationKey& key, const Digest& payload_hash);
+  /// Whoever repeats a message in flight gets its outcome; false when too many wait already.
+  [[nodiscard]] bool wait(const DeduplicationKey& key, Completion<SendOutcome>& done);
+  /// The first has its outcome: a receipt is remembered. Answers who waited for it.
+  [[nodiscard]] std::vector<Completion<SendOutcome>> end(const DeduplicationKey& key,
+                                                         const SendOutcome& outcome,
+                                                         WallTime committed_at);
+  /// As loaded from the store.
+  void restore(const DeduplicationRecord& record);
+  void forget_before(WallTime time);
+
+  [[nodiscard]] std::size_t size() const noexcept { return live_.size() + in_flight_.size(); }
+
+ private:
+  static constexpr std::size_t kWaitersPerKey = 64;
+
+  struct Live {
+    Digest payload_hash;
+    Receipt receipt;
+    WallTime committed_at;
+  };
+  struct InFlight {
+    Digest payload_hash;
+    std::vector<Completion<SendOutcome>> waiters;
+  };
+  struct Hash {
+    std::size_t operator()(const DeduplicationKey& key) const noexcept {
+      std::size_t out = 0;
+      std::memcpy(&out, key.data(), sizeof out);
+      return out;
+    }
+  };
+
+  void add(const DeduplicationKey& key, Live live);
+
+  std::size_t capacity_;
+  Seconds window_;
+  std::unordered_map<DeduplicationKey, Live, Hash> live_;
+  std::unordered_map<DeduplicationKey, InFlight, Hash> in_flight_;
+  std::deque<std::pair<WallTime, DeduplicationKey>> order_;
+};
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/delivery/execution.hpp>
+
+namespace holdfast::delivery {
+
+/// The last executions of a shard as records of one size: once the ring is full, a message costs
+/// it no allocation.
+class ExecutionRing {
+ public:
+  /// Names a record for as long as it is not overwritten.
+  struct Handle {
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;  ///< 0: none
+  };
+
+  explicit ExecutionRing(std::size_t capacity) : capacity_(capacity) {}
+
+  [[nodiscard]] Handle begin(Workflow workflow, const MessageId& id, const UserId& user,
+                             Sequence sequence);
+  /// A step to the state that it is in already is not another step.
+  void step(Handle handle, ExecutionState state, WallTime at) noexcept;
+  void add_message(Handle handle) noexcept;
+  void finish(Handle handle) noexcept;
+
+  /// The newest first.
+  [[nodiscard]] std::vector<Execution> list(const ExecutionFilter& filter, std::size_t limit) const;
+
+ private:
+  static constexpr std::size_t kUserBytes = 128;
+
+  struct Record {
+    MessageId id;
+    Sequence sequence = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t step_count = 0;
+    std::uint32_t messages = 0;
+    Workflow workflow{};
+    bool finished = false;
+    std::uint8_t user_size = 0;
+    std::array<char, kUserBytes> user;
+    std::array<ExecutionState, Execution::kSteps> states;
+    std::array<std::int64_t, Execution::kSteps> at_us;
+  };
+
+  Record* find(Handle handle) noexcept;
+  static Execution report(const Record& record);
+  static std::string_view user_of(const Record& record) noexcept {
+    return {record.user.data(), record.user_size};
+  }
+
+  std::size_t capacity_;
+  std::size_t next_ = 0;
+  std::uint32_t generation_ = 0;
+  std::vector<Record> records_;
+};
+
+}  // namespace holdfast::delivery

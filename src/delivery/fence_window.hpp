@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <holdfast/base/ids.hpp>
+
+#include "delivery/ring.hpp"
+
+namespace holdfast::delivery {
+
+/// The bytes of a fence: printable, since not every client's stack keeps other bytes intact.
+class FenceBytes {
+ public:
+  FenceBytes(std::uint64_t nonce, Sequence sequence, std::uint32_t counter) noexcept;
+  [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), text_.size()}; }
+
+ private:
+  std::array<char, 40> text_;
+};
+
+/// The Pings of one connection that wait for their Pongs.
+class FenceWindow {
+ public:
+  explicit FenceWindow(std::uint64_t nonce) noexcept : nonce_(nonce) {}
+
+  [[nodiscard]] std::size_t outstanding() const noexcept { return fences_.size(); }
+  /// A new one behind everything up to `sequence`.
+  [[nodiscard]] FenceBytes add(Sequence sequence);
+  /// The sequence that a Pong proves to have arrived, if it equals an outstanding fence byte for
+  /// byte. That fence and all before it are done: a peer may answer only the latest Ping.
+  [[nodiscard]] std::optional<Sequence> match(std::string_view pong);
+  void release() noexcept { fences_.release(); }
+
+ private:
+  struct Fence {
+    Sequence sequence = 0;
+    std::uint32_t counter = 0;
+  };
+
+  std::uint64_t nonce_;
+  std::uint32_t counter_ = 0;
+  Ring<Fence> fences_;
+};
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,668 @@
+#include "delivery/mailbox.hpp"
+
+#include <algorithm>
+
+namespace holdfast::delivery {
+
+using Event = SendMessage::Event;
+using State = SendMessage::State;
+
+namespace {
+
+std::int64_t size_of(const Message& message) noexcept {
+  return static_cast<std::int64_t>(message.payload.size());
+}
+
+std::unexpected<Error> refused() {
+  return fail(Errc::unavailable, "The message could not be stored");
+}
+
+}  // namespace
+
+Mailbox::Mailbox(ShardContext& shard, const UserId& user, PendingTotals rows)
+    : shard_(shard),
+      user_(user),
+      floor_(shard.counter.last()),
+      handed_(floor_),
+      stored_(floor_),
+      rows_(rows) {}
+
+Mailbox::~Mailbox() {
+  while (Run* const run = runs_.first()) {
+    runs_.remove(*run);
+    const std::unique_ptr<Run> unanswered(run);
+  }
+}
+
+// ---- accepting
+
+Result<void> Mailbox::admits(std::size_t payload_bytes) const {
+  const Limits& limits = shard_.limits;
+  const auto in_flight = static_cast<std::size_t>(reserved_.messages);
+  if (in_flight >= std::max<std::size_t>(1, shard_.store.capacity() / 8)) {
+    return fail(Errc::limit_exceeded, "Too many messages of this user are in flight");
+  }
+  const PendingTotals now = pending();
+  if (now.messages >= limits.pending_messages ||
+      now.bytes + static_cast<std::int64_t>(payload_bytes) > limits.pending_bytes) {
+    return fail(Errc::limit_exceeded, "Too many messages are pending for this user");
+  }
+  return {};
+}
+
+Result<void> Mailbox::accept(Acceptance& acceptance) {
+  const auto sequence = shard_.counter.next(shard_.wall_now());
+  shard_.extend_ceiling();
+  if (!sequence) return fail(Errc::unavailable, "No sequence number may be given out yet");
+
+  auto message = std::make_shared<Message>();
+  message->user = user_;
+  message->id = acceptance.id;
+  message->sequence = *sequence;
+  message->accepted_at = shard_.wall_now();
+  message->expires_at = shard_.wall_now() + acceptance.lifetime;
+  message->payload = std::move(acceptance.payload);
+  reserved_.messages += 1;
+  reserved_.bytes += size_of(*message);
+  tail_bytes_ += message->payload.size();
+  tail_.push_back({*sequence, message});
+
+  auto run = std::make_unique<Run>(*this, acceptance.remembered || acceptance.redrive);
+  run->message = std::move(message);
+  run->reservation = std::move(acceptance.reservation);
+  run->remembered = std::move(acceptance.remembered);
+  run->redrive = acceptance.redrive;
+  run->done = std::move(acceptance.done);
+  run->execution =
+      shard_.executions.begin(Workflow::send_message, run->message->id, user_, *sequence);
+  shard_.executions.step(run->execution, ExecutionState::received, shard_.wall_now());
+  runs_.push_back(*run);
+  ++shard_.runs;
+  ++shard_.stats.accepted;
+  drive(*run.release(), Event::accepted);  // the list owns it until it is answered
+  return {};
+}
+
+void Mailbox::dispatch() {
+  pump();
+  for (Run* run = runs_.last(); run != nullptr;) {
+    Run* const before = RunList::previous(*run);
+    const State state = run->machine.state();
+    // Those that were accepted together stand at the end.
+    if (state != State::sending && (state != State::storing || run->handed)) break;
+    if (state == State::sending) drive(*run, sent_how(run->sequence()));
+    run = before;
+  }
+  store_now();
+}
+
+SendMessage::Event Mailbox::sent_how(Sequence sequence) const noexcept {
+  bool sent = false;
+  for (const Cursor* const cursor : cursors_) {
+    if (!cursor->holds(sequence)) continue;
+    if (!cursor->slow()) return Event::sent;
+    sent = true;
+  }
+  return sent ? Event::sent_slowly : Event::not_sent;
+}
+
+// ---- runs
+
+void Mailbox::drive(Run& run, Event event) {
+  const State before = run.machine.state();
+  const SendMessage::Action action = run.machine.on(event);
+  const State after = run.machine.state();
+  if (before != after) {
+    if (before == State::awaiting_ack) shard_.ack_waits.remove(run);
+    if (before == State::failed) {
+      shard_.last_ack_waits.remove(run);
+      --failed_;
+    }
+    shard_.executions.step(run.execution, run.machine.shown(), shard_.wall_now());
+  }
+  act(run, action);
+}
+
+void Mailbox::act(Run& run, SendMessage::Action action) {
+  using Action = SendMessage::Action;
+  switch (action) {
+    case Action::none:
+    case Action::send:  // the walk of the cursors sends
+      break;
+    case Action::look_up:
+      drive(run, can_send_at_once() ? Event::connection_ready : Event::no_connection);
+      break;
+    case Action::await_ack:
+      run.deadline = shard_.steady_now() + shard_.limits.ack_wait;
+      shard_.ack_waits.push_back(run);
+      break;
+    case Action::store:
+      store_to_ = std::max(store_to_, run.sequence());
+      break;
+    case Action::record:
+      record(run);
+      break;
+    case Action::await_last_ack:
+      ++failed_;
+      run.deadline = shard_.steady_now() + shard_.limits.ack_timeout;
+      shard_.last_ack_waits.push_back(run);
+      drop_from_tail(run.sequence());
+      break;
+    case Action::answer_delivered:
+    case Action::answer_stored:
+    case Action::reject:
+      finish(run);
+      break;
+  }
+}
+
+// The store sees sequences in order: handing over one hands over all before it.
+void Mailbox::store_now() {
+  if (store_to_ <= handed_) return;
+  const Sequence from = std::exchange(handed_, store_to_);
+  Run* run = runs_.last();
+  while (RunList::previous(*run) != nullptr && RunList::previous(*run)->sequence() > from) {
+    run = RunList::previous(*run);
+  }
+  std::vector<Insert> inserts;
+  PendingTotals handed;
+  for (; run != nullptr && run->sequence() <= handed_; run = RunList::next(*run)) {
+    if (run->machine.state() == State::awaiting_ack) drive(*run, Event::overtaken);
+    if (run->machine.state() != State::storing || run->handed) continue;
+    run->handed = true;
+    handed.messages += 1;
+    handed.bytes += size_of(*run->message);
+    inserts.push_back(make_insert(*run));
+  }
+  inserting_ += static_cast<std::uint32_t>(handed.messages);
+  shard_.store.insert(std::move(inserts),
+                      [this, from, to = handed_, handed](const Result<void>& result) {
+                        on_inserted(from, to, handed, result.has_value());
+                      });
+}
+
+Insert Mailbox::make_insert(Run& run) {
+  Insert insert;
+  insert.message = run.message;
+  if (run.remembered) insert.record = make_record(run, DeliveryStatus::stored);
+  insert.redrive = run.redrive;
+  insert.reservation = std::move(run.reservation);
+  return insert;
+}
+
+DeduplicationRecord Mailbox::make_record(Run& run, DeliveryStatus status) {
+  Remembered& remembered = *run.remembered;
+  remembered.committed_at = shard_.wall_now();
+  DeduplicationRecord record;
+  if (remembered.caller) record.caller = remembered.caller->id;
+  record.user = user_;
+  record.key = remembered.key;
+  record.payload_hash = remembered.payload_hash;
+  record.receipt = {run.message->id, run.sequence(), status};
+  record.committed_at = remembered.committed_at;
+  return record;
+}
+
+void Mailbox::on_inserted(Sequence from, Sequence to, PendingTotals handed, bool ok) {
+  const ShardContext::Turn turn(shard_);
+  inserting_ -= static_cast<std::uint32_t>(handed.messages);
+  reserved_.messages -= handed.messages;
+  reserved_.bytes -= handed.bytes;
+  if (ok) {
+    shard_.add_rows(rows_, handed.messages, handed.bytes);
+    stored_ = std::max(stored_, to);
+  }
+  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= to;) {
+    Run* const next = RunList::next(*run);
+    if (run->sequence() > from) drive(*run, ok ? Event::committed : Event::commit_failed);
+    run = next;
+  }
+  reject_unheld();
+  trim();
+  erase_settled();
+  pump();
+  shard_.may_be_idle(*this);
+}
+
+void Mailbox::record(Run& run) {
+  std::optional<DeduplicationRecord> record;
+  std::optional<MessageId> dead_letter;
+  if (run.remembered) record = make_record(run, DeliveryStatus::delivered);
+  if (run.redrive) dead_letter = run.message->id;
+  shard_.store.record(
+      std::move(record), dead_letter, std::move(run.reservation),
+      [this, &run](const Result<void>& result) { on_recorded(run, result.has_value()); });
+}
+
+void Mailbox::on_recorded(Run& run, bool ok) {
+  const ShardContext::Turn turn(shard_);
+  if (ok) {
+    drive(run, Event::recorded);
+  } else {
+    run.record_again = true;
+    retry_later();
+  }
+}
+
+void Mailbox::finish(Run& run) {
+  const std::unique_ptr<Run> owned(&run);
+  if (!run.handed) {  // otherwise its insert gives this back
+    reserved_.messages -= 1;
+    reserved_.bytes -= size_of(*run.message);
+  }
+  SendOutcome outcome = outcome_of(run);
+  if (run.remembered) {
+    auto waiters =
+        shard_.deduplication.end(run.remembered->table_key, outcome, run.remembered->committed_at);
+    for (auto& waiter : waiters) shard_.answer(std::move(waiter), outcome);
+  }
+  shard_.executions.finish(run.execution);
+  runs_.remove(run);
+  --shard_.runs;
+  shard_.answer(std::move(run.done), std::move(outcome));
+  shard_.may_be_idle(*this);
+}
+
+SendOutcome Mailbox::outcome_of(const Run& run) {
+  Stats& stats = shard_.stats;
+  switch (run.machine.state()) {
+    case State::delivered:
+      ++stats.delivered;
+      if (!run.handed && !run.remembered && !run.redrive) ++stats.elided;
+      return Receipt{run.message->id, run.sequence(), DeliveryStatus::delivered};
+    case State::stored:
+      ++stats.stored;
+      return Receipt{run.message->id, run.sequence(), DeliveryStatus::stored};
+    default:
+      ++stats.rejected;
+      return refused();
+  }
+}
+
+// What no open connection has any more is handed over, with all before it.
+void Mailbox::store_unheld() {
+  for (Run* run = runs_.last(); run != nullptr && run->sequence() > handed_;
+       run = RunList::previous(*run)) {
+    if (run->machine.state() != State::awaiting_ack || held(run->sequence())) continue;
+    drive(*run, Event::connection_lost);
+    break;
+  }
+  store_now();
+}
+
+// While an open connection has been sent it, a message whose commit failed may yet be acknowledged.
+void Mailbox::reject_unheld() {
+  for (Run* run = runs_.first(); run != nullptr && failed_ > 0;) {
+    Run* const next = RunList::next(*run);
+    const bool waits = shard_.phase < Phase::storing && held(run->sequence());
+    if (run->machine.state() == State::failed && !waits) drive(*run, Event::connection_lost);
+    run = next;
+  }
+}
+
+void Mailbox::on_ack_wait_over() {
+  for (Run* run = runs_.last(); run != nullptr && run->sequence() > handed_;
+       run = RunList::previous(*run)) {
+    if (run->machine.state() != State::awaiting_ack || run->deadline > shard_.steady_now())
+      continue;
+    drive(*run, Event::timed_out);
+    break;
+  }
+  store_now();
+}
+
+void Mailbox::on_last_ack_wait_over(Run& run) { drive(run, Event::timed_out); }
+
+void Mailbox::store_everything() {
+  for (Run* run = runs_.first(); run != nullptr;) {
+    Run* const next = RunList::next(*run);
+    drive(*run, Event::timed_out);
+    run = next;
+  }
+  store_now();
+}
+
+void Mailbox::retry_later() { shard_.retry_later(*this); }
+
+void Mailbox::retry() {
+  for (Run* run = runs_.first(); run != nullptr; run = RunList::next(*run)) {
+    if (std::exchange(run->record_again, false)) drive(*run, Event::record_failed);
+  }
+  read_again_ = false;
+  erase_again_ = false;
+  erase_settled();
+  pump();
+  shard_.may_be_idle(*this);
+}
+
+// ---- connections
+
+void Mailbox::attach(Cursor& cursor) {
+  cursors_.push_back(&cursor);
+  std::size_t staying = 0;
+  Cursor* oldest = nullptr;
+  Cursor* oldest_leaving = nullptr;
+  for (Cursor* const other : cursors_) {
+    const bool stays =
+        other->state == Cursor::State::attached || other->state == Cursor::State::open;
+    staying += stays ? 1 : 0;
+    if (stays && oldest == nullptr) oldest = other;
+    if (!stays && oldest_leaving == nullptr) oldest_leaving = other;
+  }
+  if (staying <= shard_.limits.connections_per_user) return;
+  // Those on their way out are bounded too: whoever connects in a loop does not get to wait.
+  if (cursors_.size() - staying >= shard_.limits.connections_per_user) {
+    oldest_leaving->connection().abort();
+    remove(*oldest_leaving);
+  }
+  leave(*oldest, CloseCode::too_many_connections, "too many connections");
+}
+
+void Mailbox::leave(Cursor& cursor, CloseCode code, std::string_view reason) {
+  const bool was_newest = newest_open() == &cursor;
+  shard_.leave(cursor, code, reason);
+  if (was_newest) hand_on();
+  pump();
+}
+
+// Policy latest: the next newest goes on where the user is, and never back.
+void Mailbox::hand_on() {
+  if (shard_.limits.policy != Policy::latest) return;
+  if (Cursor* const next = newest_open()) next->move_to(settled_);
+}
+
+void Mailbox::admit(Cursor& cursor) {
+  if (cursor.state != Cursor::State::attached) return;
+  cursor.begin_at(settled_);
+  cursor.connection().start(cursor);
+  pump();
+}
+
+void Mailbox::remove(Cursor& cursor) {
+  const bool was_newest = newest_open() == &cursor;
+  advance(cursor, SendUnsentMessages::Event::closed);
+  shard_.forget_flush(cursor);
+  shard_.forget_leaving(cursor);
+  std::erase(cursors_, &cursor);
+  cursor.end();
+  store_unheld();
+  reject_unheld();
+  if (was_newest) hand_on();
+  trim();
+  pump();
+  shard_.may_be_idle(*this);
+}
+
+void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
+  if (failed_ > 0) acknowledge_failed(cursor, sequence);
+  const Sequence newest = cursor.settle(sequence);
+  if (newest == 0) return;
+  settled_ = std::max(settled_, newest);
+  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= settled_;) {
+    Run* const next = RunList::next(*run);
+    if (run->machine.state() != State::failed) drive(*run, Event::acknowledged);
+    run = next;
+  }
+  trim();
+  erase_settled();
+  pump();
+  shard_.may_be_idle(*this);
+}
+
+// A message whose commit failed left the log: only a connection that was sent it vouches for it.
+void Mailbox::acknowledge_failed(const Cursor& cursor, Sequence sequence) {
+  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= sequence;) {
+    Run* const next = RunList::next(*run);
+    if (run->machine.state() == State::failed && cursor.holds(run->sequence())) {
+      drive(*run, Event::acknowledged);
+    }
+    run = next;
+  }
+}
+
+Cursor* Mailbox::newest_open() const noexcept {
+  for (std::size_t i = cursors_.size(); i-- > 0;) {
+    if (cursors_[i]->state == Cursor::State::open) return cursors_[i];
+  }
+  return nullptr;
+}
+
+bool Mailbox::receives(const Cursor& cursor) const noexcept {
+  if (cursor.state != Cursor::State::open) return false;
+  return shard_.limits.policy == Policy::all || newest_open() == &cursor;
+}
+
+bool Mailbox::held(Sequence sequence) const noexcept {
+  return std::ranges::any_of(cursors_, [&](const Cursor* c) { return c->holds(sequence); });
+}
+
+bool Mailbox::can_send_at_once() const noexcept {
+  return std::ranges::any_of(cursors_, [&](const Cursor* c) {
+    return receives(*c) && c->position() >= floor_ && c->has_credit();
+  });
+}
+
+// ---- the log
+
+void Mailbox::pump() {
+  if (shard_.phase != Phase::open) return;
+  // Whoever read a page last comes last, so that nobody's catching up starves another's.
+  for (std::size_t i = 0; i < cursors_.size(); ++i) {
+    Cursor& cursor = *cursors_[(page_turn_ + i) % cursors_.size()];
+    if (receives(cursor)) walk(cursor);
+  }
+}
+
+void Mailbox::walk(Cursor& cursor) {
+  while (true) {
+    cursor.move_to(std::min(settled_, floor_));
+    if (cursor.position() < floor_) {
+      catch_up(cursor);
+      return;
+    }
+    advance(cursor, SendUnsentMessages::Event::reached_tail);
+    const std::size_t next = first_above(tail_, cursor.position());
+    if (next == tail_.size() || !cursor.has_credit()) return;
+    cursor.send(*tail_[next].message);
+  }
+}
+
+void Mailbox::catch_up(Cursor& cursor) {
+  using Unsent = SendUnsentMessages;
+  switch (cursor.unsent.state()) {
+    case Unsent::State::caught_up:
+      if (cursor.has_credit()) advance(cursor, Unsent::Event::fell_behind);
+      break;
+    case Unsent::State::reading_page:
+      request_page(cursor);
+      break;
+    case Unsent::State::sending_page:
+      advance(cursor,
+              cursor.has_credit() ? Unsent::Event::page_sent : Unsent::Event::credit_used_up);
+      break;
+    case Unsent::State::awaiting_page_ack:
+      if (cursor.has_credit()) advance(cursor, Unsent::Event::acknowledged);
+      break;
+    case Unsent::State::deleting:
+    case Unsent::State::connection_closed:
+      break;
+  }
+}
+
+void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event) {
+  using Action = SendUnsentMessages::Action;
+  const Action action = cursor.unsent.on(event);
+  if (action == Action::begin_and_read) {
+    cursor.execution = shard_.executions.begin(Workflow::send_unsent_messages,
+                                               MessageId::generate(shard_.wall_now()), user_, 0);
+  }
+  shard_.executions.step(cursor.execution, cursor.unsent.shown(), shard_.wall_now());
+  switch (action) {
+    case Action::none:
+    case Action::send_page:   // by who has the page
+    case Action::read_later:  // by `retry`
+      break;
+    case Action::begin_and_read:
+    case Action::read:
+      request_page(cursor);
+      break;
+    case Action::erase:
+      erase_settled();
+      advance(cursor, SendUnsentMessages::Event::deletes_handed);
+      break;
+    case Action::finish:
+      shard_.executions.finish(cursor.execution);
+      cursor.execution = {};
+      break;
+  }
+}
+
+void Mailbox::request_page(Cursor& cursor) {
+  // One page read at a time; and a sweep that may run late must not expire what a page brought.
+  if (reading_ || sweeping_ || read_again_) return;
+  PageQuery query;
+  query.user = user_;
+  query.above = cursor.position();
+  query.up_to = floor_;
+  query.messages = cursor.credit_messages();
+  query.bytes = cursor.page_bytes();
+  query.now = shard_.wall_now();
+  if (shard_.clocks_agree()) {
+    Sequence furthest = cursor.position();
+    for (const Cursor* const other : cursors_) furthest = std::max(furthest, other->position());
+    query.expire_above = furthest;
+  }
+  reading_ = true;
+  page_turn_ =
+      static_cast<std::size_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
+  shard_.store.read_page(std::move(query),
+                         [this, serial = cursor.serial(), mark = floor_](Result<Page> result) {
+                           on_page(serial, mark, std::move(result));
+                         });
+}
+
+void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) {
+  const ShardContext::Turn turn(shard_);
+  reading_ = false;
+  const auto found =
+      std::ranges::find_if(cursors_, [&](const Cursor* c) { return c->serial() == serial; });
+  Cursor* const cursor = found == cursors_.end() ? nullptr : *found;
+  if (!result) {
+    if (cursor != nullptr) advance(*cursor, SendUnsentMessages::Event::read_failed);
+    read_again_ = true;
+    retry_later();
+    return;
+  }
+  shard_.add_rows(rows_, -result->expired.messages, -result->expired.bytes);
+  shard_.stats.expired += static_cast<std::uint64_t>(result->expired.messages);
+  if (cursor != nullptr && shard_.phase == Phase::open && receives(*cursor)) {
+    send_page(*cursor, mark, *result);
+  }
+  pump();
+  shard_.may_be_idle(*this);
+}
+
+void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
+  advance(cursor, SendUnsentMessages::Event::page_arrived);
+  for (const MessagePtr& message : page.messages) {
+    if (message->sequence <= std::max(cursor.position(), settled_)) {
+      cursor.move_to(message->sequence);  // passed meanwhile
+      continue;
+    }
+    if (!cursor.has_credit()) return;  // frames are longer than payloads: the rest is read again
+    cursor.send(*message);
+    shard_.executions.add_message(cursor.execution);
+    ++shard_.stats.flushed;
+  }
+  if (page.end) cursor.move_to(mark);
+}
+
+bool Mailbox::tail_over_bounds() const noexcept {
+  return tail_.size() > shard_.limits.tail_messages || tail_bytes_ > shard_.limits.tail_bytes;
+}
+
+bool Mailbox::somebody_needs(Sequence sequence) const noexcept {
+  return std::ranges::any_of(
+      cursors_, [&](const Cursor* c) { return receives(*c) && c->position() < sequence; });
+}
+
+void Mailbox::trim() {
+  while (!tail_.empty()) {
+    const Sequence oldest = tail_.front().sequence;
+    if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else
+    if (!tail_over_bounds() && somebody_needs(oldest)) return;
+    floor_ = oldest;
+    tail_bytes_ -= tail_.front().message->payload.size();
+    tail_.pop_front();
+  }
+}
+
+void Mailbox::drop_from_tail(Sequence sequence) {
+  const std::size_t above = first_above(tail_, sequence);
+  if (above == 0 || tail_[above - 1].sequence != sequence) return;
+  tail_bytes_ -= tail_[above - 1].message->payload.size();
+  tail_.erase(above - 1);
+}
+
+void Mailbox::erase_settled() {
+  if (erasing_ != 0 || erase_again_) return;
+  if (rows_.messages == 0 && inserting_ == 0) {
+    deleted_ = settled_;
+    return;
+  }
+  if (std::min(settled_, handed_) <= deleted_) return;
+  erasing_ = settled_;
+  shard_.store.erase(user_, deleted_, settled_,
+                     [this, up_to = settled_](const Result<PendingTotals>& removed) {
+                       on_erased(up_to, removed);
+                     });
+}
+
+void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
+  const ShardContext::Turn turn(shard_);
+  erasing_ = 0;
+  if (removed) {
+    deleted_ = up_to;
+    shard_.add_rows(rows_, -removed->messages, -removed->bytes);
+  } else {
+    erase_again_ = true;
+    retry_later();
+  }
+  erase_settled();
+  shard_.may_be_idle(*this);
+}
+
+void Mailbox::expire() {
+  if (!cursors_.empty() || sweeping_ || reading_ || !shard_.clocks_agree()) return;
+  trim();
+  if (floor_ <= settled_) return;
+  sweeping_ = true;
+  shard_.store.expire(user_, settled_, floor_, shard_.wall_now(),
+                      [this](const Result<PendingTotals>& moved) {
+                        const ShardContext::Turn turn(shard_);
+                        sweeping_ = false;
+                        if (moved) {
+                          shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+                          shard_.stats.expired += static_cast<std::uint64_t>(moved->messages);
+                        }
+                        pump();
+                        shard_.may_be_idle(*this);
+                      });
+}
+
+PendingTotals Mailbox::pending() const noexcept {
+  return {rows_.messages + reserved_.messages, rows_.bytes + reserved_.bytes};
+}
+
+bool Mailbox::deletes_handed() const noexcept {
+  return (rows_.messages == 0 && inserting_ == 0) ||
+         std::min(settled_, handed_) <= std::max(deleted_, erasing_);
+}
+
+bool Mailbox::idle() {
+  trim();
+  return cursors_.empty() && runs_.empty() && tail_.empty() && inserting_ == 0 && erasing_ == 0 &&
+         !reading_ && !sweeping_ && !in_retry_list && deletes_handed();
+}
+
+}  // namespace holdfast::delivery

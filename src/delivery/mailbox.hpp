@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <holdfast/delivery/mailboxes.hpp>
+
+#include "delivery/cursor.hpp"
+#include "delivery/ring.hpp"
+#include "delivery/run.hpp"
+#include "delivery/shard_context.hpp"
+
+namespace holdfast::delivery {
+
+/// One message to accept, with what it already holds.
+struct Acceptance {
+  MessageId id;
+  std::string payload;
+  Microseconds lifetime{0};
+  Reservation reservation;
+  std::unique_ptr<Remembered> remembered;
+  bool redrive = false;
+  Completion<SendOutcome> done;
+};
+
+/// One user's log of pending messages with its cursors. It exists while the user has a connection,
+/// or messages on their way; what is pending meanwhile is the store's.
+class Mailbox {
+ public:
+  Mailbox(ShardContext& shard, const UserId& user, PendingTotals rows);
+  Mailbox(const Mailbox&) = delete;
+  Mailbox& operator=(const Mailbox&) = delete;
+  ~Mailbox();
+
+  // ---- accepting
+  /// Whether one more of this size is within the user's bounds.
+  [[nodiscard]] Result<void> admits(std::size_t payload_bytes) const;
+  /// Appends to the log. `dispatch` must follow, once for all that were accepted together.
+  /// Refuses only while no sequence number may be given out; then `acceptance` is untouched.
+  [[nodiscard]] Result<void> accept(Acceptance& acceptance);
+  /// Sends what was accepted, and decides for each whether to wait for its acknowledgement.
+  void dispatch();
+
+  // ---- connections
+  void attach(Cursor& cursor);
+  void admit(Cursor& cursor);
+  /// Closes it once its fence is back: it receives no more.
+  void leave(Cursor& cursor, CloseCode code, std::string_view reason);
+  /// It is gone, or is not waited for.
+  void remove(Cursor& cursor);
+  void acknowledge(Cursor& cursor, Sequence sequence);
+
+  // ---- timers and sweeps
+  /// The first of its runs has waited long enough, and so have all that were sent with it.
+  void on_ack_wait_over();
+  void on_last_ack_wait_over(Run& run);
+  void retry();
+  /// Moves what is past its lifetime to the dead letters, if nobody is connected.
+  void expire();
+  /// Stores or refuses what is unanswered.
+  void store_everything();
+  void pump();
+
+  [[nodiscard]] bool idle();
+  /// Nothing that was acknowledged still has to be removed from the store, but for what the store
+  /// was told already.
+  [[nodiscard]] bool deletes_handed() const noexcept;
+  [[nodiscard]] const UserId& user() const noexcept { return user_; }
+  [[nodiscard]] PendingTotals rows() const noexcept { return rows_; }
+  [[nodiscard]] PendingTotals pending() const noexcept;
+  [[nodiscard]] const std::vector<Cursor*>& cursors() const noexcept { return cursors_; }
+  [[nodiscard]] std::size_t tail_size() const noexcept { return tail_.size(); }
+
+  bool in_idle_list = false;
+  bool in_retry_list = false;
+
+ private:
+  struct Entry {
+    Sequence sequence = 0;
+    MessagePtr message;
+  };
+
+  // ---- runs
+  void drive(Run& run, SendMessage::Event event);
+  void act(Run& run, SendMessage::Action action);
+  [[nodiscard]] SendMessage::Event sent_how(Sequence sequence) const noexcept;
+  void store_now();
+  void on_inserted(Sequence from, Sequence to, PendingTotals handed, bool ok);
+  void record(Run& run);
+  void on_recorded(Run& run, bool ok);
+  void finish(Run& run);
+  [[nodiscard]] SendOutcome outcome_of(const Run& run);
+  [[nodiscard]] Insert make_insert(Run& run);
+  [[nodiscard]] DeduplicationRecord make_record(Run& run, DeliveryStatus status);
+  void store_unheld();
+  void reject_unheld();
+  void acknowledge_failed(const Cursor& cursor, Sequence sequence);
+
+  // ---- the log
+  [[nodiscard]] bool receives(const Cursor& cursor) const noexcept;
+  [[nodiscard]] Cursor* newest_open() const noexcept;
+  [[nodiscard]] bool held(Sequence sequence) const noexcept;
+  [[nodiscard]] bool can_send_at_once() const noexcept;
+  void hand_on();
+  void walk(Cursor& cursor);
+  void catch_up(Cursor& cursor);
+  void advance(Cursor& cursor, SendUnsentMessages::Event event);
+  void request_page(Cursor& cursor);
+  void on_page(std::uint64_t serial, Sequence mark, Result<Page> result);
+  void send_page(Cursor& cursor, Sequence mark, const Page& page);
+  void trim();
+  [[nodiscard]] bool tail_over_bounds() const noexcept;
+  [[nodiscard]] bool somebody_needs(Sequence sequence) const noexcept;
+  void drop_from_tail(Sequence sequence);
+  void erase_settled();
+  void on_erased(Sequence up_to, const Result<PendingTotals>& removed);
+  void retry_later();
+
+  ShardContext& shard_;
+  const UserId& user_;
+  Ring<Entry> tail_;
+  std::size_t tail_bytes_ = 0;
+  RunList runs_;
+  std::vector<Cursor*> cursors_;  ///< the oldest first
+  std::size_t page_turn_ = 0;     ///< whose turn it is to read a page
+
+  Sequence floor_;   ///< the highest that has left the tail: at or below, only the store has it
+  Sequence handed_;  ///< the highest that was handed to the store
+  Sequence stored_;  ///< the highest that is committed
+  Sequence settled_ = 0;   ///< the highest that any connection has acknowledged
+  Sequence deleted_ = 0;   ///< up to here the store is known to hold nothing
+  Sequence erasing_ = 0;   ///< up to here a delete is under way; 0: none is
+  Sequence store_to_ = 0;  ///< up to here the store is to get what it has not
+
+  PendingTotals rows_;           ///< committed
+  PendingTotals reserved_;       ///< accepted and not committed
+  std::uint32_t inserting_ = 0;  ///< messages that the store has not answered for
+  std::uint32_t failed_ = 0;     ///< runs whose commit failed
+  bool reading_ = false;
+  bool sweeping_ = false;
+  bool read_again_ = false;   ///< not before `retry`
+  bool erase_again_ = false;  ///< likewise
+};
+
+}  // namespace holdfast::delivery

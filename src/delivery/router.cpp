@@ -1,0 +1,128 @@
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+#include <holdfast/delivery/router.hpp>
+
+namespace holdfast::delivery {
+namespace {
+
+/// One user's entries of a batch, with their places in it.
+struct UserEntries {
+  std::vector<SendRequest> requests;
+  std::vector<std::size_t> places;
+};
+
+/// What a home shard does for a batch, and brings back in one post.
+struct ShardPart {
+  std::vector<UserEntries> users;
+  std::size_t open = 0;
+  std::vector<std::pair<std::size_t, SendOutcome>> outcomes;
+};
+
+/// A batch on the shard that it came in on.
+struct PendingBatch {
+  std::vector<SendOutcome> outcomes;
+  std::size_t open = 0;
+  Completion<std::vector<SendOutcome>> done;
+};
+
+void run_part(Mailboxes& mailboxes, const std::shared_ptr<ShardPart>& part, Task finished) {
+  auto shared = std::make_shared<Task>(std::move(finished));
+  part->open = part->users.size();
+  for (UserEntries& entries : part->users) {
+    mailboxes.send_all(
+        std::move(entries.requests),
+        [part, shared, places = std::move(entries.places)](std::vector<SendOutcome> outcomes) {
+          for (std::size_t i = 0; i < places.size(); ++i) {
+            part->outcomes.emplace_back(places[i], std::move(outcomes[i]));
+          }
+          if (--part->open == 0) (*shared)();
+        });
+  }
+}
+
+void collect(PendingBatch& batch, ShardPart& part) {
+  for (auto& [place, outcome] : part.outcomes) batch.outcomes[place] = std::move(outcome);
+  if (--batch.open == 0) batch.done(std::move(batch.outcomes));
+}
+
+}  // namespace
+
+std::size_t home_shard(const UserId& user, std::size_t shards) noexcept {
+  // FNV-1a, with a final mix: its low bits alone are poor.
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : user.str()) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  }
+  hash ^= hash >> 32;
+  hash *= 0x9e3779b97f4a7c15U;
+  hash ^= hash >> 29;
+  return static_cast<std::size_t>(hash % shards);
+}
+
+Router::Router(std::vector<Shard> shards) : shards_(std::move(shards)) {}
+
+std::size_t Router::home(const UserId& user) const noexcept {
+  return home_shard(user, shards_.size());
+}
+
+void Router::send(std::size_t from, SendRequest request, Completion<SendOutcome> done) const {
+  const std::size_t to = home(request.user);
+  if (to == from) {
+    shards_[to].mailboxes->send(std::move(request), std::move(done));
+    return;
+  }
+  const Shard& home_shard = shards_[to];
+  Executor* const back = shards_[from].executor;
+  home_shard.executor->post([mailboxes = home_shard.mailboxes, back, request = std::move(request),
+                             done = std::move(done)]() mutable {
+    mailboxes->send(std::move(request), [back, done = std::move(done)](SendOutcome o) mutable {
+      back->post(
+          [done = std::move(done), outcome = std::move(o)]() mutable { done(std::move(outcome)); });
+    });
+  });
+}
+
+void Router::send_batch(std::size_t from, std::vector<SendRequest> requests,
+                        Completion<std::vector<SendOutcome>> done) const {
+  if (requests.empty()) {
+    done({});
+    return;
+  }
+  auto batch = std::make_shared<PendingBatch>();
+  batch->outcomes.assign(requests.size(), fail(Errc::internal, "no outcome"));
+  batch->done = std::move(done);
+
+  std::vector<std::shared_ptr<ShardPart>> parts(shards_.size());
+  std::unordered_map<UserId, std::size_t> user_index;  // in its shard's part
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    auto& part = parts[home(requests[i].user)];
+    if (!part) {
+      part = std::make_shared<ShardPart>();
+      ++batch->open;
+    }
+    const auto [index, first] = user_index.try_emplace(requests[i].user, part->users.size());
+    if (first) part->users.emplace_back();
+    UserEntries& entries = part->users[index->second];
+    entries.places.push_back(i);
+    entries.requests.push_back(std::move(requests[i]));
+  }
+  for (std::size_t to = 0; to < parts.size(); ++to) {
+    auto& part = parts[to];
+    if (!part) continue;
+    Mailboxes* const mailboxes = shards_[to].mailboxes;
+    if (to == from) {
+      run_part(*mailboxes, part, [batch, part] { collect(*batch, *part); });
+      continue;
+    }
+    Executor* const back = shards_[from].executor;
+    shards_[to].executor->post([mailboxes, part, batch, back]() mutable {
+      run_part(*mailboxes, part, [part, batch, back]() mutable {
+        back->post([part = std::move(part), batch = std::move(batch)] { collect(*batch, *part); });
+      });
+    });
+  }
+}
+
+}  // namespace holdfast::delivery

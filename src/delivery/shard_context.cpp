@@ -1,0 +1,149 @@
+#include "delivery/shard_context.hpp"
+
+#include <algorithm>
+
+#include <holdfast/base/log.hpp>
+
+#include "delivery/cursor.hpp"
+#include "delivery/mailbox.hpp"
+
+namespace holdfast::delivery {
+namespace {
+
+/// Between attempts at what the store could not do: a full disk is not asked in a tight loop.
+constexpr Milliseconds kRetryDelay{250};
+
+}  // namespace
+
+ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Executor& executor,
+                           MessageStore& messages)
+    : limits(options.limits),
+      store(messages),
+      counter(options.counter_start, options.ceiling, options.limits.ceiling_ahead),
+      deduplication(options.limits.deduplication_keys, options.limits.deduplication_window),
+      executions(options.limits.executions),
+      clock_(clock),
+      executor_(executor),
+      wall_now_(clock.wall_now()),
+      steady_now_(clock.steady_now()),
+      clock_agreement_(wall_now_, steady_now_) {}
+
+void ShardContext::begin_turn() {
+  if (depth_++ > 0) return;
+  wall_now_ = clock_.wall_now();
+  steady_now_ = clock_.steady_now();
+}
+
+void ShardContext::end_turn() {
+  if (depth_ > 1) {
+    --depth_;
+    return;
+  }
+  // Still inside the turn: whoever is answered may call again, and is then part of it.
+  while (!answers_.empty() || !maybe_idle_.empty()) {
+    for (auto& [done, outcome] : std::exchange(answers_, {})) done(std::move(outcome));
+    for (Mailbox* const mailbox : std::exchange(maybe_idle_, {})) {
+      mailbox->in_idle_list = false;
+      destroy_if_idle(mailbox);
+    }
+  }
+  depth_ = 0;
+  if (dirty_.empty() || flush_posted_) return;
+  flush_posted_ = true;
+  executor_.post([this] {
+    const Turn turn(*this);
+    flush_posted_ = false;
+    flush_now();
+  });
+}
+
+void ShardContext::flush_later(Cursor& cursor) {
+  if (std::exchange(cursor.dirty, true)) return;
+  dirty_.push_back(&cursor);
+}
+
+void ShardContext::flush_now() {
+  // A flush writes, and never calls back.
+  for (Cursor* const cursor : dirty_) {
+    cursor->dirty = false;
+    cursor->flush();
+  }
+  dirty_.clear();
+  encoder.reset();
+}
+
+void ShardContext::forget_flush(Cursor& cursor) {
+  if (std::exchange(cursor.dirty, false)) std::erase(dirty_, &cursor);
+}
+
+void ShardContext::may_be_idle(Mailbox& mailbox) {
+  if (!std::exchange(mailbox.in_idle_list, true)) maybe_idle_.push_back(&mailbox);
+}
+
+void ShardContext::retry_later(Mailbox& mailbox) {
+  if (std::exchange(mailbox.in_retry_list, true)) return;
+  retries_.push_back({steady_now_ + kRetryDelay, &mailbox});
+}
+
+std::vector<Mailbox*> ShardContext::due_retries() {
+  std::vector<Mailbox*> due;
+  for (; !retries_.empty() && retries_.front().due <= steady_now_; retries_.pop_front()) {
+    retries_.front().mailbox->in_retry_list = false;
+    due.push_back(retries_.front().mailbox);
+  }
+  return due;
+}
+
+void ShardContext::leave(Cursor& cursor, CloseCode code, std::string_view reason) {
+  if (cursor.state == Cursor::State::attached) {
+    // Only a connection that was started tells when it is gone.
+    cursor.connection().start(cursor);
+    cursor.state = Cursor::State::closing;
+    cursor.connection().close(code, reason);
+    return;
+  }
+  if (cursor.state != Cursor::State::open) return;
+  cursor.state = Cursor::State::leaving;
+  leaving_.push_back({&cursor, code, std::string(reason), steady_now_ + limits.close_wait});
+  if (cursor.quiet()) finish_leaving(cursor);
+}
+
+void ShardContext::finish_leaving(Cursor& cursor) {
+  const auto found = std::ranges::find(leaving_, &cursor, &Leaving::cursor);
+  if (found == leaving_.end()) return;
+  const Leaving leaving = std::move(*found);
+  leaving_.erase(found);
+  cursor.state = Cursor::State::closing;
+  cursor.connection().close(leaving.code, leaving.reason);
+}
+
+void ShardContext::forget_leaving(Cursor& cursor) {
+  std::erase_if(leaving_, [&](const Leaving& leaving) { return leaving.cursor == &cursor; });
+}
+
+std::vector<Cursor*> ShardContext::due_leaving() const {
+  std::vector<Cursor*> due;
+  for (const Leaving& leaving : leaving_) {
+    if (leaving.deadline <= steady_now_) due.push_back(leaving.cursor);
+  }
+  return due;
+}
+
+void ShardContext::extend_ceiling() {
+  const auto ceiling = counter.extension(wall_now_);
+  if (!ceiling) return;
+  store.extend_ceiling(*ceiling, [this, ceiling = *ceiling](const Result<void>& committed) {
+    counter.extended(committed.has_value(), ceiling);
+    if (!committed) log::warn("sequence_ceiling_not_extended");
+  });
+}
+
+void ShardContext::add_rows(PendingTotals& totals, std::int64_t messages,
+                            std::int64_t bytes) noexcept {
+  totals.messages += messages;
+  totals.bytes += bytes;
+  stats.pending_messages += messages;
+  stats.pending_bytes += bytes;
+}
+
+}  // namespace holdfast::delivery

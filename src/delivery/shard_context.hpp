@@ -1,0 +1,130 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/delivery/mailboxes.hpp>
+
+#include "delivery/clock_agreement.hpp"
+#include "delivery/deduplication.hpp"
+#include "delivery/execution_ring.hpp"
+#include "delivery/frame.hpp"
+#include "delivery/run.hpp"
+#include "delivery/sequence_counter.hpp"
+
+namespace holdfast::delivery {
+
+class Cursor;
+class Mailbox;
+
+/// How far a shutdown has come.
+enum class Phase : std::uint8_t {
+  open,
+  draining,  ///< refuses work and writes no more; fences in flight may still come back
+  storing,   ///< what is unanswered goes to the store, or is refused
+  closing,   ///< every connection gets its Close
+};
+
+/// What the mailboxes of a shard share. A turn is one call from outside, with everything that
+/// follows from it: answers to producers and flushes happen at its end, when no mailbox is in the
+/// middle of anything.
+class ShardContext {
+ public:
+  ShardContext(MailboxesOptions& options, const Clock& clock, Executor& executor,
+               MessageStore& messages);
+
+  /// Keeps a turn open; turns nest.
+  class Turn {
+   public:
+    explicit Turn(ShardContext& shard) : shard_(shard) { shard_.begin_turn(); }
+    ~Turn() { shard_.end_turn(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    ShardContext& shard_;
+  };
+
+  [[nodiscard]] WallTime wall_now() const noexcept { return wall_now_; }
+  [[nodiscard]] SteadyTime steady_now() const noexcept { return steady_now_; }
+  [[nodiscard]] bool clocks_agree() const noexcept {
+    return clock_agreement_.agree(wall_now_, steady_now_);
+  }
+
+  /// At the end of the turn.
+  void answer(Completion<SendOutcome> done, SendOutcome outcome) {
+    answers_.emplace_back(std::move(done), std::move(outcome));
+  }
+  /// To be flushed once in this loop turn of the shard.
+  void flush_later(Cursor& cursor);
+  void flush_now();
+  void forget_flush(Cursor& cursor);
+  /// The mailbox may have nothing left to do: it is looked at when the turn ends.
+  void may_be_idle(Mailbox& mailbox);
+  /// Calls the mailbox's `retry` in a while.
+  void retry_later(Mailbox& mailbox);
+  [[nodiscard]] std::vector<Mailbox*> due_retries();
+  /// A Close by the server, after waiting briefly for the fence.
+  void leave(Cursor& cursor, CloseCode code, std::string_view reason);
+  /// The fence of a leaving cursor is back, or is not waited for any longer.
+  void finish_leaving(Cursor& cursor);
+  void forget_leaving(Cursor& cursor);
+  [[nodiscard]] std::vector<Cursor*> due_leaving() const;
+
+  /// Asks the store for a higher ceiling when it is time.
+  void extend_ceiling();
+  void add_rows(PendingTotals& totals, std::int64_t messages, std::int64_t bytes) noexcept;
+
+  const Limits limits;
+  MessageStore& store;
+  SequenceCounter counter;
+  DeduplicationTable deduplication;
+  ExecutionRing executions;
+  FrameEncoder encoder;
+  Stats stats;
+  Phase phase = Phase::open;
+  RunTimer ack_waits;       ///< until `ack_wait` after they were sent
+  RunTimer last_ack_waits;  ///< until `ack_timeout` after their commit failed
+  std::size_t runs = 0;
+  std::uint64_t next_serial = 1;
+
+  /// What the owner of the mailboxes does.
+  std::move_only_function<void(Mailbox*)> destroy_if_idle;
+  std::move_only_function<void(Cursor*)> on_connection_gone;
+
+ private:
+  struct Leaving {
+    Cursor* cursor;
+    CloseCode code;
+    std::string reason;
+    SteadyTime deadline;
+  };
+  struct Retry {
+    SteadyTime due;
+    Mailbox* mailbox;
+  };
+
+  void begin_turn();
+  void end_turn();
+
+  const Clock& clock_;
+  Executor& executor_;
+  WallTime wall_now_;
+  SteadyTime steady_now_;
+  ClockAgreement clock_agreement_;
+  int depth_ = 0;
+  bool flush_posted_ = false;
+  std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answers_;
+  std::vector<Cursor*> dirty_;
+  std::vector<Mailbox*> maybe_idle_;
+  std::vector<Leaving> leaving_;
+  std::deque<Retry> retries_;
+};
+
+}  // namespace holdfast::delivery

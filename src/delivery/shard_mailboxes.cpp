@@ -1,0 +1,384 @@
+#include "delivery/shard_mailboxes.hpp"
+
+#include <algorithm>
+
+namespace holdfast::delivery {
+namespace {
+
+std::unexpected<Error> shutting_down() {
+  return fail(Errc::unavailable, "The service is shutting down");
+}
+
+/// The entries of one batch that still have no outcome.
+struct Batch {
+  explicit Batch(std::size_t size) : open(size) {
+    outcomes.reserve(size);
+    for (std::size_t i = 0; i < size; ++i) outcomes.emplace_back(shutting_down());
+  }
+
+  void set(std::size_t index, SendOutcome outcome) {
+    outcomes[index] = std::move(outcome);
+    if (--open == 0) done(std::move(outcomes));
+  }
+
+  std::size_t open;
+  std::vector<SendOutcome> outcomes;
+  Completion<std::vector<SendOutcome>> done;
+};
+
+bool is_transient(const Error& error) noexcept {
+  return error.code == Errc::unavailable || error.code == Errc::limit_exceeded;
+}
+
+}  // namespace
+
+std::unique_ptr<Mailboxes> make_mailboxes(MailboxesOptions options, const Clock& clock,
+                                          Executor& executor, MessageStore& messages,
+                                          ConnectionStore& connections) {
+  return std::make_unique<ShardMailboxes>(std::move(options), clock, executor, messages,
+                                          connections);
+}
+
+ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Executor& executor,
+                               MessageStore& messages, ConnectionStore& connections)
+    : shard_(options, clock, executor, messages),
+      executor_(executor),
+      connection_store_(connections),
+      shard_index_(options.shard),
+      swept_at_(shard_.steady_now()),
+      expire_at_(shard_.steady_now()),
+      forget_at_(shard_.steady_now()) {
+  for (auto& [user, totals] : options.pending) {
+    PendingTotals counted;
+    shard_.add_rows(counted, totals.messages, totals.bytes);
+    totals_.emplace(std::move(user), counted);
+  }
+  for (const DeduplicationRecord& record : options.deduplication) {
+    if (shard_.wall_now() - record.committed_at < shard_.limits.deduplication_window) {
+      shard_.deduplication.restore(record);
+    }
+  }
+  shard_.destroy_if_idle = [this](Mailbox* mailbox) { destroy_if_idle(*mailbox); };
+  shard_.on_connection_gone = [this](Cursor* cursor) { on_connection_gone(*cursor); };
+}
+
+ShardMailboxes::~ShardMailboxes() = default;
+
+// ---- accepting
+
+Mailbox& ShardMailboxes::mailbox_of(const UserId& user) {
+  const auto [place, created] = mailboxes_.try_emplace(user);
+  if (created) {
+    PendingTotals totals;
+    if (const auto known = totals_.extract(user)) totals = known.mapped();
+    place->second = std::make_unique<Mailbox>(shard_, place->first, totals);
+  }
+  return *place->second;
+}
+
+void ShardMailboxes::destroy_if_idle(Mailbox& mailbox) {
+  if (!mailbox.idle()) return;
+  const auto place = mailboxes_.find(mailbox.user());
+  const PendingTotals rows = mailbox.rows();
+  auto node = mailboxes_.extract(place);
+  node.mapped().reset();
+  if (rows.messages > 0) totals_.emplace(std::move(node.key()), rows);
+}
+
+void ShardMailboxes::send(SendRequest request, Completion<SendOutcome> done) {
+  const ShardContext::Turn turn(shard_);
+  Mailbox* mailbox = nullptr;
+  if (const auto accepted = accept(request, done, mailbox); !accepted) {
+    shard_.answer(std::move(done), std::unexpected(accepted.error()));
+  }
+  if (mailbox != nullptr) {
+    mailbox->dispatch();
+    shard_.may_be_idle(*mailbox);
+  }
+}
+
+void ShardMailboxes::send_all(std::vector<SendRequest> requests,
+                              Completion<std::vector<SendOutcome>> done) {
+  const ShardContext::Turn turn(shard_);
+  if (requests.empty()) {
+    done({});
+    return;
+  }
+  const auto batch = std::make_shared<Batch>(requests.size());
+  batch->done = std::move(done);
+  Mailbox* mailbox = nullptr;
+  std::optional<Error> failure;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    Completion<SendOutcome> entry_done = [batch, i](SendOutcome outcome) {
+      batch->set(i, std::move(outcome));
+    };
+    // A later entry that succeeded would overtake the retry of this one.
+    Result<void> accepted;
+    if (failure) {
+      accepted = std::unexpected(*failure);
+    } else {
+      accepted = accept(requests[i], entry_done, mailbox);
+    }
+    if (accepted) continue;
+    if (is_transient(accepted.error())) failure = accepted.error();
+    shard_.answer(std::move(entry_done), std::unexpected(accepted.error()));
+  }
+  if (mailbox != nullptr) {
+    mailbox->dispatch();
+    shard_.may_be_idle(*mailbox);
+  }
+}
+
+Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome>& done,
+                                    Mailbox*& mailbox) {
+  if (shard_.phase != Phase::open) return shutting_down();
+  Acceptance acceptance;
+  if (request.deduplication_id) {
+    acceptance.remembered = std::make_unique<Remembered>();
+    Remembered& remembered = *acceptance.remembered;
+    remembered.caller = request.caller;
+    remembered.key = std::move(*request.deduplication_id);
+    remembered.table_key = deduplication_key(
+        request.caller ? std::string_view(request.caller->id) : std::string_view(), request.user,
+        remembered.key);
+    remembered.payload_hash = sha256(request.payload);
+    const auto repeat = answer_repeat(remembered, done);
+    if (!repeat) return std::unexpected(repeat.error());
+    if (*repeat) return {};
+  }
+  Mailbox& home = mailbox_of(request.user);
+  mailbox = &home;
+  if (auto admitted = home.admits(request.payload.size()); !admitted) return admitted;
+  auto reservation = reserve(request.payload.size(), request.caller);
+  if (!reservation) return std::unexpected(reservation.error());
+
+  const Remembered* const remembered = acceptance.remembered.get();
+  acceptance.id = MessageId::generate(shard_.wall_now());
+  acceptance.payload = std::move(request.payload);
+  acceptance.lifetime = request.ttl.value_or(shard_.limits.message_ttl);
+  acceptance.reservation = std::move(*reservation);
+  // The table must know the key before the outcome, which may be there when `accept` is done.
+  if (remembered != nullptr) {
+    shard_.deduplication.begin(remembered->table_key, remembered->payload_hash);
+  }
+  acceptance.done = std::move(done);
+  auto accepted = home.accept(acceptance);
+  if (!accepted) {
+    done = std::move(acceptance.done);
+    if (remembered != nullptr) {
+      (void)shard_.deduplication.end(remembered->table_key, std::unexpected(accepted.error()), {});
+    }
+  }
+  return accepted;
+}
+
+Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<SendOutcome>& done) {
+  using Found = DeduplicationTable::Found;
+  const auto known = shard_.deduplication.find(remembered.table_key, remembered.payload_hash,
+                                               shard_.wall_now(), !shard_.clocks_agree());
+  switch (known.found) {
+    case Found::nothing:
+      return false;
+    case Found::full:
+      return fail(Errc::unavailable, "Too many deduplication ids are remembered",
+                  "deduplicationId");
+    case Found::other:
+      return fail(Errc::conflict, "The deduplicationId was used for another message",
+                  "deduplicationId");
+    case Found::answered:
+      ++shard_.stats.deduplicated;
+      shard_.answer(std::move(done), known.receipt);
+      return true;
+    case Found::in_flight:
+      if (!shard_.deduplication.wait(remembered.table_key, done)) {
+        return fail(Errc::limit_exceeded, "Too many repeats of a message in flight",
+                    "deduplicationId");
+      }
+      ++shard_.stats.deduplicated;
+      return true;
+  }
+  return false;
+}
+
+Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const CallerPtr& caller) {
+  const std::size_t share = std::max<std::size_t>(1, shard_.store.capacity() / 8);
+  if (caller && caller->in_flight.fetch_add(1, std::memory_order_relaxed) >= share) {
+    caller->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    return fail(Errc::limit_exceeded, "Too many messages of this access key are in flight");
+  }
+  auto slot = shard_.store.reserve(payload_bytes);
+  if (!slot) {
+    if (caller) caller->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    return fail(Errc::unavailable, "The store is busy or full");
+  }
+  if (!caller) return std::move(*slot);
+  return Reservation([inner = std::move(*slot), caller]() mutable {
+    inner.reset();
+    caller->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  });
+}
+
+void ShardMailboxes::redrive(DeadLetter letter, Completion<SendOutcome> done) {
+  const ShardContext::Turn turn(shard_);
+  const MessageId id = letter.message->id;
+  if (shard_.phase != Phase::open) {
+    shard_.answer(std::move(done), shutting_down());
+    return;
+  }
+  if (!redriving_.insert(id).second) {
+    shard_.answer(std::move(done), fail(Errc::conflict, "This dead letter is being redriven"));
+    return;
+  }
+  Completion<SendOutcome> answered = [this, id,
+                                      done = std::move(done)](SendOutcome outcome) mutable {
+    redriving_.erase(id);
+    done(std::move(outcome));
+  };
+  // Whoever asks has seen the letter some time ago; it may be gone since.
+  shard_.store.find_dead_letter(
+      id, [this, done = std::move(answered)](Result<std::optional<DeadLetter>> found) mutable {
+        const ShardContext::Turn found_turn(shard_);
+        if (!found) {
+          shard_.answer(std::move(done), std::unexpected(found.error()));
+        } else if (!*found) {
+          shard_.answer(std::move(done), fail(Errc::not_found, "No such dead letter"));
+        } else {
+          redrive_found(std::move(**found), std::move(done));
+        }
+      });
+}
+
+void ShardMailboxes::redrive_found(DeadLetter letter, Completion<SendOutcome> done) {
+  const Message& message = *letter.message;
+  if (shard_.phase != Phase::open) {
+    shard_.answer(std::move(done), shutting_down());
+    return;
+  }
+  Mailbox& mailbox = mailbox_of(message.user);
+  shard_.may_be_idle(mailbox);
+  Acceptance acceptance;
+  acceptance.id = message.id;
+  acceptance.payload = message.payload;
+  acceptance.lifetime = message.expires_at - message.accepted_at;
+  acceptance.redrive = true;
+  acceptance.done = std::move(done);
+  auto accepted = mailbox.admits(message.payload.size());
+  if (accepted) {
+    auto reservation = reserve(message.payload.size(), nullptr);
+    if (!reservation) {
+      accepted = std::unexpected(reservation.error());
+    } else {
+      acceptance.reservation = std::move(*reservation);
+      accepted = mailbox.accept(acceptance);
+    }
+  }
+  if (!accepted) {
+    shard_.answer(std::move(acceptance.done), std::unexpected(accepted.error()));
+    return;
+  }
+  mailbox.dispatch();
+}
+
+// ---- connections
+
+void ShardMailboxes::attach(ConnectionInfo info, FrameFormat format,
+                            std::shared_ptr<Connection> connection) {
+  const ShardContext::Turn turn(shard_);
+  Mailbox& mailbox = mailbox_of(info.user);
+  auto owned = std::make_unique<Cursor>(shard_, mailbox, info, format, std::move(connection));
+  Cursor& cursor = *owned;
+  cursor.index = static_cast<std::uint32_t>(cursors_.size());
+  cursors_.push_back(std::move(owned));
+  by_id_.insert(&cursor);
+  info.shard = shard_index_;
+  connection_store_.opened(info);
+  mailbox.attach(cursor);
+  if (shard_.phase != Phase::open) close_with(cursor);
+}
+
+void ShardMailboxes::admit(const ConnectionId& id) {
+  const ShardContext::Turn turn(shard_);
+  if (Cursor* const cursor = find_cursor(id)) cursor->mailbox().admit(*cursor);
+}
+
+bool ShardMailboxes::close(const ConnectionId& id, CloseCode code, std::string_view reason) {
+  const ShardContext::Turn turn(shard_);
+  Cursor* const cursor = find_cursor(id);
+  if (cursor == nullptr) return false;
+  cursor->mailbox().leave(*cursor, code, reason);
+  return true;
+}
+
+void ShardMailboxes::close_all(const UserId& user, CloseCode code, std::string_view reason) {
+  const ShardContext::Turn turn(shard_);
+  const auto found = mailboxes_.find(user);
+  if (found == mailboxes_.end()) return;
+  const std::vector<Cursor*> cursors = found->second->cursors();
+  for (Cursor* const cursor : cursors) found->second->leave(*cursor, code, reason);
+}
+
+Cursor* ShardMailboxes::find_cursor(const ConnectionId& id) const {
+  const auto found = by_id_.find(std::string_view(id.str()));
+  if (found == by_id_.end() || (*found)->state == Cursor::State::ended) return nullptr;
+  return *found;
+}
+
+void ShardMailboxes::on_connection_gone(Cursor& cursor) {
+  connection_store_.closed(cursor.id());
+  by_id_.erase(&cursor);
+  std::unique_ptr<Cursor>& place = cursors_[cursor.index];
+  graves_.push_back(std::move(place));
+  if (place.get() != cursors_.back().get()) {
+    place = std::move(cursors_.back());
+    place->index = cursor.index;
+  }
+  cursors_.pop_back();
+}
+
+// The Close of a shutdown, which waits for no fence: those were awaited together.
+void ShardMailboxes::close_with(Cursor& cursor) {
+  using State = Cursor::State;
+  if (cursor.state == State::closing || cursor.state == State::ended) return;
+  shard_.forget_leaving(cursor);
+  if (cursor.state == State::attached) cursor.connection().start(cursor);
+  cursor.state = State::closing;
+  cursor.connection().close(CloseCode::going_away, "going away");
+}
+
+// ---- reports
+
+Stats ShardMailboxes::stats() const {
+  Stats out = shard_.stats;
+  out.mailboxes = mailboxes_.size();
+  out.connections = cursors_.size();
+  return out;
+}
+
+std::vector<ConnectionInfo> ShardMailboxes::connections(std::size_t limit) const {
+  std::vector<ConnectionInfo> out;
+  for (const auto& cursor : cursors_) {
+    if (out.size() >= limit) break;
+    if (cursor->state == Cursor::State::ended) continue;
+    out.push_back(cursor->info());
+    out.back().shard = shard_index_;
+  }
+  return out;
+}
+
+std::vector<Execution> ShardMailboxes::executions(const ExecutionFilter& filter,
+                                                  std::size_t limit) const {
+  return shard_.executions.list(filter, limit);
+}
+
+PendingTotals ShardMailboxes::pending(const UserId& user) const {
+  if (const Mailbox* const mailbox = find(user)) return mailbox->pending();
+  const auto found = totals_.find(user);
+  return found == totals_.end() ? PendingTotals{} : found->second;
+}
+
+const Mailbox* ShardMailboxes::find(const UserId& user) const {
+  const auto found = mailboxes_.find(user);
+  return found == mailboxes_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include <holdfast/delivery/mailboxes.hpp>
+
+#include "delivery/cursor.hpp"
+#include "delivery/mailbox.hpp"
+#include "delivery/shard_context.hpp"
+
+namespace holdfast::delivery {
+
+/// All mailboxes of a shard, its connections, and what runs beside the messages.
+class ShardMailboxes final : public Mailboxes {
+ public:
+  ShardMailboxes(MailboxesOptions options, const Clock& clock, Executor& executor,
+                 MessageStore& messages, ConnectionStore& connections);
+  ~ShardMailboxes() override;
+
+  void send(SendRequest request, Completion<SendOutcome> done) override;
+  void send_all(std::vector<SendRequest> requests,
+                Completion<std::vector<SendOutcome>> done) override;
+  void attach(ConnectionInfo info, FrameFormat format,
+              std::shared_ptr<Connection> connection) override;
+  void admit(const ConnectionId& id) override;
+  bool close(const ConnectionId& id, CloseCode code, std::string_view reason) override;
+  void close_all(const UserId& user, CloseCode code, std::string_view reason) override;
+  void redrive(DeadLetter letter, Completion<SendOutcome> done) override;
+  void tick() override;
+  Stats stats() const override;
+  std::vector<ConnectionInfo> connections(std::size_t limit) const override;
+  std::vector<Execution> executions(const ExecutionFilter& filter,
+                                    std::size_t limit) const override;
+  PendingTotals pending(const UserId& user) const override;
+  void drain(Task done) override;
+  void close_connections(Task done) override;
+
+  /// For tests: nullptr while the user has none.
+  [[nodiscard]] const Mailbox* find(const UserId& user) const;
+
+ private:
+  struct ById {
+    using is_transparent = void;
+    static std::string_view key(std::string_view id) noexcept { return id; }
+    static std::string_view key(const Cursor* cursor) noexcept { return cursor->id().str(); }
+    std::size_t operator()(const auto& value) const noexcept {
+      return std::hash<std::string_view>{}(key(value));
+    }
+    bool operator()(const auto& a, const auto& b) const noexcept { return key(a) == key(b); }
+  };
+
+  // ---- accepting
+  [[nodiscard]] Mailbox& mailbox_of(const UserId& user);
+  void destroy_if_idle(Mailbox& mailbox);
+  [[nodiscard]] Result<void> admit_request(const SendRequest& request, Mailbox*& mailbox);
+  /// Accepts or refuses one; what is accepted awaits `dispatch`. An error is the refusal, `done`
+  /// untouched; a repeat is answered, or waits with the first.
+  [[nodiscard]] Result<void> accept(SendRequest& request, Completion<SendOutcome>& done,
+                                    Mailbox*& mailbox);
+  [[nodiscard]] Result<bool> answer_repeat(Remembered& remembered, Completion<SendOutcome>& done);
+  [[nodiscard]] Result<Reservation> reserve(std::size_t payload_bytes, const CallerPtr& caller);
+  void redrive_found(DeadLetter letter, Completion<SendOutcome> done);
+
+  // ---- connections
+  [[nodiscard]] Cursor* find_cursor(const ConnectionId& id) const;
+  void on_connection_gone(Cursor& cursor);
+  void close_with(Cursor& cursor);
+
+  // ---- what runs beside the messages
+  void run_timers();
+  void sweep_connections();
+  void sweep_expired();
+  void on_expired_found(Result<std::vector<UserId>> users);
+  void sweep_deduplication();
+  void watch_clocks();
+  void advance_shutdown();
+  void advance_drain();
+  void advance_closing();
+
+  ShardContext shard_;
+  Executor& executor_;
+  ConnectionStore& connection_store_;
+  const std::size_t shard_index_;
+
+  std::unordered_map<UserId, std::unique_ptr<Mailbox>> mailboxes_;
+  /// What users have pending who need no mailbox now.
+  std::unordered_map<UserId, PendingTotals> totals_;
+  std::vector<std::unique_ptr<Cursor>> cursors_;
+  std::unordered_set<Cursor*, ById, ById> by_id_;
+  std::vector<std::unique_ptr<Cursor>> graves_;  ///< closed; still on the stack of their last event
+  std::set<MessageId> redriving_;
+
+  std::size_t sweep_at_ = 0;  ///< in `cursors_`
+  SteadyTime swept_at_;
+  SteadyTime expire_at_;
+  SteadyTime forget_at_;
+  bool finding_expired_ = false;
+  bool clocks_agreed_ = true;
+  UserId expired_after_;
+
+  Task shutdown_done_;
+  SteadyTime shutdown_deadline_;
+  bool aborted_ = false;
+};
+
+}  // namespace holdfast::delivery

@@ -1,0 +1,165 @@
+// What a shard does beside its messages: waits that are over, sweeps, and the shutdown.
+
+#include <algorithm>
+
+#include <holdfast/base/log.hpp>
+
+#include "delivery/shard_mailboxes.hpp"
+
+namespace holdfast::delivery {
+namespace {
+
+/// Every connection is looked at this often, or eight times in `ack_timeout` if that is shorter.
+constexpr Milliseconds kSweepPass{1'000};
+constexpr Seconds kExpireEvery{5};
+constexpr std::size_t kExpirePage = 100;
+constexpr Seconds kForgetEvery{60};
+
+}  // namespace
+
+void ShardMailboxes::tick() {
+  const ShardContext::Turn turn(shard_);
+  graves_.clear();
+  run_timers();
+  sweep_connections();
+  watch_clocks();
+  if (shard_.phase == Phase::open) {
+    sweep_expired();
+    sweep_deduplication();
+  } else {
+    advance_shutdown();
+  }
+}
+
+void ShardMailboxes::run_timers() {
+  const SteadyTime now = shard_.steady_now();
+  while (!shard_.ack_waits.empty() && shard_.ack_waits.first()->deadline <= now) {
+    shard_.ack_waits.first()->mailbox.on_ack_wait_over();
+  }
+  while (!shard_.last_ack_waits.empty() && shard_.last_ack_waits.first()->deadline <= now) {
+    Run& run = *shard_.last_ack_waits.first();
+    run.mailbox.on_last_ack_wait_over(run);
+  }
+  for (Cursor* const cursor : shard_.due_leaving()) shard_.finish_leaving(*cursor);
+  for (Mailbox* const mailbox : shard_.due_retries()) mailbox->retry();
+}
+
+void ShardMailboxes::sweep_connections() {
+  const SteadyTime now = shard_.steady_now();
+  const Microseconds pass = std::min<Microseconds>(kSweepPass, shard_.limits.ack_timeout / 8);
+  const auto elapsed = std::min<Microseconds>(now - std::exchange(swept_at_, now), pass);
+  if (cursors_.empty() || elapsed.count() <= 0) return;
+  const std::size_t share = cursors_.size() * static_cast<std::size_t>(elapsed.count()) /
+                                static_cast<std::size_t>(std::max<std::int64_t>(1, pass.count())) +
+                            1;
+  for (std::size_t i = 0; i < std::min(share, cursors_.size()); ++i) {
+    if (sweep_at_ >= cursors_.size()) sweep_at_ = 0;
+    Cursor& cursor = *cursors_[sweep_at_++];
+    if (!cursor.sweep()) continue;
+    ++shard_.stats.timeouts;
+    log::info("connection_timed_out", {{"connectionId", cursor.id().str()}});
+    cursor.connection().abort();
+    cursor.mailbox().remove(cursor);
+  }
+}
+
+void ShardMailboxes::watch_clocks() {
+  const bool agree = shard_.clocks_agree();
+  if (std::exchange(clocks_agreed_, agree) == agree) return;
+  if (agree) {
+    log::info("clocks_agree_again");
+  } else {
+    log::warn("clocks_disagree", {{"effect", "nothing expires until they agree again"}});
+  }
+}
+
+// A page of users at a time; those with a connection expire theirs by page reads.
+void ShardMailboxes::sweep_expired() {
+  if (finding_expired_ || shard_.steady_now() < expire_at_ || !shard_.clocks_agree()) return;
+  finding_expired_ = true;
+  shard_.store.find_expired(
+      shard_.wall_now(), expired_after_, kExpirePage,
+      [this](Result<std::vector<UserId>> users) { on_expired_found(std::move(users)); });
+}
+
+void ShardMailboxes::on_expired_found(Result<std::vector<UserId>> users) {
+  const ShardContext::Turn turn(shard_);
+  finding_expired_ = false;
+  const bool more = users && users->size() >= kExpirePage;
+  expired_after_ = more ? users->back() : UserId();
+  if (!more) expire_at_ = shard_.steady_now() + kExpireEvery;
+  if (!users || shard_.phase != Phase::open) return;
+  for (const UserId& user : *users) {
+    // A user of another home has nothing by this shard's count.
+    if (!mailboxes_.contains(user) && !totals_.contains(user)) continue;
+    Mailbox& mailbox = mailbox_of(user);
+    mailbox.expire();
+    shard_.may_be_idle(mailbox);
+  }
+}
+
+void ShardMailboxes::sweep_deduplication() {
+  if (shard_.steady_now() < forget_at_ || !shard_.clocks_agree()) return;
+  forget_at_ = shard_.steady_now() + kForgetEvery;
+  const WallTime before = shard_.wall_now() - shard_.limits.deduplication_window;
+  shard_.deduplication.forget_before(before);
+  if (shard_index_ != 0) return;  // one shard speaks for all
+  shard_.store.forget_deduplication(before, [](const Result<void>& forgotten) {
+    if (!forgotten) log::warn("deduplication_not_forgotten");
+  });
+}
+
+// ---- shutdown
+
+void ShardMailboxes::drain(Task done) {
+  const ShardContext::Turn turn(shard_);
+  shard_.flush_now();  // what is written gets its fence; from here on nothing is written
+  shard_.phase = Phase::draining;
+  shutdown_done_ = std::move(done);
+  shutdown_deadline_ = shard_.steady_now() + shard_.limits.close_wait;
+  advance_shutdown();
+}
+
+void ShardMailboxes::close_connections(Task done) {
+  const ShardContext::Turn turn(shard_);
+  shard_.flush_now();
+  shard_.phase = Phase::closing;
+  shutdown_done_ = std::move(done);
+  // Twice: for the peers' Closes, and for what the store is still to be told.
+  shutdown_deadline_ = shard_.steady_now() + 2 * shard_.limits.close_wait;
+  for (const auto& cursor : cursors_) close_with(*cursor);
+  advance_shutdown();
+}
+
+void ShardMailboxes::advance_shutdown() {
+  if (shard_.phase == Phase::closing) {
+    advance_closing();
+  } else {
+    advance_drain();
+  }
+}
+
+void ShardMailboxes::advance_drain() {
+  const bool awaiting = !shard_.ack_waits.empty() || !shard_.last_ack_waits.empty();
+  const bool over = shard_.steady_now() >= shutdown_deadline_;
+  if (shard_.phase == Phase::draining && (!awaiting || over)) {
+    shard_.phase = Phase::storing;
+    for (const auto& [user, mailbox] : mailboxes_) mailbox->store_everything();
+  }
+  if (shard_.phase != Phase::storing || shard_.runs > 0 || !redriving_.empty()) return;
+  if (auto done = std::exchange(shutdown_done_, nullptr)) executor_.post(std::move(done));
+}
+
+void ShardMailboxes::advance_closing() {
+  const bool over = shard_.steady_now() >= shutdown_deadline_;
+  if (over && !std::exchange(aborted_, true)) {
+    for (const auto& cursor : cursors_) cursor->connection().abort();
+  }
+  if (!cursors_.empty()) return;
+  const bool handed = std::ranges::all_of(
+      mailboxes_, [](const auto& entry) { return entry.second->deletes_handed(); });
+  if (!handed && !over) return;
+  if (auto done = std::exchange(shutdown_done_, nullptr)) executor_.post(std::move(done));
+}
+
+}  // namespace holdfast::delivery
