@@ -373,6 +373,8 @@ void add_instance(std::vector<Setting>& t) {
   t.push_back(integer("storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
                       "Messages waiting to be committed; one more is 503. A user or a key holds "
                       "at most an eighth."));
+  t.push_back(integer("storage.queue_bytes", HOLDFAST_FIELD(storage.queue_bytes), 16 * kMiB,
+                      64 * kGiB, "Their size, at most."));
   t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
                       std::numeric_limits<std::int64_t>::max(),
                       "Largest database; beyond it messages are refused with 503. 0 is no bound "
@@ -383,6 +385,9 @@ void add_instance(std::vector<Setting>& t) {
                       1'000'000, "Most operations of one commit."));
   t.push_back(integer("storage.dead_letters_max", HOLDFAST_FIELD(storage.dead_letters_max), 0,
                       1'000'000'000, "Dead letters that are kept; the oldest go first."));
+  t.push_back(integer("storage.dead_letters_bytes_max",
+                      HOLDFAST_FIELD(storage.dead_letters_bytes_max), 0, 1'024 * kGiB,
+                      "Their size, at most."));
   t.push_back(integer("storage.wal_checkpoint_bytes", HOLDFAST_FIELD(storage.wal_checkpoint_bytes),
                       64 * kKiB, 64 * kGiB,
                       "Size of the write-ahead log from which it is moved into the database even "

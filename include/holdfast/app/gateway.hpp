@@ -43,8 +43,8 @@ class Gateway {
   [[nodiscard]] virtual const GatewayInfo& info() const noexcept = 0;
   /// Ends in phases: refuses new work, awaits the acknowledgements of what was sent and stores the
   /// rest, closes the connections with 1001, deletes what was acknowledged, commits, checkpoints,
-  /// and ends the threads. Takes `shutdown.drain_seconds` at most, and the time of the last commits.
-  /// True when nothing had to be cut short.
+  /// and ends the threads. Takes `shutdown.drain_seconds` at most, and the time of the last
+  /// commits. True when nothing had to be cut short.
   virtual bool stop() = 0;
 };
 

@@ -12,9 +12,9 @@ struct ServeOptions {
 };
 
 /// The command `serve`: reads the configuration, starts logging (to stdout), opens a gateway, tells
-/// people on stderr what to do next, and serves until SIGTERM or SIGINT; a second one exits at once.
-/// Call from the main thread before any other thread is started. The process's exit status: 0 after
-/// a shutdown, 1 with one line on stderr that says why.
+/// people on stderr what to do next, and serves until SIGTERM or SIGINT; a second one exits at
+/// once. Call from the main thread before any other thread is started. The process's exit status: 0
+/// after a shutdown, 1 with one line on stderr that says why.
 [[nodiscard]] int run_serve(const ServeOptions& options);
 
 }  // namespace holdfast::app

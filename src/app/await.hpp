@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <utility>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+
+namespace holdfast::app {
+
+/// Runs `start` on `executor` and waits for what it answers: start-up is the one place that may
+/// block. Not on `executor`. `unavailable` when no answer comes.
+template <class T>
+[[nodiscard]] Result<T> await(Executor& executor,
+                              std::move_only_function<void(Completion<Result<T>>)> start) {
+  constexpr std::chrono::seconds kPatience{60};
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  auto answer = promise->get_future();
+  executor.post([start = std::move(start), promise = std::move(promise)]() mutable {
+    start([promise](Result<T> result) { promise->set_value(std::move(result)); });
+  });
+  if (answer.wait_for(kPatience) != std::future_status::ready) {
+    return fail(Errc::unavailable, "the store does not answer");
+  }
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {
+    return fail(Errc::unavailable, "the store has stopped");
+  }
+}
+
+}  // namespace holdfast::app

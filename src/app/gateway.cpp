@@ -1,0 +1,387 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <holdfast/base/log.hpp>
+
+#include "app/await.hpp"
+#include "app/instance.hpp"
+#include "app/late_service.hpp"
+#include "app/running_gateway.hpp"
+
+namespace holdfast::app {
+namespace {
+
+constexpr Milliseconds kTick{10};
+constexpr Milliseconds kHousekeeping{60'000};
+// What a process needs besides its connections: database, log, control connections.
+constexpr std::size_t kOtherFiles = 128;
+constexpr std::size_t kControlConnections = 64;
+
+void end_process(const std::string& reason) {
+  log::error("store_outcome_unknown", {{"reason", reason}});
+  log::stop();
+  // Nothing may be answered any more: no destructor runs, no buffer is flushed to a client.
+  _exit(EXIT_FAILURE);
+}
+
+std::size_t worker_count(const Config& config) {
+  if (config.server.workers > 0) return config.server.workers;
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+// Accepting more connections than there may be files would end in refusals that nobody explains.
+std::size_t connection_limit(const Config& config) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
+    return config.limits.connections;
+  }
+  const std::size_t room =
+      files.rlim_cur > 2 * kOtherFiles ? files.rlim_cur - kOtherFiles : files.rlim_cur / 2;
+  if (room < config.limits.connections) {
+    log::warn("connections_limited_by_open_files",
+              {{"configured", config.limits.connections}, {"allowed", room}});
+  }
+  return std::min(config.limits.connections, room);
+}
+
+// Shards share nothing but what is handed over here: each gets its own users.
+template <class T, class UserOf>
+std::vector<T> of_shard(const std::vector<T>& all, std::size_t shard, std::size_t shards,
+                        UserOf user_of) {
+  std::vector<T> out;
+  for (const T& item : all) {
+    if (delivery::home_shard(user_of(item), shards) == shard) out.push_back(item);
+  }
+  return out;
+}
+
+}  // namespace
+
+RunningGateway::RunningGateway(GatewayOptions options)
+    : options_(std::move(options)),
+      config_(options_.config),
+      clock_(options_.clock != nullptr ? *options_.clock : system_clock()),
+      started_at_(clock_.wall_now()) {
+  if (!options_.on_fatal) options_.on_fatal = end_process;
+}
+
+Result<void> RunningGateway::open() {
+  auto directory = DataDirectory::open(options_.data_dir);
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  directory_ = std::move(*directory);
+  info_.credentials_file = directory_->file("credentials");
+  info_.control_socket = directory_->file("control.sock");
+  std::error_code ignored;
+  info_.first_start = !std::filesystem::exists(directory_->file("holdfast.db"), ignored);
+
+  // A database without its master key must not get another one: nothing in it would open.
+  auto master = identity::MasterKey::load(
+      directory_->file("master.key"), options_.master_key ? options_.master_key->c_str() : nullptr,
+      info_.first_start);
+  if (!master) return std::unexpected(std::move(master.error()));
+  if (auto done = open_store(); !done) return done;
+  if (auto done = open_keys(std::move(*master)); !done) return done;
+  if (auto done = open_instance(); !done) return done;
+  if (auto done = open_root_key(); !done) return done;
+  make_mailboxes();
+  if (auto done = bind_listeners(); !done) return done;
+  make_identity();
+  if (auto done = make_services(); !done) return done;
+  if (auto done = write_credentials(); !done) return done;
+  return start_serving();
+}
+
+Result<void> RunningGateway::open_store() {
+  storage::StoreOptions options;
+  options.path = directory_->file("holdfast.db");
+  options.queue_slots = config_.storage.queue_slots;
+  options.queue_bytes = config_.storage.queue_bytes;
+  options.database_bytes_max = config_.storage.database_bytes_max;
+  options.page_bytes_per_batch = config_.storage.page_bytes_per_batch;
+  options.batch_operations = config_.storage.batch_operations;
+  options.dead_letters_max = config_.storage.dead_letters_max;
+  options.dead_letters_bytes_max = config_.storage.dead_letters_bytes_max;
+  options.wal_checkpoint_bytes = config_.storage.wal_checkpoint_bytes;
+  options.on_fatal = options_.on_fatal;
+  auto store = storage::open_store(std::move(options), clock_);
+  if (!store) return std::unexpected(std::move(store.error()));
+  store_ = std::move(*store);
+  shards_ = net::make_shards(worker_count(config_));
+  for (std::size_t i = 0; i < shards_->count(); ++i) {
+    handles_.push_back(&store_->handles(shards_->at(i)));
+  }
+  shards_->start();
+  return {};
+}
+
+Result<void> RunningGateway::open_keys(identity::MasterKey master) {
+  auto ring = await<std::shared_ptr<identity::KeyRing>>(
+      first_shard(), [this, master = std::move(master)](auto done) mutable {
+        identity::open_key_ring(std::move(master), config_.keys, clock_, *handles_[0]->keys,
+                                std::move(done));
+      });
+  if (!ring) return std::unexpected(std::move(ring.error()));
+  ring_ = std::move(*ring);
+  box_ = std::make_unique<KeyRingBox>(ring_);
+
+  auto signer = await<std::shared_ptr<identity::TokenSigner>>(first_shard(), [this](auto done) {
+    identity::open_token_signer(ring_, clock_, *handles_[0]->keys, std::move(done));
+  });
+  if (!signer) return std::unexpected(std::move(signer.error()));
+  signer_ = std::move(*signer);
+
+  auto keys = await<std::shared_ptr<iam::AccessKeys>>(first_shard(), [this](auto done) {
+    iam::open_access_keys({.partition = config_.aws.partition, .account = config_.aws.account},
+                          clock_, *handles_[0]->access_keys, *box_, std::move(done));
+  });
+  if (!keys) return std::unexpected(std::move(keys.error()));
+  access_keys_ = std::move(*keys);
+  return {};
+}
+
+Result<void> RunningGateway::open_instance() {
+  const auto fact = [this](std::string name, std::string value) {
+    return await<std::string>(
+        first_shard(), [this, name = std::move(name), value = std::move(value)](auto done) mutable {
+          handles_[0]->instance->get_or_set(std::move(name), std::move(value), std::move(done));
+        });
+  };
+  auto pool_id = fact("user_pool_id", make_user_pool_id(config_.aws.region));
+  if (!pool_id) return std::unexpected(std::move(pool_id.error()));
+  auto client_id = fact("client_id", make_client_id());
+  if (!client_id) return std::unexpected(std::move(client_id.error()));
+  info_.user_pool_id = std::move(*pool_id);
+  info_.client_id = std::move(*client_id);
+  return {};
+}
+
+Result<void> RunningGateway::open_root_key() {
+  if (!access_keys_->list().empty()) return {};
+  const auto created = await<iam::AccessKeys::Created>(first_shard(), [this](auto done) {
+    access_keys_->create("root", std::string(iam::kAllowAll), std::move(done));
+  });
+  if (!created) return std::unexpected(created.error());
+  log::info("root_key_made", {{"id", created->id}});
+  return {};
+}
+
+void RunningGateway::make_mailboxes() {
+  const delivery::StartState& start = store_->start_state();
+  const std::size_t shards = shards_->count();
+  parts_.resize(shards);
+  std::vector<delivery::Router::Shard> routes;
+  for (std::size_t i = 0; i < shards; ++i) {
+    delivery::MailboxesOptions options;
+    options.limits = config_.delivery;
+    options.shard = i;
+    options.counter_start = start.counter_start;
+    options.ceiling = start.ceiling;
+    options.pending = of_shard(start.pending, i, shards,
+                               [](const auto& pair) -> const UserId& { return pair.first; });
+    options.deduplication =
+        of_shard(start.deduplication, i, shards,
+                 [](const auto& record) -> const UserId& { return record.user; });
+    parts_[i].mailboxes =
+        delivery::make_mailboxes(std::move(options), clock_, shards_->at(i), *handles_[i]->messages,
+                                 *handles_[i]->connections);
+    routes.push_back({.executor = &shards_->at(i), .mailboxes = parts_[i].mailboxes.get()});
+  }
+  router_.emplace(std::move(routes));
+}
+
+Result<void> RunningGateway::bind_listeners() {
+  gateway_service_ = std::make_shared<LateService>();
+  local_service_ = std::make_shared<LateService>();
+  net::ListenerOptions gateway;
+  gateway.name = "gateway";
+  gateway.address = config_.server.listen;
+  gateway.limits = config_.limits.http;
+  gateway.limits.connections = connection_limit(config_);
+  gateway.access_log = config_.log.access;
+  gateway_ = net::make_listener(std::move(gateway), *shards_, clock_, gateway_service_);
+  if (auto bound = gateway_->bind(); !bound) return bound;
+
+  net::ListenerOptions control;
+  control.name = "control";
+  control.address = config_.server.control_listen;
+  control.limits.connections = kControlConnections;
+  control.access_log = false;
+  control_ = net::make_listener(std::move(control), *shards_, clock_,
+                                control::make_control_service([this] { return state(); }));
+  if (auto bound = control_->bind(); !bound) return bound;
+
+  // One left behind by a crash: the directory's lock says that nobody serves it.
+  unlink(info_.control_socket.c_str());
+  net::ListenerOptions local;
+  local.name = "local";
+  local.address = "unix:" + info_.control_socket;
+  local.limits.connections = kControlConnections;
+  local.access_log = false;
+  local_ = net::make_listener(std::move(local), *shards_, clock_, local_service_);
+  if (auto bound = local_->bind(); !bound) return bound;
+  // Before it accepts: who may open the file may do everything.
+  if (chmod(info_.control_socket.c_str(), S_IRUSR | S_IWUSR) != 0) {
+    return fail(Errc::io, "cannot protect " + info_.control_socket, info_.control_socket);
+  }
+  info_.address = gateway_->address();
+  info_.control_address = control_->address();
+  info_.url = config_.server.public_url.empty() ? url_of(info_.address) : config_.server.public_url;
+  return {};
+}
+
+void RunningGateway::make_identity() {
+  hasher_ = identity::make_password_hasher(config_.auth.passwords);
+  const auto lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
+  identity::UserPoolOptions options = config_.user_pool;
+  options.pool_id = info_.user_pool_id;
+  options.client_id = info_.client_id;
+  options.issuer = issuer();
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    ShardParts& part = parts_[i];
+    storage::StoreHandles& handles = *handles_[i];
+    part.verifier = iam::make_sigv4_verifier({.region = config_.aws.region}, clock_, access_keys_);
+    part.pool = identity::make_user_pool(options, {.clock = clock_,
+                                                   .executor = shards_->at(i),
+                                                   .users = *handles.users,
+                                                   .ring = ring_,
+                                                   .signer = signer_,
+                                                   .hasher = hasher_,
+                                                   .lockout = lockout});
+    part.generator =
+        identity::make_generator(config_.tokens, clock_, ring_, *handles.users, *handles.tokens);
+    part.authorizer =
+        identity::make_authorizer(config_.tokens, clock_, ring_, *handles.users, *handles.tokens);
+  }
+}
+
+Result<void> RunningGateway::make_services() {
+  auto id_tokens = identity::make_id_token_verifier(
+      {.issuer = issuer(), .audience = info_.client_id, .jwks = signer_->jwks()}, clock_);
+  if (!id_tokens) return std::unexpected(std::move(id_tokens.error()));
+
+  api::GatewayOptions options;
+  options.partition = config_.aws.partition;
+  options.region = config_.aws.region;
+  options.account = config_.aws.account;
+  options.api_id = config_.aws.api_id;
+  options.stage = config_.aws.stage;
+  options.pool_id = info_.user_pool_id;
+  options.allowed_origins = config_.websocket.allowed_origins;
+  options.allowed_origins.push_back(origin_of(info_.url));
+  options.message_bytes_max = config_.limits.message_bytes;
+  options.body_bytes_max = config_.limits.body_bytes;
+  options.batch_entries_max = config_.limits.batch_messages;
+  options.frame = config_.websocket.frame;
+  options.acknowledge = config_.delivery.acknowledge;
+  api::GatewayParts parts{.clock = clock_,
+                          .router = *router_,
+                          .id_tokens = std::move(*id_tokens),
+                          .signer = signer_,
+                          .shards = {},
+                          .draining = &draining_};
+  control::LocalControlParts local{.clock = clock_,
+                                   .router = *router_,
+                                   .messages = {},
+                                   .access_keys = access_keys_,
+                                   .key_ring = ring_,
+                                   .keys_executor = first_shard(),
+                                   .state = [this] { return state(); },
+                                   .process = [this] { return process_status(); }};
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    parts.shards.push_back({.verifier = parts_[i].verifier.get(),
+                            .pool = parts_[i].pool.get(),
+                            .generator = parts_[i].generator.get(),
+                            .authorizer = parts_[i].authorizer.get()});
+    local.messages.push_back(handles_[i]->messages.get());
+  }
+  gateway_service_->set(api::make_gateway_service(std::move(options), std::move(parts)));
+  local_service_->set(control::make_local_control_service(std::move(local)));
+  return {};
+}
+
+Result<void> RunningGateway::write_credentials() {
+  std::vector<std::pair<std::string, std::string>> variables;
+  const auto keys = access_keys_->list();
+  const auto root = std::ranges::find(keys, "root", [](const auto& key) { return key->name; });
+  if (root != keys.end()) {
+    variables.emplace_back("AWS_ACCESS_KEY_ID", (*root)->id);
+    variables.emplace_back("AWS_SECRET_ACCESS_KEY", (*root)->secret);
+  }
+  variables.emplace_back("AWS_DEFAULT_REGION", config_.aws.region);
+  variables.emplace_back("AWS_REGION", config_.aws.region);
+  variables.emplace_back("HOLDFAST_USER_POOL_ID", info_.user_pool_id);
+  variables.emplace_back("HOLDFAST_CLIENT_ID", info_.client_id);
+  variables.emplace_back("HOLDFAST_URL", info_.url);
+  return write_private_file(info_.credentials_file, export_lines(variables));
+}
+
+Result<void> RunningGateway::start_serving() {
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    net::Shard& shard = shards_->at(i);
+    delivery::Mailboxes* const mailboxes = parts_[i].mailboxes.get();
+    shard.post([&shard, mailboxes] { shard.every(kTick, [mailboxes] { mailboxes->tick(); }); });
+  }
+  net::Shard& first = shards_->at(0);
+  first.post([this, &first] {
+    first.every(kHousekeeping, [this] {
+      ring_->maintain();
+      handles_[0]->tokens->sweep(clock_.wall_now() - config_.tokens.drift, [](Result<void> swept) {
+        if (!swept) log::warn("token_sweep_failed", {{"reason", swept.error().message}});
+      });
+    });
+  });
+  ready_ = true;
+  if (auto started = local_->start(); !started) return started;
+  if (auto started = control_->start(); !started) return started;
+  return gateway_->start();
+}
+
+control::State RunningGateway::state() const {
+  if (draining_) return control::State::draining;
+  if (!ready_) return control::State::starting;
+  return store_->stats().writable ? control::State::ready : control::State::store_failed;
+}
+
+control::ProcessStatus RunningGateway::process_status() const {
+  control::ProcessStatus status;
+  status.version = HOLDFAST_VERSION;
+  status.started_at = started_at_;
+  const storage::StoreStats store = store_->stats();
+  status.store = {.queued = store.queued,
+                  .transactions = store.transactions,
+                  .operations = store.operations,
+                  .failed_transactions = store.failed_transactions,
+                  .database_bytes = store.database_bytes,
+                  .wal_bytes = store.wal_bytes,
+                  .writable = store.writable};
+  const auto add = [&status](const char* part, const net::Listener& listener) {
+    const net::ServerStats stats = listener.stats();
+    status.listeners.push_back({.part = part,
+                                .address = listener.address(),
+                                .open_sockets = stats.open_sockets,
+                                .open_websockets = stats.open_websockets,
+                                .requests = stats.requests,
+                                .refused_connections = stats.refused_connections});
+  };
+  add("gateway", *gateway_);
+  add("control", *control_);
+  add("local", *local_);
+  return status;
+}
+
+Result<std::unique_ptr<Gateway>> open_gateway(GatewayOptions options) {
+  auto gateway = std::make_unique<RunningGateway>(std::move(options));
+  if (auto opened = gateway->open(); !opened) return std::unexpected(std::move(opened.error()));
+  return gateway;
+}
+
+}  // namespace holdfast::app

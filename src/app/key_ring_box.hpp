@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <holdfast/iam/access_keys.hpp>
+#include <holdfast/identity/key_ring.hpp>
+
+namespace holdfast::app {
+
+/// Access keys' secrets are sealed by the key ring.
+class KeyRingBox final : public iam::SecretBox {
+ public:
+  explicit KeyRingBox(std::shared_ptr<identity::KeyRing> ring) : ring_(std::move(ring)) {}
+
+  Result<std::string> seal(std::string_view secret, std::string_view context) override {
+    return ring_->seal(secret, context);
+  }
+  Result<std::string> open(std::string_view sealed, std::string_view context) const override {
+    return ring_->open(sealed, context);
+  }
+
+ private:
+  std::shared_ptr<identity::KeyRing> ring_;
+};
+
+}  // namespace holdfast::app

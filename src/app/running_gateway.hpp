@@ -1,0 +1,100 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/api/service.hpp>
+#include <holdfast/app/gateway.hpp>
+#include <holdfast/control/service.hpp>
+#include <holdfast/delivery/router.hpp>
+#include <holdfast/iam/access_keys.hpp>
+#include <holdfast/iam/sigv4.hpp>
+#include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/temporary_token.hpp>
+#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/net/server.hpp>
+#include <holdfast/storage/store.hpp>
+
+#include "app/data_directory.hpp"
+#include "app/key_ring_box.hpp"
+
+namespace holdfast::app {
+
+class LateService;
+
+/// A gateway and all its parts. `open` builds it up step by step, each of which may fail; what was
+/// built until then is taken down by the destructor.
+class RunningGateway final : public Gateway {
+ public:
+  explicit RunningGateway(GatewayOptions options);
+  ~RunningGateway() override;
+
+  [[nodiscard]] Result<void> open();
+  [[nodiscard]] const GatewayInfo& info() const noexcept override { return info_; }
+  bool stop() override;
+
+ private:
+  /// What one shard has of its own.
+  struct ShardParts {
+    std::unique_ptr<delivery::Mailboxes> mailboxes;
+    std::unique_ptr<iam::SigV4Verifier> verifier;
+    std::unique_ptr<identity::UserPool> pool;
+    std::unique_ptr<identity::Generator> generator;
+    std::unique_ptr<identity::Authorizer> authorizer;
+  };
+
+  [[nodiscard]] Result<void> open_store();
+  [[nodiscard]] Result<void> open_keys(identity::MasterKey master);
+  [[nodiscard]] Result<void> open_instance();
+  [[nodiscard]] Result<void> open_root_key();
+  [[nodiscard]] Result<void> bind_listeners();
+  void make_mailboxes();
+  void make_identity();
+  [[nodiscard]] Result<void> make_services();
+  [[nodiscard]] Result<void> write_credentials();
+  [[nodiscard]] Result<void> start_serving();
+
+  [[nodiscard]] Executor& first_shard() { return shards_->at(0); }
+  [[nodiscard]] std::string issuer() const { return info_.url + "/" + info_.user_pool_id; }
+  [[nodiscard]] control::State state() const;
+  [[nodiscard]] control::ProcessStatus process_status() const;
+
+  /// Runs `phase` of every shard's mailboxes; whether all were done by `deadline`.
+  bool each_mailboxes(void (delivery::Mailboxes::*phase)(Task),
+                      std::chrono::steady_clock::time_point deadline);
+  void take_down();
+
+  GatewayOptions options_;
+  const Config& config_;
+  const Clock& clock_;
+  GatewayInfo info_;
+  WallTime started_at_;
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> draining_{false};
+
+  std::unique_ptr<DataDirectory> directory_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<net::Shards> shards_;
+  std::vector<storage::StoreHandles*> handles_;  // by shard
+
+  std::shared_ptr<identity::KeyRing> ring_;
+  std::unique_ptr<KeyRingBox> box_;
+  std::shared_ptr<identity::TokenSigner> signer_;
+  std::shared_ptr<iam::AccessKeys> access_keys_;
+  std::shared_ptr<identity::PasswordHasher> hasher_;
+  std::vector<ShardParts> parts_;  // by shard
+  std::optional<delivery::Router> router_;
+
+  std::shared_ptr<LateService> gateway_service_;
+  std::shared_ptr<LateService> local_service_;
+  std::unique_ptr<net::Listener> gateway_;
+  std::unique_ptr<net::Listener> control_;
+  std::unique_ptr<net::Listener> local_;
+};
+
+}  // namespace holdfast::app

@@ -1,0 +1,83 @@
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <holdfast/app/gateway.hpp>
+#include <holdfast/app/serve.hpp>
+#include <holdfast/base/log.hpp>
+
+#include "app/stop_signals.hpp"
+
+namespace holdfast::app {
+namespace {
+
+// What a shutdown may take beyond `shutdown.drain_seconds`: the last commits and the checkpoint.
+constexpr Milliseconds kLastCommits{5'000};
+// Leaves time to say so and to exit within the above.
+constexpr Milliseconds kMargin{500};
+
+int refuse(const Error& error) {
+  std::fprintf(stderr, "holdfast: %s\n", error.message.c_str());
+  return EXIT_FAILURE;
+}
+
+void raise_file_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0) log::warn("file_limit_not_raised");
+}
+
+void prepare_process() {
+  raise_file_limit();
+  signal(SIGPIPE, SIG_IGN);
+  // Database, keys and sockets are this user's alone, whatever the shell's mask.
+  umask(S_IRWXG | S_IRWXO);
+}
+
+void tell_people(const GatewayInfo& info) {
+  std::fprintf(stderr, "Holdfast listens on %s (control: %s).\n", info.address.c_str(),
+               info.control_address.c_str());
+  if (!info.first_start) return;
+  std::fprintf(stderr,
+               "First start: a user pool and a root access key were made. In another shell:\n"
+               "  . %s\n"
+               "  holdfast create-user -u testUser -p a-password\n"
+               "  holdfast auth -u testUser -p a-password\n",
+               info.credentials_file.c_str());
+}
+
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
+  auto config = load_config(options.sources);
+  if (!config) return refuse(config.error());
+  prepare_process();
+  // Before any other thread: all of them inherit the blocked signals.
+  StopSignals signals;
+  const Milliseconds patience = config->shutdown.drain + kLastCommits - kMargin;
+  log::start({.level = config->log.level, .json = config->log.json});
+
+  GatewayOptions gateway_options;
+  gateway_options.config = std::move(*config);
+  gateway_options.data_dir = options.data_dir;
+  if (const char* const key = std::getenv("HOLDFAST_MASTER_KEY")) gateway_options.master_key = key;
+  auto gateway = open_gateway(std::move(gateway_options));
+  if (!gateway) {
+    log::error("not_started", {{"reason", gateway.error().message}});
+    log::stop();
+    return refuse(gateway.error());
+  }
+  tell_people((*gateway)->info());
+  signals.wait(patience);
+  (*gateway)->stop();
+  gateway->reset();
+  log::stop();
+  return EXIT_SUCCESS;
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,112 @@
+#include "app/stop_signals.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <holdfast/base/log.hpp>
+
+namespace holdfast::app {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+struct StopSignals::State {
+  int signals = -1;
+  int wake = -1;  // an eventfd: look at what is below again
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool came = false;
+  bool ended = false;
+  steady_clock::time_point deadline = steady_clock::time_point::max();
+  std::thread thread;
+
+  void run();
+  /// Sleeps until there is something to look at; the signal that came, or 0.
+  int next();
+};
+
+int StopSignals::State::next() {
+  int timeout_ms = -1;
+  {
+    const std::lock_guard lock(mutex);
+    if (deadline != steady_clock::time_point::max()) {
+      const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+      timeout_ms = static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
+    }
+  }
+  pollfd wait_for[] = {{.fd = signals, .events = POLLIN, .revents = 0},
+                       {.fd = wake, .events = POLLIN, .revents = 0}};
+  if (poll(wait_for, 2, timeout_ms) <= 0) return 0;
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t woken = read(wake, &count, sizeof count);
+  signalfd_siginfo info{};
+  if (read(signals, &info, sizeof info) != sizeof info) return 0;
+  return static_cast<int>(info.ssi_signo);
+}
+
+void StopSignals::State::run() {
+  for (;;) {
+    const int number = next();
+    const std::lock_guard lock(mutex);
+    if (ended) return;
+    if (steady_clock::now() >= deadline) {
+      log::error("shutdown_took_too_long");
+      log::stop();
+      std::_Exit(EXIT_FAILURE);
+    }
+    if (number == 0) continue;
+    if (came) std::_Exit(128 + number);
+    log::info("signal", {{"number", number}});
+    came = true;
+    changed.notify_all();
+  }
+}
+
+StopSignals::StopSignals() : state_(std::make_unique<State>()) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  state_->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  state_->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  state_->thread = std::thread([state = state_.get()] { state->run(); });
+}
+
+StopSignals::~StopSignals() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->ended = true;
+  }
+  wake();
+  state_->thread.join();
+  close(state_->signals);
+  close(state_->wake);
+}
+
+void StopSignals::wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t told = write(state_->wake, &one, sizeof one);
+}
+
+void StopSignals::wait(milliseconds patience) {
+  {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait(lock, [this] { return state_->came; });
+    state_->deadline = steady_clock::now() + patience;
+  }
+  wake();
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+namespace holdfast::app {
+
+/// Waits for SIGTERM and SIGINT on a thread of its own. They are blocked in the calling thread and
+/// in those that it starts later.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  /// Returns when the first one has come. From then on a second one ends the process at once, with
+  /// the status that a shell gives a program ended by it, and so does the passing of `patience`,
+  /// with status 1.
+  void wait(std::chrono::milliseconds patience);
+
+ private:
+  struct State;
+  void wake();
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace holdfast::app

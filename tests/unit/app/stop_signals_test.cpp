@@ -1,0 +1,68 @@
+#include "app/stop_signals.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace holdfast::app {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Each runs in a process of its own: what is tested is how that process ends.
+class StopSignalsDeathTest : public ::testing::Test {
+ protected:
+  StopSignalsDeathTest() { ::testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+
+  [[noreturn]] static void never_ends() {
+    for (;;) pause();
+  }
+};
+
+TEST_F(StopSignalsDeathTest, LetTheFirstSignalBeAnsweredByAnOrderlyEnd) {
+  const auto orderly = [](int number) {
+    StopSignals signals;
+    kill(getpid(), number);
+    signals.wait(milliseconds(60'000));
+    std::exit(0);
+  };
+  EXPECT_EXIT(orderly(SIGTERM), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(orderly(SIGINT), ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(StopSignalsDeathTest, EndAtOnceOnTheSecondSignal) {
+  const auto impatient = [] {
+    StopSignals signals;
+    kill(getpid(), SIGTERM);
+    signals.wait(milliseconds(60'000));
+    kill(getpid(), SIGINT);
+    never_ends();
+  };
+  EXPECT_EXIT(impatient(), ::testing::ExitedWithCode(128 + SIGINT), "");
+}
+
+TEST_F(StopSignalsDeathTest, EndWhenAShutdownTakesTooLong) {
+  const auto stuck = [] {
+    StopSignals signals;
+    kill(getpid(), SIGTERM);
+    signals.wait(milliseconds(1));
+    never_ends();
+  };
+  EXPECT_EXIT(stuck(), ::testing::ExitedWithCode(1), "");
+}
+
+TEST_F(StopSignalsDeathTest, AreNeededByNoOneWhenTheyNeverCome) {
+  const auto quiet = [] {
+    {
+      StopSignals signals;
+    }
+    std::exit(0);
+  };
+  EXPECT_EXIT(quiet(), ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace holdfast::app
