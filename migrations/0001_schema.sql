@@ -8,6 +8,12 @@ CREATE TABLE meta (
 -- What is at or below it may have been given out as a sequence number.
 INSERT INTO meta (name, value) VALUES ('ceiling', 0);
 
+-- Facts of this instance that are made once: the ids of its user pool and client.
+CREATE TABLE instance (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE messages (
   user        TEXT NOT NULL,
   sequence    INTEGER NOT NULL,

@@ -6,6 +6,7 @@
 #include "storage/connections.hpp"
 #include "storage/dead_letter_table.hpp"
 #include "storage/deduplication_table.hpp"
+#include "storage/instance.hpp"
 #include "storage/keys.hpp"
 #include "storage/message_table.hpp"
 #include "storage/meta_table.hpp"
@@ -29,7 +30,8 @@ class Session {
         users(database),
         tokens(database),
         keys(database),
-        access_keys(database) {}
+        access_keys(database),
+        instance(database) {}
 
   /// Writes what gathered in memory: the last thing before COMMIT.
   void flush() {
@@ -51,6 +53,7 @@ class Session {
   TokenTable tokens;
   KeyTable keys;
   AccessKeyTable access_keys;
+  InstanceTable instance;
 };
 
 }  // namespace holdfast::storage

@@ -43,6 +43,7 @@ class SqliteStore final : public Store {
     entry.handles.tokens = make_token_store(queue_, entry.channel);
     entry.handles.keys = make_key_store(queue_, entry.channel);
     entry.handles.access_keys = make_access_key_store(queue_, entry.channel);
+    entry.handles.instance = make_instance_store(queue_, entry.channel);
     return entry.handles;
   }
 

@@ -1,0 +1,47 @@
+#include "storage/instance.hpp"
+
+#include <utility>
+
+#include "storage/session.hpp"
+
+namespace holdfast::storage {
+
+InstanceTable::InstanceTable(Database& database)
+    : set_(database, "INSERT INTO instance (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING"),
+      get_(database, "SELECT value FROM instance WHERE name = ?1") {}
+
+std::string InstanceTable::get_or_set(std::string_view name, std::string_view value) {
+  set_.bind(1, name).bind(2, value).run();
+  get_.bind(1, name);
+  std::string kept = get_.step() ? get_.string(0) : std::string(value);
+  get_.reset();
+  return kept;
+}
+
+namespace {
+
+class SqliteInstanceStore final : public InstanceStore {
+ public:
+  SqliteInstanceStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+
+  void get_or_set(std::string name, std::string value,
+                  Completion<Result<std::string>> done) override {
+    auto work = [name = std::move(name), value = std::move(value)](Session& session) {
+      return session.instance.get_or_set(name, value);
+    };
+    queue_.submit(Lane::other, &channel_,
+                  make_operation<std::string>(OnRollback::retry, std::move(work), std::move(done)));
+  }
+
+ private:
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<InstanceStore> make_instance_store(OperationQueue& queue, Channel& channel) {
+  return std::make_unique<SqliteInstanceStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <holdfast/storage/store.hpp>
+
+#include "storage/queue.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// Facts of the instance, by name.
+class InstanceTable {
+ public:
+  explicit InstanceTable(Database& database);
+
+  [[nodiscard]] std::string get_or_set(std::string_view name, std::string_view value);
+
+ private:
+  Statement set_;
+  Statement get_;
+};
+
+[[nodiscard]] std::unique_ptr<InstanceStore> make_instance_store(OperationQueue& queue,
+                                                                 Channel& channel);
+
+}  // namespace holdfast::storage
