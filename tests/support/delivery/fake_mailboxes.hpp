@@ -1,0 +1,100 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/delivery/mailboxes.hpp>
+
+namespace holdfast::test {
+
+/// Mailboxes that answer as they are told and remember what they were asked: for tests of what
+/// stands in front of them.
+class FakeMailboxes final : public delivery::Mailboxes {
+ public:
+  struct Attached {
+    delivery::ConnectionInfo info;
+    delivery::FrameFormat format{};
+    std::shared_ptr<delivery::Connection> connection;
+  };
+  struct Closed {
+    ConnectionId id;
+    delivery::CloseCode code{};
+  };
+
+  void send(delivery::SendRequest request, Completion<delivery::SendOutcome> done) override {
+    done(take(std::move(request)));
+  }
+  void send_all(std::vector<delivery::SendRequest> requests,
+                Completion<std::vector<delivery::SendOutcome>> done) override {
+    std::vector<delivery::SendOutcome> out;
+    for (delivery::SendRequest& request : requests) out.push_back(take(std::move(request)));
+    done(std::move(out));
+  }
+  void attach(delivery::ConnectionInfo info, delivery::FrameFormat format,
+              std::shared_ptr<delivery::Connection> connection) override {
+    attached.push_back({std::move(info), format, std::move(connection)});
+  }
+  void admit(const ConnectionId& id) override { admitted.push_back(id); }
+  bool close(const ConnectionId& id, delivery::CloseCode code, std::string_view) override {
+    closed.push_back({id, code});
+    return true;
+  }
+  void close_all(const UserId&, delivery::CloseCode, std::string_view) override {}
+  void redrive(delivery::DeadLetter, Completion<delivery::SendOutcome> done) override {
+    done(fail(Errc::not_found, "no dead letters here"));
+  }
+  void tick() override {}
+  delivery::Stats stats() const override { return told_stats; }
+  std::vector<delivery::ConnectionInfo> connections(std::size_t limit) const override {
+    auto out = told_connections;
+    if (out.size() > limit) out.resize(limit);
+    return out;
+  }
+  std::vector<delivery::Execution> executions(const delivery::ExecutionFilter& filter,
+                                              std::size_t limit) const override {
+    std::vector<delivery::Execution> out;
+    for (const delivery::Execution& execution : told_executions) {
+      if (filter.user && execution.user != *filter.user) continue;
+      if (filter.id && execution.id != *filter.id) continue;
+      if (out.size() < limit) out.push_back(execution);
+    }
+    return out;
+  }
+  delivery::PendingTotals pending(const UserId& user) const override {
+    return user == told_pending.first ? told_pending.second : delivery::PendingTotals{};
+  }
+  void drain(Task done) override { done(); }
+  void close_connections(Task done) override { done(); }
+
+  // ---- the test's side
+
+  /// Decides each message; without it every one is STORED under a rising sequence.
+  std::function<delivery::SendOutcome(const delivery::SendRequest&)> decide;
+  std::vector<delivery::SendRequest> sent;
+  std::vector<Attached> attached;
+  std::vector<ConnectionId> admitted;
+  std::vector<Closed> closed;
+  delivery::Stats told_stats;
+  std::vector<delivery::ConnectionInfo> told_connections;
+  std::vector<delivery::Execution> told_executions;
+  std::pair<UserId, delivery::PendingTotals> told_pending;
+
+ private:
+  delivery::SendOutcome take(delivery::SendRequest request) {
+    delivery::SendOutcome out =
+        decide ? decide(request)
+               : delivery::SendOutcome(delivery::Receipt{
+                     .id = MessageId::generate(wall_from_micros(1'769'076'000'000'000)),
+                     .sequence = next_sequence_++,
+                     .status = delivery::DeliveryStatus::stored});
+    sent.push_back(std::move(request));
+    return out;
+  }
+
+  Sequence next_sequence_ = 1'769'076'000'000'001;
+};
+
+}  // namespace holdfast::test

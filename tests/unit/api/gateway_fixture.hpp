@@ -1,0 +1,271 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/api/service.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "support/base/manual_clock.hpp"
+#include "support/base/manual_executor.hpp"
+#include "support/delivery/fake_connection.hpp"
+#include "support/delivery/fake_mailboxes.hpp"
+#include "support/identity/fake_password_hasher.hpp"
+#include "support/identity/open.hpp"
+
+namespace holdfast::test {
+
+/// Access keys in a map, with real policies.
+class StaticAccessKeys final : public iam::AccessKeys {
+ public:
+  void add(std::string id, std::string name, std::string_view policy, bool enabled = true) {
+    auto key = std::make_shared<iam::AccessKey>();
+    key->id = id;
+    key->name = name;
+    key->arn = "arn:aws:iam::000000000000:" + (name == "root" ? name : "user/" + name);
+    key->secret = secret_of(id);
+    key->enabled = enabled;
+    key->policy = iam::parse_policy(policy).value();
+    key->caller = std::make_shared<const Caller>(id);
+    keys_[std::move(id)] = std::move(key);
+  }
+  static std::string secret_of(const std::string& id) { return "secret-of-" + id; }
+
+  iam::AccessKeyPtr find(std::string_view id) const override {
+    const auto found = keys_.find(std::string(id));
+    return found == keys_.end() ? nullptr : found->second;
+  }
+  std::vector<iam::AccessKeyPtr> list() const override { return {}; }
+  void create(std::string, std::string, Completion<Result<Created>> done) override {
+    done(fail(Errc::unavailable, "not in this test"));
+  }
+  void remove(const std::string&, Completion<Result<void>> done) override {
+    done(fail(Errc::unavailable, "not in this test"));
+  }
+
+ private:
+  std::map<std::string, iam::AccessKeyPtr> keys_;
+};
+
+inline constexpr std::string_view kRootKey = "AKIAROOTROOTROOTROOT";
+inline constexpr std::string_view kPoorKey = "AKIAPOORPOORPOORPOOR";
+inline constexpr std::string_view kDeniedKey = "AKIADENYDENYDENYDENY";
+inline constexpr std::string_view kDisabledKey = "AKIADISABLEDDISABLED";
+inline constexpr std::string_view kPoolId = "us-east-1_Abc123456";
+inline constexpr std::string_view kClientId = "1example23456789";
+inline constexpr std::string_view kJsonMessage = R"({"userId":"u1","message":"hello"})";
+
+/// Keys that take a while to make: once for all tests.
+struct SharedKeys {
+  ManualClock clock;
+  ManualExecutor executor;
+  FakeIdentityDatabase database;
+  FakeKeyStore store{database, executor};
+  std::shared_ptr<identity::KeyRing> ring = open_ring(executor, clock, store).value();
+  std::shared_ptr<identity::TokenSigner> signer = open_signer(executor, clock, store, ring).value();
+
+  static SharedKeys& instance() {
+    static SharedKeys keys;
+    return keys;
+  }
+};
+
+/// The whole gateway over two shards, with real signatures, policies and identity; stores, hashing
+/// and mailboxes are fakes. Requests go to shard 0.
+class GatewayFixture : public ::testing::Test {
+ protected:
+  GatewayFixture() { start({}); }
+
+  void start(api::GatewayOptions options) {
+    options.pool_id = kPoolId;
+    keys_->add(std::string(kRootKey), "root", iam::kAllowAll);
+    keys_->add(
+        std::string(kPoorKey), "poor",
+        R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow",)"
+        R"("Action":"execute-api:Invoke","Resource":"arn:aws:execute-api:*:*:*/*/POST/messages"}]})");
+    keys_->add(std::string(kDeniedKey), "denied",
+               R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*",)"
+               R"("Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*"}]})");
+    keys_->add(std::string(kDisabledKey), "disabled", iam::kAllowAll, false);
+    std::vector<api::GatewayShard> shards;
+    for (std::size_t i = 0; i < executors_.size(); ++i) {
+      verifiers_[i] = iam::make_sigv4_verifier({}, clock_, keys_);
+      pools_[i] = identity::make_user_pool(
+          pool_options(), {clock_, executors_[i], users_[i], ring_, signer_, hasher_, lockout_});
+      generators_[i] = identity::make_generator({}, clock_, ring_, users_[i], tokens_[i]);
+      authorizers_[i] = identity::make_authorizer({}, clock_, ring_, users_[i], tokens_[i]);
+      shards.push_back(
+          {verifiers_[i].get(), pools_[i].get(), generators_[i].get(), authorizers_[i].get()});
+    }
+    service_ = api::make_gateway_service(
+        std::move(options), {clock_, router_, id_tokens_, signer_, shards, &draining_});
+  }
+
+  static identity::UserPoolOptions pool_options() {
+    identity::UserPoolOptions out;
+    out.pool_id = kPoolId;
+    out.client_id = kClientId;
+    out.issuer = issuer();
+    return out;
+  }
+  static std::string issuer() { return "http://127.0.0.1:8080/" + std::string(kPoolId); }
+
+  static net::Request make_request(std::string method, std::string target, std::string body = {}) {
+    net::Request out;
+    out.head.method = std::move(method);
+    out.head.target = std::move(target);
+    out.head.headers = {{"Host", "127.0.0.1:8080"}};
+    out.head.remote_address = "127.0.0.1";
+    out.body = std::move(body);
+    return out;
+  }
+
+  void sign(net::Request& request, std::string_view key = kRootKey,
+            std::string_view service = "execute-api", std::string_view region = "us-east-1") {
+    std::vector<iam::Header> headers;
+    for (const auto& [name, value] : request.head.headers) headers.emplace_back(name, value);
+    const iam::SignedRequest unsigned_request{.method = request.head.method,
+                                              .target = request.head.target,
+                                              .headers = headers,
+                                              .body = request.body};
+    const std::string id(key);
+    auto added = iam::sign(unsigned_request, {id, StaticAccessKeys::secret_of(id), {}}, region,
+                           service, clock_.wall_now());
+    for (auto& header : added) request.head.headers.push_back(std::move(header));
+  }
+
+  net::Request message_request(std::string body = std::string(kJsonMessage),
+                               std::string target = "/message") {
+    net::Request out = make_request("POST", std::move(target), std::move(body));
+    out.head.headers.emplace_back("Content-Type", "application/json");
+    return out;
+  }
+  net::Request signed_message(std::string body = std::string(kJsonMessage),
+                              std::string target = "/message") {
+    net::Request out = message_request(std::move(body), std::move(target));
+    sign(out);
+    return out;
+  }
+  net::Request pool_request(const std::string& operation, const Json& input) {
+    net::Request out = make_request("POST", "/", input.dump());
+    out.head.headers.emplace_back("Content-Type", "application/x-amz-json-1.1");
+    out.head.headers.emplace_back("X-Amz-Target", "AWSCognitoIdentityProviderService." + operation);
+    return out;
+  }
+
+  /// As a listener would: screens, holds the body against the limit, handles, and runs both shards.
+  net::Response call(net::Request request) {
+    auto screened = service_->screen(request.head);
+    if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);
+    if (request.body.size() > std::get<net::HttpService::Admit>(screened).body_bytes_max) {
+      return service_->error(413, "body too large");
+    }
+    std::optional<net::Response> out;
+    service_->handle(std::move(request),
+                     [&](net::Response response) { out = std::move(response); });
+    run();
+    EXPECT_TRUE(out.has_value()) << "no answer came";
+    return std::move(out).value_or(net::Response());
+  }
+
+  using UpgradeResult = std::variant<net::Response, net::UpgradeAccepted>;
+  UpgradeResult upgrade(std::string target,
+                        std::vector<std::pair<std::string, std::string>> headers = {}) {
+    net::RequestHead head = make_request("GET", std::move(target)).head;
+    head.headers.emplace_back("Upgrade", "websocket");
+    head.headers.insert(head.headers.end(), headers.begin(), headers.end());
+    EXPECT_TRUE(service_->upgradable(head));
+    std::optional<UpgradeResult> out;
+    service_->upgrade(std::move(head), [&](UpgradeResult result) { out = std::move(result); });
+    run();
+    return std::move(out.value());
+  }
+
+  void run() {
+    while (std::ranges::any_of(executors_, [](auto& executor) { return !executor.idle(); })) {
+      for (ManualExecutor& executor : executors_) executor.run();
+    }
+  }
+
+  /// A confirmed user of the pool.
+  identity::User add_user(const std::string& name, const std::string& password = "Passw0rd!") {
+    identity::User user;
+    user.sub = UserId(generate_uuid());
+    user.username = name;
+    user.password_hash = FakePasswordHasher::encoded(password);
+    user.created_at = user.modified_at = clock_.wall_now();
+    database_.users[user.sub.str()] = user;
+    return user;
+  }
+  /// The ID token of a login.
+  std::string log_in(const std::string& name, const std::string& password = "Passw0rd!") {
+    const net::Response response = call(pool_request(
+        "InitiateAuth", {{"ClientId", kClientId},
+                         {"AuthFlow", "USER_PASSWORD_AUTH"},
+                         {"AuthParameters", {{"USERNAME", name}, {"PASSWORD", password}}}}));
+    EXPECT_EQ(response.status, 200) << response.body;
+    return Json::parse(response.body)["AuthenticationResult"]["IdToken"].get<std::string>();
+  }
+  std::string temporary_token(const std::string& name) {
+    net::Request request = make_request("GET", "/tokens");
+    request.head.headers.emplace_back("Authorization", log_in(name));
+    const net::Response response = call(std::move(request));
+    EXPECT_EQ(response.status, 200) << response.body;
+    return Json::parse(response.body)["token"].get<std::string>();
+  }
+
+  static std::string header(const net::Response& response, std::string_view name) {
+    for (const auto& [key, value] : response.headers) {
+      if (key == name) return value;
+    }
+    return {};
+  }
+  static std::string message_of(const net::Response& response) {
+    const auto body = parse_json(response.body);
+    if (!body || !body->is_object()) return "no JSON: " + response.body;
+    return body->value("message", body->value("Message", std::string()));
+  }
+  static void expect_error(const net::Response& response, int status, std::string_view type,
+                           std::string_view words) {
+    EXPECT_EQ(response.status, status) << response.body;
+    EXPECT_EQ(header(response, "x-amzn-ErrorType"), type) << response.body;
+    EXPECT_FALSE(header(response, "x-amzn-RequestId").empty());
+    EXPECT_NE(message_of(response).find(words), std::string::npos) << response.body;
+  }
+
+  ManualClock clock_;
+  std::array<ManualExecutor, 2> executors_;
+  std::array<FakeMailboxes, 2> mailboxes_;
+  delivery::Router router_{{{&executors_[0], &mailboxes_[0]}, {&executors_[1], &mailboxes_[1]}}};
+  FakeIdentityDatabase database_;
+  std::array<FakeUserStore, 2> users_{FakeUserStore(database_, executors_[0]),
+                                      FakeUserStore(database_, executors_[1])};
+  std::array<FakeTokenStore, 2> tokens_{FakeTokenStore(database_, executors_[0]),
+                                        FakeTokenStore(database_, executors_[1])};
+  std::shared_ptr<identity::KeyRing> ring_ = SharedKeys::instance().ring;
+  std::shared_ptr<identity::TokenSigner> signer_ = SharedKeys::instance().signer;
+  std::shared_ptr<const identity::IdTokenVerifier> id_tokens_ =
+      identity::make_id_token_verifier({issuer(), std::string(kClientId), signer_->jwks()}, clock_)
+          .value();
+  std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
+  std::shared_ptr<identity::Lockout> lockout_ = std::make_shared<identity::Lockout>(clock_);
+  std::shared_ptr<StaticAccessKeys> keys_ = std::make_shared<StaticAccessKeys>();
+  std::array<std::unique_ptr<iam::SigV4Verifier>, 2> verifiers_;
+  std::array<std::unique_ptr<identity::UserPool>, 2> pools_;
+  std::array<std::unique_ptr<identity::Generator>, 2> generators_;
+  std::array<std::unique_ptr<identity::Authorizer>, 2> authorizers_;
+  std::atomic<bool> draining_ = false;
+  std::shared_ptr<net::HttpService> service_;
+};
+
+}  // namespace holdfast::test

@@ -1,0 +1,238 @@
+#include <functional>
+
+#include "unit/api/gateway_fixture.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class SignedRequests : public GatewayFixture {
+ protected:
+  static std::string& header_of(net::Request& request, std::string_view name) {
+    for (auto& [key, value] : request.head.headers) {
+      if (key == name) return value;
+    }
+    throw std::out_of_range(std::string(name));
+  }
+  static void remove_header(net::Request& request, std::string_view name) {
+    std::erase_if(request.head.headers, [&](const auto& header) { return header.first == name; });
+  }
+  static void replace(std::string& text, std::string_view from, std::string_view to) {
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << text;
+    text.replace(at, from.size(), to);
+  }
+};
+
+TEST_F(SignedRequests, AcceptsASignedMessageAndAnswersWithItsReceipt) {
+  const net::Response response = call(signed_message());
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json body = parse_json(response.body).value();
+  EXPECT_EQ(body["messageId"].get<std::string>().size(), 36U);
+  EXPECT_EQ(body["sequence"], 1'769'076'000'000'001);
+  EXPECT_EQ(body["status"], "STORED");
+  EXPECT_FALSE(header(response, "x-amzn-RequestId").empty());
+  EXPECT_EQ(header(response, "Content-Type"), "application/json");
+}
+
+TEST_F(SignedRequests, HandsOverTheMessageAsItWasSentWithItsCaller) {
+  call(signed_message(
+      R"({"userId":"ü","message":"a\n\u00e9","deduplicationId":"d 1","ttlSeconds":60,"x":[1]})"));
+  FakeMailboxes& home = mailboxes_[router_.home(UserId("ü"))];
+  ASSERT_EQ(home.sent.size(), 1U);
+  EXPECT_EQ(home.sent[0].user.str(), "ü");
+  EXPECT_EQ(home.sent[0].payload, "a\né");
+  EXPECT_EQ(home.sent[0].deduplication_id, "d 1");
+  EXPECT_EQ(home.sent[0].ttl, Seconds(60));
+  EXPECT_EQ(home.sent[0].caller, keys_->find(kRootKey)->caller);
+}
+
+// Each row spoils one thing of a request that is signed correctly.
+struct Spoiled {
+  std::string name;
+  std::string type;
+  std::string words;
+  std::function<void(net::Request&)> spoil;
+};
+
+TEST_F(SignedRequests, RefusesEverySpoiledSignatureByItsName) {
+  const auto authorization = [](net::Request& request) -> std::string& {
+    return header_of(request, "Authorization");
+  };
+  const std::string incomplete = "IncompleteSignatureException";
+  const std::string invalid = "InvalidSignatureException";
+  const std::vector<Spoiled> rows = {
+      {"none", "MissingAuthenticationTokenException", "Missing Authentication Token",
+       [](auto& r) { remove_header(r, "Authorization"); }},
+      {"bearer", incomplete, "", [&](auto& r) { authorization(r) = "Bearer x"; }},
+      {"no credential", incomplete, "'Credential'",
+       [&](auto& r) { replace(authorization(r), "Credential=", "Cred="); }},
+      {"no signature", incomplete, "'Signature'",
+       [&](auto& r) { replace(authorization(r), "Signature=", "Sig="); }},
+      {"no signed headers", incomplete, "'SignedHeaders'",
+       [&](auto& r) { replace(authorization(r), "SignedHeaders=", "Signed="); }},
+      {"no date", incomplete, "'X-Amz-Date'", [](auto& r) { remove_header(r, "X-Amz-Date"); }},
+      {"another algorithm", incomplete, "",
+       [&](auto& r) { replace(authorization(r), "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1"); }},
+      {"SigV4a", incomplete, "",
+       [&](auto& r) { replace(authorization(r), "AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"); }},
+      {"a date of another form", incomplete, "",
+       [](auto& r) { header_of(r, "X-Amz-Date") = "2026-01-22T10:00:00Z"; }},
+      {"four parts", incomplete, "",
+       [&](auto& r) { replace(authorization(r), "/execute-api", ""); }},
+      {"six parts", incomplete, "",
+       [&](auto& r) { replace(authorization(r), "/execute-api", "/execute-api/more"); }},
+      {"host not signed", invalid, "",
+       [&](auto& r) { replace(authorization(r), "host", "hoist"); }},
+      {"an unsigned x-amz header", invalid, "",
+       [](auto& r) { r.head.headers.emplace_back("X-Amz-Meta", "1"); }},
+      {"scope of another day", invalid, "",
+       [&](auto& r) { replace(authorization(r), "/20260122/", "/20260121/"); }},
+      {"another region", invalid, "region",
+       [&](auto& r) { replace(authorization(r), "us-east-1", "eu-west-1"); }},
+      {"another service", invalid, "service",
+       [&](auto& r) { replace(authorization(r), "execute-api", "s3"); }},
+      {"another terminator", invalid, "",
+       [&](auto& r) { replace(authorization(r), "aws4_request", "aws5_request"); }},
+      {"unknown key", "UnrecognizedClientException",
+       "The security token included in the request is invalid.",
+       [&](auto& r) { replace(authorization(r), kRootKey, "AKIANOBODYNOBODYNOBO"); }},
+      {"changed body", invalid, "does not match",
+       [](auto& r) { r.body = R"({"userId":"u2","message":"hello"})"; }},
+      {"changed query", invalid, "does not match", [](auto& r) { r.head.target += "?a=b"; }},
+      {"changed path", invalid, "does not match",
+       [](auto& r) { r.head.target = "/prod" + r.head.target; }},
+      {"changed header", invalid, "does not match",
+       [](auto& r) { header_of(r, "Content-Type") = "application/json; charset=utf-8"; }},
+      {"a flipped bit", invalid, "does not match",
+       [&](auto& r) { authorization(r).back() = authorization(r).back() == '0' ? '1' : '0'; }},
+  };
+  for (const Spoiled& row : rows) {
+    SCOPED_TRACE(row.name);
+    net::Request request = signed_message();
+    row.spoil(request);
+    expect_error(call(std::move(request)), 403, row.type, row.words);
+  }
+  EXPECT_TRUE(mailboxes_[0].sent.empty() && mailboxes_[1].sent.empty());
+}
+
+TEST_F(SignedRequests, RefusesADisabledKeyLikeAnUnknownOne) {
+  net::Request request = message_request();
+  sign(request, kDisabledKey);
+  expect_error(call(std::move(request)), 403, "UnrecognizedClientException",
+               "The security token included in the request is invalid.");
+}
+
+TEST_F(SignedRequests, RefusesASignatureOfAnotherTime) {
+  net::Request old = signed_message();
+  clock_.advance(Seconds(301));
+  expect_error(call(std::move(old)), 403, "InvalidSignatureException", "Signature expired: ");
+  net::Request early = signed_message();
+  clock_.step_wall(Seconds(-302));
+  expect_error(call(std::move(early)), 403, "InvalidSignatureException",
+               "Signature not yet current: ");
+}
+
+TEST_F(SignedRequests, RefusesAPayloadHashThatIsNotTheBodys) {
+  for (const std::string& hash : {std::string("UNSIGNED-PAYLOAD"), hex_encode(view(sha256("")))}) {
+    net::Request request = message_request();
+    request.head.headers.emplace_back("X-Amz-Content-Sha256", hash);
+    sign(request);
+    expect_error(call(std::move(request)), 403, "InvalidSignatureException", "");
+  }
+}
+
+TEST_F(SignedRequests, NeverEchoesTheAuthorizationHeader) {
+  net::Request request = message_request();
+  request.head.headers.emplace_back("Authorization", "Bearer very-secret-thing");
+  const net::Response response = call(std::move(request));
+  EXPECT_EQ(response.status, 403);
+  EXPECT_EQ(response.body.find("very-secret-thing"), std::string::npos) << response.body;
+}
+
+TEST_F(SignedRequests, SaysWhoMayNotWithACapitalMAndTheAccountMasked) {
+  net::Request request = message_request();
+  sign(request, kPoorKey);
+  const net::Response response = call(std::move(request));
+  EXPECT_EQ(response.status, 403);
+  EXPECT_EQ(header(response, "x-amzn-ErrorType"), "AccessDeniedException");
+  EXPECT_EQ(response.body,
+            R"({"Message":"User: arn:aws:iam::000000000000:user/poor is not authorized to )"
+            R"(perform: execute-api:Invoke on resource: )"
+            R"(arn:aws:execute-api:us-east-1:********0000:holdfast/prod/POST/message"})");
+}
+
+TEST_F(SignedRequests, SaysWhenTheDenyIsExplicit) {
+  net::Request request = message_request();
+  sign(request, kDeniedKey);
+  const net::Response response = call(std::move(request));
+  expect_error(response, 403, "AccessDeniedException", "POST/message with an explicit deny");
+}
+
+TEST_F(SignedRequests, HoldsThePolicyAgainstTheRouteThatWasAsked) {
+  net::Request request =
+      message_request(R"({"messages":[{"userId":"u","message":"m"}]})", "/prod/messages");
+  sign(request, kPoorKey);
+  EXPECT_EQ(call(std::move(request)).status, 200);
+}
+
+TEST_F(SignedRequests, ChecksPolicyBeforeTheBodyAndTheSignatureBeforeThePolicy) {
+  net::Request denied = message_request("not json");
+  sign(denied, kPoorKey);
+  expect_error(call(std::move(denied)), 403, "AccessDeniedException", "");
+  net::Request wrong = message_request("not json");
+  sign(wrong, kPoorKey, "execute-api", "eu-west-1");
+  expect_error(call(std::move(wrong)), 403, "InvalidSignatureException", "");
+}
+
+// What a presigner does (AWS, "Create a signed request", query parameters).
+std::string presign(const net::Request& request, const std::string& date, const std::string& key,
+                    const std::string& expires) {
+  const std::string day = date.substr(0, 8);
+  const std::string scope = day + "/us-east-1/execute-api/aws4_request";
+  const std::string target = request.head.target + "?X-Amz-Algorithm=AWS4-HMAC-SHA256" +
+                             "&X-Amz-Credential=" + percent_encode(key + "/" + scope) +
+                             "&X-Amz-Date=" + date + "&X-Amz-Expires=" + expires +
+                             "&X-Amz-SignedHeaders=host";
+  const std::vector<iam::Header> headers = {{"Host", "127.0.0.1:8080"}};
+  const std::string canonical = iam::canonical_request(
+      {"POST", target, headers, request.body}, {"host"}, hex_encode(view(sha256(request.body))));
+  const std::string to_sign =
+      "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex_encode(view(sha256(canonical)));
+  Digest derived = hmac_sha256("AWS4" + StaticAccessKeys::secret_of(key), day);
+  for (const char* part : {"us-east-1", "execute-api", "aws4_request"}) {
+    derived = hmac_sha256(view(derived), part);
+  }
+  return target + "&X-Amz-Signature=" + hex_encode(view(hmac_sha256(view(derived), to_sign)));
+}
+
+TEST_F(SignedRequests, AcceptsAPresignedRequestAndRefusesASpoiledOne) {
+  const std::string date = format_iso8601_basic(clock_.wall_now());
+  const std::string good = presign(message_request(), date, std::string(kRootKey), "60");
+  const auto send = [&](const std::string& target) {
+    return call(message_request(std::string(kJsonMessage), target));
+  };
+  EXPECT_EQ(send(good).status, 200);
+  for (const char* expires : {"0", "-1", "604801", "x", ""}) {
+    const net::Response response =
+        send(presign(message_request(), date, std::string(kRootKey), expires));
+    EXPECT_EQ(response.status, 403) << expires;
+  }
+  for (const char* name : {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",
+                           "X-Amz-SignedHeaders", "X-Amz-Signature"}) {
+    std::string without = good;
+    const std::size_t at = without.find(name);
+    without.replace(at, 5, "Other");
+    EXPECT_EQ(send(without).status, 403) << name;
+    const std::size_t end = good.find('&', at);
+    const std::string again = good.substr(at, end == std::string::npos ? end : end - at);
+    EXPECT_EQ(send(good + "&" + again).status, 403) << name << " twice";
+  }
+  net::Request both = message_request(std::string(kJsonMessage), good);
+  sign(both);
+  EXPECT_EQ(call(std::move(both)).status, 403);
+  clock_.advance(Seconds(61));
+  expect_error(send(good), 403, "InvalidSignatureException", "");
+}
+
+}  // namespace
+}  // namespace holdfast::test

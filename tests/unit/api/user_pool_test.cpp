@@ -1,0 +1,268 @@
+#include <random>
+
+#include "unit/api/gateway_fixture.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class UserPoolApi : public GatewayFixture {
+ protected:
+  net::Response admin(const std::string& operation, const Json& input,
+                      std::string_view key = kRootKey) {
+    net::Request request = pool_request(operation, input);
+    sign(request, key, "cognito-idp");
+    return call(std::move(request));
+  }
+  net::Response open(const std::string& operation, const Json& input) {
+    return call(pool_request(operation, input));
+  }
+  net::Response login(const std::string& name, const std::string& password) {
+    return open("InitiateAuth", {{"ClientId", kClientId},
+                                 {"AuthFlow", "USER_PASSWORD_AUTH"},
+                                 {"AuthParameters", {{"USERNAME", name}, {"PASSWORD", password}}}});
+  }
+  static Json body_of(const net::Response& response) {
+    return parse_json(response.body).value_or(Json::object());
+  }
+  static void expect_pool_error(const net::Response& response, const std::string& type,
+                                const std::string& words) {
+    EXPECT_EQ(response.status, 400) << response.body;
+    EXPECT_EQ(body_of(response).value("__type", std::string()), type) << response.body;
+    EXPECT_NE(message_of(response).find(words), std::string::npos) << response.body;
+    EXPECT_EQ(header(response, "x-amzn-ErrorType"), type + ":");
+    EXPECT_FALSE(header(response, "x-amzn-ErrorMessage").empty());
+    EXPECT_FALSE(header(response, "x-amzn-RequestId").empty());
+    EXPECT_EQ(header(response, "Content-Type"), "application/x-amz-json-1.1");
+  }
+  Json create_input(const std::string& name = "bob") const {
+    return {{"UserPoolId", kPoolId},
+            {"Username", name},
+            {"TemporaryPassword", "Temp0rary!"},
+            {"UserAttributes", Json::array({{{"Name", "email"}, {"Value", "b@example.com"}}})},
+            {"MessageAction", "SUPPRESS"}};
+  }
+};
+
+TEST_F(UserPoolApi, PlaysTheStoryOfANewUser) {
+  const net::Response created = admin("AdminCreateUser", create_input());
+  ASSERT_EQ(created.status, 200) << created.body;
+  EXPECT_EQ(header(created, "Content-Type"), "application/x-amz-json-1.1");
+  EXPECT_FALSE(header(created, "x-amzn-RequestId").empty());
+  const Json user = body_of(created)["User"];
+  EXPECT_EQ(user["Username"], "bob");
+  EXPECT_EQ(user["UserStatus"], "FORCE_CHANGE_PASSWORD");
+  EXPECT_EQ(user["Enabled"], true);
+  EXPECT_EQ(user["Attributes"][0]["Name"], "sub");
+  EXPECT_EQ(user["Attributes"][1]["Value"], "b@example.com");
+  EXPECT_DOUBLE_EQ(user["UserCreateDate"].get<double>(),
+                   static_cast<double>(unix_millis(clock_.wall_now())) / 1000);
+
+  const net::Response first = admin(
+      "AdminInitiateAuth", {{"UserPoolId", kPoolId},
+                            {"ClientId", kClientId},
+                            {"AuthFlow", "ADMIN_NO_SRP_AUTH"},
+                            {"AuthParameters", {{"USERNAME", "bob"}, {"PASSWORD", "Temp0rary!"}}}});
+  ASSERT_EQ(first.status, 200) << first.body;
+  const Json challenge = body_of(first);
+  EXPECT_EQ(challenge["ChallengeName"], "NEW_PASSWORD_REQUIRED");
+  EXPECT_EQ(challenge["ChallengeParameters"]["requiredAttributes"], "[]");
+  EXPECT_FALSE(challenge.contains("AuthenticationResult"));
+
+  const net::Response second =
+      admin("AdminRespondToAuthChallenge",
+            {{"UserPoolId", kPoolId},
+             {"ClientId", kClientId},
+             {"ChallengeName", "NEW_PASSWORD_REQUIRED"},
+             {"ChallengeResponses", {{"USERNAME", "bob"}, {"NEW_PASSWORD", "Passw0rd!"}}},
+             {"Session", challenge["Session"]}});
+  ASSERT_EQ(second.status, 200) << second.body;
+  const Json result = body_of(second)["AuthenticationResult"];
+  EXPECT_EQ(result["TokenType"], "Bearer");
+  EXPECT_EQ(result["ExpiresIn"], 3600);
+  EXPECT_TRUE(body_of(second)["ChallengeParameters"].is_object());
+  EXPECT_TRUE(id_tokens_->verify(result["IdToken"].get<std::string>()).has_value());
+  EXPECT_FALSE(id_tokens_->verify(result["AccessToken"].get<std::string>()).has_value());
+  EXPECT_EQ(login("BOB", "Passw0rd!").status, 200);
+}
+
+TEST_F(UserPoolApi, ServesAnyPathPrefix) {
+  add_user("alice");
+  for (const char* target : {"/", "/idp/", "/idp", "/prod", "/prod/idp/"}) {
+    net::Request request = pool_request(
+        "InitiateAuth", {{"ClientId", kClientId},
+                         {"AuthFlow", "USER_PASSWORD_AUTH"},
+                         {"AuthParameters", {{"USERNAME", "alice"}, {"PASSWORD", "Passw0rd!"}}}});
+    request.head.target = target;
+    EXPECT_EQ(call(std::move(request)).status, 200) << target;
+  }
+}
+
+TEST_F(UserPoolApi, RefusesAdminCallsThatAreNotSigned) {
+  for (const char* operation :
+       {"AdminCreateUser", "AdminInitiateAuth", "AdminRespondToAuthChallenge"}) {
+    expect_pool_error(open(operation, create_input()), "MissingAuthenticationTokenException", "");
+    net::Request spoiled = pool_request(operation, create_input());
+    sign(spoiled, kRootKey, "cognito-idp");
+    spoiled.body += " ";
+    expect_pool_error(call(std::move(spoiled)), "InvalidSignatureException", "does not match");
+    net::Request other = pool_request(operation, create_input());
+    sign(other, kRootKey, "execute-api");
+    expect_pool_error(call(std::move(other)), "InvalidSignatureException", "service");
+    expect_pool_error(admin(operation, create_input(), "AKIANOBODYNOBODYNOBO"),
+                      "UnrecognizedClientException", "security token");
+    net::Request bearer = pool_request(operation, create_input());
+    bearer.head.headers.emplace_back("Authorization", "Bearer x");
+    expect_pool_error(call(std::move(bearer)), "IncompleteSignatureException", "");
+  }
+  EXPECT_TRUE(database_.users.empty());
+}
+
+TEST_F(UserPoolApi, HoldsAdminCallsAgainstThePolicyOfTheKey) {
+  expect_pool_error(admin("AdminCreateUser", create_input(), kPoorKey), "AccessDeniedException",
+                    "User: arn:aws:iam::000000000000:user/poor is not authorized to perform: "
+                    "cognito-idp:AdminCreateUser on resource: "
+                    "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_Abc123456");
+  expect_pool_error(admin("AdminCreateUser", create_input(), kDeniedKey), "AccessDeniedException",
+                    "with an explicit deny");
+}
+
+TEST_F(UserPoolApi, RefusesUnknownOperations) {
+  for (const char* operation :
+       {"", "Nonsense", "ListUserPools", "adminCreateUser", "InitiateAuth.x"}) {
+    expect_pool_error(open(operation, Json::object()), "UnknownOperationException", "");
+  }
+}
+
+TEST_F(UserPoolApi, RefusesWhatIsNoJsonObject) {
+  for (const char* body :
+       {"", "x", "[]", "5", "{\"a\":1,\"a\":2}", "{\"a\":\"\\ud800\"}", "{}{}", "\xef\xbb\xbf{}"}) {
+    net::Request request = pool_request("InitiateAuth", Json::object());
+    request.body = body;
+    SCOPED_TRACE(body);
+    expect_pool_error(call(std::move(request)), "SerializationException", "");
+  }
+}
+
+TEST_F(UserPoolApi, RefusesMembersOfTheWrongType) {
+  const std::pair<Json, const char*> rows[] = {
+      {{{"ClientId", 5}}, "ClientId must be a string"},
+      {{{"ClientId", kClientId}, {"AuthFlow", {"x"}}}, "AuthFlow must be a string"},
+      {{{"AuthParameters", "x"}}, "AuthParameters must be a map of strings"},
+      {{{"AuthParameters", {{"USERNAME", 5}}}}, "AuthParameters must be a map of strings"},
+  };
+  for (const auto& [input, words] : rows) {
+    expect_pool_error(open("InitiateAuth", input), "SerializationException", words);
+  }
+  Json input = create_input();
+  for (const Json& attributes :
+       {Json("x"), Json::array({5}), Json::array({{{"Name", 5}}}), Json(Json::object())}) {
+    input["UserAttributes"] = attributes;
+    expect_pool_error(admin("AdminCreateUser", input), "SerializationException",
+                      "UserAttributes must be a list of attributes");
+  }
+}
+
+TEST_F(UserPoolApi, NamesAllThatIsMissing) {
+  expect_pool_error(open("InitiateAuth", Json::object()), "InvalidParameterException",
+                    "2 validation errors detected: Value null at 'clientId' failed to satisfy "
+                    "constraint: Member must not be null; Value null at 'authFlow' failed");
+  expect_pool_error(admin("AdminCreateUser", {{"UserPoolId", kPoolId}}),
+                    "InvalidParameterException",
+                    "1 validation error detected: Value null at 'username' failed");
+  expect_pool_error(open("RespondToAuthChallenge",
+                         {{"ClientId", kClientId}, {"ChallengeName", "NEW_PASSWORD_REQUIRED"}}),
+                    "InvalidParameterException", "Missing required parameter Session");
+}
+
+TEST_F(UserPoolApi, PassesOnWhatTheUserPoolRefuses) {
+  Json other_pool = create_input();
+  other_pool["UserPoolId"] = "us-east-1_Other";
+  expect_pool_error(admin("AdminCreateUser", other_pool), "ResourceNotFoundException",
+                    "User pool us-east-1_Other does not exist.");
+  Json bad_pool = create_input();
+  bad_pool["UserPoolId"] = "no pool";
+  expect_pool_error(admin("AdminCreateUser", bad_pool), "InvalidParameterException",
+                    "failed to satisfy constraint");
+  Json weak = create_input();
+  weak["TemporaryPassword"] = "short";
+  expect_pool_error(admin("AdminCreateUser", weak), "InvalidPasswordException",
+                    "Password did not conform with policy");
+  ASSERT_EQ(admin("AdminCreateUser", create_input()).status, 200);
+  expect_pool_error(admin("AdminCreateUser", create_input("BoB")), "UsernameExistsException",
+                    "User account already exists");
+  Json client = {{"ClientId", "unknown"}, {"AuthFlow", "USER_PASSWORD_AUTH"}};
+  expect_pool_error(open("InitiateAuth", client), "ResourceNotFoundException",
+                    "User pool client unknown does not exist.");
+  client = {{"ClientId", kClientId}, {"AuthFlow", "ADMIN_NO_SRP_AUTH"}};
+  expect_pool_error(open("InitiateAuth", client), "InvalidParameterException",
+                    "Initiate Auth method not supported.");
+  Json resend = create_input("carol");
+  resend["MessageAction"] = "RESEND";
+  expect_pool_error(admin("AdminCreateUser", resend), "InvalidParameterException", "");
+  Json sub = create_input("carol");
+  sub["UserAttributes"] = Json::array({{{"Name", "sub"}, {"Value", "me"}}});
+  expect_pool_error(admin("AdminCreateUser", sub), "InvalidParameterException", "sub");
+}
+
+TEST_F(UserPoolApi, GivesAWrongPasswordAndAnUnknownNameOneAnswer) {
+  add_user("alice");
+  const net::Response wrong = login("alice", "Wr0ng-password");
+  expect_pool_error(wrong, "NotAuthorizedException", "Incorrect username or password.");
+  EXPECT_EQ(login("nobody", "Wr0ng-password").body, wrong.body);
+}
+
+TEST_F(UserPoolApi, LocksKnownAndUnknownNamesAlike) {
+  add_user("alice");
+  for (const char* name : {"alice", "nobody"}) {
+    for (int i = 0; i < 5; ++i) login(name, "Wr0ng-password");
+    expect_pool_error(login(name, "Passw0rd!"), "NotAuthorizedException",
+                      "Password attempts exceeded");
+  }
+  clock_.advance(Seconds(60));
+  EXPECT_EQ(login("alice", "Passw0rd!").status, 200);
+}
+
+TEST_F(UserPoolApi, AnswersAFloodOfLogins) {
+  add_user("alice");
+  hasher_->full = true;
+  expect_pool_error(login("alice", "Passw0rd!"), "TooManyRequestsException", "");
+}
+
+TEST_F(UserPoolApi, SaysThatTheStoreCannotTell) {
+  add_user("alice");
+  users_[0].fail_next();
+  const net::Response response = login("alice", "Passw0rd!");
+  EXPECT_EQ(response.status, 503) << response.body;
+  EXPECT_EQ(header(response, "Retry-After"), "1");
+  EXPECT_EQ(body_of(response)["__type"], "ServiceUnavailableException");
+}
+
+TEST_F(UserPoolApi, KeepsAHeaderCleanOfWhatTheClientSent) {
+  const net::Response response = open(
+      "InitiateAuth", {{"ClientId", "evil\r\nSet-Cookie: a=b\u00e9"}, {"AuthFlow", "USER_AUTH"}});
+  expect_pool_error(response, "InvalidParameterException", "");
+  const std::string value = header(response, "x-amzn-ErrorMessage");
+  EXPECT_TRUE(std::ranges::all_of(value, [](char c) { return c >= 0x20 && c <= 0x7e; })) << value;
+}
+
+TEST_F(UserPoolApi, AnswersRandomInputsWithAClearError) {
+  add_user("alice");
+  const std::string seed = Json{{"ClientId", kClientId},
+                                {"AuthFlow", "USER_PASSWORD_AUTH"},
+                                {"AuthParameters", {{"USERNAME", "alice"}, {"PASSWORD", "Wr0ng"}}}}
+                               .dump();
+  std::mt19937 random(4);
+  for (int round = 0; round < 2000; ++round) {
+    net::Request request = pool_request("InitiateAuth", Json::object());
+    request.body = seed;
+    for (int i = 0; i < 3; ++i) {
+      request.body[random() % request.body.size()] = static_cast<char>(random());
+    }
+    const net::Response response = call(std::move(request));
+    EXPECT_EQ(response.status, 400) << response.body;
+    EXPECT_TRUE(body_of(response).contains("__type")) << response.body;
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,224 @@
+#include "unit/api/gateway_fixture.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class WebSocketHandshake : public GatewayFixture {
+ protected:
+  void SetUp() override { user_ = add_user("alice"); }
+
+  net::Response refused(std::string target,
+                        std::vector<std::pair<std::string, std::string>> headers = {}) {
+    auto result = upgrade(std::move(target), std::move(headers));
+    EXPECT_TRUE(std::holds_alternative<net::Response>(result)) << "accepted";
+    return std::get<net::Response>(std::move(result));
+  }
+  net::UpgradeAccepted accepted(const std::string& token,
+                                std::vector<std::pair<std::string, std::string>> headers = {}) {
+    auto result = upgrade("/ws?token=" + token, std::move(headers));
+    EXPECT_TRUE(std::holds_alternative<net::UpgradeAccepted>(result));
+    return std::get<net::UpgradeAccepted>(std::move(result));
+  }
+  void expect_unauthorized(const net::Response& response) {
+    expect_error(response, 401, "UnauthorizedException", "Unauthorized");
+    EXPECT_EQ(response.body, R"({"message":"Unauthorized"})");
+  }
+  void start_allowing(std::vector<std::string> origins) {
+    api::GatewayOptions options;
+    options.allowed_origins = std::move(origins);
+    start(options);
+  }
+  FakeMailboxes& home() { return mailboxes_[router_.home(user_.sub)]; }
+
+  identity::User user_;
+};
+
+TEST_F(WebSocketHandshake, AdmitsATokenOnceAndAttachesOnTheHomeShard) {
+  auto upgraded = accepted(temporary_token("alice"), {{"User-Agent", "test/1\xff"}});
+  EXPECT_EQ(upgraded.shard, router_.home(user_.sub));
+  EXPECT_EQ(upgraded.subprotocol, "");
+  EXPECT_EQ(upgraded.message_bytes_max, 131'072U);
+  const auto connection = std::make_shared<FakeConnection>();
+  upgraded.on_open(connection);
+  ASSERT_EQ(home().attached.size(), 1U);
+  EXPECT_TRUE(home().admitted.empty()) << "before the user was looked up";
+  run();
+  const auto& attached = home().attached[0];
+  EXPECT_EQ(attached.info.user, user_.sub);
+  EXPECT_EQ(attached.info.username, "alice");
+  EXPECT_EQ(attached.info.remote_address, "127.0.0.1");
+  EXPECT_EQ(attached.info.user_agent, "test/1?");
+  EXPECT_EQ(attached.info.shard, router_.home(user_.sub));
+  EXPECT_EQ(attached.info.connected_at, clock_.wall_now());
+  EXPECT_EQ(attached.format, delivery::FrameFormat::payload);
+  EXPECT_EQ(attached.connection, connection);
+  EXPECT_EQ(home().admitted, std::vector{attached.info.id});
+  EXPECT_TRUE(home().closed.empty());
+}
+
+TEST_F(WebSocketHandshake, RefusesEveryBadTokenAlike) {
+  const std::string token = temporary_token("alice");
+  std::string flipped = token;
+  flipped[flipped.size() / 2] = flipped[flipped.size() / 2] == 'A' ? 'B' : 'A';
+  for (const std::string& query :
+       {std::string(), std::string("?"), std::string("?token"), std::string("?token="),
+        std::string("?token=garbage"), std::string("?token=%zz"), std::string("?Token=") + token,
+        "?token=" + flipped, "?token=" + token + "=", "?token=" + token + "A",
+        "?token=" + token + "&token=" + token, std::string("?token=") + std::string(4096, 'A'),
+        std::string("?token=%00")}) {
+    SCOPED_TRACE(query.substr(0, 60));
+    expect_unauthorized(refused("/ws" + query));
+    expect_unauthorized(refused("/" + query));
+  }
+  accepted(token);  // none of them has used it up
+  expect_unauthorized(refused("/ws?token=" + token));
+}
+
+TEST_F(WebSocketHandshake, ReadsATokenThatIsPercentEncodedOrNotTheFirstParameter) {
+  std::string encoded;
+  for (const char c : temporary_token("alice")) {
+    encoded += "%" + hex_encode(std::string_view(&c, 1));
+  }
+  EXPECT_TRUE(
+      std::holds_alternative<net::UpgradeAccepted>(upgrade("/prod?a=b&&token=" + encoded + "&c")));
+}
+
+TEST_F(WebSocketHandshake, AdmitsATokenUntilItsExpiryAndTheDrift) {
+  const std::string in_time = temporary_token("alice");
+  clock_.advance(Seconds(34));
+  accepted(in_time);
+  const std::string late = temporary_token("alice");
+  clock_.advance(Seconds(36));
+  expect_unauthorized(refused("/ws?token=" + late));
+}
+
+TEST_F(WebSocketHandshake, AdmitsOneOfManyWithTheSameToken) {
+  const std::string token = temporary_token("alice");
+  int admitted = 0;
+  int refused = 0;
+  for (int i = 0; i < 64; ++i) {
+    net::RequestHead head = make_request("GET", "/ws?token=" + token).head;
+    head.shard = static_cast<std::size_t>(i % 2);
+    service_->upgrade(std::move(head), [&](UpgradeResult result) {
+      std::holds_alternative<net::UpgradeAccepted>(result) ? ++admitted : ++refused;
+    });
+  }
+  run();
+  EXPECT_EQ(admitted, 1);
+  EXPECT_EQ(refused, 63);
+}
+
+TEST_F(WebSocketHandshake, ClosesAUserWhoWasDisabledMeanwhile) {
+  auto upgraded = accepted(temporary_token("alice"));
+  database_.users[user_.sub.str()].enabled = false;
+  upgraded.on_open(std::make_shared<FakeConnection>());
+  run();
+  ASSERT_EQ(home().closed.size(), 1U);
+  EXPECT_EQ(home().closed[0].code, delivery::CloseCode::access_ended);
+  EXPECT_TRUE(home().admitted.empty());
+}
+
+TEST_F(WebSocketHandshake, AdmitsNobodyWhomTheStoreCannotVouchFor) {
+  auto upgraded = accepted(temporary_token("alice"));
+  users_[upgraded.shard].fail_next();
+  upgraded.on_open(std::make_shared<FakeConnection>());
+  run();
+  ASSERT_EQ(home().closed.size(), 1U);
+  EXPECT_EQ(home().closed[0].code, delivery::CloseCode::going_away);
+  EXPECT_TRUE(home().admitted.empty());
+}
+
+TEST_F(WebSocketHandshake, SaysThatTheStoreCannotTell) {
+  const std::string token = temporary_token("alice");
+  tokens_[0].fail_next();
+  const net::Response response = refused("/ws?token=" + token);
+  expect_error(response, 503, "ServiceUnavailableException", "Service Unavailable");
+  EXPECT_EQ(header(response, "Retry-After"), "1");
+}
+
+TEST_F(WebSocketHandshake, LetsItsOwnAndTheListedOriginsIn) {
+  start_allowing({"https://chat.example.com", "http://localhost:3000"});
+  for (const char* origin :
+       {"http://127.0.0.1:8080", "https://127.0.0.1:8080", "https://chat.example.com",
+        "HTTPS://Chat.Example.com", "https://chat.example.com:443", "http://localhost:3000"}) {
+    SCOPED_TRACE(origin);
+    accepted(temporary_token("alice"), {{"Origin", origin}});
+  }
+}
+
+TEST_F(WebSocketHandshake, KeepsOtherOriginsOutAndTheirTokensUnburnt) {
+  start_allowing({"https://chat.example.com"});
+  const std::string token = temporary_token("alice");
+  for (const char* origin :
+       {"null", "", "http://evil.example", "http://chat.example.com",
+        "https://chat.example.com.evil", "https://chat.example.com:8443", "http://127.0.0.1",
+        "http://127.0.0.1:80801", "127.0.0.1:8080", "file://", "http://user@127.0.0.1:8080",
+        "http://127.0.0.1:8080/path", "*"}) {
+    SCOPED_TRACE(origin);
+    expect_error(refused("/ws?token=" + token, {{"Origin", origin}}), 403, "ForbiddenException",
+                 "Forbidden");
+  }
+  expect_error(refused("/ws?token=" + token,
+                       {{"Origin", "http://127.0.0.1:8080"}, {"Origin", "http://evil.example"}}),
+               403, "ForbiddenException", "Forbidden");
+  accepted(token);
+}
+
+TEST_F(WebSocketHandshake, LetsEveryOriginInWhenToldSo) {
+  start_allowing({"*"});
+  accepted(temporary_token("alice"), {{"Origin", "http://anywhere.example"}});
+}
+
+TEST_F(WebSocketHandshake, ChoosesItsSubprotocolFromWhatIsOffered) {
+  const std::vector<std::vector<std::pair<std::string, std::string>>> rows = {
+      {{"Sec-WebSocket-Protocol", "holdfast.v1"}},
+      {{"Sec-WebSocket-Protocol", "other, holdfast.v1 ,x"}},
+      {{"Sec-WebSocket-Protocol", "other"}, {"sec-websocket-protocol", "holdfast.v1"}}};
+  for (const auto& headers : rows) {
+    auto upgraded = accepted(temporary_token("alice"), headers);
+    EXPECT_EQ(upgraded.subprotocol, "holdfast.v1");
+    upgraded.on_open(std::make_shared<FakeConnection>());
+    EXPECT_EQ(home().attached.back().format, delivery::FrameFormat::holdfast_v1);
+    run();
+  }
+}
+
+TEST_F(WebSocketHandshake, RefusesAnUnknownSubprotocolAndBurnsNoToken) {
+  const std::string token = temporary_token("alice");
+  for (const char* offered : {"other", "Holdfast.v1", "holdfast.v2, other", "", "holdfast.v1, a b",
+                              "holdfast.v1, \"x\""}) {
+    SCOPED_TRACE(offered);
+    expect_error(refused("/ws?token=" + token, {{"Sec-WebSocket-Protocol", offered}}), 400,
+                 "BadRequestException", "subprotocol");
+  }
+  accepted(token);
+}
+
+TEST_F(WebSocketHandshake, AsksForAcknowledgementsWhereTheyAreConfigured) {
+  api::GatewayOptions options;
+  options.acknowledge = delivery::Acknowledge::client;
+  start(options);
+  const std::string token = temporary_token("alice");
+  expect_error(refused("/ws?token=" + token), 400, "BadRequestException", "subprotocol");
+  accepted(token, {{"Sec-WebSocket-Protocol", "holdfast.v1"}});
+}
+
+TEST_F(WebSocketHandshake, SendsBareTextWhereThatIsConfigured) {
+  api::GatewayOptions options;
+  options.frame = delivery::FrameFormat::raw;
+  start(options);
+  accepted(temporary_token("alice")).on_open(std::make_shared<FakeConnection>());
+  EXPECT_EQ(home().attached.back().format, delivery::FrameFormat::raw);
+  run();
+}
+
+TEST_F(WebSocketHandshake, ChecksTheOriginBeforeTheSubprotocolBeforeTheToken) {
+  EXPECT_EQ(
+      refused("/ws", {{"Origin", "http://evil.example"}, {"Sec-WebSocket-Protocol", "x"}}).status,
+      403);
+  EXPECT_EQ(refused("/ws", {{"Sec-WebSocket-Protocol", "x"}}).status, 400);
+  EXPECT_EQ(refused("/ws").status, 401);
+}
+
+}  // namespace
+}  // namespace holdfast::test
