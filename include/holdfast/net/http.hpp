@@ -44,8 +44,8 @@ struct Request {
 struct Response {
   int status = 200;
   std::vector<std::pair<std::string, std::string>>
-      headers;  ///< without Content-Length, Date, Connection
-  std::string body;
+      headers{};  ///< without Content-Length, Date, Connection
+  std::string body{};
   bool close = false;  ///< end the connection after it
 };
 

@@ -1,0 +1,24 @@
+#pragma once
+
+// Every translation unit of this module gets Asio through here, so that all agree on how it is
+// compiled: once, in asio_impl.cpp.
+#define BOOST_ASIO_SEPARATE_COMPILATION
+#define BOOST_ASIO_NO_DEPRECATED
+#define BOOST_BEAST_SEPARATE_COMPILATION
+#define BOOST_BEAST_USE_STD_STRING_VIEW
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+
+namespace holdfast::net {
+
+namespace asio = boost::asio;
+using ErrorCode = boost::system::error_code;
+
+/// A TCP or Unix socket whose handlers run on its shard's loop, without a type-erased executor.
+using Socket =
+    asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+
+}  // namespace holdfast::net

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace holdfast::net {
+
+/// Takes the chunks off a body (RFC 9112 section 7.1), strictly: lines end in CR LF, extensions and
+/// trailer fields are read, bounded and thrown away.
+class ChunkedReader {
+ public:
+  enum class State { more, done, bad, too_large };
+
+  explicit ChunkedReader(std::size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {}
+
+  /// Takes bytes from the front of `bytes` and appends the body's to `body`.
+  State read(std::string_view& bytes, std::string& body);
+
+ private:
+  enum class Part { size, extension, size_lf, data, data_cr, data_lf, trailer, trailer_lf };
+
+  State take(char c);
+  State take_size(char c);
+  State end_size_line();
+
+  std::size_t body_bytes_max_;
+  std::uint64_t body_bytes_ = 0;
+  std::uint64_t remaining_ = 0;  ///< of the chunk's data
+  std::size_t overhead_bytes_ = 0;
+  std::size_t size_digits_ = 0;
+  std::size_t trailer_line_bytes_ = 0;
+  Part part_ = Part::size;
+};
+
+}  // namespace holdfast::net

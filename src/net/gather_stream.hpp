@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/core/buffers_range.hpp>
+#include <boost/beast/core/role.hpp>
+
+#include "net/asio.hpp"
+
+namespace holdfast::net {
+
+/// The layer under Beast's WebSocket stream. What Beast writes gathers here and completes at once,
+/// so a synchronous write is safe beside a pending read; the connection sends it when it is told to
+/// flush, several frames in one call. Reads go to the socket.
+class GatherStream {
+ public:
+  using executor_type = asio::io_context::executor_type;
+
+  /// The connection behind it.
+  class Owner {
+   public:
+    virtual ~Owner() = default;
+    /// Takes bytes to send, never refuses.
+    virtual void gather(std::string_view bytes) = 0;
+    /// Beast wrote by itself, while reading: a Pong or a Close.
+    virtual void on_own_frame() = 0;
+    /// Whether reading may go on; asked before each read from the socket.
+    virtual bool may_read() = 0;
+  };
+
+  GatherStream(Owner& owner, Socket socket, std::string early)
+      : owner_(owner), socket_(std::move(socket)), early_(std::move(early)) {}
+
+  [[nodiscard]] executor_type get_executor() noexcept { return socket_.get_executor(); }
+  [[nodiscard]] Socket& socket() noexcept { return socket_; }
+
+  template <class ConstBuffers>
+  std::size_t write_some(const ConstBuffers& buffers, ErrorCode& ec) {
+    ec = {};
+    return take(buffers);
+  }
+  template <class ConstBuffers>
+  std::size_t write_some(const ConstBuffers& buffers) {
+    return take(buffers);
+  }
+
+  template <class ConstBuffers, class Handler>
+  void async_write_some(const ConstBuffers& buffers, Handler&& handler) {
+    const std::size_t bytes = take(buffers);
+    owner_.on_own_frame();
+    asio::post(socket_.get_executor(), boost::beast::bind_front_handler(
+                                           std::forward<Handler>(handler), ErrorCode(), bytes));
+  }
+
+  template <class MutableBuffers, class Handler>
+  void async_read_some(const MutableBuffers& buffers, Handler&& handler) {
+    if (!owner_.may_read()) {
+      asio::post(socket_.get_executor(),
+                 boost::beast::bind_front_handler(std::forward<Handler>(handler),
+                                                  ErrorCode(asio::error::operation_aborted),
+                                                  std::size_t{0}));
+    } else if (!early_.empty()) {
+      const std::size_t bytes = asio::buffer_copy(buffers, asio::buffer(early_));
+      early_.erase(0, bytes);
+      if (early_.empty()) early_ = std::string();
+      asio::post(socket_.get_executor(), boost::beast::bind_front_handler(
+                                             std::forward<Handler>(handler), ErrorCode(), bytes));
+    } else {
+      socket_.async_read_some(buffers, std::forward<Handler>(handler));
+    }
+  }
+
+  /// Beast asks for these of any stream; nothing here reads synchronously.
+  template <class MutableBuffers>
+  std::size_t read_some(const MutableBuffers&, ErrorCode& ec) {
+    ec = asio::error::operation_not_supported;
+    return 0;
+  }
+  template <class MutableBuffers>
+  std::size_t read_some(const MutableBuffers&) {
+    return 0;
+  }
+
+ private:
+  template <class ConstBuffers>
+  std::size_t take(const ConstBuffers& buffers) {
+    std::size_t bytes = 0;
+    for (const asio::const_buffer buffer : boost::beast::buffers_range_ref(buffers)) {
+      owner_.gather({static_cast<const char*>(buffer.data()), buffer.size()});
+      bytes += buffer.size();
+    }
+    return bytes;
+  }
+
+  Owner& owner_;
+  Socket socket_;
+  std::string early_;  ///< came with the request, before the socket was handed over
+};
+
+// Beast ends a stream through these. The connection does that itself, after it has flushed.
+inline void teardown(boost::beast::role_type, GatherStream&, ErrorCode& ec) { ec = {}; }
+template <class Handler>
+void async_teardown(boost::beast::role_type, GatherStream& stream, Handler&& handler) {
+  asio::post(stream.get_executor(),
+             boost::beast::bind_front_handler(std::forward<Handler>(handler), ErrorCode()));
+}
+inline void beast_close_socket(GatherStream& stream) {
+  ErrorCode ignored;
+  stream.socket().close(ignored);
+}
+
+}  // namespace holdfast::net

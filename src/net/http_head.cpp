@@ -1,0 +1,254 @@
+#include "net/http_head.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+namespace holdfast::net {
+namespace {
+
+constexpr std::size_t kMethodBytesMax = 32;
+// Room in the request line for the method, two spaces and the version.
+constexpr std::size_t kRequestLineExtra = kMethodBytesMax + 16;
+
+constexpr std::array<bool, 256> make_token_table() {
+  std::array<bool, 256> table{};
+  for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
+  for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
+  for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
+  for (const char c :
+       {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}
+constexpr auto kToken = make_token_table();
+
+constexpr char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+bool is_token(std::string_view text) noexcept {
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
+}
+
+// RFC 9110 section 5.5: no control characters but HTAB.
+bool is_field_value(std::string_view text) noexcept {
+  return std::ranges::all_of(text, [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return (u >= 0x20 && u != 0x7f) || c == '\t';
+  });
+}
+
+bool is_target(std::string_view text) noexcept {
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+}
+
+// `host` or `host:port`; no user information, no path.
+bool is_authority(std::string_view text) noexcept {
+  if (text.empty() || text.front() == ':') return false;
+  return std::ranges::all_of(text, [](char c) {
+    return kToken[static_cast<unsigned char>(c)] || c == ':' || c == '[' || c == ']';
+  });
+}
+
+std::string_view trim(std::string_view text) noexcept {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::string_view without_default_port(std::string_view authority) noexcept {
+  if (authority.ends_with(":80")) authority.remove_suffix(3);
+  return authority;
+}
+
+}  // namespace
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+bool has_token(std::string_view list, std::string_view token) noexcept {
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    if (equals_ignoring_case(trim(list.substr(0, comma)), token)) return true;
+    list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+  }
+  return false;
+}
+
+bool HeadReader::fail(int status, const char* message) noexcept {
+  error_ = {.status = status, .message = message};
+  return false;
+}
+
+HeadReader::State HeadReader::read(std::string_view bytes) {
+  while (position_ < bytes.size()) {
+    const auto* const at = static_cast<const char*>(
+        std::memchr(bytes.data() + position_, '\n', bytes.size() - position_));
+    const std::size_t end =
+        at == nullptr ? bytes.size() : static_cast<std::size_t>(at - bytes.data());
+    position_ = end;
+    if (over_limits(bytes)) return State::bad;
+    if (at == nullptr) return State::more;
+    if (end == line_start_ || bytes[end - 1] != '\r') {
+      fail(400, "Bad Request: a line does not end in CR LF");
+      return State::bad;
+    }
+    const std::string_view line = bytes.substr(line_start_, end - 1 - line_start_);
+    line_start_ = position_ = end + 1;
+    if (line.empty() && lines_ > 0) return finish() ? State::done : State::bad;
+    if (!take_line(line)) return State::bad;
+    ++lines_;
+  }
+  return State::more;
+}
+
+bool HeadReader::over_limits(std::string_view bytes) {
+  if (lines_ == 0 && position_ - line_start_ > limits_->target_bytes + kRequestLineExtra) {
+    const std::size_t space = bytes.substr(0, kMethodBytesMax + 1).find(' ');
+    return space == std::string_view::npos ? !fail(400, "Bad Request: malformed request line")
+                                           : !fail(414, "URI Too Long");
+  }
+  if (position_ > limits_->header_bytes) return !fail(431, "Request Header Fields Too Large");
+  return false;
+}
+
+bool HeadReader::take_line(std::string_view line) {
+  return lines_ == 0 ? take_request_line(line) : take_header(line);
+}
+
+bool HeadReader::take_request_line(std::string_view line) {
+  const std::size_t first = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  if (first == std::string_view::npos || first == last) {
+    return fail(400, "Bad Request: malformed request line");
+  }
+  const std::string_view method = line.substr(0, first);
+  const std::string_view target = line.substr(first + 1, last - first - 1);
+  const std::string_view version = line.substr(last + 1);
+  if (!is_token(method) || method.size() > kMethodBytesMax) {
+    return fail(400, "Bad Request: malformed method");
+  }
+  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
+    return fail(400, "Bad Request: unsupported HTTP version");
+  }
+  if (target.size() > limits_->target_bytes) return fail(414, "URI Too Long");
+  if (!is_target(target)) return fail(400, "Bad Request: malformed target");
+  head_.method = method;
+  head_.minor_version = version.back() - '0';
+  return take_target(target);
+}
+
+bool HeadReader::take_target(std::string_view target) {
+  if (target.front() == '/' || (target == "*" && head_.method == "OPTIONS")) {
+    head_.target = target;
+    return true;
+  }
+  const std::size_t scheme = target.find("://");
+  if (scheme == std::string_view::npos ||
+      !(equals_ignoring_case(target.substr(0, scheme), "http") ||
+        equals_ignoring_case(target.substr(0, scheme), "https"))) {
+    return fail(400, "Bad Request: malformed target");
+  }
+  absolute_ = true;
+  target.remove_prefix(scheme + 3);
+  const std::size_t path = target.find_first_of("/?");
+  authority_ = target.substr(0, path);
+  head_.target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+  if (head_.target.front() == '?') head_.target.insert(head_.target.begin(), '/');
+  return true;
+}
+
+bool HeadReader::take_header(std::string_view line) {
+  if (line.front() == ' ' || line.front() == '\t') {
+    return fail(400, "Bad Request: folded header");
+  }
+  if (head_.headers.size() >= limits_->headers) {
+    return fail(431, "Request Header Fields Too Large");
+  }
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
+    return fail(400, "Bad Request: malformed header name");
+  }
+  const std::string_view value = trim(line.substr(colon + 1));
+  if (!is_field_value(value)) return fail(400, "Bad Request: malformed header value");
+  if (head_.headers.empty()) head_.headers.reserve(16);
+  head_.headers.emplace_back(line.substr(0, colon), value);
+  return note_header(line.substr(0, colon), value);
+}
+
+bool HeadReader::note_header(std::string_view name, std::string_view value) {
+  bool known = false;
+  if (!note_framing(name, value, known)) return false;
+  if (known) return true;
+  if (equals_ignoring_case(name, "host")) {
+    if (++hosts_ > 1) return fail(400, "Bad Request: duplicate Host");
+    if (!is_authority(value)) return fail(400, "Bad Request: malformed Host");
+    host_index_ = head_.headers.size() - 1;
+  } else if (equals_ignoring_case(name, "authorization")) {
+    if (++authorizations_ > 1) return fail(400, "Bad Request: duplicate Authorization");
+  } else if (equals_ignoring_case(name, "x-amz-date")) {
+    if (++amz_dates_ > 1) return fail(400, "Bad Request: duplicate X-Amz-Date");
+  } else if (equals_ignoring_case(name, "connection")) {
+    connection_close_ |= has_token(value, "close");
+    connection_keep_alive_ |= has_token(value, "keep-alive");
+    connection_upgrade_ |= has_token(value, "upgrade");
+  } else if (equals_ignoring_case(name, "upgrade")) {
+    upgrade_websocket_ |= has_token(value, "websocket");
+  } else if (equals_ignoring_case(name, "expect")) {
+    if (!equals_ignoring_case(value, "100-continue")) return fail(417, "Expectation Failed");
+    // RFC 9110 section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
+    framing_.expect_continue = head_.minor_version == 1;
+  }
+  return true;
+}
+
+bool HeadReader::note_framing(std::string_view name, std::string_view value, bool& known) {
+  if (equals_ignoring_case(name, "content-length")) {
+    known = true;
+    if (framing_.content_length) return fail(400, "Bad Request: duplicate Content-Length");
+    std::uint64_t length = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stopped, error] = std::from_chars(value.data(), end, length);
+    if (value.empty() || value.front() < '0' || value.front() > '9' || error != std::errc() ||
+        stopped != end) {
+      return fail(400, "Bad Request: malformed Content-Length");
+    }
+    framing_.content_length = length;
+  } else if (equals_ignoring_case(name, "transfer-encoding")) {
+    known = true;
+    if (++transfer_encodings_ > 1) return fail(400, "Bad Request: duplicate Transfer-Encoding");
+    if (head_.minor_version != 1 || !equals_ignoring_case(value, "chunked")) {
+      return fail(400, "Bad Request: unsupported Transfer-Encoding");
+    }
+    framing_.chunked = true;
+  }
+  return true;
+}
+
+bool HeadReader::finish() {
+  if (framing_.chunked && framing_.content_length) {
+    return fail(400, "Bad Request: both Content-Length and Transfer-Encoding");
+  }
+  if (hosts_ == 0) return fail(400, "Bad Request: missing Host");
+  if (absolute_ && !check_authority()) return false;
+  framing_.keep_alive = !connection_close_ && (head_.minor_version == 1 || connection_keep_alive_);
+  framing_.upgrade_websocket = upgrade_websocket_ && connection_upgrade_;
+  return true;
+}
+
+bool HeadReader::check_authority() {
+  const std::string_view host = head_.headers[host_index_].second;
+  if (!is_authority(authority_) ||
+      !equals_ignoring_case(without_default_port(authority_), without_default_port(host))) {
+    return fail(400, "Bad Request: the target's authority is not the Host");
+  }
+  return true;
+}
+
+}  // namespace holdfast::net

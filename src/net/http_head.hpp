@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <holdfast/net/server.hpp>
+
+namespace holdfast::net {
+
+/// What a head that does not pass is answered with.
+struct HeadError {
+  int status = 400;
+  const char* message = "Bad Request";
+};
+
+/// How the body that follows is framed (RFC 9112 section 6), and what becomes of the connection.
+struct Framing {
+  bool chunked = false;
+  std::optional<std::uint64_t> content_length;
+  bool keep_alive = true;
+  bool expect_continue = false;
+  bool upgrade_websocket = false;  ///< `Upgrade: websocket` and `Connection: upgrade`
+};
+
+/// Reads one header section, strictly, as its bytes come: every byte is looked at once. Refuses
+/// whatever two readers could understand differently (RFC 9112 sections 2.2, 3.2, 5.1, 6.3, 11.2).
+class HeadReader {
+ public:
+  enum class State { more, done, bad };
+
+  explicit HeadReader(const HttpLimits& limits) : limits_(&limits) {}
+
+  /// `bytes` begins at the head's first byte in every call, and only grows.
+  State read(std::string_view bytes);
+  /// Bytes of the head, once done.
+  [[nodiscard]] std::size_t size() const noexcept { return position_; }
+  [[nodiscard]] const HeadError& error() const noexcept { return error_; }
+  [[nodiscard]] RequestHead& head() noexcept { return head_; }
+  [[nodiscard]] const Framing& framing() const noexcept { return framing_; }
+
+ private:
+  bool fail(int status, const char* message) noexcept;
+  bool take_line(std::string_view line);
+  bool take_request_line(std::string_view line);
+  bool take_target(std::string_view target);
+  bool take_header(std::string_view line);
+  bool note_header(std::string_view name, std::string_view value);
+  bool note_framing(std::string_view name, std::string_view value, bool& known);
+  bool finish();
+  bool check_authority();
+  bool over_limits(std::string_view bytes);
+
+  const HttpLimits* limits_;
+  std::size_t position_ = 0;    ///< the first byte not looked at
+  std::size_t line_start_ = 0;  ///< of the line that `position_` is in
+  std::size_t lines_ = 0;
+  RequestHead head_;
+  Framing framing_;
+  HeadError error_;
+  std::string authority_;  ///< of an absolute-form target
+  std::string_view::size_type host_index_ = 0;
+  unsigned hosts_ = 0;
+  unsigned authorizations_ = 0;
+  unsigned amz_dates_ = 0;
+  unsigned transfer_encodings_ = 0;
+  bool connection_close_ = false;
+  bool connection_keep_alive_ = false;
+  bool connection_upgrade_ = false;
+  bool upgrade_websocket_ = false;
+  bool absolute_ = false;
+};
+
+/// Equal but for the case of ASCII letters.
+[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
+/// Whether a comma-separated list of tokens has this one, without regard to case.
+[[nodiscard]] bool has_token(std::string_view list, std::string_view token) noexcept;
+
+}  // namespace holdfast::net

@@ -1,0 +1,114 @@
+#include "net/http_response.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "net/http_head.hpp"
+
+namespace holdfast::net {
+namespace {
+
+std::string_view reason_of(int status) noexcept {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 204:
+      return "No Content";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 426:
+      return "Upgrade Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Status";
+  }
+}
+
+void append_number(std::string& out, std::size_t number) {
+  std::array<char, 20> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  out.append(digits.data(), end);
+}
+
+bool is_clean(std::string_view text) noexcept {
+  return std::ranges::none_of(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
+
+bool is_ours(std::string_view name) noexcept {
+  return equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "date") ||
+         equals_ignoring_case(name, "connection") ||
+         equals_ignoring_case(name, "transfer-encoding");
+}
+
+}  // namespace
+
+void append_response_head(std::string& out, const Response& response, std::string_view date,
+                          bool keep_alive) {
+  out += "HTTP/1.1 ";
+  append_number(out, static_cast<std::size_t>(response.status));
+  out += ' ';
+  out += reason_of(response.status);
+  out += "\r\nDate: ";
+  out += date;
+  for (const auto& [name, value] : response.headers) {
+    if (!is_clean(name) || !is_clean(value) || is_ours(name)) continue;
+    out += "\r\n";
+    out += name;
+    out += ": ";
+    out += value;
+  }
+  // RFC 9110 section 8.6: no length where there can be no body.
+  if (response.status >= 200 && response.status != 204 && response.status != 304) {
+    out += "\r\nContent-Length: ";
+    append_number(out, response.body.size());
+  }
+  if (response.status == 426) {
+    out += "\r\nUpgrade: websocket\r\nConnection: Upgrade";
+    if (!keep_alive) out += ", close";
+  } else if (!keep_alive) {
+    out += "\r\nConnection: close";
+  }
+  out += "\r\n\r\n";
+}
+
+}  // namespace holdfast::net

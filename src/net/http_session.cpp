@@ -1,0 +1,413 @@
+#include "net/http_session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <holdfast/base/encoding.hpp>
+
+#include "net/http_response.hpp"
+#include "net/linger.hpp"
+#include "net/socket_io.hpp"
+#include "net/websocket_open.hpp"
+
+namespace holdfast::net {
+namespace {
+
+// What a client says it will send is not believed beyond this.
+constexpr std::size_t kBodyReserveMax = 64 << 10;
+constexpr std::size_t kWebSocketKeyBytes = 16;
+
+}  // namespace
+
+struct HttpSession::Exchange {
+  Exchange(const HttpLimits& limits, SteadyTime now) : reader(limits), started(now) {}
+
+  HeadReader reader;
+  SteadyTime started;
+  bool head_done = false;
+  bool keep_alive = false;
+  bool head_method = false;
+  bool body_unread = false;  ///< answered before its body had come: what follows is no request
+  std::size_t body_bytes_max = 0;
+  std::optional<ChunkedReader> chunks;
+  std::string body;
+  std::string method;  ///< kept for the log, the head having been handed on
+  std::string path;
+  std::string websocket_key;
+};
+
+/// Answers once; let go of unused, it ends the connection.
+class HttpSession::ResponseTicket {
+ public:
+  explicit ResponseTicket(std::shared_ptr<HttpSession> session) : session_(std::move(session)) {}
+  ResponseTicket(ResponseTicket&&) noexcept = default;
+  ResponseTicket& operator=(ResponseTicket&&) = delete;
+  ~ResponseTicket() {
+    if (!session_) return;
+    Shard& shard = session_->part_.loop();
+    shard.post([session = std::move(session_)] { session->abandon(); });
+  }
+  void operator()(Response response) {
+    if (const auto session = std::exchange(session_, nullptr))
+      session->respond(std::move(response));
+  }
+
+ protected:
+  std::shared_ptr<HttpSession> session_;
+};
+
+class HttpSession::UpgradeTicket : private ResponseTicket {
+ public:
+  using ResponseTicket::ResponseTicket;
+  UpgradeTicket(UpgradeTicket&&) noexcept = default;
+
+  void operator()(std::variant<Response, UpgradeAccepted> decision) {
+    const auto session = std::exchange(session_, nullptr);
+    if (!session) return;
+    if (auto* const accepted = std::get_if<UpgradeAccepted>(&decision)) {
+      session->accept_upgrade(std::move(*accepted));
+    } else {
+      session->respond(std::get<Response>(std::move(decision)));
+    }
+  }
+};
+
+HttpSession::HttpSession(Part& part, Socket socket, std::string remote_address, SocketSlot slot)
+    : part_(part),
+      slot_(std::move(slot)),
+      socket_(std::move(socket)),
+      remote_address_(std::move(remote_address)) {}
+
+HttpSession::~HttpSession() = default;
+
+void HttpSession::start() {
+  self_ = shared_from_this();
+  part_.watch(*this, part_.now() + part_.limits().header_timeout);
+  // The request is often there already: it came with the connection.
+  on_readable();
+}
+
+void HttpSession::refuse() {
+  self_ = shared_from_this();
+  exchange_ = std::make_unique<Exchange>(part_.limits(), part_.now());
+  Response response = part_.listener().service->error(503, "Service Unavailable");
+  response.close = true;
+  respond(std::move(response));
+}
+
+void HttpSession::wait_readable() {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
+    if (self->phase_ != Phase::reading) return;
+    if (ec) return self->end();
+    self->on_readable();
+  });
+}
+
+void HttpSession::on_readable() {
+  std::vector<char>& scratch = part_.loop().scratch();
+  const IoOutcome outcome = receive_some(socket_.native_handle(), scratch);
+  if (outcome.ended) return end();
+  const std::string_view fresh(scratch.data(), outcome.bytes);
+  if (kept_.empty()) {
+    unread_ = fresh;
+  } else {
+    kept_.append(fresh);
+    unread_ = kept_;
+  }
+  advance();
+}
+
+// A loop, not a recursion: a client may send a thousand requests in one segment.
+void HttpSession::advance() {
+  if (std::exchange(advancing_, true)) return;
+  const auto self = shared_from_this();
+  while (phase_ == Phase::reading && step()) {
+  }
+  advancing_ = false;
+  if (phase_ != Phase::reading) return;
+  save_unread();
+  wait_readable();
+}
+
+// False when more bytes are needed.
+bool HttpSession::step() {
+  if (!exchange_) {
+    if (unread_.empty()) return false;
+    const SteadyTime now = part_.now();
+    exchange_ = std::make_unique<Exchange>(part_.limits(), now);
+    if (part_.draining()) {
+      respond_error(503, "Service Unavailable");
+      return true;
+    }
+    // A new connection's deadline has been running since it was accepted.
+    if (served_) part_.watch(*this, now + part_.limits().header_timeout);
+  }
+  return exchange_->head_done ? read_body() : read_head();
+}
+
+bool HttpSession::read_head() {
+  HeadReader& reader = exchange_->reader;
+  const HeadReader::State state = reader.read(unread_);
+  if (state == HeadReader::State::more) return false;
+  if (state == HeadReader::State::bad) {
+    respond_error(reader.error().status, reader.error().message);
+    return true;
+  }
+  unread_.remove_prefix(reader.size());
+  RequestHead& head = reader.head();
+  head.remote_address = remote_address_;
+  head.shard = part_.loop().index();
+  exchange_->head_done = true;
+  exchange_->keep_alive = reader.framing().keep_alive;
+  exchange_->head_method = head.method == "HEAD";
+  exchange_->method = head.method;
+  exchange_->path = head.path();
+  ++part_.listener().requests;
+  if (reader.framing().upgrade_websocket && part_.listener().service->upgradable(head)) {
+    begin_upgrade();
+    return true;
+  }
+  return screen();
+}
+
+bool HttpSession::screen() {
+  HeadReader& reader = exchange_->reader;
+  auto verdict = part_.listener().service->screen(reader.head());
+  if (auto* const refusal = std::get_if<Response>(&verdict)) {
+    const std::uint64_t length = reader.framing().content_length.value_or(0);
+    if (!reader.framing().chunked && length <= unread_.size()) {
+      unread_.remove_prefix(static_cast<std::size_t>(length));
+    } else {
+      exchange_->body_unread = true;
+    }
+    respond(std::move(*refusal));
+    return true;
+  }
+  exchange_->body_bytes_max = std::get<HttpService::Admit>(verdict).body_bytes_max;
+  return begin_body();
+}
+
+bool HttpSession::begin_body() {
+  const Framing& framing = exchange_->reader.framing();
+  if (framing.content_length.value_or(0) > exchange_->body_bytes_max) {
+    respond_error(413, "Request Too Long");
+    return true;
+  }
+  if (framing.chunked) exchange_->chunks.emplace(exchange_->body_bytes_max);
+  const auto length = static_cast<std::size_t>(framing.content_length.value_or(0));
+  if (framing.chunked || length > unread_.size()) {
+    part_.watch(*this, part_.now() + part_.limits().body_timeout);
+    if (framing.expect_continue && unread_.empty()) send_continue();
+    exchange_->body.reserve(std::min(length, kBodyReserveMax));
+  }
+  return phase_ != Phase::reading || read_body();
+}
+
+bool HttpSession::read_body() {
+  if (exchange_->chunks) return read_chunks();
+  const auto length =
+      static_cast<std::size_t>(exchange_->reader.framing().content_length.value_or(0));
+  std::string& body = exchange_->body;
+  const std::size_t taken = std::min(length - body.size(), unread_.size());
+  body.append(unread_.substr(0, taken));
+  unread_.remove_prefix(taken);
+  if (body.size() < length) return false;
+  dispatch();
+  return true;
+}
+
+bool HttpSession::read_chunks() {
+  switch (exchange_->chunks->read(unread_, exchange_->body)) {
+    case ChunkedReader::State::more:
+      return false;
+    case ChunkedReader::State::bad:
+      respond_error(400, "Bad Request: malformed chunk");
+      return true;
+    case ChunkedReader::State::too_large:
+      respond_error(413, "Request Too Long");
+      return true;
+    case ChunkedReader::State::done:
+      break;
+  }
+  // Whatever could be smuggled behind a chunked body is not read.
+  exchange_->keep_alive = false;
+  dispatch();
+  return true;
+}
+
+void HttpSession::dispatch() {
+  save_unread();
+  phase_ = Phase::handling;
+  part_.watch(*this, SteadyTime::max());
+  Request request{.head = std::move(exchange_->reader.head()), .body = std::move(exchange_->body)};
+  part_.listener().service->handle(std::move(request), ResponseTicket(shared_from_this()));
+}
+
+void HttpSession::begin_upgrade() {
+  HeadReader& reader = exchange_->reader;
+  RequestHead& head = reader.head();
+  const auto count = [&head](std::string_view name) {
+    return std::ranges::count_if(head.headers, [name](const auto& header) {
+      return equals_ignoring_case(header.first, name);
+    });
+  };
+  const std::string* const version = head.header("sec-websocket-version");
+  if (head.method != "GET" || head.minor_version != 1 || version == nullptr || *version != "13" ||
+      count("sec-websocket-version") != 1) {
+    return respond_upgrade_required();
+  }
+  const std::string* const key = head.header("sec-websocket-key");
+  const auto nonce = key == nullptr ? std::nullopt : base64_decode(*key);
+  if (!nonce || nonce->size() != kWebSocketKeyBytes || count("sec-websocket-key") != 1) {
+    return respond_error(400, "Bad Request: malformed Sec-WebSocket-Key");
+  }
+  if (reader.framing().chunked || reader.framing().content_length.value_or(0) != 0) {
+    return respond_error(400, "Bad Request: an upgrade has no body");
+  }
+  exchange_->websocket_key = *key;
+  save_unread();
+  phase_ = Phase::handling;
+  part_.watch(*this, SteadyTime::max());
+  part_.listener().service->upgrade(std::move(head), UpgradeTicket(shared_from_this()));
+}
+
+// The scratch is the next connection's; what is left in it moves.
+void HttpSession::save_unread() {
+  if (unread_.empty()) {
+    kept_ = std::string();
+  } else if (unread_.data() >= kept_.data() && unread_.data() < kept_.data() + kept_.size()) {
+    kept_.erase(0, kept_.size() - unread_.size());
+  } else {
+    kept_.assign(unread_);
+  }
+  unread_ = kept_;
+}
+
+void HttpSession::respond_error(int status, const char* message) {
+  Response response = part_.listener().service->error(status, message);
+  response.close = true;
+  respond(std::move(response));
+}
+
+void HttpSession::respond_upgrade_required() {
+  Response response = part_.listener().service->error(426, "Upgrade Required");
+  response.headers.emplace_back("Sec-WebSocket-Version", "13");
+  response.close = true;
+  respond(std::move(response));
+}
+
+void HttpSession::respond(Response response) {
+  if (phase_ == Phase::ended) return;
+  const bool keep_alive = exchange_->head_done && exchange_->keep_alive &&
+                          !exchange_->body_unread && !response.close && !part_.draining();
+  close_after_write_ = !keep_alive;
+  write(std::move(response));
+}
+
+void HttpSession::write(Response response) {
+  std::string head = part_.loop().take_buffer();
+  append_response_head(head, response, part_.date(), !close_after_write_);
+  if (exchange_->head_method || response.status == 204 || response.status == 304) {
+    response.body.clear();
+  }
+  const IoOutcome outcome = send_some(socket_.native_handle(), head, response.body);
+  if (outcome.ended) return end();
+  const std::size_t total = head.size() + response.body.size();
+  const auto id = std::ranges::find_if(response.headers, [](const auto& header) {
+    return equals_ignoring_case(header.first, "x-amzn-requestid");
+  });
+  log_exchange(response.status, total,
+               id == response.headers.end() ? std::string_view() : std::string_view(id->second));
+  if (outcome.bytes < total) {
+    out_ = head + response.body;
+    sent_ = outcome.bytes;
+  }
+  part_.loop().give_buffer(std::move(head));
+  if (out_.empty()) return after_write();
+  phase_ = Phase::writing;
+  part_.watch(*this, part_.now() + part_.limits().write_timeout);
+  wait_writable();
+}
+
+void HttpSession::send_continue() {
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  const IoOutcome outcome = send_some(socket_.native_handle(), kContinue);
+  // A new exchange on an empty send queue: when these few bytes do not go, the connection is gone.
+  if (outcome.bytes < kContinue.size()) end();
+}
+
+void HttpSession::wait_writable() {
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](ErrorCode ec) {
+    if (self->phase_ != Phase::writing) return;
+    const IoOutcome outcome =
+        send_some(self->socket_.native_handle(), std::string_view(self->out_).substr(self->sent_));
+    if (ec || outcome.ended) return self->end();
+    self->sent_ += outcome.bytes;
+    if (self->sent_ < self->out_.size()) return self->wait_writable();
+    self->out_ = std::string();
+    self->sent_ = 0;
+    self->after_write();
+  });
+}
+
+void HttpSession::after_write() {
+  if (close_after_write_) {
+    phase_ = Phase::ended;
+    Linger::start(part_, std::move(socket_), {}, std::move(slot_));
+    self_ = nullptr;
+    return;
+  }
+  served_ = true;
+  exchange_ = nullptr;
+  phase_ = Phase::reading;
+  part_.watch(*this, part_.now() + part_.limits().idle_timeout);
+  if (advancing_) return;
+  if (unread_.empty()) return wait_readable();
+  // Whoever answers must not find the next request handled inside its call.
+  part_.loop().post([self = shared_from_this()] { self->advance(); });
+}
+
+void HttpSession::log_exchange(int status, std::size_t bytes, std::string_view request_id) {
+  const ListenerCore& listener = part_.listener();
+  if (!listener.options.access_log) return;
+  const auto duration = part_.now() - exchange_->started;
+  listener.log_access(exchange_->method, exchange_->path, status, bytes, duration, remote_address_,
+                      request_id);
+}
+
+void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
+  if (phase_ == Phase::ended) return;
+  if (part_.draining()) return respond_error(503, "Service Unavailable");
+  log_exchange(101, 0, {});
+  phase_ = Phase::ended;
+  ErrorCode ec;
+  OpeningWebSocket opening{.fd = UniqueFd(socket_.release(ec)),
+                           .early = std::string(unread_),
+                           .key = std::move(exchange_->websocket_key),
+                           .slot = std::move(slot_),
+                           .accepted = std::move(accepted)};
+  open_websocket_later(part_.listener(), std::move(opening));
+  self_ = nullptr;
+}
+
+void HttpSession::abandon() {
+  if (phase_ == Phase::handling) end();
+}
+
+void HttpSession::on_deadline() {
+  if (phase_ == Phase::reading && exchange_) return respond_error(408, "Request Timeout");
+  end();
+}
+
+void HttpSession::on_drain() {
+  if (phase_ == Phase::reading && !exchange_) end();
+}
+
+void HttpSession::end() {
+  if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
+  ErrorCode ignored;
+  socket_.close(ignored);
+  const auto last = std::exchange(self_, nullptr);
+}
+
+}  // namespace holdfast::net

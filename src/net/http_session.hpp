@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/chunked_reader.hpp"
+#include "net/http_head.hpp"
+#include "net/part.hpp"
+
+namespace holdfast::net {
+
+/// One HTTP/1.1 connection on its shard: reads a request, has it answered, reads the next; until it
+/// ends, lingers, or becomes a WebSocket. Between requests it holds no buffer.
+class HttpSession final : public Member, public std::enable_shared_from_this<HttpSession> {
+ public:
+  HttpSession(Part& part, Socket socket, std::string remote_address, SocketSlot slot);
+  ~HttpSession() override;
+
+  /// Begins to read.
+  void start();
+  /// Answers 503 to whatever comes, and ends.
+  void refuse();
+
+  void on_deadline() override;
+  void on_drain() override;
+  void end() override;
+
+ private:
+  enum class Phase { reading, handling, writing, ended };
+  struct Exchange;
+  class ResponseTicket;
+  class UpgradeTicket;
+
+  void wait_readable();
+  void on_readable();
+  void advance();
+  bool step();
+  bool read_head();
+  bool screen();
+  bool begin_body();
+  bool read_body();
+  bool read_chunks();
+  void dispatch();
+  void begin_upgrade();
+  void save_unread();
+
+  void respond(Response response);
+  void respond_error(int status, const char* message);
+  void respond_upgrade_required();
+  void write(Response response);
+  void send_continue();
+  void wait_writable();
+  void after_write();
+  void accept_upgrade(UpgradeAccepted accepted);
+  void abandon();
+  void log_exchange(int status, std::size_t bytes, std::string_view request_id);
+
+  Part& part_;
+  SocketSlot slot_;
+  Socket socket_;
+  std::string remote_address_;
+  std::unique_ptr<Exchange> exchange_;  ///< the request that is being read or answered
+  std::string_view unread_;             ///< received and not taken: in `kept_` or the scratch
+  std::string kept_;
+  std::string out_;
+  std::size_t sent_ = 0;
+  Phase phase_ = Phase::reading;
+  bool advancing_ = false;
+  bool close_after_write_ = false;
+  bool served_ = false;  ///< at least one request
+  std::shared_ptr<HttpSession> self_;
+};
+
+}  // namespace holdfast::net

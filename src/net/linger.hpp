@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/part.hpp"
+
+namespace holdfast::net {
+
+/// The end of a connection that was told something last: sends the rest, ends our side, and throws
+/// away what still comes until the peer ends too. A plain close() with unread input would reset the
+/// connection, and the peer would lose what it was told.
+class Linger final : public Member, public std::enable_shared_from_this<Linger> {
+ public:
+  /// For at most `close_timeout`. `rest` is sent first.
+  static void start(Part& part, Socket socket, std::string rest, SocketSlot slot);
+
+  Linger(Part& part, Socket socket, std::string rest, SocketSlot slot);
+  void on_deadline() override { end(); }
+  void on_drain() override {}
+  void end() override;
+
+ private:
+  void send_rest();
+  void discard();
+
+  Part& part_;
+  SocketSlot slot_;
+  Socket socket_;
+  std::string rest_;
+  std::size_t sent_ = 0;
+  std::shared_ptr<Linger> self_;
+};
+
+}  // namespace holdfast::net

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/intrusive/list.hpp>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/net/server.hpp>
+
+#include "net/shards.hpp"
+
+namespace holdfast::net {
+
+class ListenerCore;
+
+/// A socket's owner, as its listener's part on that shard sees it. It keeps itself alive until it
+/// ends.
+class Member : public boost::intrusive::list_base_hook<
+                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  virtual ~Member() = default;
+  /// The moment that it gave to `Part::watch` has passed.
+  virtual void on_deadline() = 0;
+  /// The listener takes no more requests.
+  virtual void on_drain() = 0;
+  /// Ends at once.
+  virtual void end() = 0;
+
+ private:
+  friend class Part;
+  SteadyTime deadline_ = SteadyTime::max();
+};
+
+/// What a listener has on one shard: its sockets' owners, and their deadlines, which one sweep
+/// looks after. On that shard.
+class Part {
+ public:
+  Part(ListenerCore& listener, ShardLoop& loop) : listener_(listener), loop_(loop) {}
+
+  [[nodiscard]] ListenerCore& listener() const noexcept { return listener_; }
+  [[nodiscard]] ShardLoop& loop() const noexcept { return loop_; }
+  [[nodiscard]] const HttpLimits& limits() const noexcept;
+  [[nodiscard]] SteadyTime now() const;
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+
+  /// Sweeps look at a member's deadline from now on.
+  void watch(Member& member, SteadyTime deadline);
+  /// No deadline: sweeps pass it by.
+  void rest(Member& member);
+  void sweep();
+  void drain();
+  void close();
+  /// The `Date` header's value, made once a second.
+  [[nodiscard]] const std::string& date();
+
+ private:
+  using Members = boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>>;
+
+  template <class Action>
+  static void for_each(Members& members, Action action);
+
+  ListenerCore& listener_;
+  ShardLoop& loop_;
+  Members watched_;
+  Members resting_;
+  std::string date_;
+  std::int64_t date_second_ = -1;
+  bool draining_ = false;
+};
+
+/// What all shards share of one listener. Lives as long as any of its sockets.
+class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
+ public:
+  ListenerCore(ListenerOptions listener_options, ShardSet& shards, const Clock& clock_source,
+               std::shared_ptr<HttpService> http_service);
+
+  const ListenerOptions options;
+  const Clock& clock;
+  const std::shared_ptr<HttpService> service;
+  std::vector<std::unique_ptr<Part>> parts;  ///< by shard
+
+  std::atomic<std::size_t> open_sockets{0};
+  std::atomic<std::size_t> open_websockets{0};
+  std::atomic<std::size_t> refused_open{0};
+  std::atomic<std::uint64_t> requests{0};
+  std::atomic<std::uint64_t> refused_connections{0};
+
+  /// One line for each request; never its query or headers.
+  void log_access(std::string_view method, std::string_view path, int status, std::size_t bytes,
+                  Microseconds duration, std::string_view remote,
+                  std::string_view request_id) const;
+};
+
+/// One open socket in the listener's count, wherever it moves.
+class SocketSlot {
+ public:
+  SocketSlot(std::shared_ptr<ListenerCore> listener, bool refused)
+      : listener_(std::move(listener)), refused_(refused) {
+    ++listener_->open_sockets;
+    if (refused_) ++listener_->refused_open;
+  }
+  SocketSlot(SocketSlot&&) noexcept = default;
+  SocketSlot& operator=(SocketSlot&&) = delete;
+  ~SocketSlot() {
+    if (!listener_) return;
+    --listener_->open_sockets;
+    if (refused_) --listener_->refused_open;
+  }
+
+ private:
+  std::shared_ptr<ListenerCore> listener_;
+  bool refused_;
+};
+
+}  // namespace holdfast::net

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <holdfast/base/error.hpp>
+
+namespace holdfast::net {
+
+/// A file descriptor that is closed with its owner.
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) noexcept : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~UniqueFd();
+
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+  [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+/// What one system call that does not block did.
+struct IoOutcome {
+  std::size_t bytes = 0;
+  bool blocked = false;  ///< nothing now; wait
+  bool ended = false;    ///< the peer's end, or the connection is broken
+};
+[[nodiscard]] IoOutcome receive_some(int fd, std::span<char> into) noexcept;
+/// Both parts in one call.
+[[nodiscard]] IoOutcome send_some(int fd, std::string_view first,
+                                  std::string_view second = {}) noexcept;
+/// Bytes in the socket's send queue that the peer has not acknowledged.
+[[nodiscard]] std::size_t send_queue_bytes(int fd) noexcept;
+
+/// A listening socket and what a client types to reach it.
+struct ListeningSocket {
+  UniqueFd fd;
+  std::string address;
+  std::string unix_path;  ///< empty for TCP
+};
+/// Binds `host:port`, `[v6]:port` or `unix:/path`. A Unix socket's file gets mode 0600; one that
+/// nobody listens on any more is replaced. Errors: `invalid_argument`, `io`, with the address.
+[[nodiscard]] Result<ListeningSocket> listen_on(const std::string& address);
+
+struct Accepted {
+  UniqueFd fd;
+  std::string remote_address;  ///< without the port; `unix` for a Unix socket
+  int error = 0;               ///< errno when there is no fd
+};
+[[nodiscard]] Accepted accept_one(int listening_fd) noexcept;
+
+}  // namespace holdfast::net

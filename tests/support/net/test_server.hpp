@@ -1,0 +1,94 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/net/server.hpp>
+
+namespace holdfast::test {
+
+/// A service made of functions; what a test does not set answers 200 with what it was asked, and
+/// refuses upgrades.
+class FakeService : public net::HttpService {
+ public:
+  std::function<std::variant<net::Response, Admit>(const net::RequestHead&)> on_screen;
+  std::function<void(net::Request, net::Responder)> on_handle;
+  std::function<void(net::RequestHead, net::UpgradeResponder)> on_upgrade;
+  std::size_t body_bytes_max = 64 << 10;
+
+  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+    if (on_screen) return on_screen(head);
+    return Admit{.body_bytes_max = body_bytes_max};
+  }
+  void handle(net::Request request, net::Responder respond) override {
+    if (on_handle) return on_handle(std::move(request), std::move(respond));
+    respond({.status = 200, .headers = {}, .body = request.head.target + "|" + request.body});
+  }
+  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
+    if (on_upgrade) return on_upgrade(std::move(head), std::move(respond));
+    respond(net::Response{.status = 401, .headers = {}, .body = "no"});
+  }
+  /// `/ws` and what begins with it.
+  bool upgradable(const net::RequestHead& head) const override {
+    return head.path().starts_with("/ws");
+  }
+  net::Response error(int status, std::string_view message) const override {
+    return {.status = status, .headers = {}, .body = std::string(message)};
+  }
+};
+
+/// Shards and one listener on a port of its own, started, and stopped at the end.
+class TestServer {
+ public:
+  explicit TestServer(std::shared_ptr<net::HttpService> service, std::size_t shards = 1,
+                      net::HttpLimits limits = {}, std::string address = "127.0.0.1:0",
+                      const Clock& clock = system_clock());
+  ~TestServer();
+
+  [[nodiscard]] const std::string& address() const { return listener_->address(); }
+  [[nodiscard]] net::Shards& shards() { return *shards_; }
+  [[nodiscard]] net::Listener& listener() { return *listener_; }
+  /// Runs on a shard and waits for it.
+  void run_on(std::size_t shard, std::move_only_function<void()> task);
+  void stop();
+
+ private:
+  std::unique_ptr<net::Shards> shards_;
+  std::unique_ptr<net::Listener> listener_;
+};
+
+/// Takes down what a connection tells. Any thread may look.
+class RecordedEvents : public delivery::ConnectionEvents {
+ public:
+  void on_pong(std::string_view bytes) override { note("pong:" + std::string(bytes)); }
+  void on_text(std::string_view text) override { note("text:" + std::string(text)); }
+  void on_closed() override { note("closed"); }
+
+  [[nodiscard]] std::vector<std::string> all() const {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+  [[nodiscard]] std::size_t count(const std::string& event) const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::count(events_.begin(), events_.end(), event));
+  }
+  /// Waits until it has been told.
+  [[nodiscard]] bool saw(const std::string& event) const;
+
+ private:
+  void note(std::string event) {
+    const std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+  }
+
+  mutable std::mutex mutex_;
+  std::vector<std::string> events_;
+};
+
+}  // namespace holdfast::test

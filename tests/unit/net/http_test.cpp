@@ -1,0 +1,462 @@
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/net/raw_client.hpp"
+#include "support/net/test_server.hpp"
+
+namespace holdfast::net {
+namespace {
+
+using test::FakeService;
+using test::RawClient;
+using test::RawResponse;
+using test::TestServer;
+
+struct BadRequest {
+  const char* name;
+  std::string bytes;
+  int status;
+};
+
+class BadRequests : public testing::TestWithParam<BadRequest> {};
+
+// The request behind the bad one must never be served.
+TEST_P(BadRequests, AreAnsweredAndEndTheConnection) {
+  const auto service = std::make_shared<FakeService>();
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(GetParam().bytes + "GET /next HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto response = client.read_response();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, GetParam().status);
+  EXPECT_EQ(response->header("connection"), "close");
+  EXPECT_FALSE(response->header("date").empty());
+  EXPECT_TRUE(client.ends());
+  EXPECT_FALSE(client.was_reset());
+  EXPECT_EQ(client.pending(), "");
+}
+
+std::string post(const std::string& headers, const std::string& body = "") {
+  return "POST /message HTTP/1.1\r\nHost: test\r\n" + headers + "\r\n" + body;
+}
+
+std::string many_headers(int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += "X" + std::to_string(i) + ":\r\n";
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Framing, BadRequests,
+    testing::Values(
+        BadRequest{"LengthThenChunked",
+                   post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"ChunkedThenLength",
+                   post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"TwoLengths", post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"), 400},
+        BadRequest{"ListOfLengths", post("Content-Length: 5, 5\r\n", "hello"), 400},
+        BadRequest{"NegativeLength", post("Content-Length: -1\r\n"), 400},
+        BadRequest{"SignedLength", post("Content-Length: +5\r\n", "hello"), 400},
+        BadRequest{"HexLength", post("Content-Length: 0x5\r\n", "hello"), 400},
+        BadRequest{"EmptyLength", post("Content-Length: \r\n"), 400},
+        BadRequest{"LengthOver64Bits", post("Content-Length: 18446744073709551616\r\n"), 400},
+        BadRequest{"LengthOverTheLimit", post("Content-Length: 18446744073709551615\r\n"), 413},
+        BadRequest{"ChunkedOnHttp10",
+                   "POST / HTTP/1.0\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                   400},
+        BadRequest{"XChunked", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"GzipChunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400},
+        BadRequest{
+            "ChunkedTwice",
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"ChunkedListedTwice",
+                   post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"ChunkWithoutSize", post("Transfer-Encoding: chunked\r\n", "\r\n"), 400},
+        BadRequest{"ChunkSizeOverflow",
+                   post("Transfer-Encoding: chunked\r\n", "11111111111111111\r\n"), 400},
+        BadRequest{"ChunkOverTheLimit",
+                   post("Transfer-Encoding: chunked\r\n", "ffffffffffffffff\r\n"), 413},
+        BadRequest{"ChunkWithBareLf", post("Transfer-Encoding: chunked\r\n", "1\na\r\n0\r\n\r\n"),
+                   400},
+        BadRequest{"ChunkWithoutItsEnd",
+                   post("Transfer-Encoding: chunked\r\n", "1\r\nab\r\n0\r\n\r\n"), 400},
+        BadRequest{"ChunkExtensionsWithoutEnd",
+                   post("Transfer-Encoding: chunked\r\n", "1;" + std::string(70'000, 'x')), 400},
+        BadRequest{"TrailersWithoutEnd",
+                   post("Transfer-Encoding: chunked\r\n", "0\r\n" + many_headers(20'000)), 400}),
+    [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Headers, BadRequests,
+    testing::Values(
+        BadRequest{"FoldedHeader", post("A: b\r\n c\r\n"), 400},
+        BadRequest{"FoldedFirstHeader", "GET / HTTP/1.1\r\n A: b\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"BareLf", "GET / HTTP/1.1\nHost: test\n\n", 400},
+        BadRequest{"BareLfInTheMiddle", "GET / HTTP/1.1\r\nA: b\nHost: test\r\n\r\n", 400},
+        BadRequest{"BareCr", post("A: b\rc\r\n"), 400},
+        BadRequest{"BareCrInRequestLine", "GET /\r HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"NulInValue", post(std::string("A: b\0c\r\n", 8)), 400},
+        BadRequest{"NulInName", post(std::string("A\0: b\r\n", 7)), 400},
+        BadRequest{"NulInTarget", std::string("GET /\0 HTTP/1.1\r\nHost: test\r\n\r\n", 32), 400},
+        BadRequest{"SpaceBeforeColon", post("A : b\r\n"), 400},
+        BadRequest{"NoColon", post("abc\r\n"), 400}, BadRequest{"EmptyName", post(": b\r\n"), 400},
+        BadRequest{"MissingHost", "GET / HTTP/1.1\r\n\r\n", 400},
+        BadRequest{"MissingHostOnHttp10", "GET / HTTP/1.0\r\n\r\n", 400},
+        BadRequest{"DuplicateHost", post("Host: test\r\n"), 400},
+        BadRequest{"EmptyHost", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 400},
+        BadRequest{"HostWithPath", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
+        BadRequest{"DuplicateAuthorization", post("Authorization: a\r\nauthorization: a\r\n"), 400},
+        BadRequest{"DuplicateAmzDate", post("X-Amz-Date: a\r\nx-amz-date: a\r\n"), 400},
+        BadRequest{"OtherAuthority", "GET http://other/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"UserInAuthority", "GET http://a@test/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"OtherScheme", "GET ftp://test/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"ConnectAuthority", "CONNECT test:80 HTTP/1.1\r\nHost: test:80\r\n\r\n", 400},
+        BadRequest{"Http2Preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+        BadRequest{"OtherVersion", "GET / HTTP/1.2\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"NoVersion", "GET /\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"TwoSpaces", "GET  / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"EmptyLineFirst", "\r\nGET / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"TlsHello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\n", 9), 400},
+        BadRequest{"MethodWithoutEnd", std::string(64 << 10, 'A'), 400},
+        BadRequest{"Header64KiB", post("A: " + std::string(64 << 10, 'x') + "\r\n"), 431},
+        BadRequest{"Header64KiBWithoutEnd", post("A: " + std::string(64 << 10, 'x')), 431},
+        BadRequest{"Headers5000", post(many_headers(5000)), 431},
+        BadRequest{"Target64KiB",
+                   "GET /" + std::string(64 << 10, 'x') + " HTTP/1.1\r\nHost: test\r\n\r\n", 414},
+        BadRequest{"Target9KiB",
+                   "GET /" + std::string(9 << 10, 'x') + " HTTP/1.1\r\nHost: test\r\n\r\n", 414},
+        BadRequest{"OtherExpectation", post("Expect: 200-maybe\r\n"), 417}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(Http, AnswersWithDateAndLengthAndKeepsTheConnection) {
+  TestServer server(std::make_shared<FakeService>());
+  RawClient client(server.address());
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(client.send(post("Content-Length: 5\r\n", "hello")));
+    const auto response = client.read_response();
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 200);
+    EXPECT_EQ(response->body, "/message|hello");
+    EXPECT_EQ(response->header("content-length"), "14");
+    EXPECT_TRUE(response->header("date").ends_with(" GMT"));
+    EXPECT_EQ(response->header("connection"), "");
+  }
+}
+
+TEST(Http, KeepsTheHeadersAsTheyCame) {
+  const auto service = std::make_shared<FakeService>();
+  RequestHead seen;
+  service->on_handle = [&](Request request, Responder respond) {
+    seen = request.head;
+    respond({});
+  };
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(
+      client.send("GET http://TEST:80/a%20b//c?q=%41&&x HTTP/1.1\r\nHOST: test\r\n"
+                  "x-One:  a  b \r\nX-one:\tc\t\r\nEmpty:\r\n\r\n"));
+  ASSERT_TRUE(client.read_response());
+  using Header = std::pair<std::string, std::string>;
+  EXPECT_EQ(seen.headers, (std::vector<Header>{
+                              {"HOST", "test"}, {"x-One", "a  b"}, {"X-one", "c"}, {"Empty", ""}}));
+  EXPECT_EQ(seen.target, "/a%20b//c?q=%41&&x");
+  EXPECT_EQ(seen.path(), "/a%20b//c");
+  EXPECT_EQ(seen.query(), "q=%41&&x");
+  EXPECT_EQ(*seen.header("X-ONE"), "a  b");
+  EXPECT_EQ(seen.remote_address, "127.0.0.1");
+}
+
+TEST(Http, AnswersPipelinedRequestsInOrder) {
+  const auto service = std::make_shared<FakeService>();
+  std::vector<std::pair<std::string, Responder>> waiting;
+  service->on_handle = [&](Request request, Responder respond) {
+    if (request.head.target != "/later") {
+      return respond({.body = request.head.target});
+    }
+    waiting.emplace_back(request.head.target, std::move(respond));
+  };
+  TestServer server(service);
+  RawClient client(server.address());
+  std::string requests;
+  for (const char* target : {"/1", "/later", "/2", "/later", "/3"}) {
+    requests += std::string("GET ") + target + " HTTP/1.1\r\nHost: test\r\n\r\n";
+  }
+  ASSERT_TRUE(client.send(requests));
+  EXPECT_EQ(client.read_response()->body, "/1");
+  for (const char* next : {"/2", "/3"}) {
+    EXPECT_FALSE(client.read_response(Milliseconds(20)));
+    server.run_on(0, [&] {
+      ASSERT_EQ(waiting.size(), 1U);
+      Responder respond = std::move(waiting[0].second);
+      waiting.clear();
+      respond({.body = "later"});
+      EXPECT_TRUE(waiting.empty()) << "the next request was handled inside the answer";
+    });
+    EXPECT_EQ(client.read_response()->body, "later");
+    EXPECT_EQ(client.read_response()->body, next);
+  }
+}
+
+TEST(Http, AnswersAThousandPipelinedRequestsOfOneSegment) {
+  TestServer server(std::make_shared<FakeService>());
+  RawClient client(server.address());
+  std::string requests;
+  for (int i = 0; i < 1000; ++i) {
+    requests += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: test\r\n\r\n";
+  }
+  ASSERT_TRUE(client.send(requests));
+  for (int i = 0; i < 1000; ++i) {
+    const auto response = client.read_response();
+    ASSERT_TRUE(response);
+    ASSERT_EQ(response->body, "/" + std::to_string(i) + "|");
+  }
+}
+
+TEST(Http, ReadsARequestThatComesByteByByte) {
+  TestServer server(std::make_shared<FakeService>());
+  RawClient client(server.address());
+  for (const char c : post("Content-Length: 5\r\n", "hello") + post("Content-Length: 1\r\n", "x")) {
+    ASSERT_TRUE(client.send({&c, 1}));
+  }
+  EXPECT_EQ(client.read_response()->body, "/message|hello");
+  EXPECT_EQ(client.read_response()->body, "/message|x");
+}
+
+TEST(Http, TakesTheChunksOffAndClosesBehindThem) {
+  TestServer server(std::make_shared<FakeService>());
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(post("Transfer-Encoding: Chunked\r\n",
+                               "5;ext=\"1\"\r\nhello\r\n1\r\n!\r\n0\r\nTrailer: x\r\n\r\n") +
+                          "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto response = client.read_response();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body, "/message|hello!");
+  EXPECT_EQ(response->header("connection"), "close");
+  EXPECT_TRUE(client.ends());
+  EXPECT_EQ(client.pending(), "");
+}
+
+TEST(Http, RefusesABodyOverItsLimitBeforeItComes) {
+  const auto service = std::make_shared<FakeService>();
+  service->body_bytes_max = 10;
+  TestServer server(service);
+  RawClient whole(server.address());
+  ASSERT_TRUE(whole.send(post("Content-Length: 10\r\n", "0123456789")));
+  EXPECT_EQ(whole.read_response()->status, 200);
+  ASSERT_TRUE(whole.send(post("Content-Length: 11\r\n")));
+  const auto response = whole.read_response();
+  EXPECT_EQ(response->status, 413);
+  EXPECT_EQ(response->body, "Request Too Long");
+  EXPECT_TRUE(whole.ends());
+
+  RawClient chunked(server.address());
+  ASSERT_TRUE(chunked.send(post("Transfer-Encoding: chunked\r\n", "6\r\n012345\r\n5\r\n")));
+  EXPECT_EQ(chunked.read_response()->status, 413);
+}
+
+TEST(Http, TellsAClientThatKeepsUploadingAboutTheRefusal) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_screen = [](const RequestHead&) { return Response{.status = 403, .body = "no"}; };
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(post("Content-Length: 8000000\r\n")));
+  client.send(std::string(4'000'000, 'x'));
+  const auto response = client.read_response();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 403);
+  EXPECT_EQ(response->header("connection"), "close");
+}
+
+TEST(Http, KeepsTheConnectionWhenARefusedBodyHasCome) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_screen = [](const RequestHead& head) -> std::variant<Response, FakeService::Admit> {
+    if (head.target == "/message") return Response{.status = 403, .body = "no"};
+    return FakeService::Admit{.body_bytes_max = 10};
+  };
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(post("Content-Length: 5\r\n", "hello") +
+                          "GET /other HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_EQ(client.read_response()->status, 403);
+  EXPECT_EQ(client.read_response()->body, "/other|");
+}
+
+TEST(Http, SaysContinueToWhoAsksBeforeTheBody) {
+  TestServer server(std::make_shared<FakeService>());
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(post("Expect: 100-Continue\r\nContent-Length: 5\r\n")));
+  EXPECT_EQ(client.read_response()->status, 100);
+  ASSERT_TRUE(client.send("hello"));
+  EXPECT_EQ(client.read_response()->body, "/message|hello");
+  ASSERT_TRUE(client.send(post("Expect: 100-continue\r\nContent-Length: 99999999\r\n")));
+  EXPECT_EQ(client.read_response()->status, 413);
+}
+
+TEST(Http, AnswersHeadWithoutABody) {
+  TestServer server(std::make_shared<FakeService>());
+  RawClient client(server.address());
+  ASSERT_TRUE(
+      client.send("HEAD /a HTTP/1.1\r\nHost: test\r\n\r\n"
+                  "GET /b HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto head = client.read_response(RawClient::kPatience, true);
+  EXPECT_EQ(head->header("content-length"), "3");
+  EXPECT_EQ(client.read_response()->body, "/b|");
+}
+
+TEST(Http, ClosesForHttp10AndForWhoAsks) {
+  TestServer server(std::make_shared<FakeService>());
+  for (const char* request : {"GET / HTTP/1.0\r\nHost: test\r\n\r\n",
+                              "GET / HTTP/1.1\r\nHost: test\r\nConnection: x, Close\r\n\r\n"}) {
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(request));
+    EXPECT_EQ(client.read_response()->header("connection"), "close");
+    EXPECT_TRUE(client.ends());
+    EXPECT_FALSE(client.was_reset());
+  }
+  RawClient kept(server.address());
+  const std::string request = "GET / HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n";
+  ASSERT_TRUE(kept.send(request));
+  EXPECT_EQ(kept.read_response()->status, 200);
+  ASSERT_TRUE(kept.send(request));
+  EXPECT_EQ(kept.read_response()->status, 200);
+}
+
+TEST(Http, LeavesOutHeadersThatWouldBreakTheFraming) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request, Responder respond) {
+    respond({.headers = {{"Bad", "a\r\nSet-Cookie: b"}, {"Content-Length", "99"}, {"Good", "c"}},
+             .body = "x"});
+  };
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto response = client.read_response();
+  EXPECT_EQ(response->header("bad"), "");
+  EXPECT_EQ(response->header("set-cookie"), "");
+  EXPECT_EQ(response->header("content-length"), "1");
+  EXPECT_EQ(response->header("good"), "c");
+}
+
+TEST(Http, SendsALargeResponseToASlowReader) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request, Responder respond) {
+    respond({.body = std::string(20 << 20, 'x')});
+  };
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"));
+  const auto response = client.read_response(Milliseconds(20'000));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->body.size(), 20U << 20);
+}
+
+HttpLimits short_limits() {
+  HttpLimits limits;
+  limits.header_timeout = Milliseconds(150);
+  limits.body_timeout = Milliseconds(150);
+  limits.idle_timeout = Milliseconds(150);
+  limits.write_timeout = Milliseconds(150);
+  limits.close_timeout = Milliseconds(150);
+  return limits;
+}
+
+TEST(HttpDeadlines, EndAHeaderThatDribbles) {
+  TestServer server(std::make_shared<FakeService>(), 1, short_limits());
+  RawClient client(server.address());
+  std::optional<RawResponse> response;
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\nX: "));
+  // A byte every now and then does not put the deadline off.
+  for (int i = 0; i < 200 && !response; ++i) {
+    client.send("a");
+    response = client.read_response(Milliseconds(10));
+  }
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 408);
+  EXPECT_TRUE(client.ends());
+}
+
+TEST(HttpDeadlines, EndABodyThatDribbles) {
+  TestServer server(std::make_shared<FakeService>(), 1, short_limits());
+  for (const char* headers : {"Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(post(headers)));
+    std::optional<RawResponse> response;
+    for (int i = 0; i < 200 && !response; ++i) {
+      client.send("1");
+      response = client.read_response(Milliseconds(60));
+    }
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 408);
+  }
+}
+
+TEST(HttpDeadlines, EndIdleConnectionsWithoutAWord) {
+  TestServer server(std::make_shared<FakeService>(), 1, short_limits());
+  RawClient silent(server.address());
+  RawClient kept(server.address());
+  ASSERT_TRUE(kept.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_EQ(kept.read_response()->status, 200);
+  EXPECT_TRUE(silent.ends());
+  EXPECT_TRUE(kept.ends());
+  EXPECT_EQ(silent.pending() + kept.pending(), "");
+  EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
+}
+
+TEST(HttpDeadlines, EndAPeerThatDoesNotReadItsResponse) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request, Responder respond) {
+    respond({.body = std::string(32 << 20, 'x')});
+  };
+  TestServer server(service, 1, short_limits());
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_TRUE(test::eventually([&] { return server.listener().stats().requests == 1; }));
+  EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
+}
+
+TEST(HttpDeadlines, DoNotRunWhileTheRequestIsHandled) {
+  const auto service = std::make_shared<FakeService>();
+  std::optional<Responder> waiting;
+  service->on_handle = [&](Request, Responder respond) { waiting = std::move(respond); };
+  TestServer server(service, 1, short_limits());
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_FALSE(client.read_response(Milliseconds(400)));
+  server.run_on(0, [&] { std::exchange(waiting, std::nullopt).value()({.body = "late"}); });
+  EXPECT_EQ(client.read_response()->body, "late");
+}
+
+TEST(Http, SurvivesClientsThatVanishAtAnyByte) {
+  const auto service = std::make_shared<FakeService>();
+  std::vector<Responder> waiting;
+  service->on_handle = [&](Request, Responder respond) { waiting.push_back(std::move(respond)); };
+  TestServer server(service);
+  const std::string request = post("Content-Length: 5\r\n", "hello");
+  for (std::size_t bytes = 0; bytes <= request.size(); ++bytes) {
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(std::string_view(request).substr(0, bytes)));
+    bytes % 2 == 0 ? client.reset() : client.close();
+  }
+  ASSERT_TRUE(test::eventually([&] { return server.listener().stats().requests >= 1; }));
+  server.run_on(0, [&] {
+    for (Responder& respond : waiting) respond({.body = "to nobody"});
+    waiting.clear();
+  });
+  EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
+}
+
+TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request, Responder) {};
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_TRUE(client.ends());
+}
+
+}  // namespace
+}  // namespace holdfast::net

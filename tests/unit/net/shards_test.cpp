@@ -1,0 +1,112 @@
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/net/server.hpp>
+
+#include "support/net/raw_client.hpp"
+
+namespace holdfast::net {
+namespace {
+
+TEST(Shards, RunTasksOfOnePostingThreadInOrder) {
+  const auto shards = make_shards(2);
+  shards->start();
+  constexpr int kTasks = 20'000;
+  std::vector<std::vector<int>> seen(3);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < seen.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kTasks; ++i) shards->at(1).post([&, t, i] { seen[t].push_back(i); });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  shards->stop();
+  for (const auto& order : seen) {
+    ASSERT_EQ(order.size(), static_cast<std::size_t>(kTasks));
+    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+  }
+}
+
+TEST(Shards, KeepOrderBetweenShards) {
+  const auto shards = make_shards(2);
+  shards->start();
+  std::vector<int> seen;
+  std::promise<void> done;
+  shards->at(0).post([&] {
+    for (int i = 0; i < 1000; ++i) shards->at(1).post([&, i] { seen.push_back(i); });
+    // A task of its own turn: what it posts comes behind what was posted before.
+    shards->at(0).post([&] {
+      for (int i = 1000; i < 2000; ++i) shards->at(1).post([&, i] { seen.push_back(i); });
+      shards->at(1).post([&] { done.set_value(); });
+    });
+  });
+  done.get_future().wait();
+  ASSERT_EQ(seen.size(), 2000U);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+TEST(Shards, NeverRunATaskInsideThePost) {
+  const auto shards = make_shards(1);
+  shards->start();
+  std::promise<bool> answer;
+  shards->at(0).post([&] {
+    auto inside = std::make_shared<bool>(true);
+    shards->at(0).post([&answer, inside] { answer.set_value(*inside); });
+    *inside = false;
+  });
+  EXPECT_FALSE(answer.get_future().get());
+  shards->stop();
+}
+
+TEST(Shards, StopRunsWhatIsPostedAndWhatThatPosts) {
+  const auto shards = make_shards(3);
+  shards->start();
+  std::atomic<int> hops = 0;
+  // Each task goes on to the next shard, six times.
+  std::function<void(int)> hop = [&](int left) {
+    ++hops;
+    if (left > 0) shards->at(static_cast<std::size_t>(left) % 3).post([&, left] { hop(left - 1); });
+  };
+  for (int i = 0; i < 100; ++i) {
+    shards->at(static_cast<std::size_t>(i) % 3).post([&] { hop(5); });
+  }
+  shards->stop();
+  EXPECT_EQ(hops, 600);
+}
+
+TEST(Shards, DropWhatIsPostedAfterTheStop) {
+  const auto shards = make_shards(1);
+  shards->start();
+  shards->stop();
+  auto held = std::make_shared<int>(1);
+  shards->at(0).post([held] { FAIL() << "ran after the stop"; });
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(Shards, RunWhatWasPostedBeforeTheStart) {
+  const auto shards = make_shards(1);
+  std::atomic<bool> ran = false;
+  shards->at(0).post([&] { ran = true; });
+  shards->start();
+  shards->stop();
+  EXPECT_TRUE(ran);
+}
+
+TEST(Shards, RunPeriodicTasksUntilTheStop) {
+  const auto shards = make_shards(1);
+  std::atomic<int> turns = 0;
+  shards->at(0).every(Milliseconds(1), [&] { ++turns; });
+  shards->start();
+  EXPECT_TRUE(test::eventually([&] { return turns >= 3; }));
+  shards->stop();
+  const int after = turns;
+  EXPECT_EQ(turns, after);
+}
+
+}  // namespace
+}  // namespace holdfast::net
