@@ -1,0 +1,360 @@
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/control/service.hpp>
+
+#include "support/base/manual_clock.hpp"
+#include "support/base/manual_executor.hpp"
+#include "support/delivery/fake_mailboxes.hpp"
+#include "support/delivery/fake_message_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+class FakeAccessKeys final : public iam::AccessKeys {
+ public:
+  iam::AccessKeyPtr find(std::string_view) const override { return nullptr; }
+  std::vector<iam::AccessKeyPtr> list() const override {
+    std::vector<iam::AccessKeyPtr> out;
+    for (const auto& [id, key] : keys) out.push_back(key);
+    return out;
+  }
+  void create(std::string name, std::string policy, Completion<Result<Created>> done) override {
+    if (name == "taken") return done(fail(Errc::already_exists, "the name has a key", "name"));
+    auto parsed = iam::parse_policy(policy);
+    if (!parsed) return done(std::unexpected(parsed.error()));
+    auto key = std::make_shared<iam::AccessKey>();
+    key->id = "AKIA" + name;
+    key->name = name;
+    key->arn = "arn:aws:iam::000000000000:user/" + name;
+    key->secret = "the-secret";
+    key->policy = *parsed;
+    keys[key->id] = key;
+    done(Created{key->id, key->secret});
+  }
+  void remove(const std::string& id, Completion<Result<void>> done) override {
+    if (keys.erase(id) == 0) return done(fail(Errc::not_found, "no such key"));
+    done({});
+  }
+
+  std::map<std::string, iam::AccessKeyPtr> keys;
+};
+
+class FakeKeyRing final : public identity::KeyRing {
+ public:
+  Result<std::string> seal(std::string_view, std::string_view) override { return std::string(); }
+  Result<std::string> open(std::string_view, std::string_view) const override {
+    return std::string();
+  }
+  void rotate(Completion<Result<std::uint32_t>> done) override {
+    if (broken) return done(fail(Errc::unavailable, "the disk is full"));
+    done(++id);
+  }
+  void maintain() override {}
+
+  std::uint32_t id = 1;
+  bool broken = false;
+};
+
+class ControlSocket : public ::testing::Test {
+ protected:
+  net::Response ask(std::string method, std::string target, std::string body = {}) {
+    net::Request request;
+    request.head.method = std::move(method);
+    request.head.target = std::move(target);
+    request.head.shard = 1;
+    request.body = std::move(body);
+    auto screened = service_->screen(request.head);
+    if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);
+    std::optional<net::Response> out;
+    service_->handle(std::move(request),
+                     [&](net::Response response) { out = std::move(response); });
+    while (std::ranges::any_of(executors_, [](auto& executor) { return !executor.idle(); })) {
+      for (ManualExecutor& executor : executors_) executor.run();
+    }
+    EXPECT_TRUE(out.has_value()) << "no answer came";
+    return std::move(out).value_or(net::Response());
+  }
+  Json get(std::string target) {
+    const net::Response response = ask("GET", std::move(target));
+    EXPECT_EQ(response.status, 200) << response.body;
+    return parse_json(response.body).value();
+  }
+  static void expect_error(const net::Response& response, int status, const std::string& code,
+                           const std::string& where = {}) {
+    EXPECT_EQ(response.status, status) << response.body;
+    const Json body = parse_json(response.body).value();
+    EXPECT_EQ(body["error"]["code"], code);
+    EXPECT_EQ(body["error"]["where"], where);
+    EXPECT_FALSE(body["error"]["message"].get<std::string>().empty());
+  }
+  void hold(const std::string& user, Sequence sequence, const std::string& text) {
+    auto message = std::make_shared<delivery::Message>();
+    message->user = UserId(user);
+    message->id = MessageId::generate(clock_.wall_now());
+    message->sequence = sequence;
+    message->accepted_at = clock_.wall_now();
+    message->expires_at = clock_.wall_now() + Seconds(60);
+    message->payload = text;
+    database_->tables.messages[message->user][sequence] = message;
+  }
+  delivery::Execution execution(const std::string& user, std::int64_t at_us) {
+    delivery::Execution out;
+    out.id = MessageId::generate(clock_.wall_now());
+    out.user = UserId(user);
+    out.sequence = at_us;
+    out.steps[0] = {delivery::ExecutionState::received, at_us};
+    out.steps[1] = {delivery::ExecutionState::stored, at_us + 1500};
+    out.step_count = 2;
+    out.finished = true;
+    return out;
+  }
+
+  ManualClock clock_;
+  std::array<ManualExecutor, 3> executors_;  // two shards and the keys'
+  std::array<FakeMailboxes, 2> mailboxes_;
+  delivery::Router router_{{{&executors_[0], &mailboxes_[0]}, {&executors_[1], &mailboxes_[1]}}};
+  std::shared_ptr<FakeDatabase> database_ = std::make_shared<FakeDatabase>();
+  std::array<FakeMessageStore, 2> messages_{FakeMessageStore(database_, executors_[0]),
+                                            FakeMessageStore(database_, executors_[1])};
+  std::shared_ptr<FakeAccessKeys> keys_ = std::make_shared<FakeAccessKeys>();
+  std::shared_ptr<FakeKeyRing> ring_ = std::make_shared<FakeKeyRing>();
+  control::ProcessStatus process_;
+  std::shared_ptr<net::HttpService> service_ =
+      control::make_local_control_service({clock_,
+                                           router_,
+                                           {&messages_[0], &messages_[1]},
+                                           keys_,
+                                           ring_,
+                                           executors_[2],
+                                           [] { return control::State::ready; },
+                                           [this] { return process_; }});
+};
+
+TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
+  process_.version = "1.2.3";
+  process_.started_at = clock_.wall_now() - Seconds(90);
+  process_.store.queued = 4;
+  process_.listeners = {{"gateway", "127.0.0.1:8080", 5, 2, 77, 1}};
+  mailboxes_[0].told_stats.accepted = 3;
+  mailboxes_[1].told_stats.accepted = 4;
+  mailboxes_[1].told_stats.pending_bytes = 9;
+  const Json body = get("/v1/status");
+  EXPECT_EQ(body["version"], "1.2.3");
+  EXPECT_EQ(body["state"], "ready");
+  EXPECT_EQ(body["startedAt"], "2026-01-22T09:58:30.000Z");
+  EXPECT_EQ(body["uptimeSeconds"], 90);
+  EXPECT_EQ(body["shards"], 2);
+  EXPECT_EQ(body["delivery"]["accepted"], 7);
+  EXPECT_EQ(body["delivery"]["pendingBytes"], 9);
+  EXPECT_EQ(body["store"]["queued"], 4);
+  EXPECT_EQ(body["store"]["writable"], true);
+  EXPECT_EQ(body["listeners"][0]["part"], "gateway");
+  EXPECT_EQ(body["listeners"][0]["openWebsockets"], 2);
+  EXPECT_EQ(body["listeners"][0]["refusedConnections"], 1);
+}
+
+TEST_F(ControlSocket, ListsUsersWithPendingMessagesPageByPage) {
+  for (const char* user : {"a", "b", "c"}) hold(user, 1, "text");
+  const Json first = get("/v1/pending?limit=2");
+  ASSERT_EQ(first["users"].size(), 2U);
+  EXPECT_EQ(first["users"][0], (Json{{"userId", "a"}, {"messages", 1}, {"bytes", 4}}));
+  EXPECT_EQ(first["next"], "b");
+  const Json second = get("/v1/pending?limit=2&after=b");
+  ASSERT_EQ(second["users"].size(), 1U);
+  EXPECT_EQ(second["users"][0]["userId"], "c");
+  EXPECT_TRUE(second["next"].is_null());
+}
+
+TEST_F(ControlSocket, ShowsAUsersPendingMessagesButNeverTheirText) {
+  const std::string user = "user/ü 1";
+  for (Sequence sequence : {11, 12, 13}) hold(user, sequence, "sesame");
+  mailboxes_[router_.home(UserId(user))].told_pending = {UserId(user), {4, 24}};
+  const net::Response response = ask("GET", "/v1/pending/user%2F%C3%BC%201?limit=2");
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.body.find("sesame"), std::string::npos);
+  const Json body = parse_json(response.body).value();
+  EXPECT_EQ(body["userId"], user);
+  ASSERT_EQ(body["messages"].size(), 2U);
+  EXPECT_EQ(body["messages"][0]["sequence"], 11);
+  EXPECT_EQ(body["messages"][0]["bytes"], 6);
+  EXPECT_EQ(body["messages"][0]["messageId"].get<std::string>().size(), 36U);
+  EXPECT_EQ(body["messages"][0]["acceptedAt"], "2026-01-22T10:00:00.000Z");
+  EXPECT_EQ(body["messages"][0]["expiresAt"], "2026-01-22T10:01:00.000Z");
+  EXPECT_EQ(body["totals"], (Json{{"messages", 4}, {"bytes", 24}}));
+  EXPECT_EQ(body["next"], 12);
+  const Json rest = get("/v1/pending/user%2F%C3%BC%201?after=12");
+  EXPECT_EQ(rest["messages"].size(), 1U);
+  EXPECT_TRUE(rest["next"].is_null());
+  EXPECT_TRUE(get("/v1/pending/nobody")["messages"].empty());
+}
+
+TEST_F(ControlSocket, ExpiresNothingByLooking) {
+  hold("a", 1, "text");
+  clock_.advance(Seconds(3600));
+  EXPECT_EQ(get("/v1/pending/a")["messages"].size(), 1U);
+  EXPECT_TRUE(database_->tables.dead_letters.empty());
+}
+
+TEST_F(ControlSocket, ListsExecutionsOfAllShardsTheNewestFirst) {
+  mailboxes_[0].told_executions = {execution("a", 1'769'076'000'000'003),
+                                   execution("a", 1'769'076'000'000'001)};
+  mailboxes_[1].told_executions = {execution("b", 1'769'076'000'000'002)};
+  const Json all = get("/v1/executions")["executions"];
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0]["sequence"], 1'769'076'000'000'003);
+  EXPECT_EQ(all[1]["userId"], "b");
+  EXPECT_EQ(all[0]["workflow"], "SendMessage");
+  EXPECT_EQ(all[0]["state"], "Stored");
+  EXPECT_EQ(all[0]["finished"], true);
+  EXPECT_EQ(all[0]["stepCount"], 2);
+  EXPECT_EQ(all[0]["startedAt"], "2026-01-22T10:00:00.000Z");
+  EXPECT_EQ(all[0]["updatedAt"], "2026-01-22T10:00:00.001Z");
+  EXPECT_EQ(all[0]["steps"][0]["state"], "Received");
+  EXPECT_EQ(all[0]["steps"][1]["atMicros"], 1'769'076'000'001'503);
+  EXPECT_EQ(get("/v1/executions?limit=2")["executions"].size(), 2U);
+  EXPECT_EQ(get("/v1/executions?userId=b")["executions"].size(), 1U);
+  EXPECT_TRUE(get("/v1/executions?userId=nobody")["executions"].empty());
+}
+
+TEST_F(ControlSocket, ShowsAnExecutionByItsMessage) {
+  mailboxes_[1].told_executions = {execution("b", 5), execution("b", 6)};
+  const std::string id = mailboxes_[1].told_executions[0].id.str();
+  const Json found = get("/v1/executions/" + id)["executions"];
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0]["id"], id);
+  expect_error(ask("GET", "/v1/executions/" + MessageId().str()), 404, "not_found");
+  expect_error(ask("GET", "/v1/executions/xyz"), 400, "invalid_argument", "messageId");
+}
+
+TEST_F(ControlSocket, ListsConnectionsTheOldestFirst) {
+  const auto connection = [&](const std::string& id, const std::string& user, int seconds) {
+    delivery::ConnectionInfo info;
+    info.id = ConnectionId(id);
+    info.user = UserId(user);
+    info.username = "name of " + user;
+    info.remote_address = "127.0.0.1";
+    info.user_agent = "agent\xff";
+    info.connected_at = clock_.wall_now() + Seconds(seconds);
+    return info;
+  };
+  mailboxes_[0].told_connections = {connection("two", "a", 2), connection("three", "b", 3)};
+  mailboxes_[1].told_connections = {connection("one", "c", 1)};
+  const Json all = get("/v1/connections")["connections"];
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0]["connectionId"], "one");
+  EXPECT_EQ(all[1]["connectionId"], "two");
+  EXPECT_EQ(all[0]["username"], "name of c");
+  EXPECT_EQ(all[0]["connectedAt"], "2026-01-22T10:00:01.000Z");
+  EXPECT_EQ(get("/v1/connections?userId=b")["connections"].size(), 1U);
+  EXPECT_EQ(get("/v1/connections?limit=1")["connections"].size(), 1U);
+}
+
+TEST_F(ControlSocket, CreatesListsAndDeletesAccessKeys) {
+  const net::Response created =
+      ask("POST", "/v1/access-keys",
+          R"({"name":"ci","policy":{"Version":"2012-10-17","Statement":[{"Effect":"Allow",)"
+          R"("Action":"*","Resource":"*"}]}})");
+  ASSERT_EQ(created.status, 201) << created.body;
+  EXPECT_EQ(parse_json(created.body).value(),
+            (Json{{"id", "AKIAci"}, {"secret", "the-secret"}, {"name", "ci"}}));
+  EXPECT_EQ(ask("POST", "/v1/access-keys", R"({"name":"app"})").status, 201);
+  const net::Response listed = ask("GET", "/v1/access-keys");
+  EXPECT_EQ(listed.body.find("the-secret"), std::string::npos);
+  const Json list = parse_json(listed.body).value()["accessKeys"];
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[0]["name"], "app");
+  EXPECT_EQ(list[0]["policy"]["Statement"][0]["Action"], "execute-api:Invoke");
+  EXPECT_EQ(list[1]["arn"], "arn:aws:iam::000000000000:user/ci");
+  EXPECT_EQ(ask("DELETE", "/v1/access-keys/AKIAci").status, 200);
+  expect_error(ask("DELETE", "/v1/access-keys/AKIAci"), 404, "not_found");
+  EXPECT_EQ(get("/v1/access-keys")["accessKeys"].size(), 1U);
+}
+
+TEST_F(ControlSocket, RefusesBadAccessKeys) {
+  expect_error(ask("POST", "/v1/access-keys", "x"), 400, "invalid_argument");
+  expect_error(ask("POST", "/v1/access-keys", "[]"), 400, "invalid_argument", "body");
+  expect_error(ask("POST", "/v1/access-keys", "{}"), 400, "invalid_argument", "name");
+  expect_error(ask("POST", "/v1/access-keys", R"({"name":5})"), 400, "invalid_argument", "name");
+  expect_error(ask("POST", "/v1/access-keys", R"({"name":"a","policy":"x"})"), 400,
+               "invalid_argument", "policy");
+  expect_error(ask("POST", "/v1/access-keys", R"({"name":"a","polcy":{}})"), 400,
+               "invalid_argument", "polcy");
+  EXPECT_EQ(ask("POST", "/v1/access-keys", R"({"name":"a","policy":{"Version":"x"}})").status, 400);
+  expect_error(ask("POST", "/v1/access-keys", R"({"name":"taken"})"), 409, "already_exists",
+               "name");
+  EXPECT_TRUE(keys_->keys.empty());
+}
+
+TEST_F(ControlSocket, RotatesTheDataKey) {
+  const net::Response rotated = ask("POST", "/v1/keys/rotate");
+  ASSERT_EQ(rotated.status, 200);
+  EXPECT_EQ(rotated.body, R"({"keyId":2})");
+  ring_->broken = true;
+  expect_error(ask("POST", "/v1/keys/rotate"), 503, "unavailable");
+}
+
+TEST_F(ControlSocket, RefusesBadParametersByName) {
+  for (const char* limit : {"0", "1001", "-1", "x", "", "1e2", "99999999999999999999"}) {
+    expect_error(ask("GET", std::string("/v1/pending?limit=") + limit), 400, "invalid_argument",
+                 "limit");
+  }
+  expect_error(ask("GET", "/v1/pending/a?after=x"), 400, "invalid_argument", "after");
+  expect_error(ask("GET", "/v1/pending/a?after=-5"), 400, "invalid_argument", "after");
+  expect_error(ask("GET", "/v1/pending/%zz"), 400, "invalid_argument", "path");
+  expect_error(ask("GET", "/v1/pending/%ff"), 400, "invalid_argument", "path");
+  expect_error(ask("GET", "/v1/pending?after=%f"), 400, "invalid_argument", "query");
+}
+
+TEST_F(ControlSocket, RefusesOtherPathsAndMethods) {
+  for (const char* path : {"/", "/v1", "/v1/", "/v1/pending/", "/v1/pending/a/b", "/v2/status"}) {
+    expect_error(ask("GET", path), 404, "not_found");
+  }
+  const net::Response response = ask("PUT", "/v1/access-keys");
+  expect_error(response, 405, "invalid_argument");
+  const auto allow =
+      std::ranges::find(response.headers, "Allow", &std::pair<std::string, std::string>::first);
+  ASSERT_NE(allow, response.headers.end());
+  EXPECT_EQ(allow->second, "GET, POST");
+  expect_error(ask("GET", "/v1/keys/rotate"), 405, "invalid_argument");
+}
+
+TEST_F(ControlSocket, SaysThatTheStoreCannotTell) {
+  messages_[1].set_mode(FakeMessageStore::Mode::manual);
+  net::Request request;
+  request.head.method = "GET";
+  request.head.target = "/v1/pending";
+  request.head.shard = 1;
+  std::optional<net::Response> out;
+  service_->handle(std::move(request), [&](net::Response response) { out = std::move(response); });
+  ASSERT_TRUE(messages_[1].take());
+  ASSERT_TRUE(messages_[1].fail());
+  executors_[1].run();
+  ASSERT_TRUE(out.has_value());
+  expect_error(*out, 503, "unavailable");
+}
+
+TEST_F(ControlSocket, AnswersRandomTargetsWithAClearError) {
+  std::mt19937 random(7);
+  const std::string alphabet = "/v1pendingstatus%20?&=limafr\xff-";
+  for (int round = 0; round < 3000; ++round) {
+    std::string target = "/v1/";
+    for (std::size_t i = random() % 24; i > 0; --i) target += alphabet[random() % alphabet.size()];
+    const net::Response response = ask("GET", target);
+    EXPECT_TRUE(response.status == 200 || response.status == 400 || response.status == 404 ||
+                response.status == 405)
+        << target;
+    EXPECT_TRUE(parse_json(response.body).has_value()) << response.body;
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test
