@@ -1,12 +1,5 @@
 #pragma once
 
-// Every translation unit of this module gets Asio through here, so that all agree on how it is
-// compiled: once, in asio_impl.cpp.
-#define BOOST_ASIO_SEPARATE_COMPILATION
-#define BOOST_ASIO_NO_DEPRECATED
-#define BOOST_BEAST_SEPARATE_COMPILATION
-#define BOOST_BEAST_USE_STD_STRING_VIEW
-
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>

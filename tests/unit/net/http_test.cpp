@@ -441,12 +441,13 @@ TEST(Http, SurvivesClientsThatVanishAtAnyByte) {
     ASSERT_TRUE(client.send(std::string_view(request).substr(0, bytes)));
     bytes % 2 == 0 ? client.reset() : client.close();
   }
-  ASSERT_TRUE(test::eventually([&] { return server.listener().stats().requests >= 1; }));
-  server.run_on(0, [&] {
-    for (Responder& respond : waiting) respond({.body = "to nobody"});
-    waiting.clear();
-  });
-  EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
+  EXPECT_TRUE(test::eventually([&] {
+    server.run_on(0, [&] {
+      for (Responder& respond : waiting) respond({.body = "to nobody"});
+      waiting.clear();
+    });
+    return server.listener().stats().open_sockets == 0;
+  }));
 }
 
 TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {
