@@ -88,12 +88,12 @@ Result<void> write_new(const std::string& path, std::string_view text) {
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::string& path) {
   if (auto made = make_folder(path); !made) return std::unexpected(made.error());
-  const std::string lock_path = path + "/lock";
-  Descriptor lock(
-      ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  if (lock.get() < 0) return io_error("open", lock_path);
+  // The folder itself, not a file in it: the store locks its own file later, but two first starts
+  // must not both make a master key before that.
+  Descriptor lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock.get() < 0) return io_error("open", path);
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return io_error("lock", lock_path);
+    if (errno != EWOULDBLOCK) return io_error("lock", path);
     return fail(Errc::conflict, "the data directory " + path + " is in use by another process",
                 path);
   }
