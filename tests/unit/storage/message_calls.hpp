@@ -1,0 +1,141 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/delivery/message_store.hpp>
+
+#include "unit/storage/pump_executor.hpp"
+
+namespace holdfast::test {
+
+inline constexpr WallTime kTestTime{Microseconds(1'769'076'000'000'000)};
+
+[[nodiscard]] inline delivery::MessagePtr make_message(const std::string& user, Sequence sequence,
+                                                       std::string payload = "text",
+                                                       Seconds lifetime = Seconds(3600)) {
+  delivery::Message message;
+  message.user = UserId(user);
+  message.id = MessageId::generate(kTestTime);
+  message.sequence = sequence;
+  message.accepted_at = kTestTime;
+  message.expires_at = kTestTime + lifetime;
+  message.payload = std::move(payload);
+  return std::make_shared<const delivery::Message>(std::move(message));
+}
+
+/// The message store's calls, each waited for.
+class MessageCalls {
+ public:
+  MessageCalls(delivery::MessageStore& store, PumpExecutor& executor)
+      : store_(store), executor_(executor) {}
+
+  [[nodiscard]] delivery::Insert as_insert(delivery::MessagePtr message) {
+    auto reservation = store_.reserve(message->payload.size());
+    if (!reservation) throw std::runtime_error("no reservation");
+    delivery::Insert insert;
+    insert.message = std::move(message);
+    insert.reservation = std::move(*reservation);
+    return insert;
+  }
+  Result<void> insert(const std::vector<delivery::MessagePtr>& messages) {
+    std::vector<delivery::Insert> inserts;
+    for (const auto& message : messages) inserts.push_back(as_insert(message));
+    return insert(std::move(inserts));
+  }
+  Result<void> insert(std::vector<delivery::Insert> inserts) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.insert(std::move(inserts), std::move(done)); });
+  }
+  Result<void> record(std::optional<delivery::DeduplicationRecord> record,
+                      std::optional<MessageId> dead_letter = {}) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.record(std::move(record), dead_letter, {}, std::move(done)); });
+  }
+  Result<delivery::PendingTotals> erase(const std::string& user, Sequence above, Sequence up_to) {
+    return executor_.await<Result<delivery::PendingTotals>>(
+        [&](auto done) { store_.erase(UserId(user), above, up_to, std::move(done)); });
+  }
+  Result<delivery::Page> read(delivery::PageQuery query) {
+    return executor_.await<Result<delivery::Page>>(
+        [&](auto done) { store_.read_page(std::move(query), std::move(done)); });
+  }
+  /// All of a user's rows, expired or not.
+  std::vector<Sequence> sequences(const std::string& user) {
+    delivery::PageQuery query;
+    query.user = UserId(user);
+    query.up_to = INT64_MAX;
+    query.messages = SIZE_MAX;
+    query.bytes = SIZE_MAX;
+    const auto page = read(std::move(query));
+    std::vector<Sequence> out;
+    for (const auto& message : page->messages) out.push_back(message->sequence);
+    return out;
+  }
+  Result<delivery::PendingTotals> expire(const std::string& user, Sequence above, Sequence up_to,
+                                         WallTime now) {
+    return executor_.await<Result<delivery::PendingTotals>>(
+        [&](auto done) { store_.expire(UserId(user), above, up_to, now, std::move(done)); });
+  }
+  std::vector<std::string> find_expired(WallTime now, const std::string& after = {},
+                                        std::size_t limit = 100) {
+    const auto found = executor_.await<Result<std::vector<UserId>>>([&](auto done) {
+      store_.find_expired(now, UserId(after), limit, std::move(done));
+    });
+    std::vector<std::string> out;
+    for (const UserId& user : found.value()) out.push_back(user.str());
+    return out;
+  }
+  Result<void> extend_ceiling(Sequence ceiling) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.extend_ceiling(ceiling, std::move(done)); });
+  }
+  Result<void> forget_deduplication(WallTime before) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.forget_deduplication(before, std::move(done)); });
+  }
+  struct UserTotals {
+    std::string user;
+    std::int64_t messages;
+    std::int64_t bytes;
+    friend bool operator==(const UserTotals&, const UserTotals&) = default;
+  };
+  std::vector<UserTotals> list_pending(const std::string& after = {}, std::size_t limit = 1'000) {
+    using Listed = std::vector<std::pair<UserId, delivery::PendingTotals>>;
+    const auto listed = executor_.await<Result<Listed>>(
+        [&](auto done) { store_.list_pending(UserId(after), limit, std::move(done)); });
+    std::vector<UserTotals> out;
+    for (const auto& [user, totals] : listed.value()) {
+      out.push_back({user.str(), totals.messages, totals.bytes});
+    }
+    return out;
+  }
+  std::vector<delivery::DeadLetter> list_dead_letters(std::optional<std::string> user = {},
+                                                      std::optional<MessageId> after = {},
+                                                      std::size_t limit = 1'000) {
+    std::optional<UserId> of;
+    if (user) of.emplace(*user);
+    return executor_
+        .await<Result<std::vector<delivery::DeadLetter>>>(
+            [&](auto done) { store_.list_dead_letters(of, after, limit, std::move(done)); })
+        .value();
+  }
+  std::optional<delivery::DeadLetter> find_dead_letter(const MessageId& id) {
+    return executor_
+        .await<Result<std::optional<delivery::DeadLetter>>>(
+            [&](auto done) { store_.find_dead_letter(id, std::move(done)); })
+        .value();
+  }
+  Result<void> delete_dead_letter(const MessageId& id) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.delete_dead_letter(id, std::move(done)); });
+  }
+
+ private:
+  delivery::MessageStore& store_;
+  PumpExecutor& executor_;
+};
+
+}  // namespace holdfast::test

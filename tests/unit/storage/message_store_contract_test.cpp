@@ -1,0 +1,398 @@
+// What every MessageStore promises, held against the real one and against the fake that the
+// mailboxes are tested with.
+#include <memory>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/base/temp_dir.hpp"
+#include "support/delivery/fake_database.hpp"
+#include "support/delivery/fake_message_store.hpp"
+#include "unit/storage/message_calls.hpp"
+#include "unit/storage/opened_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class RealBackend {
+ public:
+  RealBackend() { restart(); }
+  void restart() {
+    store_.reset();
+    store_ = std::make_unique<OpenedStore>(folder_.file("holdfast.db"));
+  }
+  delivery::MessageStore& messages() { return store_->messages(); }
+  PumpExecutor& executor() { return store_->executor(); }
+  delivery::StartState start_state() { return store_->store().start_state(); }
+
+ private:
+  TempDir folder_;
+  std::unique_ptr<OpenedStore> store_;
+};
+
+class FakeBackend {
+ public:
+  FakeBackend() { restart(); }
+  void restart() {
+    start_state_ = database_->start(kTestTime);
+    store_ = std::make_unique<FakeMessageStore>(database_, executor_);
+  }
+  delivery::MessageStore& messages() { return *store_; }
+  PumpExecutor& executor() { return executor_; }
+  delivery::StartState start_state() { return start_state_; }
+
+ private:
+  std::shared_ptr<FakeDatabase> database_ = std::make_shared<FakeDatabase>();
+  PumpExecutor executor_;
+  std::unique_ptr<FakeMessageStore> store_;
+  delivery::StartState start_state_;
+};
+
+template <class Backend>
+class MessageStoreContract : public testing::Test {
+ protected:
+  MessageCalls calls() { return {backend_.messages(), backend_.executor()}; }
+  delivery::PageQuery query(const std::string& user, Sequence above, Sequence up_to) {
+    delivery::PageQuery out;
+    out.user = UserId(user);
+    out.above = above;
+    out.up_to = up_to;
+    out.messages = 100;
+    out.bytes = 1 << 20;
+    out.now = kTestTime;
+    return out;
+  }
+  static std::vector<Sequence> sequences(const delivery::Page& page) {
+    std::vector<Sequence> out;
+    for (const auto& message : page.messages) out.push_back(message->sequence);
+    return out;
+  }
+  static delivery::DeduplicationRecord record(const std::string& key) {
+    delivery::DeduplicationRecord out;
+    out.caller = "AKIA";
+    out.user = UserId("anna");
+    out.key = key;
+    out.payload_hash = sha256("text");
+    out.receipt = {MessageId::generate(kTestTime), 7, delivery::DeliveryStatus::delivered};
+    out.committed_at = kTestTime;
+    return out;
+  }
+  /// A dead letter of this user, made by expiry.
+  MessageId bury(const std::string& user, Sequence sequence, std::string payload = "text") {
+    const auto message = make_message(user, sequence, std::move(payload), Seconds(1));
+    EXPECT_TRUE(calls().insert({message}));
+    EXPECT_TRUE(calls().expire(user, 0, sequence, kTestTime + Seconds(2)));
+    return message->id;
+  }
+
+  Backend backend_;
+};
+
+using Backends = testing::Types<RealBackend, FakeBackend>;
+TYPED_TEST_SUITE(MessageStoreContract, Backends);
+
+TYPED_TEST(MessageStoreContract, KeepsWhatWasInsertedAcrossARestart) {
+  const auto message = make_message("anna", 5, std::string("a\0\xc3\xbc", 4));
+  ASSERT_TRUE(this->calls().insert({message}));
+  this->backend_.restart();
+
+  const auto page = this->calls().read(this->query("anna", 0, 100));
+  ASSERT_THAT(page->messages, SizeIs(1));
+  const delivery::Message& kept = *page->messages.front();
+  EXPECT_EQ(kept.user, message->user);
+  EXPECT_EQ(kept.id, message->id);
+  EXPECT_EQ(kept.sequence, 5);
+  EXPECT_EQ(kept.accepted_at, message->accepted_at);
+  EXPECT_EQ(kept.expires_at, message->expires_at);
+  EXPECT_EQ(kept.payload, message->payload);
+  ASSERT_THAT(this->backend_.start_state().pending, SizeIs(1));
+  EXPECT_EQ(this->backend_.start_state().pending[0].second.bytes, 4);
+}
+
+TYPED_TEST(MessageStoreContract, ReadsAPageAboveItsLowerEndUpToItsUpperEnd) {
+  ASSERT_TRUE(this->calls().insert(
+      {make_message("anna", 1), make_message("anna", 2), make_message("anna", 3)}));
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 4), make_message("bert", 2)}));
+  const auto page = this->calls().read(this->query("anna", 1, 3));
+  EXPECT_THAT(this->sequences(*page), ElementsAre(2, 3));
+  EXPECT_TRUE(page->end);
+}
+
+TYPED_TEST(MessageStoreContract, EndsAPageAtItsBoundsButNotBeforeItsFirstRow) {
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1, std::string(10, 'x')),
+                                    make_message("anna", 2, std::string(10, 'x')),
+                                    make_message("anna", 3, std::string(10, 'x'))}));
+  auto query = this->query("anna", 0, 9);
+  query.messages = 2;
+  auto page = this->calls().read(query);
+  EXPECT_THAT(this->sequences(*page), ElementsAre(1, 2));
+  EXPECT_FALSE(page->end);
+
+  query.messages = 100;
+  query.bytes = 20;
+  page = this->calls().read(query);
+  EXPECT_THAT(this->sequences(*page), ElementsAre(1, 2));
+  EXPECT_FALSE(page->end);
+
+  query.bytes = 1;
+  query.above = 2;
+  page = this->calls().read(query);
+  EXPECT_THAT(this->sequences(*page), ElementsAre(3));
+  EXPECT_TRUE(page->end);
+}
+
+TYPED_TEST(MessageStoreContract, AnswersWhatAnEraseRemoved) {
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22"),
+                                    make_message("anna", 3, "333")}));
+  const auto removed = this->calls().erase("anna", 1, 3);
+  EXPECT_EQ(removed->messages, 2);
+  EXPECT_EQ(removed->bytes, 5);
+  EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(1));
+  EXPECT_EQ(this->calls().erase("anna", 1, 3)->messages, 0);
+  EXPECT_EQ(this->calls().erase("nobody", 0, 9)->messages, 0);
+  EXPECT_EQ(this->calls().erase("anna", 3, 1)->messages, 0);
+}
+
+TYPED_TEST(MessageStoreContract, ListsTotalsThatFollowTheRows) {
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22")}));
+  ASSERT_TRUE(this->calls().insert({make_message("bert", 3, "333")}));
+  ASSERT_TRUE(this->calls().insert({make_message("carl", 4, "")}));
+  using Totals = MessageCalls::UserTotals;
+  EXPECT_THAT(this->calls().list_pending(),
+              ElementsAre(Totals{"anna", 2, 3}, Totals{"bert", 1, 3}, Totals{"carl", 1, 0}));
+  EXPECT_THAT(this->calls().list_pending("anna", 1), ElementsAre(Totals{"bert", 1, 3}));
+  ASSERT_TRUE(this->calls().erase("anna", 0, 1));
+  ASSERT_TRUE(this->calls().erase("bert", 0, 9));
+  ASSERT_TRUE(this->calls().erase("carl", 0, 9));
+  EXPECT_THAT(this->calls().list_pending(), ElementsAre(Totals{"anna", 1, 2}));
+}
+
+TYPED_TEST(MessageStoreContract, KeepsTotalsRightWhenRowsComeAndGoAtOnce) {
+  auto& messages = this->backend_.messages();
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1")}));
+  int completions = 0;
+  const auto insert = [&](const std::string& user, Sequence sequence) {
+    std::vector<delivery::Insert> inserts;
+    inserts.push_back(this->calls().as_insert(make_message(user, sequence, "22")));
+    messages.insert(std::move(inserts), [&](Result<void>) { ++completions; });
+  };
+  const auto erase = [&](const std::string& user, Sequence up_to) {
+    messages.erase(UserId(user), 0, up_to, [&](Result<delivery::PendingTotals>) { ++completions; });
+  };
+  insert("anna", 2);
+  erase("anna", 1);
+  insert("bert", 3);
+  erase("bert", 3);
+  insert("carl", 4);
+  erase("carl", 4);
+  insert("carl", 5);
+  this->backend_.executor().run_until([&] { return completions == 7; });
+  using Totals = MessageCalls::UserTotals;
+  EXPECT_THAT(this->calls().list_pending(), ElementsAre(Totals{"anna", 1, 2}, Totals{"carl", 1, 2}));
+}
+
+TYPED_TEST(MessageStoreContract, MovesExpiredRowsToTheDeadLettersInAPageRead) {
+  const auto old = make_message("anna", 2, "22", Seconds(1));
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1", Seconds(1)), old,
+                                    make_message("anna", 3, "333", Seconds(100))}));
+  auto query = this->query("anna", 0, 9);
+  query.now = kTestTime + Seconds(1);
+  auto page = this->calls().read(query);
+  EXPECT_THAT(this->sequences(*page), ElementsAre(1, 2, 3)) << "without expire_above all stay";
+
+  query.expire_above = 1;
+  page = this->calls().read(query);
+  EXPECT_THAT(this->sequences(*page), ElementsAre(1, 3));
+  EXPECT_EQ(page->expired.messages, 1);
+  EXPECT_EQ(page->expired.bytes, 2);
+  const auto letters = this->calls().list_dead_letters();
+  ASSERT_THAT(letters, SizeIs(1));
+  EXPECT_EQ(letters[0].message->id, old->id);
+  EXPECT_EQ(letters[0].message->payload, "22");
+  EXPECT_EQ(letters[0].message->user, UserId("anna"));
+  EXPECT_EQ(letters[0].message->sequence, 2);
+  EXPECT_EQ(letters[0].message->expires_at, old->expires_at);
+  EXPECT_EQ(letters[0].reason, "expired");
+  EXPECT_EQ(letters[0].died_at, query.now);
+  EXPECT_THAT(this->calls().list_pending(), ElementsAre(MessageCalls::UserTotals{"anna", 2, 4}));
+}
+
+TYPED_TEST(MessageStoreContract, ExpiresARangeAndNothingElse) {
+  ASSERT_TRUE(this->calls().insert(
+      {make_message("anna", 1, "1", Seconds(1)), make_message("anna", 2, "22", Seconds(1)),
+       make_message("anna", 3, "333", Seconds(1)), make_message("anna", 4, "4444")}));
+  const auto moved = this->calls().expire("anna", 1, 4, kTestTime + Seconds(1));
+  EXPECT_EQ(moved->messages, 2);
+  EXPECT_EQ(moved->bytes, 5);
+  EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(1, 4));
+  EXPECT_THAT(this->calls().list_dead_letters("anna"), SizeIs(2));
+  EXPECT_THAT(this->calls().list_dead_letters("bert"), IsEmpty());
+}
+
+TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByUserId) {
+  ASSERT_TRUE(this->calls().insert({make_message("dora", 1, "x", Seconds(1))}));
+  ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x", Seconds(1))}));
+  ASSERT_TRUE(this->calls().insert(
+      {make_message("anna", 3, "x", Seconds(900)), make_message("anna", 4, "x", Seconds(1))}));
+  ASSERT_TRUE(this->calls().insert({make_message("carl", 5, "x", Seconds(900))}));
+  const WallTime now = kTestTime + Seconds(1);
+  EXPECT_THAT(this->calls().find_expired(kTestTime), IsEmpty());
+  EXPECT_THAT(this->calls().find_expired(now), ElementsAre("anna", "bert", "dora"));
+  EXPECT_THAT(this->calls().find_expired(now, "anna", 1), ElementsAre("bert"));
+  // What expired was delivered and erased: the later row alone must not bring its user up.
+  ASSERT_TRUE(this->calls().erase("anna", 3, 4));
+  EXPECT_THAT(this->calls().find_expired(now), ElementsAre("bert", "dora"));
+  EXPECT_THAT(this->calls().find_expired(kTestTime + Seconds(900)),
+              ElementsAre("anna", "bert", "carl", "dora"));
+}
+
+TYPED_TEST(MessageStoreContract, StartsCountersAboveEveryCeiling) {
+  const Sequence first = this->backend_.start_state().counter_start;
+  EXPECT_EQ(first, unix_micros(kTestTime));
+  EXPECT_EQ(this->backend_.start_state().ceiling, first + 60'000'000);
+  ASSERT_TRUE(this->calls().extend_ceiling(first + 100'000'000));
+  ASSERT_TRUE(this->calls().extend_ceiling(first + 90'000'000));
+  this->backend_.restart();
+  EXPECT_EQ(this->backend_.start_state().counter_start, first + 100'000'000);
+  EXPECT_EQ(this->backend_.start_state().ceiling, first + 160'000'000);
+}
+
+TYPED_TEST(MessageStoreContract, CommitsADeduplicationRecordWithItsMessage) {
+  std::vector<delivery::Insert> inserts;
+  inserts.push_back(this->calls().as_insert(make_message("anna", 7)));
+  inserts.back().record = this->record("k1");
+  ASSERT_TRUE(this->calls().insert(std::move(inserts)));
+  ASSERT_TRUE(this->calls().record(this->record("k2")));
+  this->backend_.restart();
+
+  const auto kept = this->backend_.start_state().deduplication;
+  ASSERT_THAT(kept, SizeIs(2));
+  EXPECT_EQ(kept[0].key, "k1");
+  EXPECT_EQ(kept[0].caller, "AKIA");
+  EXPECT_EQ(kept[0].user, UserId("anna"));
+  EXPECT_EQ(kept[0].payload_hash, sha256("text"));
+  EXPECT_EQ(kept[0].receipt.sequence, 7);
+  EXPECT_EQ(kept[0].receipt.status, delivery::DeliveryStatus::delivered);
+  EXPECT_EQ(kept[0].committed_at, kTestTime);
+  EXPECT_EQ(kept[1].key, "k2");
+}
+
+TYPED_TEST(MessageStoreContract, ReplacesTheRecordOfAKeyThatIsUsedAnew) {
+  ASSERT_TRUE(this->calls().record(this->record("k")));
+  auto later = this->record("k");
+  later.receipt.sequence = 99;
+  ASSERT_TRUE(this->calls().record(later));
+  this->backend_.restart();
+  ASSERT_THAT(this->backend_.start_state().deduplication, SizeIs(1));
+  EXPECT_EQ(this->backend_.start_state().deduplication[0].receipt.sequence, 99);
+}
+
+TYPED_TEST(MessageStoreContract, ForgetsRecordsFromBeforeAMoment) {
+  for (int i = 0; i < 10; ++i) {
+    auto record = this->record("k" + std::to_string(i));
+    record.committed_at = kTestTime + Seconds(i);
+    ASSERT_TRUE(this->calls().record(record));
+  }
+  ASSERT_TRUE(this->calls().forget_deduplication(kTestTime + Seconds(8)));
+  this->backend_.restart();
+  const auto kept = this->backend_.start_state().deduplication;
+  ASSERT_THAT(kept, SizeIs(2));
+  EXPECT_EQ(kept[0].key, "k8");
+}
+
+TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARedrivenMessage) {
+  const MessageId id = this->bury("anna", 1);
+  const auto letter = this->calls().find_dead_letter(id);
+  ASSERT_TRUE(letter);
+  delivery::Message anew = *letter->message;
+  anew.sequence = 50;
+  std::vector<delivery::Insert> inserts;
+  inserts.push_back(
+      this->calls().as_insert(std::make_shared<const delivery::Message>(std::move(anew))));
+  inserts.back().redrive = true;
+  ASSERT_TRUE(this->calls().insert(std::move(inserts)));
+  EXPECT_FALSE(this->calls().find_dead_letter(id));
+  EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(50));
+}
+
+TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARecordedMessage) {
+  const MessageId id = this->bury("anna", 1);
+  ASSERT_TRUE(this->calls().record({}, id));
+  EXPECT_FALSE(this->calls().find_dead_letter(id));
+}
+
+TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
+  std::vector<MessageId> ids;
+  for (Sequence i = 1; i <= 5; ++i) ids.push_back(this->bury(i % 2 ? "anna" : "bert", i));
+  std::ranges::sort(ids);
+  const auto first = this->calls().list_dead_letters({}, {}, 2);
+  ASSERT_THAT(first, SizeIs(2));
+  EXPECT_EQ(first[0].message->id, ids[0]);
+  EXPECT_EQ(first[1].message->id, ids[1]);
+  const auto rest = this->calls().list_dead_letters({}, ids[1], 100);
+  ASSERT_THAT(rest, SizeIs(3));
+  EXPECT_EQ(rest[0].message->id, ids[2]);
+  EXPECT_THAT(this->calls().list_dead_letters("anna"), SizeIs(3));
+  EXPECT_THAT(this->calls().list_dead_letters("bert"), SizeIs(2));
+}
+
+TYPED_TEST(MessageStoreContract, DeletesADeadLetterOnce) {
+  const MessageId id = this->bury("anna", 1);
+  EXPECT_TRUE(this->calls().delete_dead_letter(id));
+  const auto again = this->calls().delete_dead_letter(id);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::not_found);
+}
+
+TYPED_TEST(MessageStoreContract, RefusesReservationsBeyondItsSlotsAndTakesThemBack) {
+  auto& messages = this->backend_.messages();
+  std::vector<delivery::Reservation> held;
+  for (std::size_t i = 0; i < messages.capacity(); ++i) {
+    auto reservation = messages.reserve(1);
+    ASSERT_TRUE(reservation);
+    held.push_back(std::move(*reservation));
+  }
+  EXPECT_FALSE(messages.reserve(1));
+  held.pop_back();
+  EXPECT_TRUE(messages.reserve(1));
+}
+
+TYPED_TEST(MessageStoreContract, GivesTheSlotBackBeforeTheCompletionRuns) {
+  auto& messages = this->backend_.messages();
+  std::vector<delivery::Reservation> held;
+  std::vector<delivery::Insert> inserts;
+  inserts.push_back(this->calls().as_insert(make_message("anna", 1)));
+  while (auto reservation = messages.reserve(1)) held.push_back(std::move(*reservation));
+  bool is_free = false;
+  bool is_done = false;
+  messages.insert(std::move(inserts), [&](Result<void>) {
+    is_free = messages.reserve(1).has_value();
+    is_done = true;
+  });
+  EXPECT_FALSE(is_done) << "a completion never runs inside the call";
+  this->backend_.executor().run_until([&] { return is_done; });
+  EXPECT_TRUE(is_free);
+}
+
+TYPED_TEST(MessageStoreContract, CompletesInsertsRecordsAndCeilingsInOrder) {
+  auto& messages = this->backend_.messages();
+  std::vector<int> order;
+  for (int i = 0; i < 300; i += 3) {
+    std::vector<delivery::Insert> inserts;
+    inserts.push_back(this->calls().as_insert(make_message("anna", i + 1)));
+    messages.insert(std::move(inserts), [&, i](Result<void>) { order.push_back(i); });
+    messages.record(this->record(std::to_string(i)), {}, {},
+                    [&, i](Result<void>) { order.push_back(i + 1); });
+    messages.extend_ceiling(i, [&, i](Result<void>) { order.push_back(i + 2); });
+  }
+  this->backend_.executor().run_until([&] { return order.size() == 300; });
+  EXPECT_TRUE(std::ranges::is_sorted(order));
+}
+
+}  // namespace
+}  // namespace holdfast::test
