@@ -64,7 +64,7 @@ class StoredAccessKeys final : public AccessKeys,
                    SecretBox& box)
       : options_(std::move(options)), clock_(clock), store_(store), box_(box) {}
 
-  Result<void> fill(std::vector<AccessKeyRow> rows) {
+  Result<void> fill(const std::vector<AccessKeyRow>& rows) {
     auto keys = std::make_shared<KeyMap>();
     for (const AccessKeyRow& row : rows) {
       auto secret = box_.open(row.sealed_secret, row.id);
@@ -188,7 +188,7 @@ void open_access_keys(AccessKeysOptions options, const Clock& clock, AccessKeySt
   auto keys = std::make_shared<StoredAccessKeys>(std::move(options), clock, store, box);
   store.load([keys, done = std::move(done)](Result<std::vector<AccessKeyRow>> rows) mutable {
     if (!rows) return done(std::unexpected(rows.error()));
-    if (auto filled = keys->fill(std::move(*rows)); !filled) {
+    if (auto filled = keys->fill(*rows); !filled) {
       return done(std::unexpected(filled.error()));
     }
     done(std::shared_ptr<AccessKeys>(std::move(keys)));

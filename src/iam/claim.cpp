@@ -226,11 +226,12 @@ Checked Claim::read_header(const SignedRequest& request, std::string_view author
 
 Checked Claim::read_date(std::string_view text, bool http_date_allowed) {
   std::optional<WallTime> parsed = parse_iso8601_basic(text);
-  if (parsed) {
-    date = text;
-  } else if (http_date_allowed && (parsed = parse_http_date(text))) {
-    date = format_iso8601_basic(*parsed);
-  } else {
+  date = text;
+  if (!parsed && http_date_allowed) {
+    parsed = parse_http_date(text);
+    if (parsed) date = format_iso8601_basic(*parsed);
+  }
+  if (!parsed) {
     return incomplete("Date must be in ISO-8601 'basic format', such as 20150830T123600Z.");
   }
   time = *parsed;
@@ -253,9 +254,8 @@ Checked Claim::read_credential(std::string_view text) {
 
 Checked Claim::read_expires(std::string_view text) {
   std::int64_t seconds = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, seconds);
-  if (error == std::errc::invalid_argument || rest != end) {
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc::invalid_argument || rest != text.data() + text.size()) {
     return incomplete("X-Amz-Expires should be a number of seconds.");
   }
   if (error != std::errc() || seconds < 1 || seconds > kExpiresMax) {

@@ -104,9 +104,9 @@ std::optional<Network> parse_network(std::string_view text) {
   int bits = width;
   if (slash < text.size()) {
     const std::string_view length = text.substr(slash + 1);
-    const char* const end = length.data() + length.size();
-    const auto [rest, error] = std::from_chars(length.data(), end, bits);
-    if (error != std::errc() || rest != end || bits < 0 || bits > width) return std::nullopt;
+    const auto [rest, error] = std::from_chars(length.data(), length.data() + length.size(), bits);
+    if (error != std::errc() || rest != length.data() + length.size() || bits < 0 || bits > width)
+      return std::nullopt;
   }
   return Network{address->bytes, address->v4 ? kMappedBits + bits : bits};
 }
