@@ -81,9 +81,8 @@ class MessageCalls {
   }
   std::vector<std::string> find_expired(WallTime now, const std::string& after = {},
                                         std::size_t limit = 100) {
-    const auto found = executor_.await<Result<std::vector<UserId>>>([&](auto done) {
-      store_.find_expired(now, UserId(after), limit, std::move(done));
-    });
+    const auto found = executor_.await<Result<std::vector<UserId>>>(
+        [&](auto done) { store_.find_expired(now, UserId(after), limit, std::move(done)); });
     std::vector<std::string> out;
     for (const UserId& user : found.value()) out.push_back(user.str());
     return out;

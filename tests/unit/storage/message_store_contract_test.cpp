@@ -193,7 +193,8 @@ TYPED_TEST(MessageStoreContract, KeepsTotalsRightWhenRowsComeAndGoAtOnce) {
   insert("carl", 5);
   this->backend_.executor().run_until([&] { return completions == 7; });
   using Totals = MessageCalls::UserTotals;
-  EXPECT_THAT(this->calls().list_pending(), ElementsAre(Totals{"anna", 1, 2}, Totals{"carl", 1, 2}));
+  EXPECT_THAT(this->calls().list_pending(),
+              ElementsAre(Totals{"anna", 1, 2}, Totals{"carl", 1, 2}));
 }
 
 TYPED_TEST(MessageStoreContract, MovesExpiredRowsToTheDeadLettersInAPageRead) {

@@ -1,0 +1,224 @@
+// What open_store makes of the file that it finds: it starts, or says in one line why not, and
+// never puts an empty database in the place of a bad one.
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/sqlite.hpp"
+#include "support/base/temp_dir.hpp"
+#include "unit/storage/child.hpp"
+#include "unit/storage/opened_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+class DataFile : public testing::Test {
+ protected:
+  /// A database with a few pages of messages in it.
+  void fill() {
+    OpenedStore opened(path_);
+    for (Sequence i = 1; i <= 40; ++i) {
+      ASSERT_TRUE(opened.calls().insert({make_message("anna", i, std::string(900, 'x'))}));
+    }
+  }
+  Error open_error() {
+    const ManualClock clock;
+    const auto before = size();
+    auto opened = storage::open_store(OpenedStore::options_for(path_), clock);
+    EXPECT_FALSE(opened) << "the store opened";
+    if (opened) return {Errc::internal, "opened"};
+    EXPECT_EQ(size(), before) << "the bad file was changed";
+    EXPECT_THAT(opened.error().message, Not(HasSubstr("\n")));
+    EXPECT_THAT(opened.error().where, HasSubstr(folder_.path().string()));
+    return opened.error();
+  }
+  std::int64_t size() const {
+    std::error_code error;
+    const auto bytes = fs::file_size(path_, error);
+    return error ? -1 : static_cast<std::int64_t>(bytes);
+  }
+  void overwrite(std::int64_t offset, const std::string& bytes) const {
+    std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offset);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  }
+  void execute(const char* sql) const {
+    auto database = storage::Database::open(path_);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE((*database)->execute(sql)) << (*database)->message();
+  }
+
+  TempDir folder_;
+  std::string path_ = folder_.file("holdfast.db");
+};
+
+TEST_F(DataFile, IsMadeForItsOwnerAlone) {
+  OpenedStore opened(path_);
+  ASSERT_TRUE(opened.calls().insert({make_message("anna", 1)}));
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    struct stat info{};
+    ASSERT_EQ(::stat((path_ + suffix).c_str(), &info), 0) << suffix;
+    EXPECT_EQ(info.st_mode & 0777, 0600U) << suffix;
+  }
+  EXPECT_FALSE(fs::exists(path_ + ".new"));
+}
+
+TEST_F(DataFile, IsTakenBackFromOtherReaders) {
+  fill();
+  fs::permissions(path_, fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read);
+  OpenedStore opened(path_);
+  EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(DataFile, LeftHalfMadeByACrashIsMadeAnew) {
+  std::ofstream(path_ + ".new") << "half";
+  std::ofstream(path_ + ".new-wal") << "half";
+  OpenedStore opened(path_);
+  EXPECT_TRUE(opened.calls().insert({make_message("anna", 1)}));
+}
+
+TEST_F(DataFile, InUseByThisProcessIsAConflict) {
+  const OpenedStore opened(path_);
+  const ManualClock clock;
+  const auto second = storage::open_store(OpenedStore::options_for(path_), clock);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::conflict);
+  EXPECT_THAT(second.error().message, HasSubstr("in use"));
+}
+
+TEST_F(DataFile, InUseByAnotherProcessIsAConflict) {
+  const TempDir signals;
+  const std::string opened = signals.file("opened");
+  ASSERT_EQ(::mkfifo(opened.c_str(), 0600), 0);
+  Child child([&](int) {
+    const OpenedStore store(path_);
+    std::ofstream(opened) << "yes";
+    ::pause();
+    return 0;
+  });
+  std::string answer;
+  std::ifstream(opened) >> answer;
+  ASSERT_EQ(answer, "yes");
+  const ManualClock clock;
+  const auto second = storage::open_store(OpenedStore::options_for(path_), clock);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::conflict);
+  child.kill();
+  static_cast<void>(child.wait());
+  const OpenedStore after_its_death(path_);
+}
+
+TEST_F(DataFile, ThatIsEmptyIsRefused) {
+  std::ofstream{path_};
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Errc::io);
+  EXPECT_THAT(error.message, HasSubstr("truncated"));
+}
+
+TEST_F(DataFile, ThatIsNoDatabaseIsRefused) {
+  std::ofstream(path_) << std::string(8'192, 'x');
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Errc::io);
+  EXPECT_THAT(error.message, HasSubstr("damaged"));
+}
+
+TEST_F(DataFile, WithACorruptHeaderIsRefused) {
+  fill();
+  overwrite(0, "SQLite farmat 3");
+  EXPECT_EQ(open_error().code, Errc::io);
+}
+
+TEST_F(DataFile, ThatIsTruncatedIsRefusedAtEveryLength) {
+  fill();
+  const std::int64_t whole = size();
+  for (std::int64_t bytes : {whole - 4'096, whole - 1, whole / 2, std::int64_t{4'096},
+                             std::int64_t{512}, std::int64_t{50}, std::int64_t{1}}) {
+    if (bytes > size()) continue;
+    fs::resize_file(path_, static_cast<std::uintmax_t>(bytes));
+    EXPECT_EQ(open_error().code, Errc::io) << bytes;
+  }
+}
+
+TEST_F(DataFile, WithACorruptPageInTheMiddleIsRefused) {
+  fill();
+  overwrite(4'096 * 3, std::string(4'096, '\x5a'));
+  EXPECT_EQ(open_error().code, Errc::io);
+}
+
+TEST_F(DataFile, ThatIsMissingWhileItsLogIsThereIsRefused) {
+  std::ofstream(path_ + "-wal") << std::string(5'000, 'x');
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Errc::io);
+  EXPECT_THAT(error.message, HasSubstr("missing"));
+}
+
+TEST_F(DataFile, OfSomebodyElseIsRefused) {
+  {
+    std::ofstream{path_};
+    auto database = storage::Database::open(path_);
+    ASSERT_TRUE((*database)->execute("CREATE TABLE theirs (x)"));
+  }
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Errc::io);
+  EXPECT_THAT(error.message, HasSubstr("not a Holdfast database"));
+}
+
+TEST_F(DataFile, ThatIsAFolderIsRefused) {
+  fs::create_directory(path_);
+  EXPECT_EQ(open_error().code, Errc::io);
+}
+
+TEST_F(DataFile, InAFolderThatIsMissingIsRefused) {
+  path_ = folder_.file("missing/holdfast.db");
+  EXPECT_EQ(open_error().code, Errc::io);
+}
+
+TEST_F(DataFile, OfANewerSchemaIsRefused) {
+  fill();
+  execute("PRAGMA user_version = 999");
+  const Error error = open_error();
+  EXPECT_EQ(error.code, Errc::conflict);
+  EXPECT_THAT(error.message, HasSubstr("999"));
+}
+
+TEST_F(DataFile, ForgetsItsConnectionsAtStart) {
+  {
+    OpenedStore opened(path_);
+    delivery::ConnectionInfo info;
+    info.user = UserId("anna");
+    info.id = ConnectionId("one");
+    opened.handles().connections->opened(info);
+    info.id = ConnectionId("two");
+    opened.handles().connections->opened(info);
+    opened.handles().connections->closed(ConnectionId("one"));
+  }
+  const auto count = [&] {
+    auto database = storage::Database::open(path_);
+    return (*database)->text("SELECT group_concat(id) FROM connections");
+  };
+  EXPECT_EQ(count(), "two");
+  {
+    const OpenedStore opened(path_);
+  }
+  EXPECT_EQ(count(), "");
+}
+
+TEST_F(DataFile, IsLeftWithoutALogByACleanStop) {
+  fill();
+  EXPECT_FALSE(fs::exists(path_ + "-wal"));
+  EXPECT_THAT(OpenedStore(path_).calls().list_pending(),
+              ElementsAre(MessageCalls::UserTotals{"anna", 40, 40 * 900}));
+}
+
+}  // namespace
+}  // namespace holdfast::test

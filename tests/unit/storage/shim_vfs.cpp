@@ -1,0 +1,191 @@
+#include "unit/storage/shim_vfs.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <random>
+#include <utility>
+
+#include <sqlite3.h>
+
+namespace holdfast::test {
+namespace {
+
+ShimVfs* g_shim = nullptr;
+sqlite3_vfs* g_real = nullptr;
+
+struct ShimFile {
+  sqlite3_file base;
+  const char* path;
+
+  sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
+};
+
+ShimFile& shim(sqlite3_file* file) { return *reinterpret_cast<ShimFile*>(file); }
+sqlite3_file* real(sqlite3_file* file) { return shim(file).real(); }
+
+int shim_close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
+int shim_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
+  return real(file)->pMethods->xRead(real(file), out, size, offset);
+}
+int shim_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
+  if (const int code = g_shim->judge(ShimVfs::Call::write, shim(file).path)) return code;
+  const int code = real(file)->pMethods->xWrite(real(file), bytes, size, offset);
+  if (code == SQLITE_OK) {
+    g_shim->wrote(shim(file).path,
+                  {offset, {static_cast<const char*>(bytes), static_cast<std::size_t>(size)}});
+  }
+  return code;
+}
+int shim_truncate(sqlite3_file* file, sqlite3_int64 size) {
+  if (const int code = g_shim->judge(ShimVfs::Call::truncate, shim(file).path)) return code;
+  const int code = real(file)->pMethods->xTruncate(real(file), size);
+  if (code == SQLITE_OK) g_shim->wrote(shim(file).path, {size, {}, true});
+  return code;
+}
+int shim_sync(sqlite3_file* file, int flags) {
+  if (const int code = g_shim->judge(ShimVfs::Call::sync, shim(file).path)) return code;
+  if (g_shim->ignores_syncs()) return SQLITE_OK;
+  const int code = real(file)->pMethods->xSync(real(file), flags);
+  if (code == SQLITE_OK) g_shim->synced(shim(file).path);
+  return code;
+}
+int shim_size(sqlite3_file* file, sqlite3_int64* out) {
+  return real(file)->pMethods->xFileSize(real(file), out);
+}
+int shim_lock(sqlite3_file* file, int kind) {
+  return real(file)->pMethods->xLock(real(file), kind);
+}
+int shim_unlock(sqlite3_file* file, int kind) {
+  return real(file)->pMethods->xUnlock(real(file), kind);
+}
+int shim_check_lock(sqlite3_file* file, int* out) {
+  return real(file)->pMethods->xCheckReservedLock(real(file), out);
+}
+int shim_control(sqlite3_file* file, int op, void* argument) {
+  return real(file)->pMethods->xFileControl(real(file), op, argument);
+}
+int shim_sector(sqlite3_file* file) { return real(file)->pMethods->xSectorSize(real(file)); }
+int shim_device(sqlite3_file* file) {
+  return real(file)->pMethods->xDeviceCharacteristics(real(file));
+}
+int shim_shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
+  return real(file)->pMethods->xShmMap(real(file), page, size, extend, out);
+}
+int shim_shm_lock(sqlite3_file* file, int offset, int n, int flags) {
+  return real(file)->pMethods->xShmLock(real(file), offset, n, flags);
+}
+void shim_shm_barrier(sqlite3_file* file) { real(file)->pMethods->xShmBarrier(real(file)); }
+int shim_shm_unmap(sqlite3_file* file, int remove) {
+  return real(file)->pMethods->xShmUnmap(real(file), remove);
+}
+
+// Version 2: with shared memory, without memory-mapped reads.
+const sqlite3_io_methods kMethods = {
+    2,           shim_close,   shim_read,     shim_write,       shim_truncate,  shim_sync,
+    shim_size,   shim_lock,    shim_unlock,   shim_check_lock,  shim_control,   shim_sector,
+    shim_device, shim_shm_map, shim_shm_lock, shim_shm_barrier, shim_shm_unmap, nullptr,
+    nullptr};
+
+int shim_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  auto* const opened = new (file) ShimFile{};
+  opened->path = name != nullptr ? name : "";
+  const int code = g_real->xOpen(g_real, name, opened->real(), flags, out_flags);
+  if (opened->real()->pMethods != nullptr) opened->base.pMethods = &kMethods;
+  if (code == SQLITE_OK) g_shim->opened(opened->path);
+  return code;
+}
+
+int shim_delete(sqlite3_vfs*, const char* name, int sync_folder) {
+  const int code = g_real->xDelete(g_real, name, sync_folder);
+  if (code == SQLITE_OK) g_shim->removed(name);
+  return code;
+}
+
+void apply(std::string& content, const ShimVfs::Write& write, std::size_t size) {
+  const auto offset = static_cast<std::size_t>(write.offset);
+  if (write.is_truncate) {
+    content.resize(offset);
+    return;
+  }
+  if (content.size() < offset + size) content.resize(offset + size);
+  content.replace(offset, size, write.bytes, 0, size);
+}
+
+}  // namespace
+
+struct ShimVfs::Registration {
+  sqlite3_vfs vfs;
+};
+
+ShimVfs::ShimVfs() : registration_(std::make_unique<Registration>()) {
+  g_real = sqlite3_vfs_find(nullptr);
+  g_shim = this;
+  sqlite3_vfs& vfs = registration_->vfs;
+  vfs = *g_real;
+  vfs.zName = "shim";
+  vfs.szOsFile = static_cast<int>(sizeof(ShimFile)) + g_real->szOsFile;
+  vfs.xOpen = shim_open;
+  vfs.xDelete = shim_delete;
+  sqlite3_vfs_register(&vfs, 1);
+}
+
+ShimVfs::~ShimVfs() {
+  sqlite3_vfs_unregister(&registration_->vfs);
+  sqlite3_vfs_register(g_real, 1);
+  g_shim = nullptr;
+}
+
+void ShimVfs::judge_with(Judge judge) {
+  const std::lock_guard lock(mutex_);
+  judge_ = std::move(judge);
+}
+
+int ShimVfs::judge(Call call, std::string_view path) {
+  const std::lock_guard lock(mutex_);
+  return judge_ ? judge_(call, path) : SQLITE_OK;
+}
+
+void ShimVfs::opened(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!tracks_ || files_.contains(path)) return;
+  std::ifstream in(path, std::ios::binary);
+  files_[path].durable.assign(std::istreambuf_iterator<char>(in), {});
+}
+
+void ShimVfs::wrote(const std::string& path, Write write) {
+  const std::lock_guard lock(mutex_);
+  if (tracks_) files_[path].unsynced.push_back(std::move(write));
+}
+
+void ShimVfs::synced(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!tracks_) return;
+  TrackedFile& file = files_[path];
+  for (const Write& write : file.unsynced) apply(file.durable, write, write.bytes.size());
+  file.unsynced.clear();
+}
+
+void ShimVfs::removed(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  files_.erase(path);
+}
+
+void ShimVfs::cut_power(const std::filesystem::path& folder, unsigned seed) {
+  const std::lock_guard lock(mutex_);
+  std::mt19937 random(seed);
+  for (const auto& [path, file] : files_) {
+    std::string content = file.durable;
+    for (const Write& write : file.unsynced) {
+      const auto fate = random() % 3;
+      if (fate == 0) continue;
+      const std::size_t torn = write.bytes.size() / 2;
+      apply(content, write, fate == 1 ? torn : write.bytes.size());
+    }
+    std::ofstream out(folder / std::filesystem::path(path).filename(), std::ios::binary);
+    out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  }
+}
+
+}  // namespace holdfast::test
