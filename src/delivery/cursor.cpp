@@ -120,7 +120,11 @@ void Cursor::on_other_text() {
 
 void Cursor::expel(CloseCode code, std::string_view reason) {
   log::info("connection_expelled", {{"connectionId", id_.str()}, {"reason", reason}});
-  connection_->close(code, reason);
+  if (state == State::closing) {
+    connection_->abort();  // its Close is sent already
+  } else {
+    connection_->close(code, reason);
+  }
   mailbox_->remove(*this);
 }
 

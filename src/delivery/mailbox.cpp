@@ -349,12 +349,12 @@ void Mailbox::attach(Cursor& cursor) {
     if (stays && oldest == nullptr) oldest = other;
     if (!stays && oldest_leaving == nullptr) oldest_leaving = other;
   }
-  if (staying <= shard_.limits.connections_per_user) return;
   // Those on their way out are bounded too: whoever connects in a loop does not get to wait.
   if (cursors_.size() - staying >= shard_.limits.connections_per_user) {
     oldest_leaving->connection().abort();
     remove(*oldest_leaving);
   }
+  if (staying <= shard_.limits.connections_per_user) return;
   leave(*oldest, CloseCode::too_many_connections, "too many connections");
 }
 

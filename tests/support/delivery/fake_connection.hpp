@@ -32,7 +32,10 @@ class FakeConnection final : public delivery::Connection,
     if (on_text_written) on_text_written(frame);
     return write({Kind::text, std::string(frame), {}});
   }
-  void write_ping(std::string_view bytes) override { write({Kind::ping, std::string(bytes), {}}); }
+  void write_ping(std::string_view bytes) override {
+    if (on_ping_written) on_ping_written(bytes);
+    write({Kind::ping, std::string(bytes), {}});
+  }
   void flush() override {
     ++flushes;
     if (!blocked) hand_over();
@@ -64,10 +67,10 @@ class FakeConnection final : public delivery::Connection,
   [[nodiscard]] bool started() const noexcept { return events_ != nullptr; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   void pong(std::string_view bytes) {
-    if (live()) events_->on_pong(bytes);
+    if (live() && !aborted) events_->on_pong(bytes);
   }
   void text(std::string_view bytes) {
-    if (live()) events_->on_text(bytes);
+    if (live() && !aborted) events_->on_text(bytes);
   }
   /// The connection is gone; nothing comes after.
   void end() {
@@ -85,6 +88,7 @@ class FakeConnection final : public delivery::Connection,
   std::size_t texts_written = 0;
   std::size_t flushes = 0;
   std::function<void(std::string_view)> on_text_written;
+  std::function<void(std::string_view)> on_ping_written;
 
  private:
   [[nodiscard]] bool live() const noexcept { return events_ != nullptr && !ended_; }

@@ -1,0 +1,223 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "delivery/shard_mailboxes.hpp"
+#include "support/base/manual_clock.hpp"
+#include "support/base/manual_executor.hpp"
+#include "support/delivery/fake_connection.hpp"
+#include "support/delivery/fake_message_store.hpp"
+
+namespace holdfast::delivery {
+
+/// One user, producers, clients, a disk and two clocks around a real shard, and a seeded scheduler
+/// that interleaves them with faults. Bounds are tiny, so that every edge is met often. What is
+/// checked is what was promised, from outside: the world knows what it sent, what clients
+/// received and acknowledged, and what lies on the disk.
+class MailboxWorld {
+ public:
+  struct Faults {
+    bool lose_last_commit = false;  ///< each crash takes the disk's last commit along
+    bool trace = false;             ///< tells each step on stdout
+  };
+
+  MailboxWorld(std::uint64_t seed, Faults faults);
+  ~MailboxWorld();
+
+  /// Runs the seed's schedule, then lets everything come to rest. The first broken promise, if any.
+  [[nodiscard]] std::optional<std::string> run();
+  /// How often the rarer things happened.
+  [[nodiscard]] const std::map<std::string, int>& coverage() const noexcept { return coverage_; }
+
+ private:
+  using Mode = test::FakeMessageStore::Mode;
+
+  struct Post {
+    std::string body;
+    std::optional<std::string> key;
+    std::optional<Seconds> ttl;
+  };
+  enum class Status : std::uint8_t { live, rejected, dead, gone };
+  struct Ack {
+    std::uint64_t step;
+    int epoch;
+  };
+  /// One acceptance, and what became of it.
+  struct Accepted {
+    Post post;
+    MessageId id;
+    Sequence sequence = 0;
+    Status status = Status::live;
+    std::optional<SendOutcome> answer;
+    std::optional<Ack> acked;
+    std::optional<std::int64_t> recorded_us;  ///< true time of its deduplication record
+    std::int64_t recorded_offset_us = 0;
+    std::int64_t born_us = 0;
+    std::int64_t offset_us = 0;
+    std::int64_t failed_us = 0;
+    int life = 0;  ///< of the process that accepted it
+    bool redrive = false;
+    bool inserted = false;
+  };
+  /// One `send`; `accepted` stays empty for a refusal or a repeat.
+  struct Call {
+    Post post;
+    Accepted* accepted = nullptr;
+  };
+  struct Up {
+    enum class Kind : std::uint8_t { pong, text, closed } kind;
+    std::string bytes;
+    std::size_t received = 0;  ///< by the client when it answered the Ping
+    Sequence sequence = 0;     ///< of an ack
+  };
+  enum class Reading : std::uint8_t { well, slow, half_open };
+  struct Peer {
+    int number = 0;
+    ConnectionId id;
+    FrameFormat format{};
+    Reading mode = Reading::well;
+    bool left = false;
+    bool closed = false;  ///< `on_closed` was told
+    std::uint64_t opened_step = 0;
+    std::shared_ptr<test::FakeConnection> connection;
+    std::vector<Accepted*> written;
+    std::deque<Accepted*> under_way;  ///< as the texts in `connection->sent`; nullptr: an answer
+    std::vector<Accepted*> received;
+    std::size_t settled = 0;  ///< of `written`
+    std::deque<std::string> pings;
+    std::vector<std::string> old_pings;
+    std::deque<Up> up;
+
+    [[nodiscard]] bool v1() const noexcept { return format == FrameFormat::holdfast_v1; }
+    /// The server still counts on it.
+    [[nodiscard]] bool open() const noexcept;
+    /// It receives what is sent, as far as the server knows.
+    [[nodiscard]] bool receives() const noexcept { return open() && !connection->closing; }
+  };
+  using Action = bool (MailboxWorld::*)(std::uint64_t);
+  struct Weighted {
+    const char* name;
+    double weight;
+    bool fault;
+    Action action;
+  };
+  static const std::vector<Weighted>& actions();
+
+  // ---- the process
+  void boot();
+  void wipe(bool crash);
+
+  // ---- what may happen next; false when it could not
+  bool do_post(std::uint64_t r);
+  bool do_open(std::uint64_t r);
+  bool do_client(std::uint64_t r);
+  bool do_uplink(std::uint64_t r);
+  bool do_leave(std::uint64_t r);
+  bool do_mode(std::uint64_t r);
+  bool do_block(std::uint64_t r);
+  bool do_evil(std::uint64_t r);
+  bool do_ack(std::uint64_t r);
+  bool do_tick(std::uint64_t r);
+  bool do_take(std::uint64_t r);
+  bool do_commit(std::uint64_t r);
+  bool do_fail(std::uint64_t r);
+  bool do_retry(std::uint64_t r);
+  bool do_deliver(std::uint64_t r);
+  bool do_refuse(std::uint64_t r);
+  bool do_redrive(std::uint64_t r);
+  bool do_close(std::uint64_t r);
+  bool do_advance(std::uint64_t r);
+  bool do_step(std::uint64_t r);
+  bool do_crash(std::uint64_t r);
+  bool do_restart(std::uint64_t r);
+  bool do_shutdown(std::uint64_t r);
+  bool do_down(std::uint64_t r);
+
+  Peer* pick(std::uint64_t r, bool (*wanted)(const Peer&));
+  void take_frame(Peer& peer, bool skip_older_pings);
+  void feed(Peer& peer);
+  void feed_ack(Peer& peer, const Up& event);
+  void send(const Post& post);
+
+  // ---- what the world sees, and the promises
+  void broken(std::string what);
+  void say(const std::string& what) const;
+  void observe();
+  void on_accepted(const Execution& execution);
+  void on_written(Peer& peer, std::string_view frame);
+  [[nodiscard]] Accepted* attribute(const Peer& peer, std::string_view frame);
+  [[nodiscard]] bool around(const Accepted& message) const;
+  void check_passes(const Peer& peer, const Accepted& next);
+  void on_received(Peer& peer, Accepted& message);
+  void mark_acked(Peer& peer, std::size_t count);
+  void on_answer(Call& call, SendOutcome outcome);
+  void check_answer(Accepted& message);
+  void check_repeat(const Call& call, const SendOutcome& outcome);
+  void check_deduplication(const Accepted& message);
+  void on_insert_result(const Message& message, bool ok);
+  void on_expired(const Message& message);
+  void check_disk();
+  void check_record(Accepted& message);
+  void check_bounds();
+  [[nodiscard]] bool held(const Accepted& message) const;
+  [[nodiscard]] bool on_disk(const Accepted& message) const;
+  [[nodiscard]] Accepted* by_sequence(Sequence sequence);
+  [[nodiscard]] std::int64_t now_us() const;
+  [[nodiscard]] std::int64_t offset_us() const;
+  [[nodiscard]] bool offset_near(std::int64_t offset_us) const;
+
+  // ---- coming to rest
+  void schedule();
+  void settle(bool everyone);
+  bool settle_once(bool everyone);
+  bool serve(Peer& peer);
+  void check_rest(bool everyone);
+  void check_counts();
+  [[nodiscard]] std::vector<Peer*> living();
+  void check_survival();
+  void check_elision();
+  void finish();
+  void check_ledger();
+
+  std::mt19937_64 random_;
+  Faults faults_;
+  std::vector<double> weights_;
+  Limits limits_;
+  std::size_t slots_ = 16;
+
+  test::ManualClock clock_;
+  test::ManualExecutor executor_;
+  std::shared_ptr<test::FakeDatabase> database_ = std::make_shared<test::FakeDatabase>();
+  std::unique_ptr<test::FakeMessageStore> store_;
+  std::unique_ptr<test::FakeConnectionStore> connection_store_;
+  std::unique_ptr<ShardMailboxes> mailboxes_;
+  UserId user_{"user"};
+  CallerPtr caller_;
+
+  std::deque<Accepted> all_;  ///< in order of acceptance; elements stay in place
+  std::deque<Call> calls_;
+  std::vector<Post> posts_;
+  std::deque<Peer> peers_;
+  Call* calling_ = nullptr;
+  std::map<MessageId, Call*> redriving_;
+  std::uint64_t accepted_seen_ = 0;
+  std::uint64_t step_ = 0;
+  int epoch_ = 0;  ///< rises with every crash
+  int life_ = 0;   ///< rises with every start
+  int phase_ = 0;  ///< of the shutdown: 1 drain, 2 close, 3 done
+  int number_ = 0;
+  std::int64_t offset_at_start_us_ = 0;
+  bool given_up_ = false;
+  std::optional<std::string> broken_;
+  std::map<std::string, int> coverage_;
+};
+
+}  // namespace holdfast::delivery
