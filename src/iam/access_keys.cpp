@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <atomic>
+#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <utility>
@@ -23,6 +23,25 @@ struct HashText {
   }
 };
 using KeyMap = std::unordered_map<std::string, AccessKeyPtr, HashText, std::equal_to<>>;
+
+// The map that readers see. A mutex held for the copy of a pointer, and not
+// std::atomic<std::shared_ptr>: libstdc++ 12 releases that one's lock on loading without ordering,
+// which is a data race.
+class Snapshot {
+ public:
+  std::shared_ptr<const KeyMap> get() const {
+    const std::lock_guard lock(mutex_);
+    return keys_;
+  }
+  void set(std::shared_ptr<const KeyMap> keys) {
+    const std::lock_guard lock(mutex_);
+    keys_.swap(keys);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const KeyMap> keys_ = std::make_shared<const KeyMap>();
+};
 
 // The names that IAM allows for users.
 bool is_good_name(std::string_view name) {
@@ -82,18 +101,18 @@ class StoredAccessKeys final : public AccessKeys,
       }
       keys->emplace(row.id, make_key(options_, row, std::move(*secret), std::move(*policy)));
     }
-    keys_ = std::move(keys);
+    keys_.set(std::move(keys));
     return {};
   }
 
   AccessKeyPtr find(std::string_view id) const override {
-    const std::shared_ptr<const KeyMap> keys = keys_;
+    const std::shared_ptr<const KeyMap> keys = keys_.get();
     const auto found = keys->find(id);
     return found == keys->end() ? nullptr : found->second;
   }
 
   std::vector<AccessKeyPtr> list() const override {
-    const std::shared_ptr<const KeyMap> keys = keys_;
+    const std::shared_ptr<const KeyMap> keys = keys_.get();
     std::vector<AccessKeyPtr> out;
     out.reserve(keys->size());
     for (const auto& [id, key] : *keys) out.push_back(key);
@@ -109,7 +128,7 @@ class StoredAccessKeys final : public AccessKeys,
 
  private:
   bool is_taken(const std::string& name) const {
-    const std::shared_ptr<const KeyMap> keys = keys_;
+    const std::shared_ptr<const KeyMap> keys = keys_.get();
     return names_in_flight_.contains(name) || std::ranges::any_of(*keys, [&](const auto& entry) {
              return entry.second->name == name;
            });
@@ -119,17 +138,17 @@ class StoredAccessKeys final : public AccessKeys,
   // changes snapshots, so nothing is lost between the copy and the swap.
   template <class Change>
   void change_snapshot(const Change& change) {
-    const std::shared_ptr<const KeyMap> before = keys_;
+    const std::shared_ptr<const KeyMap> before = keys_.get();
     auto after = std::make_shared<KeyMap>(*before);
     change(*after);
-    keys_ = std::move(after);
+    keys_.set(std::move(after));
   }
 
   AccessKeysOptions options_;
   const Clock& clock_;
   AccessKeyStore& store_;
   SecretBox& box_;
-  std::atomic<std::shared_ptr<const KeyMap>> keys_{std::make_shared<const KeyMap>()};
+  Snapshot keys_;
   std::set<std::string, std::less<>> names_in_flight_;
 };
 
@@ -143,7 +162,7 @@ void StoredAccessKeys::create(std::string name, std::string policy_document,
   auto policy = parse_policy(policy_document);
   if (!policy) return refuse(policy.error());
   if (is_taken(name)) return refuse({Errc::already_exists, "there is a key of this name", name});
-  if (std::shared_ptr<const KeyMap>(keys_)->size() + names_in_flight_.size() >= kKeysMax) {
+  if (keys_.get()->size() + names_in_flight_.size() >= kKeysMax) {
     return refuse({Errc::limit_exceeded, "there are too many access keys", {}});
   }
 
