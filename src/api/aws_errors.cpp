@@ -85,7 +85,11 @@ net::Response method_not_allowed(std::string_view allow) {
 
 net::Response unauthorized() { return make_error(401, "UnauthorizedException", "Unauthorized"); }
 
-net::Response upgrade_required() { return transport_error(426, {}); }
+net::Response upgrade_required() {
+  net::Response out = transport_error(426, {});
+  out.headers.emplace_back("Sec-WebSocket-Version", "13");
+  return out;
+}
 
 net::Response request_too_long() { return transport_error(413, {}); }
 
@@ -186,10 +190,7 @@ net::Response transport_error(int status, std::string_view message) {
   // The documented words stand for a body that is too long, wherever that is found.
   if (message.empty() || status == 413) message = found->message;
   net::Response out = make_error(status, found->type, message);
-  if (status == 426) {
-    out.headers.emplace_back("Upgrade", "websocket");
-    out.headers.emplace_back("Sec-WebSocket-Version", "13");
-  }
+  if (status == 426) out.headers.emplace_back("Upgrade", "websocket");
   return out;
 }
 

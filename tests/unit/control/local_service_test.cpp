@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +12,7 @@
 
 #include <holdfast/base/json.hpp>
 #include <holdfast/control/service.hpp>
+#include <holdfast/net/server.hpp>
 
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
@@ -340,6 +343,53 @@ TEST_F(ControlSocket, SaysThatTheStoreCannotTell) {
   executors_[1].run();
   ASSERT_TRUE(out.has_value());
   expect_error(*out, 503, "unavailable");
+}
+
+// Shards that are threads: nothing of a request is touched by two of them at once.
+TEST(ControlSocketOnShards, GathersFromEveryShardWhereverItIsAsked) {
+  constexpr std::size_t shard_count = 3;
+  const auto shards = net::make_shards(shard_count);
+  std::array<FakeMailboxes, shard_count> mailboxes;
+  std::vector<delivery::Router::Shard> homes;
+  for (std::size_t i = 0; i < shard_count; ++i) {
+    mailboxes[i].told_stats.accepted = i + 1;
+    homes.push_back({&shards->at(i), &mailboxes[i]});
+  }
+  const delivery::Router router(std::move(homes));
+  const auto keys = std::make_shared<FakeAccessKeys>();
+  const auto service =
+      control::make_local_control_service({system_clock(),
+                                           router,
+                                           {},
+                                           keys,
+                                           std::make_shared<FakeKeyRing>(),
+                                           shards->at(0),
+                                           [] { return control::State::ready; },
+                                           [] { return control::ProcessStatus(); }});
+  shards->start();
+  std::vector<std::future<std::string>> answers;
+  for (std::size_t i = 0; i < 60; ++i) {
+    auto promise = std::make_shared<std::promise<std::string>>();
+    answers.push_back(promise->get_future());
+    const std::size_t shard = i % shard_count;
+    shards->at(shard).post([&service, promise, shard, i] {
+      net::Request request;
+      request.head.method = i % 2 == 0 ? "GET" : "POST";
+      request.head.target = i % 2 == 0 ? "/v1/status" : "/v1/access-keys";
+      request.head.shard = shard;
+      request.body = R"({"name":"taken"})";
+      service->handle(std::move(request), [promise](const net::Response& response) {
+        promise->set_value(response.body);
+      });
+    });
+  }
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    ASSERT_EQ(answers[i].wait_for(std::chrono::seconds(30)), std::future_status::ready);
+    const std::string body = answers[i].get();
+    EXPECT_NE(body.find(i % 2 == 0 ? R"("accepted":6)" : "already_exists"), std::string::npos)
+        << body;
+  }
+  shards->stop();
 }
 
 TEST_F(ControlSocket, AnswersRandomTargetsWithAClearError) {
