@@ -110,7 +110,6 @@ void StoreThread::run_writes() {
   }
   transact(batch_, Mode::write);
   last_write_ = steady_now();
-  measure();
 }
 
 // In order of their coming: as no mailbox has more than one page read waiting, that is round-robin.
@@ -164,6 +163,7 @@ void StoreThread::transact(Batch& batch, Mode mode) {
   counters_.transactions.fetch_add(1, std::memory_order_relaxed);
   counters_.operations.fetch_add(batch.size(), std::memory_order_relaxed);
   if (mode == Mode::write) counters_.writable.store(true, std::memory_order_relaxed);
+  measure();
   deliver(batch);
 }
 

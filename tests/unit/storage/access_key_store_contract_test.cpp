@@ -1,0 +1,115 @@
+#include <memory>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/base/temp_dir.hpp"
+#include "support/iam/fake_access_key_store.hpp"
+#include "unit/storage/opened_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using iam::AccessKeyRow;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class RealAccessKeys {
+ public:
+  RealAccessKeys() { restart(); }
+  void restart() {
+    store_.reset();
+    store_ = std::make_unique<OpenedStore>(folder_.file("holdfast.db"));
+  }
+  iam::AccessKeyStore& keys() { return *store_->handles().access_keys; }
+  PumpExecutor& executor() { return store_->executor(); }
+
+ private:
+  TempDir folder_;
+  std::unique_ptr<OpenedStore> store_;
+};
+
+class FakeAccessKeys {
+ public:
+  void restart() {}
+  iam::AccessKeyStore& keys() { return keys_; }
+  PumpExecutor& executor() { return executor_; }
+
+ private:
+  PumpExecutor executor_;
+  FakeAccessKeyStore keys_{executor_};
+};
+
+template <class Backend>
+class AccessKeyStoreContract : public testing::Test {
+ protected:
+  Result<void> add(const AccessKeyRow& row) {
+    return backend_.executor().template await<Result<void>>(
+        [&](auto done) { backend_.keys().add(row, std::move(done)); });
+  }
+  Result<void> remove(const std::string& id) {
+    return backend_.executor().template await<Result<void>>(
+        [&](auto done) { backend_.keys().remove(id, std::move(done)); });
+  }
+  std::vector<AccessKeyRow> load() {
+    return backend_.executor()
+        .template await<Result<std::vector<AccessKeyRow>>>(
+            [&](auto done) { backend_.keys().load(std::move(done)); })
+        .value();
+  }
+  static AccessKeyRow row(const std::string& id) {
+    AccessKeyRow out;
+    out.id = id;
+    out.name = "root";
+    out.sealed_secret = std::string("\0\xffsealed", 8);
+    out.policy = R"({"Version":"2012-10-17","Statement":[]})";
+    out.enabled = false;
+    out.created_at = kTestTime;
+    return out;
+  }
+  Backend backend_;
+};
+
+using Backends = testing::Types<RealAccessKeys, FakeAccessKeys>;
+TYPED_TEST_SUITE(AccessKeyStoreContract, Backends);
+
+TYPED_TEST(AccessKeyStoreContract, KeepsAKeyWithItsPolicy) {
+  ASSERT_TRUE(this->add(this->row("AKIA1")));
+  this->backend_.restart();
+  const auto rows = this->load();
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].id, "AKIA1");
+  EXPECT_EQ(rows[0].name, "root");
+  EXPECT_EQ(rows[0].sealed_secret, std::string("\0\xffsealed", 8));
+  EXPECT_EQ(rows[0].policy, this->row("AKIA1").policy);
+  EXPECT_FALSE(rows[0].enabled);
+  EXPECT_EQ(rows[0].created_at, kTestTime);
+}
+
+TYPED_TEST(AccessKeyStoreContract, RemovesAKeyOnce) {
+  ASSERT_TRUE(this->add(this->row("AKIA1")));
+  ASSERT_TRUE(this->remove("AKIA1"));
+  EXPECT_THAT(this->load(), IsEmpty());
+  const auto again = this->remove("AKIA1");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::not_found);
+  EXPECT_TRUE(this->add(this->row("AKIA1"))) << "the policy went with its key";
+}
+
+TEST(AccessKeyStore, RefusesASecondKeyOfOneId) {
+  RealAccessKeys backend;
+  const auto add = [&] {
+    return backend.executor().await<Result<void>>([&](auto done) {
+      AccessKeyRow row;
+      row.id = "AKIA1";
+      backend.keys().add(row, std::move(done));
+    });
+  };
+  ASSERT_TRUE(add());
+  ASSERT_FALSE(add());
+  EXPECT_EQ(add().error().code, Errc::already_exists);
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,286 @@
+// What the ports of identity promise, held against the real stores and against the fakes.
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/base/temp_dir.hpp"
+#include "support/identity/fake_database.hpp"
+#include "support/identity/fake_stores.hpp"
+#include "unit/storage/opened_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using identity::KeyStore;
+using identity::TokenStore;
+using identity::User;
+using identity::UserStatus;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class RealIdentity {
+ public:
+  RealIdentity() { restart(); }
+  void restart() {
+    store_.reset();
+    store_ = std::make_unique<OpenedStore>(folder_.file("holdfast.db"));
+  }
+  identity::UserStore& users() { return *store_->handles().users; }
+  identity::TokenStore& tokens() { return *store_->handles().tokens; }
+  identity::KeyStore& keys() { return *store_->handles().keys; }
+  PumpExecutor& executor() { return store_->executor(); }
+
+ private:
+  TempDir folder_;
+  std::unique_ptr<OpenedStore> store_;
+};
+
+class FakeIdentity {
+ public:
+  void restart() {}
+  identity::UserStore& users() { return users_; }
+  identity::TokenStore& tokens() { return tokens_; }
+  identity::KeyStore& keys() { return keys_; }
+  PumpExecutor& executor() { return executor_; }
+
+ private:
+  FakeIdentityDatabase database_;
+  PumpExecutor executor_;
+  FakeUserStore users_{database_, executor_};
+  FakeTokenStore tokens_{database_, executor_};
+  FakeKeyStore keys_{database_, executor_};
+};
+
+User make_user(const std::string& sub, const std::string& username) {
+  User user;
+  user.sub = UserId(sub);
+  user.username = username;
+  user.status = UserStatus::force_change_password;
+  user.enabled = false;
+  user.password_hash = "$argon2id$...";
+  user.revision = 1;
+  user.attributes = {{"email", "a@example.org"}, {"custom:\"odd\"", "\xc3\xbc\n"}};
+  user.created_at = kTestTime;
+  user.modified_at = kTestTime + Seconds(1);
+  return user;
+}
+
+template <class Backend>
+class IdentityStoreContract : public testing::Test {
+ protected:
+  using FoundUser = Result<std::optional<User>>;
+
+  Result<void> create(const User& user) {
+    return await<void>([&](auto done) { backend_.users().create(user, std::move(done)); });
+  }
+  Result<void> update(const User& user, std::int64_t revision) {
+    return await<void>(
+        [&](auto done) { backend_.users().update(user, revision, std::move(done)); });
+  }
+  std::optional<User> find(const std::string& username) {
+    return await<std::optional<User>>(
+               [&](auto done) { backend_.users().find_by_username(username, std::move(done)); })
+        .value();
+  }
+  std::optional<User> find_sub(const std::string& sub) {
+    return await<std::optional<User>>(
+               [&](auto done) { backend_.users().find_by_sub(UserId(sub), std::move(done)); })
+        .value();
+  }
+  Result<void> put(const std::string& token, const std::string& sub, WallTime expires_at,
+                   std::size_t max_outstanding = 8, WallTime now = kTestTime) {
+    const TokenStore::Row row{sha256(token), UserId(sub), expires_at};
+    return await<void>(
+        [&](auto done) { backend_.tokens().put(row, max_outstanding, now, std::move(done)); });
+  }
+  bool consume(const std::string& token, WallTime now) {
+    return await<bool>([&](auto done) {
+             backend_.tokens().consume(sha256(token), now, Seconds(5), std::move(done));
+           })
+        .value();
+  }
+  Result<void> add(const KeyStore::Row& row) {
+    return await<void>([&](auto done) { backend_.keys().add(row, std::move(done)); });
+  }
+  std::vector<KeyStore::Row> load() {
+    return await<std::vector<KeyStore::Row>>(
+               [&](auto done) { backend_.keys().load(std::move(done)); })
+        .value();
+  }
+  static KeyStore::Row key(KeyStore::Row::Kind kind, std::uint32_t id) {
+    KeyStore::Row row;
+    row.kind = kind;
+    row.id = id;
+    row.wrapped = std::string("\0wrapped", 8);
+    row.uses = 10;
+    row.created_at = kTestTime;
+    return row;
+  }
+  template <class T, class Start>
+  Result<T> await(Start start) {
+    return backend_.executor().template await<Result<T>>(start);
+  }
+
+  Backend backend_;
+};
+
+using Backends = testing::Types<RealIdentity, FakeIdentity>;
+TYPED_TEST_SUITE(IdentityStoreContract, Backends);
+
+TYPED_TEST(IdentityStoreContract, KeepsAUserWhole) {
+  const User user = make_user("sub-1", "Anna");
+  ASSERT_TRUE(this->create(user));
+  this->backend_.restart();
+  const auto found = this->find_sub("sub-1");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->username, "Anna");
+  EXPECT_EQ(found->status, UserStatus::force_change_password);
+  EXPECT_FALSE(found->enabled);
+  EXPECT_EQ(found->password_hash, user.password_hash);
+  EXPECT_EQ(found->revision, 1);
+  EXPECT_EQ(found->attributes, user.attributes);
+  EXPECT_EQ(found->created_at, user.created_at);
+  EXPECT_EQ(found->modified_at, user.modified_at);
+}
+
+TYPED_TEST(IdentityStoreContract, FindsAUserWithoutRegardToCase) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  EXPECT_TRUE(this->find("aNNA"));
+  EXPECT_FALSE(this->find("bert"));
+  EXPECT_FALSE(this->find_sub("sub-2"));
+}
+
+TYPED_TEST(IdentityStoreContract, RefusesAUsernameThatIsTaken) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  const auto again = this->create(make_user("sub-2", "ANNA"));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::already_exists);
+  EXPECT_FALSE(this->find_sub("sub-2"));
+}
+
+TYPED_TEST(IdentityStoreContract, UpdatesOnlyTheRevisionThatItsCallerSaw) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  User changed = *this->find("anna");
+  changed.enabled = true;
+  ASSERT_TRUE(this->update(changed, 1));
+  EXPECT_TRUE(this->find("anna")->enabled);
+  EXPECT_EQ(this->find("anna")->revision, 2);
+
+  changed.enabled = false;
+  const auto stale = this->update(changed, 1);
+  ASSERT_FALSE(stale);
+  EXPECT_EQ(stale.error().code, Errc::conflict);
+  EXPECT_TRUE(this->find("anna")->enabled);
+
+  const auto gone = this->update(make_user("sub-9", "Zoe"), 1);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, Errc::not_found);
+}
+
+TYPED_TEST(IdentityStoreContract, RemovesAUser) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.users().remove(UserId("sub-1"), std::move(done)); }));
+  EXPECT_FALSE(this->find("anna"));
+  EXPECT_TRUE(this->create(make_user("sub-2", "anna")));
+}
+
+TYPED_TEST(IdentityStoreContract, ConsumesATokenOnce) {
+  ASSERT_TRUE(this->put("t", "anna", kTestTime + Seconds(30)));
+  this->backend_.restart();
+  EXPECT_FALSE(this->consume("other", kTestTime));
+  EXPECT_TRUE(this->consume("t", kTestTime));
+  EXPECT_FALSE(this->consume("t", kTestTime));
+}
+
+TYPED_TEST(IdentityStoreContract, GivesATokenToExactlyOneOfMany) {
+  ASSERT_TRUE(this->put("t", "anna", kTestTime + Seconds(30)));
+  int admitted = 0;
+  int answers = 0;
+  for (int i = 0; i < 64; ++i) {
+    this->backend_.tokens().consume(sha256("t"), kTestTime, Seconds(5), [&](Result<bool> done) {
+      ++answers;
+      if (*done) ++admitted;
+    });
+  }
+  this->backend_.executor().run_until([&] { return answers == 64; });
+  EXPECT_EQ(admitted, 1);
+}
+
+TYPED_TEST(IdentityStoreContract, AdmitsATokenUntilItsExpiryAndDrift) {
+  ASSERT_TRUE(this->put("late", "anna", kTestTime));
+  EXPECT_TRUE(this->consume("late", kTestTime + Seconds(5)));
+  ASSERT_TRUE(this->put("later", "anna", kTestTime));
+  EXPECT_FALSE(this->consume("later", kTestTime + Seconds(5) + Microseconds(1)));
+}
+
+TYPED_TEST(IdentityStoreContract, BoundsAUsersOutstandingTokens) {
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(this->put("t" + std::to_string(i), "anna", kTestTime + Seconds(i), 3));
+  }
+  // The first has expired by now, which leaves two.
+  ASSERT_TRUE(this->put("t3", "anna", kTestTime + Seconds(30), 3));
+  const auto refused = this->put("t4", "anna", kTestTime + Seconds(30), 3);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::too_many_requests);
+  EXPECT_TRUE(this->put("t5", "bert", kTestTime + Seconds(30), 3));
+  EXPECT_TRUE(this->put("t6", "anna", kTestTime + Seconds(30), 3, kTestTime + Seconds(1)));
+}
+
+TYPED_TEST(IdentityStoreContract, DropsAUsersTokens) {
+  ASSERT_TRUE(this->put("a", "anna", kTestTime + Seconds(30)));
+  ASSERT_TRUE(this->put("b", "bert", kTestTime + Seconds(30)));
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.tokens().drop(UserId("anna"), std::move(done)); }));
+  EXPECT_FALSE(this->consume("a", kTestTime));
+  EXPECT_TRUE(this->consume("b", kTestTime));
+}
+
+TYPED_TEST(IdentityStoreContract, SweepsWhatExpiredBeforeAMoment) {
+  ASSERT_TRUE(this->put("old", "anna", kTestTime - Seconds(1)));
+  ASSERT_TRUE(this->put("new", "anna", kTestTime));
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.tokens().sweep(kTestTime, std::move(done)); }));
+  EXPECT_FALSE(this->consume("old", kTestTime));
+  EXPECT_TRUE(this->consume("new", kTestTime));
+}
+
+TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {
+  using Kind = KeyStore::Row::Kind;
+  EXPECT_THAT(this->load(), IsEmpty());
+  ASSERT_TRUE(this->add(this->key(Kind::data, 1)));
+  ASSERT_TRUE(this->add(this->key(Kind::data, 2)));
+  ASSERT_TRUE(this->add(this->key(Kind::signing, 1)));
+  const auto taken = this->add(this->key(Kind::data, 2));
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, Errc::already_exists);
+  this->backend_.restart();
+  const auto rows = this->load();
+  ASSERT_THAT(rows, SizeIs(3));
+  for (const auto& row : rows) {
+    EXPECT_EQ(row.wrapped, std::string("\0wrapped", 8));
+    EXPECT_EQ(row.uses, 10);
+    EXPECT_EQ(row.created_at, kTestTime);
+    EXPECT_FALSE(row.retired);
+  }
+}
+
+TYPED_TEST(IdentityStoreContract, NeverLowersAKeysUses) {
+  ASSERT_TRUE(this->add(this->key(KeyStore::Row::Kind::data, 1)));
+  const auto set_uses = [&](std::uint32_t id, std::int64_t uses) {
+    return this->template await<void>(
+        [&](auto done) { this->backend_.keys().set_uses(id, uses, std::move(done)); });
+  };
+  ASSERT_TRUE(set_uses(1, 500));
+  ASSERT_TRUE(set_uses(1, 400));
+  EXPECT_EQ(this->load().front().uses, 500);
+  const auto missing = set_uses(9, 1);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Errc::not_found);
+}
+
+}  // namespace
+}  // namespace holdfast::test
