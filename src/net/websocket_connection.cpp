@@ -31,19 +31,23 @@ constexpr std::uint16_t kCloseCodeMax = 4999;
 WebSocketConnection::WebSocketConnection(Part& part, Socket socket, std::string early,
                                          std::size_t message_bytes_max, SocketSlot slot)
     : part_(part),
+      listener_(part.listener().shared_from_this()),
       slot_(std::move(slot)),
-      stream_(static_cast<GatherStream::Owner&>(*this), std::move(socket), std::move(early)) {
-  ++part_.listener().open_websockets;
-  stream_.read_message_max(message_bytes_max);
-  stream_.auto_fragment(false);
-  stream_.text(true);
-  stream_.control_callback([this](websocket::frame_type kind, beast::string_view payload) {
+      stream_(std::in_place, static_cast<GatherStream::Owner&>(*this), std::move(socket),
+              std::move(early)) {
+  ++listener_->open_websockets;
+  stream_->read_message_max(message_bytes_max);
+  stream_->auto_fragment(false);
+  stream_->text(true);
+  stream_->control_callback([this](websocket::frame_type kind, beast::string_view payload) {
     on_control(kind, {payload.data(), payload.size()});
   });
   part_.rest(*this);
 }
 
-WebSocketConnection::~WebSocketConnection() { --part_.listener().open_websockets; }
+WebSocketConnection::~WebSocketConnection() {
+  if (!ended_) --listener_->open_websockets;
+}
 
 void WebSocketConnection::accept(const std::string& key, const std::string& subprotocol) {
   namespace http = beast::http;
@@ -54,14 +58,14 @@ void WebSocketConnection::accept(const std::string& key, const std::string& subp
   request.set(http::field::upgrade, "websocket");
   request.set(http::field::sec_websocket_version, "13");
   request.set(http::field::sec_websocket_key, key);
-  stream_.set_option(
+  stream_->set_option(
       websocket::stream_base::decorator([this, &subprotocol](websocket::response_type& response) {
         response.set(http::field::date, part_.date());
         if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
       }));
   ErrorCode ec;
-  stream_.accept(request, ec);
-  stream_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+  stream_->accept(request, ec);
+  stream_->set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
   if (ec) return abort();
   flush();
 }
@@ -69,13 +73,13 @@ void WebSocketConnection::accept(const std::string& key, const std::string& subp
 void WebSocketConnection::start(delivery::ConnectionEvents& events) {
   events_ = &events;
   self_ = shared_from_this();
-  if (ended_) return announce_closed();
+  if (ended_) return leave_later();
   read();
 }
 
 std::uint64_t WebSocketConnection::write_text(std::string_view frame) {
   ErrorCode ec;
-  if (!sealed_ && !ended_) stream_.write_some(true, asio::buffer(frame), ec);
+  if (!sealed_ && !ended_) stream_->write_some(true, asio::buffer(frame), ec);
   return bytes_written_;
 }
 
@@ -83,7 +87,7 @@ void WebSocketConnection::write_ping(std::string_view bytes) {
   if (sealed_ || ended_) return;
   ErrorCode ec;
   bytes = bytes.substr(0, kControlBytesMax);
-  stream_.ping({bytes.data(), bytes.size()}, ec);
+  stream_->ping({bytes.data(), bytes.size()}, ec);
   ++pings_outstanding_;
 }
 
@@ -115,13 +119,13 @@ void WebSocketConnection::flush() {
 
 void WebSocketConnection::wait_writable() {
   waiting_writable_ = true;
-  stream_.next_layer().socket().async_wait(Socket::wait_write,
-                                           [weak = weak_from_this()](ErrorCode ec) {
-                                             const auto self = weak.lock();
-                                             if (!self || ec) return;
-                                             self->waiting_writable_ = false;
-                                             self->flush();
-                                           });
+  stream_->next_layer().socket().async_wait(Socket::wait_write,
+                                            [weak = weak_from_this()](ErrorCode ec) {
+                                              const auto self = weak.lock();
+                                              if (!self || ec) return;
+                                              self->waiting_writable_ = false;
+                                              self->flush();
+                                            });
 }
 
 std::uint64_t WebSocketConnection::bytes_taken() const {
@@ -175,7 +179,7 @@ void WebSocketConnection::read() {
     message_.resize(size + kMessagePartBytes);
     into = asio::buffer(message_.data() + size, kMessagePartBytes);
   }
-  stream_.async_read_some(into, [weak = weak_from_this()](ErrorCode ec, std::size_t bytes) {
+  stream_->async_read_some(into, [weak = weak_from_this()](ErrorCode ec, std::size_t bytes) {
     const auto self = weak.lock();
     if (self && !self->ended_) self->on_read(ec, bytes);
   });
@@ -196,8 +200,8 @@ void WebSocketConnection::on_read(ErrorCode ec, std::size_t bytes) {
 
 void WebSocketConnection::on_message_part(std::size_t bytes) {
   if (bytes > 0) idle_reads_ = 0;
-  if (!stream_.got_text()) return fail(delivery::CloseCode::unsupported_data);
-  const bool done = stream_.is_message_done();
+  if (!stream_->got_text()) return fail(delivery::CloseCode::unsupported_data);
+  const bool done = stream_->is_message_done();
   if (!in_message_) {
     const std::string_view part(chunk_.data(), bytes);
     if (done) {
@@ -240,7 +244,7 @@ void WebSocketConnection::on_control(websocket::frame_type kind, std::string_vie
 
 // Beast echoes the code; RFC 6455 section 7.4.2 knows none above 4999.
 void WebSocketConnection::on_close_frame() {
-  if (stream_.reason().code > kCloseCodeMax) write_close(delivery::CloseCode::protocol_error, {});
+  if (stream_->reason().code > kCloseCodeMax) write_close(delivery::CloseCode::protocol_error, {});
 }
 
 bool WebSocketConnection::is_flood() {
@@ -268,30 +272,38 @@ void WebSocketConnection::fail(delivery::CloseCode code) {
 
 void WebSocketConnection::finish(bool linger) {
   ended_ = true;
-  Socket& socket = stream_.next_layer().socket();
+  --listener_->open_websockets;
+  Socket& socket = stream_->next_layer().socket();
   if (linger) {
     out_.erase(0, out_sent_);
     ErrorCode ignored;
     socket.cancel(ignored);
-    Linger::start(part_, std::move(socket), std::move(out_), std::move(slot_));
+    Linger::start(part_, std::move(socket), std::move(out_), std::move(*slot_));
   } else {
     ErrorCode ignored;
     socket.close(ignored);
   }
+  slot_.reset();
   out_ = std::string();
   out_sent_ = 0;
   message_ = std::string();
   if (is_linked()) unlink();
-  if (events_ != nullptr) announce_closed();
+  leave_later();
 }
 
-// In a turn of its own: what led here may be a command of the one who is told.
-void WebSocketConnection::announce_closed() {
-  part_.loop().post([self = std::move(self_)] { self->events_->on_closed(); });
+// In a turn of its own: what led here may be a command of the one who is told, or Beast's own code.
+// The stream goes first: a handle that somebody keeps must not reach the shard any more.
+void WebSocketConnection::leave_later() {
+  part_.loop().post([self = shared_from_this()] {
+    self->stream_.reset();
+    self->self_ = nullptr;
+    if (self->events_ == nullptr || std::exchange(self->told_, true)) return;
+    self->events_->on_closed();
+  });
 }
 
 int WebSocketConnection::descriptor() const noexcept {
-  return stream_.next_layer().socket().native_handle();
+  return stream_->next_layer().socket().native_handle();
 }
 
 void open_websocket_later(ListenerCore& listener, OpeningWebSocket opening) {

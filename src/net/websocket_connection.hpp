@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -61,13 +62,14 @@ class WebSocketConnection final : public delivery::Connection,
   void write_close(delivery::CloseCode code, std::string_view reason);
   void fail(delivery::CloseCode code);
   void finish(bool linger);
-  void announce_closed();
+  void leave_later();
   void wait_writable();
   [[nodiscard]] int descriptor() const noexcept;
 
   Part& part_;
-  SocketSlot slot_;
-  mutable Stream stream_;
+  const std::shared_ptr<ListenerCore> listener_;  ///< a handle may outlive the listener
+  std::optional<SocketSlot> slot_;                ///< until it has ended
+  mutable std::optional<Stream> stream_;          ///< empty once it has ended
   delivery::ConnectionEvents* events_ = nullptr;
   std::shared_ptr<WebSocketConnection> self_;  ///< from start to on_closed
 
@@ -86,6 +88,7 @@ class WebSocketConnection final : public delivery::Connection,
   bool sealed_ = false;           ///< a Close is the last frame that is sent
   bool closing_ = false;
   bool ended_ = false;
+  bool told_ = false;  ///< of the end
   bool waiting_writable_ = false;
   bool in_message_ = false;
 };

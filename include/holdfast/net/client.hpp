@@ -29,8 +29,8 @@ struct Url {
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";
-  std::vector<std::pair<std::string, std::string>> headers;  ///< without Host, Content-Length
-  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};  ///< without Host, Content-Length
+  std::string body{};
 };
 
 /// A blocking HTTP/1.1 client with one kept-alive connection, for commands and tests. Not for

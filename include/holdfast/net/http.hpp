@@ -55,12 +55,12 @@ using Responder = std::move_only_function<void(Response)>;
 
 /// How an upgrade goes on once it is accepted.
 struct UpgradeAccepted {
-  std::size_t shard = 0;    ///< where the connection is to live
-  std::string subprotocol;  ///< empty for none
+  std::size_t shard = 0;      ///< where the connection is to live
+  std::string subprotocol{};  ///< empty for none
   std::size_t message_bytes_max = 128 << 10;
   /// Called on that shard when the 101 is written; the callee calls `start` on the connection, now
   /// or later, or `abort`.
-  std::move_only_function<void(std::shared_ptr<delivery::Connection>)> on_open;
+  std::move_only_function<void(std::shared_ptr<delivery::Connection>)> on_open{};
 };
 /// Decides an upgrade: a response refuses it. Called once, on the request's shard.
 using UpgradeResponder = std::move_only_function<void(std::variant<Response, UpgradeAccepted>)>;
