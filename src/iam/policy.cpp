@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <span>
 #include <vector>
 
 #include <holdfast/base/json.hpp>
@@ -81,6 +82,13 @@ Result<Pattern> parse_resource(const std::string& text, const std::string& place
   return Pattern::parse(text, kResourceSyntax, place);
 }
 
+std::string join(std::string_view place, std::string_view name) {
+  std::string out(place);
+  if (!out.empty()) out += '.';
+  out += name;
+  return out;
+}
+
 using ParsePattern = Result<Pattern> (*)(const std::string& text, const std::string& place);
 
 Result<std::vector<Pattern>> parse_patterns(const Json& value, const std::string& place,
@@ -108,7 +116,7 @@ Result<Selector> parse_selector(const Json& statement, const std::string& name,
   Selector selector;
   selector.negated = statement.contains(not_name);
   const std::string& used = selector.negated ? not_name : name;
-  auto patterns = parse_patterns(statement.at(used), place + '.' + used, parse);
+  auto patterns = parse_patterns(statement.at(used), join(place, used), parse);
   if (!patterns) return std::unexpected(patterns.error());
   selector.patterns = std::move(*patterns);
   return selector;
@@ -118,12 +126,12 @@ Result<std::vector<Condition>> parse_conditions(const Json& value, const std::st
   if (!value.is_object()) return refuse("must be an object", place);
   std::vector<Condition> conditions;
   for (const auto& [operator_name, keys] : value.items()) {
-    const std::string at = place + '.' + operator_name;
+    const std::string at = join(place, operator_name);
     if (!keys.is_object() || keys.empty()) {
       return refuse("must be an object of condition keys", at);
     }
     for (const auto& [key, values] : keys.items()) {
-      auto condition = parse_condition(operator_name, key, values, at + '.' + key);
+      auto condition = parse_condition(operator_name, key, values, join(at, key));
       if (!condition) return std::unexpected(condition.error());
       conditions.push_back(std::move(*condition));
     }
@@ -135,11 +143,11 @@ Result<void> check_members(const Json& object, const std::string& place,
                            std::span<const std::string_view> known) {
   for (const auto& [name, value] : object.items()) {
     if (std::ranges::find(known, name) == known.end()) {
-      return refuse("unknown element", place.empty() ? name : place + '.' + name);
+      return refuse("unknown element", join(place, name));
     }
     const bool text = name == "Sid" || name == "Id" || name == "Version" || name == "Effect";
     if (text && !value.is_string()) {
-      return refuse("must be a string", place.empty() ? name : place + '.' + name);
+      return refuse("must be a string", join(place, name));
     }
   }
   return {};
