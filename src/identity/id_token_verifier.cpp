@@ -15,9 +15,9 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::size_t kTokenLimitBytes = 16 * 1024;
+constexpr std::size_t kTokenLimitBytes = std::size_t{16} * 1024;
 constexpr JsonLimits kTokenJson{.depth = 16, .bytes = kTokenLimitBytes};
-constexpr JsonLimits kJwksJson{.depth = 16, .bytes = 256 * 1024};
+constexpr JsonLimits kJwksJson{.depth = 16, .bytes = std::size_t{256} * 1024};
 
 using Keys = std::map<std::string, RsaPublicKey, std::less<>>;
 

@@ -64,7 +64,7 @@ Attributes attributes_of(const std::map<std::string, std::string>& responses) {
 /// The answer to NEW_PASSWORD_REQUIRED: look up, hash, look up once more, replace, answer.
 class NewPassword : public std::enable_shared_from_this<NewPassword> {
  public:
-  NewPassword(PoolContextPtr pool, AuthSession session, std::string username,
+  NewPassword(PoolContextPtr pool, AuthSession session, const std::string& username,
               Attributes new_attributes, Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         session_(std::move(session)),
@@ -170,7 +170,7 @@ void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToCh
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(session.error())));
     return;
   }
-  std::make_shared<NewPassword>(pool, std::move(*session), std::move(*username),
+  std::make_shared<NewPassword>(pool, std::move(*session), *username,
                                 attributes_of(input.responses), std::move(done))
       ->start(Secret::take(*password));
 }

@@ -14,7 +14,7 @@ class Secret {
  public:
   Secret() = default;
   explicit Secret(std::string_view bytes) : bytes_(bytes) {}
-  Secret(Secret&& other) noexcept : bytes_(other.bytes_) { wipe(other.bytes_); }
+  Secret(Secret&& other) noexcept { *this = std::move(other); }
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
       wipe(bytes_);
