@@ -10,15 +10,16 @@
 
 namespace holdfast::cli {
 
-/// Flags that every command takes.
-struct GlobalFlags {
-  std::optional<std::string> log_level;
-  std::optional<std::string> log_format;
+/// How the daemons log: before the command or behind it.
+struct LogFlags {
+  std::optional<std::string> level;
+  std::optional<std::string> format;
 };
+void add_log_flags(CLI::App& command, LogFlags& flags);
 
 /// What the command line asks for: filled while it is read, run afterwards.
 struct Selection {
-  GlobalFlags global;
+  LogFlags log;
   std::function<int(Context&)> run;
 };
 

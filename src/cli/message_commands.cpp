@@ -1,7 +1,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <holdfast/base/json.hpp>
 #include <holdfast/client/sample_app_client.hpp>
@@ -10,25 +9,16 @@
 #include "cli/interrupt.hpp"
 #include "cli/receive.hpp"
 #include "cli/settings.hpp"
+#include "cli/text_command.hpp"
 
 namespace holdfast::cli {
 namespace {
 
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) {
-    if (!out.empty()) out += ' ';
-    out += word;
-  }
-  return out;
-}
-
-void add_text(CLI::App& command, std::vector<std::string>& words) {
-  // Otherwise the library takes `["a","b"]` apart, which is good JSON to send.
-  command.add_option("TEXT", words, "the message; words are joined by spaces")
-      ->required()
-      ->expected(1, 1 << 20)
-      ->allow_extra_args(false);
+TextCommand& add_text_command(CLI::App& app, const char* name, const char* description) {
+  auto command = std::make_shared<TextCommand>(description, name);
+  TextCommand& added = *command;
+  app.add_subcommand(std::move(command));
+  return added;
 }
 
 struct ConnectFlags {
@@ -49,7 +39,7 @@ int connect_websocket(const Context& context, const ConnectFlags& flags) {
 }
 
 struct SendFlags {
-  std::vector<std::string> words;
+  std::string text;
   std::int64_t wait_seconds = 10;
   std::string id_token;
 };
@@ -60,9 +50,9 @@ int send_message(const Context& context, const SendFlags& flags) {
   auto subject = client::id_token_subject(*token);
   if (!subject) return misused(context, subject.error().message);
   const std::string url = sample_app_url(context);
-  const auto asked = client::ask_sample_app(
-      url, ca_file(context), *token,
-      {std::move(*subject), joined(flags.words), Seconds(flags.wait_seconds)});
+  const auto asked =
+      client::ask_sample_app(url, ca_file(context), *token,
+                             {std::move(*subject), flags.text, Seconds(flags.wait_seconds)});
   if (!asked) {
     if (asked.error().status == 0) {
       return failed(context, "cannot reach the sample application at " + url + " (" +
@@ -76,7 +66,7 @@ int send_message(const Context& context, const SendFlags& flags) {
 
 struct PublishFlags {
   std::string user_id;
-  std::vector<std::string> words;
+  std::string text;
   std::string deduplication_id;
   std::int64_t ttl_seconds = 0;
   bool json = false;
@@ -85,7 +75,7 @@ struct PublishFlags {
 int publish(const Context& context, const PublishFlags& flags) {
   auto gateway = gateway_from(context, {.access_key = true});
   if (!gateway) return misused(context, gateway.error().message);
-  client::OutgoingMessage message{flags.user_id, joined(flags.words), std::nullopt, std::nullopt};
+  client::OutgoingMessage message{flags.user_id, flags.text, std::nullopt, std::nullopt};
   if (!flags.deduplication_id.empty()) message.deduplication_id = flags.deduplication_id;
   if (flags.ttl_seconds != 0) message.ttl = Seconds(flags.ttl_seconds);
   const auto receipt = (*gateway)->publish(message);
@@ -118,31 +108,33 @@ void add_connect_websocket(CLI::App& app, Selection& selection) {
 }
 
 void add_send_message(CLI::App& app, Selection& selection) {
-  auto* command = app.add_subcommand("send-message",
-                                     "Send a message to yourself through the sample application");
+  TextCommand& command =
+      add_text_command(app, "send-message", "Send TEXT to yourself through the sample application");
   auto flags = std::make_shared<SendFlags>();
-  add_text(*command, flags->words);
-  command->add_option("-w,--wait", flags->wait_seconds, "seconds until it is sent")
+  command.add_option("-w,--wait", flags->wait_seconds, "seconds until it is sent")
       ->check(CLI::Range(0, 900))
       ->capture_default_str();
-  command->add_option("-t,--id-token", flags->id_token, "the ID token (default: ID_TOKEN)");
-  command->callback([flags, &selection] {
+  command.add_option("-t,--id-token", flags->id_token, "the ID token (default: ID_TOKEN)");
+  command.add_text();
+  command.callback([flags, &command, &selection] {
+    flags->text = command.text();
     selection.run = [flags](const Context& context) { return send_message(context, *flags); };
   });
 }
 
 void add_publish(CLI::App& app, Selection& selection) {
-  auto* command =
-      app.add_subcommand("publish", "Send a message to a user, signed with the access key");
+  TextCommand& command =
+      add_text_command(app, "publish", "Send TEXT to a user, signed with the access key");
   auto flags = std::make_shared<PublishFlags>();
-  command->add_option("USER_ID", flags->user_id, "whose message it is")->required();
-  add_text(*command, flags->words);
-  command->add_option("--deduplication-id", flags->deduplication_id,
-                      "the same again within five minutes is not delivered again");
-  command->add_option("--ttl", flags->ttl_seconds, "seconds after which it is given up")
+  command.add_option("USER_ID", flags->user_id, "whose message it is")->required();
+  command.add_option("--deduplication-id", flags->deduplication_id,
+                     "the same again within five minutes is not delivered again");
+  command.add_option("--ttl", flags->ttl_seconds, "seconds after which it is given up")
       ->check(CLI::Range(1, 1'209'600));
-  command->add_flag("--json", flags->json, "print the gateway's answer");
-  command->callback([flags, &selection] {
+  command.add_flag("--json", flags->json, "print the gateway's answer");
+  command.add_text();
+  command.callback([flags, &command, &selection] {
+    flags->text = command.text();
     selection.run = [flags](const Context& context) { return publish(context, *flags); };
   });
 }

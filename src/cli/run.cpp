@@ -29,13 +29,6 @@ std::optional<std::string> variable(const std::string& name) {
   return value;
 }
 
-void add_global_flags(CLI::App& app, GlobalFlags& flags) {
-  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
-  app.add_option("--log-format", flags.log_format, "json, or text for people")
-      ->check(CLI::IsMember({"json", "text"}));
-}
-
 }  // namespace
 
 int run_command(int argc, const char* const* argv, Context& context) {
@@ -46,9 +39,8 @@ int run_command(int argc, const char* const* argv, Context& context) {
   Selection selection;
   app.set_version_flag("--version", "holdfast " HOLDFAST_VERSION);
   app.require_subcommand(1);
-  app.fallthrough();
   app.footer(kExamples);
-  add_global_flags(app, selection.global);
+  add_log_flags(app, selection.log);
   add_serve(app, selection);
   add_sample_app(app, selection);
   add_create_user(app, selection);
@@ -69,7 +61,10 @@ int run_command(int argc, const char* const* argv, Context& context) {
 int run(int argc, char** argv) {
   Context context{std::cout, std::cerr, variable, system_clock(), argc > 0 ? argv[0] : "holdfast"};
   try {
-    return run_command(argc, argv, context);
+    const int code = run_command(argc, argv, context);
+    std::cout.flush();
+    if (!std::cout && code == kSuccess) return failed(context, "cannot write to standard output");
+    return code;
   } catch (const std::exception& error) {
     return failed(context, error.what());
   }

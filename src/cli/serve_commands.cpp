@@ -21,7 +21,7 @@ struct ServeFlags {
   std::optional<std::string> control_listen;
 };
 
-int serve(const ServeFlags& flags, const GlobalFlags& global) {
+int serve(const ServeFlags& flags, const LogFlags& log_flags) {
   app::ServeOptions options;
   options.data_dir = flags.data_dir;
   options.sources.file = flags.config;
@@ -32,8 +32,8 @@ int serve(const ServeFlags& flags, const GlobalFlags& global) {
   };
   override_with("server.listen", flags.listen, "--listen");
   override_with("server.control_listen", flags.control_listen, "--control-listen");
-  override_with("log.level", global.log_level, "--log-level");
-  override_with("log.format", global.log_format, "--log-format");
+  override_with("log.level", log_flags.level, "--log-level");
+  override_with("log.format", log_flags.format, "--log-format");
   return app::run_serve(options);
 }
 
@@ -76,7 +76,7 @@ struct SampleAppFlags {
 };
 
 int serve_sample_app(const Context& context, const SampleAppFlags& flags,
-                     const GlobalFlags& global) {
+                     const LogFlags& log_flags) {
   auto gateway = gateway_options(context, {.access_key = true, .user_pool = true});
   if (!gateway) return misused(context, gateway.error().message);
   sample_app::SampleAppOptions options;
@@ -85,8 +85,8 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
   options.gateway = std::move(*gateway);
 
   StopSignals signals;
-  log::start({.level = level_of(global.log_level.value_or("info")),
-              .json = global.log_format.value_or("json") == "json"});
+  log::start({.level = level_of(log_flags.level.value_or("info")),
+              .json = log_flags.format.value_or("json") == "json"});
   int code = kSuccess;
   auto sample = sample_app::make_sample_app(std::move(options), context.clock);
   if (!sample) {
@@ -106,6 +106,13 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
 
 }  // namespace
 
+void add_log_flags(CLI::App& command, LogFlags& flags) {
+  command.add_option("--log-level", flags.level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  command.add_option("--log-format", flags.format, "json, or text for people")
+      ->check(CLI::IsMember({"json", "text"}));
+}
+
 void add_serve(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand("serve", "Run the gateway");
   auto flags = std::make_shared<ServeFlags>();
@@ -115,9 +122,10 @@ void add_serve(CLI::App& app, Selection& selection) {
   command->add_option("--control-listen", flags->control_listen,
                       "address of the control listener (default 127.0.0.1:8081)");
   command->add_option("--config", flags->config, "JSON with comments; see config/holdfast.json");
+  add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& /*context*/) {
-      return serve(*flags, selection.global);
+      return serve(*flags, selection.log);
     };
   });
 }
@@ -129,9 +137,10 @@ void add_sample_app(CLI::App& app, Selection& selection) {
   command->add_option("--listen", flags->listen, "its address")->capture_default_str();
   command->add_option("--issuer", flags->issuer,
                       "of the ID tokens (default: HOLDFAST_URL and the pool's id)");
+  add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& context) {
-      return serve_sample_app(context, *flags, selection.global);
+      return serve_sample_app(context, *flags, selection.log);
     };
   });
 }

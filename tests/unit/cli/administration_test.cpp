@@ -1,0 +1,165 @@
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/base/json.hpp>
+
+#include "support/base/temp_dir.hpp"
+#include "support/client/fake_gateway.hpp"
+#include "unit/cli/command_line.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+using test::json_response;
+using testing::HasSubstr;
+using testing::Not;
+
+// A daemon's control socket that gives one answer.
+struct Daemon {
+  explicit Daemon(std::string body, int status = 200)
+      : socket([status, body](const net::Request&) { return json_response(status, body); },
+               "unix:" + folder.file("control.sock")) {}
+
+  // Runs a command with this daemon's data directory.
+  int operator()(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--data-dir", folder.path().string()});
+    return holdfast(arguments);
+  }
+  net::Request last() const { return socket.requests().back(); }
+
+  test::TempDir folder;
+  test::FakeGateway socket;
+  CommandLine holdfast;
+};
+
+TEST(Administration, NeedsARunningDaemonInTheDataDirectory) {
+  const test::TempDir folder;
+  CommandLine holdfast;
+  EXPECT_EQ(holdfast({"status", "--data-dir", folder.path().string()}), kFailure);
+  EXPECT_THAT(holdfast.err, HasSubstr(folder.file("control.sock")));
+  EXPECT_THAT(holdfast.err, HasSubstr("--data-dir"));
+}
+
+TEST(Administration, PrintsTheAnswerItselfForPrograms) {
+  const std::string answer = R"({"version":"1","delivery":{"accepted":3},"listeners":[]})";
+  Daemon daemon(answer);
+  EXPECT_EQ(daemon({"status", "--json"}), kSuccess);
+  EXPECT_EQ(daemon.holdfast.out, answer + "\n");
+  EXPECT_EQ(daemon.last().head.target, "/v1/status");
+}
+
+TEST(Administration, ShowsTheStatusAsATable) {
+  Daemon daemon(R"({"version":"1.2","state":"ready","delivery":{"accepted":3},"listeners":[)"
+                R"({"part":"gateway","address":"127.0.0.1:1","openSockets":2,)"
+                R"("openWebsockets":1,"requests":9}]})");
+  EXPECT_EQ(daemon({"status"}), kSuccess);
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("state              ready\n"));
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("delivery.accepted  3\n"));
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("127.0.0.1:1, 2 sockets, 1 WebSockets, 9 requests"));
+}
+
+TEST(Administration, ListsPendingUsersAndTellsOfMore) {
+  Daemon daemon(R"({"users":[{"userId":"ann","messages":2,"bytes":10}],"next":"ann"})");
+  EXPECT_EQ(daemon({"pending", "list", "--after", "a b", "--limit", "1"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.target, "/v1/pending?limit=1&after=a%20b");
+  EXPECT_EQ(daemon.holdfast.out, "USER ID  MESSAGES  BYTES\nann      2         10\n");
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("--after ann"));
+}
+
+TEST(Administration, SaysThatNothingIsPending) {
+  Daemon daemon(R"({"users":[],"next":null})");
+  EXPECT_EQ(daemon({"pending", "list"}), kSuccess);
+  EXPECT_EQ(daemon.holdfast.out, "");
+  EXPECT_EQ(daemon.holdfast.err, "Nothing is pending.\n");
+}
+
+TEST(Administration, ShowsAUsersPendingMessages) {
+  Daemon daemon(R"({"userId":"a/b","messages":[{"messageId":"m","sequence":7,"bytes":3,)"
+                R"("acceptedAt":"then","expiresAt":"later"}],)"
+                R"("totals":{"messages":1,"bytes":3},"next":null})");
+  EXPECT_EQ(daemon({"pending", "show", "a/b"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.target, "/v1/pending/a%2Fb?limit=100");
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("7         m           3      then      later"));
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("1 messages, 3 bytes"));
+}
+
+TEST(Administration, ShowsTheStepsOfAnExecution) {
+  Daemon daemon(R"({"executions":[{"workflow":"SendMessage","id":"m","userId":"ann","steps":[)"
+                R"({"state":"Received","at":"t0","atMicros":1000},)"
+                R"({"state":"Stored","at":"t1","atMicros":1450}]}]})");
+  EXPECT_EQ(daemon({"execution", "show", "m"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.target, "/v1/executions/m");
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("SendMessage m of user ann"));
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("Stored    t1  +450 us"));
+}
+
+TEST(Administration, AsksForTheExecutionsAndConnectionsOfOneUser) {
+  Daemon daemon(R"({"executions":[],"connections":[]})");
+  EXPECT_EQ(daemon({"execution", "list", "--user", "ann"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.target, "/v1/executions?limit=100&userId=ann");
+  EXPECT_EQ(daemon({"connections", "list", "--user", "ann"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.target, "/v1/connections?limit=100&userId=ann");
+}
+
+TEST(Administration, CreatesAnAccessKeyWithAPolicyAndPrintsWhatAShellCanEvaluate) {
+  Daemon daemon(R"({"id":"AKIA1","secret":"s3cret","name":"ann"})", 201);
+  const std::string policy = daemon.folder.file("policy.json");
+  std::ofstream(policy) << R"({"Version":"2012-10-17","Statement":[]})";
+  EXPECT_EQ(daemon({"access-key", "create", "ann", "--policy", policy}), kSuccess);
+  EXPECT_EQ(daemon.holdfast.out,
+            "export AWS_ACCESS_KEY_ID=AKIA1\nexport AWS_SECRET_ACCESS_KEY=s3cret\n");
+  EXPECT_EQ(daemon.last().head.method, "POST");
+  EXPECT_EQ(daemon.last().body,
+            R"({"name":"ann","policy":{"Version":"2012-10-17","Statement":[]}})");
+  EXPECT_EQ(daemon({"access-key", "create", "ann"}), kSuccess);
+  EXPECT_EQ(daemon.last().body, R"({"name":"ann"})");
+}
+
+TEST(Administration, RefusesAPolicyFileThatIsMissingOrNoJson) {
+  Daemon daemon("{}");
+  EXPECT_EQ(daemon({"access-key", "create", "ann", "--policy", daemon.folder.file("none")}),
+            kFailure);
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("none"));
+  const std::string policy = daemon.folder.file("policy.json");
+  std::ofstream(policy) << "{";
+  EXPECT_EQ(daemon({"access-key", "create", "ann", "--policy", policy}), kFailure);
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr(policy));
+  EXPECT_TRUE(daemon.socket.requests().empty());
+}
+
+TEST(Administration, ListsAndDeletesAccessKeys) {
+  Daemon daemon(R"({"accessKeys":[{"id":"AKIA1","name":"ann","arn":"arn:x","enabled":true,)"
+                R"("createdAt":"then","policy":{}}]})");
+  EXPECT_EQ(daemon({"access-key", "list"}), kSuccess);
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("AKIA1  ann   true     then     arn:x"));
+  EXPECT_EQ(daemon({"access-key", "delete", "AKIA1"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.method, "DELETE");
+  EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
+}
+
+TEST(Administration, RotatesTheKeys) {
+  Daemon daemon(R"({"keyId":"5"})");
+  EXPECT_EQ(daemon({"rotate-keys"}), kSuccess);
+  EXPECT_EQ(daemon.holdfast.out, "5\n");
+  EXPECT_EQ(daemon.last().head.method, "POST");
+  EXPECT_EQ(daemon.last().head.target, "/v1/keys/rotate");
+}
+
+TEST(Administration, RepeatsTheDaemonsRefusal) {
+  Daemon daemon(R"({"error":{"code":"not_found","message":"no such key","where":""}})", 404);
+  EXPECT_EQ(daemon({"access-key", "delete", "AKIA1"}), kFailure);
+  EXPECT_EQ(daemon.holdfast.out, "");
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("no such key"));
+}
+
+TEST(Administration, LetsNobodysTextMoveTheCursor) {
+  Daemon daemon(R"({"users":[{"userId":"\u001b[2Jann","messages":1,"bytes":1}],"next":null})");
+  EXPECT_EQ(daemon({"pending", "list"}), kSuccess);
+  EXPECT_THAT(daemon.holdfast.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("\\x1b[2Jann"));
+}
+
+}  // namespace
+}  // namespace holdfast::cli
