@@ -51,11 +51,11 @@ void Gateway::handle(net::Request request, net::Responder respond) {
   if (context_.draining()) return respond(unavailable(true));
   switch (find_route(context_, request.head)) {
     case Route::message:
-      return handle_message(context_, std::move(request), std::move(respond));
+      return handle_message(context_, request, std::move(respond));
     case Route::messages:
-      return handle_messages(context_, std::move(request), std::move(respond));
+      return handle_messages(context_, request, std::move(respond));
     case Route::tokens:
-      return handle_tokens(context_, std::move(request), std::move(respond));
+      return handle_tokens(context_, request, std::move(respond));
     case Route::user_pool:
       return handle_user_pool(context_, std::move(request), std::move(respond));
     case Route::jwks:

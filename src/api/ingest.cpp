@@ -100,19 +100,20 @@ net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes
 
 }  // namespace
 
-void handle_message(const Context& context, net::Request request, net::Responder respond) {
+void handle_message(const Context& context, const net::Request& request, net::Responder respond) {
   auto key = authorize_invoke(context, request, kInvoke, context.message_arn);
   if (!key) return respond(std::move(key.error()));
   if (!is_json(request.head)) return respond(transport_error(415, {}));
   auto message = read_message(request.body, limits_of(context.options), (*key)->caller);
   if (!message) return respond(body_error(message.error()));
-  context.parts.router.send(request.head.shard, std::move(*message),
-                            [respond = std::move(respond)](delivery::SendOutcome outcome) mutable {
-                              respond(message_answer(outcome));
-                            });
+  context.parts.router.send(
+      request.head.shard, std::move(*message),
+      [respond = std::move(respond)](const delivery::SendOutcome& outcome) mutable {
+        respond(message_answer(outcome));
+      });
 }
 
-void handle_messages(const Context& context, net::Request request, net::Responder respond) {
+void handle_messages(const Context& context, const net::Request& request, net::Responder respond) {
   auto key = authorize_invoke(context, request, kInvoke, context.messages_arn);
   if (!key) return respond(std::move(key.error()));
   if (!is_json(request.head)) return respond(transport_error(415, {}));
@@ -120,7 +121,7 @@ void handle_messages(const Context& context, net::Request request, net::Responde
   if (!messages) return respond(body_error(messages.error()));
   context.parts.router.send_batch(
       request.head.shard, std::move(*messages),
-      [respond = std::move(respond)](std::vector<delivery::SendOutcome> outcomes) mutable {
+      [respond = std::move(respond)](const std::vector<delivery::SendOutcome>& outcomes) mutable {
         respond(messages_answer(outcomes));
       });
 }

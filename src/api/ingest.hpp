@@ -7,8 +7,8 @@
 namespace holdfast::api {
 
 /// `POST /message`.
-void handle_message(const Context& context, net::Request request, net::Responder respond);
+void handle_message(const Context& context, const net::Request& request, net::Responder respond);
 /// `POST /messages`.
-void handle_messages(const Context& context, net::Request request, net::Responder respond);
+void handle_messages(const Context& context, const net::Request& request, net::Responder respond);
 
 }  // namespace holdfast::api

@@ -53,14 +53,14 @@ net::Response token_answer(const Result<std::string>& token) {
 
 }  // namespace
 
-void handle_tokens(const Context& context, net::Request request, net::Responder respond) {
+void handle_tokens(const Context& context, const net::Request& request, net::Responder respond) {
   const std::string* const authorization = request.head.header("Authorization");
   if (authorization == nullptr) return respond(unauthorized());
   auto claims = context.parts.id_tokens->verify(token_of(*authorization));
   if (!claims) return respond(refuse(claims.error()));
   context.shard(request.head.shard)
       .generator->issue(std::move(*claims),
-                        [respond = std::move(respond)](Result<std::string> token) mutable {
+                        [respond = std::move(respond)](const Result<std::string>& token) mutable {
                           respond(token_answer(token));
                         });
 }

@@ -7,6 +7,6 @@
 namespace holdfast::api {
 
 /// `GET /tokens`: a temporary token for the user whom the ID token in `Authorization` proves.
-void handle_tokens(const Context& context, net::Request request, net::Responder respond);
+void handle_tokens(const Context& context, const net::Request& request, net::Responder respond);
 
 }  // namespace holdfast::api

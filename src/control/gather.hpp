@@ -12,7 +12,7 @@ namespace holdfast::control {
 /// `from` with the answers by shard index. A shard that has stopped never answers: then `done` is
 /// dropped, which ends the request's connection.
 template <class T, class Ask>
-void gather(const delivery::Router& router, std::size_t from, Ask ask,
+void gather(const delivery::Router& router, std::size_t from, const Ask& ask,
             Completion<std::vector<T>> done) {
   struct Join {
     std::vector<T> answers;
