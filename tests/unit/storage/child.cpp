@@ -5,6 +5,7 @@
 #include <iostream>
 #include <stdexcept>
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,11 @@ Child::~Child() {
     static_cast<void>(wait());
   }
   ::close(output_);
+}
+
+void Child::wait_for_output() {
+  pollfd ready{.fd = output_, .events = POLLIN, .revents = 0};
+  static_cast<void>(::poll(&ready, 1, 30'000));
 }
 
 void Child::kill() { ::kill(pid_, SIGKILL); }

@@ -17,6 +17,8 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  /// Until it has written something, or ended.
+  void wait_for_output();
   void kill();
   /// What it wrote until it ended, and how that was: the exit code, or minus the signal.
   struct End {

@@ -108,8 +108,8 @@ TEST_F(StoreTest, TakesNoMoreThanItsBatchAtOnce) {
 }
 
 TEST_F(StoreTest, AnswersEachExecutorOnItsOwn) {
-  OpenedStore opened(path_);
   PumpExecutor second;
+  OpenedStore opened(path_);
   auto& handles = opened.store().handles(second);
   MessageCalls calls(*handles.messages, second);
   ASSERT_TRUE(calls.insert({make_message("anna", 1)}));
@@ -119,9 +119,9 @@ TEST_F(StoreTest, AnswersEachExecutorOnItsOwn) {
 }
 
 TEST_F(StoreTest, TakesCallsFromManyThreads) {
-  OpenedStore opened(path_);
   constexpr int kThreads = 4;
   std::vector<std::unique_ptr<PumpExecutor>> executors;
+  OpenedStore opened(path_);
   std::vector<storage::StoreHandles*> handles;
   for (int i = 0; i < kThreads; ++i) {
     executors.push_back(std::make_unique<PumpExecutor>());
