@@ -71,6 +71,8 @@ class Demo {
   std::string gateway_name_;
   std::unique_ptr<Child> gateway_;
   std::unique_ptr<Child> sample_app_;
+  int receivers_ = 0;
+  std::string receiver_name_;
   std::unique_ptr<Child> receiver_;
 };
 
@@ -159,16 +161,19 @@ Result<void> Demo::authenticate() {
 
 Result<void> Demo::connect_receiver() {
   stage_.show(stage_.command_line({"connect-websocket"}));
-  auto child = stage_.start("receiver", {"connect-websocket"});
+  // Files of its own for each: the earlier one's would be taken for what this one says.
+  receiver_name_ = "receiver-" + std::to_string(++receivers_);
+  auto child = stage_.start(receiver_name_, {"connect-websocket"});
   if (!child) return std::unexpected(child.error());
   receiver_ = std::make_unique<Child>(std::move(*child));
   const auto connected = Stage::wait_until("the client did not connect", [&] {
     return receiver_->exit_code() ||
-           Stage::read(stage_.file("receiver.err")).find("Connected") != std::string::npos;
+           Stage::read(stage_.file(receiver_name_ + ".err")).find("Connected") != std::string::npos;
   });
   if (!connected) return connected;
   if (receiver_->exit_code()) {
-    return fail(Errc::internal, "the client ended: " + Stage::read(stage_.file("receiver.err")));
+    return fail(Errc::internal,
+                "the client ended: " + Stage::read(stage_.file(receiver_name_ + ".err")));
   }
   stage_.note("Connected.");
   return {};
@@ -186,7 +191,7 @@ Result<void> Demo::disconnect_receiver() {
 
 Demo::Frames Demo::received() const {
   Frames out;
-  std::istringstream lines(Stage::read(stage_.file("receiver.out")));
+  std::istringstream lines(Stage::read(stage_.file(receiver_name_ + ".out")));
   for (std::string line; std::getline(lines, line);) {
     // A last line without its end is still being written.
     if (!lines.eof()) out.push_back(line);
