@@ -1,9 +1,6 @@
 #include <memory>
 #include <utility>
 
-#include <holdfast/base/crypto.hpp>
-#include <holdfast/base/encoding.hpp>
-
 #include "cli/command.hpp"
 #include "cli/settings.hpp"
 
@@ -22,36 +19,50 @@ void add_user_flags(CLI::App& command, UserFlags& flags) {
       ->required();
 }
 
-// Long and of every character class, so that any password policy takes it.
-std::string temporary_password() { return base64url_encode(random_string(18)) + "aA1!"; }
-
 int not_finished(const Context& context, const UserFlags& flags, const client::CallError& error) {
   const int code = call_failed(context, error);
   context.err << "The user " << flags.username
-              << " exists now, without a password of its own: choose another name to try again.\n";
+              << " exists now, but its password is still a temporary one: run the same command "
+                 "again to finish.\n";
   return code;
+}
+
+// Makes the temporary password the user's own; the user's id.
+client::CallResult<std::string> settle_password(client::GatewayClient& pool,
+                                                const UserFlags& flags) {
+  const auto first = pool.admin_initiate_auth(flags.username, flags.password);
+  if (!first) return std::unexpected(first.error());
+  const auto* challenge = std::get_if<client::Challenge>(&*first);
+  if (challenge == nullptr || challenge->name != "NEW_PASSWORD_REQUIRED") {
+    return std::unexpected(
+        client::CallError{400, {}, "the user pool does not ask for a new password", std::nullopt});
+  }
+  const auto second =
+      pool.admin_respond_new_password(flags.username, flags.password, challenge->session);
+  if (!second) return std::unexpected(second.error());
+  const auto* tokens = std::get_if<client::Tokens>(&*second);
+  const auto sub = client::id_token_subject(tokens == nullptr ? "" : tokens->id_token);
+  if (!sub) return std::unexpected(client::CallError{400, {}, sub.error().message, std::nullopt});
+  return *sub;
 }
 
 int create_user(const Context& context, UserFlags flags) {
   auto password = password_from(flags.password);
   if (!password) return misused(context, password.error().message);
+  flags.password = std::move(*password);
   auto gateway = gateway_from(context, {.access_key = true, .user_pool = true});
   if (!gateway) return misused(context, gateway.error().message);
-  client::GatewayClient& pool = **gateway;
 
-  const std::string temporary = temporary_password();
-  const auto sub = pool.admin_create_user(flags.username, temporary);
-  if (!sub) return call_failed(context, sub.error());
-  const auto first = pool.admin_initiate_auth(flags.username, temporary);
-  if (!first) return not_finished(context, flags, first.error());
-  if (const auto* challenge = std::get_if<client::Challenge>(&*first)) {
-    if (challenge->name != "NEW_PASSWORD_REQUIRED") {
-      return failed(context, "the user pool asks for " + challenge->name +
-                                 ", which this command does not know");
-    }
-    const auto second =
-        pool.admin_respond_new_password(flags.username, *password, challenge->session);
-    if (!second) return not_finished(context, flags, second.error());
+  // The temporary password is the one to be: a password that the pool refuses makes no user, and a
+  // command that was cut short can be finished by running it again.
+  const auto created = (*gateway)->admin_create_user(flags.username, flags.password);
+  if (!created && created.error().type != "UsernameExistsException") {
+    return call_failed(context, created.error());
+  }
+  const auto sub = settle_password(**gateway, flags);
+  if (!sub) {
+    return created ? not_finished(context, flags, sub.error())
+                   : call_failed(context, created.error());
   }
   context.err << "Created the user " << flags.username << ". Its id:\n";
   context.out << *sub << "\n";

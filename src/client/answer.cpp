@@ -86,7 +86,8 @@ std::unexpected<CallError> not_understood() {
 
 std::unexpected<CallError> no_answer(const Error& error) {
   CallError out;
-  out.status = error.code == Errc::unauthenticated ? 401 : 0;
+  if (error.code == Errc::unauthenticated) out.status = 401;
+  if (error.code == Errc::invalid_argument) out.status = 400;
   out.message = error.message;
   return std::unexpected(std::move(out));
 }

@@ -16,7 +16,7 @@ inline constexpr JsonLimits kAnswerLimits{.depth = 32, .bytes = 16 << 20};
 /// The object that a 2xx answers with; anything else is the error that it says.
 [[nodiscard]] CallResult<Json> object_of(const net::Response& response);
 [[nodiscard]] std::unexpected<CallError> not_understood();
-/// No answer came.
+/// No answer came, or none that can be read; or a WebSocket was refused.
 [[nodiscard]] std::unexpected<CallError> no_answer(const Error& error);
 
 }  // namespace holdfast::client

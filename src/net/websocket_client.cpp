@@ -17,6 +17,13 @@ constexpr Milliseconds kWriteTimeout{30'000};
 constexpr Milliseconds kCloseTimeout{2'000};
 constexpr int kAbnormal = 1006;
 
+Errc code_of_refusal(unsigned status) {
+  if (status == 401) return Errc::unauthenticated;
+  // Other refusals of the request itself would come again, however often it is tried.
+  const bool passing = status < 400 || status > 499 || status == 408 || status == 429;
+  return passing ? Errc::unavailable : Errc::invalid_argument;
+}
+
 class BeastClient final : public WebSocketClient {
  public:
   BeastClient(Url url, std::unique_ptr<asio::io_context> context,
@@ -54,7 +61,7 @@ class BeastClient final : public WebSocketClient {
     if (ec != websocket::error::upgrade_declined) {
       return fail(Errc::unavailable, "the upgrade failed: " + ec.message(), url_.authority());
     }
-    return fail(response.result_int() == 401 ? Errc::unauthenticated : Errc::unavailable,
+    return fail(code_of_refusal(response.result_int()),
                 "the upgrade was refused: " + std::to_string(response.result_int()),
                 url_.authority());
   }

@@ -60,7 +60,8 @@ class WebSocketClient {
   /// The code of the Close that came, once the connection has ended; 1006 when none did.
   [[nodiscard]] virtual int close_code() const = 0;
 };
-/// Connects and upgrades. Errors: `unauthenticated` (401), `unavailable`.
+/// Connects and upgrades. Errors: `unauthenticated` (401), `invalid_argument` (a refusal that would
+/// come again: another 4xx, but for 408 and 429), `unavailable`.
 [[nodiscard]] Result<std::unique_ptr<WebSocketClient>> connect_websocket(
     const Url& url, const std::vector<std::pair<std::string, std::string>>& headers,
     const std::string& subprotocol, Milliseconds timeout, TlsClientOptions tls = {});

@@ -103,6 +103,10 @@ class FakeGateway {
         respond(net::Response{401, {}, R"({"message":"Unauthorized"})", false});
         return;
       }
+      if (head.query().find("malformed") != std::string_view::npos) {
+        respond(net::Response{400, {}, R"({"message":"Bad Request"})", false});
+        return;
+      }
       const std::string* wanted = head.header("Sec-WebSocket-Protocol");
       net::UpgradeAccepted accepted;
       accepted.shard = head.shard;

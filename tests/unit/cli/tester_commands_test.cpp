@@ -21,7 +21,7 @@ std::string id_token_of(const std::string& sub) {
   return "e30." + base64url_encode(Json{{"sub", sub}}.dump()) + ".c2ln";
 }
 
-// A user pool of one operation after the other.
+// A user pool where everything succeeds.
 net::Response user_pool(const net::Request& request) {
   const std::string& target = *request.head.header("X-Amz-Target");
   if (target.ends_with(".AdminCreateUser")) {
@@ -30,7 +30,12 @@ net::Response user_pool(const net::Request& request) {
   if (target.ends_with(".AdminInitiateAuth")) {
     return json_response(200, R"({"ChallengeName":"NEW_PASSWORD_REQUIRED","Session":"s"})");
   }
-  return json_response(200, R"({"AuthenticationResult":{"IdToken":"a.b.c","AccessToken":"d"}})");
+  return json_response(
+      200, Json{{"AuthenticationResult", {{"IdToken", id_token_of("the-sub")}}}}.dump());
+}
+
+net::Response pool_error(const std::string& type, const std::string& message) {
+  return json_response(400, Json{{"__type", type}, {"message", message}}.dump());
 }
 
 TEST(CreateUser, WalksThroughTheTemporaryPasswordAndPrintsTheUserId) {
@@ -45,10 +50,39 @@ TEST(CreateUser, WalksThroughTheTemporaryPasswordAndPrintsTheUserId) {
   const Json first = *parse_json(requests[1].body);
   const Json second = *parse_json(requests[2].body);
   EXPECT_EQ(created["Username"], "ann");
-  EXPECT_NE(created["TemporaryPassword"], "password1");
   EXPECT_EQ(first["AuthParameters"]["PASSWORD"], created["TemporaryPassword"]);
   EXPECT_EQ(second["Session"], "s");
   EXPECT_EQ(second["ChallengeResponses"]["NEW_PASSWORD"], "password1");
+}
+
+TEST(CreateUser, FinishesAUserWhoseCreationWasCutShort) {
+  const FakeGateway gateway([](const net::Request& request) {
+    if (request.head.header("X-Amz-Target")->ends_with(".AdminCreateUser")) {
+      return pool_error("UsernameExistsException", "User account already exists");
+    }
+    return user_pool(request);
+  });
+  CommandLine holdfast;
+  holdfast.source_credentials(gateway.url());
+  EXPECT_EQ(holdfast({"create-user", "-p", "password1"}), kSuccess) << holdfast.err;
+  EXPECT_EQ(holdfast.out, "the-sub\n");
+}
+
+TEST(CreateUser, DoesNotTouchAUserWhoHasAPassword) {
+  const FakeGateway gateway([](const net::Request& request) {
+    const std::string& target = *request.head.header("X-Amz-Target");
+    if (target.ends_with(".AdminCreateUser")) {
+      return pool_error("UsernameExistsException", "User account already exists");
+    }
+    EXPECT_TRUE(target.ends_with(".AdminInitiateAuth")) << target;
+    return json_response(
+        200, Json{{"AuthenticationResult", {{"IdToken", id_token_of("the-sub")}}}}.dump());
+  });
+  CommandLine holdfast;
+  holdfast.source_credentials(gateway.url());
+  EXPECT_EQ(holdfast({"create-user", "-p", "password1"}), kFailure);
+  EXPECT_EQ(holdfast.out, "");
+  EXPECT_THAT(holdfast.err, HasSubstr("User account already exists"));
 }
 
 TEST(CreateUser, CallsTheUserTestUserUnlessTold) {
@@ -59,19 +93,30 @@ TEST(CreateUser, CallsTheUserTestUserUnlessTold) {
   EXPECT_EQ((*parse_json(gateway.requests()[0].body))["Username"], "testUser");
 }
 
-TEST(CreateUser, SaysWhenTheUserExistsButHasNoPassword) {
+TEST(CreateUser, SaysHowToFinishAUserWhosePasswordIsStillTemporary) {
   const FakeGateway gateway([](const net::Request& request) {
     if (request.head.header("X-Amz-Target")->ends_with("ToAuthChallenge")) {
-      return json_response(400, R"({"__type":"InvalidPasswordException","message":"too short"})");
+      return json_response(503, R"({"message":"Service Unavailable"})");
     }
     return user_pool(request);
   });
   CommandLine holdfast;
   holdfast.source_credentials(gateway.url());
-  EXPECT_EQ(holdfast({"create-user", "-p", "x"}), kFailure);
+  EXPECT_EQ(holdfast({"create-user", "-p", "password1"}), kFailure);
   EXPECT_EQ(holdfast.out, "");
+  EXPECT_THAT(holdfast.err, HasSubstr("Service Unavailable"));
+  EXPECT_THAT(holdfast.err, HasSubstr("run the same command again"));
+}
+
+TEST(CreateUser, MakesNoUserWithAPasswordThatThePoolRefuses) {
+  const FakeGateway gateway(
+      [](const net::Request&) { return pool_error("InvalidPasswordException", "too short"); });
+  CommandLine holdfast;
+  holdfast.source_credentials(gateway.url());
+  EXPECT_EQ(holdfast({"create-user", "-p", "x"}), kFailure);
+  EXPECT_EQ(gateway.requests().size(), 1U);
+  EXPECT_EQ((*parse_json(gateway.requests()[0].body))["TemporaryPassword"], "x");
   EXPECT_THAT(holdfast.err, HasSubstr("InvalidPasswordException: too short"));
-  EXPECT_THAT(holdfast.err, HasSubstr("exists now"));
 }
 
 TEST(Auth, PrintsTheExportAlone) {
@@ -79,14 +124,13 @@ TEST(Auth, PrintsTheExportAlone) {
   CommandLine holdfast;
   holdfast.source_credentials(gateway.url());
   EXPECT_EQ(holdfast({"auth", "-u", "ann", "-p", "password1"}), kSuccess);
-  EXPECT_EQ(holdfast.out, "export ID_TOKEN=\"a.b.c\"\n");
+  EXPECT_EQ(holdfast.out, "export ID_TOKEN=\"" + id_token_of("the-sub") + "\"\n");
   EXPECT_EQ(holdfast.err, "");
 }
 
 TEST(Auth, RepeatsTheServersWords) {
   const FakeGateway gateway([](const net::Request&) {
-    return json_response(400, R"({"__type":"NotAuthorizedException",)"
-                              R"("message":"Incorrect username or password."})");
+    return pool_error("NotAuthorizedException", "Incorrect username or password.");
   });
   CommandLine holdfast;
   holdfast.source_credentials(gateway.url());

@@ -304,9 +304,13 @@ TEST(GatewayClient, ReceivesAndAnswersOverAWebSocket) {
 
 TEST(GatewayClient, TellsThatAWebSocketWasRefused) {
   Answering a(net::Response{});
-  const auto socket = a.client->open_websocket("bad", "");
-  ASSERT_FALSE(socket);
-  EXPECT_EQ(socket.error().status, 401);
+  const auto unknown = a.client->open_websocket("bad", "");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().status, 401);
+  const auto malformed = a.client->open_websocket("malformed", "");
+  ASSERT_FALSE(malformed);
+  EXPECT_EQ(malformed.error().status, 400);
+  EXPECT_FALSE(malformed.error().transient());
 }
 
 TEST(IdTokenSubject, ReadsTheSubjectAndRefusesWhatIsNoToken) {
