@@ -83,7 +83,8 @@ void show_status(Call call) {
   gather<delivery::Stats>(
       parts.router, call.shard,
       [](const delivery::Mailboxes& mailboxes) { return mailboxes.stats(); },
-      [&parts, respond = std::move(call.respond)](std::vector<delivery::Stats> shards) mutable {
+      [&parts,
+       respond = std::move(call.respond)](const std::vector<delivery::Stats>& shards) mutable {
         respond(json_answer(status(parts, shards)));
       });
 }
