@@ -22,10 +22,20 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   return out;
 }
 
-void redirect(const char* path, int flags, int to) {
-  const int file = open(path, flags | O_CLOEXEC, 0600);
-  if (file < 0 || dup2(file, to) < 0) _exit(kExecFailed);
-}
+// An open file, closed with the object.
+class File {
+ public:
+  File(const std::string& path, int flags) : fd_(open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
 
 int code_of(int status) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -39,6 +49,13 @@ Result<Child> Child::start(const ChildOptions& options) {
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(options.environment);
   const pid_t parent = getpid();
+  // Made anew before the process is there: nobody may take for its output what is left of another.
+  const File in("/dev/null", O_RDONLY);
+  const File out(options.out_file, O_WRONLY | O_CREAT | O_TRUNC);
+  const File err(options.err_file, O_WRONLY | O_CREAT | O_TRUNC);
+  if (in.fd() < 0 || out.fd() < 0 || err.fd() < 0) {
+    return fail(Errc::io, "cannot open " + options.out_file + ": " + std::strerror(errno));
+  }
 
   const pid_t pid = fork();
   if (pid < 0) return fail(Errc::io, std::string("fork: ") + std::strerror(errno));
@@ -46,9 +63,10 @@ Result<Child> Child::start(const ChildOptions& options) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(kExecFailed);
-    redirect("/dev/null", O_RDONLY, STDIN_FILENO);
-    redirect(options.out_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
-    redirect(options.err_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+    if (dup2(in.fd(), STDIN_FILENO) < 0 || dup2(out.fd(), STDOUT_FILENO) < 0 ||
+        dup2(err.fd(), STDERR_FILENO) < 0) {
+      _exit(kExecFailed);
+    }
     execve(options.program.c_str(), argv.data(), envp.data());
     _exit(kExecFailed);
   }

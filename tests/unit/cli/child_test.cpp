@@ -45,6 +45,18 @@ TEST_F(ChildTest, RunsWithItsOwnEnvironmentAndKeepsWhatItPrints) {
   EXPECT_EQ(read("err"), "there\n");
 }
 
+TEST_F(ChildTest, LeavesNothingOfAnEarlierProcessInItsFiles) {
+  Child first = shell("echo earlier; echo earlier >&2");
+  EXPECT_EQ(end_of(first), 0);
+  const Child second = shell("exec sleep 60");
+  EXPECT_EQ(read("out"), "");
+  EXPECT_EQ(read("err"), "");
+}
+
+TEST_F(ChildTest, TellsAFileThatCannotBeMade) {
+  EXPECT_FALSE(Child::start({"/bin/true", {}, {}, "/nonexistent/out", folder_.file("err")}));
+}
+
 TEST_F(ChildTest, TellsTheSignalThatEndedIt) {
   Child child = shell("exec sleep 60");
   EXPECT_FALSE(child.exit_code());
