@@ -25,7 +25,7 @@ class SendMessage {
     stored,
     rejected,
   };
-  static constexpr std::size_t kStates = 12;
+  static constexpr std::size_t kStates = 11;
 
   enum class Event : std::uint8_t {
     accepted,

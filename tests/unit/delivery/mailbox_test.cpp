@@ -1,3 +1,5 @@
+#include "delivery/mailbox.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,9 +9,23 @@ namespace holdfast::delivery {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
-class MailboxTest : public ShardFixture {};
+class MailboxTest : public ShardFixture {
+ protected:
+  static std::string ack(Sequence sequence) {
+    return R"({"type":"ack","sequence":)" + std::to_string(sequence) + "}";
+  }
+  static std::string payload_of(const std::string& frame) {
+    const auto at = frame.find(R"("payload":")") + 11;
+    return frame.substr(at, frame.size() - at - 2);
+  }
+  std::size_t pings(const test::ScriptedClient& client) { return client.pings.size(); }
+};
+
+// ---- sending and storing
 
 TEST_F(MailboxTest, DeliversToAConnectedUserWithoutTouchingTheDisk) {
   start();
@@ -21,6 +37,7 @@ TEST_F(MailboxTest, DeliversToAConnectedUserWithoutTouchingTheDisk) {
   EXPECT_THAT(client.texts, ElementsAre("hello"));
   EXPECT_EQ(status(answer), DeliveryStatus::delivered);
   EXPECT_EQ(store->calls(Kind::insert), 0U);
+  EXPECT_EQ(store->calls(Kind::erase), 0U);
   EXPECT_EQ(mailboxes->stats().elided, 1U);
   EXPECT_EQ(store->reserved(), 0U);
   EXPECT_EQ(caller->in_flight, 0U);
@@ -56,6 +73,533 @@ TEST_F(MailboxTest, KeepsStoredMessagesAcrossAKill) {
   run();
   EXPECT_THAT(client.texts, ElementsAre("a", "b", "c"));
   EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+}
+
+TEST_F(MailboxTest, StoresWhatIsNotAcknowledgedInTimeAndDeletesItWhenItIs) {
+  start();
+  auto& client = connect();
+  run();
+  const auto answer = send("late");
+  executor.run();
+  client.read();
+  pass(Milliseconds(90), false);
+  EXPECT_FALSE(*answer);
+  pass(Milliseconds(20), false);
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+  EXPECT_EQ(rows(), 1U);
+  client.answer_pings();
+  run();
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_THAT(client.texts, ElementsAre("late"));
+}
+
+TEST_F(MailboxTest, AnswersDeliveredWhenTheAcknowledgementComesWhileStoring) {
+  start();
+  auto& client = connect();
+  run();
+  store->set_mode(Mode::manual);
+  const auto answer = send("m");
+  executor.run();
+  client.read();
+  pass(Milliseconds(110), false);
+  EXPECT_EQ(store->calls(Kind::insert), 1U);
+  client.answer_pings();
+  EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+  store->set_mode(Mode::automatic);
+  run();
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_EQ(mailboxes->pending(user).messages, 0);
+}
+
+TEST_F(MailboxTest, StoresAtOnceWhenTheLastConnectionThatWasSentItCloses) {
+  start();
+  auto& client = connect();
+  run();
+  const auto answer = send("m");
+  executor.run();
+  client.connection().end();
+  run();
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+}
+
+TEST_F(MailboxTest, RejectsOnlyWhenNobodyCanAcknowledgeAMessageWhoseCommitFailed) {
+  start();
+  auto& client = connect();
+  run();
+  store->fail_transactions(true);
+  const auto held = send("held");
+  executor.run();
+  client.read();
+  pass(Milliseconds(110), false);
+  EXPECT_FALSE(*held);
+  client.answer_pings();
+  EXPECT_EQ(status(held), DeliveryStatus::delivered);
+
+  client.connection().end();
+  const auto refused = send("refused");
+  run();
+  EXPECT_EQ(error(refused), Errc::unavailable);
+  EXPECT_EQ(store->reserved(), 0U);
+  store->fail_transactions(false);
+  auto& next = connect();
+  run();
+  EXPECT_THAT(next.texts, IsEmpty());
+}
+
+TEST_F(MailboxTest, RejectsAHeldMessageAfterTheAckTimeout) {
+  start();
+  auto& client = connect(FrameFormat::holdfast_v1);
+  run();
+  store->fail_transactions(true);
+  const auto answer = send("held");
+  pass(Milliseconds(110));  // its Ping is answered, but there only an ack settles
+  EXPECT_FALSE(*answer);
+  pass(limits.ack_timeout + Milliseconds(20));
+  EXPECT_EQ(error(answer), Errc::unavailable);
+  EXPECT_FALSE(client.connection().aborted);
+}
+
+TEST_F(MailboxTest, SendsAndStoresAtOnceOverASlowLink) {
+  start();
+  auto& client = connect();
+  run();
+  for (int i = 0; i < 8; ++i) {
+    send("slow");
+    executor.run();
+    pass(Milliseconds(80), false);
+    client.run();
+    executor.run();
+  }
+  const auto inserts = store->calls(Kind::insert);
+  const auto answer = send("both");
+  executor.run();
+  EXPECT_EQ(store->calls(Kind::insert), inserts + 1);
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+  run();
+  EXPECT_EQ(client.texts.back(), "both");
+  for (int i = 0; i < 20; ++i) {  // a link that is fast again is trusted again
+    send("fast");
+    run();
+  }
+  const auto elided = send("elided");
+  run();
+  EXPECT_EQ(status(elided), DeliveryStatus::delivered);
+}
+
+TEST_F(MailboxTest, HandsMessagesToTheStoreInOrder) {
+  limits.credit_messages = 1;
+  start();
+  connect();
+  run();
+  store->set_mode(Mode::manual);
+  std::vector<std::string> inserted;
+  store->on_insert = [&](const Message& m) { inserted.push_back(m.payload); };
+  send("sent");
+  EXPECT_THAT(inserted, IsEmpty());
+  send("without credit");
+  EXPECT_THAT(inserted, ElementsAre("sent", "without credit"));
+}
+
+TEST_F(MailboxTest, RepeatsADeleteThatWasNotConfirmed) {
+  start();
+  send("m");
+  run();
+  store->set_mode(Mode::manual);
+  auto& client = connect();
+  store->take();
+  store->commit();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("m"));
+  store->take();
+  store->fail(true);
+  run();
+  client.connection().end();
+  EXPECT_EQ(mailboxes->stats().mailboxes, 1U);  // kept alive by the delete
+  store->set_mode(Mode::automatic);
+  pass(Milliseconds(300));
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+}
+
+// ---- fences
+
+TEST_F(MailboxTest, FlushesTheMessagesOfATurnWithOneFenceBehindThem) {
+  start();
+  auto& client = connect();
+  run();
+  const auto flushes = client.connection().flushes;
+  for (const char* const text : {"a", "b", "c"}) send(text);
+  executor.run();
+  EXPECT_EQ(client.connection().flushes, flushes + 1);
+  client.read();
+  EXPECT_THAT(client.texts, ElementsAre("a", "b", "c"));
+  EXPECT_EQ(pings(client), 1U);
+}
+
+TEST_F(MailboxTest, PutsAFenceAfterEverySoManyBytes) {
+  limits.fence_bytes = 1'000;
+  start();
+  auto& client = connect();
+  run();
+  for (int i = 0; i < 4; ++i) send(std::string(600, 'x'));
+  executor.run();
+  client.read();
+  EXPECT_EQ(pings(client), 2U);
+}
+
+TEST_F(MailboxTest, FencesWhatFoundAllFencesInFlightWhenOneComesBack) {
+  limits.fences = 2;
+  start();
+  auto& client = connect();
+  run();
+  std::vector<Answer> answers;
+  for (int i = 0; i < 5; ++i) {
+    answers.push_back(send(std::to_string(i)));
+    executor.run();
+  }
+  client.read();
+  EXPECT_EQ(pings(client), 2U);
+  run();
+  client.answer_pings();
+  run();
+  for (const auto& answer : answers) EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+}
+
+TEST_F(MailboxTest, IgnoresPongsThatAnswerNoFence) {
+  start();
+  auto& client = connect();
+  run();
+  const auto answer = send("m");
+  executor.run();
+  client.read();
+  client.connection().pong("");
+  client.connection().pong("forged");
+  client.connection().pong(client.pings[0].substr(1));
+  EXPECT_FALSE(*answer);
+  client.answer_pings();
+  EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+}
+
+TEST_F(MailboxTest, ClosesAConnectionWithoutProgressAndKeepsItsMessages) {
+  start();
+  auto& client = connect();
+  run();
+  const auto answer = send("m");
+  pass(limits.ack_timeout - Milliseconds(100), false);
+  EXPECT_FALSE(client.connection().aborted);
+  pass(Milliseconds(1'500), false);
+  EXPECT_TRUE(client.connection().aborted);
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+  EXPECT_EQ(mailboxes->stats().timeouts, 1U);
+  EXPECT_EQ(rows(), 1U);
+  client.connection().end();
+  EXPECT_THAT(connection_store.open, IsEmpty());
+}
+
+TEST_F(MailboxTest, LetsASlowLinkTakeItsTime) {
+  start();
+  auto& client = connect();
+  run();
+  send(std::string(1'000, 'x'));
+  executor.run();
+  for (int i = 0; i < 60; ++i) {
+    pass(Seconds(1), false);
+    client.connection().take_bytes(10);
+  }
+  EXPECT_FALSE(client.connection().aborted);
+  pass(limits.ack_timeout + Seconds(2), false);
+  EXPECT_TRUE(client.connection().aborted);
+}
+
+TEST_F(MailboxTest, PingsIdleConnectionsAndScattersThem) {
+  start();
+  constexpr int count = 40;
+  for (int i = 0; i < count; ++i) connect(FrameFormat::raw, UserId("u" + std::to_string(i)));
+  run();
+  pass(limits.idle_ping * 3 / 4 - Seconds(1), false);
+  for (auto& client : clients) client->read();
+  int early = 0;
+  int late = 0;
+  for (auto& client : clients) EXPECT_THAT(client->pings, IsEmpty());
+  pass(limits.idle_ping / 8, false);
+  for (auto& client : clients) {
+    client->read();
+    early += static_cast<int>(client->pings.size());
+    client->answer_pings();
+  }
+  pass(limits.idle_ping / 8 + Seconds(2), false);
+  for (auto& client : clients) {
+    client->read();
+    late += static_cast<int>(client->pings.size());
+  }
+  EXPECT_GT(early, count / 5);
+  EXPECT_GT(late, count / 5);
+  EXPECT_EQ(early + late, count);
+}
+
+TEST_F(MailboxTest, GivesEachConnectionANonceOfItsOwn) {
+  start();
+  auto& first = connect();
+  auto& second = connect();
+  run();
+  send("m");
+  executor.run();
+  first.read();
+  second.read();
+  EXPECT_NE(first.pings, second.pings);
+}
+
+// ---- holdfast.v1
+
+TEST_F(MailboxTest, SettlesByAcksAloneUnderHoldfastV1) {
+  start();
+  auto& client = connect(FrameFormat::holdfast_v1);
+  run();
+  const auto answer = send("m");
+  run();  // answers the Ping
+  EXPECT_FALSE(*answer);
+  ASSERT_THAT(client.texts, SizeIs(1));
+  EXPECT_EQ(payload_of(client.texts[0]), "m");
+  pass(Milliseconds(110));
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+  client.connection().text(ack((**answer)->sequence));
+  run();
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(MailboxTest, TakesAcksAsCumulativeAndIgnoresOldOnes) {
+  start();
+  auto& client = connect(FrameFormat::holdfast_v1);
+  run();
+  const auto first = send("1");
+  const auto second = send("2");
+  const auto third = send("3");
+  run();
+  const auto listed = mailboxes->executions({}, 2);
+  client.connection().text(ack(listed[1].sequence));
+  EXPECT_EQ(status(first), DeliveryStatus::delivered);
+  EXPECT_EQ(status(second), DeliveryStatus::delivered);
+  EXPECT_FALSE(*third);
+  client.connection().text(ack(listed[1].sequence));
+  client.connection().text(ack(0));
+  EXPECT_FALSE(*third);
+  EXPECT_FALSE(client.connection().closing);
+}
+
+TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatWasNotSent) {
+  start();
+  auto& client = connect(FrameFormat::holdfast_v1);
+  run();
+  const auto answer = send("m");
+  run();
+  client.connection().text(ack(9'007'199'254'740'991));
+  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+  run();
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+}
+
+TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatIsNotFullyWritten) {
+  start();
+  auto& client = connect(FrameFormat::holdfast_v1);
+  run();
+  client.connection().set_blocked(true);
+  const auto answer = send("m");
+  executor.run();
+  client.connection().text(ack(mailboxes->executions({}, 1)[0].sequence));
+  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+  run();
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+}
+
+TEST_F(MailboxTest, KeepsAV1ConnectionThatNeverAcknowledges) {
+  start();
+  auto& client = connect(FrameFormat::holdfast_v1);
+  run();
+  send("m");
+  pass(limits.ack_timeout * 3);
+  EXPECT_FALSE(client.connection().aborted);
+  EXPECT_EQ(rows(), 1U);
+}
+
+TEST_F(MailboxTest, AnswersOtherTextsAsApiGatewayDoesUntilTheyFlood) {
+  start();
+  auto& client = connect();
+  run();
+  client.connection().text("hello");
+  client.connection().text(ack(1));  // no acknowledgements without the subprotocol
+  run();
+  ASSERT_THAT(client.texts, SizeIs(2));
+  EXPECT_THAT(client.texts[0],
+              HasSubstr(R"({"message":"Forbidden","connectionId":"connection-1")"));
+  for (int i = 0; i < 600; ++i) {  // ten a minute is no flood
+    clock.advance(Seconds(6));
+    client.connection().text("hello");
+    executor.run();
+    client.read();
+    client.answer_pings();
+  }
+  EXPECT_FALSE(client.connection().closing);
+  for (int i = 0; i < 100; ++i) client.connection().text("hello");
+  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+}
+
+// ---- several connections
+
+TEST_F(MailboxTest, SendsToEveryConnectionAndTheFirstAcknowledgementSettles) {
+  start();
+  auto& first = connect(FrameFormat::payload);
+  auto& second = connect(FrameFormat::holdfast_v1);
+  run();
+  const auto answer = send("m");
+  run();
+  EXPECT_THAT(first.texts, ElementsAre(R"({"Payload":"m"})"));
+  EXPECT_THAT(second.texts, SizeIs(1));
+  EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+}
+
+TEST_F(MailboxTest, ClosesTheOldestOfTooManyAfterItsFence) {
+  limits.connections_per_user = 2;
+  start();
+  auto& oldest = connect();
+  connect();
+  run();
+  send("m");
+  executor.run();
+  oldest.read();
+  auto& newest = connect();
+  EXPECT_FALSE(oldest.connection().closing);
+  send("later");
+  oldest.answer_pings();
+  EXPECT_EQ(oldest.connection().close_code, CloseCode::too_many_connections);
+  run();
+  EXPECT_THAT(oldest.texts, ElementsAre("m"));
+  EXPECT_THAT(newest.texts, testing::Contains("later"));
+  EXPECT_EQ(mailboxes->stats().connections, 2U);
+}
+
+TEST_F(MailboxTest, WaitsForAFenceOnlySoLongBeforeAClose) {
+  start();
+  auto& client = connect();
+  run();
+  send("m");
+  executor.run();
+  EXPECT_TRUE(mailboxes->close(last_id(), CloseCode::access_ended, "over"));
+  EXPECT_FALSE(client.connection().closing);
+  pass(limits.close_wait + Milliseconds(20), false);
+  EXPECT_EQ(client.connection().close_code, CloseCode::access_ended);
+}
+
+TEST_F(MailboxTest, BoundsConnectionsOnTheirWayOutToo) {
+  limits.connections_per_user = 2;
+  start();
+  for (int i = 0; i < 50; ++i) {
+    connect();
+    send("m" + std::to_string(i));
+    executor.run();  // nobody reads
+  }
+  EXPECT_LE(mailboxes->find(user)->cursors().size(), 4U);
+}
+
+TEST_F(MailboxTest, SendsOnlyToTheLatestAndHandsOnWhenItCloses) {
+  limits.policy = Policy::latest;
+  start();
+  auto& older = connect();
+  run();
+  send("1");
+  run();
+  auto& newer = connect();
+  run();
+  send("2");
+  run();
+  EXPECT_THAT(older.texts, ElementsAre("1"));
+  EXPECT_THAT(newer.texts, ElementsAre("2"));
+  const auto answer = send("3");
+  executor.run();
+  newer.connection().end();
+  run();
+  EXPECT_THAT(older.texts, ElementsAre("1", "3"));
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+  EXPECT_EQ(rows(), 0U);
+}
+
+// ---- memory
+
+TEST_F(MailboxTest, StopsSendingWithoutCreditAndKeepsTheTailBounded) {
+  limits.credit_messages = 4;
+  limits.tail_messages = 3;
+  start();
+  auto& client = connect();
+  run();
+  for (int i = 0; i < 100; ++i) {
+    send(std::to_string(i));
+    executor.run();
+  }
+  EXPECT_EQ(client.connection().texts_written, 4U);
+  EXPECT_LE(mailboxes->find(user)->tail_size(), 3U);
+  EXPECT_EQ(rows(), 100U);
+  run();
+  pass(Milliseconds(50));
+  EXPECT_THAT(client.texts, SizeIs(100));
+  EXPECT_EQ(client.texts.back(), "99");
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(MailboxTest, BoundsTheTailInBytesToo) {
+  limits.tail_bytes = 1'000;
+  limits.credit_bytes = 1;
+  start();
+  connect();
+  run();
+  for (int i = 0; i < 20; ++i) send(std::string(300, 'x'));
+  executor.run();
+  EXPECT_LE(mailboxes->find(user)->tail_size(), 3U);
+}
+
+TEST_F(MailboxTest, KeepsNothingInMemoryForUsersWhoAreAway) {
+  start();
+  for (int i = 0; i < 50; ++i) {
+    auto to_other = request("m");
+    to_other.user = UserId("away" + std::to_string(i));
+    send(std::move(to_other));
+  }
+  run();
+  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  EXPECT_EQ(mailboxes->stats().pending_messages, 50);
+}
+
+TEST_F(MailboxTest, DoublesPagesWithEachAcknowledgement) {
+  limits.first_page_bytes = 10;
+  start();
+  for (int i = 0; i < 15; ++i) send(std::string(10, 'x'));
+  run();
+  auto& client = connect();
+  std::vector<std::size_t> pages;
+  for (int i = 0; i < 4; ++i) {
+    store->set_mode(Mode::manual);
+    store->set_mode(Mode::automatic);
+    const auto before = client.connection().texts_written;
+    executor.run();
+    pages.push_back(client.connection().texts_written - before);
+    client.run();
+  }
+  run();
+  EXPECT_THAT(client.texts, SizeIs(15));
+}
+
+TEST_F(MailboxTest, LetsSeveralConnectionsCatchUpInTurn) {
+  limits.first_page_bytes = 1;
+  limits.credit_bytes = 40;
+  start();
+  for (int i = 0; i < 30; ++i) send(std::string(10, 'x'));
+  run();
+  auto& first = connect();
+  auto& second = connect();
+  for (int i = 0; i < 12; ++i) executor.run_one();
+  const auto written = [](test::ScriptedClient& c) { return c.connection().texts_written; };
+  EXPECT_GT(written(first), 0U);
+  EXPECT_GT(written(second), 0U);
+  run();
+  EXPECT_EQ(rows(), 0U);
 }
 
 }  // namespace

@@ -1,0 +1,116 @@
+#include "delivery/deduplication.hpp"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::delivery {
+namespace {
+
+using Found = DeduplicationTable::Found;
+
+const UserId kUser("user");
+constexpr Seconds kWindow{300};
+
+WallTime at(std::int64_t seconds) { return wall_from_micros(seconds * 1'000'000); }
+
+TEST(DeduplicationKey, DependsOnEveryPartAndItsBounds) {
+  const auto key = deduplication_key("caller", kUser, "id");
+  EXPECT_EQ(key, deduplication_key("caller", kUser, "id"));
+  EXPECT_NE(key, deduplication_key("other", kUser, "id"));
+  EXPECT_NE(key, deduplication_key("caller", UserId("other"), "id"));
+  EXPECT_NE(key, deduplication_key("caller", kUser, "other"));
+  EXPECT_NE(deduplication_key("ab", UserId("c"), "d"), deduplication_key("a", UserId("bc"), "d"));
+  EXPECT_NE(deduplication_key("a", UserId("bc"), "d"), deduplication_key("a", UserId("b"), "cd"));
+}
+
+class DeduplicationTableTest : public testing::Test {
+ protected:
+  void answer(const DeduplicationKey& key, SendOutcome outcome, std::int64_t seconds) {
+    for (auto& waiter : table.end(key, outcome, at(seconds))) waiter(outcome);
+  }
+
+  DeduplicationTable table{3, kWindow};
+  DeduplicationKey key = deduplication_key("caller", kUser, "id");
+  Digest hash = sha256("message");
+  Receipt receipt{MessageId({7}), 70, DeliveryStatus::stored};
+};
+
+TEST_F(DeduplicationTableTest, AnswersARepeatForFiveMinutes) {
+  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
+  table.begin(key, hash);
+  answer(key, receipt, 0);
+  const auto hit = table.find(key, hash, at(299), false);
+  EXPECT_EQ(hit.found, Found::answered);
+  EXPECT_EQ(hit.receipt.sequence, 70);
+  EXPECT_EQ(table.find(key, hash, at(300), false).found, Found::nothing);
+}
+
+TEST_F(DeduplicationTableTest, DoesNotEndAWindowWhileTheClocksDisagree) {
+  table.begin(key, hash);
+  answer(key, receipt, 0);
+  EXPECT_EQ(table.find(key, hash, at(100'000), true).found, Found::answered);
+}
+
+TEST_F(DeduplicationTableTest, RefusesAnotherMessageUnderTheKey) {
+  table.begin(key, hash);
+  EXPECT_EQ(table.find(key, sha256("other"), at(0), false).found, Found::other);
+  answer(key, receipt, 0);
+  EXPECT_EQ(table.find(key, sha256("other"), at(0), false).found, Found::other);
+}
+
+TEST_F(DeduplicationTableTest, GivesWaitersTheFirstOnesOutcome) {
+  table.begin(key, hash);
+  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::in_flight);
+  std::optional<SendOutcome> heard;
+  Completion<SendOutcome> waiter = [&](SendOutcome outcome) { heard = std::move(outcome); };
+  ASSERT_TRUE(table.wait(key, waiter));
+  answer(key, fail(Errc::unavailable, "no"), 0);
+  ASSERT_TRUE(heard);
+  EXPECT_FALSE(*heard);
+}
+
+TEST_F(DeduplicationTableTest, RemembersOnlySuccess) {
+  table.begin(key, hash);
+  answer(key, fail(Errc::unavailable, "no"), 0);
+  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
+  EXPECT_EQ(table.size(), 0U);
+}
+
+TEST_F(DeduplicationTableTest, BoundsWhoWaitsForOneKey) {
+  table.begin(key, hash);
+  int taken = 0;
+  for (int i = 0; i < 1000; ++i) {
+    Completion<SendOutcome> waiter = [](const SendOutcome&) {};
+    taken += table.wait(key, waiter) ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 64);
+}
+
+TEST_F(DeduplicationTableTest, IsFullAtItsBoundAndHasRoomAgainWhenKeysEnd) {
+  for (int i = 0; i < 3; ++i) {
+    const auto other = deduplication_key("caller", kUser, std::to_string(i));
+    table.begin(other, hash);
+    answer(other, receipt, i);
+  }
+  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::full);
+  table.forget_before(at(1));
+  EXPECT_EQ(table.size(), 2U);
+  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
+}
+
+TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
+  table.begin(key, hash);
+  answer(key, receipt, 0);
+  EXPECT_EQ(table.find(key, hash, at(400), false).found, Found::nothing);
+  table.begin(key, hash);
+  answer(key, receipt, 400);
+  table.forget_before(at(100));
+  EXPECT_EQ(table.find(key, hash, at(401), false).found, Found::answered);
+}
+
+TEST_F(DeduplicationTableTest, KnowsWhatWasLoadedFromTheStore) {
+  table.restore({"caller", kUser, "id", hash, receipt, at(0)});
+  EXPECT_EQ(table.find(key, hash, at(10), false).found, Found::answered);
+}
+
+}  // namespace
+}  // namespace holdfast::delivery

@@ -1,0 +1,87 @@
+#include "delivery/execution_ring.hpp"
+
+#include <gtest/gtest.h>
+
+namespace holdfast::delivery {
+namespace {
+
+const UserId kUser("user");
+
+MessageId id(std::uint8_t n) { return MessageId({n}); }
+
+TEST(ExecutionRing, KeepsStepsWithTheirTimes) {
+  ExecutionRing ring(4);
+  const auto run = ring.begin(Workflow::send_message, id(1), kUser, 17);
+  ring.step(run, ExecutionState::received, wall_from_micros(100));
+  ring.step(run, ExecutionState::storing, wall_from_micros(200));
+  ring.step(run, ExecutionState::storing, wall_from_micros(250));
+  ring.step(run, ExecutionState::stored, wall_from_micros(300));
+  ring.finish(run);
+  const auto listed = ring.list({}, 10);
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0].id, id(1));
+  EXPECT_EQ(listed[0].user, kUser);
+  EXPECT_EQ(listed[0].sequence, 17);
+  EXPECT_TRUE(listed[0].finished);
+  ASSERT_EQ(listed[0].step_count, 3U);
+  EXPECT_EQ(listed[0].steps[1].state, ExecutionState::storing);
+  EXPECT_EQ(listed[0].steps[1].at_us, 200);
+  EXPECT_EQ(listed[0].steps[2].at_us, 300);
+}
+
+TEST(ExecutionRing, ForgetsTheOldestAndIgnoresTheirLateSteps) {
+  ExecutionRing ring(2);
+  const auto first = ring.begin(Workflow::send_message, id(1), kUser, 1);
+  (void)ring.begin(Workflow::send_message, id(2), kUser, 2);
+  (void)ring.begin(Workflow::send_message, id(3), kUser, 3);
+  ring.step(first, ExecutionState::stored, wall_from_micros(1));
+  ring.finish(first);
+  const auto listed = ring.list({}, 10);
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed[0].id, id(3));
+  EXPECT_EQ(listed[1].id, id(2));
+  EXPECT_EQ(listed[0].step_count, 0U);
+  EXPECT_FALSE(listed[0].finished);
+}
+
+TEST(ExecutionRing, KeepsTheFirstStepsAndTheLastOfALongRun) {
+  ExecutionRing ring(1);
+  const auto run = ring.begin(Workflow::send_unsent_messages, id(1), kUser, 0);
+  for (int i = 0; i < 100; ++i) {
+    ring.step(run, i % 2 == 0 ? ExecutionState::reading_page : ExecutionState::sending_page,
+              wall_from_micros(i));
+  }
+  ring.step(run, ExecutionState::caught_up, wall_from_micros(100));
+  const auto listed = ring.list({}, 1);
+  EXPECT_EQ(listed[0].step_count, 101U);
+  EXPECT_EQ(listed[0].steps[10].at_us, 10);
+  EXPECT_EQ(listed[0].steps[11].state, ExecutionState::caught_up);
+}
+
+TEST(ExecutionRing, FindsByUserAndById) {
+  ExecutionRing ring(8);
+  (void)ring.begin(Workflow::send_message, id(1), kUser, 1);
+  (void)ring.begin(Workflow::send_message, id(2), UserId("other"), 2);
+  (void)ring.begin(Workflow::send_message, id(3), kUser, 3);
+  EXPECT_EQ(ring.list({.user = kUser, .id = {}}, 10).size(), 2U);
+  EXPECT_EQ(ring.list({.user = kUser, .id = {}}, 1)[0].id, id(3));
+  EXPECT_EQ(ring.list({.user = {}, .id = id(2)}, 10)[0].user, UserId("other"));
+  EXPECT_TRUE(ring.list({.user = kUser, .id = id(2)}, 10).empty());
+}
+
+TEST(ExecutionRing, KeepsTheLongestUserId) {
+  ExecutionRing ring(1);
+  const UserId longest(std::string(128, 'u'));
+  (void)ring.begin(Workflow::send_message, id(1), longest, 1);
+  EXPECT_EQ(ring.list({.user = longest, .id = {}}, 1).size(), 1U);
+}
+
+TEST(ExecutionRing, MayBeSwitchedOff) {
+  ExecutionRing ring(0);
+  const auto run = ring.begin(Workflow::send_message, id(1), kUser, 1);
+  ring.step(run, ExecutionState::received, wall_from_micros(1));
+  EXPECT_TRUE(ring.list({}, 10).empty());
+}
+
+}  // namespace
+}  // namespace holdfast::delivery

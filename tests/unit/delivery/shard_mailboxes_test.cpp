@@ -1,0 +1,636 @@
+#include "delivery/shard_mailboxes.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include "unit/delivery/shard_fixture.hpp"
+
+namespace holdfast::delivery {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class ShardMailboxesTest : public ShardFixture {
+ protected:
+  std::vector<SendOutcome> send_all(std::vector<SendRequest> requests) {
+    std::vector<SendOutcome> out;
+    mailboxes->send_all(std::move(requests), [&](std::vector<SendOutcome> o) { out = o; });
+    run();
+    return out;
+  }
+  std::vector<DeadLetter> dead_letters() const {
+    std::vector<DeadLetter> out;
+    for (const auto& [id, letter] : database->tables.dead_letters) out.push_back(letter);
+    return out;
+  }
+  Answer redrive(const DeadLetter& letter) {
+    auto answer = std::make_shared<std::optional<SendOutcome>>();
+    mailboxes->redrive(letter, [answer](SendOutcome outcome) { *answer = outcome; });
+    return answer;
+  }
+  /// One message of the user that has become a dead letter.
+  DeadLetter make_dead_letter() {
+    send(request("old", {}, Seconds(1)));
+    run();
+    pass(Seconds(8));
+    EXPECT_THAT(dead_letters(), SizeIs(1));
+    return dead_letters().at(0);
+  }
+};
+
+// ---- deduplication
+
+TEST_F(ShardMailboxesTest, AnswersARepeatWithTheFirstAnswerAndDeliversOnce) {
+  start();
+  const auto first = send(request("m", "key"));
+  run();
+  const auto repeat = send(request("m", "key"));
+  ASSERT_TRUE(*repeat);
+  EXPECT_EQ((**repeat)->id, (**first)->id);
+  EXPECT_EQ((**repeat)->sequence, (**first)->sequence);
+  EXPECT_EQ(rows(), 1U);
+  EXPECT_EQ(mailboxes->stats().deduplicated, 1U);
+  const auto other = send(request("n", "key"));
+  EXPECT_EQ(error(other), Errc::conflict);
+}
+
+TEST_F(ShardMailboxesTest, ScopesKeysToTheCallerAndTheUser) {
+  start();
+  send(request("m", "key"));
+  auto other_caller = request("n", "key");
+  other_caller.caller = std::make_shared<const Caller>("AKIAOTHER");
+  auto other_user = request("o", "key");
+  other_user.user = UserId("other");
+  const auto second = send(std::move(other_caller));
+  const auto third = send(std::move(other_user));
+  run();
+  EXPECT_EQ(status(second), DeliveryStatus::stored);
+  EXPECT_EQ(status(third), DeliveryStatus::stored);
+}
+
+TEST_F(ShardMailboxesTest, GivesARepeatInFlightTheOutcomeOfTheFirst) {
+  start();
+  store->set_mode(Mode::manual);
+  const auto first = send(request("m", "key"));
+  const auto repeat = send(request("m", "key"));
+  const auto conflict = send(request("n", "key"));
+  EXPECT_EQ(error(conflict), Errc::conflict);
+  EXPECT_FALSE(*repeat);
+  store->set_mode(Mode::automatic);
+  run();
+  EXPECT_EQ(status(first), DeliveryStatus::stored);
+  EXPECT_EQ((**repeat)->id, (**first)->id);
+}
+
+TEST_F(ShardMailboxesTest, CommitsTheKeyOfADeliveredMessageBeforeItAnswers) {
+  start();
+  auto& client = connect();
+  run();
+  store->set_mode(Mode::manual);
+  const auto answer = send(request("m", "key"));
+  executor.run();
+  client.run();
+  EXPECT_FALSE(*answer);
+  EXPECT_EQ(store->calls(Kind::record), 1U);
+  store->take();
+  store->fail();
+  run();
+  EXPECT_FALSE(*answer);  // and tried again until it commits
+  store->set_mode(Mode::automatic);
+  pass(Milliseconds(300));
+  EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+  EXPECT_EQ(database->tables.deduplication.begin()->second.receipt.status,
+            DeliveryStatus::delivered);
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(ShardMailboxesTest, RemembersKeysAcrossARestartForFiveMinutes) {
+  start();
+  const auto first = send(request("m", "key"));
+  run();
+  const MessageId id = (**first)->id;
+  restart();
+  const auto repeat = send(request("m", "key"));
+  ASSERT_TRUE(*repeat);
+  EXPECT_EQ((**repeat)->id, id);
+  pass(Seconds(301));
+  const auto later = send(request("m", "key"));
+  run();
+  EXPECT_NE((**later)->id, id);
+  pass(Seconds(400));
+  EXPECT_THAT(database->tables.deduplication, IsEmpty());
+}
+
+TEST_F(ShardMailboxesTest, ForgetsNoKeyWhileTheClocksDisagree) {
+  start();
+  const auto first = send(request("m", "key"));
+  run();
+  clock.step_wall(Seconds(3'600));
+  pass(Seconds(70));
+  const auto repeat = send(request("m", "key"));
+  ASSERT_TRUE(*repeat);
+  EXPECT_EQ((**repeat)->id, (**first)->id);
+  EXPECT_THAT(database->tables.deduplication, SizeIs(1));
+}
+
+TEST_F(ShardMailboxesTest, RefusesNewKeysWhenTooManyAreLive) {
+  limits.deduplication_keys = 2;
+  start();
+  send(request("a", "1"));
+  send(request("b", "2"));
+  const auto third = send(request("c", "3"));
+  EXPECT_EQ(error(third), Errc::unavailable);
+  const auto plain = send("d");
+  run();
+  EXPECT_EQ(status(plain), DeliveryStatus::stored);
+}
+
+// ---- bounds
+
+TEST_F(ShardMailboxesTest, BoundsWhatIsPendingByCountAndBytes) {
+  limits.pending_messages = 3;
+  limits.pending_bytes = 100;
+  start();
+  const auto large = send(std::string(101, 'x'));
+  EXPECT_EQ(error(large), Errc::limit_exceeded);
+  for (int i = 0; i < 3; ++i) send("m");
+  const auto fourth = send("m");
+  EXPECT_EQ(error(fourth), Errc::limit_exceeded);
+  run();
+  restart();  // the bound survives
+  const auto again = send("m");
+  EXPECT_EQ(error(again), Errc::limit_exceeded);
+  connect();
+  run();
+  const auto after = send("m");
+  run();
+  EXPECT_EQ(status(after), DeliveryStatus::delivered);
+}
+
+TEST_F(ShardMailboxesTest, GivesOneUserAnEighthOfTheQueue) {
+  slots = 32;
+  start();
+  store->set_mode(Mode::manual);
+  caller = nullptr;
+  for (int i = 0; i < 4; ++i) send("m");
+  EXPECT_EQ(error(send("m")), Errc::limit_exceeded);
+  auto other = request("m");
+  other.user = UserId("other");
+  const auto others = send(std::move(other));
+  EXPECT_FALSE(*others);
+}
+
+TEST_F(ShardMailboxesTest, GivesOneKeyAnEighthOfTheQueue) {
+  slots = 32;
+  start();
+  store->set_mode(Mode::manual);
+  const auto to = [&](int n) {
+    auto out = request("m");
+    out.user = UserId("user" + std::to_string(n));
+    return out;
+  };
+  for (int i = 0; i < 4; ++i) send(to(i));
+  EXPECT_EQ(error(send(to(4))), Errc::limit_exceeded);
+  caller = std::make_shared<const Caller>("AKIAOTHER");
+  EXPECT_FALSE(*send(to(5)));
+}
+
+TEST_F(ShardMailboxesTest, RefusesBeforeAnythingIsSentWhenTheStoreIsFull) {
+  start();
+  auto& client = connect();
+  run();
+  store->refuse_reservations(true);
+  EXPECT_EQ(error(send("m")), Errc::unavailable);
+  run();
+  EXPECT_THAT(client.texts, IsEmpty());
+  EXPECT_EQ(caller->in_flight, 0U);
+}
+
+TEST_F(ShardMailboxesTest, RefusesAtTheCeilingUntilItIsExtended) {
+  limits.ceiling_ahead = Seconds(0);
+  start();
+  store->set_mode(Mode::manual);
+  // The fake starts every process a minute ahead: use that up.
+  database->tables.ceiling = 0;
+  mailboxes.reset();
+  MailboxesOptions options;
+  options.limits = limits;
+  options.counter_start = unix_micros(clock.wall_now());
+  options.ceiling = options.counter_start;
+  limits.ceiling_ahead = Seconds(60);
+  options.limits.ceiling_ahead = limits.ceiling_ahead;
+  mailboxes = std::make_unique<ShardMailboxes>(std::move(options), clock, executor, *store,
+                                               connection_store);
+  EXPECT_EQ(error(send(request("m", "key"))), Errc::unavailable);
+  EXPECT_EQ(store->calls(Kind::ceiling), 1U);
+  EXPECT_EQ(store->reserved(), 0U);
+  store->set_mode(Mode::automatic);
+  run();
+  const auto answer = send(request("m", "key"));
+  run();
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+}
+
+// ---- batches
+
+TEST_F(ShardMailboxesTest, StoresABatchInOneInsertAndAnswersInOrder) {
+  start();
+  std::vector<SendRequest> requests;
+  for (int i = 0; i < 10; ++i) requests.push_back(request(std::to_string(i)));
+  const auto outcomes = send_all(std::move(requests));
+  ASSERT_THAT(outcomes, SizeIs(10));
+  EXPECT_EQ(store->calls(Kind::insert), 1U);
+  for (std::size_t i = 1; i < outcomes.size(); ++i) {
+    EXPECT_GT(outcomes[i]->sequence, outcomes[i - 1]->sequence);
+  }
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"));
+}
+
+TEST_F(ShardMailboxesTest, FailsTheLaterEntriesOfABatchAlikeAfterATransientFailure) {
+  limits.pending_bytes = 10;
+  start();
+  const auto outcomes = send_all({request("12345"), request("123456789"), request("1")});
+  EXPECT_TRUE(outcomes[0]);
+  EXPECT_EQ(outcomes[1].error().code, Errc::limit_exceeded);
+  EXPECT_EQ(outcomes[2].error().code, Errc::limit_exceeded);
+}
+
+TEST_F(ShardMailboxesTest, GoesOnInABatchAfterAConflict) {
+  start();
+  const auto outcomes =
+      send_all({request("a", "key"), request("b", "key"), request("a", "key"), request("c")});
+  EXPECT_TRUE(outcomes[0]);
+  EXPECT_EQ(outcomes[1].error().code, Errc::conflict);
+  EXPECT_EQ(outcomes[2]->id, outcomes[0]->id);
+  EXPECT_TRUE(outcomes[3]);
+}
+
+TEST_F(ShardMailboxesTest, AnswersAnEmptyBatchAtOnce) {
+  start();
+  bool answered = false;
+  mailboxes->send_all({}, [&](const std::vector<SendOutcome>& o) { answered = o.empty(); });
+  EXPECT_TRUE(answered);
+}
+
+// ---- connections
+
+TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
+  start();
+  auto& first = connect();
+  const ConnectionId id = last_id();
+  connect();
+  run();
+  EXPECT_THAT(mailboxes->connections(10), SizeIs(2));
+  EXPECT_THAT(mailboxes->connections(1), SizeIs(1));
+  EXPECT_EQ(mailboxes->connections(10)[0].username, "someone");
+  EXPECT_EQ(mailboxes->connections(10)[0].user_agent, "test");
+  EXPECT_EQ(mailboxes->connections(10)[0].remote_address, "192.0.2.1:4711");
+  EXPECT_TRUE(mailboxes->close(id, CloseCode::normal, "bye"));
+  EXPECT_EQ(first.connection().close_code, CloseCode::normal);
+  run();
+  EXPECT_FALSE(mailboxes->close(id, CloseCode::normal, "bye"));
+  EXPECT_FALSE(mailboxes->close(ConnectionId("unknown"), CloseCode::normal, "bye"));
+  mailboxes->close_all(user, CloseCode::access_ended, "disabled");
+  run();
+  EXPECT_THAT(mailboxes->connections(10), IsEmpty());
+  EXPECT_THAT(connection_store.open, IsEmpty());
+}
+
+TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
+  start();
+  auto connection = std::make_shared<test::FakeConnection>();
+  ConnectionInfo info;
+  info.id = ConnectionId("c");
+  info.user = user;
+  mailboxes->attach(info, FrameFormat::raw, connection);
+  mailboxes->close_all(user, CloseCode::access_ended, "disabled");
+  EXPECT_EQ(connection->close_code, CloseCode::access_ended);
+  mailboxes->admit(info.id);
+  send("m");
+  run();
+  EXPECT_EQ(connection->texts_written, 0U);
+  connection->end();
+  run();
+  EXPECT_EQ(mailboxes->stats().connections, 0U);
+}
+
+TEST_F(ShardMailboxesTest, CutsWhatAClientSaysOfItself) {
+  start();
+  auto connection = std::make_shared<test::FakeConnection>();
+  ConnectionInfo info;
+  info.id = ConnectionId("c");
+  info.user = user;
+  info.user_agent = std::string(8'000, 'a');
+  mailboxes->attach(info, FrameFormat::raw, connection);
+  EXPECT_EQ(mailboxes->connections(1)[0].user_agent, std::string(128, 'a'));
+}
+
+/// A connection that costs nothing, to weigh what delivery itself keeps.
+class WeightlessConnection final : public Connection {
+ public:
+  void start(ConnectionEvents&) override {}
+  std::uint64_t write_text(std::string_view) override { return 0; }
+  void write_ping(std::string_view) override {}
+  void flush() override {}
+  std::uint64_t bytes_sent() const override { return 0; }
+  std::uint64_t bytes_taken() const override { return 0; }
+  void close(CloseCode, std::string_view) override {}
+  void abort() override {}
+};
+
+TEST_F(ShardMailboxesTest, KeepsLittleForAnIdleUser) {
+  start();
+  const auto connection = std::make_shared<WeightlessConnection>();
+  const auto open = [&](int n) {
+    ConnectionInfo info;
+    info.id = ConnectionId("0123456789ab" + std::to_string(1'000 + n));
+    info.user = UserId("0190f0d4-9d6c-7c3e-a0c8-" + std::to_string(100'000'000'000 + n));
+    info.username = "testUser";
+    info.remote_address = "192.0.2.200:54321";
+    info.user_agent = "Mozilla/5.0 (X11; Linux x86_64)";
+    mailboxes->attach(info, FrameFormat::payload, connection);
+    connection_store.open.clear();
+    mailboxes->admit(info.id);
+    executor.run();
+  };
+  open(0);
+  store->set_mode(Mode::automatic);
+  const auto before = mallinfo2().uordblks;
+  if (before == 0) GTEST_SKIP() << "this allocator does not count";
+  constexpr int count = 4'000;
+  for (int i = 1; i <= count; ++i) open(i);
+  database->tables.messages.clear();
+  const auto each = (mallinfo2().uordblks - before) / count;
+  RecordProperty("bytes_per_idle_user", static_cast<int>(each));
+  EXPECT_LT(each, 900U);
+}
+
+// ---- expiry
+
+TEST_F(ShardMailboxesTest, MovesWhatIsTooOldToTheDeadLetters) {
+  start();
+  send(request("short", {}, Seconds(2)));
+  send("long");
+  run();
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 2U);
+  pass(Seconds(8));
+  EXPECT_EQ(rows(), 1U);
+  ASSERT_THAT(dead_letters(), SizeIs(1));
+  EXPECT_EQ(dead_letters()[0].message->payload, "short");
+  EXPECT_EQ(dead_letters()[0].reason, "expired");
+  EXPECT_EQ(mailboxes->pending(user).messages, 1);
+  EXPECT_EQ(mailboxes->stats().expired, 1U);
+}
+
+TEST_F(ShardMailboxesTest, SweepsEveryPageOfUsers) {
+  start();
+  caller = nullptr;
+  for (int i = 0; i < 250; ++i) {
+    auto one = request("m", {}, Seconds(1));
+    one.user = UserId("u" + std::to_string(i));
+    send(std::move(one));
+  }
+  run();
+  pass(Seconds(10));
+  EXPECT_EQ(dead_letters().size(), 250U);
+  EXPECT_EQ(mailboxes->stats().pending_messages, 0);
+  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+}
+
+TEST_F(ShardMailboxesTest, LeavesUsersOfAnotherHomeAlone) {
+  start();
+  send(request("m", {}, Seconds(1)));
+  run();
+  // The same disk, seen by a shard that has no such user.
+  mailboxes.reset();
+  MailboxesOptions options;
+  options.shard = 1;
+  options.counter_start = unix_micros(clock.wall_now());
+  options.ceiling = options.counter_start + 60'000'000;
+  mailboxes = std::make_unique<ShardMailboxes>(std::move(options), clock, executor, *store,
+                                               connection_store);
+  pass(Seconds(20));
+  EXPECT_EQ(rows(), 1U);
+}
+
+TEST_F(ShardMailboxesTest, ExpiresNothingWhileTheClocksDisagree) {
+  start();
+  send(request("m", {}, Seconds(100)));
+  run();
+  clock.step_wall(Seconds(3'600));
+  pass(Seconds(20));
+  EXPECT_EQ(rows(), 1U);
+  auto& client = connect();  // nor by a page read
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("m"));
+}
+
+TEST_F(ShardMailboxesTest, ExpiresByPageReadsWhileSomebodyIsConnected) {
+  start();
+  send(request("old", {}, Seconds(3)));
+  send("young");
+  run();
+  clock.advance(Seconds(4));
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("young"));
+  EXPECT_THAT(dead_letters(), SizeIs(1));
+  EXPECT_EQ(mailboxes->pending(user).messages, 0);
+}
+
+// ---- redrive
+
+TEST_F(ShardMailboxesTest, RedrivesADeadLetterUnderItsIdAndANewSequence) {
+  start();
+  const DeadLetter letter = make_dead_letter();
+  const auto answer = redrive(letter);
+  run();
+  ASSERT_EQ(status(answer), DeliveryStatus::stored);
+  EXPECT_EQ((**answer)->id, letter.message->id);
+  EXPECT_GT((**answer)->sequence, letter.message->sequence);
+  EXPECT_THAT(dead_letters(), IsEmpty());
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("old"));
+}
+
+TEST_F(ShardMailboxesTest, AnswersARedriveOnlyWhenTheDeadLetterIsGoneForGood) {
+  start();
+  const DeadLetter letter = make_dead_letter();
+  auto& client = connect();
+  run();
+  const auto answer = redrive(letter);
+  executor.run_one();
+  store->set_mode(Mode::manual);
+  executor.run();
+  client.run();
+  EXPECT_THAT(client.texts, ElementsAre("old"));
+  EXPECT_FALSE(*answer);
+  store->set_mode(Mode::automatic);
+  run();
+  EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+  EXPECT_THAT(dead_letters(), IsEmpty());
+}
+
+TEST_F(ShardMailboxesTest, RefusesToRedriveTwiceOrWhatIsNotThere) {
+  start();
+  const DeadLetter letter = make_dead_letter();
+  const auto first = redrive(letter);
+  const auto second = redrive(letter);
+  EXPECT_EQ(error(second), Errc::conflict);
+  run();
+  EXPECT_TRUE(status(first));
+  const auto third = redrive(letter);
+  run();
+  EXPECT_EQ(error(third), Errc::not_found);
+}
+
+// ---- executions
+
+TEST_F(ShardMailboxesTest, LeavesEveryStepOfAMessageBehind) {
+  start();
+  connect();
+  run();
+  const auto answer = send("m");
+  run();
+  const auto listed = mailboxes->executions({.user = {}, .id = (**answer)->id}, 1);
+  ASSERT_THAT(listed, SizeIs(1));
+  std::vector<std::string> states;
+  for (std::uint32_t i = 0; i < listed[0].step_count; ++i) {
+    states.emplace_back(to_string(listed[0].steps[i].state));
+  }
+  EXPECT_THAT(states,
+              ElementsAre("Received", "LookUpConnection", "Sending", "AwaitingAck", "Delivered"));
+  EXPECT_TRUE(listed[0].finished);
+}
+
+TEST_F(ShardMailboxesTest, LeavesEveryStepOfCatchingUpBehind) {
+  limits.credit_messages = 2;
+  start();
+  for (int i = 0; i < 3; ++i) send("m");
+  run();
+  connect();
+  run();
+  Execution unsent;
+  for (const Execution& execution : mailboxes->executions({.user = user, .id = {}}, 10)) {
+    if (execution.workflow == Workflow::send_unsent_messages) unsent = execution;
+  }
+  std::vector<std::string> states;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(unsent.step_count, 12); ++i) {
+    states.emplace_back(to_string(unsent.steps[i].state));
+  }
+  EXPECT_THAT(states, ElementsAre("ReadingPage", "SendingPage", "AwaitingPageAck", "Deleting",
+                                  "ReadingPage", "SendingPage", "CaughtUp"));
+  EXPECT_EQ(unsent.messages, 3U);
+  EXPECT_TRUE(unsent.finished);
+}
+
+// ---- shutdown
+
+TEST_F(ShardMailboxesTest, DrainsByAwaitingFencesAndStoringTheRest) {
+  start();
+  auto& client = connect();
+  auto& silent = connect(FrameFormat::raw, UserId("silent"));
+  run();
+  const auto answered = send("a");
+  auto to_silent = request("b");
+  to_silent.user = UserId("silent");
+  const auto stored = send(std::move(to_silent));
+  bool drained = false;
+  mailboxes->drain([&] { drained = true; });
+  EXPECT_EQ(error(send("late")), Errc::unavailable);
+  executor.run();
+  client.run();
+  EXPECT_EQ(status(answered), DeliveryStatus::delivered);
+  EXPECT_FALSE(drained);
+  pass(limits.close_wait + Milliseconds(50), false);
+  EXPECT_EQ(status(stored), DeliveryStatus::stored);
+  EXPECT_TRUE(drained);
+  EXPECT_FALSE(silent.connection().closing);
+}
+
+TEST_F(ShardMailboxesTest, ClosesEveryConnectionStillTakingPongsAndAppliesDeletes) {
+  start();
+  auto& client = connect();
+  run();
+  send("m");
+  executor.run();
+  client.read();
+  bool drained = false;
+  bool closed = false;
+  mailboxes->drain([&] { drained = true; });
+  pass(limits.close_wait + Milliseconds(50), false);
+  ASSERT_TRUE(drained);
+  EXPECT_EQ(rows(), 1U);
+  mailboxes->close_connections([&] { closed = true; });
+  EXPECT_EQ(client.connection().close_code, CloseCode::going_away);
+  client.answer_pings();
+  executor.run();
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_FALSE(closed);
+  client.run();
+  pass(Milliseconds(20));
+  EXPECT_TRUE(closed);
+}
+
+TEST_F(ShardMailboxesTest, EndsConnectionsThatNeverAnswerTheClose) {
+  start();
+  auto& client = connect();
+  run();
+  bool closed = false;
+  mailboxes->drain([] {});
+  mailboxes->close_connections([&] { closed = true; });
+  pass(limits.close_wait * 2 + Milliseconds(50), false);
+  EXPECT_TRUE(client.connection().aborted);
+  client.connection().end();
+  pass(Milliseconds(20), false);
+  EXPECT_TRUE(closed);
+}
+
+TEST_F(ShardMailboxesTest, ClosesWhoeverComesDuringAShutdown) {
+  start();
+  mailboxes->drain([] {});
+  auto& late = connect();
+  EXPECT_EQ(late.connection().close_code, CloseCode::going_away);
+  run();
+  EXPECT_EQ(mailboxes->stats().connections, 0U);
+}
+
+TEST_F(ShardMailboxesTest, RefusesAtOnceWhatCannotBeStoredWhileDraining) {
+  start();
+  auto& client = connect();
+  run();
+  const auto answer = send("m");
+  store->fail_transactions(true);
+  bool drained = false;
+  mailboxes->drain([&] { drained = true; });
+  pass(limits.close_wait + Milliseconds(50), false);
+  EXPECT_EQ(error(answer), Errc::unavailable);
+  EXPECT_TRUE(drained);
+  EXPECT_FALSE(client.connection().closing);
+}
+
+// ---- calls from inside answers
+
+TEST_F(ShardMailboxesTest, TakesCallsFromInsideAnAnswer) {
+  start();
+  connect();
+  run();
+  Answer second;
+  mailboxes->send(request("first"), [&](const SendOutcome&) {
+    second = send("second");
+    mailboxes->close_all(user, CloseCode::normal, "bye");
+  });
+  run();
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(status(second));
+}
+
+}  // namespace
+}  // namespace holdfast::delivery
