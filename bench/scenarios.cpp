@@ -28,6 +28,8 @@ class HoldfastDialect final : public Dialect {
 
   const Server& server() const override { return server_; }
   bool stores_durably() const override { return true; }
+  // What is delivered is gone, and what is held belongs to users of its own scenario.
+  void begin() override {}
 
   void publish(std::string& out, std::size_t user,
                const std::vector<std::string>& messages) override {
@@ -99,19 +101,26 @@ class NchanDialect final : public Dialect {
 
   const Server& server() const override { return server_; }
   bool stores_durably() const override { return false; }
+  // Nchan keeps what it has delivered: each scenario has channels of its own.
+  void begin() override { ++scenario_; }
 
   void publish(std::string& out, std::size_t user,
                const std::vector<std::string>& messages) override {
     for (const std::string& message : messages) {
-      out += "POST /pub?id=" + std::to_string(user) +
+      out += "POST /pub?id=" + channel(user) +
              " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: " +
              std::to_string(message.size()) + "\r\n\r\n" + message;
     }
   }
-  std::string subscription(std::size_t user) override { return "/sub?id=" + std::to_string(user); }
+  std::string subscription(std::size_t user) override { return "/sub?id=" + channel(user); }
 
  private:
+  std::string channel(std::size_t user) const {
+    return std::to_string(scenario_) + "-" + std::to_string(user);
+  }
+
   const Nchan& server_;
+  std::size_t scenario_ = 0;
 };
 
 // The number that a frame's text begins with, behind whatever wraps it.
@@ -223,6 +232,7 @@ class Producers {
 };
 
 Figures deliver(Dialect& dialect, const Sizes& sizes, double interval_s, const char* scenario) {
+  dialect.begin();
   Loop loop;
   Producers producers(loop, dialect, sizes.producers, sizes.connections, 1, sizes.payload_bytes);
   std::vector<double> latencies_ms;
@@ -305,6 +315,7 @@ Figures stored(Dialect& dialect, const Sizes& sizes, std::size_t batch) {
 }
 
 Figures flushed(Dialect& dialect, const Sizes& sizes) {
+  dialect.begin();
   // The last user's: no other scenario writes to it.
   const std::size_t user = sizes.idle_connections - 1;
   Loop loop;
@@ -343,6 +354,7 @@ Figures flushed(Dialect& dialect, const Sizes& sizes) {
 }
 
 Figures idle(Dialect& dialect, const Sizes& sizes) {
+  dialect.begin();
   Loop loop;
   Sockets sockets;
   // The first hundred pay for what is allocated once.

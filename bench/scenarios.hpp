@@ -34,6 +34,8 @@ class Dialect {
  public:
   virtual ~Dialect() = default;
   [[nodiscard]] virtual const Server& server() const = 0;
+  /// A scenario begins: what an earlier one left behind must not be taken for its own.
+  virtual void begin() = 0;
   /// The whole request that publishes `messages` to user number `user`.
   virtual void publish(std::string& out, std::size_t user,
                        const std::vector<std::string>& messages) = 0;
