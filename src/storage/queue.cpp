@@ -33,7 +33,8 @@ void OperationQueue::submit(Lane lane, Channel* channel, OperationPtr operation)
     if (!closed_ && !is_full) {
       if (lane == Lane::other) ++others_;
       (lane == Lane::read ? reads_ : writes_).push_back(std::move(operation));
-      wake = std::exchange(waiting_, false);
+      wake = wake_at_ != 0 && writes_.size() + reads_.size() >= wake_at_;
+      if (wake) wake_at_ = 0;
     }
   }
   if (wake) wake_.notify_one();
@@ -44,23 +45,31 @@ void OperationQueue::submit(Lane lane, Channel* channel, OperationPtr operation)
 
 void OperationQueue::take(Taken& out, SteadyTime deadline) {
   std::unique_lock lock(mutex_);
-  const auto is_ready = [this] { return !writes_.empty() || !reads_.empty() || stopping_; };
-  while (!is_ready()) {
-    waiting_ = true;
-    if (wake_.wait_until(lock, deadline) == std::cv_status::timeout) break;
-  }
-  waiting_ = false;
+  wait(lock, 1, deadline);
   others_ = 0;
   std::swap(out.writes, writes_);
   std::swap(out.reads, reads_);
   out.stopping = stopping_;
 }
 
+void OperationQueue::linger(std::size_t operations, SteadyTime deadline) {
+  std::unique_lock lock(mutex_);
+  wait(lock, operations, deadline);
+}
+
+void OperationQueue::wait(std::unique_lock<std::mutex>& lock, std::size_t operations,
+                          SteadyTime deadline) {
+  while (writes_.size() + reads_.size() < operations && !stopping_) {
+    wake_at_ = operations;
+    if (wake_.wait_until(lock, deadline) == std::cv_status::timeout) break;
+  }
+  wake_at_ = 0;
+}
+
 void OperationQueue::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    waiting_ = false;
   }
   wake_.notify_one();
 }

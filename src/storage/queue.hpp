@@ -70,19 +70,23 @@ class OperationQueue {
   /// Moves what waits into `out` (whose vectors are empty), and waits until `deadline` for it when
   /// there is nothing.
   void take(Taken& out, SteadyTime deadline);
+  /// Waits until so many operations wait, or until `deadline`.
+  void linger(std::size_t operations, SteadyTime deadline);
   void stop();
   /// Nothing can be submitted from here on; what was, is in `out`.
   void close(Taken& out);
   [[nodiscard]] std::size_t size() const;
 
  private:
+  void wait(std::unique_lock<std::mutex>& lock, std::size_t operations, SteadyTime deadline);
+
   std::shared_ptr<Slots> slots_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<OperationPtr> writes_;
   std::vector<OperationPtr> reads_;
   std::size_t others_ = 0;
-  bool waiting_ = false;
+  std::size_t wake_at_ = 0;  ///< operations that wake the taker; 0: it is not waiting
   bool stopping_ = false;
   bool closed_ = false;
 };

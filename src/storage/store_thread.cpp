@@ -18,6 +18,8 @@ constexpr Milliseconds kBetweenReports{1'000};
 constexpr Milliseconds kFirstRetry{10};
 constexpr Milliseconds kLongestRetry{1'000};
 constexpr std::uint32_t kAttempts = 10;
+constexpr std::size_t kLargeBatch = 8;
+constexpr Milliseconds kLongestGather{1};
 constexpr std::size_t kRetriesPerTurn = 64;
 constexpr std::size_t kReadsPerTurn = 256;
 constexpr std::int64_t kFrameHeaderBytes = 24;
@@ -82,7 +84,16 @@ void StoreThread::run() {
 void StoreThread::gather() {
   const SteadyTime now = steady_now();
   const bool has_work = !writes_.empty() || !reads_.empty();
-  queue_.take(taken_, has_work ? now : next_deadline(now));
+  take(has_work ? now : next_deadline(now));
+  const std::size_t enough = expected_ - expected_ / 8;
+  if (expected_ < kLargeBatch || writes_.empty() || writes_.size() >= enough || stopping_) return;
+  const Microseconds longest = std::min<Microseconds>(last_batch_took_ / 4, kLongestGather);
+  queue_.linger(enough - writes_.size(), steady_now() + longest);
+  take(now);
+}
+
+void StoreThread::take(SteadyTime deadline) {
+  queue_.take(taken_, deadline);
   stopping_ = taken_.stopping;
   std::ranges::move(taken_.writes, std::back_inserter(writes_));
   std::ranges::move(taken_.reads, std::back_inserter(reads_));
@@ -108,8 +119,12 @@ void StoreThread::run_writes() {
     batch_.push_back(std::move(writes_.front()));
     writes_.pop_front();
   }
+  const std::size_t operations = batch_.size();
+  const SteadyTime start = steady_now();
   transact(batch_, Mode::write);
   last_write_ = steady_now();
+  last_batch_took_ = last_write_ - start;
+  expected_ = std::max(operations, expected_ - (expected_ + 15) / 16);
 }
 
 // In order of their coming: as no mailbox has more than one page read waiting, that is round-robin.

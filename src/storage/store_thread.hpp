@@ -36,9 +36,10 @@ struct StoreCounters {
 
 /// The loop of the store's one thread, over its one connection: group commit.
 ///
-/// While a transaction commits, the next batch gathers by itself in the queue, so there is nothing
-/// to wait for: a lone operation goes at once, and under load a commit takes all that came during
-/// the one before.
+/// While a transaction commits, the next batch gathers by itself in the queue. A lone operation
+/// goes at once. Only where the batch before was large is a small part of its time given to those
+/// whom it answered, who come back one by one: else the first of them would have a commit of his
+/// own, and all others wait for two.
 class StoreThread {
  public:
   StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Session> session,
@@ -53,6 +54,7 @@ class StoreThread {
   enum class Mode : std::uint8_t { write, read };
 
   void gather();
+  void take(SteadyTime deadline);
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
   void run_writes();
   void run_reads();
@@ -97,6 +99,8 @@ class StoreThread {
   Batch batch_;
   std::vector<Channel*> touched_;
   bool stopping_ = false;
+  std::size_t expected_ = 0;  ///< operations of a batch, by those before
+  Microseconds last_batch_took_{0};
 
   int wal_frames_ = 0;           ///< in the log, by the last commit
   int checkpointed_frames_ = 0;  ///< of those, in the database file too
