@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+
 #include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,5 +16,10 @@ using ErrorCode = boost::system::error_code;
 /// A TCP or Unix socket whose handlers run on its shard's loop, without a type-erased executor.
 using Socket =
     asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
+
+/// A timer of the same kind.
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>,
+                                         asio::io_context::executor_type>;
 
 }  // namespace holdfast::net

@@ -112,10 +112,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   std::shared_ptr<ListenerCore> core_;
   Socket socket_;
-  asio::basic_waitable_timer<std::chrono::steady_clock,
-                             asio::wait_traits<std::chrono::steady_clock>,
-                             asio::io_context::executor_type>
-      timer_;
+  Timer timer_;
   std::string unix_path_;
   std::size_t next_ = 0;
   bool exhausted_ = false;

@@ -26,10 +26,7 @@ struct ShardLoop::Periodic {
   Periodic(asio::io_context& context, Milliseconds every, Task work)
       : timer(context.get_executor()), period(every), task(std::move(work)) {}
 
-  asio::basic_waitable_timer<std::chrono::steady_clock,
-                             asio::wait_traits<std::chrono::steady_clock>,
-                             asio::io_context::executor_type>
-      timer;
+  Timer timer;
   Milliseconds period;
   Task task;
 };

@@ -10,7 +10,6 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 
 #include <holdfast/net/server.hpp>

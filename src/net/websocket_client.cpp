@@ -28,7 +28,10 @@ class BeastClient final : public WebSocketClient {
  public:
   BeastClient(Url url, std::unique_ptr<asio::io_context> context,
               std::unique_ptr<Transport> transport)
-      : url_(std::move(url)), context_(std::move(context)), stream_(std::move(transport)) {
+      : url_(std::move(url)),
+        context_(std::move(context)),
+        stream_(std::move(transport)),
+        close_timer_(context_->get_executor()) {
     stream_.auto_fragment(false);
     stream_.text(true);
   }
@@ -107,36 +110,36 @@ class BeastClient final : public WebSocketClient {
     return std::unexpected(ended().error());
   }
 
-  // Whoever runs the loop runs this: the thread that reads, or this one when nobody reads.
+  // Whoever runs the loop runs what is posted: the thread that reads, or this one when nobody
+  // reads.
   void close() override {
     if (closing_.exchange(true)) return;
-    asio::post(*context_, [this] {
-      if (!stream_.is_open()) {
-        end_now();
-        close_done_ = true;
-        return;
-      }
-      stream_.async_close(websocket::close_code::normal, [this](ErrorCode) {
-        end_now();
-        close_done_ = true;
-      });
-    });
-    const Deadline deadline = deadline_in(kCloseTimeout);
-    std::unique_lock lock(running_, deadline);
-    if (!lock) {
-      asio::post(*context_, [this] { end_now(); });
-      lock.lock();
-    }
-    if (!run_until(*context_, deadline, close_done_)) {
-      end_now();
-      run_until(*context_, deadline_in(kCloseTimeout), close_done_);
-    }
+    asio::post(*context_, [this] { start_close(); });
+    const std::lock_guard lock(running_);
+    run_until(*context_, Deadline::max(), close_done_);
     note_end();
   }
 
   [[nodiscard]] int close_code() const override { return close_code_; }
 
  private:
+  void start_close() {
+    if (!stream_.is_open()) {
+      end_now();
+      close_done_ = true;
+      return;
+    }
+    close_timer_.expires_after(kCloseTimeout);
+    close_timer_.async_wait([this](ErrorCode ec) {
+      if (!ec) end_now();
+    });
+    stream_.async_close(websocket::close_code::normal, [this](ErrorCode) {
+      close_timer_.cancel();
+      end_now();
+      close_done_ = true;
+    });
+  }
+
   void end_now() {
     ErrorCode ignored;
     stream_.next_layer().socket().close(ignored);
@@ -157,8 +160,9 @@ class BeastClient final : public WebSocketClient {
   Url url_;
   std::unique_ptr<asio::io_context> context_;
   websocket::stream<ClientStream, false> stream_;
+  Timer close_timer_;
   boost::beast::flat_buffer buffer_;
-  std::timed_mutex running_;  ///< held by the thread that runs the loop
+  std::mutex running_;  ///< held by the thread that runs the loop
   bool open_ = false;
   bool reading_ = false;
   bool read_done_ = false;
