@@ -199,14 +199,13 @@ Result<Config> load_config(const ConfigSources& sources) {
   if (auto done = apply_environment(config, sources.environment); !done) {
     return std::unexpected(done.error());
   }
-  for (const auto& override : sources.overrides) {
-    const Setting* const setting = find_setting(override.key);
+  for (const auto& flag : sources.overrides) {
+    const Setting* const setting = find_setting(flag.key);
     if (setting == nullptr) {
       return fail(Errc::invalid_argument,
-                  override.name + ": " + override.key + " is not a key of the configuration",
-                  override.key);
+                  flag.name + ": " + flag.key + " is not a key of the configuration", flag.key);
     }
-    if (auto done = apply_text(config, *setting, override.value, override.name); !done) {
+    if (auto done = apply_text(config, *setting, flag.value, flag.name); !done) {
       return std::unexpected(done.error());
     }
   }

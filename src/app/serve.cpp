@@ -35,6 +35,8 @@ void raise_file_limit() {
 void prepare_process() {
   raise_file_limit();
   signal(SIGPIPE, SIG_IGN);
+  // A limit on the size of files is a full disk, which is answered, not the end of the process.
+  signal(SIGXFSZ, SIG_IGN);
   // Database, keys and sockets are this user's alone, whatever the shell's mask.
   umask(S_IRWXG | S_IRWXO);
 }
@@ -65,7 +67,9 @@ int run_serve(const ServeOptions& options) {
   GatewayOptions gateway_options;
   gateway_options.config = std::move(*config);
   gateway_options.data_dir = options.data_dir;
-  if (const char* const key = std::getenv("HOLDFAST_MASTER_KEY")) gateway_options.master_key = key;
+  const char* const key = std::getenv("HOLDFAST_MASTER_KEY");
+  // Containers set variables to nothing where they mean none.
+  if (key != nullptr && *key != '\0') gateway_options.master_key = key;
   auto gateway = open_gateway(std::move(gateway_options));
   if (!gateway) {
     log::error("not_started", {{"reason", gateway.error().message}});
