@@ -1,0 +1,150 @@
+#include <chrono>
+#include <csignal>
+#include <list>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/client/control_client.hpp>
+
+#include "support/base/ledger.hpp"
+#include "support/base/temp_dir.hpp"
+#include "support/gateway/gateway_process.hpp"
+#include "support/gateway/load.hpp"
+#include "support/net/raw_client.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using ::testing::IsEmpty;
+
+constexpr milliseconds kPatience{60'000};
+constexpr milliseconds kDrain{2'000};
+
+// Producers and clients around one data directory, whose gateway comes and goes.
+class CrashTest : public ::testing::Test {
+ protected:
+  void start() {
+    gateway_.emplace(GatewayProcess::Options{
+        .data_dir = dir_.file("data"),
+        .environment = {{"HOLDFAST_AUTH__HASH_MEMORY_KIB", "1024"},
+                        {"HOLDFAST_AUTH__HASH_ITERATIONS", "1"},
+                        {"HOLDFAST_SERVER__WORKERS", "2"},
+                        // A client that is killed over and over leaves unused tokens behind.
+                        {"HOLDFAST_TOKENS__MAX_OUTSTANDING", "1000"},
+                        {"HOLDFAST_SHUTDOWN__DRAIN_SECONDS", "2"}},
+        .listen = address_});
+    address_ = gateway_->address();
+  }
+  void start_load() {
+    start();
+    const auto root = gateway_->client();
+    for (const char* const name : {"alice", "bob", "carol"}) {
+      users_.push_back(make_user(*root, name));
+    }
+    const std::vector<std::string> ids = {users_[0].id, users_[1].id, users_[2].id};
+    receive(users_[0], "");
+    receive(users_[1], "holdfast.v1");
+    // Two devices, of each kind one.
+    receive(users_[2], "");
+    receive(users_[2], "holdfast.v1");
+    for (const char* const name : {"p0", "p1", "p2"}) {
+      producers_.emplace_back(gateway_->client(),
+                              Producer::Options{.name = name, .users = ids, .seed = random_()},
+                              ledger_);
+    }
+  }
+  void receive(const TestUser& user, const std::string& subprotocol) {
+    receivers_.emplace_back(
+        gateway_->client(),
+        Receiver::Options{.user = user, .subprotocol = subprotocol, .seed = random_()}, ledger_);
+  }
+  // Until so much more has been answered and received, or for a time that is long for it.
+  void pass(std::size_t events) {
+    const std::size_t goal = progress() + events;
+    static_cast<void>(eventually([&] { return progress() >= goal; }, milliseconds(800)));
+  }
+  [[nodiscard]] std::size_t progress() const {
+    return ledger_.acknowledged_count() + ledger_.received_count();
+  }
+  // The producers come to an end; the clients receive the rest.
+  void expect_nothing_lost() {
+    for (Producer& producer : producers_) producer.stop();
+    EXPECT_TRUE(eventually([&] { return ledger_.missing_count() == 0; }, kPatience));
+    const auto control = client::make_control_client(dir_.file("data") + "/control.sock");
+    for (const TestUser& user : users_) {
+      EXPECT_TRUE(eventually([&] { return pending(*control, user) == 0; }, kPatience)) << user.name;
+    }
+    for (Receiver& receiver : receivers_) receiver.stop();
+    EXPECT_THAT(ledger_.check(), IsEmpty());
+  }
+  static std::size_t pending(client::ControlClient& control, const TestUser& user) {
+    const auto answer = control.call("GET", "/v1/pending/" + user.id + "?limit=10");
+    if (!answer) throw std::runtime_error(answer.error().text());
+    return answer->at("messages").size();
+  }
+
+  TempDir dir_;
+  const std::uint64_t seed_ = load_seed();
+  std::mt19937_64 random_{seed_};
+  std::string address_ = "127.0.0.1:0";
+  Ledger ledger_;
+  std::vector<TestUser> users_;
+  std::optional<GatewayProcess> gateway_;
+  std::list<Producer> producers_;
+  std::list<Receiver> receivers_;
+};
+
+TEST_F(CrashTest, LosesInventsAndReordersNothingOverFiftyKills) {
+  start_load();
+  for (int kill = 0; kill < 50; ++kill) {
+    pass(random_() % 500);
+    gateway_->kill();
+    start();
+  }
+  expect_nothing_lost();
+  std::cout << ledger_.acknowledged_count() << " answered, " << ledger_.received_count()
+            << " received on " << ledger_.connection_count() << " connections" << std::endl;
+  // The kills came under load, not before it.
+  EXPECT_GT(ledger_.acknowledged_count(), 1'000U);
+  EXPECT_GT(ledger_.connection_count(), 50U);
+  EXPECT_EQ(gateway_->terminate(kPatience), 0);
+}
+
+TEST_F(CrashTest, EndsInOrderOnSigtermUnderLoad) {
+  start_load();
+  for (int round = 0; round < 3; ++round) {
+    pass(300 + random_() % 500);
+    const auto before = steady_clock::now();
+    EXPECT_EQ(gateway_->terminate(kPatience), 0);
+    EXPECT_LT(steady_clock::now() - before, kDrain + std::chrono::seconds(5));
+    start();
+  }
+  expect_nothing_lost();
+}
+
+TEST_F(CrashTest, EndsAtOnceOnASecondSigtermUnderLoadAndLosesNothing) {
+  start_load();
+  pass(500);
+  gateway_->process().signal(SIGTERM);
+  ASSERT_TRUE(gateway_->process().wait_for_output(
+      [](const std::string& line) { return line.find("\"stopping\"") != std::string::npos; },
+      kPatience));
+  const auto before = steady_clock::now();
+  gateway_->process().signal(SIGTERM);
+  // Or the first one's work was done before the second came.
+  EXPECT_THAT(gateway_->process().wait(kPatience),
+              ::testing::AnyOf(std::optional<int>(128 + SIGTERM), std::optional<int>(0)));
+  EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(2));
+  start();
+  expect_nothing_lost();
+}
+
+}  // namespace
+}  // namespace holdfast::test
