@@ -196,7 +196,6 @@ bool HeadReader::note_header(std::string_view name, std::string_view value) {
     if (++amz_dates_ > 1) return fail(400, "Bad Request: duplicate X-Amz-Date");
   } else if (equals_ignoring_case(name, "connection")) {
     connection_close_ |= has_token(value, "close");
-    connection_keep_alive_ |= has_token(value, "keep-alive");
     connection_upgrade_ |= has_token(value, "upgrade");
   } else if (equals_ignoring_case(name, "upgrade")) {
     upgrade_websocket_ |= has_token(value, "websocket");
@@ -237,7 +236,8 @@ bool HeadReader::finish() {
   }
   if (hosts_ == 0) return fail(400, "Bad Request: missing Host");
   if (absolute_ && !check_authority()) return false;
-  framing_.keep_alive = !connection_close_ && (head_.minor_version == 1 || connection_keep_alive_);
+  // An HTTP/1.0 client that keeps a connection is not worth a second way of framing.
+  framing_.keep_alive = !connection_close_ && head_.minor_version == 1;
   framing_.upgrade_websocket = upgrade_websocket_ && connection_upgrade_;
   return true;
 }

@@ -61,13 +61,12 @@ class HeadReader {
   Framing framing_;
   HeadError error_;
   std::string authority_;  ///< of an absolute-form target
-  std::string_view::size_type host_index_ = 0;
+  std::size_t host_index_ = 0;
   unsigned hosts_ = 0;
   unsigned authorizations_ = 0;
   unsigned amz_dates_ = 0;
   unsigned transfer_encodings_ = 0;
   bool connection_close_ = false;
-  bool connection_keep_alive_ = false;
   bool connection_upgrade_ = false;
   bool upgrade_websocket_ = false;
   bool absolute_ = false;

@@ -310,6 +310,7 @@ TEST(Http, AnswersHeadWithoutABody) {
 TEST(Http, ClosesForHttp10AndForWhoAsks) {
   TestServer server(std::make_shared<FakeService>());
   for (const char* request : {"GET / HTTP/1.0\r\nHost: test\r\n\r\n",
+                              "GET / HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n",
                               "GET / HTTP/1.1\r\nHost: test\r\nConnection: x, Close\r\n\r\n"}) {
     RawClient client(server.address());
     ASSERT_TRUE(client.send(request));
@@ -317,12 +318,6 @@ TEST(Http, ClosesForHttp10AndForWhoAsks) {
     EXPECT_TRUE(client.ends());
     EXPECT_FALSE(client.was_reset());
   }
-  RawClient kept(server.address());
-  const std::string request = "GET / HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n";
-  ASSERT_TRUE(kept.send(request));
-  EXPECT_EQ(kept.read_response()->status, 200);
-  ASSERT_TRUE(kept.send(request));
-  EXPECT_EQ(kept.read_response()->status, 200);
 }
 
 TEST(Http, LeavesOutHeadersThatWouldBreakTheFraming) {
@@ -448,6 +443,39 @@ TEST(Http, SurvivesClientsThatVanishAtAnyByte) {
     });
     return server.listener().stats().open_sockets == 0;
   }));
+}
+
+// The query of an upgrade is its token.
+TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request, Responder respond) {
+    respond({.headers = {{"x-amzn-RequestId", "request-1"}}});
+  };
+  testing::internal::CaptureStdout();
+  {
+    const auto shards = make_shards(1);
+    const auto listener = make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = {}},
+                                        *shards, system_clock(), service);
+    shards->start();
+    ASSERT_TRUE(listener->start());
+    for (const char* target : {"/ws?token=s3cret", "/tokens?x=s3cret"}) {
+      RawClient client(listener->address());
+      EXPECT_TRUE(client.upgrade(target, "Authorization: s3cret\r\n"));
+    }
+    RawClient broken(listener->address());
+    ASSERT_TRUE(broken.send("GET /broken?s3cret HTTP/1.1\r\n\r\n"));
+    EXPECT_TRUE(broken.read_response());
+    shards->stop();
+  }
+  const std::string log = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(log.find("s3cret"), std::string::npos) << log;
+  EXPECT_NE(
+      log.find(R"("event":"access","part":"gateway","method":"GET","path":"/ws","status":401)"),
+      std::string::npos)
+      << log;
+  EXPECT_NE(log.find(R"("path":"/tokens","status":200)"), std::string::npos) << log;
+  EXPECT_NE(log.find(R"("request_id":"request-1")"), std::string::npos) << log;
+  EXPECT_NE(log.find(R"("status":400)"), std::string::npos) << log;
 }
 
 TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {
