@@ -72,7 +72,10 @@ class Receiver {
   }
 
   Ended follow(net::WebSocketClient& socket) const {
-    while (!interrupted_()) {
+    // Once more after Ctrl-C: the fence of what was printed last may still be on its way, and
+    // without its Pong the gateway would send that again.
+    for (bool ending = false; !ending;) {
+      ending = interrupted_();
       const auto text = socket.read(options_.look);
       if (!text) return ended_with(socket.close_code());
       if (!*text) continue;

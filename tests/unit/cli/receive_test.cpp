@@ -142,6 +142,13 @@ TEST_F(ReceiveTest, PrintsEachFrameAndEndsWith130OnCtrlC) {
   EXPECT_THAT(gateway_.written, ElementsAre("(close)"));
 }
 
+TEST_F(ReceiveTest, ReadsOnceMoreAfterCtrlCSoThatWhatItPrintedIsAcknowledged) {
+  gateway_.connections.push_back(Script{{R"({"Payload":"a"})"}, 0});
+  EXPECT_EQ(run("", 0), kInterrupted);
+  EXPECT_EQ(out_.str(), "< {\"Payload\":\"a\"}\n");
+  EXPECT_THAT(gateway_.written, ElementsAre("(close)"));
+}
+
 TEST_F(ReceiveTest, AcknowledgesByItselfUnderHoldfastV1Alone) {
   const Script script{
       {R"({"type":"message","sequence":7,"payload":"a"})", R"({"type":"other","sequence":8})",
