@@ -1,0 +1,68 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/gateway/gateway_process.hpp"
+
+namespace holdfast::test {
+
+/// How long anything may take on a busy machine.
+constexpr std::chrono::milliseconds kPatience{90'000};
+
+/// A user of a gateway that runs as a process, logged in.
+struct OutsideUser {
+  std::string id;
+  std::string id_token;
+};
+/// Makes one with a password of its own. Throws when the pool refuses.
+[[nodiscard]] OutsideUser make_user(const GatewayProcess& gateway, const std::string& name);
+/// Where a WebSocket of this user connects, once.
+[[nodiscard]] std::string websocket_url(const GatewayProcess& gateway, const OutsideUser& user);
+/// `POST /message`: `DELIVERED` or `STORED`, or what went wrong.
+[[nodiscard]] std::string publish(const GatewayProcess& gateway, const std::string& user_id,
+                                  const std::string& text);
+
+/// Messages on disk for a user, as the control socket tells.
+[[nodiscard]] std::size_t pending(const std::string& data_dir, const std::string& user_id);
+/// Whether that became nothing in time.
+[[nodiscard]] bool wait_until_nothing_pending(const std::string& data_dir,
+                                              const std::string& user_id);
+
+/// A file of this project's sources. Throws when it cannot be read.
+[[nodiscard]] std::string source_file(const std::string& path);
+[[nodiscard]] std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& text);
+/// The lines between ```LANGUAGE and ``` behind the first occurrence of `mark` in a page.
+[[nodiscard]] std::string code_block(const std::string& page, const std::string& mark,
+                                     const std::string& language);
+
+/// Programs that no one here wrote. They throw, and say what installs them, when one is missing.
+[[nodiscard]] std::string installed(const std::string& program);
+[[nodiscard]] std::string wscat();
+[[nodiscard]] std::string clients_python();
+/// `tests/e2e/clients/NAME` as a child that can find the installed modules.
+[[nodiscard]] std::unique_ptr<ChildProcess> start_client_script(
+    const std::string& name, std::vector<std::string> arguments,
+    std::vector<std::pair<std::string, std::string>> environment = {});
+
+/// A headless Chromium on one page, with a profile of its own in `profile_dir`.
+[[nodiscard]] std::unique_ptr<ChildProcess> start_browser(const std::string& profile_dir,
+                                                          const std::string& url);
+/// Lets it end its own processes.
+void end_browser(ChildProcess& browser);
+
+/// All that a child has said, for the message of a failed test.
+[[nodiscard]] std::string transcript(const ChildProcess& child);
+/// The lines of its output that start so, without that start.
+[[nodiscard]] std::vector<std::string> lines_after(const ChildProcess& child,
+                                                   const std::string& start);
+/// Waits for `count` such lines; returns what is there at the end of the wait.
+[[nodiscard]] std::vector<std::string> wait_for_lines(const ChildProcess& child,
+                                                      const std::string& start, std::size_t count);
+
+}  // namespace holdfast::test

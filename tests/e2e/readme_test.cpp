@@ -1,0 +1,153 @@
+// What README.md tells people to type, and the browser client that it gives them, work as they
+// stand.
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/base/json.hpp>
+
+#include "e2e/outside.hpp"
+#include "support/base/temp_dir.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::optional<std::string> wait_for_text(const ChildProcess& child, const std::string& text) {
+  return child.wait_for_output(
+      [&text](const std::string& line) { return line.find(text) != std::string::npos; }, kPatience);
+}
+
+TEST(Readme, TellsTheStoryByHandWithCurlAndWscat) {
+  TempDir dir;
+  const std::string data_dir = dir.file("data");
+  GatewayProcess gateway(
+      {.data_dir = data_dir, .environment = {{"HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000"}}});
+  const std::string block = code_block(source_file("README.md"), "<!-- story:", "sh");
+  // What a person pastes, and a line that tells which user it was, ahead of the one that stays.
+  const auto last = block.rfind("wscat --connect");
+  ASSERT_NE(last, std::string::npos);
+  write_file(dir.file("story.sh"),
+             block.substr(0, last) + "echo \"user $user_id\"\n" + block.substr(last));
+
+  (void)installed("curl");
+  const std::string tools = std::filesystem::path(wscat()).parent_path().string();
+  // On a terminal of its own, as a person has: wscat prints otherwise into a pipe.
+  ChildProcess story(
+      {.command = {installed("script"), "-qec", "bash story.sh", "/dev/null"},
+       .environment = {{"PATH", tools + ":" + std::getenv("PATH")}, {"TERM", "dumb"}},
+       .directory = dir.path().string()});
+  ASSERT_TRUE(wait_for_text(story, "\"Username\":\"bob\"")) << transcript(story);
+  ASSERT_TRUE(wait_for_text(story, "\"status\":\"STORED\"}")) << transcript(story);
+  ASSERT_TRUE(wait_for_text(story, R"(< {"Payload":"You were away"})")) << transcript(story);
+  std::string user_id = lines_after(story, "user ").at(0);
+  user_id.erase(user_id.find_last_not_of('\r') + 1);
+
+  EXPECT_TRUE(wait_until_nothing_pending(data_dir, user_id));
+  EXPECT_EQ(publish(gateway, user_id, "You are here"), "DELIVERED");
+  EXPECT_TRUE(wait_for_text(story, R"(< {"Payload":"You are here"})")) << transcript(story);
+}
+
+// The page around the README's client: its last call, which is the reader's to change, replaced.
+std::string page_with_readme_client() {
+  const std::string code =
+      code_block(source_file("README.md"), "## A client for the browser", "js");
+  const auto last_call = code.rfind("\nholdfast(");
+  if (last_call == std::string::npos) throw std::runtime_error("the client has no call");
+  return "<!doctype html><title>README</title><script>\n" + code.substr(0, last_call) + R"(
+const report = async (text) => {
+  const answer = await fetch("/", { method: "POST", body: text });
+  if (!answer.ok) throw new Error("not reported");
+};
+(async () => {
+  let answer;
+  do { answer = await fetch("/token"); } while (!answer.ok);
+  const { url } = await answer.json();
+  holdfast(url, async () => {
+    const response = await fetch("/token");
+    if (!response.ok) throw new Error("no token");
+    return (await response.json()).token;
+  }, (payload) => report(`got ${payload}`));
+})();
+</script>)";
+}
+
+class BrowserClient : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write_file(dir_.file("page.html"), page_with_readme_client());
+    server_ = start_client_script("serve_page.py", {dir_.file("page.html")});
+    const auto origin = wait_for_lines(*server_, "origin ", 1);
+    ASSERT_EQ(origin.size(), 1U) << transcript(*server_);
+    origin_ = origin[0];
+    start_gateway("127.0.0.1:0");
+    user_ = make_user(*gateway_, "alice");
+    server_->write("gateway " + gateway_->url() + " " + user_.id_token + "\n");
+    browser_ = start_browser(dir_.file("profile"), origin_);
+  }
+  void TearDown() override {
+    if (browser_) end_browser(*browser_);
+  }
+  void start_gateway(const std::string& listen) {
+    gateway_ = std::make_unique<GatewayProcess>(GatewayProcess::Options{
+        .data_dir = data_dir_,
+        .environment = {{"HOLDFAST_WEBSOCKET__ALLOWED_ORIGINS", "[\"" + origin_ + "\"]"}},
+        .listen = listen});
+  }
+  void kill_and_start_gateway() {
+    const std::string address = gateway_->address();
+    gateway_->kill();
+    start_gateway(address);
+  }
+  // Accepted, whatever became of it.
+  void send(const std::string& text) {
+    const std::string status = publish(*gateway_, user_.id, text);
+    EXPECT_TRUE(status == "DELIVERED" || status == "STORED") << status;
+  }
+  [[nodiscard]] std::vector<std::string> reports(std::size_t count) const {
+    return wait_for_lines(*server_, "report got ", count);
+  }
+
+  TempDir dir_;
+  std::string data_dir_ = dir_.file("data");
+  std::string origin_;
+  OutsideUser user_;
+  std::unique_ptr<ChildProcess> server_;
+  std::unique_ptr<GatewayProcess> gateway_;
+  std::unique_ptr<ChildProcess> browser_;
+};
+
+TEST_F(BrowserClient, ReceivesEverythingOnceAndInOrderAcrossAKilledGateway) {
+  send("1");
+  send("2");
+  ASSERT_THAT(reports(2), ElementsAre("1", "2")) << transcript(*browser_);
+  send("3");
+  kill_and_start_gateway();
+  send("4");
+  send("5");
+  EXPECT_THAT(reports(5), ElementsAre("1", "2", "3", "4", "5")) << transcript(*browser_);
+  EXPECT_TRUE(wait_until_nothing_pending(data_dir_, user_.id));
+  EXPECT_EQ(reports(0).size(), 5U);
+}
+
+TEST_F(BrowserClient, HandlesOnceWhatComesTwiceAndAcknowledgesItThen) {
+  send("HOLD this one");
+  ASSERT_THAT(reports(1), ElementsAre("HOLD this one")) << transcript(*browser_);
+  // The page is still handling it, so nothing has acknowledged it: it will come again.
+  EXPECT_EQ(pending(data_dir_, user_.id), 1U);
+  kill_and_start_gateway();
+  server_->write("release\n");
+  EXPECT_TRUE(wait_until_nothing_pending(data_dir_, user_.id));
+  send("next");
+  EXPECT_THAT(reports(2), ElementsAre("HOLD this one", "next")) << transcript(*browser_);
+}
+
+}  // namespace
+}  // namespace holdfast::test

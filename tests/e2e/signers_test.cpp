@@ -1,0 +1,80 @@
+// Requests signed by programs that no one here wrote.
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "e2e/outside.hpp"
+#include "support/base/temp_dir.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class Signers : public ::testing::Test {
+ protected:
+  // curl's output lines: the body of each answer, and `status NNN new_connections N` behind it.
+  [[nodiscard]] std::vector<std::string> curl(const std::string& secret,
+                                              const std::vector<std::string>& paths) {
+    const auto& credentials = gateway_.credentials();
+    write_file(dir_.file("body"), R"({"userId":"u","message":"from curl \u20ac"})");
+    std::vector<std::string> command = {installed("curl"),
+                                        "-sS",
+                                        "--aws-sigv4",
+                                        "aws:amz:" + credentials.at("AWS_REGION") + ":execute-api",
+                                        "--user",
+                                        credentials.at("AWS_ACCESS_KEY_ID") + ":" + secret,
+                                        "-H",
+                                        "Content-Type: application/json",
+                                        "--data-binary",
+                                        "@" + dir_.file("body"),
+                                        "-w",
+                                        "\nstatus %{http_code} new_connections %{num_connects}\n"};
+    for (const std::string& path : paths) command.push_back(gateway_.url() + path);
+    ChildProcess child({.command = command});
+    EXPECT_EQ(child.wait(kPatience), 0) << transcript(child);
+    return child.output();
+  }
+  [[nodiscard]] std::string secret() const {
+    return gateway_.credentials().at("AWS_SECRET_ACCESS_KEY");
+  }
+
+  TempDir dir_;
+  GatewayProcess gateway_{{.data_dir = dir_.file("data")}};
+};
+
+TEST_F(Signers, CurlSignsSeveralRequestsOnOneConnection) {
+  const auto lines = curl(secret(), {"/message", "/message", "/prod/message"});
+  ASSERT_THAT(lines, SizeIs(6));
+  for (const std::size_t i : {0U, 2U, 4U}) {
+    EXPECT_THAT(lines[i], HasSubstr(R"("status":"STORED")"));
+  }
+  EXPECT_EQ(lines[1], "status 200 new_connections 1");
+  EXPECT_EQ(lines[3], "status 200 new_connections 0");
+  EXPECT_EQ(lines[5], "status 200 new_connections 0");
+  EXPECT_EQ(pending(dir_.file("data"), "u"), 3U);
+}
+
+TEST_F(Signers, CurlWithOneByteOfTheSecretChangedIsRefused) {
+  std::string changed = secret();
+  changed.back() = changed.back() == 'A' ? 'B' : 'A';
+  const auto lines = curl(changed, {"/message"});
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_THAT(lines[1], HasSubstr("status 403"));
+  EXPECT_THAT(lines[0], HasSubstr("The request signature we calculated does not match"));
+  EXPECT_EQ(pending(dir_.file("data"), "u"), 0U);
+}
+
+TEST_F(Signers, BotocoresOddHeadersAndQueriesPassAndNoneWithOneByteChanged) {
+  const auto script =
+      start_client_script("signed_requests.py", {"20240607", "200"}, gateway_.environment());
+  EXPECT_EQ(script->wait(kPatience), 0) << transcript(*script);
+  EXPECT_THAT(script->output(), ::testing::ElementsAre("passed 200")) << transcript(*script);
+}
+
+}  // namespace
+}  // namespace holdfast::test
