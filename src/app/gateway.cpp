@@ -380,8 +380,12 @@ control::ProcessStatus RunningGateway::process_status() const {
 
 Result<std::unique_ptr<Gateway>> open_gateway(GatewayOptions options) {
   auto gateway = std::make_unique<RunningGateway>(std::move(options));
-  if (auto opened = gateway->open(); !opened) return std::unexpected(std::move(opened.error()));
-  return gateway;
+  auto opened = gateway->open();
+  if (opened) return gateway;
+  Error& error = opened.error();
+  // Who reads it sees one line, which must name the place.
+  if (!error.message.contains(error.where)) error.message = error.where + ": " + error.message;
+  return std::unexpected(std::move(error));
 }
 
 }  // namespace holdfast::app

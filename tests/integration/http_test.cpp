@@ -211,8 +211,8 @@ TEST(Http, TellsItsHealthOnTheControlListener) {
     const auto answer = socket.read_response();
     return answer ? std::to_string(answer->status) + " " + answer->body : "";
   };
-  EXPECT_EQ(ask("/livez"), "200 ok");
-  EXPECT_EQ(ask("/readyz"), "200 ready");
+  EXPECT_EQ(ask("/livez"), "200 ok\n");
+  EXPECT_EQ(ask("/readyz"), "200 ready\n");
 }
 
 TEST(Http, ShowsItsStatusOnTheControlSocket) {
