@@ -76,12 +76,21 @@ class ReadPageOperation final : public Operation {
       : Operation(OnRollback::retry_always), query_(std::move(query)), done_(std::move(done)) {}
 
   void run(Session& session) override { result_ = session.messages.read(query_); }
+  // A transaction expires only so many rows: it goes on until there is one to bring, or none left.
+  [[nodiscard]] bool committed() override {
+    expired_.messages += result_->expired.messages;
+    expired_.bytes += result_->expired.bytes;
+    if (result_->messages.empty() && !result_->end) return true;
+    result_->expired = expired_;
+    return false;
+  }
   void fail() override { result_ = store_unavailable(); }
   void complete() override { done_(std::move(result_)); }
   [[nodiscard]] std::size_t bytes() const override { return query_.bytes; }
 
  private:
   PageQuery query_;
+  PendingTotals expired_;
   Completion<Result<Page>> done_;
   Result<Page> result_;
 };
@@ -94,12 +103,9 @@ class ForgetOperation final : public Operation {
   void run(Session& session) override {
     wants_more_ = session.deduplication.forget_some(unix_micros(before_));
   }
-  void fail() override {
-    wants_more_ = false;
-    result_ = store_unavailable();
-  }
+  void fail() override { result_ = store_unavailable(); }
   void complete() override { done_(std::move(result_)); }
-  [[nodiscard]] bool wants_more() const override { return wants_more_; }
+  [[nodiscard]] bool committed() override { return wants_more_; }
 
  private:
   WallTime before_;

@@ -50,8 +50,9 @@ class Operation {
   virtual void fail() = 0;
   /// Calls the caller's completion.
   virtual void complete() = 0;
-  /// It has only begun: it runs again after the commit.
-  [[nodiscard]] virtual bool wants_more() const { return false; }
+  /// What it did is committed. True when that was only a part: it runs again in a later
+  /// transaction.
+  [[nodiscard]] virtual bool committed() { return false; }
   /// Bytes of payload that it carries or asks for.
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
 

@@ -179,7 +179,7 @@ void StoreThread::transact(Batch& batch, Mode mode) {
   counters_.operations.fetch_add(batch.size(), std::memory_order_relaxed);
   if (mode == Mode::write) counters_.writable.store(true, std::memory_order_relaxed);
   measure();
-  deliver(batch);
+  deliver(batch, mode);
 }
 
 void StoreThread::roll_back(Batch& batch) {
@@ -216,10 +216,10 @@ void StoreThread::retry_or_fail(OperationPtr operation) {
   retries_.push_back(std::move(operation));
 }
 
-void StoreThread::deliver(Batch& batch) {
+void StoreThread::deliver(Batch& batch, Mode mode) {
   for (auto& operation : batch) {
-    if (operation->wants_more()) {
-      writes_.push_back(std::move(operation));
+    if (operation->committed()) {
+      (mode == Mode::write ? writes_ : reads_).push_back(std::move(operation));
     } else {
       complete(std::move(operation));
     }

@@ -63,7 +63,7 @@ class StoreThread {
 
   void transact(Batch& batch, Mode mode);
   void roll_back(Batch& batch);
-  void deliver(Batch& batch);
+  void deliver(Batch& batch, Mode mode);
   void retry_or_fail(OperationPtr operation);
   void complete(OperationPtr operation);
   void post_completions();

@@ -216,6 +216,30 @@ TEST_F(StoreTest, ExpiresAUsersManyRowsInTurns) {
   EXPECT_THAT(opened.calls().list_pending(), SizeIs(0));
 }
 
+TEST_F(StoreTest, ReadsOnPastManyExpiredRowsToTheFirstLiveOne) {
+  OpenedStore opened(path_);
+  std::vector<delivery::MessagePtr> messages;
+  for (Sequence i = 1; i <= 2'500; ++i) {
+    messages.push_back(make_message("anna", i, "x", Seconds(1)));
+  }
+  messages.push_back(make_message("anna", 2'501, "live"));
+  ASSERT_TRUE(opened.calls().insert(messages));
+  delivery::PageQuery query;
+  query.user = UserId("anna");
+  query.up_to = 9'999;
+  query.messages = 10;
+  query.bytes = 1'000;
+  query.expire_above = 0;
+  query.now = kTestTime + Seconds(1);
+  const auto page = opened.calls().read(query);
+  ASSERT_THAT(page->messages, SizeIs(1));
+  EXPECT_EQ(page->messages[0]->sequence, 2'501);
+  EXPECT_TRUE(page->end);
+  EXPECT_EQ(page->expired.messages, 2'500);
+  EXPECT_EQ(page->expired.bytes, 2'500);
+  expect_totals_equal_rows(opened);
+}
+
 TEST_F(StoreTest, ForgetsMoreRecordsThanOneCommitHolds) {
   OpenedStore opened(path_);
   int answers = 0;
