@@ -100,7 +100,7 @@ void Loop::run_until(const std::function<bool()>& done, double timeout_s, const 
   std::array<epoll_event, 512> events;
   while (!done()) {
     if (now_s() > deadline) throw std::runtime_error(std::string("timed out: ") + what);
-    const int n = epoll_wait(epoll_, events.data(), events.size(), 50);
+    const int n = epoll_wait(epoll_, events.data(), events.size(), 1);
     for (int i = 0; i < n; ++i) {
       static_cast<Handler*>(events[static_cast<std::size_t>(i)].data.ptr)
           ->ready(events[static_cast<std::size_t>(i)].events);
