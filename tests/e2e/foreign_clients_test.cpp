@@ -22,7 +22,7 @@ class ForeignClients : public ::testing::Test {
  protected:
   void start(std::vector<std::pair<std::string, std::string>> environment = {}) {
     // Long enough for a Pong on a busy machine: a client that never answers still ends in STORED.
-    environment.emplace_back("HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000");
+    environment.insert(environment.begin(), {"HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000"});
     gateway_ = std::make_unique<GatewayProcess>(
         GatewayProcess::Options{.data_dir = data_dir_, .environment = std::move(environment)});
     user_ = make_user(*gateway_, "alice");
@@ -60,6 +60,17 @@ TEST_F(ForeignClients, WsFromNpmReceivesAndAcknowledgesByPongAlone) {
   expect_the_story(*client, "frame ");
   client->close_input();
   EXPECT_EQ(client->wait(kPatience), 0) << transcript(*client);
+}
+
+TEST_F(ForeignClients, AClientThatAnswersNoPingReceivesAndAcknowledgesNothing) {
+  start({{"HOLDFAST_DELIVERY__ACK_WAIT_MS", "100"}});
+  hold_messages();
+  const auto client =
+      start_client_script("receive_ws.js", {websocket_url(*gateway_, user_), "--silent"});
+  EXPECT_EQ(wait_for_lines(*client, "frame ", kHeld.size()).size(), kHeld.size());
+  EXPECT_EQ(publish(*gateway_, user_.id, "live"), "STORED");
+  EXPECT_EQ(wait_for_lines(*client, "frame ", kHeld.size() + 1).size(), kHeld.size() + 1);
+  EXPECT_EQ(pending(data_dir_, user_.id), kHeld.size() + 1);
 }
 
 TEST_F(ForeignClients, PythonsWebsocketsReceivesAndAcknowledgesByPongAlone) {
