@@ -145,6 +145,8 @@ void Receiver::run() {
       const auto socket = client_->open_websocket(*token, options_.subprotocol);
       if (socket) {
         read_on(**socket);
+        // Away for a while, so that messages are stored.
+        if (restless_) std::this_thread::sleep_for(Milliseconds(random_() % 100));
         continue;
       }
     }
@@ -154,9 +156,9 @@ void Receiver::run() {
 
 void Receiver::read_on(net::WebSocketClient& socket) {
   const auto connection = ledger_.open(options_.user.id);
-  const std::uint64_t leave_after = options_.restless ? 1 + random_() % 2'000 : UINT64_MAX;
+  const std::uint64_t leave_after = 1 + random_() % 100;
   Sequence unacknowledged = 0;
-  for (std::uint64_t frames = 0; frames < leave_after && !stopping_;) {
+  for (std::uint64_t frames = 0; (frames < leave_after || !restless_) && !stopping_;) {
     const auto frame = socket.read(kReadSlice);
     if (!frame) return;
     const bool idle = !*frame;

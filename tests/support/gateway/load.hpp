@@ -65,13 +65,15 @@ class Receiver {
     TestUser user;
     std::string subprotocol;
     std::uint64_t seed = 0;
-    bool restless = true;  ///< leaves now and then
   };
   Receiver(std::unique_ptr<client::GatewayClient> client, Options options, Ledger& ledger);
   ~Receiver() { stop(); }
   Receiver(const Receiver&) = delete;
   Receiver& operator=(const Receiver&) = delete;
 
+  /// Leaves no more of itself. One that always leaves before the Ping that follows a page of
+  /// messages acknowledges none of them, and gets no further.
+  void stay() { restless_ = false; }
   void stop();
 
  private:
@@ -82,6 +84,7 @@ class Receiver {
   Options options_;
   Ledger& ledger_;
   std::mt19937_64 random_;
+  std::atomic<bool> restless_ = true;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
