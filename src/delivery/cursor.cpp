@@ -33,37 +33,60 @@ Cursor::Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info
     : shard_(shard),
       mailbox_(&mailbox),
       connection_(std::move(connection)),
-      id_(info.id),
       connected_at_(info.connected_at),
       serial_(shard.next_serial++),
       page_bytes_(static_cast<std::uint32_t>(shard.limits.first_page_bytes)),
-      format_(format),
-      fences_(random_u64()) {
-  for (const std::string* const part : {&info.username, &info.remote_address, &info.user_agent}) {
-    details_.push_back(static_cast<char>(cut(*part).size()));
-    details_.append(cut(*part));
+      format_(format) {
+  std::string packed;
+  for (const std::string* const part :
+       {&info.id.str(), &info.username, &info.remote_address, &info.user_agent}) {
+    packed.push_back(static_cast<char>(cut(*part).size()));
+    packed.append(cut(*part));
   }
-  details_.shrink_to_fit();
+  details_ = std::make_unique_for_overwrite<char[]>(packed.size());
+  std::ranges::copy(packed, details_.get());
+}
+
+std::string_view Cursor::detail(int n) const noexcept {
+  const char* at = details_.get();
+  for (; n > 0; --n) at += 1 + static_cast<unsigned char>(*at);
+  return {at + 1, static_cast<unsigned char>(*at)};
 }
 
 ConnectionInfo Cursor::info() const {
   ConnectionInfo out;
-  out.id = id_;
+  out.id = ConnectionId(std::string(id()));
   out.user = mailbox_->user();
-  std::string_view rest = details_;
-  for (std::string* const part : {&out.username, &out.remote_address, &out.user_agent}) {
-    const auto size = static_cast<unsigned char>(rest.front());
-    *part = rest.substr(1, size);
-    rest.remove_prefix(1U + size);
-  }
+  out.username = detail(1);
+  out.remote_address = detail(2);
+  out.user_agent = detail(3);
   out.connected_at = connected_at_;
   return out;
 }
 
+Cursor::Window& Cursor::window() {
+  if (!window_) window_ = std::make_unique<Window>(random_u64());
+  return *window_;
+}
+
+std::size_t Cursor::unacked_messages() const noexcept {
+  return window_ ? window_->unacked.size() : 0;
+}
+
+std::size_t Cursor::unacked_bytes() const noexcept { return window_ ? window_->unacked_bytes : 0; }
+
+std::size_t Cursor::fences() const noexcept { return window_ ? window_->fences.outstanding() : 0; }
+
+/// The last one at or below `sequence` that is not acknowledged.
+const Cursor::Unacked* Cursor::last_up_to(Sequence sequence) const noexcept {
+  const std::size_t above = window_ ? first_above(window_->unacked, sequence) : 0;
+  return above == 0 ? nullptr : &window_->unacked[above - 1];
+}
+
 void Cursor::on_pong(std::string_view bytes) {
   const ShardContext::Turn turn(shard_);
-  if (state == State::ended) return;
-  const auto sequence = fences_.match(bytes);
+  if (state == State::ended || !window_) return;
+  const auto sequence = window_->fences.match(bytes);
   if (!sequence) return;
   progress_at_ = shard_.steady_now();
   taken_known_ = false;
@@ -92,8 +115,8 @@ void Cursor::on_closed() {
 }
 
 void Cursor::on_ack(Sequence sequence) {
-  const std::size_t above = first_above(unacked_, sequence);
-  const bool written = above == 0 || unacked_[above - 1].end <= connection_->bytes_sent();
+  const Unacked* const newest = last_up_to(sequence);
+  const bool written = newest == nullptr || newest->end <= connection_->bytes_sent();
   if (sequence > sent_ || !written) {
     expel(CloseCode::policy_violation, "acknowledges what was not sent");
     return;
@@ -114,12 +137,12 @@ void Cursor::on_other_text() {
     return;
   }
   if (state != State::open || shard_.phase != Phase::open) return;
-  connection_->write_text(forbidden_frame(id_, generate_uuid()));
+  connection_->write_text(forbidden_frame(id(), generate_uuid()));
   mark_dirty();
 }
 
 void Cursor::expel(CloseCode code, std::string_view reason) {
-  log::info("connection_expelled", {{"connectionId", id_.str()}, {"reason", reason}});
+  log::info("connection_expelled", {{"connectionId", id()}, {"reason", reason}});
   if (state == State::closing) {
     connection_->abort();  // its Close is sent already
   } else {
@@ -134,22 +157,22 @@ void Cursor::end() noexcept {
 }
 
 bool Cursor::has_credit() const noexcept {
-  return unacked_.size() < shard_.limits.credit_messages &&
-         unacked_bytes_ < shard_.limits.credit_bytes;
+  return unacked_messages() < shard_.limits.credit_messages &&
+         unacked_bytes() < shard_.limits.credit_bytes;
 }
 
 std::size_t Cursor::credit_messages() const noexcept {
-  return shard_.limits.credit_messages - unacked_.size();
+  return shard_.limits.credit_messages - unacked_messages();
 }
 
 std::size_t Cursor::page_bytes() const noexcept {
   const std::size_t credit = shard_.limits.credit_bytes;
-  return std::min<std::size_t>(page_bytes_, credit - std::min(credit, unacked_bytes_));
+  return std::min<std::size_t>(page_bytes_, credit - std::min(credit, unacked_bytes()));
 }
 
 bool Cursor::holds(Sequence sequence) const noexcept {
-  const std::size_t above = first_above(unacked_, sequence);
-  return above > 0 && unacked_[above - 1].sequence == sequence;
+  const Unacked* const newest = last_up_to(sequence);
+  return newest != nullptr && newest->sequence == sequence;
 }
 
 void Cursor::send(const Message& message) {
@@ -157,8 +180,9 @@ void Cursor::send(const Message& message) {
   const auto bytes = static_cast<std::uint32_t>(frame.size());
   const std::uint64_t end = connection_->write_text(frame);
   position_ = sent_ = message.sequence;
-  unacked_.push_back({message.sequence, end, bytes, now_ms()});
-  unacked_bytes_ += bytes;
+  Window& under_way = window();
+  under_way.unacked.push_back({message.sequence, end, bytes, now_ms()});
+  under_way.unacked_bytes += bytes;
   unfenced_ = true;
   unfenced_bytes_ += bytes;
   if (unfenced_bytes_ >= shard_.limits.fence_bytes) fence();
@@ -166,11 +190,13 @@ void Cursor::send(const Message& message) {
 }
 
 Sequence Cursor::settle(Sequence sequence) {
+  if (!window_) return 0;
   Unacked last;
-  while (!unacked_.empty() && unacked_.front().sequence <= sequence) {
-    last = unacked_.front();
-    unacked_bytes_ -= last.bytes;
-    unacked_.pop_front();
+  Ring<Unacked>& unacked = window_->unacked;
+  while (!unacked.empty() && unacked.front().sequence <= sequence) {
+    last = unacked.front();
+    window_->unacked_bytes -= last.bytes;
+    unacked.pop_front();
   }
   if (last.sequence == 0) return 0;
   measure(last.sent_ms);
@@ -193,12 +219,12 @@ bool Cursor::slow() const noexcept {
 void Cursor::fence(bool idle) {
   if (!unfenced_ && !idle) return;
   if (state != State::open && state != State::leaving) return;
-  if (fences_.outstanding() >= shard_.limits.fences || shard_.phase != Phase::open) return;
-  if (fences_.outstanding() == 0) {
+  if (fences() >= shard_.limits.fences || shard_.phase != Phase::open) return;
+  if (fences() == 0) {
     progress_at_ = shard_.steady_now();
     taken_known_ = false;
   }
-  connection_->write_ping(fences_.add(sent_).view());
+  connection_->write_ping(window().fences.add(sent_).view());
   unfenced_ = false;
   unfenced_bytes_ = 0;
   ping_at_ =
@@ -207,14 +233,13 @@ void Cursor::fence(bool idle) {
                serial_ ^ static_cast<std::uint64_t>(progress_at_.time_since_epoch().count()));
 }
 
-bool Cursor::quiet() const noexcept { return unacked_.empty() && fences_.outstanding() == 0; }
+bool Cursor::quiet() const noexcept { return unacked_messages() == 0 && fences() == 0; }
 
 bool Cursor::sweep() {
   if (state == State::attached || state == State::ended) return false;
   const SteadyTime now = shard_.steady_now();
-  if (fences_.outstanding() == 0) {
-    unacked_.release();
-    fences_.release();
+  if (fences() == 0) {
+    if (unacked_messages() == 0) window_.reset();
     if (state == State::open && now >= ping_at_) {
       fence(true);
       mark_dirty();

@@ -38,7 +38,7 @@ class Cursor final : public ConnectionEvents {
   void on_closed() override;
 
   // ---- identity
-  [[nodiscard]] const ConnectionId& id() const noexcept { return id_; }
+  [[nodiscard]] std::string_view id() const noexcept { return detail(0); }
   [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
   /// Until it is ended.
   [[nodiscard]] Mailbox& mailbox() noexcept { return *mailbox_; }
@@ -56,7 +56,6 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] std::size_t page_bytes() const noexcept;
   /// It was sent this and has not acknowledged it.
   [[nodiscard]] bool holds(Sequence sequence) const noexcept;
-  [[nodiscard]] bool holds_any() const noexcept { return !unacked_.empty(); }
   /// Writes the message's frame; the flush comes at the end of the turn.
   void send(const Message& message);
   /// Everything sent up to `sequence` is acknowledged; answers the last of it, 0 if there was none.
@@ -67,7 +66,6 @@ class Cursor final : public ConnectionEvents {
   // ---- fences
   /// A Ping behind what has none yet, if one more may be in flight; `idle`: in any case.
   void fence(bool idle = false);
-  [[nodiscard]] std::size_t fences() const noexcept { return fences_.outstanding(); }
   /// What it was sent is acknowledged, as far as a Pong or an ack can still come.
   [[nodiscard]] bool quiet() const noexcept;
   /// Called now and then: pings when idle, gives memory back. True when there was no progress for
@@ -97,8 +95,23 @@ class Cursor final : public ConnectionEvents {
     std::uint32_t sent_ms = 0;
   };
 
+  /// What is under way. An idle connection has none: there are many of those.
+  struct Window {
+    explicit Window(std::uint64_t nonce) noexcept : fences(nonce) {}
+
+    Ring<Unacked> unacked;
+    std::size_t unacked_bytes = 0;
+    FenceWindow fences;
+  };
+
   void on_ack(Sequence sequence);
   void on_other_text();
+  [[nodiscard]] Window& window();
+  [[nodiscard]] std::size_t unacked_messages() const noexcept;
+  [[nodiscard]] std::size_t unacked_bytes() const noexcept;
+  [[nodiscard]] std::size_t fences() const noexcept;
+  [[nodiscard]] const Unacked* last_up_to(Sequence sequence) const noexcept;
+  [[nodiscard]] std::string_view detail(int n) const noexcept;
   void mark_dirty();
   void measure(std::uint32_t sent_ms) noexcept;
   [[nodiscard]] std::uint32_t now_ms() const noexcept;
@@ -106,20 +119,17 @@ class Cursor final : public ConnectionEvents {
   ShardContext& shard_;
   Mailbox* mailbox_;
   std::shared_ptr<Connection> connection_;
-  ConnectionId id_;
-  std::string details_;  ///< username, address and agent in one block
+  std::unique_ptr<char[]> details_;  ///< id, username, address and agent, each behind its length
   WallTime connected_at_;
   std::uint64_t serial_;
 
   Sequence position_ = 0;
   Sequence sent_ = 0;  ///< the last one sent
-  Ring<Unacked> unacked_;
-  std::size_t unacked_bytes_ = 0;
+  std::unique_ptr<Window> window_;
   std::uint32_t page_bytes_;
   std::uint32_t unfenced_bytes_ = 0;
   bool unfenced_ = false;
   FrameFormat format_;
-  FenceWindow fences_;
   std::uint32_t round_trip_ms_x8_ = 0;  ///< smoothed
   std::uint32_t texts_ = 0;             ///< that were no acknowledgement, less what time forgave
   std::uint32_t texts_since_ms_ = 0;

@@ -32,7 +32,6 @@ class FenceWindow {
   /// The sequence that a Pong proves to have arrived, if it equals an outstanding fence byte for
   /// byte. That fence and all before it are done: a peer may answer only the latest Ping.
   [[nodiscard]] std::optional<Sequence> match(std::string_view pong);
-  void release() noexcept { fences_.release(); }
 
  private:
   struct Fence {

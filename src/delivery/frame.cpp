@@ -126,9 +126,9 @@ std::optional<Sequence> parse_ack(std::string_view text) noexcept {
   return sequence;
 }
 
-std::string forbidden_frame(const ConnectionId& connection, std::string_view request_id) {
+std::string forbidden_frame(std::string_view connection_id, std::string_view request_id) {
   std::string out = R"({"message":"Forbidden","connectionId":")";
-  append_json_escaped(out, connection.str());
+  append_json_escaped(out, connection_id);
   out += R"(","requestId":")";
   append_json_escaped(out, request_id);
   out += R"("})";

@@ -32,7 +32,7 @@ class FrameEncoder {
 [[nodiscard]] std::optional<Sequence> parse_ack(std::string_view text) noexcept;
 
 /// What API Gateway answers to a text that no route takes.
-[[nodiscard]] std::string forbidden_frame(const ConnectionId& connection,
+[[nodiscard]] std::string forbidden_frame(std::string_view connection_id,
                                           std::string_view request_id);
 
 }  // namespace holdfast::delivery

@@ -64,7 +64,7 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   message->payload = std::move(acceptance.payload);
   reserved_.messages += 1;
   reserved_.bytes += size_of(*message);
-  tail_bytes_ += message->payload.size();
+  tail_bytes_ += static_cast<std::uint32_t>(message->payload.size());
   tail_.push_back({*sequence, message});
 
   auto run = std::make_unique<Run>(*this, acceptance.remembered || acceptance.redrive);
@@ -534,7 +534,7 @@ void Mailbox::request_page(Cursor& cursor) {
   }
   reading_ = true;
   page_turn_ =
-      static_cast<std::size_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
+      static_cast<std::uint32_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
   shard_.store.read_page(std::move(query),
                          [this, serial = cursor.serial(), mark = floor_](Result<Page> result) {
                            on_page(serial, mark, std::move(result));
@@ -592,7 +592,7 @@ void Mailbox::trim() {
     if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else
     if (!tail_over_bounds() && somebody_needs(oldest)) return;
     floor_ = oldest;
-    tail_bytes_ -= tail_.front().message->payload.size();
+    tail_bytes_ -= static_cast<std::uint32_t>(tail_.front().message->payload.size());
     tail_.pop_front();
   }
 }
@@ -600,7 +600,7 @@ void Mailbox::trim() {
 void Mailbox::drop_from_tail(Sequence sequence) {
   const std::size_t above = first_above(tail_, sequence);
   if (above == 0 || tail_[above - 1].sequence != sequence) return;
-  tail_bytes_ -= tail_[above - 1].message->payload.size();
+  tail_bytes_ -= static_cast<std::uint32_t>(tail_[above - 1].message->payload.size());
   tail_.erase(above - 1);
 }
 

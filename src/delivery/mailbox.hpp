@@ -71,9 +71,6 @@ class Mailbox {
   [[nodiscard]] const std::vector<Cursor*>& cursors() const noexcept { return cursors_; }
   [[nodiscard]] std::size_t tail_size() const noexcept { return tail_.size(); }
 
-  bool in_idle_list = false;
-  bool in_retry_list = false;
-
  private:
   struct Entry {
     Sequence sequence = 0;
@@ -119,10 +116,10 @@ class Mailbox {
   ShardContext& shard_;
   const UserId& user_;
   Ring<Entry> tail_;
-  std::size_t tail_bytes_ = 0;
+  std::uint32_t tail_bytes_ = 0;
+  std::uint32_t page_turn_ = 0;  ///< whose turn it is to read a page
   RunList runs_;
   std::vector<Cursor*> cursors_;  ///< the oldest first
-  std::size_t page_turn_ = 0;     ///< whose turn it is to read a page
 
   Sequence floor_;   ///< the highest that has left the tail: at or below, only the store has it
   Sequence handed_;  ///< the highest that was handed to the store
@@ -140,6 +137,11 @@ class Mailbox {
   bool sweeping_ = false;
   bool read_again_ = false;   ///< not before `retry`
   bool erase_again_ = false;  ///< likewise
+
+ public:
+  // Here, where there is room beside the other flags: a mailbox is kept for every idle user.
+  bool in_idle_list = false;
+  bool in_retry_list = false;
 };
 
 }  // namespace holdfast::delivery

@@ -324,7 +324,7 @@ Cursor* ShardMailboxes::find_cursor(const ConnectionId& id) const {
 }
 
 void ShardMailboxes::on_connection_gone(Cursor& cursor) {
-  connection_store_.closed(cursor.id());
+  connection_store_.closed(ConnectionId(std::string(cursor.id())));
   by_id_.erase(&cursor);
   std::unique_ptr<Cursor>& place = cursors_[cursor.index];
   graves_.push_back(std::move(place));

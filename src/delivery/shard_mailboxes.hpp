@@ -49,7 +49,7 @@ class ShardMailboxes final : public Mailboxes {
   struct ById {
     using is_transparent = void;
     static std::string_view key(std::string_view id) noexcept { return id; }
-    static std::string_view key(const Cursor* cursor) noexcept { return cursor->id().str(); }
+    static std::string_view key(const Cursor* cursor) noexcept { return cursor->id(); }
     std::size_t operator()(const auto& value) const noexcept {
       return std::hash<std::string_view>{}(key(value));
     }

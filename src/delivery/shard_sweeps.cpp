@@ -57,7 +57,7 @@ void ShardMailboxes::sweep_connections() {
     Cursor& cursor = *cursors_[sweep_at_++];
     if (!cursor.sweep()) continue;
     ++shard_.stats.timeouts;
-    log::info("connection_timed_out", {{"connectionId", cursor.id().str()}});
+    log::info("connection_timed_out", {{"connectionId", cursor.id()}});
     cursor.connection().abort();
     cursor.mailbox().remove(cursor);
   }

@@ -85,8 +85,9 @@ class Mailboxes {
                         Completion<std::vector<SendOutcome>> done) = 0;
 
   /// Registers an open connection (its 101 is written): it can be closed, and receives nothing yet.
-  /// During shutdown it is closed with 1001. Registering first and asking `identity` whether the
-  /// user is still admitted second leaves no gap for a user who is disabled meanwhile.
+  /// What it says of itself is kept to 128 bytes a field. During shutdown it is closed with 1001.
+  /// Registering first and asking `identity` whether the user is still admitted second leaves no
+  /// gap for a user who is disabled meanwhile.
   virtual void attach(ConnectionInfo info, FrameFormat format,
                       std::shared_ptr<Connection> connection) = 0;
   /// Starts an attached connection and catches it up (SendUnsentMessages). Does nothing when it has

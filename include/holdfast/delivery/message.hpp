@@ -64,7 +64,7 @@ struct DeduplicationRecord {
 /// What a user has pending.
 struct PendingTotals {
   std::int64_t messages = 0;
-  std::int64_t bytes = 0;
+  std::int64_t bytes = 0;  ///< of payloads
 };
 
 }  // namespace holdfast::delivery

@@ -23,10 +23,7 @@ class FakeConnection final : public delivery::Connection,
     delivery::CloseCode code{};
   };
 
-  void start(delivery::ConnectionEvents& events) override {
-    events_ = &events;
-    self_ = shared_from_this();
-  }
+  void start(delivery::ConnectionEvents& events) override { events_ = &events; }
   std::uint64_t write_text(std::string_view frame) override {
     ++texts_written;
     if (on_text_written) on_text_written(frame);
@@ -76,7 +73,7 @@ class FakeConnection final : public delivery::Connection,
   void end() {
     if (!live()) return;
     ended_ = true;
-    const auto keep = std::move(self_);
+    const auto keep = shared_from_this();  // whoever owns it may let go of it now
     events_->on_closed();
   }
 
@@ -105,7 +102,6 @@ class FakeConnection final : public delivery::Connection,
   }
 
   delivery::ConnectionEvents* events_ = nullptr;
-  std::shared_ptr<FakeConnection> self_;
   std::deque<Frame> gathered_;
   std::uint64_t bytes_written_ = 0;
   std::uint64_t bytes_sent_ = 0;

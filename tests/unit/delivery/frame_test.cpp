@@ -105,7 +105,7 @@ TEST(ParseAck, RefusesEverythingElse) {
 }
 
 TEST(ForbiddenFrame, LooksLikeApiGateways) {
-  EXPECT_EQ(forbidden_frame(ConnectionId("L0SM9cOFvHcCIhw"), "r-1"),
+  EXPECT_EQ(forbidden_frame("L0SM9cOFvHcCIhw", "r-1"),
             R"({"message":"Forbidden","connectionId":"L0SM9cOFvHcCIhw","requestId":"r-1"})");
 }
 

@@ -344,6 +344,7 @@ class WeightlessConnection final : public Connection {
 };
 
 TEST_F(ShardMailboxesTest, KeepsLittleForAnIdleUser) {
+  limits.executions = 16;
   start();
   const auto connection = std::make_shared<WeightlessConnection>();
   const auto open = [&](int n) {
@@ -367,7 +368,7 @@ TEST_F(ShardMailboxesTest, KeepsLittleForAnIdleUser) {
   database->tables.messages.clear();
   const auto each = (mallinfo2().uordblks - before) / count;
   RecordProperty("bytes_per_idle_user", static_cast<int>(each));
-  EXPECT_LT(each, 900U);
+  EXPECT_LT(each, 700U);
 }
 
 // ---- expiry
