@@ -16,17 +16,7 @@
 namespace holdfast::storage {
 
 class Session;
-class Operation;
-using OperationPtr = std::unique_ptr<Operation>;
-
-/// Where the completions of one executor's operations go: gathered by the store's thread, one post
-/// per batch.
-struct Channel {
-  explicit Channel(Executor& completion_executor) : executor(completion_executor) {}
-
-  Executor& executor;
-  std::vector<OperationPtr> completed;
-};
+struct Channel;
 
 /// What becomes of an operation whose transaction was rolled back.
 enum class OnRollback : std::uint8_t {
@@ -64,6 +54,17 @@ class Operation {
 
  private:
   OnRollback on_rollback_;
+};
+
+using OperationPtr = std::unique_ptr<Operation>;
+
+/// Where the completions of one executor's operations go: gathered by the store's thread, one post
+/// per batch.
+struct Channel {
+  explicit Channel(Executor& completion_executor) : executor(completion_executor) {}
+
+  Executor& executor;
+  std::vector<OperationPtr> completed;
 };
 
 [[nodiscard]] inline std::unexpected<Error> store_unavailable() {
