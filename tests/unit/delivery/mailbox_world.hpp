@@ -184,6 +184,7 @@ class MailboxWorld {
   [[nodiscard]] std::vector<Peer*> living();
   void check_survival();
   void check_elision();
+  std::optional<bool> probe();
   void finish();
   void check_ledger();
 
