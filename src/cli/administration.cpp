@@ -96,7 +96,9 @@ void show_status(const Context& context, const Json& answer) {
   for (const auto& [name, value] : answer.items()) {
     if (value.is_object()) {
       for (const auto& [inner, number] : value.items()) {
-        rows.push_back({name + "." + inner, cell(value, inner.c_str())});
+        std::string& label = rows.emplace_back().emplace_back(name);
+        label.append(".").append(inner);
+        rows.back().push_back(cell(value, inner.c_str()));
       }
     } else if (!value.is_array()) {
       rows.push_back({name, cell(answer, name.c_str())});
@@ -231,8 +233,8 @@ void add_limit(CLI::App& command, ListFlags& flags) {
 
 // A command that asks for `target`.
 template <class Flags, class Target>
-void add_question(CLI::App& command, Selection& selection, std::shared_ptr<Flags> flags,
-                  std::string method, Target target, Show show) {
+void add_question(CLI::App& command, Selection& selection, const std::shared_ptr<Flags>& flags,
+                  const std::string& method, Target target, Show show) {
   add_admin_flags(command, *flags);
   command.callback([=, &selection] {
     selection.run = [=](const Context& context) {

@@ -110,7 +110,10 @@ std::size_t Stage::source(const std::string& text) {
 
 std::vector<std::string> Stage::environment() const {
   std::vector<std::string> out;
-  for (const auto& [name, value] : environment_) out.push_back(name + "=" + value);
+  out.reserve(environment_.size());
+  for (const auto& [name, value] : environment_) {
+    out.emplace_back(name).append("=").append(value);
+  }
   return out;
 }
 

@@ -88,14 +88,15 @@ class Receiver {
     return {};
   }
 
-  static void acknowledge(net::WebSocketClient& socket, const std::string& frame) {
+  void acknowledge(net::WebSocketClient& socket, const std::string& frame) const {
     const auto message = parse_json(frame);
     if (!message || !message->is_object()) return;
     const auto type = message->find("type");
     const auto sequence = message->find("sequence");
     if (type == message->end() || *type != "message" || sequence == message->end()) return;
-    // A write that fails shows at the next read.
-    (void)socket.write(Json{{"type", "ack"}, {"sequence", *sequence}}.dump());
+    const auto sent = socket.write(Json{{"type", "ack"}, {"sequence", *sequence}}.dump());
+    // The connection has ended, which the next read tells; the message comes again.
+    if (!sent) context_.err << "Cannot acknowledge: " << sent.error().message << std::endl;
   }
 
   Ended ended_with(int code) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <utility>
 
 namespace holdfast::client {
@@ -25,9 +26,10 @@ std::string_view header_of(const net::Response& response, std::string_view name)
 
 std::optional<Seconds> retry_after_of(const net::Response& response) {
   const std::string_view text = header_of(response, "Retry-After");
-  const char* const end_of_text = text.data() + text.size();
+  const char* const begin = std::to_address(text.begin());
+  const char* const end_of_text = begin + text.size();
   std::int64_t seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), end_of_text, seconds);
+  const auto [end, error] = std::from_chars(begin, end_of_text, seconds);
   if (error != std::errc{} || end != end_of_text || seconds < 0) return std::nullopt;
   return std::min(Seconds(seconds), kRetryAfterMax);
 }

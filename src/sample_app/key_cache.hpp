@@ -72,7 +72,7 @@ class KeyCache {
   std::vector<Waiter> waiting_;
   bool fetching_ = false;
   bool stopping_ = false;
-  SteadyTime next_fetch_{};
+  SteadyTime next_fetch_;
   std::thread thread_;
 };
 

@@ -48,7 +48,7 @@ class Outbox {
  private:
   struct Lane {
     std::multimap<SteadyTime, Job> waiting;
-    SteadyTime not_before{};
+    SteadyTime not_before;
     bool taken = false;
   };
   using Lanes = std::unordered_map<std::string, Lane>;

@@ -19,7 +19,8 @@ constexpr Milliseconds kCallTimeout{15'000};
 
 class RunningSampleApp final : public SampleApp {
  public:
-  RunningSampleApp(SampleAppOptions options, std::unique_ptr<client::GatewayClient> keys_client,
+  RunningSampleApp(const SampleAppOptions& options,
+                   std::unique_ptr<client::GatewayClient> keys_client,
                    std::vector<std::unique_ptr<client::GatewayClient>> send_clients,
                    const Clock& clock)
       : shards_(net::make_shards(1)),
@@ -84,7 +85,7 @@ Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options, con
     if (!sender) return std::unexpected(sender.error());
     send_clients.push_back(std::move(*sender));
   }
-  return std::make_unique<RunningSampleApp>(std::move(options), std::move(*keys_client),
+  return std::make_unique<RunningSampleApp>(options, std::move(*keys_client),
                                             std::move(send_clients), clock);
 }
 
