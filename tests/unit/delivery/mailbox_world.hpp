@@ -63,6 +63,7 @@ class MailboxWorld {
     std::int64_t born_us = 0;
     std::int64_t offset_us = 0;
     std::int64_t failed_us = 0;
+    int clock_steps = 0;
     int life = 0;  ///< of the process that accepted it
     bool redrive = false;
     bool inserted = false;
@@ -213,6 +214,7 @@ class MailboxWorld {
   std::uint64_t step_ = 0;
   int epoch_ = 0;  ///< rises with every crash
   int life_ = 0;   ///< rises with every start
+  int clock_steps_ = 0;
   int phase_ = 0;  ///< of the shutdown: 1 drain, 2 close, 3 done
   int number_ = 0;
   std::int64_t offset_at_start_us_ = 0;
