@@ -69,7 +69,7 @@ int create_user(const Context& context, UserFlags flags) {
   return kSuccess;
 }
 
-int authenticate(const Context& context, UserFlags flags) {
+int authenticate(const Context& context, const UserFlags& flags) {
   auto password = password_from(flags.password);
   if (!password) return misused(context, password.error().message);
   auto gateway = gateway_from(context, {.access_key = false, .user_pool = true});
