@@ -28,9 +28,9 @@ Mailbox::Mailbox(ShardContext& shard, const UserId& user, PendingTotals rows)
       rows_(rows) {}
 
 Mailbox::~Mailbox() {
-  while (Run* const run = runs_.first()) {
-    runs_.remove(*run);
+  for (Run* run = runs_.first(); run != nullptr;) {
     const std::unique_ptr<Run> unanswered(run);
+    run = RunList::next(*run);
   }
 }
 
@@ -350,7 +350,8 @@ void Mailbox::attach(Cursor& cursor) {
     if (!stays && oldest_leaving == nullptr) oldest_leaving = other;
   }
   // Those on their way out are bounded too: whoever connects in a loop does not get to wait.
-  if (cursors_.size() - staying >= shard_.limits.connections_per_user) {
+  if (oldest_leaving != nullptr &&
+      cursors_.size() - staying >= shard_.limits.connections_per_user) {
     oldest_leaving->connection().abort();
     remove(*oldest_leaving);
   }
