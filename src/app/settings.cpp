@@ -14,7 +14,7 @@ constexpr std::int64_t kKiB = 1 << 10;
 constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
 constexpr std::int64_t kHourMs = 3'600'000;
-constexpr std::int64_t kDaySeconds = 24 * 3600;
+constexpr std::int64_t kDaySeconds = std::int64_t{24} * 3600;
 
 template <class Enum>
 struct Names;
@@ -51,7 +51,7 @@ std::int64_t to_number(const T& value) {
 }
 
 // A field is named by a closure without captures, so that one row reads, writes and documents it.
-#define HOLDFAST_FIELD(path) [](auto& config) -> auto& { return config.path; }
+#define HOLDFAST_FIELD(path) ([](auto& config) -> auto& { return config.path; })
 
 template <class Field>
 Setting integer(std::string_view key, Field /*field*/, std::int64_t min, std::int64_t max,

@@ -76,7 +76,8 @@ class KeepAliveClient final : public HttpClient {
     const std::string bytes = serialize(request, base_.authority());
     ErrorCode ec;
     if (!wait(deadline, ec, [&](auto&& handler) {
-          asio::async_write(*stream_, asio::buffer(bytes), std::move(handler));
+          asio::async_write(*stream_, asio::buffer(bytes),
+                            std::forward<decltype(handler)>(handler));
         })) {
       return lost("no room to send before the deadline");
     }
@@ -87,7 +88,7 @@ class KeepAliveClient final : public HttpClient {
       parser.header_limit(kHeaderBytesMax);
       parser.skip(request.method == "HEAD");
       if (!wait(deadline, ec, [&](auto&& handler) {
-            http::async_read(*stream_, buffer_, parser, std::move(handler));
+            http::async_read(*stream_, buffer_, parser, std::forward<decltype(handler)>(handler));
           })) {
         return lost("no answer before the deadline");
       }

@@ -239,7 +239,8 @@ void HttpSession::dispatch() {
   save_unread();
   phase_ = Phase::handling;
   part_.watch(*this, SteadyTime::max());
-  Request request{.head = std::move(exchange_->reader.head()), .body = std::move(exchange_->body)};
+  Request request{.head = std::move(exchange_->reader.head()),
+                  .body = std::exchange(exchange_->body, {})};
   part_.listener().service->handle(std::move(request), ResponseTicket(shared_from_this()));
 }
 

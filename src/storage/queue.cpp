@@ -26,21 +26,24 @@ std::optional<delivery::Reservation> Slots::reserve(const std::shared_ptr<Slots>
 
 void OperationQueue::submit(Lane lane, Channel* channel, OperationPtr operation) {
   operation->channel = channel;
+  if (enqueue(lane, operation) || channel == nullptr) return;
+  operation->fail();
+  channel->executor.post([refused = std::move(operation)] { refused->complete(); });
+}
+
+bool OperationQueue::enqueue(Lane lane, OperationPtr& operation) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     const bool is_full = lane == Lane::other && others_ >= slots_->limits().others;
-    if (!closed_ && !is_full) {
-      if (lane == Lane::other) ++others_;
-      (lane == Lane::read ? reads_ : writes_).push_back(std::move(operation));
-      wake = wake_at_ != 0 && writes_.size() + reads_.size() >= wake_at_;
-      if (wake) wake_at_ = 0;
-    }
+    if (closed_ || is_full) return false;
+    if (lane == Lane::other) ++others_;
+    (lane == Lane::read ? reads_ : writes_).push_back(std::move(operation));
+    wake = wake_at_ != 0 && writes_.size() + reads_.size() >= wake_at_;
+    if (wake) wake_at_ = 0;
   }
   if (wake) wake_.notify_one();
-  if (!operation || channel == nullptr) return;
-  operation->fail();
-  channel->executor.post([refused = std::move(operation)] { refused->complete(); });
+  return true;
 }
 
 void OperationQueue::take(Taken& out, SteadyTime deadline) {

@@ -78,6 +78,8 @@ class OperationQueue {
   [[nodiscard]] std::size_t size() const;
 
  private:
+  /// Takes the operation when there is room for it, and leaves it where it is otherwise.
+  bool enqueue(Lane lane, OperationPtr& operation);
   void wait(std::unique_lock<std::mutex>& lock, std::size_t operations, SteadyTime deadline);
 
   std::shared_ptr<Slots> slots_;

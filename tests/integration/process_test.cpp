@@ -106,7 +106,6 @@ TEST_F(ProcessTest, EndsAtOnceOnASecondSignal) {
 }
 
 TEST_F(ProcessTest, LosesNothingThatItAnsweredWhenItIsKilled) {
-  std::string id_token;
   {
     GatewayProcess gateway = start();
     for (int i = 0; i < 20; ++i) EXPECT_EQ(publish(gateway, std::to_string(i)), "STORED");
