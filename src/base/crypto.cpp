@@ -81,6 +81,18 @@ void random_bytes(std::span<std::uint8_t> out) {
   require(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
 }
 
+void identifier_bytes(std::span<std::uint8_t> out) {
+  thread_local std::array<std::uint8_t, 1024> block;
+  thread_local std::size_t used = block.size();
+  if (out.size() > block.size()) return random_bytes(out);
+  if (block.size() - used < out.size()) {
+    random_bytes(block);
+    used = 0;
+  }
+  std::memcpy(out.data(), block.data() + used, out.size());
+  used += out.size();
+}
+
 std::string random_string(std::size_t bytes) {
   std::string out(bytes, '\0');
   random_bytes({reinterpret_cast<std::uint8_t*>(out.data()), out.size()});

@@ -24,7 +24,7 @@ void set_version(std::array<std::uint8_t, 16>& bytes, std::uint8_t version) noex
 
 MessageId MessageId::generate(WallTime now) {
   std::array<std::uint8_t, 16> bytes;
-  random_bytes(bytes);
+  identifier_bytes(bytes);
   const auto millis = static_cast<std::uint64_t>(unix_millis(now));
   for (std::size_t i = 0; i < 6; ++i) {
     bytes[i] = static_cast<std::uint8_t>(millis >> (8 * (5 - i)));
@@ -43,7 +43,7 @@ void MessageId::write(char* out) const noexcept { write_uuid(bytes_, out); }
 
 std::string generate_uuid() {
   std::array<std::uint8_t, 16> bytes;
-  random_bytes(bytes);
+  identifier_bytes(bytes);
   set_version(bytes, 4);
   std::string out(36, '\0');
   write_uuid(bytes, out.data());

@@ -24,6 +24,10 @@ void wipe(Digest& secret) noexcept;
 void random_bytes(std::span<std::uint8_t> out);
 [[nodiscard]] std::string random_string(std::size_t bytes);
 [[nodiscard]] std::uint64_t random_u64();
+/// Random bytes for identifiers, which must be unique but are no secrets: out of a block that the
+/// thread keeps, because a call of the generator costs more than all else about an identifier. Not
+/// for keys, tokens or nonces; a forked child would repeat its parent's. Any thread.
+void identifier_bytes(std::span<std::uint8_t> out);
 
 [[nodiscard]] inline std::string_view view(const Digest& digest) noexcept {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};

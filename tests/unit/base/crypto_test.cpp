@@ -77,5 +77,26 @@ TEST(Crypto, RandomBytesDoNotRepeat) {
   EXPECT_TRUE(random_string(0).empty());
 }
 
+TEST(Crypto, IdentifierBytesDoNotRepeatWithinAndAcrossThreads) {
+  constexpr std::size_t kThreads = 4;
+  std::vector<std::vector<std::string>> drawn(kThreads);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& mine : drawn) {
+      threads.emplace_back([&mine] {
+        // Sizes that do and do not divide the block, and one that is larger.
+        for (std::size_t i = 0; i < 1000; ++i) {
+          std::string bytes(i % 100 == 0 ? 5000 : 9 + i % 8, '\0');
+          identifier_bytes({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
+          mine.push_back(bytes.substr(0, 9));
+        }
+      });
+    }
+  }
+  std::set<std::string> all;
+  for (const auto& mine : drawn) all.insert(mine.begin(), mine.end());
+  EXPECT_EQ(all.size(), kThreads * 1000);
+}
+
 }  // namespace
 }  // namespace holdfast
