@@ -1,9 +1,20 @@
 # A module is a folder of src/ and one of include/holdfast/; its library is named holdfast_<name>.
 
-# holdfast_module(<name> USES <modules>... PRIVATE <libraries>...)
+# The sanitizer presets compile several files as one (CMAKE_UNITY_BUILD), for headers cost more than
+# code does; the other presets compile each by itself, which shows that it includes what it needs.
+# ALONE names the files that cannot share: their own names would clash with another file's.
+
+# holdfast_compile_alone(<folder> <file>...)
+function(holdfast_compile_alone folder)
+  list(TRANSFORM ARGN PREPEND "${folder}/")
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
+# holdfast_module(<name> USES <modules>... PRIVATE <libraries>... ALONE <files>...)
 function(holdfast_module name)
-  cmake_parse_arguments(arg "" "" "USES;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "USES;PRIVATE;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  holdfast_compile_alone("${PROJECT_SOURCE_DIR}/src/${name}" ${arg_ALONE})
   list(TRANSFORM arg_USES PREPEND holdfast_)
   if(sources)
     add_library(holdfast_${name} STATIC ${sources})
@@ -32,10 +43,12 @@ function(holdfast_test_support name)
   endif()
 endfunction()
 
-# holdfast_test(<name> FOLDER <folder below tests/> USES <libraries>... LABELS <labels>...)
+# holdfast_test(<name> FOLDER <folder below tests/> USES <libraries>... LABELS <labels>...
+#               ALONE <files>...)
 function(holdfast_test name)
-  cmake_parse_arguments(arg "" "FOLDER" "USES;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "FOLDER" "USES;LABELS;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${arg_FOLDER}/*.cpp")
+  holdfast_compile_alone("${PROJECT_SOURCE_DIR}/tests/${arg_FOLDER}" ${arg_ALONE})
   if(sources)
     add_executable(${name} ${sources})
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/src")

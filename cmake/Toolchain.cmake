@@ -9,6 +9,11 @@ if(HOLDFAST_WERROR)
   add_compile_options(-Werror)
 endif()
 
+if(CMAKE_UNITY_BUILD)
+  # It takes the included source files for headers.
+  add_compile_options(-Wno-subobject-linkage)
+endif()
+
 if(HOLDFAST_SANITIZE)
   add_compile_options(-fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HOLDFAST_SANITIZE})

@@ -12,7 +12,7 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kIngestJson = "application/json";
 constexpr std::string_view kInvoke = "execute-api:Invoke";
 constexpr std::size_t kReceiptBytes = 128;
 
@@ -28,7 +28,7 @@ bool is_json(const net::RequestHead& head) {
   const std::string* const type = head.header("Content-Type");
   if (type == nullptr) return true;
   const std::string_view value = *type;
-  return equals_ignoring_case(trim(value.substr(0, value.find(';'))), kJson);
+  return equals_ignoring_case(trim(value.substr(0, value.find(';'))), kIngestJson);
 }
 
 net::Response body_error(const BodyFault& fault) {
@@ -73,7 +73,7 @@ net::Response message_answer(const delivery::SendOutcome& outcome) {
   body += '{';
   append_receipt(body, *outcome);
   body += '}';
-  return make_answer(200, kJson, std::move(body));
+  return make_answer(200, kIngestJson, std::move(body));
 }
 
 net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes) {
@@ -95,7 +95,7 @@ net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes
   }
   if (!failed.empty()) failed.pop_back();  // the last comma
   body += R"(],"Failed":[)" + failed + "]}";
-  return make_answer(200, kJson, std::move(body));
+  return make_answer(200, kIngestJson, std::move(body));
 }
 
 }  // namespace

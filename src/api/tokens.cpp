@@ -9,7 +9,7 @@ namespace holdfast::api {
 namespace {
 
 // The token with or without the scheme of RFC 6750 section 2.1.
-std::string_view token_of(std::string_view authorization) {
+std::string_view token_in(std::string_view authorization) {
   constexpr std::string_view scheme = "Bearer ";
   authorization = trim(authorization);
   if (equals_ignoring_case(authorization.substr(0, scheme.size()), scheme)) {
@@ -56,7 +56,7 @@ net::Response token_answer(const Result<std::string>& token) {
 void handle_tokens(const Context& context, const net::Request& request, net::Responder respond) {
   const std::string* const authorization = request.head.header("Authorization");
   if (authorization == nullptr) return respond(unauthorized());
-  auto claims = context.parts.id_tokens->verify(token_of(*authorization));
+  auto claims = context.parts.id_tokens->verify(token_in(*authorization));
   if (!claims) return respond(refuse(claims.error()));
   context.shard(request.head.shard)
       .generator->issue(std::move(*claims),

@@ -33,7 +33,7 @@ bool plain_in_a_shell(std::string_view text) {
   });
 }
 
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) {
     if (c == '\'') {
@@ -56,7 +56,7 @@ std::string make_client_id() { return random_of(kLowerAndDigits, 26); }
 std::string export_lines(const std::vector<std::pair<std::string, std::string>>& variables) {
   std::string out;
   for (const auto& [name, value] : variables) {
-    out += "export " + name + "=" + (plain_in_a_shell(value) ? value : quoted(value)) + "\n";
+    out += "export " + name + "=" + (plain_in_a_shell(value) ? value : shell_quoted(value)) + "\n";
   }
   return out;
 }

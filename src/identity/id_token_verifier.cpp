@@ -15,14 +15,14 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::size_t kTokenLimitBytes = std::size_t{16} * 1024;
-constexpr JsonLimits kTokenJson{.depth = 16, .bytes = kTokenLimitBytes};
+constexpr std::size_t kIdTokenLimitBytes = std::size_t{16} * 1024;
+constexpr JsonLimits kTokenJson{.depth = 16, .bytes = kIdTokenLimitBytes};
 constexpr JsonLimits kJwksJson{.depth = 16, .bytes = std::size_t{256} * 1024};
 
 using Keys = std::map<std::string, RsaPublicKey, std::less<>>;
 
 // `where` names the check for logs; the message says no more than a client may hear.
-std::unexpected<Error> refuse(const char* check) {
+std::unexpected<Error> refuse_token(const char* check) {
   return fail(Errc::unauthenticated, "Unauthorized", check);
 }
 
@@ -69,14 +69,14 @@ Result<Keys> read_jwks(std::string_view text) {
   return keys;
 }
 
-struct Parts {
+struct TokenParts {
   std::string_view signed_text;
   Bytes header;
   Bytes claims;
   Bytes signature;
 };
 
-std::optional<Parts> split(std::string_view token) {
+std::optional<TokenParts> split(std::string_view token) {
   const std::size_t first = token.find('.');
   if (first == std::string_view::npos) return std::nullopt;
   const std::size_t second = token.find('.', first + 1);
@@ -86,10 +86,10 @@ std::optional<Parts> split(std::string_view token) {
   auto claims = base64url_decode(token.substr(first + 1, second - first - 1));
   auto signature = base64url_decode(token.substr(second + 1));
   if (!header || !claims || !signature) return std::nullopt;
-  return Parts{.signed_text = token.substr(0, second),
-               .header = std::move(*header),
-               .claims = std::move(*claims),
-               .signature = std::move(*signature)};
+  return TokenParts{.signed_text = token.substr(0, second),
+                    .header = std::move(*header),
+                    .claims = std::move(*claims),
+                    .signature = std::move(*signature)};
 }
 
 class IdTokenVerifierImpl final : public IdTokenVerifier {
@@ -98,29 +98,29 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
       : options_(std::move(options)), keys_(std::move(keys)), clock_(clock) {}
 
   Result<IdTokenClaims> verify(std::string_view token) const override {
-    if (token.size() > kTokenLimitBytes) return refuse("length");
-    const std::optional<Parts> parts = split(token);
-    if (!parts) return refuse("format");
+    if (token.size() > kIdTokenLimitBytes) return refuse_token("length");
+    const std::optional<TokenParts> parts = split(token);
+    if (!parts) return refuse_token("format");
     if (Result<void> good = check_signature(*parts); !good) return std::unexpected(good.error());
     const Result<Json> claims = parse_json(parts->claims, kTokenJson);
-    if (!claims || !claims->is_object()) return refuse("claims");
+    if (!claims || !claims->is_object()) return refuse_token("claims");
     return check_claims(*claims);
   }
 
  private:
-  Result<void> check_signature(const Parts& parts) const {
+  Result<void> check_signature(const TokenParts& parts) const {
     const Result<Json> header = parse_json(parts.header, kTokenJson);
-    if (!header || !header->is_object()) return refuse("header");
+    if (!header || !header->is_object()) return refuse_token("header");
     const std::string* const algorithm = text_member(*header, "alg");
-    if (algorithm == nullptr || *algorithm != "RS256") return refuse("alg");
+    if (algorithm == nullptr || *algorithm != "RS256") return refuse_token("alg");
     // RFC 7515 section 4.1.11: no extension is understood here. Keys and key addresses that a
     // header brings along (jwk, jku, x5c, x5u) are never looked at.
-    if (header->contains("crit")) return refuse("crit");
+    if (header->contains("crit")) return refuse_token("crit");
     const std::string* const kid = text_member(*header, "kid");
-    if (kid == nullptr) return refuse("kid");
+    if (kid == nullptr) return refuse_token("kid");
     const auto key = keys_.find(*kid);
-    if (key == keys_.end()) return refuse("kid");
-    if (!key->second.verify(parts.signed_text, parts.signature)) return refuse("signature");
+    if (key == keys_.end()) return refuse_token("kid");
+    if (!key->second.verify(parts.signed_text, parts.signature)) return refuse_token("signature");
     return {};
   }
 
@@ -129,21 +129,21 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
       const std::string* const value = text_member(claims, name);
       return value != nullptr && *value == expected;
     };
-    if (!is("iss", options_.issuer)) return refuse("iss");
-    if (!is("aud", options_.audience)) return refuse("aud");
-    if (!is("token_use", "id")) return refuse("token_use");
+    if (!is("iss", options_.issuer)) return refuse_token("iss");
+    if (!is("aud", options_.audience)) return refuse_token("aud");
+    if (!is("token_use", "id")) return refuse_token("token_use");
     const std::string* const sub = text_member(claims, "sub");
-    if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse("sub");
+    if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse_token("sub");
     const std::string* const username = text_member(claims, "cognito:username");
-    if (username == nullptr || username->empty()) return refuse("cognito:username");
+    if (username == nullptr || username->empty()) return refuse_token("cognito:username");
     const std::optional<WallTime> issued_at = time_member(claims, "iat");
-    if (!issued_at) return refuse("iat");
+    if (!issued_at) return refuse_token("iat");
     const std::optional<WallTime> expires_at = time_member(claims, "exp");
-    if (!expires_at) return refuse("exp");
+    if (!expires_at) return refuse_token("exp");
     const WallTime now = clock_.wall_now();
     if (claims.contains("nbf")) {
       const std::optional<WallTime> not_before = time_member(claims, "nbf");
-      if (!not_before || now < *not_before) return refuse("nbf");
+      if (!not_before || now < *not_before) return refuse_token("nbf");
     }
     if (now >= *expires_at) {
       return fail(Errc::expired, "The incoming token has expired", "exp");

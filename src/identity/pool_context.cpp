@@ -9,7 +9,7 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::string_view kSealingContext = "login session";
+constexpr std::string_view kSessionContext = "login session";
 // Cognito's bounds on the text of a session.
 constexpr std::size_t kShortestSession = 20;
 constexpr std::size_t kLongestSession = 2048;
@@ -33,7 +33,7 @@ Result<std::string> PoolContext::seal_session(const AuthSession& session) const 
                        {"client", session.client_id},
                        {"challenge", session.challenge},
                        {"expires_us", unix_micros(session.expires_at)}};
-  Result<std::string> sealed = parts.ring->seal(object.dump(), kSealingContext);
+  Result<std::string> sealed = parts.ring->seal(object.dump(), kSessionContext);
   if (sealed) *sealed = base64url_encode(*sealed);
   return sealed;
 }
@@ -46,7 +46,7 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
   if (session.size() < kShortestSession || session.size() > kLongestSession) return invalid;
   const auto sealed = base64url_decode(session);
   if (!sealed) return invalid;
-  const Result<std::string> text = parts.ring->open(*sealed, kSealingContext);
+  const Result<std::string> text = parts.ring->open(*sealed, kSessionContext);
   if (!text) return invalid;
   // Nobody but this pool seals under this context, so the members are as seal_session wrote them.
   const Json object = Json::parse(*text);

@@ -13,12 +13,12 @@ namespace {
 constexpr int kMinimumBits = 2048;
 constexpr int kMaximumBits = 8192;
 
-const unsigned char* octets(std::string_view bytes) noexcept {
+const unsigned char* rsa_octets(std::string_view bytes) noexcept {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
 BigNumber number(std::string_view bytes) {
-  return BigNumber(BN_bin2bn(octets(bytes), static_cast<int>(bytes.size()), nullptr));
+  return BigNumber(BN_bin2bn(rsa_octets(bytes), static_cast<int>(bytes.size()), nullptr));
 }
 
 std::string number_of(const Pkey& key, const char* name) {
@@ -69,7 +69,7 @@ bool RsaPublicKey::verify(std::string_view text, std::string_view signature) con
   const PkeyContext context(EVP_PKEY_CTX_dup(verifying_.get()));
   require(context != nullptr);
   const Digest digest = sha256(text);
-  return EVP_PKEY_verify(context.get(), octets(signature), signature.size(), digest.data(),
+  return EVP_PKEY_verify(context.get(), rsa_octets(signature), signature.size(), digest.data(),
                          digest.size()) == 1;
 }
 
@@ -86,7 +86,7 @@ RsaPrivateKey RsaPrivateKey::generate() {
 }
 
 std::optional<RsaPrivateKey> RsaPrivateKey::parse(std::string_view der) {
-  const unsigned char* position = octets(der);
+  const unsigned char* position = rsa_octets(der);
   Pkey key(d2i_PrivateKey(EVP_PKEY_RSA, nullptr, &position, static_cast<long>(der.size())));
   if (key == nullptr || EVP_PKEY_get_bits(key.get()) < kMinimumBits) return std::nullopt;
   return RsaPrivateKey(std::move(key));

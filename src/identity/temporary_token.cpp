@@ -12,10 +12,10 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::string_view kSealingContext = "temporary token";
-constexpr std::size_t kTokenLimitBytes = 4096;
+constexpr std::string_view kTemporaryTokenContext = "temporary token";
+constexpr std::size_t kTemporaryTokenLimitBytes = 4096;
 
-std::unexpected<Error> refuse() { return fail(Errc::unauthenticated, "Unauthorized"); }
+std::unexpected<Error> refuse_token() { return fail(Errc::unauthenticated, "Unauthorized"); }
 
 /// The claims of a temporary token.
 struct Claims {
@@ -34,7 +34,7 @@ std::string write_claims(const Claims& claims, const std::string& service_name) 
 }
 
 std::optional<Claims> read_claims(std::string_view text, const std::string& service_name) {
-  const Result<Json> parsed = parse_json(text, {.depth = 2, .bytes = kTokenLimitBytes});
+  const Result<Json> parsed = parse_json(text, {.depth = 2, .bytes = kTemporaryTokenLimitBytes});
   if (!parsed || !parsed->is_object()) return std::nullopt;
   const auto is_service = [&](const char* name) {
     const std::string* const value = text_member(*parsed, name);
@@ -49,22 +49,23 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
 }
 
 /// What both sides hold, and what their operations in flight keep alive.
-struct Parts {
+struct ServiceParts {
   TemporaryTokenOptions options;
   const Clock& clock;
   std::shared_ptr<KeyRing> ring;
   UserStore& users;
   TokenStore& tokens;
 };
-using PartsPtr = std::shared_ptr<const Parts>;
+using ServicePartsPtr = std::shared_ptr<const ServiceParts>;
 
-void issue_to(const PartsPtr& parts, const User& user, Completion<Result<std::string>> done) {
+void issue_to(const ServicePartsPtr& parts, const User& user,
+              Completion<Result<std::string>> done) {
   const WallTime now = parts->clock.wall_now();
   const Claims claims{.sub = user.sub,
                       .username = user.username,
                       .expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime};
   Result<std::string> sealed =
-      parts->ring->seal(write_claims(claims, parts->options.service_name), kSealingContext);
+      parts->ring->seal(write_claims(claims, parts->options.service_name), kTemporaryTokenContext);
   if (!sealed) {
     done(std::unexpected(std::move(sealed.error())));
     return;
@@ -84,7 +85,7 @@ void issue_to(const PartsPtr& parts, const User& user, Completion<Result<std::st
 
 class GeneratorImpl final : public Generator {
  public:
-  explicit GeneratorImpl(PartsPtr parts) : parts_(std::move(parts)) {}
+  explicit GeneratorImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
 
   void issue(IdTokenClaims claims, Completion<Result<std::string>> done) override {
     parts_->users.find_by_sub(claims.sub, [parts = parts_, done = std::move(done)](
@@ -92,7 +93,7 @@ class GeneratorImpl final : public Generator {
       if (!found) {
         done(std::unexpected(std::move(found.error())));
       } else if (!*found || !(*found)->enabled) {
-        done(refuse());
+        done(refuse_token());
       } else {
         issue_to(parts, **found, std::move(done));
       }
@@ -100,18 +101,18 @@ class GeneratorImpl final : public Generator {
   }
 
  private:
-  PartsPtr parts_;
+  ServicePartsPtr parts_;
 };
 
 class AuthorizerImpl final : public Authorizer {
  public:
-  explicit AuthorizerImpl(PartsPtr parts) : parts_(std::move(parts)) {}
+  explicit AuthorizerImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
 
   void consume(std::string token, Completion<Result<Admission>> done) override {
     const WallTime now = parts_->clock.wall_now();
     std::optional<Claims> claims = examine(token);
     if (!claims || now > claims->expires_at + parts_->options.drift) {
-      done(refuse());
+      done(refuse_token());
       return;
     }
     parts_->tokens.consume(
@@ -120,7 +121,7 @@ class AuthorizerImpl final : public Authorizer {
           if (!consumed) {
             done(std::unexpected(std::move(consumed.error())));
           } else if (!*consumed) {
-            done(refuse());
+            done(refuse_token());
           } else {
             done(Admission{.sub = std::move(claims.sub), .username = std::move(claims.username)});
           }
@@ -140,15 +141,15 @@ class AuthorizerImpl final : public Authorizer {
 
  private:
   [[nodiscard]] std::optional<Claims> examine(std::string_view token) const {
-    if (token.size() > kTokenLimitBytes) return std::nullopt;
+    if (token.size() > kTemporaryTokenLimitBytes) return std::nullopt;
     const std::optional<Bytes> sealed = base64url_decode(token);
     if (!sealed) return std::nullopt;
-    const Result<std::string> text = parts_->ring->open(*sealed, kSealingContext);
+    const Result<std::string> text = parts_->ring->open(*sealed, kTemporaryTokenContext);
     if (!text) return std::nullopt;
     return read_claims(*text, parts_->options.service_name);
   }
 
-  PartsPtr parts_;
+  ServicePartsPtr parts_;
 };
 
 }  // namespace
@@ -156,15 +157,15 @@ class AuthorizerImpl final : public Authorizer {
 std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options, const Clock& clock,
                                           std::shared_ptr<KeyRing> ring, UserStore& users,
                                           TokenStore& tokens) {
-  return std::make_unique<GeneratorImpl>(
-      std::make_shared<Parts>(Parts{std::move(options), clock, std::move(ring), users, tokens}));
+  return std::make_unique<GeneratorImpl>(std::make_shared<ServiceParts>(
+      ServiceParts{std::move(options), clock, std::move(ring), users, tokens}));
 }
 
 std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options, const Clock& clock,
                                             std::shared_ptr<KeyRing> ring, UserStore& users,
                                             TokenStore& tokens) {
-  return std::make_unique<AuthorizerImpl>(
-      std::make_shared<Parts>(Parts{std::move(options), clock, std::move(ring), users, tokens}));
+  return std::make_unique<AuthorizerImpl>(std::make_shared<ServiceParts>(
+      ServiceParts{std::move(options), clock, std::move(ring), users, tokens}));
 }
 
 }  // namespace holdfast::identity

@@ -27,7 +27,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::IsEmpty;
 
-constexpr milliseconds kPatience{60'000};
+constexpr milliseconds kCrashPatience{60'000};
 
 // Producers and clients around one data directory, whose gateway comes and goes.
 class CrashTest : public ::testing::Test {
@@ -90,10 +90,11 @@ class CrashTest : public ::testing::Test {
   void expect_nothing_lost() {
     for (Producer& producer : producers_) producer.stop();
     for (Receiver& receiver : receivers_) receiver.stay();
-    EXPECT_TRUE(eventually([&] { return ledger_.missing_count() == 0; }, kPatience));
+    EXPECT_TRUE(eventually([&] { return ledger_.missing_count() == 0; }, kCrashPatience));
     const auto control = client::make_control_client(dir_.file("data") + "/control.sock");
     for (const TestUser& user : users_) {
-      EXPECT_TRUE(eventually([&] { return pending(*control, user) == 0; }, kPatience)) << user.name;
+      EXPECT_TRUE(eventually([&] { return pending(*control, user) == 0; }, kCrashPatience))
+          << user.name;
     }
     for (Receiver& receiver : receivers_) receiver.stop();
     EXPECT_THAT(ledger_.check(), IsEmpty());
@@ -130,7 +131,7 @@ TEST_F(CrashTest, LosesInventsAndReordersNothingOverFiftyKills) {
   // The kills came under load, not before it.
   EXPECT_GT(ledger_.acknowledged_count(), 300U);
   EXPECT_GT(ledger_.connection_count(), 20U);
-  EXPECT_EQ(gateway_->terminate(kPatience), 0);
+  EXPECT_EQ(gateway_->terminate(kCrashPatience), 0);
 }
 
 TEST_F(CrashTest, EndsInOrderOnSigtermUnderLoad) {
@@ -138,7 +139,7 @@ TEST_F(CrashTest, EndsInOrderOnSigtermUnderLoad) {
   for (int round = 0; round < 3; ++round) {
     pass(300 + random_() % 500);
     const auto before = steady_clock::now();
-    EXPECT_EQ(gateway_->terminate(kPatience), 0);
+    EXPECT_EQ(gateway_->terminate(kCrashPatience), 0);
     EXPECT_LT(steady_clock::now() - before, drain_ + std::chrono::seconds(5));
     start();
   }
@@ -161,11 +162,11 @@ TEST_F(CrashTest, EndsAtOnceOnASecondSigtermUnderLoadAndLosesNothing) {
   gateway_->process().signal(SIGTERM);
   ASSERT_TRUE(gateway_->process().wait_for_output(
       [](const std::string& line) { return line.find("\"stopping\"") != std::string::npos; },
-      kPatience));
+      kCrashPatience));
   EXPECT_EQ(gateway_->process().wait(milliseconds(300)), std::nullopt);
   const auto before = steady_clock::now();
   gateway_->process().signal(SIGTERM);
-  EXPECT_EQ(gateway_->process().wait(kPatience), 128 + SIGTERM);
+  EXPECT_EQ(gateway_->process().wait(kCrashPatience), 128 + SIGTERM);
   EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(2));
   start();
   expect_nothing_lost();

@@ -27,7 +27,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::IsEmpty;
 
-constexpr milliseconds kPatience{60'000};
+constexpr milliseconds kSlowPatience{60'000};
 constexpr std::size_t kMiB = 1 << 20;
 
 class SlowClientTest : public ::testing::Test {
@@ -71,7 +71,7 @@ class SlowClientTest : public ::testing::Test {
     RawSubscriber client(*root_, gateway_->address(), user_);
     const auto connection = ledger_.open(user_.id);
     while (ledger_.missing_count() > 0) {
-      const auto text = client.read_payload(kPatience);
+      const auto text = client.read_payload(kSlowPatience);
       ASSERT_TRUE(text) << ledger_.missing_count() << " are missing";
       ledger_.received(connection, *text);
     }
@@ -100,11 +100,11 @@ class SlowClientTest : public ::testing::Test {
 TEST_F(SlowClientTest, AClientThatVanishesIsClosedAtTheTimeoutAndLosesNothing) {
   start(1'500);
   RawSubscriber client(*root_, gateway_->address(), user_);
-  ASSERT_TRUE(eventually([&] { return connections() == 1; }, kPatience));
+  ASSERT_TRUE(eventually([&] { return connections() == 1; }, kSlowPatience));
   client.vanish();
   const auto before = steady_clock::now();
   publish(20, 100);
-  EXPECT_TRUE(eventually([&] { return connections() == 0; }, kPatience));
+  EXPECT_TRUE(eventually([&] { return connections() == 0; }, kSlowPatience));
   const auto took = duration_cast<milliseconds>(steady_clock::now() - before);
   EXPECT_GE(took, milliseconds(1'400));
   EXPECT_LT(took, milliseconds(6'000));
@@ -118,15 +118,16 @@ TEST_F(SlowClientTest, AStoppedProcessIsClosedAtTheTimeoutAndCatchesUpWhenItGoes
   environment.emplace_back("ID_TOKEN", user_.id_token);
   ChildProcess client(
       {.command = {holdfast_binary(), "connect-websocket"}, .environment = std::move(environment)});
-  ASSERT_TRUE(eventually([&] { return connections() == 1; }, kPatience));
+  ASSERT_TRUE(eventually([&] { return connections() == 1; }, kSlowPatience));
   client.signal(SIGSTOP);
   // More than the kernel's buffers take for a process that does not read.
   publish(128, 65'536);
-  EXPECT_TRUE(eventually([&] { return connections() == 0; }, kPatience));
+  EXPECT_TRUE(eventually([&] { return connections() == 0; }, kSlowPatience));
   client.signal(SIGCONT);
   const std::string last = "m" + std::to_string(published_ - 1) + "-";
   EXPECT_TRUE(client.wait_for_output(
-      [&](const std::string& line) { return line.find(last) != std::string::npos; }, kPatience));
+      [&](const std::string& line) { return line.find(last) != std::string::npos; },
+      kSlowPatience));
   std::size_t next = 0;
   for (const std::string& line : client.output()) {
     if (line.find("\"m" + std::to_string(next) + "-") != std::string::npos) ++next;
@@ -180,7 +181,7 @@ TEST_F(SlowClientTest, ASlowLinkTakesTenMegabytesOnOneConnection) {
   const auto begin = steady_clock::now();
   std::size_t received = 0;
   while (ledger_.missing_count() > 0) {
-    const auto text = client.read_payload(kPatience);
+    const auto text = client.read_payload(kSlowPatience);
     ASSERT_TRUE(text) << "closed with " << client.close_code() << " after " << received;
     ledger_.received(connection, *text);
     received += text->size();

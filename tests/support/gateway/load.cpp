@@ -16,7 +16,7 @@ constexpr Milliseconds kReadSlice{20};
 constexpr std::size_t kBatchMax = 12;
 
 template <class T>
-T must(client::CallResult<T> result, const std::string& doing) {
+T loaded(client::CallResult<T> result, const std::string& doing) {
   if (!result) throw std::runtime_error(doing + ": " + result.error().text());
   return std::move(*result);
 }
@@ -49,12 +49,12 @@ std::uint64_t load_seed() {
 
 TestUser make_user(client::GatewayClient& root, const std::string& name) {
   TestUser user{.name = name, .id = {}, .id_token = {}};
-  user.id = must(root.admin_create_user(name, "temporary password"), "create " + name);
-  const auto first = must(root.admin_initiate_auth(name, "temporary password"), "log in");
+  user.id = loaded(root.admin_create_user(name, "temporary password"), "create " + name);
+  const auto first = loaded(root.admin_initiate_auth(name, "temporary password"), "log in");
   const auto second =
-      must(root.admin_respond_new_password(name, TestGateway::kPassword,
-                                           std::get<client::Challenge>(first).session),
-           "set the password");
+      loaded(root.admin_respond_new_password(name, TestGateway::kPassword,
+                                             std::get<client::Challenge>(first).session),
+             "set the password");
   user.id_token = std::get<client::Tokens>(second).id_token;
   return user;
 }

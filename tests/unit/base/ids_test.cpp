@@ -9,10 +9,10 @@
 namespace holdfast {
 namespace {
 
-const WallTime kMoment = wall_from_micros(1'645'557'742'000'123);
+const WallTime kGenerated = wall_from_micros(1'645'557'742'000'123);
 
 TEST(Ids, MessageIdsCarryTheirMillisecondVersionAndVariant) {
-  const std::string text = MessageId::generate(kMoment).str();
+  const std::string text = MessageId::generate(kGenerated).str();
   EXPECT_TRUE(std::regex_match(
       text, std::regex("017f22e2-79b0-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")))
       << text;
@@ -21,7 +21,7 @@ TEST(Ids, MessageIdsCarryTheirMillisecondVersionAndVariant) {
 TEST(Ids, MessageIdsOfLaterMillisecondsSortBehind) {
   MessageId last;
   for (int i = 0; i < 1000; ++i) {
-    const MessageId next = MessageId::generate(kMoment + Milliseconds(i));
+    const MessageId next = MessageId::generate(kGenerated + Milliseconds(i));
     EXPECT_LT(last, next);
     EXPECT_LT(last.str(), next.str());
     last = next;
@@ -33,7 +33,7 @@ TEST(Ids, IdsDoNotRepeat) {
   std::unordered_set<ConnectionId> connections;
   std::unordered_set<std::string> uuids;
   for (int i = 0; i < 10'000; ++i) {
-    messages.insert(MessageId::generate(kMoment));
+    messages.insert(MessageId::generate(kGenerated));
     connections.insert(generate_connection_id());
     uuids.insert(generate_uuid());
   }
@@ -55,7 +55,7 @@ TEST(Ids, ConnectionIdsAreUnpaddedBase64Url) {
 }
 
 TEST(Ids, MessageIdsKeepTheirBytes) {
-  const MessageId id = MessageId::generate(kMoment);
+  const MessageId id = MessageId::generate(kGenerated);
   EXPECT_EQ(MessageId(id.bytes()), id);
   EXPECT_NE(MessageId(), id);
   EXPECT_EQ(MessageId().str(), "00000000-0000-0000-0000-000000000000");

@@ -5,13 +5,13 @@
 namespace holdfast::delivery {
 namespace {
 
-const UserId kUser("user");
+const UserId kRingUser("user");
 
 MessageId id(std::uint8_t n) { return MessageId({n}); }
 
 TEST(ExecutionRing, KeepsStepsWithTheirTimes) {
   ExecutionRing ring(4);
-  const auto run = ring.begin(Workflow::send_message, id(1), kUser, 17);
+  const auto run = ring.begin(Workflow::send_message, id(1), kRingUser, 17);
   ring.step(run, ExecutionState::received, wall_from_micros(100));
   ring.step(run, ExecutionState::storing, wall_from_micros(200));
   ring.step(run, ExecutionState::storing, wall_from_micros(250));
@@ -20,7 +20,7 @@ TEST(ExecutionRing, KeepsStepsWithTheirTimes) {
   const auto listed = ring.list({}, 10);
   ASSERT_EQ(listed.size(), 1U);
   EXPECT_EQ(listed[0].id, id(1));
-  EXPECT_EQ(listed[0].user, kUser);
+  EXPECT_EQ(listed[0].user, kRingUser);
   EXPECT_EQ(listed[0].sequence, 17);
   EXPECT_TRUE(listed[0].finished);
   ASSERT_EQ(listed[0].step_count, 3U);
@@ -31,9 +31,9 @@ TEST(ExecutionRing, KeepsStepsWithTheirTimes) {
 
 TEST(ExecutionRing, ForgetsTheOldestAndIgnoresTheirLateSteps) {
   ExecutionRing ring(2);
-  const auto first = ring.begin(Workflow::send_message, id(1), kUser, 1);
-  (void)ring.begin(Workflow::send_message, id(2), kUser, 2);
-  (void)ring.begin(Workflow::send_message, id(3), kUser, 3);
+  const auto first = ring.begin(Workflow::send_message, id(1), kRingUser, 1);
+  (void)ring.begin(Workflow::send_message, id(2), kRingUser, 2);
+  (void)ring.begin(Workflow::send_message, id(3), kRingUser, 3);
   ring.step(first, ExecutionState::stored, wall_from_micros(1));
   ring.finish(first);
   const auto listed = ring.list({}, 10);
@@ -46,7 +46,7 @@ TEST(ExecutionRing, ForgetsTheOldestAndIgnoresTheirLateSteps) {
 
 TEST(ExecutionRing, KeepsTheFirstStepsAndTheLastOfALongRun) {
   ExecutionRing ring(1);
-  const auto run = ring.begin(Workflow::send_unsent_messages, id(1), kUser, 0);
+  const auto run = ring.begin(Workflow::send_unsent_messages, id(1), kRingUser, 0);
   for (int i = 0; i < 100; ++i) {
     ring.step(run, i % 2 == 0 ? ExecutionState::reading_page : ExecutionState::sending_page,
               wall_from_micros(i));
@@ -60,13 +60,13 @@ TEST(ExecutionRing, KeepsTheFirstStepsAndTheLastOfALongRun) {
 
 TEST(ExecutionRing, FindsByUserAndById) {
   ExecutionRing ring(8);
-  (void)ring.begin(Workflow::send_message, id(1), kUser, 1);
+  (void)ring.begin(Workflow::send_message, id(1), kRingUser, 1);
   (void)ring.begin(Workflow::send_message, id(2), UserId("other"), 2);
-  (void)ring.begin(Workflow::send_message, id(3), kUser, 3);
-  EXPECT_EQ(ring.list({.user = kUser, .id = {}}, 10).size(), 2U);
-  EXPECT_EQ(ring.list({.user = kUser, .id = {}}, 1)[0].id, id(3));
+  (void)ring.begin(Workflow::send_message, id(3), kRingUser, 3);
+  EXPECT_EQ(ring.list({.user = kRingUser, .id = {}}, 10).size(), 2U);
+  EXPECT_EQ(ring.list({.user = kRingUser, .id = {}}, 1)[0].id, id(3));
   EXPECT_EQ(ring.list({.user = {}, .id = id(2)}, 10)[0].user, UserId("other"));
-  EXPECT_TRUE(ring.list({.user = kUser, .id = id(2)}, 10).empty());
+  EXPECT_TRUE(ring.list({.user = kRingUser, .id = id(2)}, 10).empty());
 }
 
 TEST(ExecutionRing, KeepsTheLongestUserId) {
@@ -78,7 +78,7 @@ TEST(ExecutionRing, KeepsTheLongestUserId) {
 
 TEST(ExecutionRing, MayBeSwitchedOff) {
   ExecutionRing ring(0);
-  const auto run = ring.begin(Workflow::send_message, id(1), kUser, 1);
+  const auto run = ring.begin(Workflow::send_message, id(1), kRingUser, 1);
   ring.step(run, ExecutionState::received, wall_from_micros(1));
   EXPECT_TRUE(ring.list({}, 10).empty());
 }

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace holdfast::delivery {
+namespace holdfast::delivery::send_message_test {
 namespace {
 
 using State = SendMessage::State;
@@ -97,4 +97,4 @@ TEST(SendMessage, ShowsItsStatesUnderTheirDocumentedNames) {
 }
 
 }  // namespace
-}  // namespace holdfast::delivery
+}  // namespace holdfast::delivery::send_message_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace holdfast::delivery {
+namespace holdfast::delivery::send_unsent_messages_test {
 namespace {
 
 using State = SendUnsentMessages::State;
@@ -64,4 +64,4 @@ TEST(SendUnsentMessages, ShowsItsStatesUnderTheirDocumentedNames) {
 }
 
 }  // namespace
-}  // namespace holdfast::delivery
+}  // namespace holdfast::delivery::send_unsent_messages_test

@@ -14,7 +14,7 @@
 #include "identity/rsa.hpp"
 #include "support/base/manual_clock.hpp"
 
-namespace holdfast::identity {
+namespace holdfast::identity::id_token_verifier_test {
 namespace {
 
 constexpr const char* kIssuer = "http://127.0.0.1:8080/us-east-1_abcdefghi";
@@ -352,4 +352,4 @@ TEST_F(IdTokenVerifierTest, RefusesWhatIsNoJwks) {
 }
 
 }  // namespace
-}  // namespace holdfast::identity
+}  // namespace holdfast::identity::id_token_verifier_test

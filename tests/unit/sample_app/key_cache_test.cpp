@@ -14,8 +14,8 @@
 namespace holdfast::sample_app {
 namespace {
 
-constexpr const char* kIssuer = "http://gate/us-east-1_abcdefghi";
-constexpr const char* kClient = "client1";
+constexpr const char* kCacheIssuer = "http://gate/us-east-1_abcdefghi";
+constexpr const char* kCacheClient = "client1";
 
 class KeyCacheTest : public testing::Test {
  protected:
@@ -32,7 +32,7 @@ class KeyCacheTest : public testing::Test {
     return options;
   }
   std::string token(const test::TestIssuer& issuer, Seconds lifetime = Seconds(3600)) const {
-    return issuer.id_token(kIssuer, kClient, "ann", clock_.wall_now(), lifetime);
+    return issuer.id_token(kCacheIssuer, kCacheClient, "ann", clock_.wall_now(), lifetime);
   }
   Result<identity::IdTokenClaims> verify(const std::string& token) {
     std::promise<Result<identity::IdTokenClaims>> answered;
@@ -61,7 +61,7 @@ class KeyCacheTest : public testing::Test {
     return answer_;
   }};
   std::unique_ptr<net::Shards> shards_ = net::make_shards(1);
-  KeyCache cache_{{.issuer = kIssuer, .audience = kClient},
+  KeyCache cache_{{.issuer = kCacheIssuer, .audience = kCacheClient},
                   *client::make_gateway_client(gateway_options(), clock_),
                   clock_};
 };
@@ -85,7 +85,7 @@ TEST_F(KeyCacheTest, TellsAnExpiredTokenFromABadOne) {
   EXPECT_EQ(code(good + "x"), Errc::unauthenticated);
   const test::TestIssuer impostor("old");
   EXPECT_EQ(code(token(impostor)), Errc::unauthenticated);
-  EXPECT_EQ(code(old_.id_token("http://elsewhere", kClient, "ann", clock_.wall_now())),
+  EXPECT_EQ(code(old_.id_token("http://elsewhere", kCacheClient, "ann", clock_.wall_now())),
             Errc::unauthenticated);
 }
 

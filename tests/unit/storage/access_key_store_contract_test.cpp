@@ -71,8 +71,8 @@ class AccessKeyStoreContract : public testing::Test {
   Backend backend_;
 };
 
-using Backends = testing::Types<RealAccessKeys, FakeAccessKeys>;
-TYPED_TEST_SUITE(AccessKeyStoreContract, Backends);
+using AccessKeyBackends = testing::Types<RealAccessKeys, FakeAccessKeys>;
+TYPED_TEST_SUITE(AccessKeyStoreContract, AccessKeyBackends);
 
 TYPED_TEST(AccessKeyStoreContract, KeepsAKeyWithItsPolicy) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));

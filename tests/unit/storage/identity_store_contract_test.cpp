@@ -127,8 +127,8 @@ class IdentityStoreContract : public testing::Test {
   Backend backend_;
 };
 
-using Backends = testing::Types<RealIdentity, FakeIdentity>;
-TYPED_TEST_SUITE(IdentityStoreContract, Backends);
+using IdentityBackends = testing::Types<RealIdentity, FakeIdentity>;
+TYPED_TEST_SUITE(IdentityStoreContract, IdentityBackends);
 
 TYPED_TEST(IdentityStoreContract, KeepsAUserWhole) {
   const User user = make_user("sub-1", "Anna");

@@ -93,8 +93,8 @@ class MessageStoreContract : public testing::Test {
   Backend backend_;
 };
 
-using Backends = testing::Types<RealBackend, FakeBackend>;
-TYPED_TEST_SUITE(MessageStoreContract, Backends);
+using MessageBackends = testing::Types<RealBackend, FakeBackend>;
+TYPED_TEST_SUITE(MessageStoreContract, MessageBackends);
 
 TYPED_TEST(MessageStoreContract, KeepsWhatWasInsertedAcrossARestart) {
   const auto message = make_message("anna", 5, std::string("a\0\xc3\xbc", 4));
