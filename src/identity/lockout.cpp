@@ -50,7 +50,7 @@ Lockout::Lockout(const Clock& clock, std::size_t capacity)
 
 Lockout::~Lockout() = default;
 
-bool Lockout::begin(const std::string& folded_username) {
+Lockout::Attempt Lockout::begin(const std::string& folded_username) {
   const std::lock_guard lock(state_->mutex);
   auto& records = state_->records;
   const SteadyTime now = state_->clock.steady_now();
@@ -60,16 +60,16 @@ bool Lockout::begin(const std::string& folded_username) {
     // Forgetting a name that is still watched would give its guesser more tries. Every record was
     // paid for with a hash, so that this is reached only by a flood that the hasher's queue is
     // turning away as well.
-    if (records.size() >= state_->capacity) return false;
+    if (records.size() >= state_->capacity) return Attempt::full;
     records.push_back({.name = folded_username, .failures = 0, .last_attempt = now});
     found = state_->by_name.emplace(records.back().name, std::prev(records.end())).first;
   }
   Record& record = *found->second;
-  if (record.locked(now)) return false;
+  if (record.locked(now)) return Attempt::locked;
   ++record.failures;
   record.last_attempt = now;
   records.splice(records.end(), records, found->second);
-  return true;
+  return Attempt::admitted;
 }
 
 void Lockout::succeeded(const std::string& folded_username) {

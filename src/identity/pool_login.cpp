@@ -55,10 +55,17 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
-    if (!pool_->parts.lockout->begin(folded_)) {
-      pool_->answer<AuthOutcome>(std::move(done_),
-                                 refuse(PoolErrc::not_authorized, "Password attempts exceeded"));
-      return;
+    switch (pool_->parts.lockout->begin(folded_)) {
+      case Lockout::Attempt::admitted:
+        break;
+      case Lockout::Attempt::locked:
+        pool_->answer<AuthOutcome>(std::move(done_),
+                                   refuse(PoolErrc::not_authorized, "Password attempts exceeded"));
+        return;
+      case Lockout::Attempt::full:
+        pool_->answer<AuthOutcome>(std::move(done_),
+                                   refuse(PoolErrc::too_many_requests, "Rate exceeded"));
+        return;
     }
     pool_->parts.users.find_by_username(
         username_,

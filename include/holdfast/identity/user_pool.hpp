@@ -78,9 +78,14 @@ class Lockout {
  public:
   explicit Lockout(const Clock& clock, std::size_t capacity = 100'000);
   ~Lockout();
-  /// Takes an attempt: false while locked (and then it does not count). Concurrent attempts of one
-  /// name are counted before they are tried, so that a burst cannot guess more than five times.
-  [[nodiscard]] bool begin(const std::string& folded_username);
+  enum class Attempt {
+    admitted,
+    locked,  ///< this name has failed too often; the attempt does not count
+    full,    ///< too many names are watched to take another; says nothing of this one
+  };
+  /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
+  /// burst cannot guess more than five times.
+  [[nodiscard]] Attempt begin(const std::string& folded_username);
   void succeeded(const std::string& folded_username);
   /// An attempt that was never tried (the hasher's queue was full).
   void withdrawn(const std::string& folded_username);

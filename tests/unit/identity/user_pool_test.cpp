@@ -326,6 +326,16 @@ TEST_F(UserPoolTest, LocksKnownAndUnknownNamesAlike) {
   EXPECT_TRUE(login("alice", "password1"));
 }
 
+TEST_F(UserPoolTest, TellsANameThatItHasNoRoomToWatchToComeBackRatherThanThatItIsLocked) {
+  lockout_ = std::make_shared<Lockout>(clock_, 1);
+  make();
+  confirmed();
+  EXPECT_EQ(refusal(login("bob", "password2"), PoolErrc::not_authorized), kWrong);
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::too_many_requests), "Rate exceeded");
+  clock_.advance(std::chrono::minutes(15));
+  EXPECT_TRUE(login("alice", "password1"));
+}
+
 TEST_F(UserPoolTest, DoesNotCountWhatItCouldNotTry) {
   confirmed();
   hasher_->full = true;
