@@ -20,7 +20,8 @@ constexpr std::size_t kWebSocketKeyBytes = 16;
 }  // namespace
 
 struct HttpSession::Exchange {
-  Exchange(const HttpLimits& limits, SteadyTime now) : reader(limits), started(now) {}
+  Exchange(ListenerCore& listener, SteadyTime now)
+      : reader(listener.options.limits), started(now), body_share(listener) {}
 
   HeadReader reader;
   SteadyTime started;
@@ -31,6 +32,7 @@ struct HttpSession::Exchange {
   std::size_t body_bytes_max = 0;
   std::optional<ChunkedReader> chunks;
   std::string body;
+  BodyShare body_share;
   std::string method;  ///< kept for the log, the head having been handed on
   std::string path;
   std::string websocket_key;
@@ -89,7 +91,7 @@ void HttpSession::start() {
 
 void HttpSession::refuse() {
   self_ = shared_from_this();
-  exchange_ = std::make_unique<Exchange>(part_.limits(), part_.now());
+  exchange_ = std::make_unique<Exchange>(part_.listener(), part_.now());
   Response response = part_.listener().service->error(503, "Service Unavailable");
   response.close = true;
   respond(std::move(response));
@@ -134,7 +136,7 @@ bool HttpSession::step() {
   if (!exchange_) {
     if (unread_.empty()) return false;
     const SteadyTime now = part_.now();
-    exchange_ = std::make_unique<Exchange>(part_.limits(), now);
+    exchange_ = std::make_unique<Exchange>(part_.listener(), now);
     if (part_.draining()) {
       respond_error(503, "Service Unavailable");
       return true;
@@ -211,7 +213,7 @@ bool HttpSession::read_body() {
   const std::size_t taken = std::min(length - body.size(), unread_.size());
   body.append(unread_.substr(0, taken));
   unread_.remove_prefix(taken);
-  if (body.size() < length) return false;
+  if (body.size() < length) return hold_body();
   dispatch();
   return true;
 }
@@ -219,7 +221,7 @@ bool HttpSession::read_body() {
 bool HttpSession::read_chunks() {
   switch (exchange_->chunks->read(unread_, exchange_->body)) {
     case ChunkedReader::State::more:
-      return false;
+      return hold_body();
     case ChunkedReader::State::bad:
       respond_error(400, "Bad Request: malformed chunk");
       return true;
@@ -235,8 +237,16 @@ bool HttpSession::read_chunks() {
   return true;
 }
 
+// Counts what has come of a body and now waits for the rest. False: more bytes are needed.
+bool HttpSession::hold_body() {
+  if (exchange_->body_share.resize(exchange_->body.size())) return false;
+  respond_error(503, "Service Unavailable");
+  return true;
+}
+
 void HttpSession::dispatch() {
   save_unread();
+  (void)exchange_->body_share.resize(0);
   phase_ = Phase::handling;
   part_.watch(*this, SteadyTime::max());
   Request request{.head = std::move(exchange_->reader.head()),
@@ -285,6 +295,9 @@ void HttpSession::save_unread() {
 }
 
 void HttpSession::respond_error(int status, const char* message) {
+  // The peer may take its time to read the answer: no body waits for that.
+  exchange_->body = std::string();
+  (void)exchange_->body_share.resize(0);
   Response response = part_.listener().service->error(status, message);
   response.close = true;
   respond(std::move(response));
@@ -314,11 +327,7 @@ void HttpSession::write(Response response) {
   const IoOutcome outcome = send_some(socket_.native_handle(), head, response.body);
   if (outcome.ended) return end();
   const std::size_t total = head.size() + response.body.size();
-  const auto id = std::ranges::find_if(response.headers, [](const auto& header) {
-    return equals_ignoring_case(header.first, "x-amzn-requestid");
-  });
-  log_exchange(response.status, total,
-               id == response.headers.end() ? std::string_view() : std::string_view(id->second));
+  log_exchange(response, total);
   if (outcome.bytes < total) {
     out_ = head + response.body;
     sent_ = outcome.bytes;
@@ -368,18 +377,28 @@ void HttpSession::after_write() {
   part_.loop().post([self = shared_from_this()] { self->advance(); });
 }
 
-void HttpSession::log_exchange(int status, std::size_t bytes, std::string_view request_id) {
+void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
   const ListenerCore& listener = part_.listener();
   if (!listener.options.access_log) return;
-  const auto duration = part_.now() - exchange_->started;
-  listener.log_access(exchange_->method, exchange_->path, status, bytes, duration, remote_address_,
-                      request_id);
+  const auto id = std::ranges::find_if(response.headers, [](const auto& header) {
+    return equals_ignoring_case(header.first, "x-amzn-requestid");
+  });
+  listener.log_access({.method = exchange_->method,
+                       .path = exchange_->path,
+                       .status = response.status,
+                       .bytes = bytes,
+                       .duration = part_.now() - exchange_->started,
+                       .remote = remote_address_,
+                       .request_id = id == response.headers.end() ? std::string_view()
+                                                                  : std::string_view(id->second),
+                       .refused = response.refused,
+                       .access_key_id = response.access_key_id});
 }
 
 void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
   if (phase_ == Phase::ended) return;
   if (part_.draining()) return respond_error(503, "Service Unavailable");
-  log_exchange(101, 0, {});
+  log_exchange(Response{.status = 101}, 0);
   phase_ = Phase::ended;
   ErrorCode ec;
   OpeningWebSocket opening{.fd = UniqueFd(socket_.release(ec)),

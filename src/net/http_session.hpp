@@ -56,7 +56,8 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   void after_write();
   void accept_upgrade(UpgradeAccepted accepted);
   void abandon();
-  void log_exchange(int status, std::size_t bytes, std::string_view request_id);
+  bool hold_body();
+  void log_exchange(const Response& response, std::size_t bytes);
 
   Part& part_;
   SocketSlot slot_;

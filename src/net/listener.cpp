@@ -150,7 +150,9 @@ class TcpListener final : public Listener {
       });
     }
     core_->parts.front()->loop().post([acceptor = acceptor_] { acceptor->wait(); });
-    log::info("listening", {{"part", core_->options.name}, {"address", address_}});
+    // Whatever the level: scripts wait for this line, and learn their port from it.
+    log::write(log::Level::info, "listening",
+               {{"part", core_->options.name}, {"address", address_}});
     return {};
   }
 
@@ -172,7 +174,8 @@ class TcpListener final : public Listener {
     return {.open_sockets = core_->open_sockets,
             .open_websockets = core_->open_websockets,
             .requests = core_->requests,
-            .refused_connections = core_->refused_connections};
+            .refused_connections = core_->refused_connections,
+            .body_bytes = core_->body_bytes};
   }
 
  private:

@@ -8,6 +8,7 @@ namespace holdfast::net {
 namespace {
 
 constexpr std::size_t kLoggedPathBytes = 256;
+constexpr Seconds kBetweenUnreadLines{10};
 
 }  // namespace
 
@@ -60,6 +61,16 @@ void Part::close() {
   for_each(resting_, [](Member& member) { member.end(); });
 }
 
+void Part::report_outbound_limit() {
+  ++unread_ended_;
+  const SteadyTime at = now();
+  if (at < next_unread_line_) return;
+  next_unread_line_ = at + kBetweenUnreadLines;
+  log::warn("outbound_limit_reached", {{"part", listener_.options.name},
+                                       {"limit_bytes", limits().outbound_bytes},
+                                       {"connections_ended", std::exchange(unread_ended_, 0)}});
+}
+
 const std::string& Part::date() {
   const WallTime at = listener_.clock.wall_now();
   const std::int64_t second = unix_seconds(at);
@@ -78,31 +89,32 @@ ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
   }
 }
 
-void ListenerCore::log_access(std::string_view method, std::string_view path, int status,
-                              std::size_t bytes, Microseconds duration, std::string_view remote,
-                              std::string_view request_id) const {
+void ListenerCore::log_access(const Access& access) const {
   if (!options.access_log || !log::enabled(log::Level::info)) return;
-  path = path.substr(0, std::min(path.size(), kLoggedPathBytes));
-  if (request_id.empty()) {
-    log::write(log::Level::info, "access",
-               {{"part", options.name},
-                {"method", method},
-                {"path", path},
-                {"status", status},
-                {"bytes", bytes},
-                {"duration_us", duration.count()},
-                {"remote", remote}});
-    return;
+  const log::Field part("part", options.name);
+  const log::Field method("method", access.method);
+  const log::Field path("path", access.path.substr(0, kLoggedPathBytes));
+  const log::Field status("status", access.status);
+  const log::Field bytes("bytes", access.bytes);
+  const log::Field duration("duration_us", access.duration.count());
+  const log::Field remote("remote", access.remote);
+  const log::Field request_id("request_id", access.request_id);
+  const log::Field refused("refused", access.refused);
+  const log::Field access_key_id("access_key_id", access.access_key_id);
+  constexpr auto level = log::Level::info;
+  constexpr auto event = log::kAccessEvent;
+  if (!access.access_key_id.empty()) {
+    log::write(
+        level, event,
+        {part, method, path, status, bytes, duration, remote, request_id, refused, access_key_id});
+  } else if (!access.refused.empty()) {
+    log::write(level, event,
+               {part, method, path, status, bytes, duration, remote, request_id, refused});
+  } else if (!access.request_id.empty()) {
+    log::write(level, event, {part, method, path, status, bytes, duration, remote, request_id});
+  } else {
+    log::write(level, event, {part, method, path, status, bytes, duration, remote});
   }
-  log::write(log::Level::info, "access",
-             {{"part", options.name},
-              {"method", method},
-              {"path", path},
-              {"status", status},
-              {"bytes", bytes},
-              {"duration_us", duration.count()},
-              {"remote", remote},
-              {"request_id", request_id}});
 }
 
 }  // namespace holdfast::net

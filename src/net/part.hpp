@@ -56,6 +56,8 @@ class Part {
   void sweep();
   void drain();
   void close();
+  /// A WebSocket was ended for what it has not read; of many, one line tells now and then.
+  void report_outbound_limit();
   /// The `Date` header's value, made once a second.
   [[nodiscard]] const std::string& date();
 
@@ -71,6 +73,8 @@ class Part {
   Members resting_;
   std::string date_;
   std::int64_t date_second_ = -1;
+  std::uint64_t unread_ended_ = 0;  ///< since the last line about them
+  SteadyTime next_unread_line_ = SteadyTime::min();
   bool draining_ = false;
 };
 
@@ -90,11 +94,44 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   std::atomic<std::size_t> refused_open{0};
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> refused_connections{0};
+  std::atomic<std::size_t> body_bytes{0};  ///< held, of bodies that have not come whole
 
   /// One line for each request; never its query or headers.
-  void log_access(std::string_view method, std::string_view path, int status, std::size_t bytes,
-                  Microseconds duration, std::string_view remote,
-                  std::string_view request_id) const;
+  struct Access {
+    std::string_view method;
+    std::string_view path;
+    int status = 0;
+    std::size_t bytes = 0;
+    Microseconds duration{0};
+    std::string_view remote;
+    std::string_view request_id;     ///< may be empty
+    std::string_view refused;        ///< may be empty
+    std::string_view access_key_id;  ///< may be empty
+  };
+  void log_access(const Access& access) const;
+};
+
+/// What one request holds of the listener's bound on bodies that have not come whole. The listener
+/// outlives it.
+class BodyShare {
+ public:
+  explicit BodyShare(ListenerCore& listener) : listener_(listener) {}
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+  ~BodyShare() { (void)resize(0); }
+
+  /// Holds so many from now on; false when that is more than the bound leaves.
+  [[nodiscard]] bool resize(std::size_t bytes) noexcept {
+    if (bytes == held_) return true;
+    const std::size_t all = listener_.body_bytes += bytes - held_;  // unsigned: may go down
+    const bool more = bytes > held_;
+    held_ = bytes;
+    return !more || all <= listener_.options.limits.body_bytes_in_flight;
+  }
+
+ private:
+  ListenerCore& listener_;
+  std::size_t held_ = 0;
 };
 
 /// One open socket in the listener's count, wherever it moves.

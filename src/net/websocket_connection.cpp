@@ -93,7 +93,10 @@ void WebSocketConnection::write_ping(std::string_view bytes) {
 
 void WebSocketConnection::gather(std::string_view bytes) {
   if (sealed_ || ended_) return;
-  if (out_.size() - out_sent_ + bytes.size() > part_.limits().outbound_bytes) return abort();
+  if (out_.size() - out_sent_ + bytes.size() > part_.limits().outbound_bytes) {
+    part_.report_outbound_limit();
+    return abort();
+  }
   if (out_.capacity() <= std::string().capacity()) out_ = part_.loop().take_buffer();
   out_.append(bytes);
   bytes_written_ += bytes.size();

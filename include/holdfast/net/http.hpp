@@ -47,6 +47,10 @@ struct Response {
       headers{};  ///< without Content-Length, Date, Connection
   std::string body{};
   bool close = false;  ///< end the connection after it
+  /// Why it refuses, for the access line alone: words of the program, and the key that was claimed.
+  /// Nothing secret.
+  std::string refused{};
+  std::string access_key_id{};
 };
 
 /// Answers one request: called once, on the request's shard; may be called inside the handler. One

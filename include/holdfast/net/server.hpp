@@ -41,6 +41,8 @@ struct HttpLimits {
   std::size_t headers = 100;
   std::size_t connections = 0;           ///< open sockets of this listener; 0: no bound of its own
   std::size_t outbound_bytes = 4 << 20;  ///< of one WebSocket, beyond which it is ended
+  /// Bytes held of bodies that have not come whole, of all sockets of this listener; beyond it 503.
+  std::size_t body_bytes_in_flight = 256 << 20;
   Milliseconds header_timeout{10'000};
   Milliseconds body_timeout{30'000};
   Milliseconds idle_timeout{60'000};  ///< between requests
@@ -60,6 +62,7 @@ struct ServerStats {
   std::size_t open_websockets = 0;
   std::uint64_t requests = 0;
   std::uint64_t refused_connections = 0;
+  std::size_t body_bytes = 0;  ///< held, of bodies that have not come whole
 };
 
 /// One listening socket: accepts, deals the sockets out to the shards, serves HTTP/1.1 and

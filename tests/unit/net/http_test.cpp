@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/base/manual_clock.hpp"
 #include "support/net/raw_client.hpp"
 #include "support/net/test_server.hpp"
 
@@ -476,6 +477,107 @@ TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
   EXPECT_NE(log.find(R"("path":"/tokens","status":200)"), std::string::npos) << log;
   EXPECT_NE(log.find(R"("request_id":"request-1")"), std::string::npos) << log;
   EXPECT_NE(log.find(R"("status":400)"), std::string::npos) << log;
+}
+
+TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](const Request& request, Responder respond) {
+    respond({.status = 403,
+             .headers = {{"x-amzn-RequestId", "request-1"}},
+             .refused = "a reason",
+             .access_key_id = request.head.target == "/signed" ? "AKIAEXAMPLE" : ""});
+  };
+  service->on_upgrade = [](RequestHead, UpgradeResponder respond) {
+    respond(Response{.status = 401, .refused = "another reason"});
+  };
+  testing::internal::CaptureStdout();
+  {
+    const auto shards = make_shards(1);
+    const auto listener = make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = {}},
+                                        *shards, system_clock(), service);
+    shards->start();
+    ASSERT_TRUE(listener->start());
+    for (const char* target : {"/signed", "/unsigned"}) {
+      RawClient client(listener->address());
+      ASSERT_TRUE(client.send("GET " + std::string(target) + " HTTP/1.1\r\nHost: test\r\n\r\n"));
+      const auto response = client.read_response();
+      ASSERT_TRUE(response);
+      for (const auto& [name, value] : response->headers) EXPECT_NE(value, "a reason") << name;
+    }
+    EXPECT_TRUE(RawClient(listener->address()).upgrade("/ws?token=x"));
+    shards->stop();
+  }
+  const std::string log = testing::internal::GetCapturedStdout();
+  const auto has = [&log](const char* text) { return log.find(text) != std::string::npos; };
+  EXPECT_TRUE(
+      has(R"("request_id":"request-1","refused":"a reason","access_key_id":"AKIAEXAMPLE"})"))
+      << log;
+  EXPECT_TRUE(has(R"("request_id":"request-1","refused":"a reason"})")) << log;
+  EXPECT_TRUE(has(R"("refused":"another reason"})")) << log;
+}
+
+TEST(Http, TellsTheDateOfItsClock) {
+  test::ManualClock clock;  // 2026-01-22T10:00:00Z
+  TestServer server(std::make_shared<FakeService>(), 1, {}, "127.0.0.1:0", clock);
+  RawClient client(server.address());
+  const auto date = [&client] {
+    client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    const auto response = client.read_response();
+    return response ? response->header("Date") : std::string();
+  };
+  EXPECT_EQ(date(), "Thu, 22 Jan 2026 10:00:00 GMT");
+  clock.advance(Milliseconds(999));
+  EXPECT_EQ(date(), "Thu, 22 Jan 2026 10:00:00 GMT");
+  clock.advance(Milliseconds(1));
+  EXPECT_EQ(date(), "Thu, 22 Jan 2026 10:00:01 GMT");
+  // A clock that is set back is believed as well.
+  clock.step_wall(-Seconds(11));
+  EXPECT_EQ(date(), "Thu, 22 Jan 2026 09:59:50 GMT");
+}
+
+HttpLimits bodies_of(std::size_t bytes) {
+  HttpLimits limits;
+  limits.body_bytes_in_flight = bytes;
+  return limits;
+}
+
+TEST(HttpBodies, AreBoundedInSumByWhatHasComeAndNotByWhatIsAnnounced) {
+  TestServer server(std::make_shared<FakeService>(), 2, bodies_of(100'000));
+  const auto holds = [&](std::size_t bytes) {
+    return test::eventually([&] { return server.listener().stats().body_bytes == bytes; });
+  };
+  const std::string sixty = post("Content-Length: 60000\r\n");
+  for (const std::string& too_much :
+       {sixty + std::string(50'000, 'c'),
+        post("Transfer-Encoding: chunked\r\n", "EA60\r\n" + std::string(50'000, 'c'))}) {
+    RawClient first(server.address());
+    RawClient second(server.address());
+    ASSERT_TRUE(first.send(sixty + std::string(50'000, 'a')));
+    ASSERT_TRUE(second.send(sixty + std::string(10, 'b')));
+    ASSERT_TRUE(holds(50'010));
+    RawClient third(server.address());
+    ASSERT_TRUE(third.send(too_much));
+    const auto refused = third.read_response();
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->status, 503);
+    EXPECT_TRUE(third.ends());
+    EXPECT_TRUE(holds(50'010));
+    ASSERT_TRUE(first.send(std::string(10'000, 'a')));
+    EXPECT_EQ(first.read_response()->status, 200);
+    ASSERT_TRUE(second.send(std::string(59'990, 'b')));
+    EXPECT_EQ(second.read_response()->status, 200);
+    EXPECT_TRUE(holds(0));
+  }
+}
+
+TEST(HttpBodies, AreHeldNoLongerThanTheirConnections) {
+  TestServer server(std::make_shared<FakeService>(), 1, bodies_of(100'000));
+  {
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(post("Content-Length: 60000\r\n") + std::string(50'000, 'a')));
+    ASSERT_TRUE(test::eventually([&] { return server.listener().stats().body_bytes == 50'000; }));
+  }
+  EXPECT_TRUE(test::eventually([&] { return server.listener().stats().body_bytes == 0; }));
 }
 
 TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holdfast/base/log.hpp>
+
 #include "support/base/temp_dir.hpp"
 #include "support/net/raw_client.hpp"
 #include "support/net/test_server.hpp"
@@ -62,6 +64,17 @@ TEST(Listener, RefusesWhatIsNoAddress) {
     ASSERT_FALSE(started) << address;
     EXPECT_EQ(started.error().code, Errc::invalid_argument) << address;
   }
+}
+
+TEST(Listener, SaysWhereItListensAtEveryLogLevel) {
+  testing::internal::CaptureStdout();
+  log::set_level(log::Level::error);
+  {
+    const TestServer server(std::make_shared<FakeService>());
+  }
+  log::set_level(log::Level::info);
+  EXPECT_NE(testing::internal::GetCapturedStdout().find(R"("event":"listening")"),
+            std::string::npos);
 }
 
 TEST(Listener, ListensOnIpv6) {

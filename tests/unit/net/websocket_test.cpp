@@ -384,6 +384,28 @@ TEST(WebSocket, EndsAPeerThatDoesNotReadAtTheOutboundLimit) {
   EXPECT_TRUE(gateway.all_closed());
 }
 
+TEST(WebSocket, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
+  HttpLimits limits;
+  limits.outbound_bytes = 64 << 10;
+  testing::internal::CaptureStdout();
+  {
+    Gateway gateway(1, limits);
+    for (std::size_t i = 1; i <= 2; ++i) {
+      gateway.is_open = false;
+      const RawClient client = gateway.connect();
+      gateway.run([&] { gateway.connection->write_text(std::string(65 << 10, 'x')); });
+      ASSERT_TRUE(test::eventually([&] { return gateway.events.count("closed") == i; }));
+    }
+  }
+  const std::string log = testing::internal::GetCapturedStdout();
+  const std::string line =
+      R"("level":"warn","event":"outbound_limit_reached","part":"test","limit_bytes":65536)"
+      R"(,"connections_ended":1})";
+  const std::size_t found = log.find(line);
+  EXPECT_NE(found, std::string::npos) << log;
+  EXPECT_EQ(log.find("outbound_limit_reached", found + line.size()), std::string::npos) << log;
+}
+
 TEST(WebSocket, SendsManyMegabytesToASlowReaderInOrder) {
   HttpLimits limits;
   limits.outbound_bytes = 64 << 20;
