@@ -36,11 +36,13 @@ class File {
     return parsed;
   }
 
-  std::unexpected<Error> at(const std::string& key, const std::string& problem) const {
+  /// Where a member is: the path, and its line.
+  std::string place(const std::string& key) const {
     const auto line = lines_.find(key);
-    const std::string place =
-        line == lines_.end() ? path_ : path_ + ":" + std::to_string(line->second);
-    return fail(Errc::invalid_argument, place + ": " + key + " " + problem, key);
+    return line == lines_.end() ? path_ : path_ + ":" + std::to_string(line->second);
+  }
+  std::unexpected<Error> at(const std::string& key, const std::string& problem) const {
+    return fail(Errc::invalid_argument, place(key) + ": " + key + " " + problem, key);
   }
 
  private:
@@ -60,7 +62,18 @@ class File {
   std::map<std::string, std::size_t> lines_;
 };
 
-Result<void> apply_file(Config& config, const std::string& path) {
+// A configuration in the making, and who set what: a file's line, a variable, a flag.
+struct Draft {
+  Config config;
+  std::map<std::string_view, std::string> sources;
+
+  void set(const Setting& setting, const Json& value, std::string source) {
+    setting.write(config, value);
+    sources[setting.key] = std::move(source);
+  }
+};
+
+Result<void> apply_file(Draft& draft, const std::string& path) {
   File file(path);
   auto root = file.read();
   if (!root) return std::unexpected(std::move(root.error()));
@@ -76,14 +89,14 @@ Result<void> apply_file(Config& config, const std::string& path) {
       const Setting* const setting = find_setting(key);
       if (setting == nullptr) return file.at(key, "is not a key of the configuration");
       if (const auto wrong = refuse_value(*setting, value)) return file.at(key, *wrong);
-      setting->write(config, value);
+      draft.set(*setting, value, file.place(key));
     }
   }
   return {};
 }
 
 // Text stands for itself; everything else is JSON.
-Result<void> apply_text(Config& config, const Setting& setting, const std::string& text,
+Result<void> apply_text(Draft& draft, const Setting& setting, const std::string& text,
                         const std::string& name) {
   Json value = text;
   if (setting.type != SettingType::text && setting.type != SettingType::choice) {
@@ -95,11 +108,11 @@ Result<void> apply_text(Config& config, const Setting& setting, const std::strin
     const std::string key(setting.key);
     return fail(Errc::invalid_argument, name + ": " + key + " " + *wrong, key);
   }
-  setting.write(config, value);
+  draft.set(setting, value, name);
   return {};
 }
 
-Result<void> apply_environment(Config& config, const std::vector<std::string>& environment) {
+Result<void> apply_environment(Draft& draft, const std::vector<std::string>& environment) {
   constexpr std::string_view kPrefix = "HOLDFAST_";
   for (const std::string& line : environment) {
     const auto equals = line.find('=');
@@ -115,25 +128,87 @@ Result<void> apply_environment(Config& config, const std::vector<std::string>& e
       return fail(Errc::invalid_argument,
                   variable + ": " + key + " is not a key of the configuration", key);
     }
-    if (auto done = apply_text(config, *setting, line.substr(equals + 1), variable); !done) {
+    if (auto done = apply_text(draft, *setting, line.substr(equals + 1), variable); !done) {
       return done;
     }
   }
   return {};
 }
 
-Result<void> check_together(const Config& config) {
-  const auto contradiction = [](std::string_view key, const std::string& problem) {
-    return fail(Errc::invalid_argument, std::string(key) + " " + problem, std::string(key));
+// Escaped, every byte of a message may become six: `\u0001`.
+constexpr std::int64_t kEscapedBytes = 6;
+// What a frame or a request's body holds besides the message.
+constexpr std::int64_t kAroundMessageBytes = 4 << 10;
+
+/// That `key` is large enough for what other keys allow.
+class Check {
+ public:
+  Check(const Draft& draft, std::string_view key) : draft_(draft), key_(key) {}
+
+  /// Adds `times` the value of another key to what is needed.
+  Check& with(std::string_view other, std::int64_t times = 1) {
+    needed_ += times * value(other);
+    if (!why_.empty()) why_ += " and ";
+    why_ += times == 1 ? "" : std::to_string(times) + " times ";
+    why_ += described(other);
+    if (place_.empty()) place_ = source(other);
+    return *this;
+  }
+  Check& with(std::int64_t bytes) {
+    needed_ += bytes;
+    why_ += " and " + std::to_string(bytes);
+    return *this;
+  }
+  [[nodiscard]] Result<void> done() const {
+    if (value(key_) >= needed_) return {};
+    // The line to change: the key's own, or, where it has been left alone, that which asks for
+    // more.
+    const std::string own = source(key_);
+    return fail(Errc::invalid_argument,
+                (own.empty() ? place_ : own) + ": " + described(key_) + " must be at least " +
+                    std::to_string(needed_) + ": " + why_,
+                std::string(key_));
+  }
+
+ private:
+  [[nodiscard]] std::int64_t value(std::string_view key) const {
+    return find_setting(key)->read(draft_.config).get<std::int64_t>();
+  }
+  // Empty for a default.
+  [[nodiscard]] std::string source(std::string_view key) const {
+    const auto found = draft_.sources.find(key);
+    return found == draft_.sources.end() ? std::string() : found->second;
+  }
+  [[nodiscard]] std::string described(std::string_view key) const {
+    const std::string from = source(key);
+    return std::string(key) + " (" + std::to_string(value(key)) + ", " +
+           (from.empty() ? "default" : from) + ")";
+  }
+
+  const Draft& draft_;
+  std::string_view key_;
+  std::int64_t needed_ = 0;
+  std::string why_;
+  std::string place_;
+};
+
+Result<void> check_together(const Draft& draft) {
+  const Check checks[] = {
+      Check(draft, "limits.body_bytes")
+          .with("limits.message_bytes", kEscapedBytes)
+          .with(kAroundMessageBytes),
+      // One whole body at least, or the largest would never be taken.
+      Check(draft, "limits.body_bytes_in_flight").with("limits.body_bytes"),
+      // A frame that does not fit ends the connection, and so would it end every later one.
+      Check(draft, "limits.outbound_bytes")
+          .with("delivery.credit_bytes")
+          .with("limits.message_bytes", kEscapedBytes)
+          .with(kAroundMessageBytes),
+      Check(draft, "delivery.pending_bytes").with("limits.message_bytes"),
+      Check(draft, "delivery.ack_timeout_ms").with("delivery.ack_wait_ms"),
   };
-  if (config.limits.body_bytes < config.limits.message_bytes) {
-    return contradiction("limits.body_bytes", "must not be below limits.message_bytes");
-  }
-  if (config.delivery.pending_bytes < static_cast<std::int64_t>(config.limits.message_bytes)) {
-    return contradiction("delivery.pending_bytes", "must not be below limits.message_bytes");
-  }
-  if (config.delivery.ack_timeout < config.delivery.ack_wait) {
-    return contradiction("delivery.ack_timeout_ms", "must not be below delivery.ack_wait_ms");
+  for (const Check& check : checks) {
+    if (auto done = check.done(); !done) return done;
   }
   return {};
 }
@@ -192,11 +267,11 @@ std::vector<std::string> process_environment() {
 }
 
 Result<Config> load_config(const ConfigSources& sources) {
-  Config config;
+  Draft draft;
   if (!sources.file.empty()) {
-    if (auto done = apply_file(config, sources.file); !done) return std::unexpected(done.error());
+    if (auto done = apply_file(draft, sources.file); !done) return std::unexpected(done.error());
   }
-  if (auto done = apply_environment(config, sources.environment); !done) {
+  if (auto done = apply_environment(draft, sources.environment); !done) {
     return std::unexpected(done.error());
   }
   for (const auto& flag : sources.overrides) {
@@ -205,12 +280,12 @@ Result<Config> load_config(const ConfigSources& sources) {
       return fail(Errc::invalid_argument,
                   flag.name + ": " + flag.key + " is not a key of the configuration", flag.key);
     }
-    if (auto done = apply_text(config, *setting, flag.value, flag.name); !done) {
+    if (auto done = apply_text(draft, *setting, flag.value, flag.name); !done) {
       return std::unexpected(done.error());
     }
   }
-  if (auto done = check_together(config); !done) return std::unexpected(done.error());
-  return config;
+  if (auto done = check_together(draft); !done) return std::unexpected(done.error());
+  return std::move(draft.config);
 }
 
 std::vector<SettingInfo> settings() {

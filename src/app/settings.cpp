@@ -209,8 +209,7 @@ void add_server(std::vector<Setting>& t) {
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
                    "one; `unix:/PATH` is a Unix socket."));
   t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), refuse_address,
-                   "Address of the control listener: health and metrics. Keep it away from "
-                   "the public."));
+                   "Address of the control listener: health. Keep it away from the public."));
   t.push_back(integer("server.workers", HOLDFAST_FIELD(server.workers), 0, 256,
                       "Threads that serve connections; 0 is one per core."));
   t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), refuse_public_url,
@@ -226,8 +225,13 @@ void add_limits(std::vector<Setting>& t) {
                       "Longest message after unescaping; a longer one is answered 413."));
   t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.batch_messages), 1, 10'000,
                       "Most entries of one POST /messages."));
-  t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 64 * kMiB,
-                      "Largest body of a request; a larger one is answered 413."));
+  t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
+                      "Largest body of a request; a larger one is answered 413. At least six "
+                      "times limits.message_bytes, as JSON may escape every byte, and 4 KiB."));
+  t.push_back(integer("limits.body_bytes_in_flight",
+                      HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB, 1'024 * kGiB,
+                      "Bytes held of bodies that have not come whole, of all connections; a "
+                      "request that would hold more is answered 503."));
   t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
                       "Largest header section of a request; beyond it 431."));
   t.push_back(integer("limits.headers", HOLDFAST_FIELD(limits.http.headers), 10, 10'000,
@@ -236,7 +240,8 @@ void add_limits(std::vector<Setting>& t) {
                       "Longest path and query of a request; beyond it 414."));
   t.push_back(integer("limits.outbound_bytes", HOLDFAST_FIELD(limits.http.outbound_bytes),
                       64 * kKiB, kGiB,
-                      "Bytes waiting to be written to one WebSocket, beyond which it is ended."));
+                      "Bytes waiting to be written to one WebSocket, beyond which it is ended. At "
+                      "least delivery.credit_bytes, six times limits.message_bytes and 4 KiB."));
   t.push_back(integer("limits.header_timeout_ms", HOLDFAST_FIELD(limits.http.header_timeout), 10,
                       kHourMs, "How long a request's header section may take; then 408."));
   t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,
@@ -358,9 +363,13 @@ void add_users(std::vector<Setting>& t) {
                       "Logins waiting for such a thread; one more is answered "
                       "TooManyRequestsException."));
   t.push_back(integer("auth.hash_iterations", HOLDFAST_FIELD(auth.passwords.iterations), 1, 64,
-                      "Passes of Argon2id over its memory, for new passwords."));
+                      "Passes of Argon2id over its memory, for new passwords. After a change, "
+                      "unknown names take the new time and known ones the old, until their "
+                      "passwords are renewed."));
   t.push_back(integer("auth.hash_memory_kib", HOLDFAST_FIELD(auth.passwords.memory_kib), 1'024,
-                      4 * kMiB, "Memory of one Argon2id run in KiB, for new passwords."));
+                      4 * kMiB,
+                      "Memory of one Argon2id run in KiB, for new passwords. A change tells known "
+                      "names from unknown ones by their time, as that of `hash_iterations` does."));
   t.push_back(integer("auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
                       "User names whose failed logins are remembered."));
 }

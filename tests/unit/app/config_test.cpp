@@ -163,9 +163,51 @@ TEST_F(ConfigTest, NamesAFileThatCannotBeRead) {
   EXPECT_FALSE(load_config({.file = dir_.path().string()}));
 }
 
-TEST_F(ConfigTest, RefusesLimitsThatContradictEachOther) {
-  EXPECT_THAT(refusal("{\"limits\": {\"message_bytes\": 1000000, \"body_bytes\": 4096}}"),
-              StartsWith("limits.body_bytes must not be below limits.message_bytes"));
+TEST_F(ConfigTest, RefusesLimitsThatContradictEachOtherAndNamesWhoSetThem) {
+  const std::string file = dir_.file("holdfast.json");
+  EXPECT_EQ(refusal("{\"limits\": {\n\"message_bytes\": 200000,\n\"body_bytes\": 1204095}}"),
+            file + ":3: limits.body_bytes (1204095, " + file +
+                ":3) must be at least 1204096: 6 times limits.message_bytes (200000, " + file +
+                ":2) and 4096");
+  EXPECT_EQ(refusal("{\"limits\": {\n\"message_bytes\": 200000,\n\"body_bytes\": 1204096}}"),
+            "accepted");
+  // Where the key at fault is a default, the place is that of the key which asks for more.
+  EXPECT_THAT(refusal("{\"limits\": {\n\"message_bytes\": 1000000}}"),
+              StartsWith(file + ":2: limits.body_bytes (1048576, default) must be at least"));
+  EXPECT_EQ(environment_refusal("HOLDFAST_LIMITS__BODY_BYTES=1024"),
+            "HOLDFAST_LIMITS__BODY_BYTES: limits.body_bytes (1024, HOLDFAST_LIMITS__BODY_BYTES) "
+            "must be at least 790528: 6 times limits.message_bytes (131072, default) and 4096");
+  const auto flag = load_config({.environment = {"HOLDFAST_LIMITS__MESSAGE_BYTES=1000"},
+                                 .overrides = {{"limits.body_bytes", "2048", "--body"}}});
+  ASSERT_FALSE(flag);
+  EXPECT_EQ(flag.error().message,
+            "--body: limits.body_bytes (2048, --body) must be at least 10096: 6 times "
+            "limits.message_bytes (1000, HOLDFAST_LIMITS__MESSAGE_BYTES) and 4096");
+  EXPECT_EQ(flag.error().where, "limits.body_bytes");
+}
+
+TEST_F(ConfigTest, LeavesRoomForTheLongestFrameBehindAllThatACreditAllows) {
+  // 1 MiB of credit, 6 times 128 KiB, 4 KiB.
+  EXPECT_EQ(environment_refusal("HOLDFAST_LIMITS__OUTBOUND_BYTES=1839104"), "accepted");
+  EXPECT_THAT(environment_refusal("HOLDFAST_LIMITS__OUTBOUND_BYTES=1839103"),
+              StartsWith("HOLDFAST_LIMITS__OUTBOUND_BYTES: limits.outbound_bytes (1839103, "));
+  EXPECT_THAT(environment_refusal("HOLDFAST_DELIVERY__CREDIT_BYTES=4194304"),
+              StartsWith("HOLDFAST_DELIVERY__CREDIT_BYTES: limits.outbound_bytes (4194304, "
+                         "default) must be at least 4984832: delivery.credit_bytes (4194304, "));
+}
+
+TEST_F(ConfigTest, LeavesRoomForOneOfEverything) {
+  EXPECT_THAT(environment_refusal("HOLDFAST_LIMITS__BODY_BYTES_IN_FLIGHT=1048576"), "accepted");
+  const auto bodies = load_config({.environment = {"HOLDFAST_LIMITS__BODY_BYTES_IN_FLIGHT=1048576"},
+                                   .overrides = {{"limits.body_bytes", "1048577", "--body"}}});
+  ASSERT_FALSE(bodies);
+  EXPECT_THAT(bodies.error().message,
+              StartsWith("HOLDFAST_LIMITS__BODY_BYTES_IN_FLIGHT: limits.body_bytes_in_flight ("));
+  EXPECT_THAT(environment_refusal("HOLDFAST_DELIVERY__PENDING_BYTES=131071"),
+              StartsWith("HOLDFAST_DELIVERY__PENDING_BYTES: delivery.pending_bytes (131071, "));
+  EXPECT_THAT(environment_refusal("HOLDFAST_DELIVERY__ACK_WAIT_MS=10001"),
+              StartsWith("HOLDFAST_DELIVERY__ACK_WAIT_MS: delivery.ack_timeout_ms (10000, default) "
+                         "must be at least 10001: delivery.ack_wait_ms (10001, "));
 }
 
 TEST_F(ConfigTest, TheEnvironmentOverridesTheFile) {
