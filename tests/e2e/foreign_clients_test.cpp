@@ -94,6 +94,8 @@ TEST_F(ForeignClients, WscatReceivesAndAcknowledgesByPongAlone) {
 }
 
 TEST_F(ForeignClients, ABrowsersPlainWebSocketReceivesAndAcknowledgesByPongAlone) {
+  const auto program = find_browser();
+  if (!program) GTEST_SKIP() << "there is no Chromium or Google Chrome on the PATH";
   const auto server = start_client_script(
       "serve_page.py", {HOLDFAST_SOURCE_DIR "/tests/e2e/clients/plain_page.html"});
   const auto origin = wait_for_lines(*server, "origin ", 1);
@@ -101,7 +103,7 @@ TEST_F(ForeignClients, ABrowsersPlainWebSocketReceivesAndAcknowledgesByPongAlone
   start({{"HOLDFAST_WEBSOCKET__ALLOWED_ORIGINS", "[\"" + origin[0] + "\"]"}});
   hold_messages();
   server->write("gateway " + gateway_->url() + " " + user_.id_token + "\n");
-  const auto browser = start_browser(dir_.file("profile"), origin[0]);
+  const auto browser = start_browser(*program, dir_.file("profile"), origin[0]);
   expect_the_story(*server, "report frame ");
   end_browser(*browser);
 }

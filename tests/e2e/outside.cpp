@@ -34,6 +34,15 @@ std::string existing(const std::string& path) {
   throw std::runtime_error(path + " is missing: `./dev setup` installs it");
 }
 
+std::optional<std::string> find_program(const std::string& program) {
+  std::istringstream folders(std::getenv("PATH"));
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    std::string path = folder + "/" + program;
+    if (std::filesystem::exists(path)) return path;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 OutsideUser make_user(const GatewayProcess& gateway, const std::string& name) {
@@ -106,12 +115,15 @@ std::string code_block(const std::string& page, const std::string& mark,
 }
 
 std::string installed(const std::string& program) {
-  std::istringstream folders(std::getenv("PATH"));
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string path = folder + "/" + program;
-    if (std::filesystem::exists(path)) return path;
-  }
+  if (auto path = find_program(program)) return *path;
   throw std::runtime_error(program + " is missing: `./dev setup` installs it");
+}
+
+std::optional<std::string> find_browser() {
+  for (const char* program : {"chromium", "google-chrome-stable", "google-chrome"}) {
+    if (auto path = find_program(program)) return path;
+  }
+  return std::nullopt;
 }
 
 std::string wscat() { return existing(clients_dir() + "/node_modules/.bin/wscat"); }
@@ -131,13 +143,14 @@ std::unique_ptr<ChildProcess> start_client_script(
       ChildProcess::Options{.command = std::move(command), .environment = std::move(environment)});
 }
 
-std::unique_ptr<ChildProcess> start_browser(const std::string& profile_dir,
+std::unique_ptr<ChildProcess> start_browser(const std::string& browser,
+                                            const std::string& profile_dir,
                                             const std::string& url) {
   return std::make_unique<ChildProcess>(ChildProcess::Options{
-      .command = {installed("chromium"), "--headless", "--no-sandbox", "--disable-gpu",
-                  "--disable-quic", "--no-first-run", "--disable-background-networking",
-                  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                  "--remote-debugging-port=0", "--user-data-dir=" + profile_dir, url}});
+      .command = {browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                  "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                  "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-port=0",
+                  "--user-data-dir=" + profile_dir, url}});
 }
 
 void end_browser(ChildProcess& browser) {

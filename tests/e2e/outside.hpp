@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,11 @@ void write_file(const std::string& path, const std::string& text);
     const std::string& name, std::vector<std::string> arguments,
     std::vector<std::pair<std::string, std::string>> environment = {});
 
-/// A headless Chromium on one page, with a profile of its own in `profile_dir`.
-[[nodiscard]] std::unique_ptr<ChildProcess> start_browser(const std::string& profile_dir,
+/// Chromium or Google Chrome. Not every system has a package of either.
+[[nodiscard]] std::optional<std::string> find_browser();
+/// It, headless on one page, with a profile of its own in `profile_dir`.
+[[nodiscard]] std::unique_ptr<ChildProcess> start_browser(const std::string& browser,
+                                                          const std::string& profile_dir,
                                                           const std::string& url);
 /// Lets it end its own processes.
 void end_browser(ChildProcess& browser);

@@ -82,6 +82,8 @@ const report = async (text) => {
 class BrowserClient : public ::testing::Test {
  protected:
   void SetUp() override {
+    const auto program = find_browser();
+    if (!program) GTEST_SKIP() << "there is no Chromium or Google Chrome on the PATH";
     write_file(dir_.file("page.html"), page_with_readme_client());
     server_ = start_client_script("serve_page.py", {dir_.file("page.html")});
     const auto origin = wait_for_lines(*server_, "origin ", 1);
@@ -90,7 +92,7 @@ class BrowserClient : public ::testing::Test {
     start_gateway("127.0.0.1:0");
     user_ = make_user(*gateway_, "alice");
     server_->write("gateway " + gateway_->url() + " " + user_.id_token + "\n");
-    browser_ = start_browser(dir_.file("profile"), origin_);
+    browser_ = start_browser(*program, dir_.file("profile"), origin_);
   }
   void TearDown() override {
     if (browser_) end_browser(*browser_);
