@@ -16,6 +16,12 @@ class SystemClock final : public Clock {
   SteadyTime steady_now() const override {
     return std::chrono::floor<Microseconds>(std::chrono::steady_clock::now());
   }
+  BootTime boot_now() const override {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return BootTime(Seconds(now.tv_sec) +
+                    std::chrono::floor<Microseconds>(std::chrono::nanoseconds(now.tv_nsec)));
+  }
 };
 
 std::tm to_utc(WallTime t) {

@@ -22,7 +22,7 @@ DeduplicationKey deduplication_key(std::string_view caller, const UserId& user,
 }
 
 DeduplicationTable::Lookup DeduplicationTable::find(const DeduplicationKey& key,
-                                                    const Digest& payload_hash, WallTime now,
+                                                    const Digest& payload_hash, BootTime now,
                                                     bool frozen) {
   if (const auto first = in_flight_.find(key); first != in_flight_.end()) {
     return {first->second.payload_hash == payload_hash ? Found::in_flight : Found::other, {}};
@@ -50,15 +50,15 @@ bool DeduplicationTable::wait(const DeduplicationKey& key, Completion<SendOutcom
 
 std::vector<Completion<SendOutcome>> DeduplicationTable::end(const DeduplicationKey& key,
                                                              const SendOutcome& outcome,
-                                                             WallTime committed_at) {
+                                                             BootTime committed_at) {
   auto node = in_flight_.extract(key);
   if (outcome) add(key, {node.mapped().payload_hash, *outcome, committed_at});
   return std::move(node.mapped().waiters);
 }
 
-void DeduplicationTable::restore(const DeduplicationRecord& record) {
+void DeduplicationTable::restore(const DeduplicationRecord& record, BootTime committed_at) {
   add(deduplication_key(record.caller, record.user, record.key),
-      {record.payload_hash, record.receipt, record.committed_at});
+      {record.payload_hash, record.receipt, committed_at});
 }
 
 void DeduplicationTable::add(const DeduplicationKey& key, Live live) {
@@ -66,7 +66,7 @@ void DeduplicationTable::add(const DeduplicationKey& key, Live live) {
   live_.insert_or_assign(key, live);
 }
 
-void DeduplicationTable::forget_before(WallTime time) {
+void DeduplicationTable::forget_before(BootTime time) {
   for (; !order_.empty() && order_.front().first < time; order_.pop_front()) {
     const auto hit = live_.find(order_.front().second);
     // A key that was used again has a newer entry of its own further behind.

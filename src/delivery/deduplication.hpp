@@ -21,7 +21,8 @@ using DeduplicationKey = std::array<std::uint8_t, 16>;
                                                  std::string_view key);
 
 /// Every live deduplicationId of a shard's users, and those whose first message is in flight, so
-/// that a look-up never waits.
+/// that a look-up never waits. Windows are measured by the machine's own clock: no step of the wall
+/// clock ends one early, or leaves one in the future that never ends.
 class DeduplicationTable {
  public:
   DeduplicationTable(std::size_t capacity, Seconds window) : capacity_(capacity), window_(window) {}
@@ -38,7 +39,7 @@ class DeduplicationTable {
     Receipt receipt;
   };
   /// While `frozen`, no window ends.
-  [[nodiscard]] Lookup find(const DeduplicationKey& key, const Digest& payload_hash, WallTime now,
+  [[nodiscard]] Lookup find(const DeduplicationKey& key, const Digest& payload_hash, BootTime now,
                             bool frozen);
 
   void begin(const DeduplicationKey& key, const Digest& payload_hash);
@@ -47,10 +48,10 @@ class DeduplicationTable {
   /// The first has its outcome: a receipt is remembered. Answers who waited for it.
   [[nodiscard]] std::vector<Completion<SendOutcome>> end(const DeduplicationKey& key,
                                                          const SendOutcome& outcome,
-                                                         WallTime committed_at);
-  /// As loaded from the store.
-  void restore(const DeduplicationRecord& record);
-  void forget_before(WallTime time);
+                                                         BootTime committed_at);
+  /// As loaded from the store, where it was committed at `committed_at`.
+  void restore(const DeduplicationRecord& record, BootTime committed_at);
+  void forget_before(BootTime time);
 
   [[nodiscard]] std::size_t size() const noexcept { return live_.size() + in_flight_.size(); }
 
@@ -60,7 +61,7 @@ class DeduplicationTable {
   struct Live {
     Digest payload_hash;
     Receipt receipt;
-    WallTime committed_at;
+    BootTime committed_at;
   };
   struct InFlight {
     Digest payload_hash;
@@ -80,7 +81,7 @@ class DeduplicationTable {
   Seconds window_;
   std::unordered_map<DeduplicationKey, Live, Hash> live_;
   std::unordered_map<DeduplicationKey, InFlight, Hash> in_flight_;
-  std::deque<std::pair<WallTime, DeduplicationKey>> order_;
+  std::deque<std::pair<BootTime, DeduplicationKey>> order_;
 };
 
 }  // namespace holdfast::delivery

@@ -21,7 +21,7 @@ struct Remembered {
   Digest payload_hash;
   CallerPtr caller;
   std::string key;
-  WallTime committed_at;
+  BootTime committed_at;
 };
 
 struct InMailbox;

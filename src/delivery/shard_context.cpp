@@ -26,12 +26,15 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
       executor_(executor),
       wall_now_(clock.wall_now()),
       steady_now_(clock.steady_now()),
-      clock_agreement_(wall_now_, steady_now_) {}
+      boot_now_(clock.boot_now()),
+      clock_agreement_(wall_now_, boot_now_) {}
 
 void ShardContext::begin_turn() {
   if (depth_++ > 0) return;
   wall_now_ = clock_.wall_now();
   steady_now_ = clock_.steady_now();
+  boot_now_ = clock_.boot_now();
+  clock_agreement_.observe(wall_now_, boot_now_, steady_now_);
 }
 
 void ShardContext::end_turn() {

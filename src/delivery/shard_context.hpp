@@ -53,9 +53,9 @@ class ShardContext {
 
   [[nodiscard]] WallTime wall_now() const noexcept { return wall_now_; }
   [[nodiscard]] SteadyTime steady_now() const noexcept { return steady_now_; }
-  [[nodiscard]] bool clocks_agree() const noexcept {
-    return clock_agreement_.agree(wall_now_, steady_now_);
-  }
+  [[nodiscard]] BootTime boot_now() const noexcept { return boot_now_; }
+  [[nodiscard]] bool clocks_agree() const noexcept { return clock_agreement_.agree(); }
+  [[nodiscard]] const ClockAgreement& clock_agreement() const noexcept { return clock_agreement_; }
 
   /// At the end of the turn.
   void answer(Completion<SendOutcome> done, SendOutcome outcome) {
@@ -117,6 +117,7 @@ class ShardContext {
   Executor& executor_;
   WallTime wall_now_;
   SteadyTime steady_now_;
+  BootTime boot_now_;
   ClockAgreement clock_agreement_;
   int depth_ = 0;
   bool flush_posted_ = false;

@@ -54,8 +54,10 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
     totals_.emplace(std::move(user), counted);
   }
   for (const DeduplicationRecord& record : options.deduplication) {
-    if (shard_.wall_now() - record.committed_at < shard_.limits.deduplication_window) {
-      shard_.deduplication.restore(record);
+    // One from the future was committed under another time: its window begins now.
+    const auto age = std::max(Microseconds(0), shard_.wall_now() - record.committed_at);
+    if (age < shard_.limits.deduplication_window) {
+      shard_.deduplication.restore(record, shard_.boot_now() - age);
     }
   }
   shard_.destroy_if_idle = [this](Mailbox* mailbox) { destroy_if_idle(*mailbox); };
@@ -175,7 +177,7 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
 Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<SendOutcome>& done) {
   using Found = DeduplicationTable::Found;
   const auto known = shard_.deduplication.find(remembered.table_key, remembered.payload_hash,
-                                               shard_.wall_now(), !shard_.clocks_agree());
+                                               shard_.boot_now(), !shard_.clocks_agree());
   switch (known.found) {
     case Found::nothing:
       return false;

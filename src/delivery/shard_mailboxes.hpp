@@ -103,6 +103,7 @@ class ShardMailboxes final : public Mailboxes {
   SteadyTime forget_at_;
   bool finding_expired_ = false;
   bool clocks_agreed_ = true;
+  std::uint32_t clocks_rebased_ = 0;
   UserId expired_after_;
 
   Task shutdown_done_;

@@ -66,10 +66,18 @@ void ShardMailboxes::sweep_connections() {
 void ShardMailboxes::watch_clocks() {
   const bool agree = shard_.clocks_agree();
   if (std::exchange(clocks_agreed_, agree) == agree) return;
-  if (agree) {
+  if (!agree) {
+    log::warn("clocks_disagree",
+              {{"effect", "nothing expires until the old time is back or the new one has held"}});
+    return;
+  }
+  const ClockAgreement& agreement = shard_.clock_agreement();
+  if (std::exchange(clocks_rebased_, agreement.rebased()) == agreement.rebased()) {
     log::info("clocks_agree_again");
   } else {
-    log::warn("clocks_disagree", {{"effect", "nothing expires until they agree again"}});
+    log::warn("clocks_rebased",
+              {{"bySeconds", std::chrono::floor<Seconds>(agreement.rebased_by()).count()},
+               {"effect", "the new time has held, and is taken for the right one"}});
   }
 }
 
@@ -101,10 +109,10 @@ void ShardMailboxes::on_expired_found(Result<std::vector<UserId>> users) {
 void ShardMailboxes::sweep_deduplication() {
   if (shard_.steady_now() < forget_at_ || !shard_.clocks_agree()) return;
   forget_at_ = shard_.steady_now() + kForgetEvery;
-  const WallTime before = shard_.wall_now() - shard_.limits.deduplication_window;
-  shard_.deduplication.forget_before(before);
+  const Seconds window = shard_.limits.deduplication_window;
+  shard_.deduplication.forget_before(shard_.boot_now() - window);
   if (shard_index_ != 0) return;  // one shard speaks for all
-  shard_.store.forget_deduplication(before, [](const Result<void>& forgotten) {
+  shard_.store.forget_deduplication(shard_.wall_now() - window, [](const Result<void>& forgotten) {
     if (!forgotten) log::warn("deduplication_not_forgotten");
   });
 }

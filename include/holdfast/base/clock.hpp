@@ -17,12 +17,26 @@ using WallTime = std::chrono::time_point<std::chrono::system_clock, Microseconds
 /// Never steps; meaningless across processes.
 using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, Microseconds>;
 
+/// A clock that never steps either, and runs on while the machine is suspended, as the steady one
+/// does not (Linux's CLOCK_BOOTTIME).
+struct BootClock {
+  using duration = Microseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock>;
+  static constexpr bool is_steady = true;
+};
+/// For what lasts by the world's time, not by the process's: a deadline of a peer should not pass
+/// while nobody could answer it, a promised number of minutes should. Meaningless across processes.
+using BootTime = BootClock::time_point;
+
 /// The source of time. Injected everywhere, so that tests own it. Any thread.
 class Clock {
  public:
   virtual ~Clock() = default;
   [[nodiscard]] virtual WallTime wall_now() const = 0;
   [[nodiscard]] virtual SteadyTime steady_now() const = 0;
+  [[nodiscard]] virtual BootTime boot_now() const = 0;
 };
 
 /// The machine's clocks.

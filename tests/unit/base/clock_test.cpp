@@ -8,6 +8,15 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000;
 const WallTime kMoment = wall_from_micros(1'769'076'000 * kSecond);  // 2026-01-22T10:00:00Z
 
+TEST(Clock, RunsOnWhileTheMachineIsSuspended) {
+  const Clock& clock = system_clock();
+  const BootTime before = clock.boot_now();
+  const SteadyTime steady = clock.steady_now();
+  EXPECT_GE(clock.boot_now(), before);
+  // Both count from the machine's start; a suspension puts the steady one behind.
+  EXPECT_GE(clock.boot_now().time_since_epoch(), steady.time_since_epoch());
+}
+
 TEST(Clock, WritesTheThreeFormsOfATime) {
   EXPECT_EQ(format_iso8601_basic(kMoment), "20260122T100000Z");
   EXPECT_EQ(format_iso8601(kMoment + Milliseconds(7)), "2026-01-22T10:00:00.007Z");

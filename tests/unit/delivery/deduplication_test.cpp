@@ -10,7 +10,7 @@ using Found = DeduplicationTable::Found;
 const UserId kUser("user");
 constexpr Seconds kWindow{300};
 
-WallTime at(std::int64_t seconds) { return wall_from_micros(seconds * 1'000'000); }
+BootTime at(std::int64_t seconds) { return BootTime(Seconds(seconds)); }
 
 TEST(DeduplicationKey, DependsOnEveryPartAndItsBounds) {
   const auto key = deduplication_key("caller", kUser, "id");
@@ -108,7 +108,7 @@ TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
 }
 
 TEST_F(DeduplicationTableTest, KnowsWhatWasLoadedFromTheStore) {
-  table.restore({"caller", kUser, "id", hash, receipt, at(0)});
+  table.restore({"caller", kUser, "id", hash, receipt, {}}, at(0));
   EXPECT_EQ(table.find(key, hash, at(10), false).found, Found::answered);
 }
 

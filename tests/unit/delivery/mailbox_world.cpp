@@ -9,6 +9,7 @@ namespace holdfast::delivery {
 namespace {
 
 constexpr std::int64_t kToleranceUs = 60'000'000;
+constexpr Seconds kHold{600};
 constexpr std::int64_t kSecondUs = 1'000'000;
 
 template <class T, std::size_t N>
@@ -49,6 +50,7 @@ MailboxWorld::MailboxWorld(std::uint64_t seed, Faults faults) : random_(seed), f
   limits_.first_page_bytes = choose<std::size_t>(random_, std::array<std::size_t, 2>{1, 1000});
   limits_.fences = choose<std::size_t>(random_, std::array<std::size_t, 3>{1, 2, 2});
   limits_.fence_bytes = choose<std::size_t>(random_, std::array<std::size_t, 2>{1, 1000});
+  limits_.first_fence_bytes = choose<std::size_t>(random_, std::array<std::size_t, 2>{1, 1000});
   limits_.connections_per_user = 2;
   limits_.pending_messages = choose<std::int64_t>(random_, std::array<std::int64_t, 3>{5, 9, 14});
   limits_.policy = random_() % 3 == 0 ? Policy::latest : Policy::all;
@@ -88,7 +90,7 @@ const std::vector<MailboxWorld::Weighted>& MailboxWorld::actions() {
 void MailboxWorld::boot() {
   phase_ = 0;
   accepted_seen_ = 0;
-  offset_at_start_us_ = offset_us();
+  time_ = {offset_us(), std::nullopt, clock_.steady_now()};
   caller_ = std::make_shared<const Caller>("caller");
   store_ = std::make_unique<test::FakeMessageStore>(database_, executor_, Mode::manual, slots_);
   connection_store_ = std::make_unique<test::FakeConnectionStore>();
@@ -422,8 +424,14 @@ bool MailboxWorld::do_close(std::uint64_t r) {
 }
 
 bool MailboxWorld::do_advance(std::uint64_t r) {
-  clock_.advance(Seconds(std::array{1, 5, 40, 200}[r % 4]));
+  const Seconds time(std::array{1, 5, 40, 200, 200, 700}[r % 6]);
+  if (r / 6 % 4 == 0) {
+    clock_.suspend(time);
+  } else {
+    clock_.advance(time);
+  }
   if (mailboxes_) mailboxes_->tick();
+  watch_time();
   observe();
   return true;
 }
@@ -431,7 +439,27 @@ bool MailboxWorld::do_advance(std::uint64_t r) {
 bool MailboxWorld::do_step(std::uint64_t r) {
   ++clock_steps_;
   clock_.step_wall(Seconds(std::array{30, -30, 3600, -3600}[r % 4]));
+  if (mailboxes_) mailboxes_->tick();
+  watch_time();
+  observe();
   return true;
+}
+
+// Which time the process may go by: the one that it began with, until another has held for ten
+// minutes of its life, whatever steps of less than a minute there were in these.
+void MailboxWorld::watch_time() {
+  const auto near = [this](std::int64_t other) {
+    return std::llabs(offset_us() - other) <= kToleranceUs;
+  };
+  if (near(time_.offset_us)) {
+    time_.other_us.reset();
+  } else if (!time_.other_us || !near(*time_.other_us)) {
+    time_.other_us = offset_us();
+    time_.other_since = clock_.steady_now();
+  } else if (clock_.steady_now() - time_.other_since >= kHold) {
+    time_ = {offset_us(), std::nullopt, clock_.steady_now()};
+    coverage_["another time held"]++;
+  }
 }
 
 bool MailboxWorld::do_crash(std::uint64_t r) {
@@ -485,15 +513,17 @@ void MailboxWorld::broken(std::string what) {
 }
 
 void MailboxWorld::say(const std::string& what) const {
-  if (faults_.trace) std::cout << "      " << what << "\n";
+  if (!faults_.trace) return;
+  std::cout << "      " << now_us() / kSecondUs << " s, " << offset_us() / kSecondUs % 100'000
+            << " off: " << what << "\n";
 }
 
-std::int64_t MailboxWorld::now_us() const { return clock_.steady_now().time_since_epoch().count(); }
+std::int64_t MailboxWorld::now_us() const { return clock_.boot_now().time_since_epoch().count(); }
 std::int64_t MailboxWorld::offset_us() const {
   return clock_.wall_now().time_since_epoch().count() - now_us();
 }
 bool MailboxWorld::offset_near(std::int64_t offset_us) const {
-  return std::llabs(offset_us - offset_at_start_us_) <= kToleranceUs;
+  return std::llabs(offset_us - time_.offset_us) <= kToleranceUs;
 }
 
 // Acceptances, as the executions show them: before anything of them is sent, since whoever hears
@@ -749,9 +779,13 @@ void MailboxWorld::check_record(Accepted& message) {
   const auto found = database_->tables.deduplication.find({"caller", user_, *message.post.key});
   const bool there =
       found != database_->tables.deduplication.end() && found->second.receipt.id == message.id;
-  if (there && !message.recorded_us && message.offset_us == offset_us()) {
-    message.recorded_us = unix_micros(found->second.committed_at) - offset_us();
-    message.recorded_offset_us = offset_us();
+  if (there && !message.recorded_us) {
+    // Otherwise the clock was set since.
+    const std::int64_t true_us = unix_micros(found->second.committed_at) - offset_us();
+    if (true_us >= message.born_us && true_us <= now_us()) {
+      message.recorded_us = true_us;
+      message.recorded_offset_us = offset_us();
+    }
   }
   // A process that was started under a clock that is far off forgets by that clock.
   if (!there && message.recorded_us && !offset_near(message.recorded_offset_us)) {

@@ -103,6 +103,12 @@ class MailboxWorld {
     /// It receives what is sent, as far as the server knows.
     [[nodiscard]] bool receives() const noexcept { return open() && !connection->closing; }
   };
+  /// The offset between the wall clock and the machine's own that the process goes by.
+  struct TimeInUse {
+    std::int64_t offset_us = 0;
+    std::optional<std::int64_t> other_us;  ///< what it is now, while it is far off
+    SteadyTime other_since;
+  };
   using Action = bool (MailboxWorld::*)(std::uint64_t);
   struct Weighted {
     const char* name;
@@ -173,6 +179,7 @@ class MailboxWorld {
   [[nodiscard]] Accepted* by_sequence(Sequence sequence);
   [[nodiscard]] std::int64_t now_us() const;
   [[nodiscard]] std::int64_t offset_us() const;
+  void watch_time();
   [[nodiscard]] bool offset_near(std::int64_t offset_us) const;
 
   // ---- coming to rest
@@ -217,7 +224,7 @@ class MailboxWorld {
   int clock_steps_ = 0;
   int phase_ = 0;  ///< of the shutdown: 1 drain, 2 close, 3 done
   int number_ = 0;
-  std::int64_t offset_at_start_us_ = 0;
+  TimeInUse time_;
   bool given_up_ = false;
   std::optional<std::string> broken_;
   std::map<std::string, int> coverage_;

@@ -136,6 +136,42 @@ TEST_F(ShardMailboxesTest, ForgetsNoKeyWhileTheClocksDisagree) {
   EXPECT_THAT(database->tables.deduplication, SizeIs(1));
 }
 
+TEST_F(ShardMailboxesTest, ForgetsKeysAgainOnceASetClockHasHeld) {
+  for (const Seconds step : {Seconds(3'600), Seconds(-3'600)}) {
+    limits.deduplication_keys = 2;
+    start();
+    send(request("a", "1"));
+    run();
+    clock.step_wall(step);
+    send(request("b", "2"));
+    run();
+    pass(Seconds(590));
+    EXPECT_EQ(error(send(request("c", "3"))), Errc::unavailable) << "while the clocks disagree";
+    pass(Seconds(80));
+    const auto later = send(request("c", "3"));
+    run();
+    EXPECT_EQ(status(later), DeliveryStatus::stored);
+    const auto repeat = send(request("c", "3"));
+    ASSERT_TRUE(*repeat);
+    EXPECT_EQ((**repeat)->id, (**later)->id);
+    pass(Seconds(400));
+    restart();
+  }
+}
+
+TEST_F(ShardMailboxesTest, ForgetsKeysAndExpiresAfterASuspension) {
+  start();
+  const auto first = send(request("m", "key", Seconds(400)));
+  run();
+  clock.suspend(Seconds(3'600));
+  const auto later = send(request("m", "key"));
+  run();
+  ASSERT_TRUE(*later);
+  EXPECT_NE((**later)->id, (**first)->id);
+  pass(Seconds(20));
+  EXPECT_THAT(dead_letters(), SizeIs(1));
+}
+
 TEST_F(ShardMailboxesTest, RefusesNewKeysWhenTooManyAreLive) {
   limits.deduplication_keys = 2;
   start();
@@ -430,6 +466,18 @@ TEST_F(ShardMailboxesTest, ExpiresNothingWhileTheClocksDisagree) {
   auto& client = connect();  // nor by a page read
   run();
   EXPECT_THAT(client.texts, ElementsAre("m"));
+}
+
+TEST_F(ShardMailboxesTest, ExpiresAgainOnceASetClockHasHeld) {
+  start();
+  send(request("m", {}, Seconds(100)));
+  run();
+  clock.step_wall(Seconds(3'600));
+  pass(Seconds(595));
+  EXPECT_EQ(rows(), 1U);
+  pass(Seconds(20));
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_THAT(dead_letters(), SizeIs(1));
 }
 
 TEST_F(ShardMailboxesTest, ExpiresByPageReadsWhileSomebodyIsConnected) {
