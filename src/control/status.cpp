@@ -16,6 +16,7 @@ void add(delivery::Stats& sum, const delivery::Stats& part) {
   sum.expired += part.expired;
   sum.flushed += part.flushed;
   sum.timeouts += part.timeouts;
+  sum.foreign_texts += part.foreign_texts;
   sum.mailboxes += part.mailboxes;
   sum.connections += part.connections;
   sum.pending_messages += part.pending_messages;
@@ -32,6 +33,7 @@ Json to_json(const delivery::Stats& stats) {
           {"expired", stats.expired},
           {"flushed", stats.flushed},
           {"timeouts", stats.timeouts},
+          {"foreignTexts", stats.foreign_texts},
           {"mailboxes", stats.mailboxes},
           {"connections", stats.connections},
           {"pendingMessages", stats.pending_messages},

@@ -14,6 +14,8 @@ namespace {
 /// Texts that are no acknowledgement: so many at once, and so many a second, before it is a flood.
 constexpr std::uint32_t kTextsAtOnce = 64;
 constexpr std::uint32_t kTextsPerSecond = 8;
+/// Acknowledged fences that are counted: doubled so often, any first distance is far enough.
+constexpr std::uint8_t kFencesCounted = 16;
 /// What a client says of itself is kept this far.
 constexpr std::size_t kDetailBytes = 128;
 
@@ -88,6 +90,7 @@ void Cursor::on_pong(std::string_view bytes) {
   if (state == State::ended || !window_) return;
   const auto sequence = window_->fences.match(bytes);
   if (!sequence) return;
+  if (fences_back_ < kFencesCounted) ++fences_back_;
   progress_at_ = shard_.steady_now();
   taken_known_ = false;
   if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, *sequence);
@@ -126,6 +129,7 @@ void Cursor::on_ack(Sequence sequence) {
 }
 
 void Cursor::on_other_text() {
+  ++shard_.stats.foreign_texts;
   const std::uint32_t now = now_ms();
   const std::uint32_t forgiven = (now - texts_since_ms_) / (1000 / kTextsPerSecond);
   if (forgiven > 0) {
@@ -178,6 +182,8 @@ bool Cursor::holds(Sequence sequence) const noexcept {
 void Cursor::send(const Message& message) {
   const std::string_view frame = shard_.encoder.encode(message, format_);
   const auto bytes = static_cast<std::uint32_t>(frame.size());
+  // What is there already is not to wait for the acknowledgement of a long one behind it.
+  if (unfenced_ && unfenced_bytes_ + bytes > fence_bytes()) fence();
   const std::uint64_t end = connection_->write_text(frame);
   position_ = sent_ = message.sequence;
   Window& under_way = window();
@@ -185,7 +191,7 @@ void Cursor::send(const Message& message) {
   under_way.unacked_bytes += bytes;
   unfenced_ = true;
   unfenced_bytes_ += bytes;
-  if (unfenced_bytes_ >= shard_.limits.fence_bytes) fence();
+  if (unfenced_bytes_ >= fence_bytes()) fence();
   mark_dirty();
 }
 
@@ -231,6 +237,15 @@ void Cursor::fence(bool idle) {
       shard_.steady_now() +
       jittered(shard_.limits.idle_ping,
                serial_ ^ static_cast<std::uint64_t>(progress_at_.time_since_epoch().count()));
+}
+
+// The first fences of a connection stand close, the next ones ever further apart: over a link that
+// never lasts for a whole page, every connection still acknowledges part of what it received.
+std::size_t Cursor::fence_bytes() const noexcept {
+  const std::size_t doublings = fences_back_ + fences();
+  return std::min(
+      shard_.limits.fence_bytes,
+      shard_.limits.first_fence_bytes << std::min<std::size_t>(kFencesCounted, doublings));
 }
 
 bool Cursor::quiet() const noexcept { return unacked_messages() == 0 && fences() == 0; }

@@ -112,6 +112,7 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] std::size_t fences() const noexcept;
   [[nodiscard]] const Unacked* last_up_to(Sequence sequence) const noexcept;
   [[nodiscard]] std::string_view detail(int n) const noexcept;
+  [[nodiscard]] std::size_t fence_bytes() const noexcept;
   void mark_dirty();
   void measure(std::uint32_t sent_ms) noexcept;
   [[nodiscard]] std::uint32_t now_ms() const noexcept;
@@ -130,6 +131,7 @@ class Cursor final : public ConnectionEvents {
   std::uint32_t unfenced_bytes_ = 0;
   bool unfenced_ = false;
   FrameFormat format_;
+  std::uint8_t fences_back_ = 0;        ///< acknowledged ones, as far as they are counted
   std::uint32_t round_trip_ms_x8_ = 0;  ///< smoothed
   std::uint32_t texts_ = 0;             ///< that were no acknowledgement, less what time forgave
   std::uint32_t texts_since_ms_ = 0;

@@ -88,7 +88,8 @@ struct LocalControlParts {
 /// `GET /v1/status` → 200
 ///   `{"version","state","startedAt","now","uptimeSeconds","shards","droppedLogLines",`
 ///   `"delivery":{"accepted","delivered","stored","elided","rejected","deduplicated","expired",`
-///   `"flushed","timeouts","mailboxes","connections","pendingMessages","pendingBytes"},`
+///   `"flushed","timeouts","foreignTexts","mailboxes","connections","pendingMessages",`
+///   `"pendingBytes"},`
 ///   `"store":{"queued","transactions","operations","failedTransactions","databaseBytes",`
 ///   `"walBytes","writable"},`
 ///   `"listeners":[{"part","address","openSockets","openWebsockets","requests",`

@@ -40,6 +40,8 @@ struct Limits {
   std::size_t credit_messages = 256;
   std::size_t credit_bytes = 1 << 20;  ///< of frames, as written
   std::size_t fence_bytes = 64 << 10;
+  /// Before the first fence of a connection; doubles from fence to fence, up to `fence_bytes`.
+  std::size_t first_fence_bytes = 4 << 10;
   std::size_t fences = 4;
   std::size_t first_page_bytes = 64 << 10;
   std::size_t connections_per_user = 8;
@@ -63,8 +65,9 @@ struct Stats {
   std::uint64_t rejected = 0;
   std::uint64_t deduplicated = 0;
   std::uint64_t expired = 0;
-  std::uint64_t flushed = 0;   ///< sent from a page read
-  std::uint64_t timeouts = 0;  ///< connections closed for want of progress
+  std::uint64_t flushed = 0;        ///< sent from a page read
+  std::uint64_t timeouts = 0;       ///< connections closed for want of progress
+  std::uint64_t foreign_texts = 0;  ///< from clients, and no acknowledgement
   std::size_t mailboxes = 0;
   std::size_t connections = 0;
   std::int64_t pending_messages = 0;

@@ -241,10 +241,56 @@ TEST_F(MailboxTest, PutsAFenceAfterEverySoManyBytes) {
   start();
   auto& client = connect();
   run();
-  for (int i = 0; i < 4; ++i) send(std::string(600, 'x'));
+  for (int i = 0; i < 8; ++i) send(std::string(300, 'x'));
   executor.run();
   client.read();
-  EXPECT_EQ(pings(client), 2U);
+  EXPECT_EQ(pings(client), 3U);
+}
+
+TEST_F(MailboxTest, PutsAFenceBeforeAMessageThatIsLongerThanTheRest) {
+  start();
+  auto& client = connect();
+  run();
+  send("short");
+  send(std::string(100'000, 'x'));
+  executor.run();
+  const auto& sent = client.connection().sent;
+  ASSERT_EQ(sent.size(), 4U);
+  EXPECT_EQ(sent[0].bytes, "short");
+  EXPECT_EQ(sent[1].kind, test::FakeConnection::Kind::ping);
+}
+
+// The link of such a client never lasts for a whole page.
+TEST_F(MailboxTest, MakesProgressWithAClientThatAlwaysLeavesEarly) {
+  constexpr std::size_t messages = 60;
+  for (const std::size_t received_bytes : {6'000, 20'000}) {
+    start();
+    for (std::size_t i = 0; i < messages; ++i) {
+      send(std::to_string(i) + std::string(1'000, 'x'));
+      run();
+    }
+    EXPECT_EQ(rows(), messages);
+    restart();  // so that all of it comes by pages
+    std::size_t visits = 0;
+    for (std::size_t left = messages; left > 0; left = rows()) {
+      auto& client = connect();
+      executor.run();
+      auto& sent = client.connection().sent;
+      for (std::size_t bytes = 0; !sent.empty(); sent.pop_front()) {
+        bytes += sent.front().bytes.size();
+        if (bytes > received_bytes) break;
+        if (sent.front().kind == test::FakeConnection::Kind::ping) {
+          client.connection().pong(sent.front().bytes);
+        }
+      }
+      client.connection().end();
+      executor.run();
+      // It has acknowledged a third of what it received, or what was left.
+      ASSERT_LE(rows(), left - std::min(left, received_bytes / 3'000));
+      ++visits;
+    }
+    EXPECT_LE(visits, 3 * messages * 1'000 / received_bytes);
+  }
 }
 
 TEST_F(MailboxTest, FencesWhatFoundAllFencesInFlightWhenOneComesBack) {
@@ -431,6 +477,7 @@ TEST_F(MailboxTest, AnswersOtherTextsAsApiGatewayDoesUntilTheyFlood) {
   ASSERT_THAT(client.texts, SizeIs(2));
   EXPECT_THAT(client.texts[0],
               HasSubstr(R"({"message":"Forbidden","connectionId":"connection-1")"));
+  EXPECT_EQ(mailboxes->stats().foreign_texts, 2U);
   for (int i = 0; i < 600; ++i) {  // ten a minute is no flood
     clock.advance(Seconds(6));
     client.connection().text("hello");
