@@ -16,6 +16,7 @@ ExecutionRing::Handle ExecutionRing::begin(Workflow workflow, const MessageId& i
   record.generation = generation_;
   record.step_count = 0;
   record.messages = 0;
+  record.first_sent = 0;
   record.workflow = workflow;
   record.finished = false;
   record.user_size = static_cast<std::uint8_t>(std::min(user.str().size(), kUserBytes));
@@ -36,8 +37,11 @@ void ExecutionRing::step(Handle handle, ExecutionState state, WallTime at) noexc
   ++record->step_count;
 }
 
-void ExecutionRing::add_message(Handle handle) noexcept {
-  if (Record* const record = find(handle)) ++record->messages;
+void ExecutionRing::add_message(Handle handle, Sequence sequence) noexcept {
+  Record* const record = find(handle);
+  if (record == nullptr) return;
+  if (record->messages++ == 0) record->first_sent = sequence;
+  record->sequence = sequence;
 }
 
 void ExecutionRing::finish(Handle handle) noexcept {
@@ -64,11 +68,30 @@ Execution ExecutionRing::report(const Record& record) {
   return out;
 }
 
+std::vector<const ExecutionRing::Record*> ExecutionRing::stored_runs(const MessageId& id) const {
+  std::vector<const Record*> out;
+  for (const Record& record : records_) {
+    if (record.workflow != Workflow::send_message || record.id != id || !record.finished) continue;
+    const std::size_t steps = std::min<std::size_t>(record.step_count, Execution::kSteps);
+    if (steps > 0 && record.states[steps - 1] == ExecutionState::stored) out.push_back(&record);
+  }
+  return out;
+}
+
+bool ExecutionRing::went_over(const Record& run, const Record& stored) noexcept {
+  return run.workflow == Workflow::send_unsent_messages && user_of(run) == user_of(stored) &&
+         run.messages > 0 && run.first_sent <= stored.sequence && stored.sequence <= run.sequence;
+}
+
 std::vector<Execution> ExecutionRing::list(const ExecutionFilter& filter, std::size_t limit) const {
   std::vector<Execution> out;
+  std::vector<const Record*> stored;
+  if (filter.id) stored = stored_runs(*filter.id);
   for (std::size_t i = 0; i < records_.size() && out.size() < limit; ++i) {
     const Record& record = records_[(next_ + records_.size() - 1 - i) % records_.size()];
-    if (filter.id && record.id != *filter.id) continue;
+    const bool sent_it = std::ranges::any_of(
+        stored, [&](const Record* message) { return went_over(record, *message); });
+    if (filter.id && record.id != *filter.id && !sent_it) continue;
     if (filter.user && user_of(record) != filter.user->str()) continue;
     out.push_back(report(record));
   }

@@ -25,7 +25,8 @@ class ExecutionRing {
                              Sequence sequence);
   /// A step to the state that it is in already is not another step.
   void step(Handle handle, ExecutionState state, WallTime at) noexcept;
-  void add_message(Handle handle) noexcept;
+  /// The run of SendUnsentMessages sends this one.
+  void add_message(Handle handle, Sequence sequence) noexcept;
   void finish(Handle handle) noexcept;
 
   /// The newest first.
@@ -37,6 +38,7 @@ class ExecutionRing {
   struct Record {
     MessageId id;
     Sequence sequence = 0;
+    Sequence first_sent = 0;  ///< SendUnsentMessages; `sequence` is the last one
     std::uint32_t generation = 0;
     std::uint32_t step_count = 0;
     std::uint32_t messages = 0;
@@ -49,6 +51,10 @@ class ExecutionRing {
   };
 
   Record* find(Handle handle) noexcept;
+  /// Every run that stored the message: more than one if it was redriven.
+  [[nodiscard]] std::vector<const Record*> stored_runs(const MessageId& id) const;
+  /// Whether a run of SendUnsentMessages went over what another run stored.
+  [[nodiscard]] static bool went_over(const Record& run, const Record& stored) noexcept;
   static Execution report(const Record& record);
   static std::string_view user_of(const Record& record) noexcept {
     return {record.user.data(), record.user_size};

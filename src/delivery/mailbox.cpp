@@ -192,14 +192,14 @@ Insert Mailbox::make_insert(Run& run) {
 
 DeduplicationRecord Mailbox::make_record(Run& run, DeliveryStatus status) {
   Remembered& remembered = *run.remembered;
-  remembered.committed_at = shard_.wall_now();
+  remembered.committed_at = shard_.boot_now();
   DeduplicationRecord record;
   if (remembered.caller) record.caller = remembered.caller->id;
   record.user = user_;
   record.key = remembered.key;
   record.payload_hash = remembered.payload_hash;
   record.receipt = {run.message->id, run.sequence(), status};
-  record.committed_at = remembered.committed_at;
+  record.committed_at = shard_.wall_now();
   return record;
 }
 
@@ -572,7 +572,7 @@ void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
     }
     if (!cursor.has_credit()) return;  // frames are longer than payloads: the rest is read again
     cursor.send(*message);
-    shard_.executions.add_message(cursor.execution);
+    shard_.executions.add_message(cursor.execution, message->sequence);
     ++shard_.stats.flushed;
   }
   if (page.end) cursor.move_to(mark);

@@ -49,6 +49,7 @@ struct Execution {
   /// The message's id; for SendUnsentMessages an id of the run's own.
   MessageId id;
   UserId user;
+  /// The message's; for SendUnsentMessages the last one that was sent in this run, 0 before that.
   Sequence sequence = 0;
   /// The first steps and the last; `step_count` tells how many there were in all.
   std::array<Step, kSteps> steps{};
@@ -59,6 +60,7 @@ struct Execution {
 
 struct ExecutionFilter {
   std::optional<UserId> user;
+  /// Of a message: its own run, and the runs of SendUnsentMessages that went over it since.
   std::optional<MessageId> id;
 };
 

@@ -83,5 +83,32 @@ TEST(ExecutionRing, MayBeSwitchedOff) {
   EXPECT_TRUE(ring.list({}, 10).empty());
 }
 
+// What became of a stored message is the business of another run.
+TEST(ExecutionRing, ListsWithAStoredMessageTheRunsThatWentOverIt) {
+  ExecutionRing ring(8);
+  const auto accept = [&](std::uint8_t n, Sequence sequence, ExecutionState end) {
+    const auto run = ring.begin(Workflow::send_message, id(n), kRingUser, sequence);
+    ring.step(run, end, wall_from_micros(sequence));
+    ring.finish(run);
+  };
+  accept(1, 10, ExecutionState::stored);
+  accept(2, 20, ExecutionState::delivered);
+  accept(3, 30, ExecutionState::stored);
+  const auto other = ring.begin(Workflow::send_unsent_messages, id(8), UserId("other"), 0);
+  ring.add_message(other, 30);
+  const auto over = ring.begin(Workflow::send_unsent_messages, id(9), kRingUser, 0);
+  EXPECT_EQ(ring.list({.user = {}, .id = id(3)}, 10).size(), 1U);  // it has sent nothing yet
+  ring.add_message(over, 15);
+  ring.add_message(over, 30);
+  EXPECT_EQ(ring.list({.user = {}, .id = id(1)}, 10).size(), 1U);
+  EXPECT_EQ(ring.list({.user = {}, .id = id(2)}, 10).size(), 1U);
+  const auto listed = ring.list({.user = {}, .id = id(3)}, 10);
+  ASSERT_EQ(listed.size(), 2U);
+  EXPECT_EQ(listed[0].id, id(9));
+  EXPECT_EQ(listed[0].messages, 2U);
+  EXPECT_EQ(listed[0].sequence, 30);
+  EXPECT_EQ(listed[1].id, id(3));
+}
+
 }  // namespace
 }  // namespace holdfast::delivery
