@@ -16,9 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Below this, reading the whole file at start takes well under a second and finds damage that
-// would otherwise show itself under load.
-constexpr std::int64_t kCheckAtStartBytes = 64 << 20;
 constexpr std::string_view kMagic{"SQLite format 3\0", 16};
 
 std::unexpected<Error> system_error(std::string what, const std::string& path) {
@@ -164,7 +161,8 @@ DirectoryLock::~DirectoryLock() {
 }
 
 Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
-                                                 std::span<const Migration> migrations) {
+                                                 std::span<const Migration> migrations,
+                                                 CheckBounds bounds) {
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno != ENOENT) return system_error("cannot open the database", path);
@@ -180,12 +178,15 @@ Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
   if (is_short && size_or_zero(path + "-wal") == 0) {
     return fail(Errc::io, "the database file is truncated", path);
   }
+  // A clean stop leaves none.
+  const bool ended_uncleanly = size_or_zero(path + "-wal") > 0;
   auto database = Database::open(path);
   if (!database) return std::unexpected(as_damage(std::move(database.error())));
   if (auto done = configure(**database, path); !done) {
     return std::unexpected(as_damage(std::move(done.error())));
   }
-  if (is_short || header->file_bytes <= kCheckAtStartBytes) {
+  const std::int64_t check_up_to = ended_uncleanly ? bounds.after_crash : bounds.after_clean_stop;
+  if (is_short || header->file_bytes <= check_up_to) {
     if (auto done = check_contents(**database, path); !done) {
       return std::unexpected(as_damage(std::move(done.error())));
     }

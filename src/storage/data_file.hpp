@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,7 +31,17 @@ class DirectoryLock {
 /// Opens the database file, or makes it where there is none: aside, complete and then renamed, so
 /// that a file in its place is either whole or damaged. Checks it, brings its schema up to date,
 /// sets durability, and moves the WAL into it. The caller holds the directory's lock.
+///
+/// All of a file is read and checked (`PRAGMA quick_check`) up to these sizes; of a larger one only
+/// the header is, and its length.
+struct CheckBounds {
+  /// Takes well under a second, and finds damage that would otherwise show itself under load.
+  std::int64_t after_clean_stop = std::int64_t{64} << 20;
+  /// A log was left behind. One to three seconds a GiB from the page cache; from a cold disk as
+  /// long as it takes to read the pages in their order, which may be half a minute.
+  std::int64_t after_crash = std::int64_t{1} << 30;
+};
 [[nodiscard]] Result<std::unique_ptr<Database>> open_data_file(
-    const std::string& path, std::span<const Migration> migrations);
+    const std::string& path, std::span<const Migration> migrations, CheckBounds bounds = {});
 
 }  // namespace holdfast::storage

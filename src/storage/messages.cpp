@@ -73,7 +73,9 @@ class RecordOperation final : public Operation {
 class ReadPageOperation final : public Operation {
  public:
   ReadPageOperation(PageQuery query, Completion<Result<Page>> done)
-      : Operation(OnRollback::retry_always), query_(std::move(query)), done_(std::move(done)) {}
+      : Operation(query.until_read ? OnRollback::retry_always : OnRollback::retry),
+        query_(std::move(query)),
+        done_(std::move(done)) {}
 
   void run(Session& session) override { result_ = session.messages.read(query_); }
   // A transaction expires only so many rows: it goes on until there is one to bring, or none left.

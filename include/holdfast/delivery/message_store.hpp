@@ -56,6 +56,8 @@ struct PageQuery {
   /// nothing.
   std::optional<Sequence> expire_above;
   WallTime now;
+  /// Tried again until it succeeds or the store stops; false gives up after some attempts.
+  bool until_read = true;
 };
 
 /// What the mailboxes need to know before the first message.

@@ -1,5 +1,7 @@
 // What open_store makes of the file that it finds: it starts, or says in one line why not, and
 // never puts an empty database in the place of a bad one.
+#include "storage/data_file.hpp"
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -9,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/migrations.hpp"
 #include "storage/sqlite.hpp"
 #include "support/base/temp_dir.hpp"
 #include "unit/storage/child.hpp"
@@ -153,6 +156,23 @@ TEST_F(DataFile, WithACorruptPageInTheMiddleIsRefused) {
   fill();
   overwrite(4'096 * 3, std::string(4'096, '\x5a'));
   EXPECT_EQ(open_error().code, Errc::io);
+}
+
+TEST_F(DataFile, IsCheckedWholeAfterACrashUpToAnotherSizeThanAfterACleanStop) {
+  fill();
+  // The last page is read by nothing that a start needs.
+  overwrite(size() - 4'096, std::string(4'096, '\x5a'));
+  const auto opens = [&](storage::CheckBounds bounds) {
+    return storage::open_data_file(path_, storage::embedded_migrations(), bounds).has_value();
+  };
+  const std::int64_t bytes = size();
+  EXPECT_TRUE(opens({.after_clean_stop = bytes - 1, .after_crash = bytes}));
+  EXPECT_FALSE(opens({.after_clean_stop = bytes, .after_crash = bytes}));
+  const auto leave_log = [&] { std::ofstream(path_ + "-wal") << std::string(5'000, 'x'); };
+  leave_log();
+  EXPECT_FALSE(opens({.after_clean_stop = bytes - 1, .after_crash = bytes}));
+  leave_log();
+  EXPECT_TRUE(opens({.after_clean_stop = bytes - 1, .after_crash = bytes - 1}));
 }
 
 TEST_F(DataFile, ThatIsMissingWhileItsLogIsThereIsRefused) {

@@ -140,6 +140,28 @@ TEST(IoErrors, AreGivenUpOnForAnEraseThatFailsForLong) {
   EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1));
 }
 
+TEST(IoErrors, AreGivenUpOnForAReadThatSomebodyWaitsFor) {
+  const TempDir folder;
+  ShimVfs vfs;
+  FailingWrites writes(vfs);
+  OpenedStore opened(folder.file("holdfast.db"));
+  ASSERT_TRUE(opened.calls().insert({make_message("anna", 1, "old", Seconds(1))}));
+  writes.always = true;
+  delivery::PageQuery query;
+  query.user = UserId("anna");
+  query.up_to = 9;
+  query.messages = 10;
+  query.bytes = 1000;
+  query.expire_above = 0;
+  query.now = kTestTime + Seconds(2);
+  query.until_read = false;
+  const auto given_up = opened.calls().read(query);
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().code, Errc::unavailable);
+  writes.always = false;
+  EXPECT_TRUE(opened.calls().read(query));
+}
+
 /// A store in a child whose `on_fatal` exits with 70, as the daemon's does. The child reports `a`
 /// for each acknowledged insert and `f` for the fatal call.
 Child::End run_until_fatal(const std::string& path, ShimVfs& vfs, const ShimVfs::Judge& judge) {
