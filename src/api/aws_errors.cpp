@@ -142,7 +142,17 @@ std::string_view type_of(iam::SignatureErrc code) noexcept {
 }
 
 net::Response signature_error(const iam::SignatureError& error) {
-  return make_error(403, type_of(error.code), error.message);
+  net::Response out = make_error(403, type_of(error.code), error.message);
+  note_refusal(out, error);
+  return out;
+}
+
+void note_refusal(net::Response& response, const iam::SignatureError& error) {
+  response.refused = type_of(error.code);
+  response.refused += ": ";
+  // The rest is advice.
+  response.refused += std::string_view(error.message).substr(0, error.message.find(". "));
+  response.access_key_id = error.key_id;
 }
 
 std::string access_denied_words(std::string_view principal, std::string_view action,

@@ -43,6 +43,8 @@ struct ErrorWords {
 [[nodiscard]] std::string_view type_of(iam::SignatureErrc code) noexcept;
 /// 403 in execute-api's shape.
 [[nodiscard]] net::Response signature_error(const iam::SignatureError& error);
+/// What the access line is to say of it.
+void note_refusal(net::Response& response, const iam::SignatureError& error);
 /// 403 in execute-api's shape: `{"Message": …}` with a capital M and the account masked.
 [[nodiscard]] net::Response access_denied(std::string_view principal, std::string_view action,
                                           std::string_view resource, bool explicit_deny);

@@ -1,6 +1,7 @@
 #include "api/ingest.hpp"
 
 #include <charconv>
+#include <optional>
 
 #include <holdfast/base/encoding.hpp>
 
@@ -15,12 +16,13 @@ namespace {
 constexpr std::string_view kIngestJson = "application/json";
 constexpr std::string_view kInvoke = "execute-api:Invoke";
 constexpr std::size_t kReceiptBytes = 128;
+constexpr Seconds kTtlMax{14 * 24 * 3600};
 
 IngestLimits limits_of(const GatewayOptions& options) {
   return {.message_bytes = options.message_bytes_max,
           .body_bytes = options.body_bytes_max,
           .entries = options.batch_entries_max,
-          .ttl = options.ttl_max};
+          .ttl = kTtlMax};
 }
 
 // Absent means JSON, as API Gateway has it.
@@ -31,9 +33,14 @@ bool is_json(const net::RequestHead& head) {
   return equals_ignoring_case(trim(value.substr(0, value.find(';'))), kIngestJson);
 }
 
-net::Response body_error(const BodyFault& fault) {
-  if (fault.too_long) return request_too_long();
-  return make_error(400, "BadRequestException", fault.words());
+// In this order: a body that says nothing, a body of another type, a message that is too long.
+std::optional<net::Response> refuse_body(const net::RequestHead& head, const BodyFault* fault) {
+  if (fault != nullptr && !fault->too_long) {
+    return make_error(400, "BadRequestException", fault->words());
+  }
+  if (!is_json(head)) return transport_error(415, {});
+  if (fault != nullptr) return request_too_long();
+  return std::nullopt;
 }
 
 void append_integer(std::string& out, std::int64_t value) {
@@ -103,9 +110,10 @@ net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes
 void handle_message(const Context& context, const net::Request& request, net::Responder respond) {
   auto key = authorize_invoke(context, request, kInvoke, context.message_arn);
   if (!key) return respond(std::move(key.error()));
-  if (!is_json(request.head)) return respond(transport_error(415, {}));
   auto message = read_message(request.body, limits_of(context.options), (*key)->caller);
-  if (!message) return respond(body_error(message.error()));
+  if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
+    return respond(std::move(*refused));
+  }
   context.parts.router.send(
       request.head.shard, std::move(*message),
       [respond = std::move(respond)](const delivery::SendOutcome& outcome) mutable {
@@ -116,9 +124,10 @@ void handle_message(const Context& context, const net::Request& request, net::Re
 void handle_messages(const Context& context, const net::Request& request, net::Responder respond) {
   auto key = authorize_invoke(context, request, kInvoke, context.messages_arn);
   if (!key) return respond(std::move(key.error()));
-  if (!is_json(request.head)) return respond(transport_error(415, {}));
   auto messages = read_messages(request.body, limits_of(context.options), (*key)->caller);
-  if (!messages) return respond(body_error(messages.error()));
+  if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
+    return respond(std::move(*refused));
+  }
   context.parts.router.send_batch(
       request.head.shard, std::move(*messages),
       [respond = std::move(respond)](const std::vector<delivery::SendOutcome>& outcomes) mutable {

@@ -37,8 +37,11 @@ std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& 
   if (!key) return std::unexpected(signature_error(key.error()));
   const iam::Decision decision = decide(context, **key, request.head, action, resource);
   if (decision != iam::Decision::allow) {
-    return std::unexpected(
-        access_denied((*key)->arn, action, resource, decision == iam::Decision::explicit_deny));
+    net::Response denied =
+        access_denied((*key)->arn, action, resource, decision == iam::Decision::explicit_deny);
+    denied.refused = "AccessDeniedException";
+    denied.access_key_id = (*key)->id;
+    return std::unexpected(std::move(denied));
   }
   return std::move(*key);
 }

@@ -18,7 +18,7 @@ std::string_view token_in(std::string_view authorization) {
   return authorization;
 }
 
-net::Response refuse(const Error& error) {
+net::Response answer_of(const Error& error) {
   switch (error.code) {
     case Errc::expired:
       return make_error(401, "UnauthorizedException", "The incoming token has expired");
@@ -40,6 +40,13 @@ net::Response refuse(const Error& error) {
   return unauthorized();
 }
 
+// Clients learn no more than that; the log tells the operator which check it was.
+net::Response refuse(const Error& error) {
+  net::Response out = answer_of(error);
+  out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
+  return out;
+}
+
 net::Response token_answer(const Result<std::string>& token) {
   if (!token) return refuse(token.error());
   std::string body = R"({"token":")";
@@ -55,7 +62,9 @@ net::Response token_answer(const Result<std::string>& token) {
 
 void handle_tokens(const Context& context, const net::Request& request, net::Responder respond) {
   const std::string* const authorization = request.head.header("Authorization");
-  if (authorization == nullptr) return respond(unauthorized());
+  if (authorization == nullptr) {
+    return respond(refuse(Error(Errc::unauthenticated, "no Authorization", "missing")));
+  }
   auto claims = context.parts.id_tokens->verify(token_in(*authorization));
   if (!claims) return respond(refuse(claims.error()));
   context.shard(request.head.shard)

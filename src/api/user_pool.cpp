@@ -177,9 +177,12 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
   const std::string action = "cognito-idp:" + std::string(operation.name);
   const iam::Decision decision = decide(context, key, head, action, resource);
   if (decision == iam::Decision::allow) return std::nullopt;
-  return pool_error(
+  net::Response denied = pool_error(
       "AccessDeniedException",
       access_denied_words(key.arn, action, resource, decision == iam::Decision::explicit_deny));
+  denied.refused = "AccessDeniedException";
+  denied.access_key_id = key.id;
+  return denied;
 }
 
 net::Response not_serialized(const Error& error) {
@@ -199,7 +202,9 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
   if (operation->is_signed) {
     auto verified = verify_signature(context, request, "cognito-idp");
     if (!verified) {
-      return respond(pool_error(type_of(verified.error().code), verified.error().message));
+      net::Response refused = pool_error(type_of(verified.error().code), verified.error().message);
+      note_refusal(refused, verified.error());
+      return respond(std::move(refused));
     }
     key = std::move(*verified);
   }

@@ -12,6 +12,9 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t kUserAgentBytes = 256;
+// What clients send are acknowledgements, whatever the bound on messages to them; API Gateway's
+// quota on payloads.
+constexpr std::size_t kClientMessageBytesMax = 128 << 10;
 
 // Scheme and authority of an Origin (RFC 6454 section 6.1), the default port left out.
 struct OriginParts {
@@ -69,7 +72,9 @@ std::string user_agent_of(const net::RequestHead& head) {
 
 net::Response refuse_token(const Error& error) {
   const bool unknown_outcome = error.code == Errc::unavailable || error.code == Errc::io;
-  return unknown_outcome ? unavailable() : unauthorized();
+  net::Response out = unknown_outcome ? unavailable() : unauthorized();
+  out.refused = "token: " + (error.where.empty() ? to_string(error.code) : error.where);
+  return out;
 }
 
 net::Response refuse_subprotocol() {
@@ -107,7 +112,7 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
 
   net::UpgradeAccepted out;
   out.shard = info.shard;
-  out.message_bytes_max = context.options.message_bytes_max;
+  out.message_bytes_max = kClientMessageBytesMax;
   const delivery::FrameFormat format =
       subprotocol == kSubprotocolV1 ? delivery::FrameFormat::holdfast_v1 : context.options.frame;
   out.subprotocol = std::move(subprotocol);
@@ -181,7 +186,7 @@ void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeR
     return respond(refuse_subprotocol());
   }
   auto token = token_of(head.query());
-  if (!token) return respond(unauthorized());
+  if (!token) return respond(refuse_token(Error(Errc::unauthenticated, "no token", "missing")));
   identity::Authorizer& authorizer = *context.shard(head.shard).authorizer;
   authorizer.consume(
       std::move(*token),

@@ -146,6 +146,7 @@ Checked Claim::read(const SignedRequest& request, std::string_view query) {
   session_token =
       in_query.session_token || find_header(request.headers, "x-amz-security-token").count > 0;
   presigned = in_query.any;
+  key_id.clear();
   if (authorization.count == 0 && !in_query.any) {
     return refuse(SignatureErrc::missing_authentication_token, "Missing Authentication Token");
   }

@@ -31,6 +31,14 @@ bool is_visible_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
+// Somebody may have put a secret in its place, which has other characters too.
+bool looks_like_key_id(std::string_view text) {
+  constexpr std::size_t kKeyIdMax = 128;
+  return text.size() <= kKeyIdMax && std::ranges::all_of(text, [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+         });
+}
+
 // The key that unknown callers are measured with, so that they cost the same time.
 AccessKeyPtr make_nobody() {
   auto key = std::make_shared<AccessKey>();
@@ -46,6 +54,15 @@ class Verifier final : public SigV4Verifier {
   std::expected<AccessKeyPtr, SignatureError> verify(const SignedRequest& request,
                                                      std::string_view service) override {
     const TargetParts target = split_target(request.target);
+    auto verified = verify_claim(request, target, service);
+    if (!verified && looks_like_key_id(claim_.key_id)) verified.error().key_id = claim_.key_id;
+    return verified;
+  }
+
+ private:
+  std::expected<AccessKeyPtr, SignatureError> verify_claim(const SignedRequest& request,
+                                                           const TargetParts& target,
+                                                           std::string_view service) {
     if (auto ok = check_claim(request, target, service); !ok) return std::unexpected(ok.error());
 
     AccessKeyPtr key = keys_->find(claim_.key_id);
@@ -67,7 +84,6 @@ class Verifier final : public SigV4Verifier {
     return key;
   }
 
- private:
   Checked check_claim(const SignedRequest& request, const TargetParts& target,
                       std::string_view service) {
     if (auto ok = claim_.read(request, target.query); !ok) return ok;

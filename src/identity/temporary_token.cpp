@@ -15,7 +15,10 @@ namespace {
 constexpr std::string_view kTemporaryTokenContext = "temporary token";
 constexpr std::size_t kTemporaryTokenLimitBytes = 4096;
 
-std::unexpected<Error> refuse_token() { return fail(Errc::unauthenticated, "Unauthorized"); }
+// All alike to clients; `check` is for the log.
+std::unexpected<Error> refuse_token(const char* check) {
+  return fail(Errc::unauthenticated, "Unauthorized", check);
+}
 
 /// The claims of a temporary token.
 struct Claims {
@@ -93,7 +96,7 @@ class GeneratorImpl final : public Generator {
       if (!found) {
         done(std::unexpected(std::move(found.error())));
       } else if (!*found || !(*found)->enabled) {
-        done(refuse_token());
+        done(refuse_token("user"));
       } else {
         issue_to(parts, **found, std::move(done));
       }
@@ -111,8 +114,12 @@ class AuthorizerImpl final : public Authorizer {
   void consume(std::string token, Completion<Result<Admission>> done) override {
     const WallTime now = parts_->clock.wall_now();
     std::optional<Claims> claims = examine(token);
-    if (!claims || now > claims->expires_at + parts_->options.drift) {
-      done(refuse_token());
+    if (!claims) {
+      done(refuse_token("format"));
+      return;
+    }
+    if (now > claims->expires_at + parts_->options.drift) {
+      done(refuse_token("exp"));
       return;
     }
     parts_->tokens.consume(
@@ -121,7 +128,7 @@ class AuthorizerImpl final : public Authorizer {
           if (!consumed) {
             done(std::unexpected(std::move(consumed.error())));
           } else if (!*consumed) {
-            done(refuse_token());
+            done(refuse_token("used"));
           } else {
             done(Admission{.sub = std::move(claims.sub), .username = std::move(claims.username)});
           }

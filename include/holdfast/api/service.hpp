@@ -33,7 +33,6 @@ struct GatewayOptions {
   std::size_t message_bytes_max = 128 << 10;  ///< after unescaping
   std::size_t body_bytes_max = 1 << 20;       ///< of `POST /message` and `POST /messages`
   std::size_t batch_entries_max = 500;
-  Seconds ttl_max{14 * 24 * 3600};
 
   /// What a WebSocket without a subprotocol receives: `payload` or `raw`.
   delivery::FrameFormat frame = delivery::FrameFormat::payload;

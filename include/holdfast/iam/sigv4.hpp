@@ -35,6 +35,9 @@ enum class SignatureErrc : std::uint8_t {
 struct SignatureError {
   SignatureErrc code;
   std::string message;  ///< AWS's words; never anything that depends on the secret
+  /// The access key that the request claims, for the log: upper-case letters and digits; empty
+  /// where it claims none, or nothing of that form.
+  std::string key_id{};
 };
 
 struct SigV4Options {

@@ -159,12 +159,13 @@ TEST_F(Ingest, AnswersABatchByIndex) {
   for (FakeMailboxes& mailboxes : mailboxes_) {
     mailboxes.decide = [](const delivery::SendRequest& request) -> delivery::SendOutcome {
       if (request.payload == "bad") return fail(Errc::limit_exceeded, "too many pending");
+      if (request.payload == "late") return fail(Errc::unavailable, "the queue is full");
       return delivery::Receipt{MessageId(), 9, delivery::DeliveryStatus::stored};
     };
   }
   const net::Response response =
       send_batch(R"({"messages":[{"userId":"a","message":"1"},{"userId":"b","message":"bad"},)"
-                 R"({"userId":"c","message":"3"}]})");
+                 R"({"userId":"c","message":"3"},{"userId":"d","message":"late"}]})");
   ASSERT_EQ(response.status, 200) << response.body;
   const Json body = parse_json(response.body).value();
   ASSERT_EQ(body["Successful"].size(), 2U);
@@ -172,10 +173,13 @@ TEST_F(Ingest, AnswersABatchByIndex) {
   EXPECT_EQ(body["Successful"][1]["index"], 2);
   EXPECT_EQ(body["Successful"][1]["status"], "STORED");
   EXPECT_EQ(body["Successful"][1]["sequence"], 9);
-  ASSERT_EQ(body["Failed"].size(), 1U);
+  ASSERT_EQ(body["Failed"].size(), 2U);
   EXPECT_EQ(body["Failed"][0]["index"], 1);
   EXPECT_EQ(body["Failed"][0]["code"], "LimitExceededException");
   EXPECT_EQ(body["Failed"][0]["message"], "Limit Exceeded: too many pending");
+  EXPECT_EQ(body["Failed"][1], (Json{{"index", 3},
+                                     {"code", "ServiceUnavailableException"},
+                                     {"message", "Service Unavailable"}}));
 }
 
 TEST_F(Ingest, SendsNothingOfABatchWithABadEntry) {

@@ -46,6 +46,41 @@ TEST_F(SignedRequests, HandsOverTheMessageAsItWasSentWithItsCaller) {
   EXPECT_EQ(home.sent[0].caller, keys_->find(kRootKey)->caller);
 }
 
+TEST_F(SignedRequests, TellTheLogWhyTheyAreRefusedAndWhichKeyTheyClaim) {
+  const auto refused = [this](const net::Request& request) {
+    const net::Response response = call(request);
+    return response.refused + " | " + response.access_key_id;
+  };
+  const std::string root(kRootKey);
+  net::Request spoilt = signed_message();
+  spoilt.body.back() = ' ';
+  EXPECT_EQ(refused(spoilt),
+            "InvalidSignatureException: The request signature we calculated does not match the "
+            "signature you provided | " +
+                root);
+  net::Request old = signed_message();
+  clock_.advance(Seconds(301));
+  EXPECT_TRUE(refused(old).starts_with("InvalidSignatureException: Signature expired: "));
+  net::Request denied = message_request();
+  sign(denied, kPoorKey);
+  EXPECT_EQ(refused(denied), "AccessDeniedException | " + std::string(kPoorKey));
+  EXPECT_EQ(refused(message_request()),
+            "MissingAuthenticationTokenException: Missing Authentication Token | ");
+  // A secret in the place of the key's id.
+  net::Request swapped = signed_message();
+  replace(header_of(swapped, "Authorization"), root, "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY");
+  EXPECT_EQ(
+      refused(swapped),
+      "UnrecognizedClientException: The security token included in the request is invalid. | ");
+  // One request's claim is not another's.
+  EXPECT_TRUE(refused(message_request()).ends_with("Missing Authentication Token | "));
+  net::Request admin = pool_request("AdminCreateUser", {{"UserPoolId", kPoolId}});
+  EXPECT_TRUE(refused(admin).starts_with("MissingAuthenticationTokenException: "));
+  sign(admin, kDeniedKey, "cognito-idp");
+  EXPECT_EQ(refused(admin), "AccessDeniedException | " + std::string(kDeniedKey));
+  EXPECT_EQ(refused(signed_message()), " | ");
+}
+
 // Each row spoils one thing of a request that is signed correctly.
 struct Spoiled {
   std::string name;

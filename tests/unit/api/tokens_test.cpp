@@ -116,6 +116,20 @@ TEST_F(Tokens, RefusesAllThatIsNoIdTokenAlike) {
   expect_error(call(make_request("GET", "/tokens")), 401, "UnauthorizedException", "Unauthorized");
 }
 
+TEST_F(Tokens, TellsTheLogAloneWhichCheckItWas) {
+  const std::string good = sign_claims(claims());
+  Json other = claims();
+  other["aud"] = "another client";
+  EXPECT_EQ(ask(sign_claims(other)).refused, "ID token: aud");
+  EXPECT_EQ(ask(good.substr(0, good.rfind('.') + 1) + "AAAA").refused, "ID token: signature");
+  EXPECT_EQ(ask("nonsense").refused, "ID token: format");
+  EXPECT_EQ(call(make_request("GET", "/tokens")).refused, "ID token: missing");
+  database_.users.at(user_.sub.str()).enabled = false;
+  EXPECT_EQ(ask(good).refused, "ID token: user");
+  clock_.advance(Seconds(7200));
+  EXPECT_EQ(ask(good).refused, "ID token: exp");
+}
+
 TEST_F(Tokens, SaysWhenATokenIsOnlyTooOld) {
   const std::string token = sign_claims(claims());
   clock_.advance(Seconds(4000));

@@ -56,6 +56,26 @@ TEST_F(WebSocketHandshake, AdmitsATokenOnceAndAttachesOnTheHomeShard) {
   EXPECT_TRUE(home().closed.empty());
 }
 
+TEST_F(WebSocketHandshake, BoundsWhatClientsSendHoweverShortMessagesAreToBe) {
+  api::GatewayOptions options;
+  options.message_bytes_max = 10;
+  start(options);
+  EXPECT_EQ(accepted(temporary_token("alice")).message_bytes_max, 131'072U);
+}
+
+TEST_F(WebSocketHandshake, TellsTheLogAloneWhyATokenIsRefused) {
+  const std::string token = temporary_token("alice");
+  (void)accepted(token);
+  EXPECT_EQ(refused("/ws").refused, "token: missing");
+  EXPECT_EQ(refused("/ws?token=x").refused, "token: format");
+  const net::Response used = refused("/ws?token=" + token);
+  EXPECT_EQ(used.refused, "token: used");
+  expect_unauthorized(used);
+  const std::string late = temporary_token("alice");
+  clock_.advance(Seconds(36));
+  EXPECT_EQ(refused("/ws?token=" + late).refused, "token: exp");
+}
+
 TEST_F(WebSocketHandshake, RefusesEveryBadTokenAlike) {
   const std::string token = temporary_token("alice");
   std::string flipped = token;
