@@ -81,7 +81,9 @@ void show_pending(Call call) {
                             .messages = *limit,
                             .bytes = kPageBytes,
                             .expire_above = std::nullopt,
-                            .now = call.parts.clock.wall_now()};
+                            .now = call.parts.clock.wall_now(),
+                            // An operator who asks why nothing moves must get an answer.
+                            .until_read = false};
   call.parts.messages[call.shard]->read_page(
       std::move(query), [&parts = call.parts, shard = call.shard, user = std::move(user),
                          respond = std::move(call.respond)](Result<delivery::Page> page) mutable {

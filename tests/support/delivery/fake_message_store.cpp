@@ -99,6 +99,7 @@ void FakeMessageStore::erase(const UserId& user, Sequence above, Sequence up_to,
 
 void FakeMessageStore::read_page(PageQuery query, Completion<Result<Page>> done) {
   ++open_reads_;
+  last_read_ = query;
   enqueue(Kind::read,
           [this, query = std::move(query), done = std::move(done)](Tables* tables) mutable -> Task {
             Page page;

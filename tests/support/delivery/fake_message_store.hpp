@@ -100,6 +100,7 @@ class FakeMessageStore final : public delivery::MessageStore {
   }
   /// Page reads called and not completed.
   [[nodiscard]] std::size_t open_reads() const noexcept { return open_reads_; }
+  [[nodiscard]] const std::optional<delivery::PageQuery>& last_read() const { return last_read_; }
   [[nodiscard]] FakeDatabase& database() noexcept { return *database_; }
 
   /// What a test wants to see: an insert as it is called, its result just before its completion
@@ -133,6 +134,7 @@ class FakeMessageStore final : public delivery::MessageStore {
   std::deque<Operation> again_;
   std::map<Kind, std::size_t> calls_;
   std::size_t open_reads_ = 0;
+  std::optional<delivery::PageQuery> last_read_;
 };
 
 /// The connections table as a map.

@@ -149,6 +149,8 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   process_.listeners = {{"gateway", "127.0.0.1:8080", 5, 2, 77, 1}};
   mailboxes_[0].told_stats.accepted = 3;
   mailboxes_[1].told_stats.accepted = 4;
+  mailboxes_[0].told_stats.foreign_texts = 5;
+  mailboxes_[1].told_stats.foreign_texts = 6;
   mailboxes_[1].told_stats.pending_bytes = 9;
   const Json body = get("/v1/status");
   EXPECT_EQ(body["version"], "1.2.3");
@@ -157,6 +159,7 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   EXPECT_EQ(body["uptimeSeconds"], 90);
   EXPECT_EQ(body["shards"], 2);
   EXPECT_EQ(body["delivery"]["accepted"], 7);
+  EXPECT_EQ(body["delivery"]["foreignTexts"], 11);
   EXPECT_EQ(body["delivery"]["pendingBytes"], 9);
   EXPECT_EQ(body["store"]["queued"], 4);
   EXPECT_EQ(body["store"]["writable"], true);
@@ -198,6 +201,13 @@ TEST_F(ControlSocket, ShowsAUsersPendingMessagesButNeverTheirText) {
   EXPECT_EQ(rest["messages"].size(), 1U);
   EXPECT_TRUE(rest["next"].is_null());
   EXPECT_TRUE(get("/v1/pending/nobody")["messages"].empty());
+}
+
+TEST_F(ControlSocket, WantsNoAnswerFromAStoreThatCannotReadRatherThanNever) {
+  hold("a", 1, "text");
+  (void)get("/v1/pending/a");
+  ASSERT_TRUE(messages_[1].last_read());
+  EXPECT_FALSE(messages_[1].last_read()->until_read);
 }
 
 TEST_F(ControlSocket, ExpiresNothingByLooking) {
