@@ -53,6 +53,22 @@ std::size_t connection_limit(const Config& config) {
   return std::min(config.limits.connections, room);
 }
 
+// An empty database in the place of a lost one would look like a working system without its users.
+std::unexpected<Error> missing_database(const DataDirectory& directory) {
+  const std::string database = directory.file("holdfast.db");
+  std::string others = directory.file("credentials");
+  std::error_code ignored;
+  if (const auto key = directory.file("master.key"); std::filesystem::exists(key, ignored)) {
+    others += " and " + key;
+  }
+  return fail(Errc::not_found,
+              database + " is missing, but " + directory.file("credentials") +
+                  " is of an earlier run: put the database back, or, to begin anew without its "
+                  "users, keys and messages, remove " +
+                  others,
+              database);
+}
+
 // Shards share nothing but what is handed over here: each gets its own users.
 template <class T, class UserOf>
 std::vector<T> of_shard(const std::vector<T>& all, std::size_t shard, std::size_t shards,
@@ -82,6 +98,10 @@ Result<void> RunningGateway::open() {
   info_.control_socket = directory_->file("control.sock");
   std::error_code ignored;
   info_.first_start = !std::filesystem::exists(directory_->file("holdfast.db"), ignored);
+  // It is written once all else is there: a first start that was cut short leaves none.
+  if (info_.first_start && std::filesystem::exists(info_.credentials_file, ignored)) {
+    return missing_database(*directory_);
+  }
 
   // A database without its master key must not get another one: nothing in it would open.
   auto master = identity::MasterKey::load(

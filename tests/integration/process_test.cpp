@@ -2,6 +2,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,15 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr milliseconds kPatience{60'000};
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
 
 class ProcessTest : public ::testing::Test {
  protected:
@@ -172,6 +182,80 @@ TEST_F(ProcessTest, IsRefusedWithOneLineForABadConfiguration) {
   ASSERT_EQ(variable.errors.size(), 1u);
   EXPECT_THAT(variable.errors[0], AllOf(HasSubstr("HOLDFAST_SERVER__WORKERS"),
                                         HasSubstr("server.workers must be an integer")));
+}
+
+TEST_F(ProcessTest, IsRefusedWithOneLineForADatabaseThatItCannotUseAndLeavesItAlone) {
+  {
+    GatewayProcess gateway = start();
+    EXPECT_EQ(publish(gateway, "m"), "STORED");
+    EXPECT_EQ(gateway.terminate(), 0);
+  }
+  const std::string database = dir_.file("data") + "/holdfast.db";
+  const std::string key = dir_.file("data") + "/master.key";
+  const std::string good = read_file(database);
+  const std::string good_key = read_file(key);
+  std::string newer = good;
+  newer.replace(60, 4, std::string("\0\0\x03\xe7", 4));  // its user_version
+  std::string damaged = good;
+  damaged.replace(4'096 * 2, 4'096, std::string(4'096, '\xa5'));
+  struct Case {
+    const char* name;
+    std::string database_bytes;
+    std::string key_text;
+    const char* words;
+  };
+  const Case cases[] = {
+      {"newer schema", newer, good_key, "999"},
+      {"corrupt page", damaged, good_key, "holdfast.db"},
+      {"corrupt header", "this is no database" + good.substr(19), good_key, "damaged"},
+      {"truncated", good.substr(0, good.size() / 2), good_key, "truncated"},
+      {"empty", "", good_key, "truncated"},
+      {"no key", good, "not base64\n", "master.key"},
+      {"another key", good, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", "master key"},
+  };
+  for (const Case& row : cases) {
+    write_file(database, row.database_bytes);
+    write_file(key, row.key_text);
+    const Ended ended = refused({"--data-dir", dir_.file("data"), "--listen", "127.0.0.1:0",
+                                 "--control-listen", "127.0.0.1:0"});
+    EXPECT_EQ(ended.status, 1) << row.name;
+    ASSERT_EQ(ended.errors.size(), 1u) << row.name;
+    EXPECT_THAT(ended.errors[0], HasSubstr(row.words)) << row.name;
+    // Whose key it is shows when the database is open, with its start noted in it.
+    if (std::string_view(row.name) != "another key") {
+      EXPECT_TRUE(read_file(database) == row.database_bytes) << row.name;
+    }
+    EXPECT_EQ(read_file(key), row.key_text) << row.name;
+  }
+  // With its own key, the last one is what it was.
+  write_file(key, good_key);
+  GatewayProcess gateway = start();
+  const auto pending = client::make_control_client(dir_.file("data") + "/control.sock")
+                           ->call("GET", "/v1/pending/u?limit=100");
+  ASSERT_TRUE(pending) << pending.error().text();
+  EXPECT_EQ(pending->at("messages").size(), 1u);
+}
+
+TEST_F(ProcessTest, IsRefusedWithOneLineWithoutTheDatabaseOfAnEarlierRun) {
+  {
+    GatewayProcess gateway = start();
+    EXPECT_EQ(gateway.terminate(), 0);
+  }
+  std::filesystem::remove(dir_.file("data") + "/holdfast.db");
+  const Ended ended = refused({"--data-dir", dir_.file("data"), "--listen", "127.0.0.1:0",
+                               "--control-listen", "127.0.0.1:0"});
+  EXPECT_EQ(ended.status, 1);
+  ASSERT_EQ(ended.errors.size(), 1u);
+  EXPECT_THAT(ended.errors[0], AllOf(HasSubstr("holdfast.db is missing"), HasSubstr("credentials"),
+                                     HasSubstr("put the database back")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.file("data") + "/holdfast.db"));
+}
+
+TEST_F(ProcessTest, SaysWhereItListensHoweverLittleItLogs) {
+  // The constructor waits for that line.
+  GatewayProcess gateway = start({"--log-level", "error"});
+  EXPECT_EQ(publish(gateway, "m"), "STORED");
+  EXPECT_EQ(gateway.terminate(), 0);
 }
 
 TEST_F(ProcessTest, RaisesItsLimitOnOpenFiles) {

@@ -151,6 +151,39 @@ TEST_F(StartTest, IsRefusedForATruncatedDatabase) {
   }
 }
 
+TEST_F(StartTest, IsRefusedWithoutTheDatabaseOfAnEarlierRun) {
+  gateway_.stop();
+  const std::string database = read_file(file("holdfast.db"));
+  fs::remove(file("holdfast.db"));
+  EXPECT_THAT(refusal(),
+              AllOf(HasSubstr("holdfast.db is missing"), HasSubstr("put the database"),
+                    HasSubstr("remove " + file("credentials") + " and " + file("master.key"))));
+  EXPECT_FALSE(fs::exists(file("holdfast.db")));
+
+  write_file(file("holdfast.db"), database);
+  gateway_.start();
+  EXPECT_EQ(gateway_.pending("u"), 1u);
+  gateway_.stop();
+
+  for (const char* name : {"holdfast.db", "credentials", "master.key"}) fs::remove(file(name));
+  gateway_.start();
+  EXPECT_EQ(gateway_.pending("u"), 0u);
+}
+
+TEST_F(StartTest, GoesOnWhereAFirstStartWasCutShort) {
+  gateway_.stop();
+  const std::string key = read_file(file("master.key"));
+  // The key is there before the database, and the database before `credentials`.
+  fs::remove(file("holdfast.db"));
+  fs::remove(file("credentials"));
+  gateway_.start();
+  EXPECT_EQ(read_file(file("master.key")), key);
+  gateway_.stop();
+  fs::remove(file("credentials"));
+  gateway_.start();
+  EXPECT_EQ(gateway_.publish_status("u", "m"), "STORED");
+}
+
 TEST_F(StartTest, IsRefusedWithoutTheMasterKeyOfItsDatabase) {
   gateway_.stop();
   const std::string key = read_file(file("master.key"));

@@ -80,6 +80,21 @@ TEST_F(TokenTest, TakesAnIdTokenRawOrAsBearer) {
   }
 }
 
+TEST_F(TokenTest, RefusesTokensOfAnySizeAndEndsTheConnectionOfOneThatIsNoHeader) {
+  expect_unauthorized(std::string(20 << 10, 'x'), "20 KiB of nothing");
+  // Well-formed, and far too long for what it says.
+  expect_unauthorized(with_part(alice_->id_token, 1, std::string(20 << 10, 'A')), "20 KiB");
+  RawClient socket = gateway_->raw();
+  socket.send("GET /tokens HTTP/1.1\r\nHost: " + gateway_->address() +
+              "\r\nAuthorization: " + std::string(1 << 20, 'x') + "\r\n\r\n");
+  const auto answer = socket.read_response();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 431);
+  EXPECT_EQ(answer->header("Connection"), "close");
+  EXPECT_TRUE(socket.ends());
+  expect_unauthorized("x", "afterwards");
+}
+
 TEST_F(TokenTest, RefusesWhatIsNoIdTokenOfItsPool) {
   const std::string& good = alice_->id_token;
   const std::string header = good.substr(0, good.find('.'));

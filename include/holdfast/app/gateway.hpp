@@ -51,7 +51,7 @@ class Gateway {
 /// Opens the data directory, creating what a first start needs, and serves. Errors name the file,
 /// the key or the address: `io` (cannot be read, written, bound; corrupt), `conflict` (the
 /// directory is in use, the database has a newer schema), `not_found` (the master key of a database
-/// that exists), `invalid_argument`.
+/// that exists; the database of a directory that has been used), `invalid_argument`.
 [[nodiscard]] Result<std::unique_ptr<Gateway>> open_gateway(GatewayOptions options);
 
 }  // namespace holdfast::app
