@@ -325,8 +325,10 @@ void Mailbox::store_everything() {
 void Mailbox::retry_later() { shard_.retry_later(*this); }
 
 void Mailbox::retry() {
-  for (Run* run = runs_.first(); run != nullptr; run = RunList::next(*run)) {
+  for (Run* run = runs_.first(); run != nullptr;) {
+    Run* const next = RunList::next(*run);
     if (std::exchange(run->record_again, false)) drive(*run, Event::record_failed);
+    run = next;
   }
   read_again_ = false;
   erase_again_ = false;
