@@ -61,7 +61,8 @@ class ShardLoop final : public Shard {
 
   ShardSet& set_;
   const std::size_t index_;
-  asio::io_context context_{1};
+  // Only the shard's thread uses its sockets and timers: they need no locks, what is posted does.
+  asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::thread thread_;
   std::vector<char> scratch_;
