@@ -87,48 +87,57 @@ void raise_file_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::vector<Figures> measure(const bench::Sizes& sizes) {
+void note(std::vector<Figures>& all, Figures figures) {
+  print(figures);
+  all.push_back(std::move(figures));
+}
+
+// Both with so many workers: more of them wake more often for the same work.
+void measure_delivery(const bench::Sizes& sizes, int workers, std::vector<Figures>& all) {
   const WorkFolder folder;
-  std::vector<Figures> all;
-  const auto note = [&all](Figures figures) {
-    print(figures);
-    all.push_back(std::move(figures));
-  };
-  const bench::Holdfast holdfast(folder.path / "holdfast", sizes.idle_connections);
+  const bench::Holdfast holdfast(folder.path / "holdfast", sizes.connections, workers);
   std::unique_ptr<bench::Nchan> nginx;
   std::vector<std::unique_ptr<Dialect>> dialects;
   dialects.push_back(bench::holdfast_dialect(holdfast));
   if (bench::Nchan::available()) {
-    nginx = std::make_unique<bench::Nchan>(folder.path / "nchan", 1);
+    nginx = std::make_unique<bench::Nchan>(folder.path / "nchan", workers);
     dialects.push_back(bench::nchan_dialect(*nginx));
-  } else {
-    std::printf("nginx with Nchan is not installed: measuring Holdfast alone\n");
   }
+  const auto note_workers = [&](Figures figures) {
+    figures.scenario += ", workers: " + std::to_string(workers);
+    note(all, std::move(figures));
+  };
   for (int round = 0; round < 3; ++round) {
-    for (auto& dialect : dialects) note(bench::connected(*dialect, sizes));
+    for (auto& dialect : dialects) note_workers(bench::connected(*dialect, sizes));
   }
-  for (auto& dialect : dialects) note(bench::paced(*dialect, sizes, 2'000));
-  note(bench::flushed(*dialects.front(), sizes));
-  if (dialects.size() > 1) note(bench::flushed(*dialects.back(), sizes));
-  note(bench::stored(*dialects.front(), sizes, 1));
-  note(bench::stored(*dialects.front(), sizes, 100));
-  return all;
+  for (auto& dialect : dialects) note_workers(bench::paced(*dialect, sizes, 2'000));
 }
 
-std::vector<Figures> measure_idle(const bench::Sizes& sizes) {
+void measure_storing(const bench::Sizes& sizes, std::vector<Figures>& all) {
   const WorkFolder folder;
-  std::vector<Figures> all;
   {
-    const bench::Holdfast holdfast(folder.path / "holdfast", sizes.idle_connections);
-    all.push_back(bench::idle(*bench::holdfast_dialect(holdfast), sizes));
-    print(all.back());
+    const bench::Holdfast holdfast(folder.path / "holdfast", sizes.connections + 1);
+    const auto dialect = bench::holdfast_dialect(holdfast);
+    note(all, bench::flushed(*dialect, sizes));
+    note(all, bench::stored(*dialect, sizes, 1));
+    note(all, bench::stored(*dialect, sizes, 100));
   }
   if (bench::Nchan::available()) {
     const bench::Nchan nginx(folder.path / "nchan", 1);
-    all.push_back(bench::idle(*bench::nchan_dialect(nginx), sizes));
-    print(all.back());
+    note(all, bench::flushed(*bench::nchan_dialect(nginx), sizes));
   }
-  return all;
+}
+
+void measure_idle(const bench::Sizes& sizes, std::vector<Figures>& all) {
+  const WorkFolder folder;
+  {
+    const bench::Holdfast holdfast(folder.path / "holdfast", sizes.idle_connections);
+    note(all, bench::idle(*bench::holdfast_dialect(holdfast), sizes));
+  }
+  if (bench::Nchan::available()) {
+    const bench::Nchan nginx(folder.path / "nchan", 1);
+    note(all, bench::idle(*bench::nchan_dialect(nginx), sizes));
+  }
 }
 
 }  // namespace
@@ -143,8 +152,15 @@ int main(int argc, char** argv) try {
   raise_file_limit();
   std::printf("%s\n%-46s %-9s %11s %11s %9s %9s %12s\n", machine().c_str(), "scenario", "server",
               "messages/s", "CPU us/msg", "p50 ms", "p99 ms", "bytes/conn");
-  std::vector<Figures> all = measure(sizes);
-  for (Figures& figures : measure_idle(sizes)) all.push_back(std::move(figures));
+  if (!bench::Nchan::available()) {
+    std::printf("nginx with Nchan is not installed: measuring Holdfast alone\n");
+  }
+  std::vector<Figures> all;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  measure_delivery(sizes, 1, all);
+  if (cores > 1) measure_delivery(sizes, cores, all);
+  measure_storing(sizes, all);
+  measure_idle(sizes, all);
   nlohmann::ordered_json out = {{"machine", machine()}, {"results", nlohmann::json::array()}};
   for (const Figures& figures : all) out["results"].push_back(to_json(figures));
   std::ofstream("build/bench.json") << out.dump(2) << "\n";

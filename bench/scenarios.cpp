@@ -285,7 +285,7 @@ std::unique_ptr<Dialect> nchan_dialect(const Nchan& server) {
 }
 
 Figures connected(Dialect& dialect, const Sizes& sizes) {
-  return deliver(dialect, sizes, 0, "connected users, 32 producers at full speed");
+  return deliver(dialect, sizes, 0, "connected users, full speed");
 }
 
 Figures paced(Dialect& dialect, const Sizes& sizes, double messages_per_s) {
@@ -297,7 +297,7 @@ Figures stored(Dialect& dialect, const Sizes& sizes, std::size_t batch) {
   Loop loop;
   // Spread over users so that no one's bound of pending messages is reached; in batches with fewer
   // producers, as one access key may have an eighth of the store's queue at a time.
-  const std::size_t producer_count = batch == 1 ? sizes.producers : sizes.producers / 2;
+  const std::size_t producer_count = batch == 1 ? sizes.storing_producers : sizes.producers / 2;
   Producers producers(loop, dialect, producer_count, sizes.connections, batch, sizes.payload_bytes);
   const double cpu_before = dialect.server().cpu_s();
   const double began = now_s();
@@ -308,7 +308,7 @@ Figures stored(Dialect& dialect, const Sizes& sizes, std::size_t batch) {
   const double cpu_s = dialect.server().cpu_s() - cpu_before;
   producers.stop();
   loop.run_until([&] { return producers.answered() >= producers.sent(); }, 20, "the last answers");
-  return {.scenario = batch == 1 ? "users away, one by one" : "users away, batches of 100",
+  return {.scenario = batch == 1 ? "users away, one by one" : "users away, in batches of 100",
           .server = dialect.server().name(),
           .messages_per_s = answered / seconds,
           .server_cpu_us = cpu_s * 1e6 / answered,
@@ -319,8 +319,8 @@ Figures stored(Dialect& dialect, const Sizes& sizes, std::size_t batch) {
 
 Figures flushed(Dialect& dialect, const Sizes& sizes) {
   dialect.begin();
-  // The last user's: no other scenario writes to it.
-  const std::size_t user = sizes.idle_connections - 1;
+  // Beyond the others: no other scenario writes to it.
+  const std::size_t user = sizes.connections;
   Loop loop;
   HttpConnection producer(loop, dialect.server().port());
   for (std::size_t sent = 0; sent < sizes.flushed;) {

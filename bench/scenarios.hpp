@@ -24,6 +24,7 @@ struct Sizes {
   double seconds = 5;  ///< of each timed scenario
   std::size_t connections = 1'000;
   std::size_t producers = 32;
+  std::size_t storing_producers = 128;  ///< one by one: who waits for a commit can share it
   std::size_t idle_connections = 15'000;
   std::size_t flushed = 10'000;
   std::size_t payload_bytes = 128;

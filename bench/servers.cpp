@@ -148,7 +148,9 @@ std::int64_t Server::memory_bytes() const {
   return total;
 }
 
-Holdfast::Holdfast(const fs::path& folder, std::size_t users) : port_(free_port()) {
+Holdfast::Holdfast(const fs::path& folder, std::size_t users, int workers) : port_(free_port()) {
+  fs::create_directories(folder);
+  std::ofstream(folder / "holdfast.json") << R"({"server": {"workers": )" << workers << "}}";
   start(folder);
   stop();
   read_credentials(folder);
@@ -159,8 +161,8 @@ Holdfast::Holdfast(const fs::path& folder, std::size_t users) : port_(free_port(
 Holdfast::~Holdfast() { stop(); }
 
 void Holdfast::start(const fs::path& folder) {
-  fs::create_directories(folder);
-  pid_ = spawn({HOLDFAST_BINARY, "serve", "--data-dir", (folder / "data").string(), "--listen",
+  pid_ = spawn({HOLDFAST_BINARY, "serve", "--config", (folder / "holdfast.json").string(),
+                "--data-dir", (folder / "data").string(), "--listen",
                 "127.0.0.1:" + std::to_string(port_), "--control-listen", "127.0.0.1:0"},
                folder / "log");
   await_port(port_, pid_, folder / "log");

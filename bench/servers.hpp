@@ -27,8 +27,8 @@ class Server {
 /// `holdfast serve` on a data folder of its own, with users that can log in at once.
 class Holdfast final : public Server {
  public:
-  /// `users`: how many the pool has.
-  Holdfast(const std::filesystem::path& folder, std::size_t users);
+  /// `users`: how many the pool has. `workers`: 0 is one per core, as by default.
+  Holdfast(const std::filesystem::path& folder, std::size_t users, int workers = 0);
   ~Holdfast() override;
   Holdfast(const Holdfast&) = delete;
   Holdfast& operator=(const Holdfast&) = delete;

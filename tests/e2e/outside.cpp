@@ -3,7 +3,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -86,22 +85,8 @@ bool wait_until_nothing_pending(const std::string& data_dir, const std::string& 
   return true;
 }
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) throw std::runtime_error("cannot read " + path);
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
-}
-
 std::string source_file(const std::string& path) {
   return read_file(std::string(HOLDFAST_SOURCE_DIR) + "/" + path);
-}
-
-void write_file(const std::string& path, const std::string& text) {
-  std::ofstream out(path);
-  out << text;
-  if (!out.flush()) throw std::runtime_error("cannot write " + path);
 }
 
 std::string code_block(const std::string& page, const std::string& mark,

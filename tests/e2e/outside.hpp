@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "support/base/files.hpp"
 #include "support/gateway/gateway_process.hpp"
 
 namespace holdfast::test {
@@ -36,8 +37,6 @@ struct OutsideUser {
 
 /// A file of this project's sources. Throws when it cannot be read.
 [[nodiscard]] std::string source_file(const std::string& path);
-[[nodiscard]] std::string read_file(const std::string& path);
-void write_file(const std::string& path, const std::string& text);
 /// The lines between ```LANGUAGE and ``` behind the first occurrence of `mark` in a page.
 [[nodiscard]] std::string code_block(const std::string& page, const std::string& mark,
                                      const std::string& language);

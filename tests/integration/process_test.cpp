@@ -2,7 +2,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/client/control_client.hpp>
 
+#include "support/base/files.hpp"
 #include "support/base/temp_dir.hpp"
 #include "support/gateway/gateway_process.hpp"
 
@@ -25,15 +25,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr milliseconds kPatience{60'000};
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
 
 class ProcessTest : public ::testing::Test {
  protected:

@@ -1,6 +1,4 @@
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -8,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/base/files.hpp"
 #include "support/gateway/gateway_process.hpp"
 #include "support/gateway/inbox.hpp"
 #include "support/gateway/test_gateway.hpp"
@@ -23,15 +22,6 @@ using ::testing::MatchesRegex;
 mode_t mode_of(const std::string& path) {
   struct stat found{};
   return stat(path.c_str(), &found) == 0 ? found.st_mode & 07777 : 0;
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
 }
 
 /// A data directory that was in use and is to be spoilt.
