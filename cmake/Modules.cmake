@@ -2,19 +2,12 @@
 
 # The sanitizer presets compile several files as one (CMAKE_UNITY_BUILD), for headers cost more than
 # code does; the other presets compile each by itself, which shows that it includes what it needs.
-# ALONE names the files that cannot share: their own names would clash with another file's.
+# Files of one folder therefore do not use a name of their own twice.
 
-# holdfast_compile_alone(<folder> <file>...)
-function(holdfast_compile_alone folder)
-  list(TRANSFORM ARGN PREPEND "${folder}/")
-  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-endfunction()
-
-# holdfast_module(<name> USES <modules>... PRIVATE <libraries>... ALONE <files>...)
+# holdfast_module(<name> USES <modules>... PRIVATE <libraries>...)
 function(holdfast_module name)
-  cmake_parse_arguments(arg "" "" "USES;PRIVATE;ALONE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "USES;PRIVATE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
-  holdfast_compile_alone("${PROJECT_SOURCE_DIR}/src/${name}" ${arg_ALONE})
   list(TRANSFORM arg_USES PREPEND holdfast_)
   if(sources)
     add_library(holdfast_${name} STATIC ${sources})
@@ -43,12 +36,10 @@ function(holdfast_test_support name)
   endif()
 endfunction()
 
-# holdfast_test(<name> FOLDER <folder below tests/> USES <libraries>... LABELS <labels>...
-#               ALONE <files>...)
+# holdfast_test(<name> FOLDER <folder below tests/> USES <libraries>... LABELS <labels>...)
 function(holdfast_test name)
-  cmake_parse_arguments(arg "" "FOLDER" "USES;LABELS;ALONE" ${ARGN})
+  cmake_parse_arguments(arg "" "FOLDER" "USES;LABELS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${arg_FOLDER}/*.cpp")
-  holdfast_compile_alone("${PROJECT_SOURCE_DIR}/tests/${arg_FOLDER}" ${arg_ALONE})
   if(sources)
     add_executable(${name} ${sources})
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/src")

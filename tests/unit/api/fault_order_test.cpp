@@ -186,9 +186,17 @@ class FaultOrder : public GatewayFixture {
     EXPECT_EQ(call(compose(faults)).status, 200);
   }
 
-  // What follows the signature's form, alike in both forms.
-  static std::vector<Row> later_rows() {
-    return {
+  // What comes before and after the faults of the signature's form, alike in both forms.
+  static std::vector<Row> with_shared_rows(const std::vector<Row>& of_the_form) {
+    std::vector<Row> rows = {
+        {route, 403, "MissingAuthenticationTokenException", {"Missing Authentication Token"}},
+        {unsigned_at_all,
+         403,
+         "MissingAuthenticationTokenException",
+         {"Missing Authentication Token"}},
+    };
+    rows.insert(rows.end(), of_the_form.begin(), of_the_form.end());
+    const std::vector<Row> later = {
         {host_unsigned, 403, kInvalid, {"'Host' must be a 'SignedHeader'"}},
         {amz_header_unsigned, 403, kInvalid, {"'X-Amz-Meta' must be a 'SignedHeader'"}},
         {too_old, 403, kInvalid, {"Signature expired: "}},
@@ -210,16 +218,13 @@ class FaultOrder : public GatewayFixture {
         {message_length, 413, "RequestTooLargeException", {"Request Too Long"}},
         {pending_bound, 429, "LimitExceededException", {"Limit Exceeded"}},
     };
+    rows.insert(rows.end(), later.begin(), later.end());
+    return rows;
   }
 };
 
 TEST_F(FaultOrder, OfASignatureInTheHeaderIsTheDocumentedOne) {
-  std::vector<Row> rows = {
-      {route, 403, "MissingAuthenticationTokenException", {"Missing Authentication Token"}},
-      {unsigned_at_all,
-       403,
-       "MissingAuthenticationTokenException",
-       {"Missing Authentication Token"}},
+  const std::vector<Row> rows = with_shared_rows({
       {parts_missing,
        403,
        kIncomplete,
@@ -227,19 +232,12 @@ TEST_F(FaultOrder, OfASignatureInTheHeaderIsTheDocumentedOne) {
       {algorithm, 403, kIncomplete, {"the algorithm 'AWS4-HMAC-SHA256'"}},
       {date_form, 403, kIncomplete, {"Date must be in ISO-8601"}},
       {credential_parts, 403, kIncomplete, {"exactly 5 slash-delimited elements"}},
-  };
-  const std::vector<Row> later = later_rows();
-  rows.insert(rows.end(), later.begin(), later.end());
+  });
   expect_in_order(rows, [this](const Faults& faults) { return in_header(faults); });
 }
 
 TEST_F(FaultOrder, OfASignatureInTheQueryIsTheDocumentedOne) {
-  std::vector<Row> rows = {
-      {route, 403, "MissingAuthenticationTokenException", {"Missing Authentication Token"}},
-      {unsigned_at_all,
-       403,
-       "MissingAuthenticationTokenException",
-       {"Missing Authentication Token"}},
+  const std::vector<Row> rows = with_shared_rows({
       {signed_twice, 403, kIncomplete, {"not in both"}},
       {parameter_twice, 403, kIncomplete, {"occurs more than once"}},
       {parts_missing,
@@ -251,9 +249,7 @@ TEST_F(FaultOrder, OfASignatureInTheQueryIsTheDocumentedOne) {
       {date_form, 403, kIncomplete, {"Date must be in ISO-8601"}},
       {credential_parts, 403, kIncomplete, {"exactly 5 slash-delimited elements"}},
       {expires, 403, kIncomplete, {"X-Amz-Expires must be"}},
-  };
-  const std::vector<Row> later = later_rows();
-  rows.insert(rows.end(), later.begin(), later.end());
+  });
   expect_in_order(rows, [this](const Faults& faults) { return in_query(faults); });
 }
 

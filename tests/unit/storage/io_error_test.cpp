@@ -37,6 +37,17 @@ class FailingWrites {
   std::atomic<bool> always{false};
 };
 
+delivery::PageQuery expiring_page_of_anna() {
+  delivery::PageQuery query;
+  query.user = UserId("anna");
+  query.up_to = 9;
+  query.messages = 10;
+  query.bytes = 1000;
+  query.expire_above = 0;
+  query.now = kTestTime + Seconds(2);
+  return query;
+}
+
 TEST(IoErrors, FailAnInsertWhoseWriteFailsAndTheProcessGoesOn) {
   const TempDir folder;
   ShimVfs vfs;
@@ -112,14 +123,7 @@ TEST(IoErrors, AreTriedAgainForErasesAndReadsThatExpire) {
   EXPECT_GE(opened.store().stats().failed_transactions, 4U);
 
   writes.remaining = 5;
-  delivery::PageQuery query;
-  query.user = UserId("anna");
-  query.up_to = 9;
-  query.messages = 10;
-  query.bytes = 1000;
-  query.expire_above = 0;
-  query.now = kTestTime + Seconds(2);
-  const auto page = opened.calls().read(query);
+  const auto page = opened.calls().read(expiring_page_of_anna());
   ASSERT_TRUE(page);
   EXPECT_EQ(page->messages.size(), 1U);
   EXPECT_EQ(page->expired.messages, 1);
@@ -147,13 +151,7 @@ TEST(IoErrors, AreGivenUpOnForAReadThatSomebodyWaitsFor) {
   OpenedStore opened(folder.file("holdfast.db"));
   ASSERT_TRUE(opened.calls().insert({make_message("anna", 1, "old", Seconds(1))}));
   writes.always = true;
-  delivery::PageQuery query;
-  query.user = UserId("anna");
-  query.up_to = 9;
-  query.messages = 10;
-  query.bytes = 1000;
-  query.expire_above = 0;
-  query.now = kTestTime + Seconds(2);
+  delivery::PageQuery query = expiring_page_of_anna();
   query.until_read = false;
   const auto given_up = opened.calls().read(query);
   ASSERT_FALSE(given_up);
