@@ -233,6 +233,22 @@ net::Response pool_error(const identity::PoolError& error) {
       return pool_error("InvalidPasswordException", error.message);
     case PoolErrc::resource_not_found:
       return pool_error("ResourceNotFoundException", error.message);
+    case PoolErrc::user_not_confirmed:
+      return pool_error("UserNotConfirmedException", error.message);
+    case PoolErrc::password_reset_required:
+      return pool_error("PasswordResetRequiredException", error.message);
+    case PoolErrc::code_mismatch:
+      return pool_error("CodeMismatchException", error.message);
+    case PoolErrc::expired_code:
+      return pool_error("ExpiredCodeException", error.message);
+    case PoolErrc::code_delivery_failure:
+      return pool_error("CodeDeliveryFailureException", error.message);
+    case PoolErrc::limit_exceeded:
+      return pool_error("LimitExceededException", error.message);
+    case PoolErrc::unauthorized:
+      return pool_error("UnauthorizedException", error.message);
+    case PoolErrc::unsupported_token_type:
+      return pool_error("UnsupportedTokenTypeException", error.message);
     case PoolErrc::too_many_requests:
       return pool_error("TooManyRequestsException", error.message);
     case PoolErrc::unavailable:

@@ -1,7 +1,10 @@
 #include "api/user_pool.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/json.hpp>
@@ -20,6 +23,7 @@ using identity::UserPool;
 
 // One operation's call, its input read.
 struct PoolCall {
+  const Context& context;
   UserPool& pool;
   Json input;
   net::Responder respond;
@@ -47,19 +51,47 @@ Json to_json(const std::map<std::string, std::string>& map) {
 // Seconds since 1970 with milliseconds, as AWS JSON has its timestamps.
 double timestamp(WallTime t) { return static_cast<double>(unix_millis(t)) / 1000.0; }
 
-// Cognito's UserType.
-Json to_json(const identity::User& user) {
-  Json attributes = Json::array();
-  attributes.push_back({{"Name", "sub"}, {"Value", user.sub.str()}});
-  for (const auto& [name, value] : user.attributes) {
-    attributes.push_back({{"Name", name}, {"Value", value}});
-  }
+Json attributes_of(const identity::User& user, const std::vector<std::string>* wanted = nullptr) {
+  Json out = Json::array();
+  const auto add = [&](const std::string& name, const std::string& value) {
+    if (wanted != nullptr && std::ranges::find(*wanted, name) == wanted->end()) return;
+    out.push_back({{"Name", name}, {"Value", value}});
+  };
+  add("sub", user.sub.str());
+  for (const auto& [name, value] : user.attributes) add(name, value);
+  return out;
+}
+
+// Cognito's UserType; AdminGetUser calls the attributes otherwise.
+Json to_json(const identity::User& user, const char* attributes = "Attributes",
+             const std::vector<std::string>* wanted = nullptr) {
   return {{"Username", user.username},
-          {"Attributes", std::move(attributes)},
+          {attributes, attributes_of(user, wanted)},
           {"UserCreateDate", timestamp(user.created_at)},
           {"UserLastModifiedDate", timestamp(user.modified_at)},
           {"Enabled", user.enabled},
           {"UserStatus", identity::to_string(user.status)}};
+}
+
+Json to_json(const identity::CodeDelivery& delivery) {
+  return {{"Destination", delivery.destination},
+          {"DeliveryMedium", delivery.medium},
+          {"AttributeName", delivery.attribute}};
+}
+
+// Answers an operation whose output is empty.
+auto empty_answer(net::Responder respond) {
+  return [respond = std::move(respond)](PoolResult<void> done) mutable {
+    if (!done) return respond(pool_error(done.error()));
+    respond(answer(Json::object()));
+  };
+}
+
+auto delivery_answer(net::Responder respond) {
+  return [respond = std::move(respond)](PoolResult<identity::CodeDelivery> sent) mutable {
+    if (!sent) return respond(pool_error(sent.error()));
+    respond(answer({{"CodeDeliveryDetails", to_json(*sent)}}));
+  };
 }
 
 net::Response auth_answer(const PoolResult<AuthOutcome>& outcome) {
@@ -67,7 +99,7 @@ net::Response auth_answer(const PoolResult<AuthOutcome>& outcome) {
   Json body = Json::object();
   if (outcome->challenge) {
     body["ChallengeName"] = outcome->challenge->name;
-    body["Session"] = outcome->challenge->session;
+    if (!outcome->challenge->session.empty()) body["Session"] = outcome->challenge->session;
     body["ChallengeParameters"] = to_json(outcome->challenge->parameters);
     return answer(body);
   }
@@ -77,6 +109,9 @@ net::Response auth_answer(const PoolResult<AuthOutcome>& outcome) {
                                     {"ExpiresIn", result->expires_in.count()},
                                     {"TokenType", "Bearer"},
                                     {"IdToken", result->id_token}};
+    if (result->refresh_token) {
+      body["AuthenticationResult"]["RefreshToken"] = *result->refresh_token;
+    }
   }
   return answer(body);
 }
@@ -133,11 +168,8 @@ void respond_to_challenge(PoolCall call, bool admin) {
   auto session = reader.optional("Session");
   input.responses = reader.strings("ChallengeResponses");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  if (!session) {
-    return call.respond(
-        pool_error("InvalidParameterException", "Missing required parameter Session"));
-  }
-  input.session = std::move(*session);
+  // Under SRP the secret block stands for it; where it is missed, the pool says so.
+  input.session = std::move(session).value_or(std::string());
   call.pool.respond_to_auth_challenge(
       std::move(input),
       [respond = std::move(call.respond)](PoolResult<AuthOutcome> outcome) mutable {
@@ -150,12 +182,248 @@ void initiate_auth(PoolCall call) { initiate(std::move(call), false); }
 void admin_respond(PoolCall call) { respond_to_challenge(std::move(call), true); }
 void respond_to_auth_challenge(PoolCall call) { respond_to_challenge(std::move(call), false); }
 
+// An operation on one user of the pool without an output.
+using UserOperation = void (UserPool::*)(UserPool::UserName, Completion<PoolResult<void>>);
+template <UserOperation Run>
+void on_user(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::UserName input{.pool_id = reader.required("UserPoolId"),
+                           .username = reader.required("Username")};
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  (call.pool.*Run)(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void admin_get_user(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::UserName input{.pool_id = reader.required("UserPoolId"),
+                           .username = reader.required("Username")};
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.admin_get_user(std::move(input), [respond = std::move(call.respond)](
+                                                 PoolResult<identity::User> user) mutable {
+    if (!user) return respond(pool_error(user.error()));
+    respond(answer(to_json(*user, "UserAttributes")));
+  });
+}
+
+void admin_set_user_password(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::SetPassword input;
+  input.user.pool_id = reader.required("UserPoolId");
+  input.user.username = reader.required("Username");
+  input.password = reader.required("Password");
+  input.permanent = reader.flag("Permanent");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.admin_set_user_password(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void admin_update_user_attributes(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::UpdateAttributes input;
+  input.user.pool_id = reader.required("UserPoolId");
+  input.user.username = reader.required("Username");
+  input.attributes = reader.attributes("UserAttributes");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.admin_update_user_attributes(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void list_users(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::ListUsers input;
+  input.pool_id = reader.required("UserPoolId");
+  input.limit = reader.count("Limit").value_or(input.limit);
+  input.filter = reader.optional("Filter").value_or(std::string());
+  input.pagination_token = reader.optional("PaginationToken").value_or(std::string());
+  const bool chosen = call.input.contains("AttributesToGet");
+  auto wanted = reader.names("AttributesToGet");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.list_users(
+      std::move(input), [respond = std::move(call.respond), chosen,
+                         wanted = std::move(wanted)](PoolResult<UserPool::UserList> list) mutable {
+        if (!list) return respond(pool_error(list.error()));
+        Json body = {{"Users", Json::array()}};
+        for (const identity::User& user : list->users) {
+          body["Users"].push_back(to_json(user, "Attributes", chosen ? &wanted : nullptr));
+        }
+        if (!list->pagination_token.empty()) body["PaginationToken"] = list->pagination_token;
+        respond(answer(body));
+      });
+}
+
+void describe_user_pool(PoolCall call) {
+  InputReader reader(call.input);
+  const std::string pool_id = reader.required("UserPoolId");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  const auto pool = call.pool.describe_user_pool(pool_id);
+  if (!pool) return call.respond(pool_error(pool.error()));
+  const auto days = std::chrono::ceil<std::chrono::days>(pool->temporary_password_lifetime);
+  const Json policy = {{"MinimumLength", pool->password_min_length},
+                       {"RequireUppercase", pool->password_require_uppercase},
+                       {"RequireLowercase", pool->password_require_lowercase},
+                       {"RequireNumbers", pool->password_require_numbers},
+                       {"RequireSymbols", pool->password_require_symbols},
+                       {"TemporaryPasswordValidityDays", days.count()}};
+  call.respond(
+      answer({{"UserPool",
+               {{"Id", pool->pool_id},
+                {"Name", pool->name},
+                {"Arn", call.context.user_pool_arn(pool->pool_id)},
+                {"Policies", {{"PasswordPolicy", policy}}},
+                {"AutoVerifiedAttributes", Json::array({"email"})},
+                {"MfaConfiguration", "OFF"},
+                {"UsernameConfiguration", {{"CaseSensitive", false}}},
+                {"AdminCreateUserConfig", {{"AllowAdminCreateUserOnly", !pool->self_sign_up}}}}}}));
+}
+
+void describe_user_pool_client(PoolCall call) {
+  InputReader reader(call.input);
+  const std::string pool_id = reader.required("UserPoolId");
+  const std::string client_id = reader.required("ClientId");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  const auto pool = call.pool.describe_user_pool_client(pool_id, client_id);
+  if (!pool) return call.respond(pool_error(pool.error()));
+  Json flows = Json::array(
+      {"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"});
+  if (pool->srp_enabled) flows.push_back("ALLOW_USER_SRP_AUTH");
+  const std::int64_t id_seconds = pool->id_token_lifetime.count();
+  call.respond(
+      answer({{"UserPoolClient",
+               {{"UserPoolId", pool->pool_id},
+                {"ClientId", pool->client_id},
+                {"ClientName", pool->name},
+                {"ExplicitAuthFlows", std::move(flows)},
+                {"IdTokenValidity", id_seconds},
+                {"AccessTokenValidity", id_seconds},
+                {"RefreshTokenValidity", pool->refresh_token_lifetime.count()},
+                {"TokenValidityUnits",
+                 {{"IdToken", "seconds"}, {"AccessToken", "seconds"}, {"RefreshToken", "seconds"}}},
+                {"AuthSessionValidity",
+                 std::chrono::ceil<std::chrono::minutes>(pool->session_lifetime).count()},
+                {"EnableTokenRevocation", true},
+                {"AllowedOAuthFlowsUserPoolClient", false},
+                {"PreventUserExistenceErrors",
+                 pool->prevent_user_existence_errors ? "ENABLED" : "LEGACY"}}}}));
+}
+
+void get_user(PoolCall call) {
+  InputReader reader(call.input);
+  std::string token = reader.required("AccessToken");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.get_user(std::move(token), [respond = std::move(call.respond)](
+                                           PoolResult<identity::User> user) mutable {
+    if (!user) return respond(pool_error(user.error()));
+    respond(answer({{"Username", user->username}, {"UserAttributes", attributes_of(*user)}}));
+  });
+}
+
+using TokenOperation = void (UserPool::*)(std::string, Completion<PoolResult<void>>);
+template <TokenOperation Run>
+void by_access_token(PoolCall call) {
+  InputReader reader(call.input);
+  std::string token = reader.required("AccessToken");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  (call.pool.*Run)(std::move(token), empty_answer(std::move(call.respond)));
+}
+
+void change_password(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::ChangePassword input;
+  input.access_token = reader.required("AccessToken");
+  input.previous = reader.required("PreviousPassword");
+  input.proposed = reader.required("ProposedPassword");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.change_password(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void revoke_token(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::RevokeToken input;
+  input.client_id = reader.required("ClientId");
+  input.token = reader.required("Token");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.revoke_token(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void sign_up(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::SignUp input;
+  input.client_id = reader.required("ClientId");
+  input.username = reader.required("Username");
+  input.password = reader.required("Password");
+  input.attributes = reader.attributes("UserAttributes");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.sign_up(std::move(input), [respond = std::move(call.respond)](
+                                          PoolResult<UserPool::SignedUp> done) mutable {
+    if (!done) return respond(pool_error(done.error()));
+    respond(answer({{"UserConfirmed", false},
+                    {"UserSub", done->sub.str()},
+                    {"CodeDeliveryDetails", to_json(done->delivery)}}));
+  });
+}
+
+UserPool::ClientUser client_user(InputReader& reader) {
+  return {.client_id = reader.required("ClientId"), .username = reader.required("Username")};
+}
+
+void resend_confirmation_code(PoolCall call) {
+  InputReader reader(call.input);
+  auto input = client_user(reader);
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.resend_confirmation_code(std::move(input), delivery_answer(std::move(call.respond)));
+}
+
+void forgot_password(PoolCall call) {
+  InputReader reader(call.input);
+  auto input = client_user(reader);
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.forgot_password(std::move(input), delivery_answer(std::move(call.respond)));
+}
+
+void confirm_sign_up(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::Confirm input;
+  input.user = client_user(reader);
+  input.code = reader.required("ConfirmationCode");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.confirm_sign_up(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void confirm_forgot_password(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::Confirm input;
+  input.user = client_user(reader);
+  input.code = reader.required("ConfirmationCode");
+  input.password = reader.required("Password");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.confirm_forgot_password(std::move(input), empty_answer(std::move(call.respond)));
+}
+
 constexpr Operation kOperations[] = {
+    {"AdminConfirmSignUp", true, on_user<&UserPool::admin_confirm_sign_up>},
     {"AdminCreateUser", true, admin_create_user},
+    {"AdminDeleteUser", true, on_user<&UserPool::admin_delete_user>},
+    {"AdminDisableUser", true, on_user<&UserPool::admin_disable_user>},
+    {"AdminEnableUser", true, on_user<&UserPool::admin_enable_user>},
+    {"AdminGetUser", true, admin_get_user},
     {"AdminInitiateAuth", true, admin_initiate_auth},
     {"AdminRespondToAuthChallenge", true, admin_respond},
+    {"AdminSetUserPassword", true, admin_set_user_password},
+    {"AdminUpdateUserAttributes", true, admin_update_user_attributes},
+    {"AdminUserGlobalSignOut", true, on_user<&UserPool::admin_user_global_sign_out>},
+    {"ChangePassword", false, change_password},
+    {"ConfirmForgotPassword", false, confirm_forgot_password},
+    {"ConfirmSignUp", false, confirm_sign_up},
+    {"DeleteUser", false, by_access_token<&UserPool::delete_user>},
+    {"DescribeUserPool", true, describe_user_pool},
+    {"DescribeUserPoolClient", true, describe_user_pool_client},
+    {"ForgotPassword", false, forgot_password},
+    {"GetUser", false, get_user},
+    {"GlobalSignOut", false, by_access_token<&UserPool::global_sign_out>},
     {"InitiateAuth", false, initiate_auth},
+    {"ListUsers", true, list_users},
+    {"ResendConfirmationCode", false, resend_confirmation_code},
     {"RespondToAuthChallenge", false, respond_to_auth_challenge},
+    {"RevokeToken", false, revoke_token},
+    {"SignUp", false, sign_up},
 };
 
 const Operation* find_operation(const net::RequestHead& head) {
@@ -220,7 +488,7 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     }
   }
   UserPool& pool = *context.shard(request.head.shard).pool;
-  operation->run(PoolCall{pool, std::move(*input), std::move(respond)});
+  operation->run(PoolCall{context, pool, std::move(*input), std::move(respond)});
 }
 
 }  // namespace holdfast::api

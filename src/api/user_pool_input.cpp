@@ -65,6 +65,36 @@ std::map<std::string, std::string> InputReader::attributes(std::string_view name
   return out;
 }
 
+std::vector<std::string> InputReader::names(std::string_view name) {
+  std::vector<std::string> out;
+  Json* const value = find(name);
+  if (value == nullptr) return out;
+  bool good = value->is_array();
+  for (std::size_t i = 0; good && i < value->size(); ++i) {
+    good = (*value)[i].is_string();
+    if (good) out.push_back(std::move((*value)[i].get_ref<std::string&>()));
+  }
+  if (!good) mistyped(name, "list of strings");
+  return out;
+}
+
+bool InputReader::flag(std::string_view name) {
+  const Json* const value = find(name);
+  if (value == nullptr) return false;
+  if (!value->is_boolean()) mistyped(name, "boolean");
+  return value->is_boolean() && value->get<bool>();
+}
+
+std::optional<std::size_t> InputReader::count(std::string_view name) {
+  const Json* const value = find(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_number_unsigned()) {
+    mistyped(name, "number from 0 up");
+    return std::nullopt;
+  }
+  return value->get<std::size_t>();
+}
+
 // Members are named with a small first letter in these messages.
 void InputReader::missing(std::string_view name) {
   std::string member(name);

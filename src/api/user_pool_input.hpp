@@ -30,6 +30,13 @@ class InputReader {
   /// A list of `{"Name","Value"}`; empty when there is none.
   [[nodiscard]] std::map<std::string, std::string> attributes(std::string_view name);
 
+  /// A list of strings; empty when there is none.
+  [[nodiscard]] std::vector<std::string> names(std::string_view name);
+  /// False when there is none.
+  [[nodiscard]] bool flag(std::string_view name);
+  /// A number from 0 up.
+  [[nodiscard]] std::optional<std::size_t> count(std::string_view name);
+
   /// What is wrong with what was read; nullopt when it is all right.
   [[nodiscard]] std::optional<InputFault> fault() const;
 

@@ -83,7 +83,7 @@ net::Response refuse_subprotocol() {
 
 // On the home shard, once the 101 is written. Registered first, asked about second: a user who is
 // disabled between the two is closed by whoever disables them.
-void open_connection(const Context& context, delivery::ConnectionInfo info,
+void open_connection(const Context& context, delivery::ConnectionInfo info, WallTime signed_out_at,
                      delivery::FrameFormat format,
                      std::shared_ptr<delivery::Connection> connection) {
   const std::size_t home = info.shard;
@@ -91,7 +91,8 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
   const ConnectionId id = info.id;
   const UserId user = info.user;
   mailboxes.attach(std::move(info), format, std::move(connection));
-  context.shard(home).authorizer->still_admits(user, [&mailboxes, id](Result<bool> admits) {
+  identity::Authorizer& authorizer = *context.shard(home).authorizer;
+  authorizer.still_admits(user, signed_out_at, [&mailboxes, id](Result<bool> admits) {
     if (admits && *admits) return mailboxes.admit(id);
     // Nobody can tell: not the user's fault, and the client may come back.
     const auto code = admits ? delivery::CloseCode::access_ended : delivery::CloseCode::going_away;
@@ -116,9 +117,9 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
   const delivery::FrameFormat format =
       subprotocol == kSubprotocolV1 ? delivery::FrameFormat::holdfast_v1 : context.options.frame;
   out.subprotocol = std::move(subprotocol);
-  out.on_open = [&context, format,
+  out.on_open = [&context, format, signed_out_at = admission.signed_out_at,
                  info = std::move(info)](std::shared_ptr<delivery::Connection> connection) mutable {
-    open_connection(context, std::move(info), format, std::move(connection));
+    open_connection(context, std::move(info), signed_out_at, format, std::move(connection));
   };
   return out;
 }

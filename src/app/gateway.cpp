@@ -10,9 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
 
 #include "app/await.hpp"
+#include "app/code_command.hpp"
 #include "app/instance.hpp"
 #include "app/late_service.hpp"
 #include "app/running_gateway.hpp"
@@ -25,6 +28,20 @@ constexpr Milliseconds kHousekeeping{60'000};
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
+constexpr std::size_t kDecoySecretBytes = 32;
+
+// Why a user's connections are closed.
+const char* words_of(identity::AccessEnd end) {
+  switch (end) {
+    case identity::AccessEnd::disabled:
+      return "user disabled";
+    case identity::AccessEnd::deleted:
+      return "user deleted";
+    case identity::AccessEnd::signed_out:
+      return "signed out everywhere";
+  }
+  return "access ended";
+}
 
 void end_process(const std::string& reason) {
   log::error("store_outcome_unknown", {{"reason", reason}});
@@ -179,6 +196,9 @@ Result<void> RunningGateway::open_instance() {
   if (!pool_id) return std::unexpected(std::move(pool_id.error()));
   auto client_id = fact("client_id", make_client_id());
   if (!client_id) return std::unexpected(std::move(client_id.error()));
+  auto decoy_secret = fact("decoy_secret", hex_encode(random_string(kDecoySecretBytes)));
+  if (!decoy_secret) return std::unexpected(std::move(decoy_secret.error()));
+  decoy_secret_ = std::move(*decoy_secret);
   info_.user_pool_id = std::move(*pool_id);
   info_.client_id = std::move(*client_id);
   return {};
@@ -260,22 +280,35 @@ Result<void> RunningGateway::bind_listeners() {
 
 void RunningGateway::make_identity() {
   hasher_ = identity::make_password_hasher(config_.auth.passwords);
+  code_sender_ = make_code_sender({.command = config_.codes.command,
+                                   .timeout = config_.codes.command_timeout,
+                                   .to_log = config_.codes.to_log});
   const auto lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
+  const auto code_lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
   options.issuer = issuer();
+  options.decoy_secret = decoy_secret_;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     ShardParts& part = parts_[i];
     storage::StoreHandles& handles = *handles_[i];
     part.verifier = iam::make_sigv4_verifier({.region = config_.aws.region}, clock_, access_keys_);
-    part.pool = identity::make_user_pool(options, {.clock = clock_,
-                                                   .executor = shards_->at(i),
-                                                   .users = *handles.users,
-                                                   .ring = ring_,
-                                                   .signer = signer_,
-                                                   .hasher = hasher_,
-                                                   .lockout = lockout});
+    part.pool = identity::make_user_pool(
+        options, {.clock = clock_,
+                  .executor = shards_->at(i),
+                  .users = *handles.users,
+                  .refresh_tokens = *handles.refresh_tokens,
+                  .codes = *handles.codes,
+                  .ring = ring_,
+                  .signer = signer_,
+                  .hasher = hasher_,
+                  .lockout = lockout,
+                  .code_lockout = code_lockout,
+                  .code_sender = code_sender_,
+                  .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
+                    router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));
+                  }});
     part.generator =
         identity::make_generator(config_.tokens, clock_, ring_, *handles.users, *handles.tokens);
     part.authorizer =
@@ -354,15 +387,24 @@ Result<void> RunningGateway::start_serving() {
   first.post([this, &first] {
     first.every(kHousekeeping, [this] {
       ring_->maintain();
-      handles_[0]->tokens->sweep(clock_.wall_now() - config_.tokens.drift, [](Result<void> swept) {
-        if (!swept) log::warn("token_sweep_failed", {{"reason", swept.error().message}});
-      });
+      sweep_tokens();
     });
   });
   ready_ = true;
   if (auto started = local_->start(); !started) return started;
   if (auto started = control_->start(); !started) return started;
   return gateway_->start();
+}
+
+void RunningGateway::sweep_tokens() {
+  const auto swept = [](const Result<void>& result) {
+    if (!result) log::warn("token_sweep_failed", {{"reason", result.error().message}});
+  };
+  const WallTime now = clock_.wall_now();
+  handles_[0]->tokens->sweep(now - config_.tokens.drift, swept);
+  // Access tokens are held against the row of their login, and outlive its refresh token.
+  handles_[0]->refresh_tokens->sweep(now - config_.user_pool.id_token_lifetime, swept);
+  handles_[0]->codes->sweep(now, swept);
 }
 
 control::State RunningGateway::state() const {

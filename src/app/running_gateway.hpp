@@ -54,6 +54,7 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> open_root_key();
   [[nodiscard]] Result<void> bind_listeners();
   void make_mailboxes();
+  void sweep_tokens();
   void make_identity();
   [[nodiscard]] Result<void> make_services();
   [[nodiscard]] Result<void> write_credentials();
@@ -87,6 +88,8 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<identity::TokenSigner> signer_;
   std::shared_ptr<iam::AccessKeys> access_keys_;
   std::shared_ptr<identity::PasswordHasher> hasher_;
+  std::shared_ptr<identity::CodeSender> code_sender_;
+  std::string decoy_secret_;
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
 

@@ -204,6 +204,11 @@ std::optional<std::string> refuse_service_name(std::string_view value) {
   return "must be 1 to 128 printable ASCII characters without spaces";
 }
 
+std::optional<std::string> refuse_word(std::string_view value) {
+  if (!value.empty() && !value.contains('\0') && value.size() <= 4'096) return std::nullopt;
+  return "must be 1 to 4096 characters without NUL";
+}
+
 void add_server(std::vector<Setting>& t) {
   t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), refuse_address,
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
@@ -335,13 +340,42 @@ void add_clients(std::vector<Setting>& t) {
 void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.id_token_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.id_token_lifetime), 300, kDaySeconds,
-                      "How long an ID token is good for."));
+                      "How long ID and access tokens are good for."));
+  t.push_back(integer("user_pool.refresh_token_lifetime_seconds",
+                      HOLDFAST_FIELD(user_pool.refresh_token_lifetime), 3'600, 3'650 * kDaySeconds,
+                      "How long a refresh token is good for."));
+  t.push_back(integer("user_pool.refresh_tokens_per_user",
+                      HOLDFAST_FIELD(user_pool.refresh_tokens_per_user), 1, 100'000,
+                      "Logins of one user that are remembered; one more ends the oldest."));
   t.push_back(integer("user_pool.session_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.session_lifetime), 60, 900,
                       "How long a login may take between its challenge and the response."));
+  t.push_back(integer("user_pool.temporary_password_lifetime_seconds",
+                      HOLDFAST_FIELD(user_pool.temporary_password_lifetime), 60, 365 * kDaySeconds,
+                      "How long a temporary password may wait for the user's own."));
+  t.push_back(boolean("user_pool.srp_enabled", HOLDFAST_FIELD(user_pool.srp_enabled),
+                      "Keep what SRP logins need (sealed; quicker to guess at than the password's "
+                      "hash, if it is stolen together with the keys), and allow them."));
+  t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
+                      "Let anybody sign up; it needs a way to send codes."));
+  t.push_back(texts("user_pool.code_command", HOLDFAST_FIELD(codes.command), refuse_word,
+                    "Program and arguments that send a confirmation code, run without a shell: it "
+                    "reads one JSON object (`purpose`, `code`, `username`, `userId`, `attributes`) "
+                    "and exits 0 once the code is on its way."));
+  t.push_back(integer("user_pool.code_command_timeout_ms", HOLDFAST_FIELD(codes.command_timeout),
+                      100, 60'000, "How long that may take; then it is killed."));
+  t.push_back(boolean("user_pool.code_to_log", HOLDFAST_FIELD(codes.to_log),
+                      "Write confirmation codes to the log: for development alone."));
+  t.push_back(integer("user_pool.code_lifetime_seconds", HOLDFAST_FIELD(user_pool.code_lifetime),
+                      60, kDaySeconds, "How long a confirmation code is good for."));
+  t.push_back(integer("user_pool.code_attempts", HOLDFAST_FIELD(user_pool.code_attempts), 1, 20,
+                      "Wrong answers to one code, after which it is dead."));
   t.push_back(boolean("user_pool.prevent_user_existence_errors",
                       HOLDFAST_FIELD(user_pool.prevent_user_existence_errors),
                       "Answer an unknown user as a wrong password."));
+}
+
+void add_passwords(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.password_min_length",
                       HOLDFAST_FIELD(user_pool.password_min_length), 6, 99,
                       "Shortest password, in characters."));
@@ -462,6 +496,7 @@ const std::vector<Setting>& setting_table() {
     add_delivery_bounds(t);
     add_clients(t);
     add_users(t);
+    add_passwords(t);
     add_instance(t);
     add_surroundings(t);
     return t;

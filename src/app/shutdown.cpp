@@ -100,6 +100,7 @@ void RunningGateway::take_down() {
   router_.reset();
   parts_.clear();
   hasher_.reset();
+  code_sender_.reset();
   access_keys_.reset();
   signer_.reset();
   box_.reset();

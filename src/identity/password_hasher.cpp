@@ -108,6 +108,21 @@ class PasswordHasherImpl final : public PasswordHasher {
     });
   }
 
+  void compute(std::move_only_function<std::string()> work, Executor& executor,
+               Completion<Result<std::string>> done) override {
+    enqueue(
+        [work = std::move(work), &executor, done = std::move(done)](const Error* refusal) mutable {
+          Result<std::string> result;
+          if (refusal == nullptr) {
+            result = work();
+          } else {
+            result = std::unexpected(*refusal);
+          }
+          work = nullptr;  // its secrets go here, not on the shard
+          answer<std::string>(executor, std::move(done), std::move(result));
+        });
+  }
+
  private:
   /// Called once: runs, or answers with the refusal.
   using Job = std::move_only_function<void(const Error* refusal)>;

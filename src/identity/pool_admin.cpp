@@ -1,3 +1,5 @@
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,6 +13,12 @@ namespace holdfast::identity {
 namespace {
 
 using Done = Completion<PoolResult<User>>;
+using VoidDone = Completion<PoolResult<void>>;
+
+PoolResult<void> check(const PoolContext& pool, const UserPool::UserName& input) {
+  if (auto good = check_pool(input.pool_id, pool.options); !good) return good;
+  return check_username(input.username);
+}
 
 PoolResult<void> check(const PoolContext& pool, const UserPool::CreateUser& input) {
   if (auto good = check_pool(input.pool_id, pool.options); !good) return good;
@@ -32,6 +40,51 @@ void store_user(const PoolContextPtr& pool, User user, Done done) {
       done(refuse(stored.error()));
     }
   });
+}
+
+void change(const PoolContextPtr& pool, UserPool::UserName input, std::optional<AccessEnd> end,
+            VoidDone done, std::move_only_function<PoolResult<void>(User&)> apply) {
+  if (auto good = check(*pool, input); !good) {
+    pool->answer<void>(std::move(done), std::move(good));
+    return;
+  }
+  UserChange change;
+  change.who = std::move(input.username);
+  change.change = std::move(apply);
+  change.ends_access = end;
+  change_user(pool, std::move(change), without_user(std::move(done)));
+}
+
+void set_credentials(const PoolContextPtr& pool, const UserId& sub, Credentials credentials,
+                     bool permanent, VoidDone done) {
+  UserChange change;
+  change.who = sub;
+  change.ends_tokens = true;
+  change.change = [pool, credentials = std::move(credentials), permanent](User& user) {
+    credentials.apply(user, pool->now());
+    user.status = permanent ? UserStatus::confirmed : UserStatus::force_change_password;
+    return PoolResult<void>();
+  };
+  change_user(pool, std::move(change), without_user(std::move(done)));
+}
+
+// An address that has changed is no longer a verified one, unless the caller says so.
+void merge_attributes(Attributes& into, const Attributes& changes) {
+  for (const char* const name : {"email", "phone_number"}) {
+    const std::string verified = std::string(name) + "_verified";
+    const auto changed = changes.find(name);
+    if (changed == changes.end() || changes.contains(verified)) continue;
+    const auto present = into.find(name);
+    if (present != into.end() && present->second == changed->second) continue;
+    if (into.contains(verified)) into[verified] = "false";
+  }
+  for (const auto& [name, value] : changes) {
+    if (value.empty()) {
+      into.erase(name);
+    } else {
+      into[name] = value;
+    }
+  }
 }
 
 }  // namespace
@@ -56,16 +109,115 @@ void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input, D
     return;
   }
   const Secret password = Secret::take(*input.temporary_password);
-  pool->parts.hasher->hash(
-      password.copy(), pool->parts.executor,
-      [pool, user = std::move(user), done = std::move(done)](Result<std::string> hash) mutable {
-        if (!hash) {
-          done(refuse(hash.error()));
+  const UserId sub = user.sub;
+  const std::string username = user.username;
+  make_credentials(
+      pool, sub, username, password,
+      [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
+        if (!made) {
+          done(refuse(made.error()));
           return;
         }
-        user.password_hash = std::move(*hash);
+        made->apply(user, pool->now());
         store_user(pool, std::move(user), std::move(done));
       });
+}
+
+void admin_get_user(const PoolContextPtr& pool, UserPool::UserName input, Done done) {
+  if (auto good = check(*pool, input); !good) {
+    pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
+  find_user(pool, std::move(input.username), std::move(done));
+}
+
+void admin_delete_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
+  admin_get_user(pool, std::move(input),
+                 [pool, done = std::move(done)](PoolResult<User> user) mutable {
+                   if (user) {
+                     delete_user(pool, user->sub, std::move(done));
+                   } else {
+                     done(std::unexpected(std::move(user.error())));
+                   }
+                 });
+}
+
+void admin_enable_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
+  change(pool, std::move(input), std::nullopt, std::move(done), [](User& user) {
+    user.enabled = true;
+    return PoolResult<void>();
+  });
+}
+
+void admin_disable_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
+  change(pool, std::move(input), AccessEnd::disabled, std::move(done), [](User& user) {
+    user.enabled = false;
+    return PoolResult<void>();
+  });
+}
+
+void admin_user_global_sign_out(const PoolContextPtr& pool, UserPool::UserName input,
+                                VoidDone done) {
+  change(pool, std::move(input), AccessEnd::signed_out, std::move(done),
+         [](User&) { return PoolResult<void>(); });
+}
+
+void admin_confirm_sign_up(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
+  change(pool, std::move(input), std::nullopt, std::move(done), [](User& user) -> PoolResult<void> {
+    if (user.status != UserStatus::unconfirmed) {
+      return refuse(
+          PoolErrc::not_authorized,
+          std::string("User cannot be confirmed. Current status is ") + to_string(user.status));
+    }
+    user.status = UserStatus::confirmed;
+    return {};
+  });
+}
+
+void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword input,
+                             VoidDone done) {
+  PoolResult<void> good = check(*pool, input.user);
+  if (good) good = check_password(input.password, pool->options);
+  auto password = std::make_shared<const Secret>(Secret::take(input.password));
+  if (!good) {
+    pool->answer<void>(std::move(done), std::move(good));
+    return;
+  }
+  // First, so that a name that nobody has costs no hash, and the verifier is bound to the user.
+  find_user(pool, std::move(input.user.username),
+            [pool, password, permanent = input.permanent,
+             done = std::move(done)](PoolResult<User> user) mutable {
+              if (!user) {
+                done(std::unexpected(std::move(user.error())));
+                return;
+              }
+              const UserId sub = user->sub;
+              make_credentials(
+                  pool, sub, user->username, *password,
+                  [pool, sub, permanent, done = std::move(done)](Result<Credentials> made) mutable {
+                    if (made) {
+                      set_credentials(pool, sub, std::move(*made), permanent, std::move(done));
+                    } else {
+                      done(refuse(made.error()));
+                    }
+                  });
+            });
+}
+
+void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
+                                  VoidDone done) {
+  // Checked once by themselves, for what is wrong with them is not the user's other attributes'.
+  Attributes kept = input.attributes;
+  std::erase_if(kept, [](const auto& entry) { return entry.second.empty(); });
+  if (PoolResult<void> good = check_attributes(kept); !good) {
+    pool->answer<void>(std::move(done), std::move(good));
+    return;
+  }
+  change(pool, std::move(input.user), std::nullopt, std::move(done),
+         [attributes = std::move(input.attributes)](User& user) {
+           merge_attributes(user.attributes, attributes);
+           return check_attributes(user.attributes);
+         });
 }
 
 }  // namespace holdfast::identity

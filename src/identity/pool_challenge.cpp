@@ -32,21 +32,19 @@ std::unexpected<PoolError> wrong_session() {
   return refuse(PoolErrc::not_authorized, "Invalid session for the user.");
 }
 
-PoolResult<AuthSession> check(const PoolContext& pool, const UserPool::RespondToChallenge& input) {
+PoolResult<void> check_target(const PoolContext& pool, const UserPool::RespondToChallenge& input) {
   if (input.pool_id) {
-    if (auto good = check_pool(*input.pool_id, pool.options); !good) {
-      return std::unexpected(good.error());
-    }
+    if (auto good = check_pool(*input.pool_id, pool.options); !good) return good;
   }
-  if (auto good = check_client(input.client_id, pool.options); !good) {
-    return std::unexpected(good.error());
-  }
-  if (auto good = check_enum(input.challenge, "challengeName", kChallenges); !good) {
-    return std::unexpected(good.error());
-  }
+  if (auto good = check_client(input.client_id, pool.options); !good) return good;
+  return check_enum(input.challenge, "challengeName", kChallenges);
+}
+
+PoolResult<AuthSession> check_session(const PoolContext& pool,
+                                      const UserPool::RespondToChallenge& input) {
   PoolResult<AuthSession> session = pool.open_session(input.session);
   if (!session) return session;
-  // No other challenge is ever given out, so no session is one of it.
+  // No other challenge has a session.
   if (session->client_id != input.client_id || session->challenge != input.challenge) {
     return wrong_session();
   }
@@ -110,36 +108,38 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
       done_(std::unexpected(std::move(good.error())));
       return;
     }
-    pool_->parts.hasher->hash(
-        password.copy(), pool_->parts.executor,
-        [self = shared_from_this()](Result<std::string> hash) { self->hashed(std::move(hash)); });
+    make_credentials(
+        pool_, user.sub, user.username, password,
+        [self = shared_from_this()](Result<Credentials> made) { self->made(std::move(made)); });
   }
 
-  void hashed(Result<std::string> hash) {
-    if (!hash) {
-      done_(refuse(hash.error()));
+  void made(Result<Credentials> made) {
+    if (!made) {
+      done_(refuse(made.error()));
       return;
     }
     // Hashing took a while: what has changed in the row meanwhile must not be written over.
-    look_up([hash = std::move(*hash)](NewPassword& self, User user) mutable {
-      self.replace(std::move(user), std::move(hash));
+    look_up([made = std::move(*made)](NewPassword& self, User user) {
+      self.replace(std::move(user), made);
     });
   }
 
-  void replace(User user, std::string hash) {
-    user.password_hash = std::move(hash);
+  void replace(User user, const Credentials& credentials) {
+    user.modified_at = pool_->now();
+    credentials.apply(user, user.modified_at);
     user.status = UserStatus::confirmed;
-    user.modified_at = pool_->parts.clock.wall_now();
     for (const auto& [name, value] : new_attributes_) user.attributes[name] = value;
     User updated = user;
-    pool_->parts.users.update(std::move(user), session_.revision,
-                              [self = shared_from_this(), updated = std::move(updated)](
-                                  const Result<void>& stored) { self->replaced(updated, stored); });
+    updated.revision = session_.revision + 1;
+    pool_->parts.users.update(
+        std::move(user), session_.revision,
+        [self = shared_from_this(), updated = std::move(updated)](
+            const Result<void>& stored) mutable { self->replaced(std::move(updated), stored); });
   }
 
-  void replaced(const User& user, const Result<void>& stored) {
+  void replaced(User user, const Result<void>& stored) {
     if (stored) {
-      done_(AuthOutcome{.result = pool_->issue_tokens(user), .challenge = {}});
+      issue_tokens(pool_, std::move(user), std::move(done_));
     } else if (stored.error().code == Errc::conflict || stored.error().code == Errc::not_found) {
       done_(wrong_session());
     } else {
@@ -158,7 +158,16 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
 
 void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToChallenge input,
                                Completion<PoolResult<AuthOutcome>> done) {
-  PoolResult<AuthSession> session = check(*pool, input);
+  if (PoolResult<void> good = check_target(*pool, input); !good) {
+    for (auto& [name, value] : input.responses) wipe(value);
+    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
+  if (input.challenge == kPasswordVerifier) {
+    verify_srp(pool, input, std::move(done));
+    return;
+  }
+  PoolResult<AuthSession> session = check_session(*pool, input);
   PoolResult<std::string> username = required(input.responses, "USERNAME");
   PoolResult<std::string> password = required(input.responses, "NEW_PASSWORD");
   if (session && !username) session = std::unexpected(username.error());

@@ -1,10 +1,7 @@
 #include "identity/pool_context.hpp"
 
 #include <holdfast/base/encoding.hpp>
-#include <holdfast/base/ids.hpp>
 #include <holdfast/base/json.hpp>
-
-#include "identity/token_claims.hpp"
 
 namespace holdfast::identity {
 namespace {
@@ -15,17 +12,6 @@ constexpr std::size_t kShortestSession = 20;
 constexpr std::size_t kLongestSession = 2048;
 
 }  // namespace
-
-AuthenticationResult PoolContext::issue_tokens(const User& user) const {
-  const Login login{.user = user,
-                    .options = options,
-                    .id = generate_uuid(),
-                    .event_id = generate_uuid(),
-                    .at = parts.clock.wall_now()};
-  return {.id_token = parts.signer->sign(id_token_claims(login)),
-          .access_token = parts.signer->sign(access_token_claims(login)),
-          .expires_in = options.id_token_lifetime};
-}
 
 Result<std::string> PoolContext::seal_session(const AuthSession& session) const {
   const Json object = {{"sub", session.sub.str()},
@@ -59,6 +45,18 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
     return refuse(PoolErrc::not_authorized, "Invalid session for the user, session is expired.");
   }
   return out;
+}
+
+std::optional<PoolError> take_attempt(Lockout& lockout, const std::string& name, PoolError locked) {
+  switch (lockout.begin(name)) {
+    case Lockout::Attempt::admitted:
+      return std::nullopt;
+    case Lockout::Attempt::locked:
+      return locked;
+    case Lockout::Attempt::full:
+      break;
+  }
+  return PoolError{.code = PoolErrc::too_many_requests, .message = "Rate exceeded"};
 }
 
 }  // namespace holdfast::identity

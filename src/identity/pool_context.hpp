@@ -1,17 +1,22 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include <holdfast/identity/user_pool.hpp>
 
 #include "identity/pool_rules.hpp"
+#include "identity/secret.hpp"
 
 namespace holdfast::identity {
 
 inline constexpr std::string_view kNewPasswordRequired = "NEW_PASSWORD_REQUIRED";
+inline constexpr std::string_view kPasswordVerifier = "PASSWORD_VERIFIER";
 
 /// What a session of the login proves: that this user gave the right password to this client.
 struct AuthSession {
@@ -27,13 +32,12 @@ struct PoolContext {
   UserPoolOptions options;
   UserPoolParts parts;
 
-  /// The tokens of a login that is complete.
-  [[nodiscard]] AuthenticationResult issue_tokens(const User& user) const;
-
   /// Sealed and stateless: what it is bound to is checked when it comes back.
   [[nodiscard]] Result<std::string> seal_session(const AuthSession& session) const;
   /// `not_authorized` for anything but a session of this pool that has not expired.
   [[nodiscard]] PoolResult<AuthSession> open_session(const std::string& session) const;
+
+  [[nodiscard]] WallTime now() const { return parts.clock.wall_now(); }
 
   /// Answers on the pool's executor, never inside the caller's call.
   template <class T>
@@ -45,16 +49,121 @@ struct PoolContext {
 };
 using PoolContextPtr = std::shared_ptr<const PoolContext>;
 
-// The operations, by group.
+/// Takes an attempt of `name`: what refuses it, `locked` where the name has had too many.
+[[nodiscard]] std::optional<PoolError> take_attempt(Lockout& lockout, const std::string& name,
+                                                    PoolError locked);
+/// The answer to a wrong password and, where their existence is not told, to an unknown user.
+[[nodiscard]] std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known);
+
+// ---- pool_tokens.cpp
+
+/// The tokens of a login that is complete, once its refresh token is committed. `user` is as it was
+/// when the password was found right: refused when it has changed since in a way that matters.
+void issue_tokens(const PoolContextPtr& pool, User user, Completion<PoolResult<AuthOutcome>> done);
+/// A right password's answer: tokens, a challenge, or why the user may not log in.
+void admit_user(const PoolContextPtr& pool, User user, Completion<PoolResult<AuthOutcome>> done);
+
+// ---- pool_change.cpp
+
+/// Who is changed: a name, or a `sub`.
+using UserKey = std::variant<std::string, UserId>;
+/// A change of one user, and what it ends.
+struct UserChange {
+  UserKey who;
+  /// Runs again when the user was changed meanwhile.
+  std::move_only_function<PoolResult<void>(User&)> change;
+  bool ends_tokens = false;
+  std::string kept_origin{};               ///< the login that keeps its refresh token
+  std::optional<AccessEnd> ends_access{};  ///< ends tokens too, ID tokens included
+};
+void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done);
+/// Answers the user as it is now; `user_not_found` when there is none.
+void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done);
+/// For a change whose user nobody asks for.
+[[nodiscard]] Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done);
+void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done);
+
+// ---- pool_password.cpp
+
+/// What is kept of a password.
+struct Credentials {
+  std::string hash;
+  std::string srp_verifier;  ///< sealed; empty when SRP is off
+
+  void apply(User& user, WallTime now) const;
+};
+void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
+                      const Secret& password, Completion<Result<Credentials>> done);
+
+// ---- pool_self.cpp
+
+/// The user of an access token that is good, and its login.
+struct TokenUser {
+  User user;
+  std::string origin;
+};
+void find_token_user(const PoolContextPtr& pool, const std::string& access_token,
+                     Completion<PoolResult<TokenUser>> done);
+
+// ---- the operations, by group
 
 // pool_admin.cpp
 void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input,
                        Completion<PoolResult<User>> done);
+void admin_get_user(const PoolContextPtr& pool, UserPool::UserName input,
+                    Completion<PoolResult<User>> done);
+void admin_delete_user(const PoolContextPtr& pool, UserPool::UserName input,
+                       Completion<PoolResult<void>> done);
+void admin_enable_user(const PoolContextPtr& pool, UserPool::UserName input,
+                       Completion<PoolResult<void>> done);
+void admin_disable_user(const PoolContextPtr& pool, UserPool::UserName input,
+                        Completion<PoolResult<void>> done);
+void admin_user_global_sign_out(const PoolContextPtr& pool, UserPool::UserName input,
+                                Completion<PoolResult<void>> done);
+void admin_confirm_sign_up(const PoolContextPtr& pool, UserPool::UserName input,
+                           Completion<PoolResult<void>> done);
+void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword input,
+                             Completion<PoolResult<void>> done);
+void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
+                                  Completion<PoolResult<void>> done);
+// pool_list.cpp
+void list_users(const PoolContextPtr& pool, UserPool::ListUsers input,
+                Completion<PoolResult<UserPool::UserList>> done);
 // pool_login.cpp
 void initiate_auth(const PoolContextPtr& pool, UserPool::InitiateAuth input,
                    Completion<PoolResult<AuthOutcome>> done);
+// pool_tokens.cpp
+void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+                    Completion<PoolResult<AuthOutcome>> done);
+void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
+                  Completion<PoolResult<void>> done);
+// pool_srp.cpp
+void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+               Completion<PoolResult<AuthOutcome>> done);
+void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& input,
+                Completion<PoolResult<AuthOutcome>> done);
 // pool_challenge.cpp
 void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToChallenge input,
                                Completion<PoolResult<AuthOutcome>> done);
+// pool_self.cpp
+void get_user(const PoolContextPtr& pool, const std::string& access_token,
+              Completion<PoolResult<User>> done);
+void change_password(const PoolContextPtr& pool, UserPool::ChangePassword input,
+                     Completion<PoolResult<void>> done);
+void global_sign_out(const PoolContextPtr& pool, const std::string& access_token,
+                     Completion<PoolResult<void>> done);
+void delete_own_user(const PoolContextPtr& pool, const std::string& access_token,
+                     Completion<PoolResult<void>> done);
+// pool_sign_up.cpp
+void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
+             Completion<PoolResult<UserPool::SignedUp>> done);
+void resend_confirmation_code(const PoolContextPtr& pool, UserPool::ClientUser input,
+                              Completion<PoolResult<CodeDelivery>> done);
+void forgot_password(const PoolContextPtr& pool, UserPool::ClientUser input,
+                     Completion<PoolResult<CodeDelivery>> done);
+void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input,
+                     Completion<PoolResult<void>> done);
+void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input,
+                             Completion<PoolResult<void>> done);
 
 }  // namespace holdfast::identity

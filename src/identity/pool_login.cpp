@@ -4,8 +4,6 @@
 #include <string>
 #include <utility>
 
-#include <holdfast/base/json.hpp>
-
 #include "identity/pool_context.hpp"
 #include "identity/secret.hpp"
 
@@ -21,13 +19,18 @@ constexpr std::array<std::string_view, 8> kFlows{"USER_SRP_AUTH",
                                                  "ADMIN_USER_PASSWORD_AUTH",
                                                  "USER_AUTH"};
 
-PoolResult<void> check_flow(const UserPool::InitiateAuth& input) {
+bool is_refresh(const std::string& flow) {
+  return flow == "REFRESH_TOKEN_AUTH" || flow == "REFRESH_TOKEN";
+}
+
+PoolResult<void> check_flow(const PoolContext& pool, const UserPool::InitiateAuth& input) {
   if (auto good = check_enum(input.flow, "authFlow", kFlows); !good) return good;
   if (input.flow == "ADMIN_USER_PASSWORD_AUTH" || input.flow == "ADMIN_NO_SRP_AUTH") {
     if (input.pool_id) return {};
     return refuse(PoolErrc::invalid_parameter, "Initiate Auth method not supported.");
   }
-  if (input.flow == "USER_PASSWORD_AUTH") return {};
+  if (input.flow == "USER_PASSWORD_AUTH" || is_refresh(input.flow)) return {};
+  if (input.flow == "USER_SRP_AUTH" && pool.options.srp_enabled) return {};
   return refuse(PoolErrc::invalid_parameter, input.flow + " flow not enabled for this client");
 }
 
@@ -36,7 +39,7 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::InitiateAuth& in
     if (auto good = check_pool(*input.pool_id, pool.options); !good) return good;
   }
   if (auto good = check_client(input.client_id, pool.options); !good) return good;
-  return check_flow(input);
+  return check_flow(pool, input);
 }
 
 /// One attempt with a password: look up, verify, look up once more, answer. Known and unknown names
@@ -55,17 +58,10 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
-    switch (pool_->parts.lockout->begin(folded_)) {
-      case Lockout::Attempt::admitted:
-        break;
-      case Lockout::Attempt::locked:
-        pool_->answer<AuthOutcome>(std::move(done_),
-                                   refuse(PoolErrc::not_authorized, "Password attempts exceeded"));
-        return;
-      case Lockout::Attempt::full:
-        pool_->answer<AuthOutcome>(std::move(done_),
-                                   refuse(PoolErrc::too_many_requests, "Rate exceeded"));
-        return;
+    if (auto refused = take_attempt(*pool_->parts.lockout, folded_,
+                                    {PoolErrc::not_authorized, "Password attempts exceeded"})) {
+      pool_->answer<AuthOutcome>(std::move(done_), std::unexpected(std::move(*refused)));
+      return;
     }
     pool_->parts.users.find_by_username(
         username_,
@@ -74,12 +70,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   }
 
  private:
-  std::unexpected<PoolError> wrong() const {
-    if (!known_ && !pool_->options.prevent_user_existence_errors) {
-      return refuse(PoolErrc::user_not_found, "User does not exist.");
-    }
-    return refuse(PoolErrc::not_authorized, "Incorrect username or password.");
-  }
+  std::unexpected<PoolError> wrong() const { return wrong_password(*pool_, known_.has_value()); }
   // Nothing was tried: the attempt does not count.
   void give_up(const Error& error) {
     pool_->parts.lockout->withdrawn(folded_);
@@ -123,41 +114,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       return;
     }
     pool_->parts.lockout->succeeded(folded_);
-    done_(admit(**found));
-  }
-
-  PoolResult<AuthOutcome> admit(const User& user) const {
-    if (!user.enabled) return refuse(PoolErrc::not_authorized, "User is disabled.");
-    switch (user.status) {
-      case UserStatus::confirmed:
-        return AuthOutcome{.result = pool_->issue_tokens(user), .challenge = {}};
-      case UserStatus::force_change_password:
-        return challenge(user);
-      case UserStatus::unconfirmed:
-        return refuse(PoolErrc::not_authorized, "User is not confirmed.");
-      case UserStatus::reset_required:
-        return refuse(PoolErrc::not_authorized, "Password reset required for the user");
-    }
-    return refuse(PoolErrc::unavailable, "Service unavailable");
-  }
-
-  PoolResult<AuthOutcome> challenge(const User& user) const {
-    const Result<std::string> session = pool_->seal_session(
-        {.sub = user.sub,
-         .revision = user.revision,
-         .client_id = pool_->options.client_id,
-         .challenge = std::string(kNewPasswordRequired),
-         .expires_at = pool_->parts.clock.wall_now() + pool_->options.session_lifetime});
-    if (!session) return refuse(session.error());
-    const Json attributes = user.attributes;
-    Challenge out{
-        .name = std::string(kNewPasswordRequired),
-        .session = *session,
-        .parameters = {
-            {"USER_ID_FOR_SRP", user.username},
-            {"requiredAttributes", "[]"},
-            {"userAttributes", attributes.dump(-1, ' ', false, Json::error_handler_t::replace)}}};
-    return AuthOutcome{.result = {}, .challenge = std::move(out)};
+    admit_user(pool_, std::move(**found), std::move(done_));
   }
 
   PoolContextPtr pool_;
@@ -167,24 +124,38 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   std::optional<User> known_;
 };
 
-}  // namespace
-
-void initiate_auth(const PoolContextPtr& pool, UserPool::InitiateAuth input,
-                   Completion<PoolResult<AuthOutcome>> done) {
-  PoolResult<void> good = check(*pool, input);
+void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth input,
+                          Completion<PoolResult<AuthOutcome>> done) {
   PoolResult<std::string> username = required(input.parameters, "USERNAME");
   PoolResult<std::string> password = required(input.parameters, "PASSWORD");
-  if (good && !username) good = std::unexpected(username.error());
-  if (good && !password) good = std::unexpected(password.error());
   if (const auto given = input.parameters.find("PASSWORD"); given != input.parameters.end()) {
     wipe(given->second);
   }
-  if (!good) {
-    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
+  if (!username || !password) {
+    PoolError& error = username ? password.error() : username.error();
+    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(error)));
     return;
   }
   std::make_shared<PasswordLogin>(pool, std::move(*username), std::move(done))
       ->start(Secret::take(*password));
+}
+
+}  // namespace
+
+void initiate_auth(const PoolContextPtr& pool, UserPool::InitiateAuth input,
+                   Completion<PoolResult<AuthOutcome>> done) {
+  if (PoolResult<void> good = check(*pool, input); !good) {
+    if (const auto given = input.parameters.find("PASSWORD"); given != input.parameters.end()) {
+      wipe(given->second);
+    }
+    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
+  } else if (is_refresh(input.flow)) {
+    refresh_tokens(pool, input, std::move(done));
+  } else if (input.flow == "USER_SRP_AUTH") {
+    begin_srp(pool, input, std::move(done));
+  } else {
+    begin_password_login(pool, std::move(input), std::move(done));
+  }
 }
 
 }  // namespace holdfast::identity

@@ -8,6 +8,7 @@
 #include <holdfast/identity/temporary_token.hpp>
 
 #include "identity/claims.hpp"
+#include "identity/token_claims.hpp"
 
 namespace holdfast::identity {
 namespace {
@@ -25,6 +26,7 @@ struct Claims {
   UserId sub;
   std::string username;
   WallTime expires_at;
+  WallTime signed_out_at;
 };
 
 std::string write_claims(const Claims& claims, const std::string& service_name) {
@@ -32,7 +34,8 @@ std::string write_claims(const Claims& claims, const std::string& service_name) 
                        {"exp", unix_seconds(claims.expires_at)},
                        {"sub", claims.sub.str()},
                        {"aud", service_name},
-                       {"cognito:username", claims.username}};
+                       {"cognito:username", claims.username},
+                       {"signed_out_us", unix_micros(claims.signed_out_at)}};
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -48,7 +51,12 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   const std::string* const username = text_member(*parsed, "cognito:username");
   const std::optional<WallTime> expires_at = time_member(*parsed, "exp");
   if (sub == nullptr || sub->empty() || username == nullptr || !expires_at) return std::nullopt;
-  return Claims{.sub = UserId(*sub), .username = *username, .expires_at = *expires_at};
+  const auto signed_out = parsed->find("signed_out_us");
+  if (signed_out == parsed->end() || !signed_out->is_number_integer()) return std::nullopt;
+  return Claims{.sub = UserId(*sub),
+                .username = *username,
+                .expires_at = *expires_at,
+                .signed_out_at = wall_from_micros(signed_out->get<std::int64_t>())};
 }
 
 /// What both sides hold, and what their operations in flight keep alive.
@@ -66,7 +74,8 @@ void issue_to(const ServicePartsPtr& parts, const User& user,
   const WallTime now = parts->clock.wall_now();
   const Claims claims{.sub = user.sub,
                       .username = user.username,
-                      .expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime};
+                      .expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime,
+                      .signed_out_at = user.signed_out_at};
   Result<std::string> sealed =
       parts->ring->seal(write_claims(claims, parts->options.service_name), kTemporaryTokenContext);
   if (!sealed) {
@@ -91,16 +100,17 @@ class GeneratorImpl final : public Generator {
   explicit GeneratorImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
 
   void issue(IdTokenClaims claims, Completion<Result<std::string>> done) override {
-    parts_->users.find_by_sub(claims.sub, [parts = parts_, done = std::move(done)](
-                                              Result<std::optional<User>> found) mutable {
-      if (!found) {
-        done(std::unexpected(std::move(found.error())));
-      } else if (!*found || !(*found)->enabled) {
-        done(refuse_token("user"));
-      } else {
-        issue_to(parts, **found, std::move(done));
-      }
-    });
+    parts_->users.find_by_sub(
+        claims.sub, [parts = parts_, issued_at = claims.issued_at,
+                     done = std::move(done)](Result<std::optional<User>> found) mutable {
+          if (!found) {
+            done(std::unexpected(std::move(found.error())));
+          } else if (!*found || !(*found)->enabled || is_signed_out(**found, issued_at)) {
+            done(refuse_token("user"));
+          } else {
+            issue_to(parts, **found, std::move(done));
+          }
+        });
   }
 
  private:
@@ -130,20 +140,23 @@ class AuthorizerImpl final : public Authorizer {
           } else if (!*consumed) {
             done(refuse_token("used"));
           } else {
-            done(Admission{.sub = std::move(claims.sub), .username = std::move(claims.username)});
+            done(Admission{.sub = std::move(claims.sub),
+                           .username = std::move(claims.username),
+                           .signed_out_at = claims.signed_out_at});
           }
         });
   }
 
-  void still_admits(const UserId& sub, Completion<Result<bool>> done) override {
-    parts_->users.find_by_sub(sub,
-                              [done = std::move(done)](Result<std::optional<User>> found) mutable {
-                                if (!found) {
-                                  done(std::unexpected(std::move(found.error())));
-                                } else {
-                                  done(*found && (*found)->enabled);
-                                }
-                              });
+  void still_admits(const UserId& sub, WallTime signed_out_at,
+                    Completion<Result<bool>> done) override {
+    parts_->users.find_by_sub(
+        sub, [signed_out_at, done = std::move(done)](Result<std::optional<User>> found) mutable {
+          if (!found) {
+            done(std::unexpected(std::move(found.error())));
+          } else {
+            done(*found && (*found)->enabled && (*found)->signed_out_at == signed_out_at);
+          }
+        });
   }
 
  private:

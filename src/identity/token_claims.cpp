@@ -1,5 +1,7 @@
 #include "identity/token_claims.hpp"
 
+#include <algorithm>
+
 #include <holdfast/base/ids.hpp>
 #include <holdfast/base/json.hpp>
 
@@ -12,8 +14,9 @@ std::string text_of(const Json& claims) {
 }
 
 void add_times(Json& claims, const Login& login) {
-  const std::int64_t now = unix_seconds(login.at);
-  claims["auth_time"] = now;
+  const std::int64_t now =
+      std::max(unix_seconds(login.at), unix_seconds(login.user.signed_out_at) + 1);
+  claims["auth_time"] = unix_seconds(login.authenticated_at);
   claims["exp"] = now + login.options.id_token_lifetime.count();
   claims["iat"] = now;
   claims["jti"] = generate_uuid();
@@ -25,6 +28,11 @@ Json attribute_value(const std::string& name, const std::string& value) {
 }
 
 }  // namespace
+
+bool is_signed_out(const User& user, WallTime issued_at) {
+  return user.signed_out_at != WallTime() &&
+         unix_seconds(issued_at) <= unix_seconds(user.signed_out_at);
+}
 
 std::string id_token_claims(const Login& login) {
   Json claims;

@@ -14,7 +14,13 @@ struct Login {
   std::string id;  ///< `origin_jti`
   std::string event_id;
   WallTime at;
+  WallTime authenticated_at;  ///< when the password was given; a refresh is later
 };
+
+/// Whether a token of this `iat` is from before the user signed out everywhere. `iat` has whole
+/// seconds: tokens made in the second of a sign-out are given the next one, so that those made
+/// before it can be told apart.
+[[nodiscard]] bool is_signed_out(const User& user, WallTime issued_at);
 
 /// The claims of Cognito's ID token (docs.aws.amazon.com, "Understanding the identity (ID) token").
 [[nodiscard]] std::string id_token_claims(const Login& login);

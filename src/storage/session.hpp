@@ -3,6 +3,7 @@
 #include <holdfast/delivery/message_store.hpp>
 
 #include "storage/access_keys.hpp"
+#include "storage/codes.hpp"
 #include "storage/connections.hpp"
 #include "storage/dead_letter_table.hpp"
 #include "storage/deduplication_table.hpp"
@@ -11,6 +12,7 @@
 #include "storage/message_table.hpp"
 #include "storage/meta_table.hpp"
 #include "storage/pending_table.hpp"
+#include "storage/refresh_tokens.hpp"
 #include "storage/sqlite.hpp"
 #include "storage/tokens.hpp"
 #include "storage/users.hpp"
@@ -29,6 +31,8 @@ class Session {
         connections(database),
         users(database),
         tokens(database),
+        refresh_tokens(database),
+        codes(database),
         keys(database),
         access_keys(database),
         instance(database) {}
@@ -51,6 +55,8 @@ class Session {
   ConnectionTable connections;
   UserTable users;
   TokenTable tokens;
+  RefreshTokenTable refresh_tokens;
+  CodeTable codes;
   KeyTable keys;
   AccessKeyTable access_keys;
   InstanceTable instance;

@@ -41,6 +41,8 @@ class SqliteStore final : public Store {
     entry.handles.connections = make_connection_store(queue_);
     entry.handles.users = make_user_store(queue_, entry.channel);
     entry.handles.tokens = make_token_store(queue_, entry.channel);
+    entry.handles.refresh_tokens = make_refresh_token_store(queue_, entry.channel);
+    entry.handles.codes = make_code_store(queue_, entry.channel);
     entry.handles.keys = make_key_store(queue_, entry.channel);
     entry.handles.access_keys = make_access_key_store(queue_, entry.channel);
     entry.handles.instance = make_instance_store(queue_, entry.channel);

@@ -9,7 +9,7 @@
 
 #define HOLDFAST_USER_COLUMNS                                                         \
   "sub, username, status, enabled, password_hash, revision, attributes, created_at, " \
-  "modified_at"
+  "modified_at, password_set_at, signed_out_at, srp_verifier"
 
 namespace holdfast::storage {
 namespace {
@@ -38,8 +38,10 @@ UserTable::UserTable(Database& database)
     : database_(database),
       create_(database,
               "INSERT INTO users (sub, username, folded_username, status, enabled, password_hash,"
-              " revision, attributes, created_at, modified_at)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING"),
+              " revision, attributes, created_at, modified_at, password_set_at, signed_out_at,"
+              " srp_verifier)"
+              " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+              " ON CONFLICT DO NOTHING"),
       find_by_username_(database,
                         "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE folded_username = ?1"),
       find_by_sub_(database, "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE sub = ?1"),
@@ -48,8 +50,11 @@ UserTable::UserTable(Database& database)
       update_(database,
               "UPDATE users SET username = ?2, folded_username = ?3, status = ?4, enabled = ?5,"
               " password_hash = ?6, revision = ?7, attributes = ?8, created_at = ?9,"
-              " modified_at = ?10 WHERE sub = ?1"),
-      remove_(database, "DELETE FROM users WHERE sub = ?1") {}
+              " modified_at = ?10, password_set_at = ?11, signed_out_at = ?12, srp_verifier = ?13"
+              " WHERE sub = ?1"),
+      remove_(database, "DELETE FROM users WHERE sub = ?1"),
+      list_(database, "SELECT " HOLDFAST_USER_COLUMNS
+                      " FROM users WHERE folded_username > ?1 ORDER BY folded_username LIMIT ?2") {}
 
 namespace {
 
@@ -67,6 +72,9 @@ void write(Statement& statement, const identity::User& user, std::int64_t revisi
       .bind(8, std::string_view(attributes))
       .bind(9, unix_micros(user.created_at))
       .bind(10, unix_micros(user.modified_at))
+      .bind(11, unix_micros(user.password_set_at))
+      .bind(12, unix_micros(user.signed_out_at))
+      .bind_blob(13, user.srp_verifier)
       .run();
 }
 
@@ -78,9 +86,7 @@ Result<void> UserTable::create(const identity::User& user) {
   return {};
 }
 
-std::optional<identity::User> UserTable::find(Statement& statement, std::string_view key) {
-  statement.bind(1, key);
-  if (!statement.step()) return std::nullopt;
+identity::User UserTable::read(const Statement& statement) {
   identity::User user;
   user.sub = UserId(statement.string(0));
   user.username = statement.string(1);
@@ -91,8 +97,34 @@ std::optional<identity::User> UserTable::find(Statement& statement, std::string_
   user.attributes = from_json(statement.bytes(6));
   user.created_at = wall_from_micros(statement.integer(7));
   user.modified_at = wall_from_micros(statement.integer(8));
+  user.password_set_at = wall_from_micros(statement.integer(9));
+  user.signed_out_at = wall_from_micros(statement.integer(10));
+  user.srp_verifier = statement.string(11);
+  return user;
+}
+
+std::optional<identity::User> UserTable::find(Statement& statement, std::string_view key) {
+  statement.bind(1, key);
+  if (!statement.step()) return std::nullopt;
+  identity::User user = read(statement);
   statement.reset();
   return user;
+}
+
+std::vector<identity::User> UserTable::list(std::string_view after, std::size_t limit) {
+  std::vector<identity::User> out;
+  list_.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
+  while (list_.step()) out.push_back(read(list_));
+  list_.reset();
+  return out;
+}
+
+std::optional<std::int64_t> UserTable::revision(const UserId& sub) {
+  revision_.bind(1, std::string_view(sub.str()));
+  if (!revision_.step()) return std::nullopt;
+  const std::int64_t out = revision_.integer(0);
+  revision_.reset();
+  return out;
 }
 
 std::optional<identity::User> UserTable::find_by_username(std::string_view folded) {
@@ -111,11 +143,9 @@ bool UserTable::is_taken(std::string_view folded, const UserId& by_other_than) {
 }
 
 Result<void> UserTable::update(const identity::User& user, std::int64_t expected_revision) {
-  revision_.bind(1, std::string_view(user.sub.str()));
-  if (!revision_.step()) return holdfast::fail(Errc::not_found, "the user does not exist");
-  const std::int64_t revision = revision_.integer(0);
-  revision_.reset();
-  if (revision != expected_revision) {
+  const std::optional<std::int64_t> found = revision(user.sub);
+  if (!found) return holdfast::fail(Errc::not_found, "the user does not exist");
+  if (*found != expected_revision) {
     return holdfast::fail(Errc::conflict, "the user was changed meanwhile");
   }
   if (is_taken(identity::fold_username(user.username), user.sub)) return name_taken();
@@ -161,9 +191,39 @@ class SqliteUserStore final : public identity::UserStore {
         },
         std::move(done));
   }
+  void update_and_end_access(identity::User user, std::int64_t expected_revision,
+                             std::string kept_origin, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [user = std::move(user), expected_revision,
+         kept_origin = std::move(kept_origin)](Session& session) {
+          Result<void> updated = session.users.update(user, expected_revision);
+          if (!updated) return updated;
+          session.tokens.drop(user.sub);
+          session.refresh_tokens.revoke_all_but(user.sub, kept_origin);
+          return updated;
+        },
+        std::move(done));
+  }
   void remove(const UserId& sub, Completion<Result<void>> done) override {
     submit<void>(
-        OnRollback::fail, [sub](Session& session) { session.users.remove(sub); }, std::move(done));
+        OnRollback::fail,
+        [sub](Session& session) {
+          session.users.remove(sub);
+          session.tokens.drop(sub);
+          session.refresh_tokens.drop(sub);
+          session.codes.drop(sub);
+        },
+        std::move(done));
+  }
+  void list(std::string after, std::size_t limit,
+            Completion<Result<std::vector<identity::User>>> done) override {
+    submit<std::vector<identity::User>>(
+        OnRollback::retry,
+        [after = std::move(after), limit](Session& session) {
+          return session.users.list(after, limit);
+        },
+        std::move(done));
   }
 
  private:

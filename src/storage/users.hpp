@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <holdfast/identity/stores.hpp>
 
@@ -21,8 +22,12 @@ class UserTable {
   [[nodiscard]] std::optional<identity::User> find_by_sub(const UserId& sub);
   [[nodiscard]] Result<void> update(const identity::User& user, std::int64_t expected_revision);
   void remove(const UserId& sub);
+  [[nodiscard]] std::vector<identity::User> list(std::string_view after, std::size_t limit);
+  /// nullopt when there is no such user.
+  [[nodiscard]] std::optional<std::int64_t> revision(const UserId& sub);
 
  private:
+  [[nodiscard]] static identity::User read(const Statement& statement);
   [[nodiscard]] std::optional<identity::User> find(Statement& statement, std::string_view key);
   [[nodiscard]] bool is_taken(std::string_view folded, const UserId& by_other_than);
 
@@ -34,6 +39,7 @@ class UserTable {
   Statement owner_;
   Statement update_;
   Statement remove_;
+  Statement list_;
 };
 
 [[nodiscard]] std::unique_ptr<identity::UserStore> make_user_store(OperationQueue& queue,

@@ -44,13 +44,20 @@ struct Config {
 
   identity::TemporaryTokenOptions tokens;
 
-  /// `pool_id`, `client_id` and `issuer` are the instance's, not configured.
+  /// `pool_id`, `client_id`, `issuer` and `decoy_secret` are the instance's, not configured.
   identity::UserPoolOptions user_pool;
 
   struct Auth {
     identity::PasswordHasherOptions passwords;
     std::size_t lockout_names = 100'000;
   } auth;
+
+  /// How confirmation codes reach users.
+  struct Codes {
+    std::vector<std::string> command;  ///< a program and its arguments; empty: none
+    Milliseconds command_timeout{10'000};
+    bool to_log = false;
+  } codes;
 
   identity::KeyRing::Options keys;
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <holdfast/delivery/mailboxes.hpp>
@@ -29,6 +30,8 @@ class Router {
   /// user keep their order.
   void send_batch(std::size_t from, std::vector<SendRequest> requests,
                   Completion<std::vector<SendOutcome>> done) const;
+  /// Closes all of a user's connections, soon. Any thread.
+  void close_all(UserId user, CloseCode code, std::string reason) const;
 
  private:
   std::vector<Shard> shards_;

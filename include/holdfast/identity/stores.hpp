@@ -26,7 +26,63 @@ class UserStore {
   /// Replaces the row of `user.sub` if its revision is still `expected_revision`, and raises it by
   /// one; `conflict` otherwise, `not_found` when the user is gone.
   virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
+  /// The same, and in the same transaction ends what was given out to the user: temporary tokens
+  /// go, refresh tokens are revoked, but for the one of `kept_origin` (empty: for none).
+  virtual void update_and_end_access(User user, std::int64_t expected_revision,
+                                     std::string kept_origin, Completion<Result<void>> done) = 0;
+  /// Removes a user with all tokens and codes, in one transaction.
   virtual void remove(const UserId& sub, Completion<Result<void>> done) = 0;
+  /// Users whose folded name is above `after`, in the order of these names, at most `limit`.
+  virtual void list(std::string after, std::size_t limit,
+                    Completion<Result<std::vector<User>>> done) = 0;
+};
+
+/// Refresh tokens: one row for each login.
+class RefreshTokenStore {
+ public:
+  struct Row {
+    UserId sub;
+    std::string origin;   ///< what the tokens of one login have in common, their `origin_jti`
+    Digest token_hash{};  ///< SHA-256 of the token's text
+    WallTime issued_at;
+    WallTime expires_at;
+    bool revoked = false;
+  };
+  virtual ~RefreshTokenStore() = default;
+  /// Adds a row if the user still has `expected_revision`: `conflict` otherwise, `not_found` when
+  /// the user is gone. Of a user's rows the oldest go, so that no more than `max_per_user` stay.
+  virtual void add(Row row, std::int64_t expected_revision, std::size_t max_per_user,
+                   Completion<Result<void>> done) = 0;
+  virtual void find(const Digest& token_hash, Completion<Result<std::optional<Row>>> done) = 0;
+  virtual void find_origin(const UserId& sub, std::string origin,
+                           Completion<Result<std::optional<Row>>> done) = 0;
+  /// A row that is gone or revoked already is no error.
+  virtual void revoke(const UserId& sub, std::string origin, Completion<Result<void>> done) = 0;
+  /// Removes what expired before `before`.
+  virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
+};
+
+/// Confirmation codes that were sent out: at most one for each user and purpose.
+class CodeStore {
+ public:
+  enum class Purpose : std::uint8_t { sign_up, forgot_password };
+  struct Row {
+    UserId sub;
+    Purpose purpose = Purpose::sign_up;
+    std::string sealed;  ///< the code's hash, sealed
+    WallTime expires_at;
+    std::int64_t attempts = 0;  ///< taken so far
+  };
+  virtual ~CodeStore() = default;
+  /// In place of what there is.
+  virtual void put(Row row, Completion<Result<void>> done) = 0;
+  /// Counts an attempt and answers the row, its `attempts` with this one; nullopt when there is no
+  /// code.
+  virtual void attempt(const UserId& sub, Purpose purpose,
+                       Completion<Result<std::optional<Row>>> done) = 0;
+  virtual void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) = 0;
+  /// Removes what expired before `before`.
+  virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };
 
 /// The temporary keys table.

@@ -25,8 +25,8 @@ class Generator {
  public:
   virtual ~Generator() = default;
   /// A token for the user whom these claims prove; answered after its row is committed. Errors:
-  /// `unauthenticated` (user unknown, disabled), `too_many_requests` (8 outstanding),
-  /// `unavailable`.
+  /// `unauthenticated` (user unknown, disabled, signed out everywhere since), `too_many_requests`
+  /// (8 outstanding), `unavailable`.
   virtual void issue(IdTokenClaims claims, Completion<Result<std::string>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options,
@@ -38,6 +38,7 @@ class Generator {
 struct Admission {
   UserId sub;
   std::string username;
+  WallTime signed_out_at;  ///< the user's, when the token was issued
 };
 
 /// Consumes temporary tokens. One per shard, on the executor of its store handle. May go before its
@@ -49,8 +50,9 @@ class Authorizer {
   /// disk: then `done` is called within the call. Every refusal is `unauthenticated`; `unavailable`
   /// when the store cannot tell.
   virtual void consume(std::string token, Completion<Result<Admission>> done) = 0;
-  /// The user once more, at attaching: false when deleted or disabled since.
-  virtual void still_admits(const UserId& sub, Completion<Result<bool>> done) = 0;
+  /// The user once more, at attaching: false when deleted, disabled or signed out everywhere since.
+  virtual void still_admits(const UserId& sub, WallTime signed_out_at,
+                            Completion<Result<bool>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options,
                                                           const Clock& clock,

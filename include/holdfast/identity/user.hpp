@@ -33,6 +33,10 @@ struct User {
   std::map<std::string, std::string> attributes;  ///< `email`, `custom:…`, never `sub`
   WallTime created_at;
   WallTime modified_at;
+  WallTime password_set_at{};  ///< a temporary password is good for a while from here
+  /// Tokens from before this moment are no longer good; 1970 when there was no such moment.
+  WallTime signed_out_at{};
+  std::string srp_verifier{};  ///< sealed; empty when there is none
 };
 
 /// The form under which a username is unique: Unicode simple case folding (CaseFolding.txt, status

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,14 @@ enum class PoolErrc : std::uint8_t {
   invalid_parameter,
   invalid_password,
   resource_not_found,
+  user_not_confirmed,
+  password_reset_required,
+  code_mismatch,
+  expired_code,
+  code_delivery_failure,
+  limit_exceeded,
+  unauthorized,  ///< a token of another client
+  unsupported_token_type,
   too_many_requests,
   unavailable,
 };
@@ -40,9 +49,22 @@ struct UserPoolOptions {
   std::string pool_id;
   std::string client_id;
   std::string issuer;
-  Seconds id_token_lifetime{3600};
+  std::string name = "holdfast";    ///< what `DescribeUserPool` calls it
+  Seconds id_token_lifetime{3600};  ///< access tokens' too
+  Seconds refresh_token_lifetime{30 * 24 * 3600};
+  std::size_t refresh_tokens_per_user = 100;  ///< the oldest go
   Seconds session_lifetime{180};
+  Seconds temporary_password_lifetime{7 * 24 * 3600};
   bool prevent_user_existence_errors = true;
+  /// Verifiers for SRP are kept and the flow is open. A verifier that is stolen together with the
+  /// keys is quicker to guess at than an Argon2id hash.
+  bool srp_enabled = true;
+  bool self_sign_up = false;
+  Seconds code_lifetime{3600};
+  std::int64_t code_attempts = 5;
+  /// What names that nobody has are answered with under SRP comes from it, so that asking twice
+  /// tells nothing. Kept for good.
+  std::string decoy_secret{};
   std::size_t password_min_length = 8;
   bool password_require_lowercase = false;
   bool password_require_uppercase = false;
@@ -62,6 +84,10 @@ class PasswordHasher {
   /// Whether `password` makes `encoded`; an empty `encoded` takes the same time and says no.
   virtual void verify(std::string password, std::string encoded, Executor& executor,
                       Completion<Result<bool>> done) = 0;
+  /// Other work that is too long for a shard, in the same queue under the same bound. Work that is
+  /// refused is destroyed without having run.
+  virtual void compute(std::move_only_function<std::string()> work, Executor& executor,
+                       Completion<Result<std::string>> done) = 0;
 };
 struct PasswordHasherOptions {
   std::size_t threads = 1;
@@ -95,19 +121,48 @@ class Lockout {
   std::unique_ptr<State> state_;
 };
 
+/// A confirmation code on its way to its user.
+struct CodeMessage {
+  CodeStore::Purpose purpose = CodeStore::Purpose::sign_up;
+  std::string code;  ///< six digits
+  User user;
+};
+/// Sends confirmation codes. Any thread.
+class CodeSender {
+ public:
+  virtual ~CodeSender() = default;
+  /// Whether there is anything that could send one.
+  [[nodiscard]] virtual bool ready() const = 0;
+  /// Answers on `executor` when the code is on its way, or that it is not: `too_many_requests`
+  /// while too many are waiting, `unavailable` otherwise.
+  virtual void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) = 0;
+};
+
+/// Why a user's access has ended.
+enum class AccessEnd : std::uint8_t { disabled, deleted, signed_out };
+
 struct AuthenticationResult {
   std::string id_token;
   std::string access_token;
+  std::optional<std::string> refresh_token;  ///< none after a refresh
   Seconds expires_in{3600};
 };
 struct Challenge {
-  std::string name;     ///< `NEW_PASSWORD_REQUIRED`
-  std::string session;  ///< sealed; proves the first step; lives `session_lifetime`
+  std::string name;  ///< `NEW_PASSWORD_REQUIRED`, `PASSWORD_VERIFIER`
+  /// Sealed; proves the first step; lives `session_lifetime`. Empty under SRP, whose secret block
+  /// is one.
+  std::string session;
   std::map<std::string, std::string> parameters;
 };
 struct AuthOutcome {
   std::optional<AuthenticationResult> result;
   std::optional<Challenge> challenge;
+};
+/// Where a code was sent, masked: `a***@e***`.
+struct CodeDelivery {
+  std::string destination;
+  std::string medium;     ///< `EMAIL`, `SMS`
+  std::string attribute;  ///< `email`, `phone_number`
 };
 
 /// The user pool's operations, with Cognito's semantics and messages. One per shard, on the
@@ -142,16 +197,115 @@ class UserPool {
   };
   virtual void respond_to_auth_challenge(RespondToChallenge input,
                                          Completion<PoolResult<AuthOutcome>> done) = 0;
+
+  // ---- administration
+  struct UserName {
+    std::string pool_id;
+    std::string username;
+  };
+  virtual void admin_get_user(UserName input, Completion<PoolResult<User>> done) = 0;
+  virtual void admin_enable_user(UserName input, Completion<PoolResult<void>> done) = 0;
+  /// Ends the user's access: see `UserPoolParts::on_access_ended`.
+  virtual void admin_disable_user(UserName input, Completion<PoolResult<void>> done) = 0;
+  virtual void admin_delete_user(UserName input, Completion<PoolResult<void>> done) = 0;
+  virtual void admin_user_global_sign_out(UserName input, Completion<PoolResult<void>> done) = 0;
+  virtual void admin_confirm_sign_up(UserName input, Completion<PoolResult<void>> done) = 0;
+  struct SetPassword {
+    UserName user;
+    std::string password;
+    bool permanent = false;
+  };
+  /// Ends what was given out to the user; open connections stay.
+  virtual void admin_set_user_password(SetPassword input, Completion<PoolResult<void>> done) = 0;
+  struct UpdateAttributes {
+    UserName user;
+    std::map<std::string, std::string> attributes;  ///< an empty value removes one
+  };
+  virtual void admin_update_user_attributes(UpdateAttributes input,
+                                            Completion<PoolResult<void>> done) = 0;
+  struct ListUsers {
+    std::string pool_id;
+    std::size_t limit = 60;
+    std::string filter;            ///< `attribute = "value"`, `attribute ^= "prefix"`, or empty
+    std::string pagination_token;  ///< of an earlier answer, or empty
+  };
+  struct UserList {
+    std::vector<User> users;
+    std::string pagination_token;  ///< empty: there are no more
+  };
+  /// In the order of names. A filter that few users match may answer fewer than `limit` with a
+  /// token, so that no call looks at too many.
+  virtual void list_users(ListUsers input, Completion<PoolResult<UserList>> done) = 0;
+  /// The pool or client of this id as it is configured; `resource_not_found` for any other.
+  [[nodiscard]] virtual PoolResult<UserPoolOptions> describe_user_pool(
+      const std::string& pool_id) const = 0;
+  [[nodiscard]] virtual PoolResult<UserPoolOptions> describe_user_pool_client(
+      const std::string& pool_id, const std::string& client_id) const = 0;
+
+  // ---- users themselves, by access token
+  virtual void get_user(std::string access_token, Completion<PoolResult<User>> done) = 0;
+  struct ChangePassword {
+    std::string access_token;
+    std::string previous;
+    std::string proposed;
+  };
+  /// Revokes the refresh tokens of the user's other logins.
+  virtual void change_password(ChangePassword input, Completion<PoolResult<void>> done) = 0;
+  virtual void global_sign_out(std::string access_token, Completion<PoolResult<void>> done) = 0;
+  virtual void delete_user(std::string access_token, Completion<PoolResult<void>> done) = 0;
+  struct RevokeToken {
+    std::string client_id;
+    std::string token;
+  };
+  /// The refresh token and the access tokens of its login. A token that nobody knows is no error
+  /// (RFC 7009 section 2.2).
+  virtual void revoke_token(RevokeToken input, Completion<PoolResult<void>> done) = 0;
+
+  // ---- sign-up and forgotten passwords
+  struct SignUp {
+    std::string client_id;
+    std::string username;
+    std::string password;
+    std::map<std::string, std::string> attributes;
+  };
+  struct SignedUp {
+    UserId sub;
+    CodeDelivery delivery;
+  };
+  virtual void sign_up(SignUp input, Completion<PoolResult<SignedUp>> done) = 0;
+  struct ClientUser {
+    std::string client_id;
+    std::string username;
+  };
+  virtual void resend_confirmation_code(ClientUser input,
+                                        Completion<PoolResult<CodeDelivery>> done) = 0;
+  virtual void forgot_password(ClientUser input, Completion<PoolResult<CodeDelivery>> done) = 0;
+  struct Confirm {
+    ClientUser user;
+    std::string code;
+    std::string password;  ///< the new one, where it was forgotten
+  };
+  virtual void confirm_sign_up(Confirm input, Completion<PoolResult<void>> done) = 0;
+  /// Revokes the user's refresh tokens.
+  virtual void confirm_forgot_password(Confirm input, Completion<PoolResult<void>> done) = 0;
 };
 
 struct UserPoolParts {
   const Clock& clock;
   Executor& executor;
   UserStore& users;
+  RefreshTokenStore& refresh_tokens;
+  CodeStore& codes;
   std::shared_ptr<KeyRing> ring;
   std::shared_ptr<TokenSigner> signer;
   std::shared_ptr<PasswordHasher> hasher;
   std::shared_ptr<Lockout> lockout;
+  /// Codes asked for and tried, by name: apart, so that neither keeps a user from logging in.
+  std::shared_ptr<Lockout> code_lockout;
+  std::shared_ptr<CodeSender> code_sender;
+  /// Told on the executor, once it is committed, that nothing given out to this user is good any
+  /// more: whoever keeps connections closes them.
+  std::function<void(const UserId&, AccessEnd)> on_access_ended;
 };
 [[nodiscard]] std::unique_ptr<UserPool> make_user_pool(UserPoolOptions options,
                                                        UserPoolParts parts);

@@ -58,6 +58,8 @@ struct StoreHandles {
   std::unique_ptr<delivery::ConnectionStore> connections;
   std::unique_ptr<identity::UserStore> users;
   std::unique_ptr<identity::TokenStore> tokens;
+  std::unique_ptr<identity::RefreshTokenStore> refresh_tokens;
+  std::unique_ptr<identity::CodeStore> codes;
   std::unique_ptr<identity::KeyStore> keys;
   std::unique_ptr<iam::AccessKeyStore> access_keys;
   std::unique_ptr<InstanceStore> instance;

@@ -20,6 +20,8 @@ struct FakeIdentityDatabase {
   std::map<std::string, identity::User> users;  ///< by sub
   std::vector<identity::TokenStore::Row> tokens;
   std::vector<identity::KeyStore::Row> keys;
+  std::vector<identity::RefreshTokenStore::Row> refresh_tokens;  ///< the oldest first
+  std::vector<identity::CodeStore::Row> codes;
 };
 
 /// What all fake stores have: an operation takes effect when it is called, in order; its completion

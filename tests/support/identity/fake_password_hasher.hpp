@@ -32,6 +32,16 @@ class FakePasswordHasher final : public identity::PasswordHasher {
     });
   }
 
+  void compute(std::move_only_function<std::string()> work, Executor& executor,
+               Completion<Result<std::string>> done) override {
+    if (during_work) during_work();
+    Result<std::string> result = full ? std::string() : work();
+    if (full) result = fail(Errc::too_many_requests, "told to be full");
+    executor.post([done = std::move(done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+  }
+
   static std::string encoded(const std::string& password) { return "$fake$" + password; }
 
   bool full = false;

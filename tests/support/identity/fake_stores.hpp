@@ -46,10 +46,43 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       return {};
     });
   }
+  void update_and_end_access(User user, std::int64_t expected_revision, std::string kept_origin,
+                             Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      const auto found = database.users.find(user.sub.str());
+      if (found == database.users.end()) return fail(Errc::not_found, "no such user");
+      if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      user.revision = expected_revision + 1;
+      std::erase_if(database.tokens, [&](const auto& row) { return row.sub == user.sub; });
+      for (auto& row : database.refresh_tokens) {
+        if (row.sub == user.sub && row.origin != kept_origin) row.revoked = true;
+      }
+      found->second = std::move(user);
+      return {};
+    });
+  }
   void remove(const UserId& sub, Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      const auto is_theirs = [&](const auto& row) { return row.sub == sub; };
       database.users.erase(sub.str());
+      std::erase_if(database.tokens, is_theirs);
+      std::erase_if(database.refresh_tokens, is_theirs);
+      std::erase_if(database.codes, is_theirs);
       return {};
+    });
+  }
+  void list(std::string after, std::size_t limit,
+            Completion<Result<std::vector<User>>> done) override {
+    run<std::vector<User>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      std::map<std::string, User> by_name;
+      for (const auto& [sub, user] : database.users) {
+        by_name.emplace(identity::fold_username(user.username), user);
+      }
+      std::vector<User> out;
+      for (auto it = by_name.upper_bound(after); it != by_name.end() && out.size() < limit; ++it) {
+        out.push_back(it->second);
+      }
+      return Result<std::vector<User>>(std::move(out));
     });
   }
 
@@ -99,6 +132,102 @@ class FakeTokenStore final : public identity::TokenStore, public FakeHandle {
       std::erase_if(database.tokens, [&](const Row& row) { return row.expires_at < before; });
       return {};
     });
+  }
+};
+
+class FakeRefreshTokenStore final : public identity::RefreshTokenStore, public FakeHandle {
+ public:
+  using FakeHandle::FakeHandle;
+
+  void add(Row row, std::int64_t expected_revision, std::size_t max_per_user,
+           Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      const auto user = database.users.find(row.sub.str());
+      if (user == database.users.end()) return fail(Errc::not_found, "no such user");
+      if (user->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      auto& rows = database.refresh_tokens;
+      const auto is_theirs = [&](const Row& other) { return other.sub == row.sub; };
+      while (static_cast<std::size_t>(std::ranges::count_if(rows, is_theirs)) >= max_per_user) {
+        rows.erase(std::ranges::find_if(rows, is_theirs));
+      }
+      rows.push_back(std::move(row));
+      return {};
+    });
+  }
+  void find(const Digest& token_hash, Completion<Result<std::optional<Row>>> done) override {
+    find_if(std::move(done), [&](const Row& row) { return row.token_hash == token_hash; });
+  }
+  void find_origin(const UserId& sub, std::string origin,
+                   Completion<Result<std::optional<Row>>> done) override {
+    find_if(std::move(done),
+            [&](const Row& row) { return row.sub == sub && row.origin == origin; });
+  }
+  void revoke(const UserId& sub, std::string origin, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      for (Row& row : database.refresh_tokens) {
+        if (row.sub == sub && row.origin == origin) row.revoked = true;
+      }
+      return {};
+    });
+  }
+  void sweep(WallTime before, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      std::erase_if(database.refresh_tokens,
+                    [&](const Row& row) { return row.expires_at < before; });
+      return {};
+    });
+  }
+
+ private:
+  template <class Predicate>
+  void find_if(Completion<Result<std::optional<Row>>> done, Predicate predicate) {
+    run<std::optional<Row>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      const auto found = std::ranges::find_if(database.refresh_tokens, predicate);
+      return Result<std::optional<Row>>(
+          found == database.refresh_tokens.end() ? std::nullopt : std::optional(*found));
+    });
+  }
+};
+
+class FakeCodeStore final : public identity::CodeStore, public FakeHandle {
+ public:
+  using FakeHandle::FakeHandle;
+
+  void put(Row row, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      erase(database, row.sub, row.purpose);
+      database.codes.push_back(std::move(row));
+      return {};
+    });
+  }
+  void attempt(const UserId& sub, Purpose purpose,
+               Completion<Result<std::optional<Row>>> done) override {
+    run<std::optional<Row>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      for (Row& row : database.codes) {
+        if (row.sub != sub || row.purpose != purpose) continue;
+        ++row.attempts;
+        return Result<std::optional<Row>>(row);
+      }
+      return Result<std::optional<Row>>(std::nullopt);
+    });
+  }
+  void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      erase(database, sub, purpose);
+      return {};
+    });
+  }
+  void sweep(WallTime before, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      std::erase_if(database.codes, [&](const Row& row) { return row.expires_at < before; });
+      return {};
+    });
+  }
+
+ private:
+  static void erase(FakeIdentityDatabase& database, const UserId& sub, Purpose purpose) {
+    std::erase_if(database.codes,
+                  [&](const Row& row) { return row.sub == sub && row.purpose == purpose; });
   }
 };
 

@@ -20,6 +20,7 @@
 #include "support/base/manual_executor.hpp"
 #include "support/delivery/fake_connection.hpp"
 #include "support/delivery/fake_mailboxes.hpp"
+#include "support/identity/fake_code_sender.hpp"
 #include "support/identity/fake_password_hasher.hpp"
 #include "support/identity/open.hpp"
 
@@ -101,7 +102,20 @@ class GatewayFixture : public ::testing::Test {
     for (std::size_t i = 0; i < executors_.size(); ++i) {
       verifiers_[i] = iam::make_sigv4_verifier({}, clock_, keys_);
       pools_[i] = identity::make_user_pool(
-          pool_options(), {clock_, executors_[i], users_[i], ring_, signer_, hasher_, lockout_});
+          pool_options_, {.clock = clock_,
+                          .executor = executors_[i],
+                          .users = users_[i],
+                          .refresh_tokens = refresh_tokens_[i],
+                          .codes = codes_[i],
+                          .ring = ring_,
+                          .signer = signer_,
+                          .hasher = hasher_,
+                          .lockout = lockout_,
+                          .code_lockout = code_lockout_,
+                          .code_sender = code_sender_,
+                          .on_access_ended = [this](const UserId& user, identity::AccessEnd) {
+                            ended_.push_back(user.str());
+                          }});
       generators_[i] = identity::make_generator({}, clock_, ring_, users_[i], tokens_[i]);
       authorizers_[i] = identity::make_authorizer({}, clock_, ring_, users_[i], tokens_[i]);
       shards.push_back(
@@ -203,7 +217,7 @@ class GatewayFixture : public ::testing::Test {
     user.sub = UserId(generate_uuid());
     user.username = name;
     user.password_hash = FakePasswordHasher::encoded(password);
-    user.created_at = user.modified_at = clock_.wall_now();
+    user.created_at = user.modified_at = user.password_set_at = clock_.wall_now();
     database_.users[user.sub.str()] = user;
     return user;
   }
@@ -252,6 +266,14 @@ class GatewayFixture : public ::testing::Test {
                                       FakeUserStore(database_, executors_[1])};
   std::array<FakeTokenStore, 2> tokens_{FakeTokenStore(database_, executors_[0]),
                                         FakeTokenStore(database_, executors_[1])};
+  std::array<FakeRefreshTokenStore, 2> refresh_tokens_{
+      FakeRefreshTokenStore(database_, executors_[0]),
+      FakeRefreshTokenStore(database_, executors_[1])};
+  std::array<FakeCodeStore, 2> codes_{FakeCodeStore(database_, executors_[0]),
+                                      FakeCodeStore(database_, executors_[1])};
+  std::shared_ptr<FakeCodeSender> code_sender_ = std::make_shared<FakeCodeSender>();
+  std::vector<std::string> ended_;                           ///< users whose access has ended
+  identity::UserPoolOptions pool_options_ = pool_options();  ///< a change needs `start`
   std::shared_ptr<identity::KeyRing> ring_ = SharedKeys::instance().ring;
   std::shared_ptr<identity::TokenSigner> signer_ = SharedKeys::instance().signer;
   std::shared_ptr<const identity::IdTokenVerifier> id_tokens_ =
@@ -259,6 +281,7 @@ class GatewayFixture : public ::testing::Test {
           .value();
   std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
   std::shared_ptr<identity::Lockout> lockout_ = std::make_shared<identity::Lockout>(clock_);
+  std::shared_ptr<identity::Lockout> code_lockout_ = std::make_shared<identity::Lockout>(clock_);
   std::shared_ptr<StaticAccessKeys> keys_ = std::make_shared<StaticAccessKeys>();
   std::array<std::unique_ptr<iam::SigV4Verifier>, 2> verifiers_;
   std::array<std::unique_ptr<identity::UserPool>, 2> pools_;

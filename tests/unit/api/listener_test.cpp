@@ -62,8 +62,19 @@ class GatewayOnSockets : public ::testing::Test {
     for (std::size_t i = 0; i < kShards; ++i) {
       Stores& stores = *stores_[i];
       stores.verifier = iam::make_sigv4_verifier({}, clock_, keys_);
-      stores.pool = identity::make_user_pool(
-          pool, {clock_, shards_->at(i), stores.users, ring_, signer_, hasher_, lockout_});
+      stores.pool =
+          identity::make_user_pool(pool, {.clock = clock_,
+                                          .executor = shards_->at(i),
+                                          .users = stores.users,
+                                          .refresh_tokens = stores.refresh_tokens,
+                                          .codes = stores.codes,
+                                          .ring = ring_,
+                                          .signer = signer_,
+                                          .hasher = hasher_,
+                                          .lockout = lockout_,
+                                          .code_lockout = lockout_,
+                                          .code_sender = std::make_shared<FakeCodeSender>(),
+                                          .on_access_ended = {}});
       stores.generator = identity::make_generator({}, clock_, ring_, stores.users, stores.tokens);
       stores.authorizer = identity::make_authorizer({}, clock_, ring_, stores.users, stores.tokens);
       parts.shards.push_back({stores.verifier.get(), stores.pool.get(), stores.generator.get(),
@@ -124,11 +135,15 @@ class GatewayOnSockets : public ::testing::Test {
            Executor& executor)
         : messages(std::move(database), executor),
           users(identity, executor),
-          tokens(identity, executor) {}
+          tokens(identity, executor),
+          refresh_tokens(identity, executor),
+          codes(identity, executor) {}
     FakeMessageStore messages;
     FakeConnectionStore connections;
     FakeUserStore users;
     FakeTokenStore tokens;
+    FakeRefreshTokenStore refresh_tokens;
+    FakeCodeStore codes;
     std::unique_ptr<iam::SigV4Verifier> verifier;
     std::unique_ptr<identity::UserPool> pool;
     std::unique_ptr<identity::Generator> generator;

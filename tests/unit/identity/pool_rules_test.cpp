@@ -9,8 +9,12 @@ namespace holdfast::identity {
 namespace {
 
 const UserPoolOptions& options() {
-  static const UserPoolOptions instance{
-      .pool_id = "us-east-1_abcdefghi", .client_id = "client1", .issuer = {}};
+  static const UserPoolOptions instance = [] {
+    UserPoolOptions out;
+    out.pool_id = "us-east-1_abcdefghi";
+    out.client_id = "client1";
+    return out;
+  }();
   return instance;
 }
 std::string message(const PoolResult<void>& result) {

@@ -47,7 +47,8 @@ class TemporaryTokenTest : public testing::Test {
   }
   Result<bool> still_admits() {
     std::optional<Result<bool>> out;
-    authorizer_->still_admits(UserId("sub-1"), [&](auto result) { out = std::move(result); });
+    authorizer_->still_admits(UserId("sub-1"), WallTime(),
+                              [&](auto result) { out = std::move(result); });
     executor_.run();
     return std::move(out.value());
   }
@@ -330,6 +331,27 @@ TEST_F(TemporaryTokenTest, ChecksTheUserOnceMoreAtAttaching) {
   EXPECT_FALSE(still_admits().value());
   database_.users.clear();
   EXPECT_FALSE(still_admits().value());
+}
+
+TEST_F(TemporaryTokenTest, AdmitsNobodyWhoSignedOutEverywhereMeanwhile) {
+  const Admission before = consume(issue().value()).value();
+  EXPECT_EQ(before.signed_out_at, WallTime());
+  database_.users["sub-1"].signed_out_at = clock_.wall_now();
+  EXPECT_FALSE(still_admits().value());
+
+  const auto issue_of = [&](WallTime issued_at) {
+    std::optional<Result<std::string>> out;
+    generator_->issue(
+        {.sub = UserId("sub-1"), .username = {}, .issued_at = issued_at, .expires_at = {}},
+        [&](auto result) { out = std::move(result); });
+    executor_.run();
+    return std::move(out.value());
+  };
+  const WallTime second = std::chrono::floor<Seconds>(clock_.wall_now());
+  EXPECT_EQ(issue_of(second).error().code, Errc::unauthenticated);
+  const auto token = issue_of(second + Seconds(1));
+  ASSERT_TRUE(token);
+  EXPECT_EQ(consume(*token).value().signed_out_at, clock_.wall_now());
 }
 
 TEST_F(TemporaryTokenTest, AnswersAlsoWhenItsMakersAreGone) {

@@ -1,133 +1,12 @@
 #include <future>
 #include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 
-#include <gtest/gtest.h>
-
-#include <holdfast/base/encoding.hpp>
-#include <holdfast/base/json.hpp>
-#include <holdfast/identity/user_pool.hpp>
-
-#include "support/base/manual_clock.hpp"
-#include "support/identity/fake_password_hasher.hpp"
-#include "support/identity/open.hpp"
 #include "support/identity/thread_executor.hpp"
+#include "unit/identity/user_pool_fixture.hpp"
 
 namespace holdfast::identity {
 namespace {
-
-constexpr const char* kPool = "us-east-1_abcdefghi";
-constexpr const char* kClient = "client1";
-constexpr const char* kIssuer = "http://127.0.0.1:8080/us-east-1_abcdefghi";
-using Parameters = std::map<std::string, std::string>;
-
-// RSA keys are slow to make: one database with a signing key serves all tests.
-struct Keys {
-  test::ManualClock clock;
-  test::ManualExecutor executor;
-  test::FakeIdentityDatabase database;
-  test::FakeKeyStore store{database, executor};
-  std::shared_ptr<KeyRing> ring = test::open_ring(executor, clock, store).value();
-  std::shared_ptr<TokenSigner> signer = test::open_signer(executor, clock, store, ring).value();
-};
-Keys& keys() {
-  static Keys instance;
-  return instance;
-}
-
-Json claims_of(const std::string& token) {
-  const std::size_t first = token.find('.');
-  const std::size_t second = token.find('.', first + 1);
-  return parse_json(base64url_decode(token.substr(first + 1, second - first - 1)).value()).value();
-}
-
-class UserPoolTest : public testing::Test {
- protected:
-  UserPoolTest() { make(); }
-  void make() {
-    pool_ = make_user_pool(options_, {.clock = clock_,
-                                      .executor = executor_,
-                                      .users = users_,
-                                      .ring = keys().ring,
-                                      .signer = keys().signer,
-                                      .hasher = hasher_,
-                                      .lockout = lockout_});
-  }
-
-  PoolResult<User> create(UserPool::CreateUser input) {
-    std::optional<PoolResult<User>> out;
-    pool_->admin_create_user(std::move(input), [&](auto result) { out = std::move(result); });
-    EXPECT_FALSE(out) << "answered inside the call";
-    executor_.run();
-    return std::move(out.value());
-  }
-  PoolResult<User> create(const std::string& name, const std::string& password) {
-    return create(
-        {.pool_id = kPool, .username = name, .temporary_password = password, .attributes = {}});
-  }
-  PoolResult<AuthOutcome> initiate(UserPool::InitiateAuth input) {
-    std::optional<PoolResult<AuthOutcome>> out;
-    pool_->initiate_auth(std::move(input), [&](auto result) { out = std::move(result); });
-    EXPECT_FALSE(out) << "answered inside the call";
-    executor_.run();
-    return std::move(out.value());
-  }
-  PoolResult<AuthOutcome> login(const std::string& name, const std::string& password) {
-    return initiate({.pool_id = {},
-                     .client_id = kClient,
-                     .flow = "USER_PASSWORD_AUTH",
-                     .parameters = {{"USERNAME", name}, {"PASSWORD", password}}});
-  }
-  PoolResult<AuthOutcome> respond(UserPool::RespondToChallenge input) {
-    std::optional<PoolResult<AuthOutcome>> out;
-    pool_->respond_to_auth_challenge(std::move(input),
-                                     [&](auto result) { out = std::move(result); });
-    EXPECT_FALSE(out) << "answered inside the call";
-    executor_.run();
-    return std::move(out.value());
-  }
-  PoolResult<AuthOutcome> set_password(const std::string& session, const std::string& password,
-                                       const std::string& name = "Alice") {
-    return respond({.pool_id = {},
-                    .client_id = kClient,
-                    .challenge = "NEW_PASSWORD_REQUIRED",
-                    .session = session,
-                    .responses = {{"USERNAME", name}, {"NEW_PASSWORD", password}}});
-  }
-  /// Alice with a password of her own.
-  User& confirmed(const std::string& password = "password1") {
-    User user;
-    user.sub = UserId("sub-alice");
-    user.username = "Alice";
-    user.password_hash = test::FakePasswordHasher::encoded(password);
-    return database_.users["sub-alice"] = user;
-  }
-  /// Alice, who has to change hers, and the session of her first step.
-  std::string challenged() {
-    confirmed("temporary1").status = UserStatus::force_change_password;
-    const auto outcome = login("alice", "temporary1");
-    return outcome.value().challenge.value().session;
-  }
-  User& alice() { return database_.users.at("sub-alice"); }
-
-  template <class T>
-  static std::string refusal(const PoolResult<T>& result, PoolErrc code) {
-    if (result) return "accepted";
-    EXPECT_EQ(static_cast<int>(result.error().code), static_cast<int>(code));
-    return result.error().message;
-  }
-
-  test::ManualClock clock_;
-  test::ManualExecutor executor_;
-  test::FakeIdentityDatabase database_;
-  test::FakeUserStore users_{database_, executor_};
-  std::shared_ptr<test::FakePasswordHasher> hasher_ = std::make_shared<test::FakePasswordHasher>();
-  std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
-  UserPoolOptions options_{.pool_id = kPool, .client_id = kClient, .issuer = kIssuer};
-  std::unique_ptr<UserPool> pool_;
-};
 
 const char* const kWrong = "Incorrect username or password.";
 const char* const kLocked = "Password attempts exceeded";
@@ -358,10 +237,10 @@ TEST_F(UserPoolTest, RefusesADisabledUserWithTheRightPasswordOnly) {
 
 TEST_F(UserPoolTest, RefusesUsersWhoAreNotConfirmedOrMustReset) {
   confirmed().status = UserStatus::unconfirmed;
-  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::not_authorized),
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::user_not_confirmed),
             "User is not confirmed.");
   confirmed().status = UserStatus::reset_required;
-  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::not_authorized),
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::password_reset_required),
             "Password reset required for the user");
 }
 
@@ -617,16 +496,26 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
   test::FakeIdentityDatabase database;
   test::ThreadExecutor executor;
   test::FakeUserStore users(database, executor);
+  test::FakeRefreshTokenStore refresh_tokens(database, executor);
+  test::FakeCodeStore codes(database, executor);
+  UserPoolOptions options;
+  options.pool_id = kPool;
+  options.client_id = kClient;
+  options.issuer = kIssuer;
   const auto pool = make_user_pool(
-      {.pool_id = kPool, .client_id = kClient, .issuer = kIssuer},
-      {.clock = keys().clock,
-       .executor = executor,
-       .users = users,
-       .ring = keys().ring,
-       .signer = keys().signer,
-       .hasher =
-           make_password_hasher({.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8}),
-       .lockout = std::make_shared<Lockout>(keys().clock)});
+      std::move(options), {.clock = keys().clock,
+                           .executor = executor,
+                           .users = users,
+                           .refresh_tokens = refresh_tokens,
+                           .codes = codes,
+                           .ring = keys().ring,
+                           .signer = keys().signer,
+                           .hasher = make_password_hasher(
+                               {.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8}),
+                           .lockout = std::make_shared<Lockout>(keys().clock),
+                           .code_lockout = std::make_shared<Lockout>(keys().clock),
+                           .code_sender = std::make_shared<test::FakeCodeSender>(),
+                           .on_access_ended = {}});
   const std::string password = "пароль-🔑-密码-" + std::string(100, 'x');
   std::promise<bool> created;
   executor.post([&] {

@@ -14,7 +14,9 @@
 namespace holdfast::test {
 namespace {
 
+using identity::CodeStore;
 using identity::KeyStore;
+using identity::RefreshTokenStore;
 using identity::TokenStore;
 using identity::User;
 using identity::UserStatus;
@@ -30,6 +32,8 @@ class RealIdentity {
   }
   identity::UserStore& users() { return *store_->handles().users; }
   identity::TokenStore& tokens() { return *store_->handles().tokens; }
+  identity::RefreshTokenStore& refresh_tokens() { return *store_->handles().refresh_tokens; }
+  identity::CodeStore& codes() { return *store_->handles().codes; }
   identity::KeyStore& keys() { return *store_->handles().keys; }
   PumpExecutor& executor() { return store_->executor(); }
 
@@ -43,6 +47,8 @@ class FakeIdentity {
   void restart() {}
   identity::UserStore& users() { return users_; }
   identity::TokenStore& tokens() { return tokens_; }
+  identity::RefreshTokenStore& refresh_tokens() { return refresh_tokens_; }
+  identity::CodeStore& codes() { return codes_; }
   identity::KeyStore& keys() { return keys_; }
   PumpExecutor& executor() { return executor_; }
 
@@ -51,6 +57,8 @@ class FakeIdentity {
   PumpExecutor executor_;
   FakeUserStore users_{database_, executor_};
   FakeTokenStore tokens_{database_, executor_};
+  FakeRefreshTokenStore refresh_tokens_{database_, executor_};
+  FakeCodeStore codes_{database_, executor_};
   FakeKeyStore keys_{database_, executor_};
 };
 
@@ -65,6 +73,9 @@ User make_user(const std::string& sub, const std::string& username) {
   user.attributes = {{"email", "a@example.org"}, {"custom:\"odd\"", "\xc3\xbc\n"}};
   user.created_at = kTestTime;
   user.modified_at = kTestTime + Seconds(1);
+  user.password_set_at = kTestTime + Seconds(2);
+  user.signed_out_at = kTestTime + Seconds(3);
+  user.srp_verifier = std::string("\0sealed", 7);
   return user;
 }
 
@@ -100,6 +111,45 @@ class IdentityStoreContract : public testing::Test {
     return await<bool>([&](auto done) {
              backend_.tokens().consume(sha256(token), now, Seconds(5), std::move(done));
            })
+        .value();
+  }
+  static RefreshTokenStore::Row refresh(const std::string& token, const std::string& sub,
+                                        WallTime issued_at = kTestTime) {
+    return {.sub = UserId(sub),
+            .origin = "origin-" + token,
+            .token_hash = sha256(token),
+            .issued_at = issued_at,
+            .expires_at = issued_at + Seconds(100)};
+  }
+  Result<void> add_refresh(const RefreshTokenStore::Row& row, std::int64_t revision = 1,
+                           std::size_t max_per_user = 8) {
+    return await<void>([&](auto done) {
+      backend_.refresh_tokens().add(row, revision, max_per_user, std::move(done));
+    });
+  }
+  std::optional<RefreshTokenStore::Row> find_refresh(const std::string& token) {
+    return await<std::optional<RefreshTokenStore::Row>>(
+               [&](auto done) { backend_.refresh_tokens().find(sha256(token), std::move(done)); })
+        .value();
+  }
+  std::vector<std::string> list(const std::string& after, std::size_t limit) {
+    std::vector<std::string> names;
+    const auto users = await<std::vector<User>>(
+        [&](auto done) { backend_.users().list(after, limit, std::move(done)); });
+    for (const User& user : users.value()) names.push_back(user.username);
+    return names;
+  }
+  Result<void> put_code(const std::string& sub, CodeStore::Purpose purpose,
+                        WallTime expires_at = kTestTime) {
+    const CodeStore::Row row{.sub = UserId(sub),
+                             .purpose = purpose,
+                             .sealed = std::string("\0code", 5),
+                             .expires_at = expires_at};
+    return await<void>([&](auto done) { backend_.codes().put(row, std::move(done)); });
+  }
+  std::optional<CodeStore::Row> attempt(const std::string& sub, CodeStore::Purpose purpose) {
+    return await<std::optional<CodeStore::Row>>(
+               [&](auto done) { backend_.codes().attempt(UserId(sub), purpose, std::move(done)); })
         .value();
   }
   Result<void> add(const KeyStore::Row& row) {
@@ -144,6 +194,17 @@ TYPED_TEST(IdentityStoreContract, KeepsAUserWhole) {
   EXPECT_EQ(found->attributes, user.attributes);
   EXPECT_EQ(found->created_at, user.created_at);
   EXPECT_EQ(found->modified_at, user.modified_at);
+  EXPECT_EQ(found->password_set_at, user.password_set_at);
+  EXPECT_EQ(found->signed_out_at, user.signed_out_at);
+  EXPECT_EQ(found->srp_verifier, user.srp_verifier);
+}
+
+TYPED_TEST(IdentityStoreContract, KeepsAUserWithoutAVerifier) {
+  User user = make_user("sub-1", "Anna");
+  user.srp_verifier.clear();
+  user.password_hash.clear();
+  ASSERT_TRUE(this->create(user));
+  EXPECT_EQ(this->find_sub("sub-1")->srp_verifier, "");
 }
 
 TYPED_TEST(IdentityStoreContract, FindsAUserWithoutRegardToCase) {
@@ -246,6 +307,151 @@ TYPED_TEST(IdentityStoreContract, SweepsWhatExpiredBeforeAMoment) {
       [&](auto done) { this->backend_.tokens().sweep(kTestTime, std::move(done)); }));
   EXPECT_FALSE(this->consume("old", kTestTime));
   EXPECT_TRUE(this->consume("new", kTestTime));
+}
+
+TYPED_TEST(IdentityStoreContract, ListsUsersByTheirFoldedNames) {
+  for (const char* name : {"Bert", "anna", "Zoe", "carl"}) {
+    ASSERT_TRUE(this->create(make_user(std::string("sub-") + name, name)));
+  }
+  EXPECT_THAT(this->list("", 60), testing::ElementsAre("anna", "Bert", "carl", "Zoe"));
+  EXPECT_THAT(this->list("anna", 2), testing::ElementsAre("Bert", "carl"));
+  EXPECT_THAT(this->list("zoe", 2), IsEmpty());
+}
+
+TYPED_TEST(IdentityStoreContract, EndsAUsersAccessWithTheirUpdateOrNotAtAll) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
+  ASSERT_TRUE(this->put("a", "sub-1", kTestTime + Seconds(30)));
+  ASSERT_TRUE(this->put("b", "sub-2", kTestTime + Seconds(30)));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r2", "sub-1")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r3", "sub-2")));
+  const auto end = [&](std::int64_t revision, const std::string& kept) {
+    return this->template await<void>([&](auto done) {
+      this->backend_.users().update_and_end_access(make_user("sub-1", "Anna"), revision, kept,
+                                                   std::move(done));
+    });
+  };
+  const auto stale = end(7, "");
+  ASSERT_FALSE(stale);
+  EXPECT_EQ(stale.error().code, Errc::conflict);
+  EXPECT_FALSE(this->find_refresh("r1")->revoked);
+
+  ASSERT_TRUE(end(1, "origin-r2"));
+  EXPECT_EQ(this->find("anna")->revision, 2);
+  EXPECT_FALSE(this->consume("a", kTestTime));
+  EXPECT_TRUE(this->consume("b", kTestTime));
+  EXPECT_TRUE(this->find_refresh("r1")->revoked);
+  EXPECT_FALSE(this->find_refresh("r2")->revoked);
+  EXPECT_FALSE(this->find_refresh("r3")->revoked);
+  ASSERT_TRUE(end(2, ""));
+  EXPECT_TRUE(this->find_refresh("r2")->revoked);
+}
+
+TYPED_TEST(IdentityStoreContract, RemovesAUsersTokensAndCodesWithThem) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->put("a", "sub-1", kTestTime + Seconds(30)));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up));
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.users().remove(UserId("sub-1"), std::move(done)); }));
+  EXPECT_FALSE(this->consume("a", kTestTime));
+  EXPECT_FALSE(this->find_refresh("r1"));
+  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
+}
+
+TYPED_TEST(IdentityStoreContract, KeepsARefreshTokenWhole) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  this->backend_.restart();
+  const auto found = this->find_refresh("r1");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->sub.str(), "sub-1");
+  EXPECT_EQ(found->origin, "origin-r1");
+  EXPECT_EQ(found->token_hash, sha256("r1"));
+  EXPECT_EQ(found->issued_at, kTestTime);
+  EXPECT_EQ(found->expires_at, kTestTime + Seconds(100));
+  EXPECT_FALSE(found->revoked);
+  EXPECT_FALSE(this->find_refresh("r2"));
+}
+
+TYPED_TEST(IdentityStoreContract, GivesNoRefreshTokenToAUserWhoHasChanged) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  const auto stale = this->add_refresh(this->refresh("r1", "sub-1"), 0);
+  ASSERT_FALSE(stale);
+  EXPECT_EQ(stale.error().code, Errc::conflict);
+  const auto gone = this->add_refresh(this->refresh("r1", "sub-9"));
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, Errc::not_found);
+  EXPECT_FALSE(this->find_refresh("r1"));
+}
+
+TYPED_TEST(IdentityStoreContract, KeepsTheNewestRefreshTokensOfAUser) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("other", "sub-2")));
+  for (int i = 0; i < 4; ++i) {
+    const auto row = this->refresh("r" + std::to_string(i), "sub-1", kTestTime + Seconds(i));
+    ASSERT_TRUE(this->add_refresh(row, 1, 2));
+  }
+  EXPECT_FALSE(this->find_refresh("r1"));
+  EXPECT_TRUE(this->find_refresh("r2"));
+  EXPECT_TRUE(this->find_refresh("r3"));
+  EXPECT_TRUE(this->find_refresh("other"));
+}
+
+TYPED_TEST(IdentityStoreContract, RevokesARefreshTokenByItsLogin) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r2", "sub-1")));
+  const auto revoke = [&](const std::string& origin) {
+    return this->template await<void>([&](auto done) {
+      this->backend_.refresh_tokens().revoke(UserId("sub-1"), origin, std::move(done));
+    });
+  };
+  ASSERT_TRUE(revoke("origin-r1"));
+  ASSERT_TRUE(revoke("origin-r1"));
+  ASSERT_TRUE(revoke("no such login"));
+  const auto revoked = this->template await<std::optional<RefreshTokenStore::Row>>([&](auto done) {
+    this->backend_.refresh_tokens().find_origin(UserId("sub-1"), "origin-r1", std::move(done));
+  });
+  ASSERT_TRUE(revoked.value());
+  EXPECT_TRUE(revoked.value()->revoked);
+  EXPECT_FALSE(this->find_refresh("r2")->revoked);
+}
+
+TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("old", "sub-1", kTestTime - Seconds(101))));
+  ASSERT_TRUE(this->add_refresh(this->refresh("new", "sub-1", kTestTime)));
+  ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up, kTestTime - Seconds(1)));
+  ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::forgot_password, kTestTime));
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.refresh_tokens().sweep(kTestTime, std::move(done)); }));
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.codes().sweep(kTestTime, std::move(done)); }));
+  EXPECT_FALSE(this->find_refresh("old"));
+  EXPECT_TRUE(this->find_refresh("new"));
+  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
+  EXPECT_TRUE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
+}
+
+TYPED_TEST(IdentityStoreContract, CountsTheAttemptsAtACode) {
+  ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up));
+  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
+  EXPECT_EQ(this->attempt("sub-1", CodeStore::Purpose::sign_up)->attempts, 1);
+  this->backend_.restart();
+  const auto second = this->attempt("sub-1", CodeStore::Purpose::sign_up);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->attempts, 2);
+  EXPECT_EQ(second->sealed, std::string("\0code", 5));
+  EXPECT_EQ(second->expires_at, kTestTime);
+  ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up));
+  EXPECT_EQ(this->attempt("sub-1", CodeStore::Purpose::sign_up)->attempts, 1);
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.codes().remove(UserId("sub-1"), CodeStore::Purpose::sign_up, std::move(done));
+  }));
+  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
 }
 
 TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {

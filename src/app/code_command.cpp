@@ -1,0 +1,235 @@
+#include "app/code_command.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/base/log.hpp>
+
+namespace holdfast::app {
+namespace {
+
+using identity::CodeMessage;
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr Milliseconds kPollEvery{20};
+
+const char* word_of(identity::CodeStore::Purpose purpose) {
+  return purpose == identity::CodeStore::Purpose::sign_up ? "sign_up" : "forgot_password";
+}
+
+std::string input_of(const CodeMessage& message) {
+  Json attributes = Json::object();
+  for (const auto& [name, value] : message.user.attributes) attributes[name] = value;
+  const Json input = {{"purpose", word_of(message.purpose)},
+                      {"code", message.code},
+                      {"username", message.user.username},
+                      {"userId", message.user.sub.str()},
+                      {"attributes", std::move(attributes)}};
+  return input.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { close(); }
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// What a child starts with: one end of a socket as its input, nothing else of ours.
+class SpawnPlan {
+ public:
+  explicit SpawnPlan(int input) {
+    posix_spawn_file_actions_init(&actions_);
+    posix_spawnattr_init(&attributes_);
+    posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO);
+    posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attributes_, &none);
+    posix_spawnattr_setsigdefault(&attributes_, &all);
+    // A group of its own, so that what it starts ends with it, and a Ctrl-C for us is not for it.
+    posix_spawnattr_setpgroup(&attributes_, 0);
+    posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  }
+  SpawnPlan(const SpawnPlan&) = delete;
+  SpawnPlan& operator=(const SpawnPlan&) = delete;
+  ~SpawnPlan() {
+    posix_spawn_file_actions_destroy(&actions_);
+    posix_spawnattr_destroy(&attributes_);
+  }
+  [[nodiscard]] int run(pid_t& pid, const std::vector<std::string>& command) const {
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    return posix_spawnp(&pid, arguments.front(), &actions_, &attributes_, arguments.data(),
+                        environ);
+  }
+
+ private:
+  posix_spawn_file_actions_t actions_{};
+  posix_spawnattr_t attributes_{};
+};
+
+class CommandSender final : public identity::CodeSender {
+ public:
+  explicit CommandSender(CodeSenderOptions options) : options_(std::move(options)) {
+    if (options_.command.empty()) return;
+    thread_ = std::thread([this] { work(); });
+    pthread_setname_np(thread_.native_handle(), "hf-codes");
+  }
+  CommandSender(const CommandSender&) = delete;
+  CommandSender& operator=(const CommandSender&) = delete;
+  ~CommandSender() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    for (Job& job : queue_) answer(job, fail(Errc::unavailable, "the sender is stopping"));
+  }
+
+  bool ready() const override { return !options_.command.empty() || options_.to_log; }
+
+  void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) override {
+    if (options_.to_log) {
+      log::warn("confirmation_code", {{"purpose", word_of(message.purpose)},
+                                      {"username", message.user.username},
+                                      {"code", message.code}});
+    }
+    Job job{.message = std::move(message), .executor = &executor, .done = std::move(done)};
+    if (options_.command.empty()) {
+      answer(job, options_.to_log ? Result<void>() : fail(Errc::unavailable, "no command"));
+      return;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      if (queue_.size() < options_.queue) {
+        queue_.push_back(std::move(job));
+        wake_.notify_one();
+        return;
+      }
+    }
+    answer(job, fail(Errc::too_many_requests, "too many codes are waiting"));
+  }
+
+ private:
+  struct Job {
+    CodeMessage message;
+    Executor* executor;
+    Completion<Result<void>> done;
+  };
+
+  static void answer(Job& job, Result<void> result) {
+    job.executor->post([done = std::move(job.done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      Job job = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      Result<void> result = run(job.message);
+      if (!result) log::error("code_command_failed", {{"reason", result.error().message}});
+      answer(job, std::move(result));
+      lock.lock();
+    }
+  }
+
+  Result<void> run(const CodeMessage& message) const {
+    int ends[2];
+    // A socket, because a send can be told neither to wait nor to raise a signal.
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+      return fail(Errc::unavailable, std::string("socketpair: ") + std::strerror(errno));
+    }
+    Descriptor ours(ends[0]);
+    Descriptor theirs(ends[1]);
+    // Some kilobytes at most, into an empty buffer that takes them all before anybody reads.
+    std::string input = input_of(message);
+    const auto written =
+        ::send(ours.get(), input.data(), input.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const bool whole = written == static_cast<ssize_t>(input.size());
+    wipe(input);
+    ours.close();
+    if (!whole) return fail(Errc::unavailable, std::string("send: ") + std::strerror(errno));
+    pid_t pid = 0;
+    if (const int error = SpawnPlan(theirs.get()).run(pid, options_.command); error != 0) {
+      return fail(Errc::unavailable,
+                  "cannot run " + options_.command.front() + ": " + std::strerror(error));
+    }
+    return await_end(pid);
+  }
+
+  Result<void> await_end(pid_t pid) const {
+    const auto deadline = SteadyClock::now() + options_.timeout;
+    int status = 0;
+    while (true) {
+      const pid_t ended = waitpid(pid, &status, WNOHANG);
+      if (ended == pid) break;
+      if (ended < 0 && errno != EINTR) {
+        return fail(Errc::unavailable, std::string("waitpid: ") + std::strerror(errno));
+      }
+      const bool late = SteadyClock::now() >= deadline;
+      if (late || stopping_) {
+        kill(-pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        return fail(Errc::unavailable, options_.command.front() +
+                                           (late ? " took too long" : " was stopped at shutdown"));
+      }
+      std::this_thread::sleep_for(kPollEvery);
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    return fail(Errc::unavailable, options_.command.front() + " ended with status " +
+                                       std::to_string(WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                        : 128 + WTERMSIG(status)));
+  }
+
+  const CodeSenderOptions options_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Job> queue_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::shared_ptr<identity::CodeSender> make_code_sender(CodeSenderOptions options) {
+  return std::make_shared<CommandSender>(std::move(options));
+}
+
+}  // namespace holdfast::app

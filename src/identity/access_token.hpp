@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <holdfast/identity/user_pool.hpp>
+
+namespace holdfast::identity {
+
+/// What an access token proves.
+struct AccessTokenClaims {
+  UserId sub;
+  std::string origin;  ///< of its login
+  WallTime issued_at;
+};
+
+/// Checks all that needs no I/O. `not_authorized` with Cognito's words.
+[[nodiscard]] PoolResult<AccessTokenClaims> verify_access_token(std::string_view token,
+                                                                const UserPoolOptions& options,
+                                                                const TokenSigner& signer,
+                                                                WallTime now);
+
+}  // namespace holdfast::identity

@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <holdfast/base/log.hpp>
+
+#include "identity/pool_context.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+// A user who is changed this often meanwhile is changed by somebody who goes on.
+constexpr int kChangeTries = 5;
+
+std::unexpected<PoolError> no_such_user() {
+  return refuse(PoolErrc::user_not_found, "User does not exist.");
+}
+
+const char* reason_of(AccessEnd end) {
+  switch (end) {
+    case AccessEnd::disabled:
+      return "disabled";
+    case AccessEnd::deleted:
+      return "deleted";
+    case AccessEnd::signed_out:
+      return "signed_out";
+  }
+  return "unknown";
+}
+
+void tell(const PoolContext& pool, const UserId& sub, AccessEnd end) {
+  log::info("access_ended", {{"userId", sub.str()}, {"reason", reason_of(end)}});
+  if (pool.parts.on_access_ended) pool.parts.on_access_ended(sub, end);
+}
+
+/// Read, change, write back if nobody else has meanwhile.
+class Change : public std::enable_shared_from_this<Change> {
+ public:
+  Change(PoolContextPtr pool, UserChange change, Completion<PoolResult<User>> done)
+      : pool_(std::move(pool)), change_(std::move(change)), done_(std::move(done)) {}
+
+  void run() {
+    --tries_left_;
+    find_user(pool_, change_.who, [self = shared_from_this()](PoolResult<User> found) {
+      self->found(std::move(found));
+    });
+  }
+
+ private:
+  void found(PoolResult<User> found) {
+    PoolResult<void> good;
+    if (!found) {
+      good = std::unexpected(std::move(found.error()));
+    } else {
+      good = change_.change(*found);
+    }
+    if (!good) {
+      done_(std::unexpected(std::move(good.error())));
+      return;
+    }
+    write(std::move(*found));
+  }
+
+  void write(User user) {
+    const WallTime now = pool_->now();
+    const std::int64_t revision = user.revision;
+    user.modified_at = now;
+    if (change_.ends_access) {
+      // A second apart, for tokens say no more than the second in which they were made.
+      user.signed_out_at = std::max(now, user.signed_out_at + Seconds(1));
+    }
+    User written = user;
+    written.revision = revision + 1;
+    Completion<Result<void>> stored = [self = shared_from_this(),
+                                       written = std::move(written)](Result<void> result) mutable {
+      self->stored(std::move(written), std::move(result));
+    };
+    UserStore& users = pool_->parts.users;
+    if (change_.ends_access || change_.ends_tokens) {
+      users.update_and_end_access(std::move(user), revision, change_.kept_origin,
+                                  std::move(stored));
+    } else {
+      users.update(std::move(user), revision, std::move(stored));
+    }
+  }
+
+  void stored(User user, Result<void> result) {
+    if (result) {
+      if (change_.ends_access) tell(*pool_, user.sub, *change_.ends_access);
+      done_(std::move(user));
+    } else if (result.error().code == Errc::conflict && tries_left_ > 0) {
+      run();
+    } else if (result.error().code == Errc::not_found) {
+      done_(no_such_user());
+    } else {
+      done_(refuse(result.error()));
+    }
+  }
+
+  PoolContextPtr pool_;
+  UserChange change_;
+  Completion<PoolResult<User>> done_;
+  int tries_left_ = kChangeTries;
+};
+
+}  // namespace
+
+void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done) {
+  Completion<Result<std::optional<User>>> found =
+      [pool, done = std::move(done)](Result<std::optional<User>> user) mutable {
+        if (!user) {
+          done(refuse(user.error()));
+        } else if (!*user) {
+          done(no_such_user());
+        } else {
+          done(std::move(**user));
+        }
+      };
+  if (const auto* const sub = std::get_if<UserId>(&who)) {
+    pool->parts.users.find_by_sub(*sub, std::move(found));
+  } else {
+    pool->parts.users.find_by_username(std::get<std::string>(who), std::move(found));
+  }
+}
+
+void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done) {
+  std::make_shared<Change>(pool, std::move(change), std::move(done))->run();
+}
+
+Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done) {
+  return [done = std::move(done)](PoolResult<User> changed) mutable {
+    if (changed) {
+      done({});
+    } else {
+      done(std::unexpected(std::move(changed.error())));
+    }
+  };
+}
+
+void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done) {
+  pool->parts.users.remove(sub, [pool, sub, done = std::move(done)](Result<void> removed) mutable {
+    if (!removed) {
+      done(refuse(removed.error()));
+      return;
+    }
+    tell(*pool, sub, AccessEnd::deleted);
+    done({});
+  });
+}
+
+}  // namespace holdfast::identity

@@ -1,0 +1,195 @@
+// What users do for themselves, by access token.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "identity/access_token.hpp"
+#include "identity/pool_context.hpp"
+#include "identity/token_claims.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+std::unexpected<PoolError> access_revoked() {
+  return refuse(PoolErrc::not_authorized, "Access Token has been revoked");
+}
+
+void check_login(const PoolContextPtr& pool, User user, std::string origin,
+                 Completion<PoolResult<TokenUser>> done) {
+  const UserId sub = user.sub;
+  pool->parts.refresh_tokens.find_origin(
+      sub, origin,
+      [user = std::move(user), origin,
+       done = std::move(done)](Result<std::optional<RefreshTokenStore::Row>> row) mutable {
+        if (!row) {
+          done(refuse(row.error()));
+        } else if (!*row || (*row)->revoked) {
+          done(access_revoked());
+        } else {
+          done(TokenUser{.user = std::move(user), .origin = std::move(origin)});
+        }
+      });
+}
+
+/// Find, verify the old password, make what is kept of the new one, write.
+class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
+ public:
+  PasswordChange(PoolContextPtr pool, Secret previous, Secret proposed,
+                 Completion<PoolResult<void>> done)
+      : pool_(std::move(pool)),
+        previous_(std::move(previous)),
+        proposed_(std::move(proposed)),
+        done_(std::move(done)) {}
+
+  void start(const std::string& access_token) {
+    find_token_user(pool_, access_token, [self = shared_from_this()](PoolResult<TokenUser> found) {
+      if (!found) {
+        self->done_(std::unexpected(std::move(found.error())));
+      } else {
+        self->verify(std::move(*found));
+      }
+    });
+  }
+
+ private:
+  void verify(TokenUser found) {
+    found_ = std::move(found);
+    folded_ = fold_username(found_.user.username);
+    auto refused = take_attempt(
+        *pool_->parts.lockout, folded_,
+        {PoolErrc::limit_exceeded, "Attempt limit exceeded, please try after some time."});
+    if (refused) {
+      done_(std::unexpected(std::move(*refused)));
+      return;
+    }
+    pool_->parts.hasher->verify(
+        previous_.copy(), found_.user.password_hash, pool_->parts.executor,
+        [self = shared_from_this()](Result<bool> matches) { self->verified(std::move(matches)); });
+  }
+
+  void verified(Result<bool> matches) {
+    if (!matches) {
+      pool_->parts.lockout->withdrawn(folded_);
+      done_(refuse(matches.error()));
+      return;
+    }
+    if (!*matches) {
+      done_(wrong_password(*pool_, true));
+      return;
+    }
+    pool_->parts.lockout->succeeded(folded_);
+    make_credentials(
+        pool_, found_.user.sub, found_.user.username, proposed_,
+        [self = shared_from_this()](Result<Credentials> made) { self->made(std::move(made)); });
+  }
+
+  void made(Result<Credentials> made) {
+    if (!made) {
+      done_(refuse(made.error()));
+      return;
+    }
+    UserChange change;
+    change.who = found_.user.sub;
+    change.ends_tokens = true;
+    change.kept_origin = found_.origin;
+    change.change = [self = shared_from_this(),
+                     made = std::move(*made)](User& user) -> PoolResult<void> {
+      // The old password was another one's by now: somebody else has set it meanwhile.
+      if (user.password_hash != self->found_.user.password_hash || !user.enabled) {
+        return wrong_password(*self->pool_, true);
+      }
+      made.apply(user, self->pool_->now());
+      return {};
+    };
+    change_user(pool_, std::move(change), without_user(std::move(done_)));
+  }
+
+  PoolContextPtr pool_;
+  Secret previous_;
+  Secret proposed_;
+  Completion<PoolResult<void>> done_;
+  TokenUser found_;
+  std::string folded_;
+};
+
+}  // namespace
+
+void find_token_user(const PoolContextPtr& pool, const std::string& access_token,
+                     Completion<PoolResult<TokenUser>> done) {
+  PoolResult<AccessTokenClaims> claims =
+      verify_access_token(access_token, pool->options, *pool->parts.signer, pool->now());
+  if (!claims) {
+    pool->answer<TokenUser>(std::move(done), std::unexpected(std::move(claims.error())));
+    return;
+  }
+  const UserId sub = claims->sub;
+  find_user(
+      pool, sub,
+      [pool, claims = std::move(*claims), done = std::move(done)](PoolResult<User> user) mutable {
+        if (!user) {
+          done(std::unexpected(std::move(user.error())));
+        } else if (!user->enabled) {
+          done(refuse(PoolErrc::not_authorized, "User is disabled."));
+        } else if (is_signed_out(*user, claims.issued_at)) {
+          done(access_revoked());
+        } else {
+          check_login(pool, std::move(*user), std::move(claims.origin), std::move(done));
+        }
+      });
+}
+
+void get_user(const PoolContextPtr& pool, const std::string& access_token,
+              Completion<PoolResult<User>> done) {
+  find_token_user(pool, access_token,
+                  [done = std::move(done)](PoolResult<TokenUser> found) mutable {
+                    if (found) {
+                      done(std::move(found->user));
+                    } else {
+                      done(std::unexpected(std::move(found.error())));
+                    }
+                  });
+}
+
+void change_password(const PoolContextPtr& pool, UserPool::ChangePassword input,
+                     Completion<PoolResult<void>> done) {
+  PoolResult<void> good = check_password(input.proposed, pool->options);
+  Secret previous = Secret::take(input.previous);
+  Secret proposed = Secret::take(input.proposed);
+  if (!good) {
+    pool->answer<void>(std::move(done), std::move(good));
+    return;
+  }
+  std::make_shared<PasswordChange>(pool, std::move(previous), std::move(proposed), std::move(done))
+      ->start(input.access_token);
+}
+
+void global_sign_out(const PoolContextPtr& pool, const std::string& access_token,
+                     Completion<PoolResult<void>> done) {
+  find_token_user(pool, access_token,
+                  [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
+                    if (!found) {
+                      done(std::unexpected(std::move(found.error())));
+                      return;
+                    }
+                    UserChange change;
+                    change.who = found->user.sub;
+                    change.change = [](User&) { return PoolResult<void>(); };
+                    change.ends_access = AccessEnd::signed_out;
+                    change_user(pool, std::move(change), without_user(std::move(done)));
+                  });
+}
+
+void delete_own_user(const PoolContextPtr& pool, const std::string& access_token,
+                     Completion<PoolResult<void>> done) {
+  find_token_user(pool, access_token,
+                  [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
+                    if (found) {
+                      delete_user(pool, found->user.sub, std::move(done));
+                    } else {
+                      done(std::unexpected(std::move(found.error())));
+                    }
+                  });
+}
+
+}  // namespace holdfast::identity

@@ -1,0 +1,453 @@
+// What strangers may do: sign up, and prove by a code that an address is theirs.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/ids.hpp>
+#include <holdfast/base/log.hpp>
+
+#include "identity/pool_context.hpp"
+#include "identity/unicode.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+using Purpose = CodeStore::Purpose;
+using VoidDone = Completion<PoolResult<void>>;
+using DeliveryDone = Completion<PoolResult<CodeDelivery>>;
+
+constexpr std::string_view kCodeContext = "confirmation code";
+constexpr std::uint64_t kCodes = 1'000'000;
+constexpr std::size_t kCodeDigits = 6;
+constexpr std::size_t kCodeLimit = 2048;
+
+std::unexpected<PoolError> no_delivery() {
+  return refuse(PoolErrc::code_delivery_failure,
+                "No way to deliver confirmation codes is configured.");
+}
+std::unexpected<PoolError> too_often() {
+  return refuse(PoolErrc::limit_exceeded, "Attempt limit exceeded, please try after some time.");
+}
+std::unexpected<PoolError> wrong_code() {
+  return refuse(PoolErrc::code_mismatch, "Invalid verification code provided, please try again.");
+}
+std::unexpected<PoolError> expired_code() {
+  return refuse(PoolErrc::expired_code, "Invalid code provided, please request a code again.");
+}
+
+// ---- codes
+
+std::string make_code() {
+  // The remainder of 64 random bits favours no code by more than one in 10^13.
+  std::string digits = std::to_string(random_u64() % kCodes);
+  return std::string(kCodeDigits - digits.size(), '0') + digits;
+}
+
+std::string code_hash(const UserId& sub, Purpose purpose, std::string_view code) {
+  return std::string(view(sha256(sub.str() + "\n" + std::to_string(static_cast<int>(purpose)) +
+                                 "\n" + std::string(code))));
+}
+
+std::string masked(const std::string& address) {
+  const auto first = [](std::string_view text) {
+    std::size_t position = 0;
+    if (!text.empty()) (void)next_code_point(text, position);
+    return std::string(text.substr(0, position)) + "***";
+  };
+  const std::size_t at = address.find('@');
+  if (at == std::string::npos) {
+    constexpr std::size_t shown = 4;
+    return "+*******" + address.substr(address.size() > shown ? address.size() - shown : 0);
+  }
+  return first(std::string_view(address).substr(0, at)) + "@" +
+         first(std::string_view(address).substr(at + 1));
+}
+
+CodeDelivery delivery_to(const User& user) {
+  for (const auto& [attribute, medium] : {std::pair{"email", "EMAIL"}, {"phone_number", "SMS"}}) {
+    const auto found = user.attributes.find(attribute);
+    if (found == user.attributes.end()) continue;
+    return {.destination = masked(found->second), .medium = medium, .attribute = attribute};
+  }
+  // Whoever delivers knows where to: the username may be the address.
+  return {.destination = masked(user.username + "@" + user.username),
+          .medium = "EMAIL",
+          .attribute = "email"};
+}
+
+// What a user is answered who is not there: always the same for a name.
+CodeDelivery decoy_delivery(const PoolContext& pool, const std::string& username) {
+  const Digest digest =
+      hmac_sha256(pool.options.decoy_secret, "delivery " + fold_username(username));
+  const auto letter = [&](std::size_t i) { return static_cast<char>('a' + digest[i] % 26); };
+  std::string destination = "x***@x***";
+  destination.front() = letter(0);
+  destination[5] = letter(1);
+  return {.destination = std::move(destination), .medium = "EMAIL", .attribute = "email"};
+}
+
+PoolResult<void> sent(const Result<void>& result) {
+  if (result) return {};
+  if (result.error().code == Errc::too_many_requests) return refuse(result.error());
+  return refuse(PoolErrc::code_delivery_failure, "The confirmation code could not be delivered.");
+}
+
+/// Makes a code, keeps its hash, sends it.
+void send_code(const PoolContextPtr& pool, User user, Purpose purpose, VoidDone done) {
+  std::string code = make_code();
+  Result<std::string> sealed =
+      pool->parts.ring->seal(code_hash(user.sub, purpose, code), kCodeContext);
+  if (!sealed) {
+    pool->answer<void>(std::move(done), refuse(sealed.error()));
+    return;
+  }
+  CodeStore::Row row{.sub = user.sub,
+                     .purpose = purpose,
+                     .sealed = std::move(*sealed),
+                     .expires_at = pool->now() + pool->options.code_lifetime};
+  pool->parts.codes.put(
+      std::move(row), [pool, user = std::move(user), purpose, code = std::move(code),
+                       done = std::move(done)](Result<void> put) mutable {
+        if (!put) {
+          done(refuse(put.error()));
+          return;
+        }
+        pool->parts.code_sender->send(
+            {.purpose = purpose, .code = std::move(code), .user = std::move(user)},
+            pool->parts.executor,
+            [done = std::move(done)](Result<void> result) mutable { done(sent(result)); });
+      });
+}
+
+/// Takes an attempt at a user's code: whether it is the right one.
+void try_code(const PoolContextPtr& pool, const UserId& sub, Purpose purpose, std::string code,
+              VoidDone done) {
+  pool->parts.codes.attempt(
+      sub, purpose,
+      [pool, code = std::move(code),
+       done = std::move(done)](Result<std::optional<CodeStore::Row>> found) mutable {
+        if (!found) {
+          done(refuse(found.error()));
+          return;
+        }
+        if (!*found || pool->now() >= (*found)->expires_at) {
+          done(expired_code());
+          return;
+        }
+        const CodeStore::Row& row = **found;
+        if (row.attempts > pool->options.code_attempts) {
+          done(too_often());
+          return;
+        }
+        const Result<std::string> expected = pool->parts.ring->open(row.sealed, kCodeContext);
+        if (!expected) {
+          done(expired_code());
+        } else if (constant_time_equal(code_hash(row.sub, row.purpose, code), *expected)) {
+          done({});
+        } else {
+          done(wrong_code());
+        }
+      });
+}
+
+PoolResult<void> check_code(const std::string& code) {
+  if (!code.empty() && code.size() <= kCodeLimit) return {};
+  return refuse(PoolErrc::invalid_parameter,
+                "1 validation error detected: Value at 'confirmationCode' failed to satisfy "
+                "constraint: Member must have length between 1 and 2048");
+}
+
+PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUser& input) {
+  if (auto good = check_client(input.client_id, pool.options); !good) return good;
+  return check_username(input.username);
+}
+
+// By name and apart from each other; neither has to do with logging in.
+std::optional<PoolError> take(const PoolContext& pool, const char* what,
+                              const std::string& username) {
+  return take_attempt(*pool.parts.code_lockout, what + fold_username(username),
+                      too_often().error());
+}
+
+// ---- asking for a code
+
+using Refuse = PoolResult<void> (*)(const User&);
+
+/// Sends a code to a user who may have one. Where it is not told who exists, nothing waits for the
+/// sending, so that neither the answer nor its time tells; a failure is logged.
+void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpose purpose,
+                  Refuse refuse_user, DeliveryDone done) {
+  PoolResult<void> good = check_target(*pool, input);
+  if (good && !pool->parts.code_sender->ready()) good = no_delivery();
+  if (good) {
+    if (auto refused = take(*pool, "send ", input.username)) {
+      good = std::unexpected(std::move(*refused));
+    }
+  }
+  if (!good) {
+    pool->answer<CodeDelivery>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
+  const bool quiet = pool->options.prevent_user_existence_errors;
+  std::string username = input.username;
+  find_user(pool, std::move(username),
+            [pool, input = std::move(input), purpose, refuse_user, quiet,
+             done = std::move(done)](PoolResult<User> user) mutable {
+              if (!user) {
+                if (quiet && user.error().code == PoolErrc::user_not_found) {
+                  done(decoy_delivery(*pool, input.username));
+                } else {
+                  done(std::unexpected(std::move(user.error())));
+                }
+                return;
+              }
+              if (auto may = refuse_user(*user); !may) {
+                if (quiet) {
+                  log::info("code_not_sent",
+                            {{"userId", user->sub.str()}, {"reason", may.error().message}});
+                  done(delivery_to(*user));
+                } else {
+                  done(std::unexpected(std::move(may.error())));
+                }
+                return;
+              }
+              CodeDelivery delivery = delivery_to(*user);
+              if (quiet) {
+                send_code(pool, std::move(*user), purpose, [](const PoolResult<void>& result) {
+                  if (!result) {
+                    log::error("code_not_delivered", {{"reason", result.error().message}});
+                  }
+                });
+                done(std::move(delivery));
+                return;
+              }
+              send_code(pool, std::move(*user), purpose,
+                        [delivery = std::move(delivery),
+                         done = std::move(done)](PoolResult<void> result) mutable {
+                          if (result) {
+                            done(std::move(delivery));
+                          } else {
+                            done(std::unexpected(std::move(result.error())));
+                          }
+                        });
+            });
+}
+
+PoolResult<void> may_be_confirmed(const User& user) {
+  if (user.status == UserStatus::unconfirmed) return {};
+  return refuse(PoolErrc::invalid_parameter, "User is already confirmed.");
+}
+
+PoolResult<void> may_reset_password(const User& user) {
+  if (!user.enabled) return refuse(PoolErrc::not_authorized, "User is disabled.");
+  if (user.status == UserStatus::confirmed || user.status == UserStatus::reset_required) return {};
+  return refuse(PoolErrc::not_authorized, "User password cannot be reset in the current state.");
+}
+
+// ---- giving a code back
+
+/// Looks up, tries the code, goes on with the user.
+void confirm(const PoolContextPtr& pool, UserPool::Confirm input, Purpose purpose,
+             Completion<PoolResult<User>> done) {
+  PoolResult<void> good = check_target(*pool, input.user);
+  if (good) good = check_code(input.code);
+  if (good) {
+    if (auto refused = take(*pool, "try ", input.user.username)) {
+      good = std::unexpected(std::move(*refused));
+    }
+  }
+  if (!good) {
+    pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
+  std::string username = input.user.username;
+  find_user(pool, std::move(username),
+            [pool, input = std::move(input), purpose,
+             done = std::move(done)](PoolResult<User> user) mutable {
+              if (!user) {
+                const bool quiet = pool->options.prevent_user_existence_errors &&
+                                   user.error().code == PoolErrc::user_not_found;
+                done(quiet ? expired_code() : std::unexpected(std::move(user.error())));
+                return;
+              }
+              const UserId sub = user->sub;
+              try_code(pool, sub, purpose, std::move(input.code),
+                       [pool, user = std::move(*user), name = std::move(input.user.username),
+                        done = std::move(done)](PoolResult<void> right) mutable {
+                         if (right) {
+                           pool->parts.code_lockout->succeeded("try " + fold_username(name));
+                           done(std::move(user));
+                         } else {
+                           done(std::unexpected(std::move(right.error())));
+                         }
+                       });
+            });
+}
+
+// The code has done its work: a change is committed first, so that a crash between leaves it good.
+void apply_confirmed(const PoolContextPtr& pool, const UserId& sub, Purpose purpose,
+                     UserChange change, VoidDone done) {
+  change.who = sub;
+  change_user(pool, std::move(change),
+              [pool, sub, purpose, done = std::move(done)](PoolResult<User> changed) mutable {
+                if (!changed) {
+                  done(std::unexpected(std::move(changed.error())));
+                  return;
+                }
+                pool->parts.codes.remove(
+                    sub, purpose, [done = std::move(done)](const Result<void>& removed) mutable {
+                      if (!removed)
+                        log::warn("code_not_removed", {{"reason", removed.error().message}});
+                      done({});
+                    });
+              });
+}
+
+PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& input) {
+  if (auto good = check_client(input.client_id, pool.options); !good) return good;
+  if (!pool.options.self_sign_up) {
+    return refuse(PoolErrc::not_authorized, "SignUp is not permitted for this user pool");
+  }
+  if (auto good = check_username(input.username); !good) return good;
+  if (auto good = check_password(input.password, pool.options); !good) return good;
+  if (auto good = check_attributes(input.attributes); !good) return good;
+  for (const char* const name : {"email_verified", "phone_number_verified"}) {
+    if (input.attributes.contains(name)) {
+      return refuse(PoolErrc::not_authorized, "A client attempted to write unauthorized attribute");
+    }
+  }
+  if (!pool.parts.code_sender->ready()) return no_delivery();
+  return {};
+}
+
+void store_new_user(const PoolContextPtr& pool, User user,
+                    Completion<PoolResult<UserPool::SignedUp>> done) {
+  User created = user;
+  pool->parts.users.create(std::move(user), [pool, user = std::move(created),
+                                             done = std::move(done)](Result<void> stored) mutable {
+    if (!stored) {
+      const bool taken = stored.error().code == Errc::already_exists;
+      done(taken ? refuse(PoolErrc::username_exists, "User already exists")
+                 : refuse(stored.error()));
+      return;
+    }
+    UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user)};
+    send_code(pool, std::move(user), Purpose::sign_up,
+              [out = std::move(out), done = std::move(done)](PoolResult<void> result) mutable {
+                if (result) {
+                  done(std::move(out));
+                } else {
+                  done(std::unexpected(std::move(result.error())));
+                }
+              });
+  });
+}
+
+}  // namespace
+
+void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
+             Completion<PoolResult<UserPool::SignedUp>> done) {
+  PoolResult<void> good = check_sign_up(*pool, input);
+  const Secret password = Secret::take(input.password);
+  if (!good) {
+    pool->answer<UserPool::SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
+  const WallTime now = pool->now();
+  User user;
+  user.sub = UserId(generate_uuid());
+  user.username = std::move(input.username);
+  user.status = UserStatus::unconfirmed;
+  user.attributes = std::move(input.attributes);
+  user.created_at = now;
+  user.modified_at = now;
+  const UserId sub = user.sub;
+  const std::string username = user.username;
+  make_credentials(
+      pool, sub, username, password,
+      [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
+        if (!made) {
+          done(refuse(made.error()));
+          return;
+        }
+        made->apply(user, pool->now());
+        store_new_user(pool, std::move(user), std::move(done));
+      });
+}
+
+void resend_confirmation_code(const PoolContextPtr& pool, UserPool::ClientUser input,
+                              DeliveryDone done) {
+  request_code(pool, std::move(input), Purpose::sign_up, may_be_confirmed, std::move(done));
+}
+
+void forgot_password(const PoolContextPtr& pool, UserPool::ClientUser input, DeliveryDone done) {
+  request_code(pool, std::move(input), Purpose::forgot_password, may_reset_password,
+               std::move(done));
+}
+
+void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
+  confirm(pool, std::move(input), Purpose::sign_up,
+          [pool, done = std::move(done)](PoolResult<User> user) mutable {
+            if (!user) {
+              done(std::unexpected(std::move(user.error())));
+              return;
+            }
+            UserChange change;
+            change.change = [](User& now) -> PoolResult<void> {
+              if (now.status != UserStatus::unconfirmed) {
+                return refuse(PoolErrc::not_authorized,
+                              std::string("User cannot be confirmed. Current status is ") +
+                                  to_string(now.status));
+              }
+              now.status = UserStatus::confirmed;
+              if (now.attributes.contains("email")) now.attributes["email_verified"] = "true";
+              return {};
+            };
+            apply_confirmed(pool, user->sub, Purpose::sign_up, std::move(change), std::move(done));
+          });
+}
+
+void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
+  PoolResult<void> good = check_password(input.password, pool->options);
+  auto password = std::make_shared<const Secret>(Secret::take(input.password));
+  if (!good) {
+    pool->answer<void>(std::move(done), std::move(good));
+    return;
+  }
+  confirm(pool, std::move(input), Purpose::forgot_password,
+          [pool, password, done = std::move(done)](PoolResult<User> user) mutable {
+            if (user) {
+              if (auto may = may_reset_password(*user); !may) {
+                user = std::unexpected(std::move(may.error()));
+              }
+            }
+            if (!user) {
+              done(std::unexpected(std::move(user.error())));
+              return;
+            }
+            const UserId sub = user->sub;
+            make_credentials(pool, sub, user->username, *password,
+                             [pool, sub, done = std::move(done)](Result<Credentials> made) mutable {
+                               if (!made) {
+                                 done(refuse(made.error()));
+                                 return;
+                               }
+                               UserChange change;
+                               change.ends_tokens = true;
+                               change.change = [pool, made = std::move(*made)](User& now) {
+                                 PoolResult<void> may = may_reset_password(now);
+                                 if (may) {
+                                   made.apply(now, pool->now());
+                                   now.status = UserStatus::confirmed;
+                                 }
+                                 return may;
+                               };
+                               apply_confirmed(pool, sub, Purpose::forgot_password,
+                                               std::move(change), std::move(done));
+                             });
+          });
+}
+
+}  // namespace holdfast::identity

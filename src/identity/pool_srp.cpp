@@ -1,0 +1,237 @@
+// USER_SRP_AUTH: the password is proven without being sent (RFC 5054).
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "identity/pool_context.hpp"
+#include "identity/srp.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr std::string_view kSrpContext = "srp challenge";
+constexpr std::size_t kSecretBytes = 32;
+constexpr std::size_t kSecretBlockLimitBytes = 4096;
+constexpr std::size_t kTimestampLimitBytes = 64;
+
+/// What the secret block holds, so that nothing has to be remembered between the two steps.
+struct SrpSession {
+  UserId sub;  ///< empty: nobody has this name
+  WallTime password_set_at;
+  std::string folded;
+  std::string client_id;
+  std::string key;
+  WallTime expires_at;
+};
+
+Result<std::string> seal_block(const PoolContext& pool, const SrpSession& session) {
+  const Json object = {{"sub", session.sub.str()},
+                       {"password_us", unix_micros(session.password_set_at)},
+                       {"name", session.folded},
+                       {"client", session.client_id},
+                       {"key", base64url_encode(session.key)},
+                       {"expires_us", unix_micros(session.expires_at)}};
+  Result<std::string> sealed = pool.parts.ring->seal(object.dump(), kSrpContext);
+  if (sealed) *sealed = base64_encode(*sealed);
+  return sealed;
+}
+
+std::optional<SrpSession> open_block(const PoolContext& pool, const std::string& block) {
+  if (block.size() > kSecretBlockLimitBytes) return std::nullopt;
+  const auto sealed = base64_decode(block);
+  if (!sealed) return std::nullopt;
+  const Result<std::string> text = pool.parts.ring->open(*sealed, kSrpContext);
+  if (!text) return std::nullopt;
+  // Nobody but this pool seals under this context, so the members are as seal_block wrote them.
+  const Json object = Json::parse(*text);
+  return SrpSession{
+      .sub = UserId(object.at("sub").get<std::string>()),
+      .password_set_at = wall_from_micros(object.at("password_us").get<std::int64_t>()),
+      .folded = object.at("name").get<std::string>(),
+      .client_id = object.at("client").get<std::string>(),
+      .key = base64url_decode(object.at("key").get_ref<const std::string&>()).value_or(""),
+      .expires_at = wall_from_micros(object.at("expires_us").get<std::int64_t>())};
+}
+
+/// The first step: look up, compute, answer. A name that nobody has is answered likewise, and so is
+/// one without a verifier.
+class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
+ public:
+  SrpBegin(PoolContextPtr pool, std::string username, std::string client_public,
+           Completion<PoolResult<AuthOutcome>> done)
+      : pool_(std::move(pool)),
+        username_(std::move(username)),
+        client_public_(std::move(client_public)),
+        done_(std::move(done)) {}
+
+  void start() {
+    pool_->parts.users.find_by_username(
+        username_, [self = shared_from_this()](Result<std::optional<User>> found) {
+          self->looked_up(std::move(found));
+        });
+  }
+
+ private:
+  void looked_up(Result<std::optional<User>> found) {
+    if (!found) {
+      done_(refuse(found.error()));
+      return;
+    }
+    if (!*found && !pool_->options.prevent_user_existence_errors) {
+      done_(wrong_password(*pool_, false));
+      return;
+    }
+    std::string verifier = make_srp_decoy(pool_->options.decoy_secret, username_);
+    if (*found && !(*found)->srp_verifier.empty()) {
+      Result<std::string> opened =
+          pool_->parts.ring->open((*found)->srp_verifier, srp_sealing_context((*found)->sub));
+      if (!opened) {
+        done_(refuse(opened.error()));
+        return;
+      }
+      verifier = std::move(*opened);
+      session_.sub = (*found)->sub;
+      session_.password_set_at = (*found)->password_set_at;
+    }
+    compute(std::move(verifier));
+  }
+
+  void compute(std::string verifier) {
+    auto challenge = std::make_shared<std::optional<SrpChallenge>>();
+    pool_->parts.hasher->compute(
+        [challenge, verifier = Secret::take(verifier), client_public = client_public_] {
+          const Secret secret{random_string(kSecretBytes)};
+          *challenge = make_srp_challenge(verifier.view(), client_public, secret.view());
+          return std::string();
+        },
+        pool_->parts.executor,
+        [self = shared_from_this(), challenge](const Result<std::string>& computed) {
+          if (computed) {
+            self->computed(*challenge);
+          } else {
+            self->done_(refuse(computed.error()));
+          }
+        });
+  }
+
+  void computed(const std::optional<SrpChallenge>& challenge) {
+    if (!challenge) {
+      done_(refuse(PoolErrc::invalid_parameter, "Invalid SRP_A value."));
+      return;
+    }
+    session_.folded = fold_username(username_);
+    session_.client_id = pool_->options.client_id;
+    session_.key = challenge->key;
+    session_.expires_at = pool_->now() + pool_->options.session_lifetime;
+    const Result<std::string> block = seal_block(*pool_, session_);
+    if (!block) {
+      done_(refuse(block.error()));
+      return;
+    }
+    Challenge out{.name = std::string(kPasswordVerifier),
+                  .session = {},
+                  .parameters = {{"SALT", challenge->salt_hex},
+                                 {"SECRET_BLOCK", *block},
+                                 {"SRP_B", challenge->public_hex},
+                                 {"USERNAME", session_.folded},
+                                 {"USER_ID_FOR_SRP", session_.folded}}};
+    done_(AuthOutcome{.result = {}, .challenge = std::move(out)});
+  }
+
+  PoolContextPtr pool_;
+  std::string username_;
+  std::string client_public_;
+  Completion<PoolResult<AuthOutcome>> done_;
+  SrpSession session_;
+};
+
+struct SrpProof {
+  std::string username;
+  std::string block;
+  std::string signature;
+  std::string timestamp;
+};
+
+PoolResult<SrpProof> read_proof(const std::map<std::string, std::string>& responses) {
+  SrpProof out;
+  const std::pair<const char*, std::string*> members[] = {
+      {"USERNAME", &out.username},
+      {"PASSWORD_CLAIM_SECRET_BLOCK", &out.block},
+      {"PASSWORD_CLAIM_SIGNATURE", &out.signature},
+      {"TIMESTAMP", &out.timestamp}};
+  for (const auto& [name, member] : members) {
+    PoolResult<std::string> value = required(responses, name);
+    if (!value) return std::unexpected(std::move(value.error()));
+    *member = std::move(*value);
+  }
+  return out;
+}
+
+bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProof& proof) {
+  const auto given = base64_decode(proof.signature);
+  const auto block = base64_decode(proof.block);
+  if (!given || !block || proof.timestamp.size() > kTimestampLimitBytes) return false;
+  const std::string expected =
+      srp_proof(session.key, pool.options.pool_id, session.folded, *block, proof.timestamp);
+  return constant_time_equal(*given, expected) && !session.sub.empty();
+}
+
+}  // namespace
+
+void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+               Completion<PoolResult<AuthOutcome>> done) {
+  PoolResult<std::string> username = required(input.parameters, "USERNAME");
+  PoolResult<std::string> client_public = required(input.parameters, "SRP_A");
+  PoolResult<AuthOutcome> refused;
+  if (!username) refused = std::unexpected(username.error());
+  if (username && !client_public) refused = std::unexpected(client_public.error());
+  if (username && client_public && !is_username(*username)) refused = wrong_password(*pool, false);
+  if (!refused) {
+    pool->answer<AuthOutcome>(std::move(done), std::move(refused));
+    return;
+  }
+  std::make_shared<SrpBegin>(pool, std::move(*username), std::move(*client_public), std::move(done))
+      ->start();
+}
+
+void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& input,
+                Completion<PoolResult<AuthOutcome>> done) {
+  const auto answer = [&](PoolError error) {
+    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(error)));
+  };
+  PoolResult<SrpProof> proof = read_proof(input.responses);
+  if (!proof) return answer(std::move(proof.error()));
+  const std::optional<SrpSession> session = open_block(*pool, proof->block);
+  if (!pool->options.srp_enabled || !session || session->client_id != input.client_id ||
+      session->folded != fold_username(proof->username)) {
+    return answer({PoolErrc::not_authorized, "Incorrect username or password."});
+  }
+  if (pool->now() >= session->expires_at) {
+    return answer({PoolErrc::not_authorized, "Invalid session for the user, session is expired."});
+  }
+  if (auto refused = take_attempt(*pool->parts.lockout, session->folded,
+                                  {PoolErrc::not_authorized, "Password attempts exceeded"})) {
+    return answer(std::move(*refused));
+  }
+  if (!is_proven(*pool, *session, *proof)) {
+    return answer({PoolErrc::not_authorized, "Incorrect username or password."});
+  }
+  find_user(pool, session->sub,
+            [pool, session = *session, done = std::move(done)](PoolResult<User> user) mutable {
+              if (!user && user.error().code != PoolErrc::user_not_found) {
+                pool->parts.lockout->withdrawn(session.folded);
+                done(std::unexpected(std::move(user.error())));
+              } else if (!user || user->password_set_at != session.password_set_at) {
+                done(wrong_password(*pool, true));
+              } else {
+                pool->parts.lockout->succeeded(session.folded);
+                admit_user(pool, std::move(*user), std::move(done));
+              }
+            });
+}
+
+}  // namespace holdfast::identity

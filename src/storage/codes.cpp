@@ -1,0 +1,91 @@
+#include "storage/codes.hpp"
+
+#include <utility>
+
+#include "storage/session.hpp"
+
+namespace holdfast::storage {
+
+CodeTable::CodeTable(Database& database)
+    : put_(database,
+           "INSERT OR REPLACE INTO confirmation_codes (user, purpose, sealed, expires_at, attempts)"
+           " VALUES (?1, ?2, ?3, ?4, ?5)"),
+      attempt_(database,
+               "UPDATE confirmation_codes SET attempts = attempts + 1 WHERE user = ?1 AND"
+               " purpose = ?2 RETURNING sealed, expires_at, attempts"),
+      remove_(database, "DELETE FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"),
+      drop_(database, "DELETE FROM confirmation_codes WHERE user = ?1"),
+      sweep_(database, "DELETE FROM confirmation_codes WHERE expires_at < ?1") {}
+
+void CodeTable::put(const Row& row) {
+  put_.bind(1, std::string_view(row.sub.str()))
+      .bind(2, static_cast<std::int64_t>(row.purpose))
+      .bind_blob(3, row.sealed)
+      .bind(4, unix_micros(row.expires_at))
+      .bind(5, row.attempts)
+      .run();
+}
+
+std::optional<CodeTable::Row> CodeTable::attempt(const UserId& sub, Purpose purpose) {
+  attempt_.bind(1, std::string_view(sub.str())).bind(2, static_cast<std::int64_t>(purpose));
+  if (!attempt_.step()) return std::nullopt;
+  Row row;
+  row.sub = sub;
+  row.purpose = purpose;
+  row.sealed = attempt_.string(0);
+  row.expires_at = wall_from_micros(attempt_.integer(1));
+  row.attempts = attempt_.integer(2);
+  attempt_.run();
+  return row;
+}
+
+void CodeTable::remove(const UserId& sub, Purpose purpose) {
+  remove_.bind(1, std::string_view(sub.str())).bind(2, static_cast<std::int64_t>(purpose)).run();
+}
+
+void CodeTable::drop(const UserId& sub) { drop_.bind(1, std::string_view(sub.str())).run(); }
+
+void CodeTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
+
+namespace {
+
+class SqliteCodeStore final : public identity::CodeStore {
+ public:
+  SqliteCodeStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+
+  void put(Row row, Completion<Result<void>> done) override {
+    submit<void>([row = std::move(row)](Session& session) { session.codes.put(row); },
+                 std::move(done));
+  }
+  void attempt(const UserId& sub, Purpose purpose,
+               Completion<Result<std::optional<Row>>> done) override {
+    submit<std::optional<Row>>(
+        [sub, purpose](Session& session) { return session.codes.attempt(sub, purpose); },
+        std::move(done));
+  }
+  void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) override {
+    submit<void>([sub, purpose](Session& session) { session.codes.remove(sub, purpose); },
+                 std::move(done));
+  }
+  void sweep(WallTime before, Completion<Result<void>> done) override {
+    submit<void>([before](Session& session) { session.codes.sweep(before); }, std::move(done));
+  }
+
+ private:
+  template <class T, class Work>
+  void submit(Work work, Completion<Result<T>> done) {
+    queue_.submit(Lane::other, &channel_,
+                  make_operation<T>(OnRollback::fail, std::move(work), std::move(done)));
+  }
+
+  OperationQueue& queue_;
+  Channel& channel_;
+};
+
+}  // namespace
+
+std::unique_ptr<identity::CodeStore> make_code_store(OperationQueue& queue, Channel& channel) {
+  return std::make_unique<SqliteCodeStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

@@ -1,0 +1,183 @@
+// Sign-up and forgotten passwords.
+#include <string>
+
+#include "unit/identity/user_pool_fixture.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+const char* const kTooOften = "Attempt limit exceeded, please try after some time.";
+const char* const kWrongCode = "Invalid verification code provided, please try again.";
+const char* const kNoCode = "Invalid code provided, please request a code again.";
+
+class PoolSignUp : public UserPoolTest {
+ protected:
+  PoolSignUp() {
+    options_.self_sign_up = true;
+    make();
+  }
+  PoolResult<UserPool::SignedUp> sign_up(const std::string& name = "bob",
+                                         Parameters attributes = {{"email", "bob@example.com"}}) {
+    return run<UserPool::SignedUp>([&](auto done) {
+      pool_->sign_up({kClient, name, "password1", std::move(attributes)}, std::move(done));
+    });
+  }
+  PoolResult<void> confirm(const std::string& code, const std::string& name = "bob") {
+    return run<void>(
+        [&](auto done) { pool_->confirm_sign_up({{kClient, name}, code, {}}, std::move(done)); });
+  }
+  PoolResult<CodeDelivery> resend(const std::string& name = "bob") {
+    return run<CodeDelivery>(
+        [&](auto done) { pool_->resend_confirmation_code({kClient, name}, std::move(done)); });
+  }
+  PoolResult<CodeDelivery> forgot(const std::string& name = "alice") {
+    return run<CodeDelivery>(
+        [&](auto done) { pool_->forgot_password({kClient, name}, std::move(done)); });
+  }
+  PoolResult<void> reset(const std::string& code, const std::string& password = "password2",
+                         const std::string& name = "alice") {
+    return run<void>([&](auto done) {
+      pool_->confirm_forgot_password({{kClient, name}, code, password}, std::move(done));
+    });
+  }
+  [[nodiscard]] std::string last_code() const { return code_sender_->sent.back().code; }
+  static std::string another(std::string code) {
+    code[0] = code[0] == '9' ? '0' : static_cast<char>(code[0] + 1);
+    return code;
+  }
+};
+
+TEST_F(PoolSignUp, TakesAStrangerWhoConfirmsTheirAddress) {
+  const auto signed_up = sign_up();
+  ASSERT_TRUE(signed_up) << signed_up.error().message;
+  EXPECT_EQ(signed_up->sub.str().size(), 36U);
+  EXPECT_EQ(signed_up->delivery.destination, "b***@e***");
+  EXPECT_EQ(signed_up->delivery.medium, "EMAIL");
+  ASSERT_EQ(code_sender_->sent.size(), 1U);
+  EXPECT_EQ(last_code().size(), 6U);
+  EXPECT_EQ(code_sender_->sent[0].user.attributes.at("email"), "bob@example.com");
+  EXPECT_EQ(refusal(login("bob", "password1"), PoolErrc::user_not_confirmed),
+            "User is not confirmed.");
+
+  EXPECT_EQ(refusal(confirm(another(last_code())), PoolErrc::code_mismatch), kWrongCode);
+  ASSERT_TRUE(confirm(last_code()));
+  const auto outcome = login("bob", "password1");
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(claims_of(outcome->result->id_token)["email_verified"], true);
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::expired_code), kNoCode);
+}
+
+TEST_F(PoolSignUp, IsRefusedWhereItIsOffOrNoCodeCouldBeSent) {
+  code_sender_->is_ready = false;
+  EXPECT_EQ(refusal(sign_up(), PoolErrc::code_delivery_failure),
+            "No way to deliver confirmation codes is configured.");
+  EXPECT_EQ(refusal(forgot(), PoolErrc::code_delivery_failure),
+            "No way to deliver confirmation codes is configured.");
+  options_ = pool_options();
+  make();
+  EXPECT_EQ(refusal(sign_up(), PoolErrc::not_authorized),
+            "SignUp is not permitted for this user pool");
+  EXPECT_TRUE(database_.users.empty());
+}
+
+TEST_F(PoolSignUp, ReportsACodeThatCouldNotBeSent) {
+  code_sender_->fails = true;
+  EXPECT_EQ(refusal(sign_up(), PoolErrc::code_delivery_failure),
+            "The confirmation code could not be delivered.");
+  code_sender_->fails = false;
+  ASSERT_TRUE(resend());
+  EXPECT_TRUE(confirm(last_code()));
+}
+
+TEST_F(PoolSignUp, RefusesATakenNameAndWhatAStrangerMayNotSay) {
+  ASSERT_TRUE(sign_up());
+  EXPECT_EQ(refusal(sign_up("BOB"), PoolErrc::username_exists), "User already exists");
+  EXPECT_EQ(refusal(sign_up("eve", {{"email_verified", "true"}}), PoolErrc::not_authorized),
+            "A client attempted to write unauthorized attribute");
+}
+
+TEST_F(PoolSignUp, KeepsNoCodeThatCanBeRead) {
+  ASSERT_TRUE(sign_up());
+  ASSERT_EQ(database_.codes.size(), 1U);
+  EXPECT_EQ(database_.codes[0].sealed.find(last_code()), std::string::npos);
+}
+
+TEST_F(PoolSignUp, LetsACodeExpireAndANewOneReplaceIt) {
+  ASSERT_TRUE(sign_up());
+  const std::string first = last_code();
+  ASSERT_TRUE(resend());
+  if (first != last_code()) {
+    EXPECT_EQ(refusal(confirm(first), PoolErrc::code_mismatch), kWrongCode);
+  }
+  clock_.advance(options_.code_lifetime);
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::expired_code), kNoCode);
+  ASSERT_TRUE(resend());
+  EXPECT_TRUE(confirm(last_code()));
+}
+
+TEST_F(PoolSignUp, BoundsTheGuessesAtOneCode) {
+  ASSERT_TRUE(sign_up());
+  const std::string wrong = another(last_code());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(refusal(confirm(wrong), PoolErrc::code_mismatch), kWrongCode);
+  }
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::limit_exceeded), kTooOften);
+  // Time unlocks the name; this code stays dead.
+  clock_.advance(Seconds(60));
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::limit_exceeded), kTooOften);
+}
+
+TEST_F(PoolSignUp, BoundsHowOftenCodesAreSent) {
+  ASSERT_TRUE(sign_up());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(resend());
+  EXPECT_EQ(refusal(resend(), PoolErrc::limit_exceeded), kTooOften);
+  EXPECT_EQ(code_sender_->sent.size(), 6U);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(resend("nobody"));
+  EXPECT_EQ(refusal(resend("nobody"), PoolErrc::limit_exceeded), kTooOften);
+}
+
+TEST_F(PoolSignUp, ResetsAForgottenPassword) {
+  confirmed();
+  alice().attributes["phone_number"] = "+15550001234";
+  const AuthenticationResult before = tokens();
+  const auto delivery = forgot();
+  ASSERT_TRUE(delivery);
+  EXPECT_EQ(delivery->destination, "+*******1234");
+  EXPECT_EQ(delivery->medium, "SMS");
+  EXPECT_EQ(code_sender_->sent.back().purpose, CodeStore::Purpose::forgot_password);
+  EXPECT_EQ(refusal(reset(last_code(), "short"), PoolErrc::invalid_password),
+            "Password did not conform with policy: Password not long enough");
+  EXPECT_EQ(refusal(reset(another(last_code())), PoolErrc::code_mismatch), kWrongCode);
+  ASSERT_TRUE(reset(last_code()));
+  EXPECT_TRUE(login("alice", "password2"));
+  EXPECT_FALSE(login("alice", "password1"));
+  EXPECT_FALSE(refresh(*before.refresh_token));
+  EXPECT_EQ(refusal(reset(last_code()), PoolErrc::expired_code), kNoCode);
+}
+
+TEST_F(PoolSignUp, TellsNobodyWhoExists) {
+  confirmed();
+  const auto nobody = forgot("nobody");
+  ASSERT_TRUE(nobody);
+  EXPECT_EQ(nobody->destination, forgot("NOBODY")->destination);
+  EXPECT_TRUE(code_sender_->sent.empty());
+  EXPECT_EQ(refusal(reset("123456", "password2", "nobody"), PoolErrc::expired_code), kNoCode);
+  EXPECT_EQ(refusal(confirm("123456", "nobody"), PoolErrc::expired_code), kNoCode);
+  code_sender_->fails = true;
+  EXPECT_TRUE(forgot());
+
+  options_.prevent_user_existence_errors = false;
+  make();
+  EXPECT_EQ(refusal(forgot(), PoolErrc::code_delivery_failure),
+            "The confirmation code could not be delivered.");
+  EXPECT_EQ(refusal(forgot("nobody"), PoolErrc::user_not_found), "User does not exist.");
+  EXPECT_EQ(refusal(resend("alice"), PoolErrc::invalid_parameter), "User is already confirmed.");
+}
+
+TEST_F(PoolSignUp, DoesNotTakeOnePurposesCodeForAnothers) {
+  ASSERT_TRUE(sign_up());
+  EXPECT_EQ(refusal(reset(last_code(), "password2", "bob"), PoolErrc::expired_code), kNoCode);
+}
+
+}  // namespace
+}  // namespace holdfast::identity

@@ -1,0 +1,208 @@
+// Refresh and access tokens, and what users do with them.
+#include <string>
+
+#include <gmock/gmock.h>
+
+#include <holdfast/base/crypto.hpp>
+
+#include "unit/identity/user_pool_fixture.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+class PoolTokens : public UserPoolTest {
+ protected:
+  PoolResult<void> revoke(const std::string& token, const std::string& client = kClient) {
+    return run<void>([&](auto done) { pool_->revoke_token({client, token}, std::move(done)); });
+  }
+  PoolResult<void> change(const std::string& access_token, const std::string& previous,
+                          const std::string& proposed) {
+    return run<void>([&](auto done) {
+      pool_->change_password({access_token, previous, proposed}, std::move(done));
+    });
+  }
+  PoolResult<void> sign_out(const std::string& access_token) {
+    return run<void>([&](auto done) { pool_->global_sign_out(access_token, std::move(done)); });
+  }
+};
+
+TEST_F(PoolTokens, AreRefreshedUntilTheRefreshTokenExpires) {
+  confirmed();
+  const AuthenticationResult first = tokens();
+  ASSERT_TRUE(first.refresh_token);
+  EXPECT_EQ(first.refresh_token->find('.'), std::string::npos);
+  clock_.advance(Seconds(1000));
+  for (const char* flow : {"REFRESH_TOKEN_AUTH", "REFRESH_TOKEN"}) {
+    const auto outcome = initiate({.pool_id = {},
+                                   .client_id = kClient,
+                                   .flow = flow,
+                                   .parameters = {{"REFRESH_TOKEN", *first.refresh_token}}});
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    ASSERT_TRUE(outcome->result);
+    EXPECT_FALSE(outcome->result->refresh_token);
+    const Json before = claims_of(first.id_token);
+    const Json after = claims_of(outcome->result->id_token);
+    EXPECT_EQ(after["origin_jti"], before["origin_jti"]);
+    EXPECT_EQ(after["auth_time"], before["auth_time"]);
+    EXPECT_NE(after["jti"], before["jti"]);
+    EXPECT_EQ(after["iat"], before["iat"].get<std::int64_t>() + 1000);
+    EXPECT_TRUE(get(outcome->result->access_token));
+  }
+  clock_.advance(options_.refresh_token_lifetime);
+  EXPECT_EQ(refusal(refresh(*first.refresh_token), PoolErrc::not_authorized),
+            "Refresh Token has expired");
+}
+
+TEST_F(PoolTokens, AreKeptAsHashesAlone) {
+  confirmed();
+  const AuthenticationResult result = tokens();
+  ASSERT_EQ(database_.refresh_tokens.size(), 1U);
+  EXPECT_EQ(database_.refresh_tokens[0].token_hash, sha256(*result.refresh_token));
+}
+
+TEST_F(PoolTokens, RefuseAnUnknownOrMissingRefreshToken) {
+  confirmed();
+  (void)tokens();
+  const char* const invalid = "Invalid Refresh Token.";
+  EXPECT_EQ(refusal(refresh("unknown"), PoolErrc::not_authorized), invalid);
+  EXPECT_EQ(refusal(refresh(std::string(5000, 'x')), PoolErrc::not_authorized), invalid);
+  EXPECT_EQ(refusal(refresh(""), PoolErrc::invalid_parameter),
+            "Missing required parameter REFRESH_TOKEN");
+}
+
+TEST_F(PoolTokens, AreRevokedWithTheirLoginAlone) {
+  confirmed();
+  const AuthenticationResult first = tokens();
+  const AuthenticationResult second = tokens();
+  EXPECT_EQ(refusal(revoke(*first.refresh_token, "another"), PoolErrc::resource_not_found),
+            "User pool client another does not exist.");
+  ASSERT_TRUE(revoke(*first.refresh_token));
+  ASSERT_TRUE(revoke(*first.refresh_token));
+  EXPECT_TRUE(revoke("unknown"));
+  EXPECT_EQ(refusal(revoke(second.access_token), PoolErrc::unsupported_token_type),
+            "Unsupported token type");
+  EXPECT_EQ(refusal(refresh(*first.refresh_token), PoolErrc::not_authorized),
+            "Refresh Token has been revoked");
+  EXPECT_EQ(refusal(get(first.access_token), PoolErrc::not_authorized),
+            "Access Token has been revoked");
+  EXPECT_TRUE(refresh(*second.refresh_token));
+  EXPECT_TRUE(get(second.access_token));
+  EXPECT_TRUE(ended_.empty());
+}
+
+TEST_F(PoolTokens, AreGivenToOneWhoWasNotDisabledMeanwhile) {
+  confirmed();
+  refresh_tokens_.hold();
+  std::optional<PoolResult<AuthOutcome>> out;
+  pool_->initiate_auth({.pool_id = {},
+                        .client_id = kClient,
+                        .flow = "USER_PASSWORD_AUTH",
+                        .parameters = {{"USERNAME", "alice"}, {"PASSWORD", "password1"}}},
+                       [&](auto outcome) { out = std::move(outcome); });
+  // The look-ups take several turns; the row is added in the last.
+  users_.hold();
+  executor_.run();
+  alice().enabled = false;
+  ++alice().revision;
+  users_.release();
+  refresh_tokens_.release();
+  for (int i = 0; i < 10; ++i) executor_.run();
+  ASSERT_TRUE(out);
+  EXPECT_FALSE(out->has_value());
+  EXPECT_TRUE(database_.refresh_tokens.empty());
+}
+
+TEST_F(PoolTokens, OfTheOldestLoginGoWhenThereAreTooMany) {
+  options_.refresh_tokens_per_user = 2;
+  make();
+  confirmed();
+  const AuthenticationResult first = tokens();
+  const AuthenticationResult second = tokens();
+  const AuthenticationResult third = tokens();
+  EXPECT_EQ(refusal(refresh(*first.refresh_token), PoolErrc::not_authorized),
+            "Invalid Refresh Token.");
+  EXPECT_TRUE(refresh(*second.refresh_token));
+  EXPECT_TRUE(refresh(*third.refresh_token));
+}
+
+TEST_F(PoolTokens, TellAUserWhoTheyAre) {
+  confirmed().attributes["email"] = "a@example.com";
+  const AuthenticationResult result = tokens();
+  EXPECT_EQ(get(result.access_token)->attributes.at("email"), "a@example.com");
+  const char* const invalid = "Invalid Access Token";
+  EXPECT_EQ(refusal(get(result.id_token), PoolErrc::not_authorized), invalid);
+  EXPECT_EQ(refusal(get(*result.refresh_token), PoolErrc::not_authorized), invalid);
+  EXPECT_EQ(refusal(get(result.access_token + "A"), PoolErrc::not_authorized), invalid);
+  EXPECT_EQ(refusal(get(""), PoolErrc::not_authorized), invalid);
+  clock_.advance(options_.id_token_lifetime);
+  EXPECT_EQ(refusal(get(result.access_token), PoolErrc::not_authorized),
+            "Access Token has expired");
+}
+
+TEST_F(PoolTokens, ChangeThePasswordAndEndTheOtherLogins) {
+  confirmed();
+  const AuthenticationResult mine = tokens();
+  const AuthenticationResult other = tokens();
+  EXPECT_EQ(refusal(change(mine.access_token, "wrong", "password2"), PoolErrc::not_authorized),
+            "Incorrect username or password.");
+  EXPECT_EQ(refusal(change(mine.access_token, "password1", "short"), PoolErrc::invalid_password),
+            "Password did not conform with policy: Password not long enough");
+  EXPECT_EQ(refusal(change("x", "password1", "password2"), PoolErrc::not_authorized),
+            "Invalid Access Token");
+  ASSERT_TRUE(change(mine.access_token, "password1", "password2"));
+  EXPECT_FALSE(login("alice", "password1"));
+  EXPECT_TRUE(login("alice", "password2"));
+  EXPECT_TRUE(refresh(*mine.refresh_token));
+  EXPECT_FALSE(refresh(*other.refresh_token));
+  EXPECT_TRUE(ended_.empty());
+}
+
+TEST_F(PoolTokens, LetNobodyGuessThePasswordAtLeisure) {
+  confirmed();
+  const AuthenticationResult mine = tokens();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(change(mine.access_token, "wrong", "password2"));
+  EXPECT_EQ(refusal(change(mine.access_token, "password1", "password2"), PoolErrc::limit_exceeded),
+            "Attempt limit exceeded, please try after some time.");
+}
+
+TEST_F(PoolTokens, SignAUserOutEverywhere) {
+  confirmed();
+  const AuthenticationResult mine = tokens();
+  const AuthenticationResult other = tokens();
+  ASSERT_TRUE(sign_out(mine.access_token));
+  EXPECT_EQ(ended_,
+            (std::vector<std::pair<std::string, AccessEnd>>{{"sub-alice", AccessEnd::signed_out}}));
+  EXPECT_FALSE(refresh(*mine.refresh_token));
+  EXPECT_FALSE(refresh(*other.refresh_token));
+  EXPECT_EQ(refusal(sign_out(mine.access_token), PoolErrc::not_authorized),
+            "Access Token has been revoked");
+  EXPECT_TRUE(get(tokens().access_token));
+}
+
+TEST_F(PoolTokens, LetUsersDeleteThemselves) {
+  confirmed();
+  const std::string token = tokens().access_token;
+  const auto remove = [&] {
+    return run<void>([&](auto done) { pool_->delete_user(token, std::move(done)); });
+  };
+  ASSERT_TRUE(remove());
+  EXPECT_TRUE(database_.users.empty());
+  EXPECT_EQ(ended_.size(), 1U);
+  EXPECT_EQ(refusal(remove(), PoolErrc::user_not_found), "User does not exist.");
+}
+
+TEST_F(PoolTokens, AreNotGivenWhenTheStoreFails) {
+  confirmed();
+  refresh_tokens_.fail_next();
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::unavailable), "Service unavailable");
+  const AuthenticationResult result = tokens();
+  refresh_tokens_.fail_next();
+  EXPECT_EQ(refusal(refresh(*result.refresh_token), PoolErrc::unavailable), "Service unavailable");
+  refresh_tokens_.fail_next();
+  EXPECT_EQ(refusal(get(result.access_token), PoolErrc::unavailable), "Service unavailable");
+  refresh_tokens_.fail_next();
+  EXPECT_EQ(refusal(revoke(*result.refresh_token), PoolErrc::unavailable), "Service unavailable");
+}
+
+}  // namespace
+}  // namespace holdfast::identity

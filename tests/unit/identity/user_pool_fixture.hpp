@@ -1,0 +1,183 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/identity/user_pool.hpp>
+
+#include "support/base/manual_clock.hpp"
+#include "support/identity/fake_code_sender.hpp"
+#include "support/identity/fake_password_hasher.hpp"
+#include "support/identity/open.hpp"
+
+namespace holdfast::identity {
+
+inline constexpr const char* kPool = "us-east-1_abcdefghi";
+inline constexpr const char* kClient = "client1";
+inline constexpr const char* kIssuer = "http://127.0.0.1:8080/us-east-1_abcdefghi";
+using Parameters = std::map<std::string, std::string>;
+
+// RSA keys are slow to make: one database with a signing key serves all tests.
+struct Keys {
+  test::ManualClock clock;
+  test::ManualExecutor executor;
+  test::FakeIdentityDatabase database;
+  test::FakeKeyStore store{database, executor};
+  std::shared_ptr<KeyRing> ring = test::open_ring(executor, clock, store).value();
+  std::shared_ptr<TokenSigner> signer = test::open_signer(executor, clock, store, ring).value();
+};
+inline Keys& keys() {
+  static Keys instance;
+  return instance;
+}
+
+inline Json claims_of(const std::string& token) {
+  const std::size_t first = token.find('.');
+  const std::size_t second = token.find('.', first + 1);
+  return parse_json(base64url_decode(token.substr(first + 1, second - first - 1)).value()).value();
+}
+
+class UserPoolTest : public testing::Test {
+ protected:
+  UserPoolTest() { make(); }
+  void make() {
+    pool_ = make_user_pool(options_, {.clock = clock_,
+                                      .executor = executor_,
+                                      .users = users_,
+                                      .refresh_tokens = refresh_tokens_,
+                                      .codes = codes_,
+                                      .ring = keys().ring,
+                                      .signer = keys().signer,
+                                      .hasher = hasher_,
+                                      .lockout = lockout_,
+                                      .code_lockout = code_lockout_,
+                                      .code_sender = code_sender_,
+                                      .on_access_ended = [this](const UserId& sub, AccessEnd end) {
+                                        ended_.emplace_back(sub.str(), end);
+                                      }});
+  }
+
+  /// What an operation answers, which is never inside its call.
+  template <class T, class Start>
+  PoolResult<T> run(Start start) {
+    std::optional<PoolResult<T>> out;
+    start([&](PoolResult<T> result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered inside the call";
+    executor_.run();
+    return std::move(out.value());
+  }
+  /// One that names a user of the pool and answers nothing.
+  using UserOperation = void (UserPool::*)(UserPool::UserName, Completion<PoolResult<void>>);
+  PoolResult<void> on_user(UserOperation operation, const std::string& name = "alice") {
+    return run<void>([&](auto done) {
+      ((*pool_).*operation)({.pool_id = kPool, .username = name}, std::move(done));
+    });
+  }
+  PoolResult<User> get(const std::string& access_token) {
+    return run<User>([&](auto done) { pool_->get_user(access_token, std::move(done)); });
+  }
+  PoolResult<AuthOutcome> refresh(const std::string& token) {
+    return initiate({.pool_id = {},
+                     .client_id = kClient,
+                     .flow = "REFRESH_TOKEN_AUTH",
+                     .parameters = {{"REFRESH_TOKEN", token}}});
+  }
+  AuthenticationResult tokens(const std::string& password = "password1") {
+    return login("alice", password).value().result.value();
+  }
+  PoolResult<User> create(UserPool::CreateUser input) {
+    std::optional<PoolResult<User>> out;
+    pool_->admin_create_user(std::move(input), [&](auto result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered inside the call";
+    executor_.run();
+    return std::move(out.value());
+  }
+  PoolResult<User> create(const std::string& name, const std::string& password) {
+    return create(
+        {.pool_id = kPool, .username = name, .temporary_password = password, .attributes = {}});
+  }
+  PoolResult<AuthOutcome> initiate(UserPool::InitiateAuth input) {
+    std::optional<PoolResult<AuthOutcome>> out;
+    pool_->initiate_auth(std::move(input), [&](auto result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered inside the call";
+    executor_.run();
+    return std::move(out.value());
+  }
+  PoolResult<AuthOutcome> login(const std::string& name, const std::string& password) {
+    return initiate({.pool_id = {},
+                     .client_id = kClient,
+                     .flow = "USER_PASSWORD_AUTH",
+                     .parameters = {{"USERNAME", name}, {"PASSWORD", password}}});
+  }
+  PoolResult<AuthOutcome> respond(UserPool::RespondToChallenge input) {
+    std::optional<PoolResult<AuthOutcome>> out;
+    pool_->respond_to_auth_challenge(std::move(input),
+                                     [&](auto result) { out = std::move(result); });
+    EXPECT_FALSE(out) << "answered inside the call";
+    executor_.run();
+    return std::move(out.value());
+  }
+  PoolResult<AuthOutcome> set_password(const std::string& session, const std::string& password,
+                                       const std::string& name = "Alice") {
+    return respond({.pool_id = {},
+                    .client_id = kClient,
+                    .challenge = "NEW_PASSWORD_REQUIRED",
+                    .session = session,
+                    .responses = {{"USERNAME", name}, {"NEW_PASSWORD", password}}});
+  }
+  /// Alice with a password of her own.
+  User& confirmed(const std::string& password = "password1") {
+    User user;
+    user.sub = UserId("sub-alice");
+    user.username = "Alice";
+    user.password_hash = test::FakePasswordHasher::encoded(password);
+    user.created_at = user.modified_at = user.password_set_at = clock_.wall_now();
+    return database_.users["sub-alice"] = user;
+  }
+  /// Alice, who has to change hers, and the session of her first step.
+  std::string challenged() {
+    confirmed("temporary1").status = UserStatus::force_change_password;
+    const auto outcome = login("alice", "temporary1");
+    return outcome.value().challenge.value().session;
+  }
+  User& alice() { return database_.users.at("sub-alice"); }
+
+  template <class T>
+  static std::string refusal(const PoolResult<T>& result, PoolErrc code) {
+    if (result) return "accepted";
+    EXPECT_EQ(static_cast<int>(result.error().code), static_cast<int>(code));
+    return result.error().message;
+  }
+
+  test::ManualClock clock_;
+  test::ManualExecutor executor_;
+  test::FakeIdentityDatabase database_;
+  test::FakeUserStore users_{database_, executor_};
+  test::FakeRefreshTokenStore refresh_tokens_{database_, executor_};
+  test::FakeCodeStore codes_{database_, executor_};
+  std::shared_ptr<test::FakeCodeSender> code_sender_ = std::make_shared<test::FakeCodeSender>();
+  std::vector<std::pair<std::string, AccessEnd>> ended_;
+  std::shared_ptr<test::FakePasswordHasher> hasher_ = std::make_shared<test::FakePasswordHasher>();
+  std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
+  std::shared_ptr<Lockout> code_lockout_ = std::make_shared<Lockout>(clock_);
+  static UserPoolOptions pool_options() {
+    UserPoolOptions out;
+    out.pool_id = kPool;
+    out.client_id = kClient;
+    out.issuer = kIssuer;
+    out.decoy_secret = "decoys";
+    return out;
+  }
+  UserPoolOptions options_ = pool_options();
+  std::unique_ptr<UserPool> pool_;
+};
+
+}  // namespace holdfast::identity
