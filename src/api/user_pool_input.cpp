@@ -88,7 +88,9 @@ bool InputReader::flag(std::string_view name) {
 std::optional<std::size_t> InputReader::count(std::string_view name) {
   const Json* const value = find(name);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number_unsigned()) {
+  const bool is_count = value->is_number_unsigned() ||
+                        (value->is_number_integer() && value->get<std::int64_t>() >= 0);
+  if (!is_count) {
     mistyped(name, "number from 0 up");
     return std::nullopt;
   }

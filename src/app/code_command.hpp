@@ -11,7 +11,7 @@ namespace holdfast::app {
 
 struct CodeSenderOptions {
   /// A program and its arguments, run without a shell; empty: none.
-  std::vector<std::string> command;
+  std::vector<std::string> command{};
   Milliseconds timeout{10'000};
   std::size_t queue = 64;  ///< codes waiting; one more is refused
   bool to_log = false;     ///< for development

@@ -285,6 +285,8 @@ void RunningGateway::make_identity() {
                                    .to_log = config_.codes.to_log});
   const auto lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
   const auto code_lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
+  const auto decoy_lockout =
+      std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
@@ -305,6 +307,7 @@ void RunningGateway::make_identity() {
                   .hasher = hasher_,
                   .lockout = lockout,
                   .code_lockout = code_lockout,
+                  .decoy_lockout = decoy_lockout,
                   .code_sender = code_sender_,
                   .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
                     router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));

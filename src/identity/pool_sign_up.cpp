@@ -164,16 +164,43 @@ PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUse
   return check_username(input.username);
 }
 
-// By name and apart from each other; neither has to do with logging in.
-std::optional<PoolError> take(const PoolContext& pool, const char* what,
-                              const std::string& username) {
-  return take_attempt(*pool.parts.code_lockout, what + fold_username(username),
-                      too_often().error());
+// By name, asking apart from trying. Of names that nobody has, what finds no room is let pass: the
+// flood that made it so is told nothing by it.
+PoolResult<void> take_code_attempt(const PoolContext& pool, const char* what,
+                                   const std::string& username, bool known) {
+  const std::string name = what + fold_username(username);
+  if (!known) {
+    const bool locked = pool.parts.decoy_lockout->begin(name) == Lockout::Attempt::locked;
+    return locked ? PoolResult<void>(too_often()) : PoolResult<void>();
+  }
+  auto refused = take_attempt(*pool.parts.code_lockout, name, too_often().error());
+  if (refused) return std::unexpected(std::move(*refused));
+  return {};
 }
 
 // ---- asking for a code
 
 using Refuse = PoolResult<void> (*)(const User&);
+
+void send_and_tell(const PoolContextPtr& pool, User user, Purpose purpose, DeliveryDone done) {
+  CodeDelivery delivery = delivery_to(user);
+  if (pool->options.prevent_user_existence_errors) {
+    send_code(pool, std::move(user), purpose, [](const PoolResult<void>& result) {
+      if (!result) log::error("code_not_delivered", {{"reason", result.error().message}});
+    });
+    done(std::move(delivery));
+    return;
+  }
+  send_code(
+      pool, std::move(user), purpose,
+      [delivery = std::move(delivery), done = std::move(done)](PoolResult<void> result) mutable {
+        if (result) {
+          done(std::move(delivery));
+        } else {
+          done(std::unexpected(std::move(result.error())));
+        }
+      });
+}
 
 /// Sends a code to a user who may have one. Where it is not told who exists, nothing waits for the
 /// sending, so that neither the answer nor its time tells; a failure is logged.
@@ -181,11 +208,6 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
                   Refuse refuse_user, DeliveryDone done) {
   PoolResult<void> good = check_target(*pool, input);
   if (good && !pool->parts.code_sender->ready()) good = no_delivery();
-  if (good) {
-    if (auto refused = take(*pool, "send ", input.username)) {
-      good = std::unexpected(std::move(*refused));
-    }
-  }
   if (!good) {
     pool->answer<CodeDelivery>(std::move(done), std::unexpected(std::move(good.error())));
     return;
@@ -195,8 +217,13 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
   find_user(pool, std::move(username),
             [pool, input = std::move(input), purpose, refuse_user, quiet,
              done = std::move(done)](PoolResult<User> user) mutable {
+              const bool known = user || user.error().code != PoolErrc::user_not_found;
+              if (auto may = take_code_attempt(*pool, "send ", input.username, known); !may) {
+                done(std::unexpected(std::move(may.error())));
+                return;
+              }
               if (!user) {
-                if (quiet && user.error().code == PoolErrc::user_not_found) {
+                if (quiet && !known) {
                   done(decoy_delivery(*pool, input.username));
                 } else {
                   done(std::unexpected(std::move(user.error())));
@@ -213,25 +240,7 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
                 }
                 return;
               }
-              CodeDelivery delivery = delivery_to(*user);
-              if (quiet) {
-                send_code(pool, std::move(*user), purpose, [](const PoolResult<void>& result) {
-                  if (!result) {
-                    log::error("code_not_delivered", {{"reason", result.error().message}});
-                  }
-                });
-                done(std::move(delivery));
-                return;
-              }
-              send_code(pool, std::move(*user), purpose,
-                        [delivery = std::move(delivery),
-                         done = std::move(done)](PoolResult<void> result) mutable {
-                          if (result) {
-                            done(std::move(delivery));
-                          } else {
-                            done(std::unexpected(std::move(result.error())));
-                          }
-                        });
+              send_and_tell(pool, std::move(*user), purpose, std::move(done));
             });
 }
 
@@ -253,11 +262,6 @@ void confirm(const PoolContextPtr& pool, UserPool::Confirm input, Purpose purpos
              Completion<PoolResult<User>> done) {
   PoolResult<void> good = check_target(*pool, input.user);
   if (good) good = check_code(input.code);
-  if (good) {
-    if (auto refused = take(*pool, "try ", input.user.username)) {
-      good = std::unexpected(std::move(*refused));
-    }
-  }
   if (!good) {
     pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
     return;
@@ -266,9 +270,13 @@ void confirm(const PoolContextPtr& pool, UserPool::Confirm input, Purpose purpos
   find_user(pool, std::move(username),
             [pool, input = std::move(input), purpose,
              done = std::move(done)](PoolResult<User> user) mutable {
+              const bool known = user || user.error().code != PoolErrc::user_not_found;
+              if (auto may = take_code_attempt(*pool, "try ", input.user.username, known); !may) {
+                done(std::unexpected(std::move(may.error())));
+                return;
+              }
               if (!user) {
-                const bool quiet = pool->options.prevent_user_existence_errors &&
-                                   user.error().code == PoolErrc::user_not_found;
+                const bool quiet = pool->options.prevent_user_existence_errors && !known;
                 done(quiet ? expired_code() : std::unexpected(std::move(user.error())));
                 return;
               }
@@ -429,7 +437,8 @@ void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input
             }
             const UserId sub = user->sub;
             make_credentials(pool, sub, user->username, *password,
-                             [pool, sub, done = std::move(done)](Result<Credentials> made) mutable {
+                             [pool, sub, folded = fold_username(user->username),
+                              done = std::move(done)](Result<Credentials> made) mutable {
                                if (!made) {
                                  done(refuse(made.error()));
                                  return;
@@ -444,6 +453,7 @@ void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input
                                  }
                                  return may;
                                };
+                               pool->parts.lockout->succeeded(folded);
                                apply_confirmed(pool, sub, Purpose::forgot_password,
                                                std::move(change), std::move(done));
                              });

@@ -30,12 +30,15 @@ struct Claims {
 };
 
 std::string write_claims(const Claims& claims, const std::string& service_name) {
-  const Json object = {{"iss", service_name},
-                       {"exp", unix_seconds(claims.expires_at)},
-                       {"sub", claims.sub.str()},
-                       {"aud", service_name},
-                       {"cognito:username", claims.username},
-                       {"signed_out_us", unix_micros(claims.signed_out_at)}};
+  Json object = {{"iss", service_name},
+                 {"exp", unix_seconds(claims.expires_at)},
+                 {"sub", claims.sub.str()},
+                 {"aud", service_name},
+                 {"cognito:username", claims.username}};
+  // Few users ever sign out everywhere.
+  if (claims.signed_out_at != WallTime()) {
+    object["signed_out_us"] = unix_micros(claims.signed_out_at);
+  }
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -51,12 +54,15 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   const std::string* const username = text_member(*parsed, "cognito:username");
   const std::optional<WallTime> expires_at = time_member(*parsed, "exp");
   if (sub == nullptr || sub->empty() || username == nullptr || !expires_at) return std::nullopt;
-  const auto signed_out = parsed->find("signed_out_us");
-  if (signed_out == parsed->end() || !signed_out->is_number_integer()) return std::nullopt;
+  WallTime signed_out_at;
+  if (const auto found = parsed->find("signed_out_us"); found != parsed->end()) {
+    if (!found->is_number_integer()) return std::nullopt;
+    signed_out_at = wall_from_micros(found->get<std::int64_t>());
+  }
   return Claims{.sub = UserId(*sub),
                 .username = *username,
                 .expires_at = *expires_at,
-                .signed_out_at = wall_from_micros(signed_out->get<std::int64_t>())};
+                .signed_out_at = signed_out_at};
 }
 
 /// What both sides hold, and what their operations in flight keep alive.

@@ -300,8 +300,11 @@ struct UserPoolParts {
   std::shared_ptr<TokenSigner> signer;
   std::shared_ptr<PasswordHasher> hasher;
   std::shared_ptr<Lockout> lockout;
-  /// Codes asked for and tried, by name: apart, so that neither keeps a user from logging in.
+  /// Codes asked for and tried, by the names of users: apart, so that neither keeps a user from
+  /// logging in.
   std::shared_ptr<Lockout> code_lockout;
+  /// The same by names that nobody has: apart from users', whom a flood of such must not lock out.
+  std::shared_ptr<Lockout> decoy_lockout;
   std::shared_ptr<CodeSender> code_sender;
   /// Told on the executor, once it is committed, that nothing given out to this user is good any
   /// more: whoever keeps connections closes them.

@@ -73,6 +73,7 @@ class GatewayOnSockets : public ::testing::Test {
                                           .hasher = hasher_,
                                           .lockout = lockout_,
                                           .code_lockout = lockout_,
+                                          .decoy_lockout = lockout_,
                                           .code_sender = std::make_shared<FakeCodeSender>(),
                                           .on_access_ended = {}});
       stores.generator = identity::make_generator({}, clock_, ring_, stores.users, stores.tokens);

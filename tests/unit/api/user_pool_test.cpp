@@ -264,5 +264,145 @@ TEST_F(UserPoolApi, AnswersRandomInputsWithAClearError) {
   }
 }
 
+const char* const kSignedOperations[] = {"AdminConfirmSignUp",
+                                         "AdminDeleteUser",
+                                         "AdminDisableUser",
+                                         "AdminEnableUser",
+                                         "AdminGetUser",
+                                         "AdminSetUserPassword",
+                                         "AdminUpdateUserAttributes",
+                                         "AdminUserGlobalSignOut",
+                                         "DescribeUserPool",
+                                         "DescribeUserPoolClient",
+                                         "ListUsers"};
+const char* const kOpenOperations[] = {
+    "ChangePassword", "ConfirmForgotPassword",  "ConfirmSignUp",
+    "DeleteUser",     "ForgotPassword",         "GetUser",
+    "GlobalSignOut",  "InitiateAuth",           "RevokeToken",
+    "SignUp",         "ResendConfirmationCode", "RespondToAuthChallenge"};
+
+TEST_F(UserPoolApi, AdministersForNobodyWithoutASignatureAndAPolicy) {
+  for (const std::string operation : kSignedOperations) {
+    const Json input = {{"UserPoolId", kPoolId}, {"Username", "alice"}};
+    expect_pool_error(open(operation, input), "MissingAuthenticationTokenException", "");
+    for (const std::string_view key : {kPoorKey, kDeniedKey}) {
+      expect_pool_error(admin(operation, input, key), "AccessDeniedException",
+                        "cognito-idp:" + operation +
+                            " on resource: arn:aws:cognito-idp:us-east-1:"
+                            "000000000000:userpool/" +
+                            std::string(kPoolId));
+    }
+  }
+}
+
+TEST_F(UserPoolApi, NamesWhatEachOperationMisses) {
+  for (const char* const operation : kSignedOperations) {
+    expect_pool_error(admin(operation, Json::object()), "InvalidParameterException",
+                      "Value null at 'userPoolId'");
+  }
+  for (const char* const operation : kOpenOperations) {
+    expect_pool_error(open(operation, Json::object()), "InvalidParameterException",
+                      "Value null at");
+    expect_pool_error(open(operation, {{"ClientId", 1}, {"AccessToken", 1}}),
+                      "SerializationException", "must be a string");
+  }
+  expect_pool_error(admin("ListUsers", {{"UserPoolId", kPoolId}, {"Limit", -1}}),
+                    "SerializationException", "Limit must be a number");
+  expect_pool_error(admin("ListUsers", {{"UserPoolId", kPoolId}, {"AttributesToGet", "email"}}),
+                    "SerializationException", "AttributesToGet must be a list of strings");
+  expect_pool_error(admin("AdminSetUserPassword", {{"UserPoolId", kPoolId},
+                                                   {"Username", "alice"},
+                                                   {"Password", "password1"},
+                                                   {"Permanent", "yes"}}),
+                    "SerializationException", "Permanent must be a boolean");
+}
+
+TEST_F(UserPoolApi, AnswersUsersInBothOfTheirShapes) {
+  const identity::User alice = add_user("alice");
+  const net::Response got = admin("AdminGetUser", {{"UserPoolId", kPoolId}, {"Username", "ALICE"}});
+  ASSERT_EQ(got.status, 200) << got.body;
+  EXPECT_EQ(body_of(got)["Username"], "alice");
+  EXPECT_EQ(body_of(got)["UserAttributes"][0]["Value"], alice.sub.str());
+  EXPECT_EQ(body_of(got)["UserStatus"], "CONFIRMED");
+  EXPECT_EQ(body_of(got)["Enabled"], true);
+  const Json listed = body_of(admin("ListUsers", {{"UserPoolId", kPoolId}}));
+  EXPECT_EQ(listed["Users"][0]["Attributes"][0]["Name"], "sub");
+  EXPECT_FALSE(listed.contains("PaginationToken"));
+  (void)add_user("bert");
+  const Json first = body_of(
+      admin("ListUsers",
+            {{"UserPoolId", kPoolId}, {"Limit", 1}, {"AttributesToGet", Json::array({"email"})}}));
+  EXPECT_EQ(first.at("Users").size(), 1U);
+  EXPECT_TRUE(first.at("Users").at(0).at("Attributes").empty());
+  EXPECT_TRUE(first.contains("PaginationToken"));
+  expect_pool_error(admin("AdminGetUser", {{"UserPoolId", kPoolId}, {"Username", "nobody"}}),
+                    "UserNotFoundException", "User does not exist.");
+  expect_pool_error(admin("ListUsers", {{"UserPoolId", "us-east-1_another"}}),
+                    "ResourceNotFoundException", "User pool us-east-1_another does not exist.");
+}
+
+TEST_F(UserPoolApi, AnswersEmptyObjectsWhereThereIsNothingToSay) {
+  (void)add_user("alice");
+  const Json alice = {{"UserPoolId", kPoolId}, {"Username", "alice"}};
+  for (const char* const operation :
+       {"AdminDisableUser", "AdminEnableUser", "AdminUserGlobalSignOut", "AdminDeleteUser"}) {
+    const net::Response response = admin(operation, alice);
+    EXPECT_EQ(response.status, 200) << operation << response.body;
+    EXPECT_EQ(response.body, "{}");
+  }
+  EXPECT_EQ(ended_.size(), 3U);
+}
+
+TEST_F(UserPoolApi, GivesARefreshTokenWithALoginAndNoneWithARefresh) {
+  (void)add_user("alice");
+  const Json first = body_of(login("alice", "Passw0rd!"))["AuthenticationResult"];
+  ASSERT_TRUE(first.contains("RefreshToken"));
+  for (const char* const flow : {"REFRESH_TOKEN_AUTH", "REFRESH_TOKEN"}) {
+    const Json input = {{"ClientId", kClientId},
+                        {"AuthFlow", flow},
+                        {"AuthParameters", {{"REFRESH_TOKEN", first["RefreshToken"]}}}};
+    const net::Response response = open("InitiateAuth", input);
+    ASSERT_EQ(response.status, 200) << response.body;
+    EXPECT_FALSE(body_of(response)["AuthenticationResult"].contains("RefreshToken"));
+    Json with_pool = input;
+    with_pool["UserPoolId"] = kPoolId;
+    EXPECT_EQ(admin("AdminInitiateAuth", with_pool).status, 200);
+  }
+  expect_pool_error(open("RevokeToken", {{"ClientId", kClientId}, {"Token", first["IdToken"]}}),
+                    "UnsupportedTokenTypeException", "Unsupported token type");
+}
+
+TEST_F(UserPoolApi, TellsOfCodesByCognitosNames) {
+  pool_options_.self_sign_up = true;
+  pool_options_.prevent_user_existence_errors = false;
+  start({});
+  const Json bob = {{"ClientId", kClientId},
+                    {"Username", "bob"},
+                    {"Password", "Passw0rd!"},
+                    {"ConfirmationCode", "12345"}};
+  const net::Response signed_up = open("SignUp", bob);
+  ASSERT_EQ(signed_up.status, 200) << signed_up.body;
+  EXPECT_EQ(body_of(signed_up)["UserConfirmed"], false);
+  EXPECT_EQ(body_of(signed_up)["UserSub"].get<std::string>().size(), 36U);
+  EXPECT_EQ(body_of(signed_up)["CodeDeliveryDetails"]["DeliveryMedium"], "EMAIL");
+  expect_pool_error(open("SignUp", bob), "UsernameExistsException", "User already exists");
+  expect_pool_error(login("bob", "Passw0rd!"), "UserNotConfirmedException",
+                    "User is not confirmed.");
+  expect_pool_error(open("ConfirmSignUp", bob), "CodeMismatchException",
+                    "Invalid verification code provided, please try again.");
+  clock_.advance(pool_options_.code_lifetime);
+  expect_pool_error(open("ConfirmSignUp", bob), "ExpiredCodeException",
+                    "Invalid code provided, please request a code again.");
+  const net::Response resent = open("ResendConfirmationCode", bob);
+  ASSERT_EQ(resent.status, 200) << resent.body;
+  EXPECT_EQ(body_of(resent)["CodeDeliveryDetails"]["AttributeName"], "email");
+  Json confirmation = bob;
+  confirmation["ConfirmationCode"] = code_sender_->sent.back().code;
+  EXPECT_EQ(open("ConfirmSignUp", confirmation).body, "{}");
+  code_sender_->fails = true;
+  expect_pool_error(open("ForgotPassword", bob), "CodeDeliveryFailureException",
+                    "The confirmation code could not be delivered.");
+}
+
 }  // namespace
 }  // namespace holdfast::test

@@ -174,6 +174,23 @@ TEST_F(PoolSignUp, TellsNobodyWhoExists) {
   EXPECT_EQ(refusal(resend("alice"), PoolErrc::invalid_parameter), "User is already confirmed.");
 }
 
+TEST_F(PoolSignUp, IsNotKeptFromUsersByAFloodOfNamesThatNobodyHas) {
+  decoy_lockout_ = std::make_shared<Lockout>(clock_, 3);
+  make();
+  confirmed();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(forgot("nobody" + std::to_string(i)));
+  EXPECT_TRUE(forgot());
+  EXPECT_TRUE(reset(last_code()));
+}
+
+TEST_F(PoolSignUp, UnlocksANameWithItsNewPassword) {
+  confirmed();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(login("alice", "wrong"));
+  ASSERT_TRUE(forgot());
+  ASSERT_TRUE(reset(last_code()));
+  EXPECT_TRUE(login("alice", "password2"));
+}
+
 TEST_F(PoolSignUp, DoesNotTakeOnePurposesCodeForAnothers) {
   ASSERT_TRUE(sign_up());
   EXPECT_EQ(refusal(reset(last_code(), "password2", "bob"), PoolErrc::expired_code), kNoCode);

@@ -109,7 +109,7 @@ TEST_F(PoolUsers, AreToldOfNothingThatFailed) {
   confirmed();
   for (const auto operation : {&UserPool::admin_disable_user, &UserPool::admin_delete_user,
                                &UserPool::admin_user_global_sign_out}) {
-    users_.fail_next(2);
+    users_.fail_next();
     EXPECT_EQ(refusal(on_user(operation), PoolErrc::unavailable), "Service unavailable");
     EXPECT_EQ(refusal(on_user(operation, "nobody"), PoolErrc::user_not_found),
               "User does not exist.");

@@ -59,6 +59,7 @@ class UserPoolTest : public testing::Test {
                                       .hasher = hasher_,
                                       .lockout = lockout_,
                                       .code_lockout = code_lockout_,
+                                      .decoy_lockout = decoy_lockout_,
                                       .code_sender = code_sender_,
                                       .on_access_ended = [this](const UserId& sub, AccessEnd end) {
                                         ended_.emplace_back(sub.str(), end);
@@ -168,6 +169,7 @@ class UserPoolTest : public testing::Test {
   std::shared_ptr<test::FakePasswordHasher> hasher_ = std::make_shared<test::FakePasswordHasher>();
   std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
   std::shared_ptr<Lockout> code_lockout_ = std::make_shared<Lockout>(clock_);
+  std::shared_ptr<Lockout> decoy_lockout_ = std::make_shared<Lockout>(clock_, 1000);
   static UserPoolOptions pool_options() {
     UserPoolOptions out;
     out.pool_id = kPool;

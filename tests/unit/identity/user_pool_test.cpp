@@ -514,6 +514,7 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
                                {.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8}),
                            .lockout = std::make_shared<Lockout>(keys().clock),
                            .code_lockout = std::make_shared<Lockout>(keys().clock),
+                           .decoy_lockout = std::make_shared<Lockout>(keys().clock),
                            .code_sender = std::make_shared<test::FakeCodeSender>(),
                            .on_access_ended = {}});
   const std::string password = "пароль-🔑-密码-" + std::string(100, 'x');

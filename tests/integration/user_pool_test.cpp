@@ -1,0 +1,280 @@
+// The user pool over the wire, on a real store: what clients of Cognito do beyond logging in.
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "support/base/temp_dir.hpp"
+#include "support/gateway/inbox.hpp"
+#include "support/gateway/test_gateway.hpp"
+#include "support/identity/srp_client.hpp"
+
+namespace holdfast::test {
+namespace {
+
+constexpr int kAccessEnded = 4401;
+
+class UserPoolOverHttp : public ::testing::Test {
+ protected:
+  struct Answer {
+    int status = 0;
+    mutable Json body;  // a member that is missing is null, and no assertion
+    [[nodiscard]] std::string error() const {
+      return body.value("__type", "no error") + ": " + body.value("message", "");
+    }
+  };
+  Answer call(const std::string& operation, const Json& input, bool with_signature) {
+    RequestBuilder request;
+    request.target = "/";
+    request.headers = {{"Host", gateway_.address()},
+                       {"Content-Type", "application/x-amz-json-1.1"},
+                       {"X-Amz-Target", "AWSCognitoIdentityProviderService." + operation}};
+    request.body = input.dump();
+    if (with_signature) {
+      request.sign(gateway_.credentials(), "us-east-1", "cognito-idp", system_clock().wall_now());
+    }
+    const auto response = gateway_.send_raw(request);
+    if (!response) return {};
+    return {response->status, parse_json(response->body).value_or(Json::object())};
+  }
+  Answer open(const std::string& operation, Json input) { return call(operation, input, false); }
+  Answer of_client(const std::string& operation, Json input) {
+    input["ClientId"] = gateway_.info().client_id;
+    return call(operation, input, false);
+  }
+  Answer admin(const std::string& operation, Json input) {
+    input["UserPoolId"] = gateway_.info().user_pool_id;
+    return call(operation, input, true);
+  }
+  Answer log_in(const std::string& name, const std::string& password = TestGateway::kPassword) {
+    return of_client("InitiateAuth",
+                     {{"AuthFlow", "USER_PASSWORD_AUTH"},
+                      {"AuthParameters", {{"USERNAME", name}, {"PASSWORD", password}}}});
+  }
+  Answer refresh(const std::string& token) {
+    return of_client("InitiateAuth", {{"AuthFlow", "REFRESH_TOKEN_AUTH"},
+                                      {"AuthParameters", {{"REFRESH_TOKEN", token}}}});
+  }
+
+  TempDir folder_;
+  std::string sent_code_ = folder_.file("code.json");
+  TestGateway gateway_{
+      {.settings = {"user_pool.self_sign_up=true",
+                    "user_pool.code_command=[\"/usr/bin/tee\",\"" + sent_code_ + "\"]"}}};
+};
+
+TEST_F(UserPoolOverHttp, ClosesTheConnectionsOfWhoMayNoLongerConnect) {
+  for (const char* operation : {"AdminUserGlobalSignOut", "AdminDisableUser", "AdminDeleteUser"}) {
+    const std::string name = std::string("user-of-") + operation;
+    const TestUser user = gateway_.make_user(name);
+    const TestUser other = gateway_.make_user(name + "-other");
+    const std::string unused = gateway_.token(user);
+    const Inbox phone(gateway_, user);
+    const Inbox laptop(gateway_, user);
+    const Inbox others(gateway_, other);
+    (void)gateway_.publish(user.id, "before");
+    ASSERT_EQ(phone.wait_for(1).size(), 1U);
+    ASSERT_EQ(admin(operation, {{"Username", name}}).status, 200);
+    EXPECT_EQ(phone.wait_closed(), kAccessEnded) << operation;
+    EXPECT_EQ(laptop.wait_closed(), kAccessEnded) << operation;
+    EXPECT_EQ(gateway_.publish_status(user.id, "after"), "STORED");
+    // Neither what was given out to them nor their ID token leads back in.
+    const auto refused = gateway_.root().temporary_token(user.id_token);
+    EXPECT_FALSE(refused) << operation;
+    const auto upgrade = gateway_.send_bytes(
+        "GET /ws?token=" + unused + " HTTP/1.1\r\nHost: " + gateway_.address() +
+        "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    ASSERT_TRUE(upgrade);
+    EXPECT_EQ(upgrade->status, 401) << operation;
+    (void)gateway_.publish(other.id, "still here");
+    EXPECT_EQ(others.wait_for(1).size(), 1U);
+  }
+}
+
+TEST_F(UserPoolOverHttp, LetsWhoWasSignedOutLogInAgainAtOnce) {
+  TestUser user = gateway_.make_user();
+  ASSERT_EQ(admin("AdminUserGlobalSignOut", {{"Username", "alice"}}).status, 200);
+  const Answer again = log_in("alice");
+  ASSERT_EQ(again.status, 200) << again.error();
+  user.id_token = again.body["AuthenticationResult"]["IdToken"].get<std::string>();
+  const Inbox inbox(gateway_, user);
+  (void)gateway_.publish(user.id, "welcome");
+  EXPECT_THAT(inbox.wait_for(1), testing::ElementsAre(payload_frame("welcome")));
+}
+
+TEST_F(UserPoolOverHttp, AdministersUsers) {
+  ASSERT_EQ(admin("AdminCreateUser",
+                  {{"Username", "Anna"},
+                   {"TemporaryPassword", "temporary password"},
+                   {"UserAttributes", {{{"Name", "email"}, {"Value", "a@example.com"}}}}})
+                .status,
+            200);
+  ASSERT_EQ(admin("AdminSetUserPassword",
+                  {{"Username", "anna"}, {"Password", "password of anna"}, {"Permanent", true}})
+                .status,
+            200);
+  EXPECT_EQ(log_in("ANNA", "password of anna").status, 200);
+  ASSERT_EQ(
+      admin("AdminUpdateUserAttributes",
+            {{"Username", "anna"}, {"UserAttributes", {{{"Name", "nickname"}, {"Value", "An"}}}}})
+          .status,
+      200);
+  const Answer got = admin("AdminGetUser", {{"Username", "anna"}});
+  EXPECT_EQ(got.body["Username"], "Anna");
+  EXPECT_EQ(got.body["UserStatus"], "CONFIRMED");
+  EXPECT_EQ(got.body["UserAttributes"].size(), 3U);
+  ASSERT_EQ(admin("AdminDisableUser", {{"Username", "anna"}}).status, 200);
+  EXPECT_EQ(log_in("anna", "password of anna").error(),
+            "NotAuthorizedException: User is disabled.");
+  (void)gateway_.make_user("bert");
+  const Answer disabled = admin("ListUsers", {{"Filter", R"(status = "Disabled")"}});
+  ASSERT_EQ(disabled.body["Users"].size(), 1U);
+  EXPECT_EQ(disabled.body["Users"][0]["Username"], "Anna");
+  const Answer first =
+      admin("ListUsers", {{"Limit", 1}, {"AttributesToGet", Json::array({"email"})}});
+  EXPECT_EQ(first.body["Users"][0]["Attributes"].dump(),
+            R"([{"Name":"email","Value":"a@example.com"}])");
+  const Answer second =
+      admin("ListUsers", {{"Limit", 1}, {"PaginationToken", first.body["PaginationToken"]}});
+  EXPECT_EQ(second.body["Users"][0]["Username"], "bert");
+  EXPECT_FALSE(second.body.contains("PaginationToken"));
+  ASSERT_EQ(admin("AdminEnableUser", {{"Username", "anna"}}).status, 200);
+  EXPECT_EQ(log_in("anna", "password of anna").status, 200);
+  ASSERT_EQ(admin("AdminDeleteUser", {{"Username", "anna"}}).status, 200);
+  EXPECT_EQ(admin("AdminGetUser", {{"Username", "anna"}}).error(),
+            "UserNotFoundException: User does not exist.");
+}
+
+TEST_F(UserPoolOverHttp, KeepsRefreshTokensAcrossARestartUntilTheyAreRevoked) {
+  (void)gateway_.make_user();
+  const Json tokens = log_in("alice").body["AuthenticationResult"];
+  const std::string token = tokens["RefreshToken"];
+  gateway_.stop();
+  gateway_.start();
+  const Answer refreshed = refresh(token);
+  ASSERT_EQ(refreshed.status, 200) << refreshed.error();
+  EXPECT_FALSE(refreshed.body["AuthenticationResult"].contains("RefreshToken"));
+  const Json access = refreshed.body["AuthenticationResult"]["AccessToken"];
+  const Answer me = open("GetUser", {{"AccessToken", access}});
+  EXPECT_EQ(me.body["Username"], "alice");
+  ASSERT_EQ(of_client("RevokeToken", {{"Token", token}}).status, 200);
+  EXPECT_EQ(refresh(token).error(), "NotAuthorizedException: Refresh Token has been revoked");
+  EXPECT_EQ(open("GetUser", {{"AccessToken", access}}).error(),
+            "NotAuthorizedException: Access Token has been revoked");
+}
+
+TEST_F(UserPoolOverHttp, LetsUsersChangeTheirPasswordSignOutAndLeave) {
+  const TestUser user = gateway_.make_user();
+  Json access = log_in("alice").body["AuthenticationResult"]["AccessToken"];
+  ASSERT_EQ(open("ChangePassword", {{"AccessToken", access},
+                                    {"PreviousPassword", TestGateway::kPassword},
+                                    {"ProposedPassword", "another password"}})
+                .status,
+            200);
+  EXPECT_EQ(log_in("alice").status, 400);
+  const Inbox inbox(gateway_, user);
+  ASSERT_EQ(open("GlobalSignOut", {{"AccessToken", access}}).status, 200);
+  EXPECT_EQ(inbox.wait_closed(), kAccessEnded);
+  access = log_in("alice", "another password").body["AuthenticationResult"]["AccessToken"];
+  ASSERT_EQ(open("DeleteUser", {{"AccessToken", access}}).status, 200);
+  EXPECT_EQ(log_in("alice", "another password").error(),
+            "NotAuthorizedException: Incorrect username or password.");
+}
+
+TEST_F(UserPoolOverHttp, TakesAPasswordThatIsProvenBySrp) {
+  (void)gateway_.make_user("Alice");
+  const std::string pool = gateway_.info().user_pool_id;
+  const std::string pool_name = pool.substr(pool.find('_') + 1);
+  for (const bool right : {true, false}) {
+    const SrpClient client;
+    const Answer first =
+        of_client("InitiateAuth",
+                  {{"AuthFlow", "USER_SRP_AUTH"},
+                   {"AuthParameters", {{"USERNAME", "alice"}, {"SRP_A", client.public_hex()}}}});
+    ASSERT_EQ(first.status, 200) << first.error();
+    EXPECT_EQ(first.body["ChallengeName"], "PASSWORD_VERIFIER");
+    EXPECT_FALSE(first.body.contains("Session"));
+    const Json& challenge = first.body["ChallengeParameters"];
+    const std::string user = challenge["USER_ID_FOR_SRP"];
+    const std::string block = challenge["SECRET_BLOCK"];
+    const std::string time = "Sun Nov 22 12:33:21 UTC 2026";
+    const std::string key =
+        client.key(pool_name, user, right ? TestGateway::kPassword : "another password",
+                   challenge["SALT"], challenge["SRP_B"]);
+    const Digest proof = hmac_sha256(key, pool_name + user + base64_decode(block).value() + time);
+    const Answer second = of_client("RespondToAuthChallenge",
+                                    {{"ChallengeName", "PASSWORD_VERIFIER"},
+                                     {"ChallengeResponses",
+                                      {{"USERNAME", user},
+                                       {"PASSWORD_CLAIM_SECRET_BLOCK", block},
+                                       {"PASSWORD_CLAIM_SIGNATURE", base64_encode(view(proof))},
+                                       {"TIMESTAMP", time}}}});
+    EXPECT_EQ(second.status, right ? 200 : 400) << second.error();
+    EXPECT_EQ(second.body.contains("AuthenticationResult"), right);
+  }
+}
+
+TEST_F(UserPoolOverHttp, SignsStrangersUpWithACodeThatItsCommandSends) {
+  const auto last_code = [&] {
+    std::ifstream file(sent_code_);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    return parse_json(text).value_or(Json::object());
+  };
+  const Json bob = {{"Username", "bob"}};
+  Json input = bob;
+  input["Password"] = "password of bob";
+  input["UserAttributes"] = {{{"Name", "email"}, {"Value", "bob@example.com"}}};
+  const Answer signed_up = of_client("SignUp", input);
+  ASSERT_EQ(signed_up.status, 200) << signed_up.error();
+  EXPECT_EQ(signed_up.body["UserConfirmed"], false);
+  EXPECT_EQ(signed_up.body["CodeDeliveryDetails"]["Destination"], "b***@e***");
+  Json sent = last_code();
+  EXPECT_EQ(sent["purpose"], "sign_up");
+  EXPECT_EQ(sent["username"], "bob");
+  EXPECT_EQ(sent["userId"], signed_up.body["UserSub"]);
+  EXPECT_EQ(sent["attributes"]["email"], "bob@example.com");
+  EXPECT_EQ(log_in("bob", "password of bob").error(),
+            "UserNotConfirmedException: User is not confirmed.");
+  Json confirmation = bob;
+  confirmation["ConfirmationCode"] = sent["code"];
+  ASSERT_EQ(of_client("ConfirmSignUp", confirmation).status, 200);
+  EXPECT_EQ(log_in("bob", "password of bob").status, 200);
+
+  ASSERT_EQ(of_client("ForgotPassword", bob).status, 200);
+  const auto deadline = std::chrono::steady_clock::now() + Inbox::kPatience;
+  while (last_code().value("purpose", "") != "forgot_password" &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  sent = last_code();
+  ASSERT_EQ(sent["purpose"], "forgot_password");
+  confirmation["ConfirmationCode"] = sent["code"];
+  confirmation["Password"] = "new password of bob";
+  const Answer reset = of_client("ConfirmForgotPassword", confirmation);
+  ASSERT_EQ(reset.status, 200) << reset.error();
+  EXPECT_EQ(log_in("bob", "new password of bob").status, 200);
+}
+
+TEST_F(UserPoolOverHttp, DescribesItself) {
+  const Answer pool = admin("DescribeUserPool", Json::object());
+  EXPECT_EQ(pool.body["UserPool"]["Id"], gateway_.info().user_pool_id);
+  EXPECT_EQ(pool.body["UserPool"]["Policies"]["PasswordPolicy"]["MinimumLength"], 8);
+  EXPECT_EQ(pool.body["UserPool"]["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"], false);
+  const Answer client = admin("DescribeUserPoolClient", {{"ClientId", gateway_.info().client_id}});
+  EXPECT_EQ(client.body["UserPoolClient"]["ClientId"], gateway_.info().client_id);
+  EXPECT_EQ(client.body["UserPoolClient"]["PreventUserExistenceErrors"], "ENABLED");
+  EXPECT_EQ(admin("DescribeUserPoolClient", {{"ClientId", "another"}}).error(),
+            "ResourceNotFoundException: User pool client another does not exist.");
+}
+
+}  // namespace
+}  // namespace holdfast::test
