@@ -311,6 +311,8 @@ void RunningGateway::make_identity() {
                   .code_sender = code_sender_,
                   .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
                     router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));
+                    if (end == identity::AccessEnd::deleted) router_->bury(user, "user_deleted");
+                    if (end == identity::AccessEnd::disabled) router_->bury(user, "user_disabled");
                   }});
     part.generator =
         identity::make_generator(config_.tokens, clock_, ring_, *handles.users, *handles.tokens);

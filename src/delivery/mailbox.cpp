@@ -653,6 +653,29 @@ void Mailbox::expire() {
                       });
 }
 
+Sequence Mailbox::newest() const noexcept {
+  return tail_.empty() ? floor_ : std::max(floor_, tail_[tail_.size() - 1].sequence);
+}
+
+bool Mailbox::bury(Sequence up_to, const std::string& reason,
+                   std::move_only_function<void(bool)> done) {
+  if (!cursors_.empty() || sweeping_ || reading_) return false;
+  trim();
+  // What is above is on its way to the store.
+  if (floor_ < up_to) return false;
+  sweeping_ = true;
+  shard_.store.bury(user_, settled_, up_to, reason, shard_.wall_now(),
+                    [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
+                      const ShardContext::Turn turn(shard_);
+                      sweeping_ = false;
+                      if (moved) shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+                      done(moved && moved->messages == 0);
+                      pump();
+                      shard_.may_be_idle(*this);
+                    });
+  return true;
+}
+
 PendingTotals Mailbox::pending() const noexcept {
   return {rows_.messages + reserved_.messages, rows_.bytes + reserved_.bytes};
 }

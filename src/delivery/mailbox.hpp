@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include <holdfast/delivery/mailboxes.hpp>
@@ -57,6 +59,11 @@ class Mailbox {
   void retry();
   /// Moves what is past its lifetime to the dead letters, if nobody is connected.
   void expire();
+  /// Moves some of what is pending up to `up_to` to the dead letters, if nobody is connected and
+  /// nothing else is being moved; `done` hears whether none is left. False when it is too early.
+  bool bury(Sequence up_to, const std::string& reason, std::move_only_function<void(bool)> done);
+  /// The newest that was accepted.
+  [[nodiscard]] Sequence newest() const noexcept;
   /// Stores or refuses what is unanswered.
   void store_everything();
   void pump();

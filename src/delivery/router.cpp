@@ -125,6 +125,12 @@ void Router::send_batch(std::size_t from, std::vector<SendRequest> requests,
   }
 }
 
+void Router::bury(UserId user, std::string reason) const {
+  const Shard& home_shard = shards_[home(user)];
+  home_shard.executor->post([mailboxes = home_shard.mailboxes, user = std::move(user),
+                             reason = std::move(reason)] { mailboxes->bury(user, reason); });
+}
+
 void Router::close_all(UserId user, CloseCode code, std::string reason) const {
   const Shard& home_shard = shards_[home(user)];
   home_shard.executor->post(

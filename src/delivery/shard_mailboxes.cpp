@@ -300,7 +300,10 @@ void ShardMailboxes::attach(ConnectionInfo info, FrameFormat format,
 
 void ShardMailboxes::admit(const ConnectionId& id) {
   const ShardContext::Turn turn(shard_);
-  if (Cursor* const cursor = find_cursor(id)) cursor->mailbox().admit(*cursor);
+  Cursor* const cursor = find_cursor(id);
+  if (cursor == nullptr) return;
+  if (!burials_.empty()) burials_.erase(cursor->mailbox().user());
+  cursor->mailbox().admit(*cursor);
 }
 
 bool ShardMailboxes::close(const ConnectionId& id, CloseCode code, std::string_view reason) {
@@ -317,6 +320,17 @@ void ShardMailboxes::close_all(const UserId& user, CloseCode code, std::string_v
   if (found == mailboxes_.end()) return;
   const std::vector<Cursor*> cursors = found->second->cursors();
   for (Cursor* const cursor : cursors) found->second->leave(*cursor, code, reason);
+}
+
+void ShardMailboxes::bury(const UserId& user, std::string reason) {
+  const ShardContext::Turn turn(shard_);
+  if (shard_.phase != Phase::open) return;
+  if (!mailboxes_.contains(user) && !totals_.contains(user)) return;
+  Mailbox& mailbox = mailbox_of(user);
+  burials_.insert_or_assign(
+      user,
+      Burial{.up_to = mailbox.newest(), .reason = std::move(reason), .due = shard_.steady_now()});
+  shard_.may_be_idle(mailbox);
 }
 
 Cursor* ShardMailboxes::find_cursor(const ConnectionId& id) const {

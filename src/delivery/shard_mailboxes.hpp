@@ -32,6 +32,7 @@ class ShardMailboxes final : public Mailboxes {
   void admit(const ConnectionId& id) override;
   bool close(const ConnectionId& id, CloseCode code, std::string_view reason) override;
   void close_all(const UserId& user, CloseCode code, std::string_view reason) override;
+  void bury(const UserId& user, std::string reason) override;
   void redrive(DeadLetter letter, Completion<SendOutcome> done) override;
   void tick() override;
   Stats stats() const override;
@@ -79,6 +80,7 @@ class ShardMailboxes final : public Mailboxes {
   void sweep_expired();
   void on_expired_found(Result<std::vector<UserId>> users);
   void sweep_deduplication();
+  void sweep_burials();
   void watch_clocks();
   void advance_shutdown();
   void advance_drain();
@@ -96,6 +98,14 @@ class ShardMailboxes final : public Mailboxes {
   std::unordered_set<Cursor*, ById, ById> by_id_;
   std::vector<std::unique_ptr<Cursor>> graves_;  ///< closed; still on the stack of their last event
   std::set<MessageId> redriving_;
+  /// What is to be moved to the dead letters of users whose access has ended.
+  struct Burial {
+    Sequence up_to = 0;
+    std::string reason;
+    SteadyTime due;
+    bool under_way = false;
+  };
+  std::unordered_map<UserId, Burial> burials_;
 
   std::size_t sweep_at_ = 0;  ///< in `cursors_`
   SteadyTime swept_at_;

@@ -14,6 +14,7 @@ constexpr Milliseconds kSweepPass{1'000};
 constexpr Seconds kExpireEvery{5};
 constexpr std::size_t kExpirePage = 100;
 constexpr Seconds kForgetEvery{60};
+constexpr Milliseconds kBuryAgain{50};
 
 }  // namespace
 
@@ -26,6 +27,7 @@ void ShardMailboxes::tick() {
   if (shard_.phase == Phase::open) {
     sweep_expired();
     sweep_deduplication();
+    sweep_burials();
   } else {
     advance_shutdown();
   }
@@ -115,6 +117,26 @@ void ShardMailboxes::sweep_deduplication() {
   shard_.store.forget_deduplication(shard_.wall_now() - window, [](const Result<void>& forgotten) {
     if (!forgotten) log::warn("deduplication_not_forgotten");
   });
+}
+
+// Users are few here, and seldom any: those whose access has ended since the last tick or two.
+void ShardMailboxes::sweep_burials() {
+  const SteadyTime now = shard_.steady_now();
+  for (auto& [user, burial] : burials_) {
+    if (burial.under_way || burial.due > now) continue;
+    Mailbox& mailbox = mailbox_of(user);
+    const Sequence up_to = burial.up_to;
+    burial.under_way = mailbox.bury(up_to, burial.reason, [this, user, up_to](bool none_left) {
+      const auto found = burials_.find(user);
+      // Given up on, or asked for anew, meanwhile.
+      if (found == burials_.end() || found->second.up_to != up_to) return;
+      found->second.under_way = false;
+      if (none_left) burials_.erase(found);
+    });
+    // A step that was too early, or fails, is tried again, but not at once.
+    burial.due = now + kBuryAgain;
+    shard_.may_be_idle(mailbox);
+  }
 }
 
 // ---- shutdown

@@ -1,5 +1,6 @@
 #include "storage/message_table.hpp"
 
+#include <limits>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@ constexpr std::size_t kExpiredPerCall = 1'000;
 constexpr std::int64_t kExpiredBytesPerCall = 4 << 20;
 // Users whose row in `pending` promises an expired message, and who are looked at, in one call.
 constexpr std::size_t kDueUsersPerCall = 1'000;
+constexpr std::string_view kExpiredReason = "expired";
 
 }  // namespace
 
@@ -98,15 +100,15 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
     page.messages.push_back(std::move(message));
   }
   read_.reset();
-  page.expired = bury(query.user, expired, query.now);
+  page.expired = move(query.user, expired, kExpiredReason, query.now);
   return page;
 }
 
-delivery::PendingTotals MessageTable::bury(const UserId& user, const std::vector<Expired>& rows,
-                                           WallTime now) {
+delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector<Expired>& rows,
+                                           std::string_view reason, WallTime now) {
   delivery::PendingTotals moved;
   for (const Expired& row : rows) {
-    dead_letters_.add(user.str(), row.sequence, row.bytes, "expired", unix_micros(now));
+    dead_letters_.add(user.str(), row.sequence, row.bytes, reason, unix_micros(now));
     erase_one_.bind(1, std::string_view(user.str())).bind(2, row.sequence).run();
     ++moved.messages;
     moved.bytes += row.bytes;
@@ -115,20 +117,28 @@ delivery::PendingTotals MessageTable::bury(const UserId& user, const std::vector
   return moved;
 }
 
-delivery::PendingTotals MessageTable::expire(const UserId& user, Sequence above, Sequence up_to,
-                                             WallTime now) {
+std::vector<MessageTable::Expired> MessageTable::list_expired(const UserId& user, Sequence above,
+                                                              Sequence up_to, std::int64_t at) {
   std::vector<Expired> rows;
   std::int64_t bytes = 0;
-  list_expired_.bind(1, std::string_view(user.str()))
-      .bind(2, above)
-      .bind(3, up_to)
-      .bind(4, unix_micros(now));
+  list_expired_.bind(1, std::string_view(user.str())).bind(2, above).bind(3, up_to).bind(4, at);
   while (rows.size() < kExpiredPerCall && bytes < kExpiredBytesPerCall && list_expired_.step()) {
     rows.push_back({list_expired_.integer(0), list_expired_.integer(1)});
     bytes += rows.back().bytes;
   }
   list_expired_.reset();
-  return bury(user, rows, now);
+  return rows;
+}
+
+delivery::PendingTotals MessageTable::expire(const UserId& user, Sequence above, Sequence up_to,
+                                             WallTime now) {
+  return move(user, list_expired(user, above, up_to, unix_micros(now)), kExpiredReason, now);
+}
+
+delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
+                                           std::string_view reason, WallTime now) {
+  constexpr std::int64_t end_of_time = std::numeric_limits<std::int64_t>::max();
+  return move(user, list_expired(user, above, up_to, end_of_time), reason, now);
 }
 
 std::vector<UserId> MessageTable::find_expired(WallTime now, const UserId& after,

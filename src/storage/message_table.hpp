@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/delivery/message_store.hpp>
@@ -23,6 +24,9 @@ class MessageTable {
   /// need not wait long.
   [[nodiscard]] delivery::PendingTotals expire(const UserId& user, Sequence above, Sequence up_to,
                                                WallTime now);
+  /// The same whatever their lifetime, with this reason.
+  [[nodiscard]] delivery::PendingTotals bury(const UserId& user, Sequence above, Sequence up_to,
+                                             std::string_view reason, WallTime now);
   [[nodiscard]] std::vector<UserId> find_expired(WallTime now, const UserId& after,
                                                  std::size_t limit);
 
@@ -31,7 +35,10 @@ class MessageTable {
     Sequence sequence;
     std::int64_t bytes;
   };
-  delivery::PendingTotals bury(const UserId& user, const std::vector<Expired>& rows, WallTime now);
+  [[nodiscard]] std::vector<Expired> list_expired(const UserId& user, Sequence above,
+                                                  Sequence up_to, std::int64_t at);
+  delivery::PendingTotals move(const UserId& user, const std::vector<Expired>& rows,
+                               std::string_view reason, WallTime now);
 
   PendingTable& pending_;
   DeadLetterTable& dead_letters_;

@@ -158,6 +158,15 @@ class SqliteMessageStore final : public delivery::MessageStore {
         },
         std::move(done));
   }
+  void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason, WallTime now,
+            Completion<Result<PendingTotals>> done) override {
+    submit<PendingTotals>(
+        Lane::reserved, OnRollback::fail,
+        [user, above, up_to, reason = std::move(reason), now](Session& session) {
+          return session.messages.bury(user, above, up_to, reason, now);
+        },
+        std::move(done));
+  }
   void find_expired(WallTime now, const UserId& after, std::size_t limit,
                     Completion<Result<std::vector<UserId>>> done) override {
     submit<std::vector<UserId>>(

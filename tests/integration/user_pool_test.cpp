@@ -100,6 +100,18 @@ TEST_F(UserPoolOverHttp, ClosesTheConnectionsOfWhoMayNoLongerConnect) {
   }
 }
 
+TEST_F(UserPoolOverHttp, MovesWhatADeletedUserHadPendingToTheDeadLetters) {
+  const TestUser user = gateway_.make_user();
+  ASSERT_EQ(gateway_.publish_status(user.id, "late"), "STORED");
+  ASSERT_EQ(gateway_.pending(user.id), 1U);
+  ASSERT_EQ(admin("AdminDeleteUser", {{"Username", "alice"}}).status, 200);
+  const auto deadline = std::chrono::steady_clock::now() + Inbox::kPatience;
+  while (gateway_.pending(user.id) > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(gateway_.pending(user.id), 0U);
+}
+
 TEST_F(UserPoolOverHttp, LetsWhoWasSignedOutLogInAgainAtOnce) {
   TestUser user = gateway_.make_user();
   ASSERT_EQ(admin("AdminUserGlobalSignOut", {{"Username", "alice"}}).status, 200);

@@ -100,6 +100,10 @@ class Mailboxes {
   virtual bool close(const ConnectionId& id, CloseCode code, std::string_view reason) = 0;
   /// Closes all of a user's connections.
   virtual void close_all(const UserId& user, CloseCode code, std::string_view reason) = 0;
+  /// Moves what the user has pending by now to the dead letters, with this reason (`user_deleted`),
+  /// as soon as their connections are gone. Given up on when one is admitted first, and by a
+  /// restart: then it stays pending for its lifetime.
+  virtual void bury(const UserId& user, std::string reason) = 0;
 
   /// Accepts a dead letter anew: same id, new sequence, never elided. `not_found` when there is
   /// none. On its user's home shard.

@@ -124,6 +124,11 @@ class MessageStore {
   virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                       Completion<Result<PendingTotals>> done) = 0;
 
+  /// The same for all rows in (above, up_to], whatever their lifetime, with this reason: some of
+  /// them, so that others' commits need not wait long. Nothing was moved when none is left.
+  virtual void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason,
+                    WallTime now, Completion<Result<PendingTotals>> done) = 0;
+
   /// Users above `after` with rows past their lifetime at `now`, by user id, at most `limit`.
   virtual void find_expired(WallTime now, const UserId& after, std::size_t limit,
                             Completion<Result<std::vector<UserId>>> done) = 0;

@@ -32,6 +32,9 @@ class Router {
                   Completion<std::vector<SendOutcome>> done) const;
   /// Closes all of a user's connections, soon. Any thread.
   void close_all(UserId user, CloseCode code, std::string reason) const;
+  /// Moves what a user has pending to the dead letters, after what `close_all` was told. Any
+  /// thread.
+  void bury(UserId user, std::string reason) const;
 
  private:
   std::vector<Shard> shards_;

@@ -43,6 +43,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
     return true;
   }
   void close_all(const UserId&, delivery::CloseCode, std::string_view) override {}
+  void bury(const UserId&, std::string) override {}
   void redrive(delivery::DeadLetter, Completion<delivery::SendOutcome> done) override {
     done(fail(Errc::not_found, "no dead letters here"));
   }

@@ -141,6 +141,28 @@ void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to
           });
 }
 
+void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to, std::string reason,
+                            WallTime now, Completion<Result<PendingTotals>> done) {
+  enqueue(Kind::expire,
+          [user, above, up_to, reason = std::move(reason), now,
+           done = std::move(done)](Tables* tables) mutable -> Task {
+            Result<PendingTotals> result;
+            if (tables == nullptr) {
+              result = rolled_back();
+            } else {
+              auto& rows = tables->messages[user];
+              // As little as may be, so that whoever asks must ask again.
+              const auto row = rows.upper_bound(above);
+              if (row != rows.end() && row->first <= up_to) {
+                add(*result, row->second);
+                tables->dead_letters[row->second->id] = {row->second, reason, now};
+                rows.erase(row);
+              }
+            }
+            return [result, done = std::move(done)]() mutable { done(std::move(result)); };
+          });
+}
+
 void FakeMessageStore::find_expired(WallTime now, const UserId& after, std::size_t limit,
                                     Completion<Result<std::vector<UserId>>> done) {
   enqueue(Kind::find_expired,

@@ -47,6 +47,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   void read_page(delivery::PageQuery query, Completion<Result<delivery::Page>> done) override;
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
               Completion<Result<delivery::PendingTotals>> done) override;
+  void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason, WallTime now,
+            Completion<Result<delivery::PendingTotals>> done) override;
   void find_expired(WallTime now, const UserId& after, std::size_t limit,
                     Completion<Result<std::vector<UserId>>> done) override;
   void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override;

@@ -425,6 +425,54 @@ TEST_F(ShardMailboxesTest, MovesWhatIsTooOldToTheDeadLetters) {
   EXPECT_EQ(mailboxes->stats().expired, 1U);
 }
 
+TEST_F(ShardMailboxesTest, BuriesWhatAUserHasPendingWhoseAccessHasEnded) {
+  start();
+  send("one");
+  send("two");
+  run();
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 2U);
+  mailboxes->bury(user, "user_deleted");
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 0U);
+  ASSERT_THAT(dead_letters(), SizeIs(2));
+  EXPECT_EQ(dead_letters()[0].reason, "user_deleted");
+  EXPECT_EQ(mailboxes->pending(user).messages, 0);
+  // What comes later is not theirs to have lost.
+  send("three");
+  run();
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 1U);
+}
+
+TEST_F(ShardMailboxesTest, BuriesAlsoWhatAConnectionHadNotAcknowledged) {
+  start();
+  auto& client = connect();
+  const Answer answer = send("unacknowledged");
+  mailboxes->close_all(user, CloseCode::access_ended, "user deleted");
+  mailboxes->bury(user, "user_deleted");
+  pass(limits.close_wait + Seconds(1), false);
+  client.connection().end();
+  pass(Seconds(1), false);
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
+  EXPECT_EQ(rows(), 0U);
+  ASSERT_THAT(dead_letters(), SizeIs(1));
+  EXPECT_EQ(mailboxes->pending(user).messages, 0);
+}
+
+TEST_F(ShardMailboxesTest, BuriesNothingOfAUserWhoIsBackBefore) {
+  start();
+  send("kept");
+  run();
+  pass(Seconds(1));
+  mailboxes->bury(user, "user_disabled");
+  connect();
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_THAT(dead_letters(), IsEmpty());
+  EXPECT_EQ(clients.back()->texts.size(), 1U);
+}
+
 TEST_F(ShardMailboxesTest, SweepsEveryPageOfUsers) {
   start();
   caller = nullptr;

@@ -79,6 +79,12 @@ class MessageCalls {
     return executor_.await<Result<delivery::PendingTotals>>(
         [&](auto done) { store_.expire(UserId(user), above, up_to, now, std::move(done)); });
   }
+  Result<delivery::PendingTotals> bury(const std::string& user, Sequence above, Sequence up_to,
+                                       const std::string& reason) {
+    return executor_.await<Result<delivery::PendingTotals>>([&](auto done) {
+      store_.bury(UserId(user), above, up_to, reason, kTestTime, std::move(done));
+    });
+  }
   std::vector<std::string> find_expired(WallTime now, const std::string& after = {},
                                         std::size_t limit = 100) {
     const auto found = executor_.await<Result<std::vector<UserId>>>(

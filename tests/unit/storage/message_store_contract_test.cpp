@@ -235,6 +235,27 @@ TYPED_TEST(MessageStoreContract, ExpiresARangeAndNothingElse) {
   EXPECT_THAT(this->calls().list_dead_letters("bert"), IsEmpty());
 }
 
+TYPED_TEST(MessageStoreContract, BuriesARangeWhateverItsLifetime) {
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22"),
+                                    make_message("anna", 3, "333"), make_message("anna", 4, "4")}));
+  ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x")}));
+  delivery::PendingTotals moved;
+  while (true) {
+    const auto some = this->calls().bury("anna", 1, 3, "user_deleted");
+    ASSERT_TRUE(some);
+    if (some->messages == 0) break;
+    moved.messages += some->messages;
+    moved.bytes += some->bytes;
+  }
+  EXPECT_EQ(moved.messages, 2);
+  EXPECT_EQ(moved.bytes, 5);
+  EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(1, 4));
+  EXPECT_THAT(this->calls().sequences("bert"), ElementsAre(2));
+  const auto letters = this->calls().list_dead_letters("anna");
+  ASSERT_THAT(letters, SizeIs(2));
+  for (const auto& letter : letters) EXPECT_EQ(letter.reason, "user_deleted");
+}
+
 TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByUserId) {
   ASSERT_TRUE(this->calls().insert({make_message("dora", 1, "x", Seconds(1))}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x", Seconds(1))}));
