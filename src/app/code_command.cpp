@@ -88,6 +88,7 @@ class SpawnPlan {
   }
   [[nodiscard]] int run(pid_t& pid, const std::vector<std::string>& command) const {
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
     return posix_spawnp(&pid, arguments.front(), &actions_, &attributes_, arguments.data(),
