@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +14,7 @@
 #include <boost/beast/core/role.hpp>
 
 #include "net/asio.hpp"
+#include "net/tls_session.hpp"
 
 namespace holdfast::net {
 
@@ -34,11 +37,25 @@ class GatherStream {
     virtual bool may_read() = 0;
   };
 
-  GatherStream(Owner& owner, Socket socket, std::string early)
-      : owner_(owner), socket_(std::move(socket)), early_(std::move(early)) {}
+  /// `tls` is null on a plain socket.
+  GatherStream(Owner& owner, Socket socket, std::shared_ptr<TlsSession> tls, std::string early)
+      : owner_(owner), socket_(std::move(socket)), tls_(std::move(tls)), early_(std::move(early)) {
+    if (tls_) tls_->reader_lives = true;
+  }
+  ~GatherStream() { (void)release_tls(); }
+  GatherStream(const GatherStream&) = delete;
+  GatherStream& operator=(const GatherStream&) = delete;
 
   [[nodiscard]] executor_type get_executor() noexcept { return socket_.get_executor(); }
   [[nodiscard]] Socket& socket() noexcept { return socket_; }
+  [[nodiscard]] IoOutcome send(std::string_view bytes) {
+    return tls_ ? tls_->send_some(bytes) : send_some(socket_.native_handle(), bytes);
+  }
+  /// Ends reading; the socket's new owner goes on with it.
+  [[nodiscard]] std::shared_ptr<TlsSession> release_tls() noexcept {
+    if (tls_) tls_->reader_lives = false;
+    return std::move(tls_);
+  }
 
   template <class ConstBuffers>
   std::size_t write_some(const ConstBuffers& buffers, ErrorCode& ec) {
@@ -71,6 +88,13 @@ class GatherStream {
       if (early_.empty()) early_ = std::string();
       asio::post(socket_.get_executor(), boost::beast::bind_front_handler(
                                              std::forward<Handler>(handler), ErrorCode(), bytes));
+    } else if (tls_) {
+      asio::mutable_buffer first;
+      for (auto it = asio::buffer_sequence_begin(buffers);
+           it != asio::buffer_sequence_end(buffers) && first.size() == 0; ++it) {
+        first = *it;
+      }
+      read_tls(first, std::forward<Handler>(handler));
     } else {
       socket_.async_read_some(buffers, std::forward<Handler>(handler));
     }
@@ -88,6 +112,43 @@ class GatherStream {
   }
 
  private:
+  // What is deciphered already is not waited for: the socket would not tell of it.
+  template <class Handler>
+  void read_tls(asio::mutable_buffer into, Handler&& handler) {
+    if (tls_->has_more()) {
+      const IoOutcome outcome = receive(*tls_, into);
+      if (!outcome.blocked) {
+        asio::post(socket_.get_executor(),
+                   boost::beast::bind_front_handler(std::forward<Handler>(handler),
+                                                    error_of(outcome), outcome.bytes));
+        return;
+      }
+    }
+    wait_tls(into, std::forward<Handler>(handler));
+  }
+
+  template <class Handler>
+  void wait_tls(asio::mutable_buffer into, Handler&& handler) {
+    const bool to_send = tls_->receive_waits_to_send();
+    // The stream may be gone when this runs; the session tells.
+    socket_.async_wait(
+        to_send ? Socket::wait_write : Socket::wait_read,
+        [this, tls = tls_, into, handler = std::forward<Handler>(handler)](ErrorCode ec) mutable {
+          if (!ec && !tls->reader_lives) ec = asio::error::operation_aborted;
+          if (ec) return handler(ec, std::size_t{0});
+          const IoOutcome outcome = receive(*tls, into);
+          if (outcome.blocked) return wait_tls(into, std::move(handler));
+          handler(error_of(outcome), outcome.bytes);
+        });
+  }
+
+  static IoOutcome receive(TlsSession& tls, asio::mutable_buffer into) noexcept {
+    return tls.receive_some({static_cast<char*>(into.data()), into.size()});
+  }
+  static ErrorCode error_of(const IoOutcome& outcome) {
+    return outcome.ended ? ErrorCode(asio::error::eof) : ErrorCode();
+  }
+
   template <class ConstBuffers>
   std::size_t take(const ConstBuffers& buffers) {
     std::size_t bytes = 0;
@@ -100,7 +161,8 @@ class GatherStream {
 
   Owner& owner_;
   Socket socket_;
-  std::string early_;  ///< came with the request, before the socket was handed over
+  std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
+  std::string early_;                ///< came with the request, before the socket was handed over
 };
 
 // Beast ends a stream through these. The connection does that itself, after it has flushed.

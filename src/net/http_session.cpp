@@ -7,7 +7,7 @@
 
 #include "net/http_response.hpp"
 #include "net/linger.hpp"
-#include "net/socket_io.hpp"
+#include "net/tls_session.hpp"
 #include "net/websocket_open.hpp"
 
 namespace holdfast::net {
@@ -74,10 +74,12 @@ class HttpSession::UpgradeTicket : private ResponseTicket {
   }
 };
 
-HttpSession::HttpSession(Part& part, Socket socket, std::string remote_address, SocketSlot slot)
+HttpSession::HttpSession(Part& part, Socket socket, std::shared_ptr<TlsSession> tls,
+                         std::string remote_address, SocketSlot slot)
     : part_(part),
       slot_(std::move(slot)),
       socket_(std::move(socket)),
+      tls_(std::move(tls)),
       remote_address_(std::move(remote_address)) {}
 
 HttpSession::~HttpSession() = default;
@@ -97,18 +99,34 @@ void HttpSession::refuse() {
   respond(std::move(response));
 }
 
+IoOutcome HttpSession::receive(std::span<char> into) {
+  return tls_ ? tls_->receive_some(into) : receive_some(socket_.native_handle(), into);
+}
+
+IoOutcome HttpSession::send(std::string_view first, std::string_view second) {
+  return tls_ ? tls_->send_some(first, second) : send_some(socket_.native_handle(), first, second);
+}
+
 void HttpSession::wait_readable() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
-    if (self->phase_ != Phase::reading) return;
-    if (ec) return self->end();
-    self->on_readable();
-  });
+  if (tls_ && tls_->has_more()) {
+    part_.loop().post([self = shared_from_this()] {
+      if (self->phase_ == Phase::reading) self->on_readable();
+    });
+    return;
+  }
+  const bool to_send = tls_ && tls_->receive_waits_to_send();
+  socket_.async_wait(to_send ? Socket::wait_write : Socket::wait_read,
+                     [self = shared_from_this()](ErrorCode ec) {
+                       if (self->phase_ != Phase::reading) return;
+                       if (ec) return self->end();
+                       self->on_readable();
+                     });
 }
 
 void HttpSession::on_readable() {
   std::vector<char>& scratch = part_.loop().scratch();
-  const IoOutcome outcome = receive_some(socket_.native_handle(), scratch);
-  if (outcome.ended) return end();
+  const IoOutcome outcome = receive(scratch);
+  if (outcome.ended) return tls_ && tls_->was_plain_http() ? refuse_plain_http() : end();
   const std::string_view fresh(scratch.data(), outcome.bytes);
   if (kept_.empty()) {
     unread_ = fresh;
@@ -159,6 +177,7 @@ bool HttpSession::read_head() {
   RequestHead& head = reader.head();
   head.remote_address = remote_address_;
   head.shard = part_.loop().index();
+  head.secure = tls_ != nullptr;
   exchange_->head_done = true;
   exchange_->keep_alive = reader.framing().keep_alive;
   exchange_->head_method = head.method == "HEAD";
@@ -303,6 +322,12 @@ void HttpSession::respond_error(int status, const char* message) {
   respond(std::move(response));
 }
 
+void HttpSession::refuse_plain_http() {
+  tls_ = nullptr;
+  exchange_ = std::make_unique<Exchange>(part_.listener(), part_.now());
+  respond_error(400, "Bad Request: this port speaks TLS");
+}
+
 void HttpSession::respond_upgrade_required() {
   Response response = part_.listener().service->error(426, "Upgrade Required");
   response.headers.emplace_back("Sec-WebSocket-Version", "13");
@@ -324,7 +349,7 @@ void HttpSession::write(Response response) {
   if (exchange_->head_method || response.status == 204 || response.status == 304) {
     response.body.clear();
   }
-  const IoOutcome outcome = send_some(socket_.native_handle(), head, response.body);
+  const IoOutcome outcome = send(head, response.body);
   if (outcome.ended) return end();
   const std::size_t total = head.size() + response.body.size();
   log_exchange(response, total);
@@ -341,16 +366,17 @@ void HttpSession::write(Response response) {
 
 void HttpSession::send_continue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  const IoOutcome outcome = send_some(socket_.native_handle(), kContinue);
+  const IoOutcome outcome = send(kContinue);
   // A new exchange on an empty send queue: when these few bytes do not go, the connection is gone.
   if (outcome.bytes < kContinue.size()) end();
 }
 
 void HttpSession::wait_writable() {
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](ErrorCode ec) {
+  const bool to_receive = tls_ && tls_->send_waits_to_receive();
+  const auto readiness = to_receive ? Socket::wait_read : Socket::wait_write;
+  socket_.async_wait(readiness, [self = shared_from_this()](ErrorCode ec) {
     if (self->phase_ != Phase::writing) return;
-    const IoOutcome outcome =
-        send_some(self->socket_.native_handle(), std::string_view(self->out_).substr(self->sent_));
+    const IoOutcome outcome = self->send(std::string_view(self->out_).substr(self->sent_));
     if (ec || outcome.ended) return self->end();
     self->sent_ += outcome.bytes;
     if (self->sent_ < self->out_.size()) return self->wait_writable();
@@ -363,7 +389,7 @@ void HttpSession::wait_writable() {
 void HttpSession::after_write() {
   if (close_after_write_) {
     phase_ = Phase::ended;
-    Linger::start(part_, std::move(socket_), {}, std::move(slot_));
+    Linger::start(part_, std::move(socket_), std::move(tls_), {}, std::move(slot_));
     self_ = nullptr;
     return;
   }
@@ -402,6 +428,7 @@ void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
   phase_ = Phase::ended;
   ErrorCode ec;
   OpeningWebSocket opening{.fd = UniqueFd(socket_.release(ec)),
+                           .tls = std::move(tls_),
                            .early = std::string(unread_),
                            .key = std::move(exchange_->websocket_key),
                            .slot = std::move(slot_),
@@ -425,6 +452,7 @@ void HttpSession::on_drain() {
 
 void HttpSession::end() {
   if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
+  if (tls_) tls_->say_goodbye();
   ErrorCode ignored;
   socket_.close(ignored);
   const auto last = std::exchange(self_, nullptr);

@@ -3,20 +3,26 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "net/chunked_reader.hpp"
 #include "net/http_head.hpp"
 #include "net/part.hpp"
+#include "net/socket_io.hpp"
 
 namespace holdfast::net {
+
+class TlsSession;
 
 /// One HTTP/1.1 connection on its shard: reads a request, has it answered, reads the next; until it
 /// ends, lingers, or becomes a WebSocket. Between requests it holds no buffer.
 class HttpSession final : public Member, public std::enable_shared_from_this<HttpSession> {
  public:
-  HttpSession(Part& part, Socket socket, std::string remote_address, SocketSlot slot);
+  /// `tls` is null on a plain socket.
+  HttpSession(Part& part, Socket socket, std::shared_ptr<TlsSession> tls,
+              std::string remote_address, SocketSlot slot);
   ~HttpSession() override;
 
   /// Begins to read.
@@ -34,6 +40,8 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   class ResponseTicket;
   class UpgradeTicket;
 
+  IoOutcome receive(std::span<char> into);
+  IoOutcome send(std::string_view first, std::string_view second = {});
   void wait_readable();
   void on_readable();
   void advance();
@@ -45,6 +53,7 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   bool read_chunks();
   void dispatch();
   void begin_upgrade();
+  void refuse_plain_http();
   void save_unread();
 
   void respond(Response response);
@@ -62,6 +71,7 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   Part& part_;
   SocketSlot slot_;
   Socket socket_;
+  std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
   std::string remote_address_;
   std::unique_ptr<Exchange> exchange_;  ///< the request that is being read or answered
   std::string_view unread_;             ///< received and not taken: in `kept_` or the scratch

@@ -2,36 +2,46 @@
 
 #include <utility>
 
-#include "net/socket_io.hpp"
+#include "net/tls_session.hpp"
 
 namespace holdfast::net {
 
-void Linger::start(Part& part, Socket socket, std::string rest, SocketSlot slot) {
-  const auto linger =
-      std::make_shared<Linger>(part, std::move(socket), std::move(rest), std::move(slot));
+void Linger::start(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
+                   SocketSlot slot) {
+  const auto linger = std::make_shared<Linger>(part, std::move(socket), std::move(tls),
+                                               std::move(rest), std::move(slot));
   linger->self_ = linger;
   part.watch(*linger, part.now() + part.limits().close_timeout);
   linger->send_rest();
 }
 
-Linger::Linger(Part& part, Socket socket, std::string rest, SocketSlot slot)
-    : part_(part), slot_(std::move(slot)), socket_(std::move(socket)), rest_(std::move(rest)) {}
+Linger::Linger(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
+               SocketSlot slot)
+    : part_(part),
+      slot_(std::move(slot)),
+      socket_(std::move(socket)),
+      tls_(std::move(tls)),
+      rest_(std::move(rest)) {}
 
 void Linger::send_rest() {
   while (sent_ < rest_.size()) {
+    const std::string_view left = std::string_view(rest_).substr(sent_);
     const IoOutcome outcome =
-        send_some(socket_.native_handle(), std::string_view(rest_).substr(sent_));
+        tls_ ? tls_->send_some(left) : send_some(socket_.native_handle(), left);
     if (outcome.ended) return end();
+    sent_ += outcome.bytes;
     if (outcome.blocked) {
       socket_.async_wait(Socket::wait_write, [self = shared_from_this()](ErrorCode ec) {
         if (!ec && self->self_) self->send_rest();
       });
       return;
     }
-    sent_ += outcome.bytes;
   }
   rest_ = std::string();
   sent_ = 0;
+  // What still comes is thrown away undeciphered.
+  if (tls_) tls_->say_goodbye();
+  tls_ = nullptr;
   ErrorCode ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   discard();

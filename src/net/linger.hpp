@@ -7,15 +7,19 @@
 
 namespace holdfast::net {
 
+class TlsSession;
+
 /// The end of a connection that was told something last: sends the rest, ends our side, and throws
 /// away what still comes until the peer ends too. A plain close() with unread input would reset the
 /// connection, and the peer would lose what it was told.
 class Linger final : public Member, public std::enable_shared_from_this<Linger> {
  public:
   /// For at most `close_timeout`. `rest` is sent first.
-  static void start(Part& part, Socket socket, std::string rest, SocketSlot slot);
+  static void start(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
+                    SocketSlot slot);
 
-  Linger(Part& part, Socket socket, std::string rest, SocketSlot slot);
+  Linger(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
+         SocketSlot slot);
   void on_deadline() override { end(); }
   void on_drain() override {}
   void end() override;
@@ -27,6 +31,7 @@ class Linger final : public Member, public std::enable_shared_from_this<Linger> 
   Part& part_;
   SocketSlot slot_;
   Socket socket_;
+  std::shared_ptr<TlsSession> tls_;  ///< until all is sent; null on a plain socket
   std::string rest_;
   std::size_t sent_ = 0;
   std::shared_ptr<Linger> self_;

@@ -11,6 +11,7 @@
 #include "net/http_session.hpp"
 #include "net/part.hpp"
 #include "net/socket_io.hpp"
+#include "net/tls_session.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -100,8 +101,13 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
           socket.assign(asio::generic::stream_protocol(AF_INET, 0), accepted.fd.get(), ec);
           if (ec) return;
           (void)accepted.fd.release();
-          const auto session = std::make_shared<HttpSession>(
-              part, std::move(socket), std::move(accepted.remote_address), std::move(slot));
+          std::shared_ptr<TlsSession> tls;
+          if (const auto& server = part.listener().options.tls) {
+            tls = static_cast<TlsFiles&>(*server).make_session(socket.native_handle());
+          }
+          const auto session =
+              std::make_shared<HttpSession>(part, std::move(socket), std::move(tls),
+                                            std::move(accepted.remote_address), std::move(slot));
           if (refused) {
             session->refuse();
           } else {

@@ -28,13 +28,14 @@ constexpr std::uint16_t kCloseCodeMax = 4999;
 
 }  // namespace
 
-WebSocketConnection::WebSocketConnection(Part& part, Socket socket, std::string early,
-                                         std::size_t message_bytes_max, SocketSlot slot)
+WebSocketConnection::WebSocketConnection(Part& part, Socket socket, std::shared_ptr<TlsSession> tls,
+                                         std::string early, std::size_t message_bytes_max,
+                                         SocketSlot slot)
     : part_(part),
       listener_(part.listener().shared_from_this()),
       slot_(std::move(slot)),
       stream_(std::in_place, static_cast<GatherStream::Owner&>(*this), std::move(socket),
-              std::move(early)) {
+              std::move(tls), std::move(early)) {
   ++listener_->open_websockets;
   stream_->read_message_max(message_bytes_max);
   stream_->auto_fragment(false);
@@ -104,7 +105,7 @@ void WebSocketConnection::gather(std::string_view bytes) {
 
 void WebSocketConnection::flush() {
   if (waiting_writable_ || ended_ || out_sent_ == out_.size()) return;
-  const IoOutcome outcome = send_some(descriptor(), std::string_view(out_).substr(out_sent_));
+  const IoOutcome outcome = stream_->next_layer().send(std::string_view(out_).substr(out_sent_));
   if (outcome.ended) return abort();
   out_sent_ += outcome.bytes;
   bytes_sent_ += outcome.bytes;
@@ -277,12 +278,14 @@ void WebSocketConnection::finish(bool linger) {
   ended_ = true;
   --listener_->open_websockets;
   Socket& socket = stream_->next_layer().socket();
+  auto tls = stream_->next_layer().release_tls();
   if (linger) {
     out_.erase(0, out_sent_);
     ErrorCode ignored;
     socket.cancel(ignored);
-    Linger::start(part_, std::move(socket), std::move(out_), std::move(*slot_));
+    Linger::start(part_, std::move(socket), std::move(tls), std::move(out_), std::move(*slot_));
   } else {
+    if (tls) tls->say_goodbye();
     ErrorCode ignored;
     socket.close(ignored);
   }
@@ -318,8 +321,8 @@ void open_websocket_later(ListenerCore& listener, OpeningWebSocket opening) {
     if (ec) return;
     (void)opening.fd.release();
     const auto connection = std::make_shared<WebSocketConnection>(
-        part, std::move(socket), std::move(opening.early), opening.accepted.message_bytes_max,
-        std::move(opening.slot));
+        part, std::move(socket), std::move(opening.tls), std::move(opening.early),
+        opening.accepted.message_bytes_max, std::move(opening.slot));
     connection->accept(opening.key, opening.accepted.subprotocol);
     opening.accepted.on_open(connection);
   });

@@ -25,8 +25,8 @@ class WebSocketConnection final : public delivery::Connection,
                                   public std::enable_shared_from_this<WebSocketConnection>,
                                   private GatherStream::Owner {
  public:
-  WebSocketConnection(Part& part, Socket socket, std::string early, std::size_t message_bytes_max,
-                      SocketSlot slot);
+  WebSocketConnection(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string early,
+                      std::size_t message_bytes_max, SocketSlot slot);
   ~WebSocketConnection() override;
 
   /// Writes the 101.

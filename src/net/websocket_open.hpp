@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <holdfast/net/http.hpp>
@@ -9,11 +10,14 @@
 
 namespace holdfast::net {
 
+class TlsSession;
+
 /// A socket on its way from HTTP to WebSocket, maybe to another shard.
 struct OpeningWebSocket {
   UniqueFd fd;
-  std::string early;  ///< received behind the request
-  std::string key;    ///< Sec-WebSocket-Key
+  std::shared_ptr<TlsSession> tls;  ///< null on a plain socket
+  std::string early;                ///< received behind the request
+  std::string key;                  ///< Sec-WebSocket-Key
   SocketSlot slot;
   UpgradeAccepted accepted;
 };

@@ -9,6 +9,7 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/net/http.hpp>
+#include <holdfast/net/tls.hpp>
 
 namespace holdfast::net {
 
@@ -55,6 +56,7 @@ struct ListenerOptions {
   std::string address;  ///< `127.0.0.1:8080`, `[::1]:0`, or `unix:/path`
   HttpLimits limits;
   bool access_log = true;
+  std::shared_ptr<TlsServer> tls{};  ///< null: plain
 };
 
 struct ServerStats {

@@ -8,11 +8,15 @@
 namespace holdfast::test {
 
 TestServer::TestServer(std::shared_ptr<net::HttpService> service, std::size_t shards,
-                       net::HttpLimits limits, std::string address, const Clock& clock)
+                       net::HttpLimits limits, std::string address, const Clock& clock,
+                       std::shared_ptr<net::TlsServer> tls)
     : shards_(net::make_shards(shards)),
-      listener_(net::make_listener(
-          {.name = "test", .address = std::move(address), .limits = limits, .access_log = false},
-          *shards_, clock, std::move(service))) {
+      listener_(net::make_listener({.name = "test",
+                                    .address = std::move(address),
+                                    .limits = limits,
+                                    .access_log = false,
+                                    .tls = std::move(tls)},
+                                   *shards_, clock, std::move(service))) {
   shards_->start();
   if (const auto started = listener_->start(); !started) {
     throw std::runtime_error(started.error().message);

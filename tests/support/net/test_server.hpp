@@ -48,7 +48,8 @@ class TestServer {
  public:
   explicit TestServer(std::shared_ptr<net::HttpService> service, std::size_t shards = 1,
                       net::HttpLimits limits = {}, std::string address = "127.0.0.1:0",
-                      const Clock& clock = system_clock());
+                      const Clock& clock = system_clock(),
+                      std::shared_ptr<net::TlsServer> tls = nullptr);
   ~TestServer();
 
   [[nodiscard]] const std::string& address() const { return listener_->address(); }

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string_view>
+
+#include <openssl/ssl.h>
+
+#include <holdfast/net/tls.hpp>
+
+#include "net/socket_io.hpp"
+
+namespace holdfast::net {
+
+/// The TLS of one socket, in the place of `receive_some` and `send_some`: the handshake goes on
+/// inside both. It may move to another thread between two calls. The descriptor is the caller's.
+class TlsSession {
+ public:
+  TlsSession(SSL_CTX* context, int fd);
+  ~TlsSession();
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  [[nodiscard]] IoOutcome receive_some(std::span<char> into) noexcept;
+  /// After `blocked`, the next call brings the same bytes again, and maybe more behind them.
+  [[nodiscard]] IoOutcome send_some(std::string_view first, std::string_view second = {});
+  /// Says that nothing follows, as far as that goes without waiting.
+  void say_goodbye() noexcept;
+
+  /// There may be more to receive than the socket tells: call again without waiting for it.
+  [[nodiscard]] bool has_more() const noexcept { return more_; }
+  /// What a blocked receive waits for: the socket to become writable, not readable.
+  [[nodiscard]] bool receive_waits_to_send() const noexcept { return receive_waits_to_send_; }
+  /// What a blocked send waits for: the socket to become readable, not writable.
+  [[nodiscard]] bool send_waits_to_receive() const noexcept { return send_waits_to_receive_; }
+  /// The peer began with a plain HTTP request; there is no TLS to answer it in.
+  [[nodiscard]] bool was_plain_http() const noexcept { return plain_http_; }
+
+  /// Who reads by waiting, and is gone when this is false.
+  bool reader_lives = false;
+
+ private:
+  IoOutcome outcome_of_failure(int result, bool& other_direction) noexcept;
+
+  SSL* const ssl_;
+  bool more_ = false;
+  bool receive_waits_to_send_ = false;
+  bool send_waits_to_receive_ = false;
+  bool plain_http_ = false;
+  bool broken_ = false;
+};
+
+/// What is behind every `TlsServer`.
+class TlsFiles final : public TlsServer {
+ public:
+  explicit TlsFiles(TlsServerOptions options) : options_(std::move(options)) {}
+
+  [[nodiscard]] Result<void> reload() override;
+  /// For a socket that was accepted; nullptr without memory.
+  [[nodiscard]] std::shared_ptr<TlsSession> make_session(int fd) const;
+
+ private:
+  const TlsServerOptions options_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<SSL_CTX> context_;
+};
+
+}  // namespace holdfast::net

@@ -1,0 +1,281 @@
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <holdfast/base/dev_certificates.hpp>
+#include <holdfast/net/client.hpp>
+#include <holdfast/net/tls.hpp>
+
+#include "support/base/temp_dir.hpp"
+#include "support/net/raw_client.hpp"
+#include "support/net/test_server.hpp"
+
+namespace holdfast::net {
+namespace {
+
+namespace fs = std::filesystem;
+using test::FakeService;
+using test::RawClient;
+using test::RecordedEvents;
+using test::TestServer;
+using ::testing::HasSubstr;
+
+constexpr Milliseconds kPatience{5'000};
+
+/// A server whose certificate its clients trust.
+class TlsServerTest : public ::testing::Test {
+ protected:
+  void serve(std::size_t shards = 1, HttpLimits limits = {}) {
+    tls_ = make_tls_server(files()).value();
+    server_.emplace(service_, shards, limits, "127.0.0.1:0", system_clock(), tls_);
+  }
+  TlsServerOptions files() const {
+    return {.certificate_file = made_.certificate_file, .key_file = made_.key_file};
+  }
+  Url url(const std::string& scheme, const std::string& target = "/") const {
+    return parse_url(scheme + "://" + server_->address() + target).value();
+  }
+  std::unique_ptr<HttpClient> client() const {
+    return make_http_client(url("https"), {.ca_file = made_.ca_file});
+  }
+
+  test::TempDir dir_;
+  DevCertificates made_ = make_dev_certificates(dir_.file("tls"), {}).value();
+  std::shared_ptr<FakeService> service_ = std::make_shared<FakeService>();
+  std::shared_ptr<TlsServer> tls_;
+  RecordedEvents events_;
+  std::optional<TestServer> server_;
+};
+
+/// A client of OpenSSL's own, for what the project's client does not do.
+class PlainOpenSsl {
+ public:
+  explicit PlainOpenSsl(const std::string& address)
+      : socket_(address), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free) {}
+  ~PlainOpenSsl() { SSL_free(ssl_); }
+  PlainOpenSsl(const PlainOpenSsl&) = delete;
+  PlainOpenSsl& operator=(const PlainOpenSsl&) = delete;
+
+  SSL_CTX* context() { return context_.get(); }
+  bool connect() {
+    ssl_ = SSL_new(context_.get());
+    SSL_set_fd(ssl_, socket_.descriptor());
+    return SSL_connect(ssl_) == 1;
+  }
+  SSL* ssl() { return ssl_; }
+  /// What a request to `/` is answered; empty when the connection ends without an answer.
+  std::string ask() {
+    constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+    SSL_write(ssl_, kRequest.data(), static_cast<int>(kRequest.size()));
+    std::array<char, 4096> answer;
+    const int size = SSL_read(ssl_, answer.data(), static_cast<int>(answer.size()));
+    return size > 0 ? std::string(answer.data(), static_cast<std::size_t>(size)) : std::string();
+  }
+
+ private:
+  RawClient socket_;
+  std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
+  SSL* ssl_ = nullptr;
+};
+
+TEST_F(TlsServerTest, ServesRequestsOfEverySizeOnOneConnection) {
+  service_->body_bytes_max = 4 << 20;
+  service_->on_handle = [](Request request, Responder respond) {
+    EXPECT_TRUE(request.head.secure);
+    respond({.body = request.body});
+  };
+  serve();
+  const auto http = client();
+  for (const std::size_t size : {0UZ, 1UZ, 16'384UZ, 65'536UZ, 3'000'000UZ, 5UZ}) {
+    const std::string body(size, 'x');
+    const auto response = http->request({.method = "POST", .target = "/", .body = body});
+    ASSERT_TRUE(response) << response.error().message;
+    EXPECT_EQ(response->body, body);
+  }
+  EXPECT_EQ(server_->listener().stats().requests, 6U);
+}
+
+TEST_F(TlsServerTest, TakesAWebSocketToAnotherShard) {
+  std::shared_ptr<delivery::Connection> connection;
+  service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
+    const std::size_t other = (head.shard + 1) % 2;
+    respond(
+        UpgradeAccepted{.shard = other, .on_open = [&](std::shared_ptr<delivery::Connection> c) {
+                          connection = std::move(c);
+                          connection->start(events_);
+                          connection->write_text(std::string(1 << 20, 'y'));
+                          connection->write_ping("fence");
+                          connection->flush();
+                        }});
+  };
+  serve(2);
+  auto socket = connect_websocket(url("wss", "/ws"), {}, "", kPatience, {.ca_file = made_.ca_file});
+  ASSERT_TRUE(socket) << socket.error().message;
+  const auto text = (*socket)->read(kPatience);
+  ASSERT_TRUE(text && *text);
+  EXPECT_EQ(**text, std::string(1 << 20, 'y'));
+  ASSERT_TRUE((*socket)->write("hello"));
+  EXPECT_TRUE(events_.saw("text:hello"));
+  const std::string large(100'000, 'z');
+  ASSERT_TRUE((*socket)->write(large));
+  EXPECT_TRUE(events_.saw("text:" + large));
+  (void)(*socket)->read(Milliseconds(100));
+  EXPECT_TRUE(events_.saw("pong:fence"));
+  server_->run_on(0, [&] { connection->close(delivery::CloseCode::going_away, "bye"); });
+  EXPECT_FALSE((*socket)->read(kPatience));
+  EXPECT_EQ((*socket)->close_code(), 1001);
+  EXPECT_TRUE(events_.saw("closed"));
+  server_->stop();
+}
+
+TEST_F(TlsServerTest, AnswersAPlainRequestThatThisPortSpeaksTls) {
+  serve();
+  RawClient plain(server_->address());
+  ASSERT_TRUE(plain.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto response = plain.read_response();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 400);
+  EXPECT_THAT(response->body, HasSubstr("TLS"));
+  EXPECT_TRUE(plain.ends());
+}
+
+TEST_F(TlsServerTest, EndsGarbageAndGoesOn) {
+  serve();
+  for (const std::string& garbage :
+       {std::string(4'096, '\0'), std::string("\x16\x03\x01\xff\xff", 5) + std::string(70'000, 'a'),
+        std::string("SSH-2.0-OpenSSH_9.2\r\n")}) {
+    RawClient raw(server_->address());
+    raw.send(garbage);
+    EXPECT_TRUE(raw.ends());
+  }
+  EXPECT_EQ(client()->request({}).value().status, 200);
+  EXPECT_TRUE(test::eventually([&] { return server_->listener().stats().open_sockets == 0; }));
+}
+
+TEST_F(TlsServerTest, EndsAHandshakeThatDoesNotGoOn) {
+  HttpLimits limits;
+  limits.header_timeout = Milliseconds(50);
+  serve(1, limits);
+  RawClient silent(server_->address());
+  RawClient begun(server_->address());
+  ASSERT_TRUE(begun.send(std::string_view("\x16\x03\x01\x02\x00\x01", 6)));
+  EXPECT_TRUE(silent.ends());
+  EXPECT_TRUE(begun.ends());
+}
+
+TEST_F(TlsServerTest, SpeaksVersionTwelveAndNoOlder) {
+  serve();
+  PlainOpenSsl twelve(server_->address());
+  SSL_CTX_set_max_proto_version(twelve.context(), TLS1_2_VERSION);
+  ASSERT_TRUE(twelve.connect());
+  EXPECT_STREQ(SSL_get_version(twelve.ssl()), "TLSv1.2");
+  EXPECT_THAT(twelve.ask(), HasSubstr("200 OK"));
+  PlainOpenSsl old(server_->address());
+  SSL_CTX_set_security_level(old.context(), 0);
+  SSL_CTX_set_min_proto_version(old.context(), TLS1_VERSION);
+  SSL_CTX_set_max_proto_version(old.context(), TLS1_1_VERSION);
+  EXPECT_FALSE(old.connect());
+}
+
+TEST_F(TlsServerTest, RefusesRenegotiation) {
+  serve();
+  PlainOpenSsl peer(server_->address());
+  SSL_CTX_set_max_proto_version(peer.context(), TLS1_2_VERSION);
+  ASSERT_TRUE(peer.connect());
+  EXPECT_EQ(SSL_renegotiate(peer.ssl()), 1);
+  EXPECT_NE(SSL_do_handshake(peer.ssl()), 1);
+}
+
+TEST_F(TlsServerTest, AgreesOnHttp11AndOnNothingElse) {
+  serve();
+  const auto offer = [](PlainOpenSsl& peer, std::string_view protocols) {
+    SSL_CTX_set_alpn_protos(peer.context(),
+                            reinterpret_cast<const unsigned char*>(protocols.data()),
+                            static_cast<unsigned int>(protocols.size()));
+    return peer.connect();
+  };
+  PlainOpenSsl both(server_->address());
+  ASSERT_TRUE(offer(both, "\x02h2\x08http/1.1"));
+  const unsigned char* chosen = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(both.ssl(), &chosen, &size);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(chosen), size), "http/1.1");
+  PlainOpenSsl newer(server_->address());
+  EXPECT_FALSE(offer(newer, "\x02h2"));
+}
+
+TEST_F(TlsServerTest, ShowsANewCertificateAfterAReloadAndKeepsWhatIsOpen) {
+  serve();
+  const auto before = client();
+  ASSERT_TRUE(before->request({}));
+  const std::string old_ca = dir_.file("old-ca.pem");
+  fs::copy_file(made_.ca_file, old_ca);
+  fs::remove_all(dir_.file("tls"));
+  EXPECT_EQ(tls_->reload().error().code, Errc::io);
+  EXPECT_TRUE(make_http_client(url("https"), {.ca_file = old_ca})->request({}));
+  made_ = make_dev_certificates(dir_.file("tls"), {}).value();
+  ASSERT_TRUE(tls_->reload());
+  EXPECT_TRUE(client()->request({}));
+  EXPECT_FALSE(make_http_client(url("https"), {.ca_file = old_ca})->request({}));
+  const std::size_t open = server_->listener().stats().open_sockets;
+  EXPECT_TRUE(before->request({}));
+  EXPECT_LE(server_->listener().stats().open_sockets, open) << "a new connection was made";
+}
+
+TEST_F(TlsServerTest, AsksForClientCertificatesWhereConfigured) {
+  TlsServerOptions options = files();
+  options.client_ca_file = made_.ca_file;
+  options.client_certificate_required = true;
+  tls_ = make_tls_server(options).value();
+  server_.emplace(service_, 1, HttpLimits{}, "127.0.0.1:0", system_clock(), tls_);
+  PlainOpenSsl stranger(server_->address());
+  stranger.connect();  // in TLS 1.3 the refusal comes behind the client's part
+  EXPECT_EQ(stranger.ask(), "");
+  PlainOpenSsl known(server_->address());
+  SSL_CTX_use_certificate_file(known.context(), made_.certificate_file.c_str(), SSL_FILETYPE_PEM);
+  SSL_CTX_use_PrivateKey_file(known.context(), made_.key_file.c_str(), SSL_FILETYPE_PEM);
+  ASSERT_TRUE(known.connect());
+  EXPECT_THAT(known.ask(), HasSubstr("200 OK"));
+}
+
+TEST_F(TlsServerTest, Answers503AtItsBoundInTls) {
+  HttpLimits limits;
+  limits.connections = 1;
+  serve(1, limits);
+  const auto first = client();
+  ASSERT_TRUE(first->request({}));
+  const auto refused = client()->request({});
+  ASSERT_TRUE(refused) << refused.error().message;
+  EXPECT_EQ(refused->status, 503);
+}
+
+TEST_F(TlsServerTest, SaysWhichFileIsAtFault) {
+  const auto message = [](const TlsServerOptions& options) {
+    const auto made = make_tls_server(options);
+    return made ? std::string("accepted") : made.error().message;
+  };
+  TlsServerOptions options = files();
+  options.key_file = made_.ca_key_file;
+  EXPECT_EQ(message(options), "the private key " + made_.ca_key_file +
+                                  " is not that of the certificate " + made_.certificate_file);
+  options = files();
+  options.key_file = made_.certificate_file;
+  EXPECT_THAT(message(options), HasSubstr("no private key in PEM"));
+  options.certificate_file = made_.key_file;
+  EXPECT_THAT(message(options), HasSubstr("no certificate in PEM in " + made_.key_file));
+  options.certificate_file = dir_.file("none.pem");
+  EXPECT_THAT(message(options), HasSubstr("cannot read the certificate " + dir_.file("none.pem")));
+  options = files();
+  options.client_ca_file = made_.key_file;
+  EXPECT_THAT(message(options), HasSubstr("no certificates in PEM in " + made_.key_file));
+}
+
+}  // namespace
+}  // namespace holdfast::net
