@@ -192,6 +192,18 @@ class Check {
   std::string place_;
 };
 
+/// A key that is set asks for another.
+Result<void> check_needs(const Draft& draft, std::string_view key, std::string_view needed) {
+  const auto set = [&draft](std::string_view name) {
+    const Json value = find_setting(name)->read(draft.config);
+    return value.is_boolean() ? value.get<bool>() : !value.get_ref<const std::string&>().empty();
+  };
+  if (!set(key) || set(needed)) return {};
+  return fail(Errc::invalid_argument,
+              draft.sources.at(key) + ": " + std::string(key) + " needs " + std::string(needed),
+              std::string(needed));
+}
+
 Result<void> check_together(const Draft& draft) {
   const Check checks[] = {
       Check(draft, "limits.body_bytes")
@@ -209,6 +221,14 @@ Result<void> check_together(const Draft& draft) {
   };
   for (const Check& check : checks) {
     if (auto done = check.done(); !done) return done;
+  }
+  constexpr std::pair<std::string_view, std::string_view> kNeeds[] = {
+      {"tls.certificate", "tls.key"},       {"tls.key", "tls.certificate"},
+      {"tls.client_ca", "tls.certificate"}, {"tls.client_certificate_required", "tls.client_ca"},
+      {"tls.control", "tls.certificate"},
+  };
+  for (const auto& [key, needed] : kNeeds) {
+    if (auto done = check_needs(draft, key, needed); !done) return done;
   }
   return {};
 }

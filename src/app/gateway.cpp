@@ -241,12 +241,22 @@ void RunningGateway::make_mailboxes() {
 Result<void> RunningGateway::bind_listeners() {
   gateway_service_ = std::make_shared<LateService>();
   local_service_ = std::make_shared<LateService>();
+  if (!config_.tls.files.certificate_file.empty()) {
+    auto tls = net::make_tls_server(config_.tls.files);
+    if (!tls) return std::unexpected(std::move(tls.error()));
+    tls_ = std::move(*tls);
+  }
+  const auto tls_for = [this](const std::string& address) {
+    return address.starts_with("unix:") ? nullptr : tls_;
+  };
   net::ListenerOptions gateway;
   gateway.name = "gateway";
   gateway.address = config_.server.listen;
   gateway.limits = config_.limits.http;
   gateway.limits.connections = connection_limit(config_);
   gateway.access_log = config_.log.access;
+  gateway.tls = tls_for(gateway.address);
+  const bool secure = gateway.tls != nullptr;
   gateway_ = net::make_listener(std::move(gateway), *shards_, clock_, gateway_service_);
   if (auto bound = gateway_->bind(); !bound) return bound;
 
@@ -255,6 +265,7 @@ Result<void> RunningGateway::bind_listeners() {
   control.address = config_.server.control_listen;
   control.limits.connections = kControlConnections;
   control.access_log = false;
+  if (config_.tls.control) control.tls = tls_for(control.address);
   control_ = net::make_listener(std::move(control), *shards_, clock_,
                                 control::make_control_service([this] { return state(); }));
   if (auto bound = control_->bind(); !bound) return bound;
@@ -274,7 +285,8 @@ Result<void> RunningGateway::bind_listeners() {
   }
   info_.address = gateway_->address();
   info_.control_address = control_->address();
-  info_.url = config_.server.public_url.empty() ? url_of(info_.address) : config_.server.public_url;
+  info_.url = config_.server.public_url;
+  if (info_.url.empty()) info_.url = url_of(info_.address, secure);
   return {};
 }
 

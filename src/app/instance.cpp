@@ -61,14 +61,14 @@ std::string export_lines(const std::vector<std::pair<std::string, std::string>>&
   return out;
 }
 
-std::string url_of(const std::string& address) {
+std::string url_of(const std::string& address, bool secure) {
   if (address.starts_with("unix:")) return address;
   const auto colon = address.rfind(':');
   std::string host = address.substr(0, colon);
   // The address of every interface is nobody's address.
   if (host == "0.0.0.0" || host == "*") host = "127.0.0.1";
   if (host == "[::]") host = "[::1]";
-  return "http://" + host + address.substr(colon);
+  return (secure ? "https://" : "http://") + host + address.substr(colon);
 }
 
 std::string origin_of(const std::string& url) {

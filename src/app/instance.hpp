@@ -17,7 +17,7 @@ namespace holdfast::app {
 
 /// The URL of a listener that is bound to `address` (`127.0.0.1:8080`), as a neighbour on this
 /// machine reaches it.
-[[nodiscard]] std::string url_of(const std::string& address);
+[[nodiscard]] std::string url_of(const std::string& address, bool secure = false);
 /// Scheme, host and port of a URL.
 [[nodiscard]] std::string origin_of(const std::string& url);
 

@@ -37,6 +37,9 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> open();
   [[nodiscard]] const GatewayInfo& info() const noexcept override { return info_; }
   bool stop() override;
+  [[nodiscard]] Result<void> reload_certificates() override {
+    return tls_ ? tls_->reload() : Result<void>();
+  }
 
  private:
   /// What one shard has of its own.
@@ -93,6 +96,7 @@ class RunningGateway final : public Gateway {
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
 
+  std::shared_ptr<net::TlsServer> tls_;  ///< null without a certificate
   std::shared_ptr<LateService> gateway_service_;
   std::shared_ptr<LateService> local_service_;
   std::unique_ptr<net::Listener> gateway_;

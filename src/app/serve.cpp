@@ -53,6 +53,15 @@ void tell_people(const GatewayInfo& info) {
                info.credentials_file.c_str());
 }
 
+// Who sent the signal is not there to be answered: the log tells.
+void reload(Gateway& gateway) {
+  if (const auto done = gateway.reload_certificates(); !done) {
+    log::error("not_reloaded", {{"reason", done.error().message}});
+  } else {
+    log::info("reloaded");
+  }
+}
+
 }  // namespace
 
 int run_serve(const ServeOptions& options) {
@@ -77,7 +86,9 @@ int run_serve(const ServeOptions& options) {
     return refuse(gateway.error());
   }
   tell_people((*gateway)->info());
+  signals.on_hangup([&gateway] { reload(**gateway); });
   signals.wait(patience);
+  signals.on_hangup(nullptr);
   (*gateway)->stop();
   gateway->reset();
   log::stop();

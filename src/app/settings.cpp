@@ -222,6 +222,25 @@ void add_server(std::vector<Setting>& t) {
                    "tokens. Empty: made from the listen address."));
 }
 
+std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }
+
+void add_tls(std::vector<Setting>& t) {
+  t.push_back(text("tls.certificate", HOLDFAST_FIELD(tls.files.certificate_file), accept_any,
+                   "File of the certificate and its chain, in PEM: the gateway's listener speaks "
+                   "TLS (1.2 and up), unless it is a Unix socket. Empty: plain HTTP. Read again "
+                   "on SIGHUP."));
+  t.push_back(text("tls.key", HOLDFAST_FIELD(tls.files.key_file), accept_any,
+                   "File of its private key, in PEM, without a passphrase. Read again on SIGHUP."));
+  t.push_back(text("tls.client_ca", HOLDFAST_FIELD(tls.files.client_ca_file), accept_any,
+                   "File of the authorities whose client certificates are taken, in PEM. Empty: "
+                   "none are asked for. Read again on SIGHUP."));
+  t.push_back(boolean("tls.client_certificate_required",
+                      HOLDFAST_FIELD(tls.files.client_certificate_required),
+                      "Refuse clients without a certificate of `tls.client_ca`."));
+  t.push_back(
+      boolean("tls.control", HOLDFAST_FIELD(tls.control), "The control listener speaks TLS, too."));
+}
+
 void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
                       "Open connections of the gateway; one more is answered 503. Lowered at start "
@@ -491,6 +510,7 @@ const std::vector<Setting>& setting_table() {
   static const std::vector<Setting> table = [] {
     std::vector<Setting> t;
     add_server(t);
+    add_tls(t);
     add_limits(t);
     add_delivery_waits(t);
     add_delivery_bounds(t);

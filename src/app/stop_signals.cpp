@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -28,10 +29,13 @@ struct StopSignals::State {
   std::condition_variable changed;
   bool came = false;
   bool ended = false;
+  std::mutex hangup_mutex;
+  std::function<void()> hangup;
   steady_clock::time_point deadline = steady_clock::time_point::max();
   std::thread thread;
 
   void run();
+  void hang_up();
   /// Sleeps until there is something to look at; the signal that came, or 0.
   int next();
 };
@@ -55,9 +59,19 @@ int StopSignals::State::next() {
   return static_cast<int>(info.ssi_signo);
 }
 
+void StopSignals::State::hang_up() {
+  log::info("signal", {{"number", SIGHUP}});
+  const std::lock_guard lock(hangup_mutex);
+  if (hangup) hangup();
+}
+
 void StopSignals::State::run() {
   for (;;) {
     const int number = next();
+    if (number == SIGHUP) {
+      hang_up();
+      continue;
+    }
     const std::lock_guard lock(mutex);
     if (ended) return;
     if (steady_clock::now() >= deadline) {
@@ -78,6 +92,7 @@ StopSignals::StopSignals() : state_(std::make_unique<State>()) {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   state_->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   state_->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -98,6 +113,11 @@ StopSignals::~StopSignals() {
 void StopSignals::wake() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t told = write(state_->wake, &one, sizeof one);
+}
+
+void StopSignals::on_hangup(std::function<void()> action) {
+  const std::lock_guard lock(state_->hangup_mutex);
+  state_->hangup = std::move(action);
 }
 
 void StopSignals::wait(milliseconds patience) {

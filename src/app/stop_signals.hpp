@@ -1,12 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
 namespace holdfast::app {
 
-/// Waits for SIGTERM and SIGINT on a thread of its own. They are blocked in the calling thread and
-/// in those that it starts later.
+/// Waits for SIGTERM and SIGINT, and for SIGHUP, on a thread of its own. They are blocked in the
+/// calling thread and in those that it starts later.
 class StopSignals {
  public:
   StopSignals();
@@ -18,6 +19,9 @@ class StopSignals {
   /// the status that a shell gives a program ended by it, and so does the passing of `patience`,
   /// with status 1.
   void wait(std::chrono::milliseconds patience);
+  /// What a SIGHUP does from now on, on the signals' own thread; nothing when it is empty. The last
+  /// one is not running any more when this returns.
+  void on_hangup(std::function<void()> action);
 
  private:
   struct State;

@@ -19,6 +19,8 @@ struct ServeFlags {
   std::string config;
   std::optional<std::string> listen;
   std::optional<std::string> control_listen;
+  std::optional<std::string> tls_certificate;
+  std::optional<std::string> tls_key;
 };
 
 int serve(const ServeFlags& flags, const LogFlags& log_flags) {
@@ -32,6 +34,8 @@ int serve(const ServeFlags& flags, const LogFlags& log_flags) {
   };
   override_with("server.listen", flags.listen, "--listen");
   override_with("server.control_listen", flags.control_listen, "--control-listen");
+  override_with("tls.certificate", flags.tls_certificate, "--tls-cert");
+  override_with("tls.key", flags.tls_key, "--tls-key");
   override_with("log.level", log_flags.level, "--log-level");
   override_with("log.format", log_flags.format, "--log-format");
   return app::run_serve(options);
@@ -44,7 +48,7 @@ log::Level level_of(const std::string& name) {
   return log::Level::info;
 }
 
-// The signals that end a daemon, taken by the main thread alone.
+// The signals that end a daemon or make it reload, taken by the main thread alone.
 class StopSignals {
  public:
   // Before any other thread is started, so that all inherit the mask.
@@ -52,16 +56,20 @@ class StopSignals {
     sigemptyset(&set_);
     sigaddset(&set_, SIGTERM);
     sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, &before_);
   }
   ~StopSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // Afterwards a second one ends the process at once.
-  void wait() {
+  // Calls `on_hangup` for each SIGHUP. Afterwards a second signal ends the process at once.
+  template <class OnHangup>
+  void wait(OnHangup on_hangup) {
     int signal = 0;
-    sigwait(&set_, &signal);
+    while (sigwait(&set_, &signal) != 0 || signal == SIGHUP) {
+      if (signal == SIGHUP) on_hangup();
+    }
     pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
   }
 
@@ -73,6 +81,8 @@ class StopSignals {
 struct SampleAppFlags {
   std::string listen = sample_app::SampleAppOptions{}.listen;
   std::string issuer;
+  std::string tls_certificate;
+  std::string tls_key;
 };
 
 int serve_sample_app(const Context& context, const SampleAppFlags& flags,
@@ -82,6 +92,7 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
   sample_app::SampleAppOptions options;
   options.listen = flags.listen;
   options.issuer = flags.issuer;
+  options.tls = {.certificate_file = flags.tls_certificate, .key_file = flags.tls_key};
   options.gateway = std::move(*gateway);
 
   StopSignals signals;
@@ -94,9 +105,16 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
   } else if (const auto started = (*sample)->start(); !started) {
     code = failed(context, started.error().message);
   } else {
-    context.err << "The sample application listens on http://" << (*sample)->address()
+    context.err << "The sample application listens on "
+                << (flags.tls_certificate.empty() ? "http://" : "https://") << (*sample)->address()
                 << ". Ctrl-C ends it.\n";
-    signals.wait();
+    signals.wait([&sample] {
+      if (const auto done = (*sample)->reload_certificate(); !done) {
+        log::error("not_reloaded", {{"reason", done.error().message}});
+      } else {
+        log::info("reloaded");
+      }
+    });
     const std::size_t unsent = (*sample)->stop(kDrain);
     log::info("stopped", {{"part", "sample-app"}, {"messages_not_sent", unsent}});
   }
@@ -121,6 +139,8 @@ void add_serve(CLI::App& app, Selection& selection) {
   command->add_option("--listen", flags->listen, "address of the gateway (default 127.0.0.1:8080)");
   command->add_option("--control-listen", flags->control_listen,
                       "address of the control listener (default 127.0.0.1:8081)");
+  command->add_option("--tls-cert", flags->tls_certificate, "certificate in PEM: serves TLS");
+  command->add_option("--tls-key", flags->tls_key, "its private key in PEM");
   command->add_option("--config", flags->config, "JSON with comments; see config/holdfast.json");
   add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
@@ -137,6 +157,11 @@ void add_sample_app(CLI::App& app, Selection& selection) {
   command->add_option("--listen", flags->listen, "its address")->capture_default_str();
   command->add_option("--issuer", flags->issuer,
                       "of the ID tokens (default: HOLDFAST_URL and the pool's id)");
+  auto* const certificate =
+      command->add_option("--tls-cert", flags->tls_certificate, "certificate in PEM: serves TLS");
+  auto* const key = command->add_option("--tls-key", flags->tls_key, "its private key in PEM");
+  certificate->needs(key);
+  key->needs(certificate);
   add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& context) {

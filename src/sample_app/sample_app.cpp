@@ -19,11 +19,12 @@ constexpr Milliseconds kCallTimeout{15'000};
 
 class RunningSampleApp final : public SampleApp {
  public:
-  RunningSampleApp(const SampleAppOptions& options,
+  RunningSampleApp(const SampleAppOptions& options, std::shared_ptr<net::TlsServer> tls,
                    std::unique_ptr<client::GatewayClient> keys_client,
                    std::vector<std::unique_ptr<client::GatewayClient>> send_clients,
                    const Clock& clock)
-      : shards_(net::make_shards(1)),
+      : tls_(std::move(tls)),
+        shards_(net::make_shards(1)),
         keys_({.issuer = options.issuer, .audience = options.gateway.client_id},
               std::move(keys_client), clock),
         sender_({options.jobs_max, options.job_bytes_max, options.retry}, std::move(send_clients),
@@ -34,6 +35,7 @@ class RunningSampleApp final : public SampleApp {
     listener.address = options.listen;
     listener.limits.connections = 4'096;
     listener.access_log = options.access_log;
+    listener.tls = tls_;
     listener_ = net::make_listener(std::move(listener), *shards_, clock, service_);
   }
 
@@ -59,7 +61,10 @@ class RunningSampleApp final : public SampleApp {
     return unsent;
   }
 
+  Result<void> reload_certificate() override { return tls_ ? tls_->reload() : Result<void>(); }
+
  private:
+  std::shared_ptr<net::TlsServer> tls_;  ///< null without a certificate
   std::unique_ptr<net::Shards> shards_;
   KeyCache keys_;
   Sender sender_;
@@ -77,6 +82,12 @@ Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options, con
     while (url.ends_with('/')) url.remove_suffix(1);
     options.issuer = std::string(url) + "/" + options.gateway.user_pool_id;
   }
+  std::shared_ptr<net::TlsServer> tls;
+  if (!options.tls.certificate_file.empty()) {
+    auto made = net::make_tls_server(options.tls);
+    if (!made) return std::unexpected(made.error());
+    tls = std::move(*made);
+  }
   auto keys_client = client::make_gateway_client(options.gateway, clock);
   if (!keys_client) return std::unexpected(keys_client.error());
   std::vector<std::unique_ptr<client::GatewayClient>> send_clients;
@@ -85,7 +96,7 @@ Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options, con
     if (!sender) return std::unexpected(sender.error());
     send_clients.push_back(std::move(*sender));
   }
-  return std::make_unique<RunningSampleApp>(options, std::move(*keys_client),
+  return std::make_unique<RunningSampleApp>(options, std::move(tls), std::move(*keys_client),
                                             std::move(send_clients), clock);
 }
 

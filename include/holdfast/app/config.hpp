@@ -27,6 +27,12 @@ struct Config {
     std::string public_url;   ///< empty: the listen address
   } server;
 
+  /// TLS of the TCP listeners; off without a certificate.
+  struct Tls {
+    net::TlsServerOptions files;
+    bool control = false;  ///< the control listener too
+  } tls;
+
   struct RequestLimits {
     std::size_t connections = 65'536;
     std::size_t message_bytes = 128 << 10;

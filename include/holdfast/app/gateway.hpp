@@ -46,6 +46,9 @@ class Gateway {
   /// and ends the threads. Takes `shutdown.drain_seconds` at most, and the time of the last
   /// commits. True when nothing had to be cut short.
   virtual bool stop() = 0;
+  /// Reads the files of the certificates again, for connections that come from then on. After an
+  /// error, which names the file, all stays as it was. Not beside `stop`.
+  [[nodiscard]] virtual Result<void> reload_certificates() = 0;
 };
 
 /// Opens the data directory, creating what a first start needs, and serves. Errors name the file,

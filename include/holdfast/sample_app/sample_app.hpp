@@ -8,11 +8,13 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/client/backoff.hpp>
 #include <holdfast/client/gateway_client.hpp>
+#include <holdfast/net/tls.hpp>
 
 namespace holdfast::sample_app {
 
 struct SampleAppOptions {
   std::string listen = "127.0.0.1:8090";
+  net::TlsServerOptions tls{};  ///< plain HTTP without a certificate
   /// The gateway, the user pool and the access key that it sends with.
   client::GatewayOptions gateway;
   std::string issuer;  ///< of the ID tokens; empty: `{gateway.url}/{userPoolId}`
@@ -37,8 +39,10 @@ class SampleApp {
   /// Accepts no more, sends what falls due within `drain`, logs what was not sent and answers how
   /// many that were. Waits for calls in flight. Not on one of its own threads.
   virtual std::size_t stop(Milliseconds drain) = 0;
+  /// Reads the files of its certificate again; after an error all stays as it was. Any thread.
+  [[nodiscard]] virtual Result<void> reload_certificate() = 0;
 };
-/// `invalid_argument` for a gateway URL that is none.
+/// `invalid_argument` for a gateway URL that is none; `io` and `invalid_argument` for TLS files.
 [[nodiscard]] Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options,
                                                                  const Clock& clock);
 

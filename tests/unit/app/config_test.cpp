@@ -83,6 +83,17 @@ TEST_F(ConfigTest, TakesTheValuesOfAFileWithComments) {
   EXPECT_EQ(config->log.level, log::Level::warn);
 }
 
+TEST_F(ConfigTest, RefusesHalfAConfigurationOfTls) {
+  EXPECT_THAT(refusal("{\n\"tls\": {\"certificate\": \"a.pem\"}}"),
+              AllOf(HasSubstr("holdfast.json:2: "), HasSubstr("tls.certificate needs tls.key")));
+  EXPECT_THAT(refusal(R"({"tls": {"key": "a.key"}})"), HasSubstr("tls.key needs tls.certificate"));
+  EXPECT_THAT(refusal(R"({"tls": {"control": true}})"), HasSubstr("needs tls.certificate"));
+  const auto config = load(R"({"tls": {"certificate": "a.pem", "key": "a.key", "control": true}})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->tls.files.certificate_file, "a.pem");
+  EXPECT_TRUE(config->tls.control);
+}
+
 TEST_F(ConfigTest, LeavesSlashesInsideStringsAlone) {
   const auto config = load(R"({"server": {"public_url": "https://chat.example.com"}})");
   ASSERT_TRUE(config) << config.error().message;

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <semaphore>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -52,6 +53,23 @@ TEST_F(StopSignalsDeathTest, EndWhenAShutdownTakesTooLong) {
     never_ends();
   };
   EXPECT_EXIT(stuck(), ::testing::ExitedWithCode(1), "");
+}
+
+TEST_F(StopSignalsDeathTest, TakeAHangupForNoEnd) {
+  const auto reloaded = [] {
+    StopSignals signals;
+    std::counting_semaphore<8> came(0);
+    kill(getpid(), SIGHUP);
+    signals.on_hangup([&came] { came.release(); });
+    kill(getpid(), SIGHUP);
+    came.acquire();
+    kill(getpid(), SIGHUP);
+    signals.on_hangup(nullptr);
+    kill(getpid(), SIGTERM);
+    signals.wait(milliseconds(60'000));
+    std::exit(0);
+  };
+  EXPECT_EXIT(reloaded(), ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(StopSignalsDeathTest, AreNeededByNoOneWhenTheyNeverCome) {

@@ -21,7 +21,7 @@ TEST(Usage, HelpNamesEveryCommandAndShowsExamples) {
   for (const char* command :
        {"serve", "sample-app", "create-user", "auth", "connect-websocket", "send-message",
         "publish", "status", "pending", "execution", "access-key", "connections", "rotate-keys",
-        "demo", "Examples:", "source ./data/credentials"}) {
+        "demo", "dev-certs", "Examples:", "source ./data/credentials"}) {
     EXPECT_THAT(holdfast.out, HasSubstr(command));
   }
   EXPECT_EQ(holdfast({"publish", "--help"}), kSuccess);
@@ -40,6 +40,9 @@ TEST(Usage, AnswersTwoForWhatItDoesNotUnderstand) {
       {"--log-level", "loud", "status"},
       {"serve", "--log-format", "xml"},
       {"create-user"},
+      {"dev-certs"},
+      {"dev-certs", "never-made", "two words"},
+      {"sample-app", "--tls-cert", "only.pem"},
       {"auth", "-u", "ann"},
       {"send-message"},
       {"send-message", "text", "--unknown"},
