@@ -36,6 +36,7 @@ struct HttpSession::Exchange {
   std::string method;  ///< kept for the log, the head having been handed on
   std::string path;
   std::string websocket_key;
+  std::string client;  ///< behind a trusted proxy; empty: the peer
 };
 
 /// Answers once; let go of unused, it ends the connection.
@@ -178,6 +179,10 @@ bool HttpSession::read_head() {
   head.remote_address = remote_address_;
   head.shard = part_.loop().index();
   head.secure = tls_ != nullptr;
+  if (const TrustedProxies& proxies = part_.listener().options.trusted_proxies; !proxies.empty()) {
+    proxies.resolve(head);
+    exchange_->client = head.remote_address;
+  }
   exchange_->head_done = true;
   exchange_->keep_alive = reader.framing().keep_alive;
   exchange_->head_method = head.method == "HEAD";
@@ -414,7 +419,7 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
                        .status = response.status,
                        .bytes = bytes,
                        .duration = part_.now() - exchange_->started,
-                       .remote = remote_address_,
+                       .remote = exchange_->client.empty() ? remote_address_ : exchange_->client,
                        .request_id = id == response.headers.end() ? std::string_view()
                                                                   : std::string_view(id->second),
                        .refused = response.refused,

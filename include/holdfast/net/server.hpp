@@ -10,6 +10,7 @@
 #include <holdfast/base/executor.hpp>
 #include <holdfast/net/http.hpp>
 #include <holdfast/net/tls.hpp>
+#include <holdfast/net/trusted_proxies.hpp>
 
 namespace holdfast::net {
 
@@ -57,6 +58,7 @@ struct ListenerOptions {
   HttpLimits limits;
   bool access_log = true;
   std::shared_ptr<TlsServer> tls{};  ///< null: plain
+  TrustedProxies trusted_proxies{};
 };
 
 struct ServerStats {

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/net/http.hpp>
+
+namespace holdfast::net {
+
+/// The proxies whose word is taken for who is behind them. Immutable; any thread.
+class TrustedProxies {
+ public:
+  TrustedProxies() = default;
+  /// Addresses and networks: `10.1.2.3`, `10.0.0.0/8`, `fd00::/8`, and `unix` for whoever comes
+  /// over a Unix socket. Error `invalid_argument` with the one at fault.
+  [[nodiscard]] static Result<TrustedProxies> parse(const std::vector<std::string>& networks);
+
+  [[nodiscard]] bool empty() const noexcept { return networks_.empty() && !unix_; }
+  [[nodiscard]] bool trusts(std::string_view address) const noexcept;
+  /// Puts the client's address and scheme in the place of the proxy's: the last of
+  /// `X-Forwarded-For` that is no trusted proxy, and the last of `X-Forwarded-Proto`. What an
+  /// untrusted peer sends changes nothing.
+  void resolve(RequestHead& head) const;
+
+ private:
+  using Address = std::array<std::uint8_t, 16>;  ///< IPv4 as ::ffff:a.b.c.d
+  struct Network {
+    Address address{};
+    unsigned bits = 128;
+  };
+
+  std::vector<Network> networks_;
+  bool unix_ = false;
+};
+
+}  // namespace holdfast::net

@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <holdfast/net/trusted_proxies.hpp>
+
+#include "net/http_head.hpp"
+
+namespace holdfast::net {
+namespace {
+
+using Bytes = std::array<std::uint8_t, 16>;
+
+constexpr unsigned kMappedBits = 96;
+// A chain of more proxies than this is nobody's.
+constexpr int kHopsMax = 32;
+
+struct Parsed {
+  Bytes bytes{};
+  bool v4 = false;
+};
+
+std::optional<Parsed> parse_address(std::string_view text) {
+  std::array<char, INET6_ADDRSTRLEN> zero_ended{};
+  if (text.empty() || text.size() >= zero_ended.size()) return std::nullopt;
+  std::memcpy(zero_ended.data(), text.data(), text.size());
+  Parsed out;
+  if (inet_pton(AF_INET6, zero_ended.data(), out.bytes.data()) == 1) return out;
+  out.bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
+  out.v4 = true;
+  if (inet_pton(AF_INET, zero_ended.data(), out.bytes.data() + kMappedBits / 8) == 1) return out;
+  return std::nullopt;
+}
+
+bool same_bits(const Bytes& a, const Bytes& b, unsigned bits) {
+  const unsigned whole = bits / 8;
+  if (!std::equal(a.begin(), a.begin() + whole, b.begin())) return false;
+  const unsigned rest = bits % 8;
+  if (rest == 0) return true;
+  const auto mask = static_cast<std::uint8_t>(0xff << (8 - rest));
+  return ((a[whole] ^ b[whole]) & mask) == 0;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto from = text.find_first_not_of(" \t");
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
+}
+
+// Some proxies add the port: `1.2.3.4:5678`, `[::1]:5678`.
+std::string_view without_port(std::string_view text) {
+  if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
+  const auto colon = text.find(':');
+  return colon != std::string_view::npos && colon == text.rfind(':') ? text.substr(0, colon) : text;
+}
+
+/// The elements of all headers of one name, from the last to the first.
+class FromTheLast {
+ public:
+  FromTheLast(const RequestHead& head, std::string_view name) {
+    for (const auto& [key, value] : head.headers) {
+      if (equals_ignoring_case(key, name)) values_.push_back(value);
+    }
+  }
+  std::optional<std::string_view> next() {
+    if (values_.empty()) return std::nullopt;
+    std::string_view& last = values_.back();
+    const auto comma = last.rfind(',');
+    const std::string_view element = comma == last.npos ? last : last.substr(comma + 1);
+    if (comma == last.npos) {
+      values_.pop_back();
+    } else {
+      last = last.substr(0, comma);
+    }
+    return trimmed(element);
+  }
+
+ private:
+  std::vector<std::string_view> values_;
+};
+
+}  // namespace
+
+Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& networks) {
+  TrustedProxies out;
+  for (const std::string& text : networks) {
+    if (text == "unix") {
+      out.unix_ = true;
+      continue;
+    }
+    const auto slash = text.find('/');
+    const auto address = parse_address(std::string_view(text).substr(0, slash));
+    unsigned bits = address && address->v4 ? 32 : 128;
+    const unsigned bits_max = bits;
+    bool good = address.has_value();
+    if (slash != std::string::npos) {
+      const char* const end = text.data() + text.size();
+      const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, bits);
+      good = good && error == std::errc() && stop == end && bits <= bits_max;
+    }
+    if (!good) {
+      return fail(Errc::invalid_argument, "neither an address nor a network: " + text, text);
+    }
+    out.networks_.push_back(
+        {.address = address->bytes, .bits = address->v4 ? bits + kMappedBits : bits});
+  }
+  return out;
+}
+
+bool TrustedProxies::trusts(std::string_view address) const noexcept {
+  if (address == "unix") return unix_;
+  const auto parsed = parse_address(address);
+  return parsed && std::ranges::any_of(networks_, [&parsed](const Network& network) {
+           return same_bits(parsed->bytes, network.address, network.bits);
+         });
+}
+
+void TrustedProxies::resolve(RequestHead& head) const {
+  if (!trusts(head.remote_address)) return;
+  if (const auto scheme = FromTheLast(head, "x-forwarded-proto").next()) {
+    if (equals_ignoring_case(*scheme, "https")) head.secure = true;
+    if (equals_ignoring_case(*scheme, "http")) head.secure = false;
+  }
+  FromTheLast chain(head, "x-forwarded-for");
+  for (int hops = 0; hops < kHopsMax && trusts(head.remote_address); ++hops) {
+    const auto element = chain.next();
+    if (!element) return;
+    const std::string_view client = without_port(*element);
+    if (!parse_address(client)) return;
+    head.remote_address = std::string(client);
+  }
+}
+
+}  // namespace holdfast::net
