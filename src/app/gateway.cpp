@@ -249,6 +249,8 @@ Result<void> RunningGateway::bind_listeners() {
   const auto tls_for = [this](const std::string& address) {
     return address.starts_with("unix:") ? nullptr : tls_;
   };
+  auto proxies = net::TrustedProxies::parse(config_.server.trusted_proxies);
+  if (!proxies) return std::unexpected(std::move(proxies.error()));
   net::ListenerOptions gateway;
   gateway.name = "gateway";
   gateway.address = config_.server.listen;
@@ -256,6 +258,7 @@ Result<void> RunningGateway::bind_listeners() {
   gateway.limits.connections = connection_limit(config_);
   gateway.access_log = config_.log.access;
   gateway.tls = tls_for(gateway.address);
+  gateway.trusted_proxies = std::move(*proxies);
   const bool secure = gateway.tls != nullptr;
   gateway_ = net::make_listener(std::move(gateway), *shards_, clock_, gateway_service_);
   if (auto bound = gateway_->bind(); !bound) return bound;

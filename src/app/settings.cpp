@@ -209,6 +209,11 @@ std::optional<std::string> refuse_word(std::string_view value) {
   return "must be 1 to 4096 characters without NUL";
 }
 
+std::optional<std::string> refuse_network(std::string_view value) {
+  if (net::TrustedProxies::parse({std::string(value)})) return std::nullopt;
+  return "must hold addresses, networks (10.0.0.0/8, fd00::/8) or unix";
+}
+
 void add_server(std::vector<Setting>& t) {
   t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), refuse_address,
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
@@ -220,6 +225,11 @@ void add_server(std::vector<Setting>& t) {
   t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), refuse_public_url,
                    "The URL under which clients reach the gateway; it names the issuer of ID "
                    "tokens. Empty: made from the listen address."));
+  t.push_back(texts("server.trusted_proxies", HOLDFAST_FIELD(server.trusted_proxies),
+                    refuse_network,
+                    "Addresses and networks of the proxies whose X-Forwarded-For and "
+                    "X-Forwarded-Proto name the client; `unix` is whoever comes over a Unix "
+                    "socket. Others are not believed."));
 }
 
 std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }

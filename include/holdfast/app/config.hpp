@@ -25,6 +25,7 @@ struct Config {
     std::string control_listen = "127.0.0.1:8081";
     std::size_t workers = 0;  ///< 0: one per core
     std::string public_url;   ///< empty: the listen address
+    std::vector<std::string> trusted_proxies;
   } server;
 
   /// TLS of the TCP listeners; off without a certificate.

@@ -94,6 +94,12 @@ TEST_F(ConfigTest, RefusesHalfAConfigurationOfTls) {
   EXPECT_TRUE(config->tls.control);
 }
 
+TEST_F(ConfigTest, RefusesAProxyThatIsNoNetwork) {
+  EXPECT_THAT(refusal(R"({"server": {"trusted_proxies": ["10.0.0.0/8", "nginx"]}})"),
+              HasSubstr("server.trusted_proxies must hold addresses"));
+  EXPECT_TRUE(load(R"({"server": {"trusted_proxies": ["10.0.0.0/8", "::1", "unix"]}})"));
+}
+
 TEST_F(ConfigTest, LeavesSlashesInsideStringsAlone) {
   const auto config = load(R"({"server": {"public_url": "https://chat.example.com"}})");
   ASSERT_TRUE(config) << config.error().message;
