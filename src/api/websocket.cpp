@@ -103,12 +103,12 @@ void open_connection(const Context& context, delivery::ConnectionInfo info, Wall
 net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head,
                             identity::Admission admission, std::string subprotocol) {
   delivery::ConnectionInfo info;
-  info.id = generate_connection_id();
   info.username = std::move(admission.username);
   info.remote_address = head.remote_address;
   info.user_agent = user_agent_of(head);
   info.connected_at = context.parts.clock.wall_now();
   info.shard = context.parts.router.home(admission.sub);
+  info.id = context.parts.router.make_connection_id(info.shard);
   info.user = std::move(admission.sub);
 
   net::UpgradeAccepted out;

@@ -16,6 +16,8 @@ constexpr std::uint32_t kTextsAtOnce = 64;
 constexpr std::uint32_t kTextsPerSecond = 8;
 /// Acknowledged fences that are counted: doubled so often, any first distance is far enough.
 constexpr std::uint8_t kFencesCounted = 16;
+/// Texts that are no messages may wait for a slow client up to this part of its credit.
+constexpr std::size_t kPostedShare = 4;
 /// What a client says of itself is kept this far.
 constexpr std::size_t kDetailBytes = 128;
 
@@ -38,7 +40,8 @@ Cursor::Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info
       connected_at_(info.connected_at),
       serial_(shard.next_serial++),
       page_bytes_(static_cast<std::uint32_t>(shard.limits.first_page_bytes)),
-      format_(format) {
+      format_(format),
+      active_ms_(now_ms()) {
   std::string packed;
   for (const std::string* const part :
        {&info.id.str(), &info.username, &info.remote_address, &info.user_agent}) {
@@ -63,6 +66,8 @@ ConnectionInfo Cursor::info() const {
   out.remote_address = detail(2);
   out.user_agent = detail(3);
   out.connected_at = connected_at_;
+  out.last_active_at =
+      std::max(connected_at_, shard_.wall_now() - Milliseconds(now_ms() - active_ms_));
   return out;
 }
 
@@ -87,7 +92,9 @@ const Cursor::Unacked* Cursor::last_up_to(Sequence sequence) const noexcept {
 
 void Cursor::on_pong(std::string_view bytes) {
   const ShardContext::Turn turn(shard_);
-  if (state == State::ended || !window_) return;
+  if (state == State::ended) return;
+  active_ms_ = now_ms();
+  if (!window_) return;
   const auto sequence = window_->fences.match(bytes);
   if (!sequence) return;
   if (fences_back_ < kFencesCounted) ++fences_back_;
@@ -102,6 +109,7 @@ void Cursor::on_pong(std::string_view bytes) {
 void Cursor::on_text(std::string_view text) {
   const ShardContext::Turn turn(shard_);
   if (state == State::ended) return;
+  active_ms_ = now_ms();
   const auto sequence =
       format_ == FrameFormat::holdfast_v1 ? parse_ack(text) : std::optional<Sequence>();
   if (sequence) {
@@ -187,12 +195,30 @@ void Cursor::send(const Message& message) {
   const std::uint64_t end = connection_->write_text(frame);
   position_ = sent_ = message.sequence;
   Window& under_way = window();
-  under_way.unacked.push_back({message.sequence, end, bytes, now_ms()});
+  active_ms_ = now_ms();
+  under_way.unacked.push_back({message.sequence, end, bytes, active_ms_});
   under_way.unacked_bytes += bytes;
   unfenced_ = true;
   unfenced_bytes_ += bytes;
   if (unfenced_bytes_ >= fence_bytes()) fence();
   mark_dirty();
+}
+
+std::uint64_t Cursor::posted_bytes_waiting() const noexcept {
+  const std::uint64_t sent = connection_->bytes_sent();
+  return window_ && window_->posted > sent ? window_->posted - sent : 0;
+}
+
+bool Cursor::post(std::string_view text) {
+  const std::uint64_t waiting = posted_bytes_waiting();
+  // Messages have the connection's credit; this is beside it, and must not end the connection.
+  if (waiting > 0 && waiting + text.size() > shard_.limits.credit_bytes / kPostedShare) {
+    return false;
+  }
+  window().posted = connection_->write_text(text);
+  active_ms_ = now_ms();
+  mark_dirty();
+  return true;
 }
 
 Sequence Cursor::settle(Sequence sequence) {
@@ -254,7 +280,7 @@ bool Cursor::sweep() {
   if (state == State::attached || state == State::ended) return false;
   const SteadyTime now = shard_.steady_now();
   if (fences() == 0) {
-    if (unacked_messages() == 0) window_.reset();
+    if (unacked_messages() == 0 && posted_bytes_waiting() == 0) window_.reset();
     if (state == State::open && now >= ping_at_) {
       fence(true);
       mark_dirty();

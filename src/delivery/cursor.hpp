@@ -58,6 +58,8 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] bool holds(Sequence sequence) const noexcept;
   /// Writes the message's frame; the flush comes at the end of the turn.
   void send(const Message& message);
+  /// Writes a text that is no message. False when what was posted before waits for the client.
+  [[nodiscard]] bool post(std::string_view text);
   /// Everything sent up to `sequence` is acknowledged; answers the last of it, 0 if there was none.
   [[nodiscard]] Sequence settle(Sequence sequence);
   /// An acknowledgement is not likely to come within `ack_wait`.
@@ -101,6 +103,7 @@ class Cursor final : public ConnectionEvents {
 
     Ring<Unacked> unacked;
     std::size_t unacked_bytes = 0;
+    std::uint64_t posted = 0;  ///< the end of the last text posted, in bytes written
     FenceWindow fences;
   };
 
@@ -110,6 +113,7 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] std::size_t unacked_messages() const noexcept;
   [[nodiscard]] std::size_t unacked_bytes() const noexcept;
   [[nodiscard]] std::size_t fences() const noexcept;
+  [[nodiscard]] std::uint64_t posted_bytes_waiting() const noexcept;
   [[nodiscard]] const Unacked* last_up_to(Sequence sequence) const noexcept;
   [[nodiscard]] std::string_view detail(int n) const noexcept;
   [[nodiscard]] std::size_t fence_bytes() const noexcept;
@@ -135,6 +139,7 @@ class Cursor final : public ConnectionEvents {
   std::uint32_t round_trip_ms_x8_ = 0;  ///< smoothed
   std::uint32_t texts_ = 0;             ///< that were no acknowledgement, less what time forgave
   std::uint32_t texts_since_ms_ = 0;
+  std::uint32_t active_ms_;   ///< when it last said something or was sent something
   bool taken_known_ = false;  ///< `bytes_taken_` was looked up since the last progress
   std::uint64_t bytes_taken_ = 0;
   SteadyTime progress_at_;

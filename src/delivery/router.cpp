@@ -27,6 +27,36 @@ struct PendingBatch {
   Completion<std::vector<SendOutcome>> done;
 };
 
+std::uint64_t hash_of(std::string_view text) noexcept {
+  // FNV-1a, with a final mix: its low bits alone are poor.
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  }
+  hash ^= hash >> 32;
+  hash *= 0x9e3779b97f4a7c15U;
+  hash ^= hash >> 29;
+  return hash;
+}
+
+/// Asks `to` from `from`: a direct call on one shard, a post each way across two.
+template <class T, class Ask>
+void ask_shard(const Router& router, std::size_t from, std::size_t to, Ask ask,
+               Completion<T> done) {
+  Mailboxes* const mailboxes = router.shard(to).mailboxes;
+  if (to == from) {
+    done(ask(*mailboxes));
+    return;
+  }
+  Executor* const back = router.shard(from).executor;
+  router.shard(to).executor->post(
+      [mailboxes, back, ask = std::move(ask), done = std::move(done)]() mutable {
+        back->post([done = std::move(done), answer = ask(*mailboxes)]() mutable {
+          done(std::move(answer));
+        });
+      });
+}
+
 void run_part(Mailboxes& mailboxes, const std::shared_ptr<ShardPart>& part, Task finished) {
   auto shared = std::make_shared<Task>(std::move(finished));
   part->open = part->users.size();
@@ -50,21 +80,25 @@ void collect(PendingBatch& batch, ShardPart& part) {
 }  // namespace
 
 std::size_t home_shard(const UserId& user, std::size_t shards) noexcept {
-  // FNV-1a, with a final mix: its low bits alone are poor.
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : user.str()) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  }
-  hash ^= hash >> 32;
-  hash *= 0x9e3779b97f4a7c15U;
-  hash ^= hash >> 29;
-  return static_cast<std::size_t>(hash % shards);
+  return static_cast<std::size_t>(hash_of(user.str()) % shards);
 }
 
 Router::Router(std::vector<Shard> shards) : shards_(std::move(shards)) {}
 
 std::size_t Router::home(const UserId& user) const noexcept {
   return home_shard(user, shards_.size());
+}
+
+std::size_t Router::home(const ConnectionId& id) const noexcept {
+  return static_cast<std::size_t>(hash_of(id.str()) % shards_.size());
+}
+
+ConnectionId Router::make_connection_id(std::size_t shard) const {
+  // Random ids until one falls to the shard, as often as there are shards: no table of ids, and
+  // nothing in an id that tells outsiders where it lives.
+  ConnectionId id = generate_connection_id();
+  while (home(id) != shard) id = generate_connection_id();
+  return id;
 }
 
 void Router::send(std::size_t from, SendRequest request, Completion<SendOutcome> done) const {
@@ -137,6 +171,37 @@ void Router::close_all(UserId user, CloseCode code, std::string reason) const {
       [mailboxes = home_shard.mailboxes, user = std::move(user), code, reason = std::move(reason)] {
         mailboxes->close_all(user, code, reason);
       });
+}
+
+void Router::find_connection(std::size_t from, ConnectionId id,
+                             Completion<std::optional<ConnectionInfo>> done) const {
+  const std::size_t to = home(id);
+  ask_shard<std::optional<ConnectionInfo>>(
+      *this, from, to,
+      [id = std::move(id)](Mailboxes& mailboxes) { return mailboxes.find_connection(id); },
+      std::move(done));
+}
+
+void Router::post_text(std::size_t from, ConnectionId id, std::string text,
+                       Completion<Result<void>> done) const {
+  const std::size_t to = home(id);
+  ask_shard<Result<void>>(
+      *this, from, to,
+      [id = std::move(id), text = std::move(text)](Mailboxes& mailboxes) {
+        return mailboxes.post_text(id, text);
+      },
+      std::move(done));
+}
+
+void Router::close_connection(std::size_t from, ConnectionId id, CloseCode code,
+                              Completion<bool> done) const {
+  const std::size_t to = home(id);
+  ask_shard<bool>(
+      *this, from, to,
+      [id = std::move(id), code](Mailboxes& mailboxes) {
+        return mailboxes.find_connection(id) && mailboxes.close(id, code, {});
+      },
+      std::move(done));
 }
 
 }  // namespace holdfast::delivery

@@ -306,6 +306,25 @@ void ShardMailboxes::admit(const ConnectionId& id) {
   cursor->mailbox().admit(*cursor);
 }
 
+std::optional<ConnectionInfo> ShardMailboxes::find_connection(const ConnectionId& id) const {
+  const Cursor* const cursor = find_cursor(id);
+  if (cursor == nullptr || cursor->state != Cursor::State::open) return std::nullopt;
+  ConnectionInfo out = cursor->info();
+  out.shard = shard_index_;
+  return out;
+}
+
+Result<void> ShardMailboxes::post_text(const ConnectionId& id, std::string_view text) {
+  const ShardContext::Turn turn(shard_);
+  if (shard_.phase != Phase::open) return shutting_down();
+  Cursor* const cursor = find_cursor(id);
+  if (cursor == nullptr || cursor->state != Cursor::State::open) {
+    return fail(Errc::not_found, "No such connection");
+  }
+  if (!cursor->post(text)) return fail(Errc::limit_exceeded, "The client takes no more");
+  return {};
+}
+
 bool ShardMailboxes::close(const ConnectionId& id, CloseCode code, std::string_view reason) {
   const ShardContext::Turn turn(shard_);
   Cursor* const cursor = find_cursor(id);

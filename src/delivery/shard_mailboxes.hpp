@@ -30,6 +30,8 @@ class ShardMailboxes final : public Mailboxes {
   void attach(ConnectionInfo info, FrameFormat format,
               std::shared_ptr<Connection> connection) override;
   void admit(const ConnectionId& id) override;
+  std::optional<ConnectionInfo> find_connection(const ConnectionId& id) const override;
+  Result<void> post_text(const ConnectionId& id, std::string_view text) override;
   bool close(const ConnectionId& id, CloseCode code, std::string_view reason) override;
   void close_all(const UserId& user, CloseCode code, std::string_view reason) override;
   void bury(const UserId& user, std::string reason) override;

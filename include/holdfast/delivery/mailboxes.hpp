@@ -96,6 +96,14 @@ class Mailboxes {
   /// Starts an attached connection and catches it up (SendUnsentMessages). Does nothing when it has
   /// been closed meanwhile.
   virtual void admit(const ConnectionId& id) = 0;
+  /// What is known of one connection; nullopt when it is not of this shard, or does not receive
+  /// (not admitted yet, or closing).
+  [[nodiscard]] virtual std::optional<ConnectionInfo> find_connection(
+      const ConnectionId& id) const = 0;
+  /// Writes one text frame to that connection alone. It is no message: nothing is stored, and
+  /// nobody waits for an acknowledgement. `not_found` as `find_connection` has it;
+  /// `limit_exceeded` when the client is too slow for what was posted before.
+  virtual Result<void> post_text(const ConnectionId& id, std::string_view text) = 0;
   /// Closes one connection; false when there is none of that id here.
   virtual bool close(const ConnectionId& id, CloseCode code, std::string_view reason) = 0;
   /// Closes all of a user's connections.

@@ -163,6 +163,7 @@ struct ConnectionInfo {
   std::string remote_address;
   std::string user_agent;
   WallTime connected_at;
+  WallTime last_active_at;  ///< when it last said something or was sent something
   std::size_t shard = 0;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ class Router {
   [[nodiscard]] std::size_t shard_count() const noexcept { return shards_.size(); }
   /// `hash(user) % workers`. Any thread.
   [[nodiscard]] std::size_t home(const UserId& user) const noexcept;
+  /// The shard of a connection whose id `make_connection_id` made. Any thread.
+  [[nodiscard]] std::size_t home(const ConnectionId& id) const noexcept;
+  /// A new id that tells its shard, for as long as this process runs. Any thread.
+  [[nodiscard]] ConnectionId make_connection_id(std::size_t shard) const;
   [[nodiscard]] const Shard& shard(std::size_t index) const { return shards_[index]; }
 
   /// On shard `from`, where `done` runs too, perhaps inside the call.
@@ -35,6 +40,16 @@ class Router {
   /// Moves what a user has pending to the dead letters, after what `close_all` was told. Any
   /// thread.
   void bury(UserId user, std::string reason) const;
+
+  /// `Mailboxes::find_connection` on the connection's shard; `done` as above.
+  void find_connection(std::size_t from, ConnectionId id,
+                       Completion<std::optional<ConnectionInfo>> done) const;
+  /// `Mailboxes::post_text`, likewise.
+  void post_text(std::size_t from, ConnectionId id, std::string text,
+                 Completion<Result<void>> done) const;
+  /// Closes a connection that receives; false when there is none of that id.
+  void close_connection(std::size_t from, ConnectionId id, CloseCode code,
+                        Completion<bool> done) const;
 
  private:
   std::vector<Shard> shards_;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,18 @@ class FakeMailboxes final : public delivery::Mailboxes {
     attached.push_back({std::move(info), format, std::move(connection)});
   }
   void admit(const ConnectionId& id) override { admitted.push_back(id); }
+  std::optional<delivery::ConnectionInfo> find_connection(const ConnectionId& id) const override {
+    for (const delivery::ConnectionInfo& info : told_connections) {
+      if (info.id == id) return info;
+    }
+    return std::nullopt;
+  }
+  Result<void> post_text(const ConnectionId& id, std::string_view text) override {
+    if (told_post && !*told_post) return *told_post;
+    if (!find_connection(id)) return fail(Errc::not_found, "No such connection");
+    posted.emplace_back(id, text);
+    return {};
+  }
   bool close(const ConnectionId& id, delivery::CloseCode code, std::string_view) override {
     closed.push_back({id, code});
     return true;
@@ -78,6 +91,8 @@ class FakeMailboxes final : public delivery::Mailboxes {
   std::vector<Attached> attached;
   std::vector<ConnectionId> admitted;
   std::vector<Closed> closed;
+  std::vector<std::pair<ConnectionId, std::string>> posted;
+  std::optional<Result<void>> told_post;  ///< an error refuses every text
   delivery::Stats told_stats;
   std::vector<delivery::ConnectionInfo> told_connections;
   std::vector<delivery::Execution> told_executions;

@@ -10,6 +10,7 @@
 
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
+#include "support/delivery/fake_connection.hpp"
 #include "support/delivery/fake_message_store.hpp"
 
 namespace holdfast::delivery {
@@ -87,6 +88,48 @@ TEST(HomeShard, SpreadsUsersEvenly) {
       EXPECT_NEAR(count, users / static_cast<double>(shards), users / shards * 0.2);
     }
   }
+}
+
+TEST_F(RouterTest, MakesConnectionIdsThatTellTheirShard) {
+  for (std::size_t shard = 0; shard < kShards; ++shard) {
+    const ConnectionId id = router_->make_connection_id(shard);
+    EXPECT_EQ(router_->home(id), shard);
+    EXPECT_NE(router_->make_connection_id(shard), id);
+  }
+}
+
+TEST_F(RouterTest, CarriesQuestionsAboutAConnectionToItsShardAndTheAnswerBack) {
+  const ConnectionId id = router_->make_connection_id(1);
+  const auto connection = std::make_shared<test::FakeConnection>();
+  ConnectionInfo info;
+  info.id = id;
+  info.user = user_of(1);
+  shards_[1]->mailboxes->attach(info, FrameFormat::raw, connection);
+  shards_[1]->mailboxes->admit(id);
+  for (const std::size_t from : {0U, 1U}) {
+    std::optional<ConnectionInfo> found;
+    std::optional<Result<void>> posted;
+    router_->find_connection(from, id, [&](auto answer) { found = std::move(answer); });
+    router_->post_text(from, id, "x", [&](auto answer) { posted = std::move(answer); });
+    EXPECT_EQ(posted.has_value(), from == 1) << "a post each way, or none";
+    run();
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->user, info.user);
+    EXPECT_EQ(found->shard, 1U);
+    ASSERT_TRUE(posted);
+    EXPECT_TRUE(*posted);
+  }
+  std::optional<bool> closed;
+  router_->close_connection(0, id, CloseCode::normal, [&](bool answer) { closed = answer; });
+  run();
+  EXPECT_EQ(closed, true);
+  EXPECT_EQ(connection->close_code, CloseCode::normal);
+  router_->close_connection(0, id, CloseCode::normal, [&](bool answer) { closed = answer; });
+  run();
+  EXPECT_EQ(closed, false) << "it is closing already";
+  EXPECT_EQ(connection->texts_written, 2U);
+  connection->end();
+  run();
 }
 
 TEST_F(RouterTest, CallsTheHomeShardItselfWithoutAPost) {

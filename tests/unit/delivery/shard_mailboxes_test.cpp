@@ -337,6 +337,93 @@ TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
   EXPECT_THAT(connection_store.open, IsEmpty());
 }
 
+TEST_F(ShardMailboxesTest, PostsATextToOneConnectionAndStoresNothing) {
+  start();
+  auto& first = connect();
+  const ConnectionId id = last_id();
+  auto& second = connect();
+  run();
+  EXPECT_TRUE(mailboxes->post_text(id, "posted"));
+  run();
+  EXPECT_THAT(first.texts, ElementsAre("posted"));
+  EXPECT_THAT(second.texts, IsEmpty());
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_EQ(mailboxes->stats().accepted, 0U);
+  // Messages before and behind it are acknowledged as ever.
+  const auto before = send("m");
+  EXPECT_TRUE(mailboxes->post_text(id, "again"));
+  const auto behind = send("n");
+  run();
+  EXPECT_EQ(status(before), DeliveryStatus::delivered);
+  EXPECT_EQ(status(behind), DeliveryStatus::delivered);
+  EXPECT_THAT(first.texts, ElementsAre("posted", "m", "again", "n"));
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(ShardMailboxesTest, PostsNothingToAConnectionThatDoesNotReceive) {
+  start();
+  auto connection = std::make_shared<test::FakeConnection>();
+  ConnectionInfo info;
+  info.id = ConnectionId("c");
+  info.user = user;
+  mailboxes->attach(info, FrameFormat::raw, connection);
+  const auto refused = [&] {
+    const auto posted = mailboxes->post_text(info.id, "x");
+    return !posted && posted.error().code == Errc::not_found &&
+           !mailboxes->find_connection(info.id);
+  };
+  EXPECT_TRUE(refused()) << "before it is admitted";
+  mailboxes->admit(info.id);
+  EXPECT_TRUE(mailboxes->find_connection(info.id));
+  EXPECT_TRUE(mailboxes->post_text(info.id, "x"));
+  mailboxes->close(info.id, CloseCode::normal, "");
+  EXPECT_TRUE(refused()) << "while it closes";
+  connection->end();
+  run();
+  EXPECT_TRUE(refused()) << "when it is gone";
+  EXPECT_EQ(connection->texts_written, 1U);
+}
+
+TEST_F(ShardMailboxesTest, BoundsWhatIsPostedToAClientThatDoesNotRead) {
+  limits.credit_bytes = 4096;
+  start();
+  auto& client = connect();
+  run();
+  client.connection().set_blocked(true);
+  // One of any size when nothing waits; then a quarter of the credit in all.
+  EXPECT_TRUE(mailboxes->post_text(last_id(), std::string(600, 'a')));
+  executor.run();
+  EXPECT_TRUE(mailboxes->post_text(last_id(), std::string(400, 'b')));
+  pass(Seconds(3), false);  // sweeps forget nothing of it
+  const auto refused = mailboxes->post_text(last_id(), std::string(400, 'c'));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::limit_exceeded);
+  client.connection().set_blocked(false);
+  run();
+  EXPECT_TRUE(mailboxes->post_text(last_id(), std::string(5000, 'd')));
+  run();
+  EXPECT_THAT(client.texts, SizeIs(3));
+}
+
+TEST_F(ShardMailboxesTest, TellsWhenAConnectionWasLastActive) {
+  start();
+  connect();
+  run();
+  const auto idle = [&] {
+    const auto info = mailboxes->find_connection(last_id()).value();
+    return clock.wall_now() - info.last_active_at;
+  };
+  pass(Seconds(5));
+  EXPECT_GE(idle(), Milliseconds(4'900));
+  send("m");
+  run();
+  pass(Milliseconds(500));
+  EXPECT_LE(idle(), Milliseconds(600));
+  EXPECT_TRUE(mailboxes->post_text(last_id(), "x"));
+  pass(Milliseconds(10));
+  EXPECT_LE(idle(), Milliseconds(20));
+}
+
 TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
   start();
   auto connection = std::make_shared<test::FakeConnection>();
