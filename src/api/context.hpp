@@ -14,6 +14,8 @@ struct Context {
   [[nodiscard]] std::string execute_api_arn(std::string_view method_and_path) const;
   /// `arn:{partition}:cognito-idp:{region}:{account}:userpool/{pool_id}`.
   [[nodiscard]] std::string user_pool_arn(std::string_view pool_id) const;
+  /// `arn:{partition}:cloudformation:{region}:{account}:stack/{name}`, without the id behind it.
+  [[nodiscard]] std::string stack_arn_of(std::string_view name) const;
   [[nodiscard]] const GatewayShard& shard(std::size_t index) const { return parts.shards[index]; }
   [[nodiscard]] bool draining() const noexcept {
     return parts.draining != nullptr && parts.draining->load(std::memory_order_relaxed);
@@ -23,6 +25,7 @@ struct Context {
   GatewayParts parts;
   std::string message_arn;   ///< of `POST /message`
   std::string messages_arn;  ///< of `POST /messages`
+  std::string stack_arn;     ///< of CloudFormation's stack, with its id
 };
 
 }  // namespace holdfast::api

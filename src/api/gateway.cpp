@@ -1,7 +1,11 @@
 #include "api/gateway.hpp"
 
+#include <algorithm>
+
 #include "api/aws_errors.hpp"
+#include "api/cloud_formation.hpp"
 #include "api/ingest.hpp"
+#include "api/management.hpp"
 #include "api/tokens.hpp"
 #include "api/user_pool.hpp"
 #include "api/websocket.hpp"
@@ -11,7 +15,7 @@ namespace {
 
 // Routes without a body of their own tolerate a small one, as API Gateway does.
 constexpr std::size_t kIgnoredBodyBytes = 4 << 10;
-constexpr std::size_t kUserPoolBodyBytes = 64 << 10;
+constexpr std::size_t kAwsCallBodyBytes = 64 << 10;
 
 net::Response jwks_answer(const Context& context) {
   net::Response out = make_answer(200, "application/json", context.parts.signer->jwks());
@@ -27,7 +31,12 @@ std::size_t Gateway::body_bytes_max(Route route) const noexcept {
     case Route::messages:
       return context_.options.body_bytes_max;
     case Route::user_pool:
-      return kUserPoolBodyBytes;
+    case Route::cloud_formation:
+      return kAwsCallBodyBytes;
+    case Route::connection:
+      // One that does not tell its length is read further: being too long has an error of its own
+      // here.
+      return std::max(context_.options.body_bytes_max, kPostedBytesMax + 1);
     case Route::none:
     case Route::tokens:
     case Route::websocket:
@@ -43,7 +52,10 @@ std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHe
   const Route route = find_route(context_, head);
   const bool plain_root = route == Route::websocket_root && !asks_for_websocket(head);
   if (route == Route::none || plain_root) return missing_authentication_token();
-  if (head.method != method_of(route)) return method_not_allowed(method_of(route));
+  if (!has_method(route, head.method)) return method_not_allowed(methods_of(route));
+  if (route == Route::connection) {
+    if (auto refused = refuse_posted_length(head)) return std::move(*refused);
+  }
   return Admit{.body_bytes_max = body_bytes_max(route)};
 }
 
@@ -58,8 +70,12 @@ void Gateway::handle(net::Request request, net::Responder respond) {
       return handle_tokens(context_, request, std::move(respond));
     case Route::user_pool:
       return handle_user_pool(context_, std::move(request), std::move(respond));
+    case Route::cloud_formation:
+      return handle_cloud_formation(context_, request, std::move(respond));
     case Route::jwks:
       return respond(jwks_answer(context_));
+    case Route::connection:
+      return handle_connection(context_, std::move(request), std::move(respond));
     case Route::websocket:
     case Route::websocket_root:
       return respond(upgrade_required());

@@ -1,7 +1,6 @@
 #include "api/paths.hpp"
 
-#include <optional>
-#include <string>
+#include <algorithm>
 
 #include <holdfast/base/encoding.hpp>
 
@@ -25,21 +24,47 @@ bool is_jwks(std::string_view path, std::string_view pool_id) {
          path.substr(pool_id.size()) == "/.well-known/jwks.json";
 }
 
+bool is_form(const net::RequestHead& head) {
+  const std::string* const type = head.header("Content-Type");
+  if (type == nullptr) return false;
+  const std::string_view value = *type;
+  return equals_ignoring_case(trim(value.substr(0, value.find(';'))),
+                              "application/x-www-form-urlencoded");
+}
+
+constexpr std::string_view kConnections = "@connections/";
+constexpr std::size_t kConnectionIdBytes = 128;
+
+// Any id that a client may have kept from elsewhere: base64 has `/` too.
+std::optional<std::string_view> connection_in(std::string_view path) {
+  if (!path.starts_with(kConnections)) return std::nullopt;
+  const std::string_view id = path.substr(kConnections.size());
+  const bool plain = std::ranges::all_of(id, [](char c) { return c > ' ' && c < 0x7f; });
+  if (id.empty() || id.size() > kConnectionIdBytes || !plain) return std::nullopt;
+  return id;
+}
+
+// The raw path decoded once, in `decoded` where that changes it.
+std::optional<std::string_view> decode_path(std::string_view raw_path, std::string& decoded) {
+  if (!raw_path.contains('%')) return raw_path;
+  auto path = percent_decode(raw_path);
+  if (!path || path->contains('\0')) return std::nullopt;
+  decoded = std::move(*path);
+  return decoded;
+}
+
 Route by_path(const GatewayOptions& options, std::string_view raw_path) {
   std::string decoded;
-  if (raw_path.contains('%')) {
-    auto path = percent_decode(raw_path);
-    if (!path || path->contains('\0')) return Route::none;
-    decoded = std::move(*path);
-    raw_path = decoded;
-  }
-  const auto path = below_stage(raw_path, options.stage);
+  const auto whole = decode_path(raw_path, decoded);
+  if (!whole) return Route::none;
+  const auto path = below_stage(*whole, options.stage);
   if (!path) return Route::none;
   if (*path == "message") return Route::message;
   if (*path == "messages") return Route::messages;
   if (*path == "tokens") return Route::tokens;
   if (*path == "ws") return Route::websocket;
   if (path->empty()) return Route::websocket_root;
+  if (connection_in(*path)) return Route::connection;
   return is_jwks(*path, options.pool_id) ? Route::jwks : Route::none;
 }
 
@@ -51,16 +76,20 @@ Route find_route(const Context& context, const net::RequestHead& head) {
   if (head.method == "POST") {
     const std::string* const target = head.header("X-Amz-Target");
     if (target != nullptr && target->starts_with(kUserPoolTarget)) return Route::user_pool;
+    if (target == nullptr && is_form(head)) return Route::cloud_formation;
   }
   return route;
 }
 
-std::string_view method_of(Route route) noexcept {
+std::string_view methods_of(Route route) noexcept {
   switch (route) {
     case Route::message:
     case Route::messages:
     case Route::user_pool:
+    case Route::cloud_formation:
       return "POST";
+    case Route::connection:
+      return "DELETE, GET, POST";
     case Route::none:
     case Route::tokens:
     case Route::websocket:
@@ -69,6 +98,23 @@ std::string_view method_of(Route route) noexcept {
       break;
   }
   return "GET";
+}
+
+bool has_method(Route route, std::string_view method) {
+  bool found = false;
+  for_each_element(methods_of(route),
+                   [&](std::string_view allowed) { found = found || allowed == method; });
+  return found;
+}
+
+std::optional<std::string> managed_connection(const Context& context,
+                                              const net::RequestHead& head) {
+  std::string decoded;
+  const auto whole = decode_path(head.path(), decoded);
+  const auto path = whole ? below_stage(*whole, context.options.stage) : std::nullopt;
+  const auto id = path ? connection_in(*path) : std::nullopt;
+  if (!id) return std::nullopt;
+  return std::string(*id);
 }
 
 bool asks_for_websocket(const net::RequestHead& head) {

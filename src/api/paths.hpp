@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include <holdfast/net/http.hpp>
@@ -17,7 +19,9 @@ enum class Route : std::uint8_t {
   websocket,       ///< `/ws`
   websocket_root,  ///< `/` and `/{stage}`, which are a route for upgrades alone
   user_pool,
+  cloud_formation,
   jwks,
+  connection,  ///< `/@connections/{connectionId}`
 };
 
 /// The prefix of `X-Amz-Target` that makes a POST one of the user pool's.
@@ -26,8 +30,12 @@ inline constexpr std::string_view kUserPoolTarget = "AWSCognitoIdentityProviderS
 /// The route of a request, by its path (decoded once, with or without the stage) and, for the user
 /// pool, its `X-Amz-Target`.
 [[nodiscard]] Route find_route(const Context& context, const net::RequestHead& head);
-/// The one method of a route: `GET` or `POST`.
-[[nodiscard]] std::string_view method_of(Route route) noexcept;
+/// The methods of a route, as `Allow` has them.
+[[nodiscard]] std::string_view methods_of(Route route) noexcept;
+[[nodiscard]] bool has_method(Route route, std::string_view method);
+/// The `{connectionId}` of a `Route::connection`, decoded; nullopt for other routes.
+[[nodiscard]] std::optional<std::string> managed_connection(const Context& context,
+                                                            const net::RequestHead& head);
 /// Whether an upgrade to this route is a WebSocket.
 [[nodiscard]] constexpr bool is_websocket(Route route) noexcept {
   return route == Route::websocket || route == Route::websocket_root;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -199,6 +200,11 @@ Result<void> RunningGateway::open_instance() {
   auto decoy_secret = fact("decoy_secret", hex_encode(random_string(kDecoySecretBytes)));
   if (!decoy_secret) return std::unexpected(std::move(decoy_secret.error()));
   decoy_secret_ = std::move(*decoy_secret);
+  const auto created_at = fact("created_at", std::to_string(unix_micros(clock_.wall_now())));
+  if (!created_at) return std::unexpected(created_at.error());
+  std::int64_t created_us = 0;
+  std::from_chars(created_at->data(), created_at->data() + created_at->size(), created_us);
+  created_at_ = wall_from_micros(created_us);
   info_.user_pool_id = std::move(*pool_id);
   info_.client_id = std::move(*client_id);
   return {};
@@ -350,6 +356,11 @@ Result<void> RunningGateway::make_services() {
   options.pool_id = info_.user_pool_id;
   options.allowed_origins = config_.websocket.allowed_origins;
   options.allowed_origins.push_back(origin_of(info_.url));
+  options.stack = {.name = config_.aws.stack_name,
+                   .created_at = created_at_,
+                   .client_id = info_.client_id,
+                   .url = info_.url,
+                   .sample_app_url = config_.aws.sample_app_url};
   options.message_bytes_max = config_.limits.message_bytes;
   options.body_bytes_max = config_.limits.body_bytes;
   options.batch_entries_max = config_.limits.batch_messages;

@@ -78,6 +78,7 @@ class RunningGateway final : public Gateway {
   const Clock& clock_;
   GatewayInfo info_;
   WallTime started_at_;
+  WallTime created_at_;  ///< when the data directory came to be
   std::atomic<bool> ready_{false};
   std::atomic<bool> draining_{false};
 

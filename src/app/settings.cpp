@@ -198,6 +198,16 @@ std::optional<std::string> refuse_name(std::string_view value) {
   return "must be 1 to 64 letters, digits, '-' or '_'";
 }
 
+std::optional<std::string> refuse_stack_name(std::string_view value) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const bool plain = std::ranges::all_of(
+      value, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; });
+  if (plain && !value.empty() && value.size() <= 128 && is_letter(value.front())) {
+    return std::nullopt;
+  }
+  return "must be 1 to 128 letters, digits or '-', a letter first";
+}
+
 std::optional<std::string> refuse_service_name(std::string_view value) {
   const bool printable = std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f; });
   if (printable && !value.empty() && value.size() <= 128) return std::nullopt;
@@ -479,6 +489,10 @@ void add_surroundings(std::vector<Setting>& t) {
                    "API id in the ARNs of routes, which policies name."));
   t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), refuse_name,
                    "Stage: every route is served under /STAGE as well."));
+  t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), refuse_stack_name,
+                   "Name of the stack that CloudFormation's DescribeStacks tells of."));
+  t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), refuse_url,
+                   "URL of the sample application, told with the stack."));
   t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Least level that is logged.", true));
   Setting format = boolean("log.format", HOLDFAST_FIELD(log.json),
                            "One JSON object a line, or text for people.");

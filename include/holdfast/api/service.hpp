@@ -26,6 +26,15 @@ struct GatewayOptions {
   std::string stage = "prod";  ///< every route is served with and without `/{stage}`
   std::string pool_id;         ///< of the user pool: its JWKS route and its ARN
 
+  /// What CloudFormation's DescribeStacks tells.
+  struct Stack {
+    std::string name = "ServerlessAsyncMessagingGatewayStack";
+    WallTime created_at;
+    std::string client_id;
+    std::string url;             ///< under which clients reach the gateway
+    std::string sample_app_url;  ///< likewise
+  } stack;
+
   /// Origins from which browsers may connect, besides the Host that they ask: the public URLs and
   /// the listed ones, as `https://chat.example.com`; `*` stands for every origin.
   std::vector<std::string> allowed_origins;
@@ -63,8 +72,10 @@ struct GatewayParts {
 
 /// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,
 /// `GET /tokens`, the WebSocket at `/ws`, `/` and `/{stage}`, the user pool (`POST` with
-/// `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path) and
-/// `GET /{userPoolId}/.well-known/jwks.json`. It keeps no state of its own that is not immutable,
+/// `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path),
+/// CloudFormation's DescribeStacks (a `POST` of a form, any path that is no other route's),
+/// `GET /{userPoolId}/.well-known/jwks.json`, and `POST`, `GET` and `DELETE
+/// /@connections/{connectionId}`. It keeps no state of its own that is not immutable,
 /// so that one object serves all shards.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
                                                                      GatewayParts parts);

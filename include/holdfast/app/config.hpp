@@ -89,6 +89,8 @@ struct Config {
     std::string account = "000000000000";
     std::string api_id = "holdfast";
     std::string stage = "prod";
+    std::string stack_name = "ServerlessAsyncMessagingGatewayStack";
+    std::string sample_app_url = "http://127.0.0.1:8090";
   } aws;
 
   struct Log {

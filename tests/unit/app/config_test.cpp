@@ -55,6 +55,8 @@ TEST_F(ConfigTest, NeedsNothing) {
   EXPECT_EQ(config->aws.account, "000000000000");
   EXPECT_EQ(config->aws.api_id, "holdfast");
   EXPECT_EQ(config->aws.stage, "prod");
+  EXPECT_EQ(config->aws.stack_name, "ServerlessAsyncMessagingGatewayStack");
+  EXPECT_EQ(config->aws.sample_app_url, "http://127.0.0.1:8090");
   EXPECT_TRUE(config->user_pool.prevent_user_existence_errors);
 }
 
@@ -155,6 +157,7 @@ TEST_F(ConfigTest, RefusesAddressesThatAreNone) {
 TEST_F(ConfigTest, RefusesStringsThatWouldNotMakeAnArn) {
   EXPECT_THAT(refusal("{\"aws\": {\"account\": \"12\"}}"), HasSubstr("12 digits"));
   EXPECT_THAT(refusal("{\"aws\": {\"stage\": \"a/b\"}}"), HasSubstr("aws.stage must be"));
+  EXPECT_THAT(refusal("{\"aws\": {\"stack_name\": \"1a\"}}"), HasSubstr("aws.stack_name must be"));
   EXPECT_THAT(refusal("{\"server\": {\"public_url\": \"chat.example.com\"}}"),
               HasSubstr("server.public_url must be an http://"));
   EXPECT_THAT(refusal("{\"websocket\": {\"allowed_origins\": [\"https://a.example/path\"]}}"),

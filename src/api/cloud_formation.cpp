@@ -1,0 +1,210 @@
+#include "api/cloud_formation.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/ids.hpp>
+
+#include "api/aws_errors.hpp"
+#include "api/signed_call.hpp"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::string_view kXml = "text/xml";
+constexpr std::string_view kNamespace = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
+constexpr std::string_view kDescribeStacks = "cloudformation:DescribeStacks";
+constexpr std::size_t kNameBytesMax = 1600;  // of an ARN
+
+// What XML 1.0 section 2.2 does not allow is shown as a question mark.
+void append_xml(std::string& out, std::string_view text) {
+  const bool readable = is_utf8(text);
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '&') {
+      out += "&amp;";
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (byte < 0x20 || byte == 0x7f || (byte > 0x7f && !readable)) {
+      out += '?';
+    } else {
+      out += c;
+    }
+  }
+}
+
+void append_element(std::string& out, std::string_view name, std::string_view text) {
+  out += '<';
+  out += name;
+  out += '>';
+  append_xml(out, text);
+  out += "</";
+  out += name;
+  out += '>';
+}
+
+void append_root(std::string& out, std::string_view name) {
+  out += '<';
+  out += name;
+  out += " xmlns=\"";
+  out += kNamespace;
+  out += "\">";
+}
+
+net::Response xml_answer(int status, const std::string& request_id, std::string body) {
+  net::Response out;
+  out.status = status;
+  out.headers.emplace_back("Content-Type", kXml);
+  out.headers.emplace_back("x-amzn-RequestId", request_id);
+  out.body = std::move(body);
+  return out;
+}
+
+net::Response xml_error(int status, std::string_view code, std::string_view message) {
+  const std::string request_id = generate_uuid();
+  std::string body;
+  append_root(body, "ErrorResponse");
+  body += "<Error><Type>Sender</Type>";
+  append_element(body, "Code", code);
+  append_element(body, "Message", message);
+  body += "</Error>";
+  append_element(body, "RequestId", request_id);
+  body += "</ErrorResponse>";
+  return xml_answer(status, request_id, std::move(body));
+}
+
+std::string_view code_of(iam::SignatureErrc code) noexcept {
+  switch (code) {
+    case iam::SignatureErrc::missing_authentication_token:
+      return "MissingAuthenticationToken";
+    case iam::SignatureErrc::incomplete_signature:
+      return "IncompleteSignature";
+    case iam::SignatureErrc::unrecognized_client:
+      return "InvalidClientTokenId";
+    case iam::SignatureErrc::invalid_signature:
+      break;
+  }
+  return "SignatureDoesNotMatch";
+}
+
+// A member of the form; nullopt when it is missing. Twice, or with a broken escape, it is empty,
+// which no member may be.
+std::optional<std::string> member_of(std::string_view form, std::string_view name) {
+  std::optional<std::string> found;
+  while (!form.empty()) {
+    const std::size_t end = std::min(form.find('&'), form.size());
+    const std::string_view pair = form.substr(0, end);
+    form.remove_prefix(std::min(end + 1, form.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (pair.substr(0, equals) != name) continue;
+    if (found) return std::string();
+    std::string value(equals < pair.size() ? pair.substr(equals + 1) : std::string_view());
+    std::ranges::replace(value, '+', ' ');
+    found = percent_decode(value).value_or(std::string());
+  }
+  return found;
+}
+
+bool is_stack_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-:/._+").contains(c);
+  });
+}
+
+// A scheme and the rest of it for WebSockets.
+std::string websocket_of(std::string_view url) {
+  return url.starts_with("https:") ? "wss:" + std::string(url.substr(6))
+                                   : "ws:" + std::string(url.substr(url.find(':') + 1));
+}
+
+void append_output(std::string& out, std::string_view key, std::string_view value) {
+  out += "<member>";
+  append_element(out, "OutputKey", key);
+  append_element(out, "OutputValue", value);
+  out += "</member>";
+}
+
+net::Response stack_answer(const Context& context) {
+  const GatewayOptions& options = context.options;
+  const std::string request_id = generate_uuid();
+  std::string body;
+  append_root(body, "DescribeStacksResponse");
+  body += "<DescribeStacksResult><Stacks><member>";
+  append_element(body, "StackId", context.stack_arn);
+  append_element(body, "StackName", options.stack.name);
+  append_element(body, "CreationTime", format_iso8601(options.stack.created_at));
+  append_element(body, "StackStatus", "CREATE_COMPLETE");
+  append_element(body, "DisableRollback", "false");
+  body += "<Outputs>";
+  append_output(body, "AuthenticationUserPoolId", options.pool_id);
+  append_output(body, "AuthenticationUserPoolClientId", options.stack.client_id);
+  append_output(body, "AuthenticationTokenApiUrl", options.stack.url + "/tokens");
+  append_output(body, "GatewayWebsocketUrl", websocket_of(options.stack.url) + "/ws");
+  append_output(body, "SampleAppApiUrl", options.stack.sample_app_url);
+  body += "</Outputs></member></Stacks></DescribeStacksResult><ResponseMetadata>";
+  append_element(body, "RequestId", request_id);
+  body += "</ResponseMetadata></DescribeStacksResponse>";
+  return xml_answer(200, request_id, std::move(body));
+}
+
+// What policies know the stack by that was asked for: another's ARN has an id that nobody knows.
+std::string resource_of(const Context& context, const std::optional<std::string>& name) {
+  if (!name || *name == context.options.stack.name || *name == context.stack_arn) {
+    return context.stack_arn;
+  }
+  return name->starts_with("arn:") ? *name : context.stack_arn_of(*name) + "/*";
+}
+
+std::optional<net::Response> refuse_by_policy(const Context& context, const iam::AccessKey& key,
+                                              const net::RequestHead& head,
+                                              const std::string& resource) {
+  const iam::Decision decision = decide(context, key, head, kDescribeStacks, resource);
+  if (decision == iam::Decision::allow) return std::nullopt;
+  net::Response denied = xml_error(403, "AccessDenied",
+                                   access_denied_words(key.arn, kDescribeStacks, resource,
+                                                       decision == iam::Decision::explicit_deny));
+  denied.refused = "AccessDenied";
+  denied.access_key_id = key.id;
+  return denied;
+}
+
+}  // namespace
+
+void handle_cloud_formation(const Context& context, const net::Request& request,
+                            net::Responder respond) {
+  const auto action = member_of(request.body, "Action");
+  if (!action) return respond(missing_authentication_token());
+  auto key = verify_signature(context, request, "cloudformation");
+  if (!key) {
+    net::Response refused = xml_error(403, code_of(key.error().code), key.error().message);
+    note_refusal(refused, key.error());
+    return respond(std::move(refused));
+  }
+  if (*action != "DescribeStacks") {
+    return respond(xml_error(400, "InvalidAction",
+                             "Could not find operation " + *action + " for version 2010-05-15"));
+  }
+  const auto name = member_of(request.body, "StackName");
+  if (name && !is_stack_name(*name)) {
+    return respond(xml_error(400, "ValidationError",
+                             "1 validation error detected: Value at 'stackName' failed to satisfy "
+                             "constraint: Member must satisfy regular expression pattern: "
+                             "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"));
+  }
+  const std::string resource = resource_of(context, name);
+  if (auto refused = refuse_by_policy(context, **key, request.head, resource)) {
+    return respond(std::move(*refused));
+  }
+  if (resource != context.stack_arn) {
+    return respond(xml_error(400, "ValidationError", "Stack with id " + *name + " does not exist"));
+  }
+  respond(stack_answer(context));
+}
+
+}  // namespace holdfast::api
