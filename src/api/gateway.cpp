@@ -4,6 +4,7 @@
 
 #include "api/aws_errors.hpp"
 #include "api/cloud_formation.hpp"
+#include "api/cors.hpp"
 #include "api/ingest.hpp"
 #include "api/management.hpp"
 #include "api/tokens.hpp"
@@ -20,6 +21,8 @@ constexpr std::size_t kAwsCallBodyBytes = 64 << 10;
 net::Response jwks_answer(const Context& context) {
   net::Response out = make_answer(200, "application/json", context.parts.signer->jwks());
   out.headers.emplace_back("Cache-Control", "public, max-age=300");
+  // They are nobody's secret.
+  out.headers.emplace_back("Access-Control-Allow-Origin", "*");
   return out;
 }
 
@@ -49,6 +52,7 @@ std::size_t Gateway::body_bytes_max(Route route) const noexcept {
 
 std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHead& head) {
   if (context_.draining()) return unavailable(true);
+  if (auto answer = answer_preflight(context_, head)) return std::move(*answer);
   const Route route = find_route(context_, head);
   const bool plain_root = route == Route::websocket_root && !asks_for_websocket(head);
   if (route == Route::none || plain_root) return missing_authentication_token();
@@ -61,7 +65,9 @@ std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHe
 
 void Gateway::handle(net::Request request, net::Responder respond) {
   if (context_.draining()) return respond(unavailable(true));
-  switch (find_route(context_, request.head)) {
+  const Route route = find_route(context_, request.head);
+  respond = share_with_page(context_, route, request.head, std::move(respond));
+  switch (route) {
     case Route::message:
       return handle_message(context_, request, std::move(respond));
     case Route::messages:

@@ -364,7 +364,8 @@ void add_clients(std::vector<Setting>& t) {
                      "`{\"Payload\":\"…\"}`, or the bare text."));
   t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins),
                     refuse_origin,
-                    "Web pages that may connect, besides the gateway's own origin: "
+                    "Web pages that may log in, get tokens and connect, besides the gateway's "
+                    "own origin: "
                     "`https://app.example.com`; `*` is every page."));
   t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), refuse_service_name,
                    "Issuer and audience of temporary tokens."));

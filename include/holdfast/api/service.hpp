@@ -35,7 +35,7 @@ struct GatewayOptions {
     std::string sample_app_url;  ///< likewise
   } stack;
 
-  /// Origins from which browsers may connect, besides the Host that they ask: the public URLs and
+  /// Origins from which browsers may log in, get tokens and connect, besides the Host that they ask: the public URLs and
   /// the listed ones, as `https://chat.example.com`; `*` stands for every origin.
   std::vector<std::string> allowed_origins;
 

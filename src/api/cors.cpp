@@ -1,0 +1,79 @@
+#include "api/cors.hpp"
+
+#include <string>
+#include <utility>
+
+#include "api/aws_errors.hpp"
+#include "api/text.hpp"
+#include "api/websocket.hpp"
+
+namespace holdfast::api {
+namespace {
+
+// What the AWS SDK for JavaScript and amazon-cognito-identity-js send.
+constexpr std::string_view kRequestHeaders =
+    "content-type,x-amz-target,x-amz-user-agent,amz-sdk-invocation-id,amz-sdk-request,"
+    "cache-control,authorization";
+constexpr std::string_view kReadableHeaders =
+    "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date,Retry-After";
+constexpr std::string_view kMaxAgeSeconds = "600";
+
+bool is_shared(Route route) { return route == Route::tokens || route == Route::user_pool; }
+
+// The method that pages may use on what a preflight asks about; it tells no `X-Amz-Target`, so that
+// every path without a route may be the user pool's.
+std::string_view method_for_pages(Route route) {
+  switch (route) {
+    case Route::tokens:
+    case Route::jwks:
+      return "GET";
+    case Route::none:
+    case Route::websocket_root:
+      return "POST";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+std::optional<net::Response> answer_preflight(const Context& context,
+                                              const net::RequestHead& head) {
+  if (head.method != "OPTIONS") return std::nullopt;
+  const std::string* const origin = head.header("Origin");
+  const std::string* const wanted = head.header("Access-Control-Request-Method");
+  if (origin == nullptr || wanted == nullptr) return std::nullopt;
+  const std::string_view method = method_for_pages(find_route(context, head));
+  if (method.empty() || trim(*wanted) != method) return std::nullopt;
+  if (!origin_allowed(head, context.options.allowed_origins)) {
+    net::Response refused = make_error(403, "ForbiddenException", "Forbidden");
+    refused.headers.emplace_back("Vary", "Origin");
+    refused.refused = "Origin";
+    return refused;
+  }
+  net::Response out;
+  out.status = 204;
+  out.headers = {{"Access-Control-Allow-Origin", *origin},
+                 {"Access-Control-Allow-Methods", std::string(method)},
+                 {"Access-Control-Allow-Headers", std::string(kRequestHeaders)},
+                 {"Access-Control-Max-Age", std::string(kMaxAgeSeconds)},
+                 {"Vary", "Origin"}};
+  return out;
+}
+
+net::Responder share_with_page(const Context& context, Route route, const net::RequestHead& head,
+                               net::Responder respond) {
+  const std::string* const origin = head.header("Origin");
+  if (!is_shared(route) || origin == nullptr ||
+      !origin_allowed(head, context.options.allowed_origins)) {
+    return respond;
+  }
+  return [origin = *origin, respond = std::move(respond)](net::Response response) mutable {
+    response.headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
+    response.headers.emplace_back("Access-Control-Expose-Headers", kReadableHeaders);
+    response.headers.emplace_back("Vary", "Origin");
+    respond(std::move(response));
+  };
+}
+
+}  // namespace holdfast::api

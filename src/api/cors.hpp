@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+
+#include <holdfast/net/http.hpp>
+
+#include "api/context.hpp"
+#include "api/paths.hpp"
+
+/// Which web pages may read the answers of the login and of `GET /tokens`: those that may connect
+/// (https://fetch.spec.whatwg.org/#http-cors-protocol).
+namespace holdfast::api {
+
+/// The answer to a page's question whether it may call such a route; nullopt when `head` asks
+/// nothing of the kind.
+[[nodiscard]] std::optional<net::Response> answer_preflight(const Context& context,
+                                                            const net::RequestHead& head);
+
+/// A responder that lets the page that asks read the answer, if it may and the route is such a one;
+/// else `respond` itself.
+[[nodiscard]] net::Responder share_with_page(const Context& context, Route route,
+                                             const net::RequestHead& head, net::Responder respond);
+
+}  // namespace holdfast::api
