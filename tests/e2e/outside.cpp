@@ -69,6 +69,13 @@ std::string publish(const GatewayProcess& gateway, const std::string& user_id,
   return receipt ? receipt->status : receipt.error().text();
 }
 
+std::string connection_of(const std::string& data_dir, const std::string& user_id) {
+  const auto control = client::make_control_client(data_dir + "/control.sock");
+  const Json answer =
+      must(control->call("GET", "/v1/connections?userId=" + user_id), "connections");
+  return answer.at("connections").at(0).at("connectionId");
+}
+
 std::size_t pending(const std::string& data_dir, const std::string& user_id) {
   const auto control = client::make_control_client(data_dir + "/control.sock");
   const Json answer =

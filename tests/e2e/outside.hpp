@@ -29,6 +29,9 @@ struct OutsideUser {
 [[nodiscard]] std::string publish(const GatewayProcess& gateway, const std::string& user_id,
                                   const std::string& text);
 
+/// The id of a user's one connection, as the control socket tells. Throws when there is none.
+[[nodiscard]] std::string connection_of(const std::string& data_dir, const std::string& user_id);
+
 /// Messages on disk for a user, as the control socket tells.
 [[nodiscard]] std::size_t pending(const std::string& data_dir, const std::string& user_id);
 /// Whether that became nothing in time.

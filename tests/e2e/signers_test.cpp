@@ -76,5 +76,30 @@ TEST_F(Signers, BotocoresOddHeadersAndQueriesPassAndNoneWithOneByteChanged) {
   EXPECT_THAT(script->output(), ::testing::ElementsAre("passed 200")) << transcript(*script);
 }
 
+TEST_F(Signers, BotocoresClientsManageAConnectionAndFindTheStack) {
+  const OutsideUser user = make_user(gateway_, "alice");
+  const auto client = start_client_script("receive_websockets.py", {websocket_url(gateway_, user)});
+  ASSERT_THAT(wait_for_lines(*client, "connected", 1), SizeIs(1)) << transcript(*client);
+  // It receives this once it is admitted.
+  (void)publish(gateway_, user.id, "first");
+  ASSERT_THAT(wait_for_lines(*client, "frame ", 1), SizeIs(1)) << transcript(*client);
+  const auto script = start_client_script(
+      "management.py", {connection_of(dir_.file("data"), user.id)}, gateway_.environment());
+  EXPECT_EQ(script->wait(kPatience), 0) << transcript(*script);
+  EXPECT_THAT(script->output(), ::testing::ElementsAre("passed")) << transcript(*script);
+  EXPECT_THAT(wait_for_lines(*client, "frame ", 3),
+              ::testing::ElementsAre(R"({"Payload":"first"})", "posted \u20ac", "posted \u20ac"));
+  client->close_input();
+  EXPECT_TRUE(client->wait(kPatience));
+  EXPECT_THAT(transcript(*client), HasSubstr("received 1000"));
+}
+
+TEST_F(Signers, CurlSignsAPathWithAnAtSignItsOwnWay) {
+  const auto lines = curl(secret(), {"/prod/@connections/nobody", "/@connections/L0SM9c%3D"});
+  ASSERT_THAT(lines, SizeIs(4));
+  EXPECT_THAT(lines[1], HasSubstr("status 410")) << lines[0];
+  EXPECT_THAT(lines[3], HasSubstr("status 410")) << lines[2];
+}
+
 }  // namespace
 }  // namespace holdfast::test
