@@ -43,6 +43,15 @@ std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& 
     denied.access_key_id = (*key)->id;
     return std::unexpected(std::move(denied));
   }
+  const std::uint32_t rate = context.options.key_requests_per_second;
+  if (rate > 0 &&
+      !(*key)->caller->keeps_to(
+          rate, Microseconds(context.parts.clock.steady_now().time_since_epoch()).count())) {
+    net::Response refused = make_error(429, "TooManyRequestsException", "Too Many Requests");
+    refused.refused = "TooManyRequestsException";
+    refused.access_key_id = (*key)->id;
+    return std::unexpected(std::move(refused));
+  }
   return std::move(*key);
 }
 

@@ -19,7 +19,7 @@ namespace holdfast::api {
                                    const net::RequestHead& head, std::string_view action,
                                    std::string_view resource);
 
-/// Signature and policy of a call of execute-api: who calls, or the answer that refuses.
+/// Signature, policy and rate of a call of execute-api: who calls, or the answer that refuses.
 [[nodiscard]] std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(
     const Context& context, const net::Request& request, std::string_view action,
     std::string_view resource);

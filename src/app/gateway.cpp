@@ -361,6 +361,7 @@ Result<void> RunningGateway::make_services() {
                    .client_id = info_.client_id,
                    .url = info_.url,
                    .sample_app_url = config_.aws.sample_app_url};
+  options.key_requests_per_second = config_.limits.key_requests_per_second;
   options.message_bytes_max = config_.limits.message_bytes;
   options.body_bytes_max = config_.limits.body_bytes;
   options.batch_entries_max = config_.limits.batch_messages;

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,9 +36,13 @@ struct GatewayOptions {
     std::string sample_app_url;  ///< likewise
   } stack;
 
-  /// Origins from which browsers may log in, get tokens and connect, besides the Host that they ask: the public URLs and
-  /// the listed ones, as `https://chat.example.com`; `*` stands for every origin.
+  /// Origins from which browsers may log in, get tokens and connect, besides the Host that they
+  /// ask: the public URLs and the listed ones, as `https://chat.example.com`; `*` stands for every
+  /// origin.
   std::vector<std::string> allowed_origins;
+
+  /// Signed requests of one access key; 0 is no bound.
+  std::uint32_t key_requests_per_second = 0;
 
   std::size_t message_bytes_max = 128 << 10;  ///< after unescaping
   std::size_t body_bytes_max = 1 << 20;       ///< of `POST /message` and `POST /messages`

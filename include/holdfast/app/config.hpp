@@ -39,6 +39,7 @@ struct Config {
     std::size_t message_bytes = 128 << 10;
     std::size_t batch_messages = 500;
     std::size_t body_bytes = 1 << 20;
+    std::uint32_t key_requests_per_second = 0;
     net::HttpLimits http;  ///< its `connections` is unused here
   } limits;
 

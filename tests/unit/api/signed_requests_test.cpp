@@ -81,6 +81,31 @@ TEST_F(SignedRequests, TellTheLogWhyTheyAreRefusedAndWhichKeyTheyClaim) {
   EXPECT_EQ(refused(signed_message()), " | ");
 }
 
+TEST_F(SignedRequests, KeepsEachKeyToItsRate) {
+  api::GatewayOptions options;
+  options.key_requests_per_second = 3;
+  start(options);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(call(signed_message()).status, 200);
+  const net::Response refused = call(signed_message());
+  expect_error(refused, 429, "TooManyRequestsException", "Too Many Requests");
+  EXPECT_FALSE(header(refused, "Retry-After").empty());
+  EXPECT_EQ(refused.access_key_id, kRootKey);
+  // Another key has its own; and what is refused for its signature costs nothing.
+  net::Request other =
+      message_request(R"({"messages":[{"userId":"u","message":"m"}]})", "/messages");
+  sign(other, kPoorKey);
+  EXPECT_EQ(call(other).status, 200);
+  clock_.advance(Milliseconds(334));
+  net::Request spoilt = signed_message();
+  spoilt.body += ' ';
+  EXPECT_EQ(call(spoilt).status, 403);
+  EXPECT_EQ(call(signed_message()).status, 200);
+  EXPECT_EQ(call(signed_message()).status, 429);
+  clock_.advance(Seconds(60));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(call(signed_message()).status, 200);
+  EXPECT_EQ(call(signed_message()).status, 429) << "a long silence saves nothing up";
+}
+
 // Each row spoils one thing of a request that is signed correctly.
 struct Spoiled {
   std::string name;
