@@ -200,6 +200,8 @@ void show_rotated(const Context& context, const Json& answer) {
 
 void show_deleted(const Context& context, const Json& /*answer*/) { context.err << "Deleted.\n"; }
 
+void show_changed(const Context& context, const Json& /*answer*/) { context.err << "Done.\n"; }
+
 int create_access_key(const Context& context, const NamedFlags& flags) {
   Json body{{"name", flags.name}};
   if (!flags.policy_file.empty()) {
@@ -322,6 +324,21 @@ void add_access_key(CLI::App& app, Selection& selection) {
   add_question(
       *group->add_subcommand("list", "All keys, without their secrets"), selection, list_flags,
       "GET", [](const AdminFlags&) { return std::string("/v1/access-keys"); }, show_access_keys);
+
+  for (const bool enabled : {false, true}) {
+    auto flags = std::make_shared<NamedFlags>();
+    auto* change = group->add_subcommand(enabled ? "enable" : "disable",
+                                         enabled ? "Take a disabled key's signatures again"
+                                                 : "Refuse a key's signatures, and keep it");
+    change->add_option("ID", flags->name, "the key's id")->required();
+    add_admin_flags(*change, *flags);
+    change->callback([flags, enabled, &selection] {
+      selection.run = [flags, enabled](const Context& context) {
+        return call(context, *flags, "PATCH", "/v1/access-keys/" + percent_encode(flags->name),
+                    Json{{"enabled", enabled}}, show_changed);
+      };
+    });
+  }
 
   auto delete_flags = std::make_shared<NamedFlags>();
   auto* remove = group->add_subcommand("delete", "Delete a key; what it signs is refused at once");

@@ -58,6 +58,27 @@ Completion<Result<T>> answer_on(Executor& shard, net::Responder respond,
   };
 }
 
+Completion<Result<void>> answer_done_on(Executor& shard, net::Responder respond) {
+  return [&shard, respond = std::move(respond)](Result<void> result) mutable {
+    net::Response response = result ? json_answer(Json::object()) : json_error(result.error());
+    shard.post([respond = std::move(respond), response = std::move(response)]() mutable {
+      respond(std::move(response));
+    });
+  };
+}
+
+// `{"enabled": …}`, all that can be changed of a key.
+Result<bool> read_enabled(std::string_view body) {
+  const auto input = parse_json(body);
+  if (!input) return std::unexpected(input.error());
+  if (!input->is_object() || input->size() != 1 || !input->contains("enabled") ||
+      !input->at("enabled").is_boolean()) {
+    return fail(Errc::invalid_argument, "must be an object with true or false in `enabled`",
+                "body");
+  }
+  return input->at("enabled").get<bool>();
+}
+
 }  // namespace
 
 void list_access_keys(Call call) {
@@ -85,16 +106,19 @@ void create_access_key(Call call) {
       });
 }
 
+void change_access_key(Call call) {
+  const auto enabled = read_enabled(call.body);
+  if (!enabled) return call.respond(json_error(enabled.error()));
+  const LocalControlParts& parts = call.parts;
+  auto done = answer_done_on(*parts.router.shard(call.shard).executor, std::move(call.respond));
+  parts.keys_executor.post(
+      [&keys = *parts.access_keys, id = std::move(call.id), enabled = *enabled,
+       done = std::move(done)]() mutable { keys.set_enabled(id, enabled, std::move(done)); });
+}
+
 void delete_access_key(Call call) {
   const LocalControlParts& parts = call.parts;
-  Executor& shard = *parts.router.shard(call.shard).executor;
-  Completion<Result<void>> done = [&shard,
-                                   respond = std::move(call.respond)](Result<void> result) mutable {
-    net::Response response = result ? json_answer(Json::object()) : json_error(result.error());
-    shard.post([respond = std::move(respond), response = std::move(response)]() mutable {
-      respond(std::move(response));
-    });
-  };
+  auto done = answer_done_on(*parts.router.shard(call.shard).executor, std::move(call.respond));
   parts.keys_executor.post(
       [&keys = *parts.access_keys, id = std::move(call.id), done = std::move(done)]() mutable {
         keys.remove(id, std::move(done));

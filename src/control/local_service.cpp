@@ -24,6 +24,7 @@ constexpr LocalRoute kRoutes[] = {
     {"GET", "/v1/connections", list_connections},
     {"GET", "/v1/access-keys", list_access_keys},
     {"POST", "/v1/access-keys", create_access_key},
+    {"PATCH", "/v1/access-keys/", change_access_key},
     {"DELETE", "/v1/access-keys/", delete_access_key},
     {"POST", "/v1/keys/rotate", rotate_keys},
 };

@@ -13,6 +13,7 @@ void show_execution(Call call);
 void list_connections(Call call);
 void list_access_keys(Call call);
 void create_access_key(Call call);
+void change_access_key(Call call);
 void delete_access_key(Call call);
 void rotate_keys(Call call);
 

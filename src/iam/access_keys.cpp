@@ -58,12 +58,18 @@ std::string generate_key_id() {
   return "AKIA" + id;
 }
 
-AccessKeyPtr make_key(const AccessKeysOptions& options, const AccessKeyRow& row, std::string secret,
-                      std::shared_ptr<const Policy> policy) {
-  std::shared_ptr<AccessKey> key(new AccessKey, [](AccessKey* gone) {
+// A key that wipes its secret when it goes.
+template <class... From>
+std::shared_ptr<AccessKey> new_key(const From&... from) {
+  return std::shared_ptr<AccessKey>(new AccessKey(from...), [](AccessKey* gone) {
     wipe(gone->secret);
     delete gone;
   });
+}
+
+AccessKeyPtr make_key(const AccessKeysOptions& options, const AccessKeyRow& row, std::string secret,
+                      std::shared_ptr<const Policy> policy) {
+  std::shared_ptr<AccessKey> key = new_key();
   key->id = row.id;
   key->name = row.name;
   key->arn = "arn:" + options.partition + ":iam::" + options.account + ":";
@@ -124,6 +130,7 @@ class StoredAccessKeys final : public AccessKeys,
 
   void create(std::string name, std::string policy_document,
               Completion<Result<Created>> done) override;
+  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override;
   void remove(const std::string& id, Completion<Result<void>> done) override;
 
  private:
@@ -187,6 +194,25 @@ void StoredAccessKeys::create(std::string name, std::string policy_document,
                self->change_snapshot([&](KeyMap& keys) { keys.emplace(key->id, key); });
                done(std::move(created));
              });
+}
+
+void StoredAccessKeys::set_enabled(const std::string& id, bool enabled,
+                                   Completion<Result<void>> done) {
+  store_.set_enabled(id, enabled,
+                     [self = shared_from_this(), id, enabled,
+                      done = std::move(done)](Result<void> changed) mutable {
+                       if (changed) {
+                         self->change_snapshot([&](KeyMap& keys) {
+                           const auto found = keys.find(id);
+                           if (found == keys.end()) return;
+                           // Requests in flight go on with the key as it was.
+                           auto key = new_key(*found->second);
+                           key->enabled = enabled;
+                           found->second = std::move(key);
+                         });
+                       }
+                       done(std::move(changed));
+                     });
 }
 
 void StoredAccessKeys::remove(const std::string& id, Completion<Result<void>> done) {

@@ -16,6 +16,7 @@ AccessKeyTable::AccessKeyTable(Database& database)
                "INSERT INTO access_keys (id, name, sealed_secret, enabled, created_at)"
                " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
       add_policy_(database, "INSERT INTO policies (access_key, document) VALUES (?1, ?2)"),
+      set_enabled_(database, "UPDATE access_keys SET enabled = ?2 WHERE id = ?1"),
       remove_key_(database, "DELETE FROM access_keys WHERE id = ?1"),
       remove_policy_(database, "DELETE FROM policies WHERE access_key = ?1") {}
 
@@ -48,9 +49,18 @@ Result<void> AccessKeyTable::add(const iam::AccessKeyRow& row) {
   return {};
 }
 
+Result<void> AccessKeyTable::set_enabled(std::string_view id, bool enabled) {
+  set_enabled_.bind(1, id).bind(2, static_cast<std::int64_t>(enabled)).run();
+  return found();
+}
+
 Result<void> AccessKeyTable::remove(std::string_view id) {
   remove_policy_.bind(1, id).run();
   remove_key_.bind(1, id).run();
+  return found();
+}
+
+Result<void> AccessKeyTable::found() {
   if (database_.changes() == 0) {
     return holdfast::fail(Errc::not_found, "there is no access key of this id");
   }
@@ -73,6 +83,12 @@ class SqliteAccessKeyStore final : public iam::AccessKeyStore {
     submit<void>(
         OnRollback::fail,
         [row = std::move(row)](Session& session) { return session.access_keys.add(row); },
+        std::move(done));
+  }
+  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [id, enabled](Session& session) { return session.access_keys.set_enabled(id, enabled); },
         std::move(done));
   }
   void remove(const std::string& id, Completion<Result<void>> done) override {

@@ -18,13 +18,18 @@ class AccessKeyTable {
 
   [[nodiscard]] std::vector<iam::AccessKeyRow> load();
   [[nodiscard]] Result<void> add(const iam::AccessKeyRow& row);
+  [[nodiscard]] Result<void> set_enabled(std::string_view id, bool enabled);
   [[nodiscard]] Result<void> remove(std::string_view id);
 
  private:
+  /// Whether the last statement changed a row.
+  [[nodiscard]] Result<void> found();
+
   Database& database_;
   Statement load_;
   Statement add_key_;
   Statement add_policy_;
+  Statement set_enabled_;
   Statement remove_key_;
   Statement remove_policy_;
 };

@@ -30,6 +30,8 @@ class AccessKeyStore {
   virtual void load(Completion<Result<std::vector<AccessKeyRow>>> done) = 0;
   virtual void add(AccessKeyRow row, Completion<Result<void>> done) = 0;
   /// `not_found` when there is none.
+  virtual void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) = 0;
+  /// `not_found` when there is none.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
 };
 
@@ -74,6 +76,9 @@ class AccessKeys {
   /// 10 000 keys: these are answered inside the call, all else after the commit.
   virtual void create(std::string name, std::string policy_document,
                       Completion<Result<Created>> done) = 0;
+  /// A disabled key is kept, and its signatures are refused, from the commit on. `not_found` when
+  /// there is none.
+  virtual void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) = 0;
   /// Refuses the key's signatures from the commit on. `not_found` when there is none.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
 };

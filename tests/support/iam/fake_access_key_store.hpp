@@ -30,6 +30,13 @@ class FakeAccessKeyStore final : public iam::AccessKeyStore {
     rows.push_back(std::move(row));
     answer(std::move(done), Result<void>());
   }
+  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override {
+    if (failure_) return answer(std::move(done), Result<void>(take()));
+    const auto found = std::ranges::find(rows, id, &iam::AccessKeyRow::id);
+    if (found != rows.end()) found->enabled = enabled;
+    answer(std::move(done),
+           found != rows.end() ? Result<void>() : fail(Errc::not_found, "no such key", id));
+  }
   void remove(const std::string& id, Completion<Result<void>> done) override {
     if (failure_) return answer(std::move(done), Result<void>(take()));
     const bool found = std::erase_if(rows, [&](const auto& row) { return row.id == id; }) > 0;

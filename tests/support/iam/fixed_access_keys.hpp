@@ -40,6 +40,10 @@ class FixedAccessKeys final : public iam::AccessKeys {
               Completion<Result<Created>> done) override {
     done(fail(Errc::unavailable, "the keys are fixed"));
   }
+  void set_enabled(const std::string& /*id*/, bool /*enabled*/,
+                   Completion<Result<void>> done) override {
+    done(fail(Errc::unavailable, "the keys are fixed"));
+  }
   void remove(const std::string& /*id*/, Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "the keys are fixed"));
   }

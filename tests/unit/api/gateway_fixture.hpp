@@ -50,6 +50,9 @@ class StaticAccessKeys final : public iam::AccessKeys {
   void create(std::string, std::string, Completion<Result<Created>> done) override {
     done(fail(Errc::unavailable, "not in this test"));
   }
+  void set_enabled(const std::string&, bool, Completion<Result<void>> done) override {
+    done(fail(Errc::unavailable, "not in this test"));
+  }
   void remove(const std::string&, Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "not in this test"));
   }

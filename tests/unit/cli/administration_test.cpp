@@ -139,6 +139,16 @@ TEST(Administration, ListsAndDeletesAccessKeys) {
   EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
 }
 
+TEST(Administration, DisablesAndEnablesAccessKeys) {
+  Daemon daemon("{}");
+  EXPECT_EQ(daemon({"access-key", "disable", "AKIA1"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.method, "PATCH");
+  EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
+  EXPECT_EQ(daemon.last().body, R"({"enabled":false})");
+  EXPECT_EQ(daemon({"access-key", "enable", "AKIA1"}), kSuccess);
+  EXPECT_EQ(daemon.last().body, R"({"enabled":true})");
+}
+
 TEST(Administration, RotatesTheKeys) {
   Daemon daemon(R"({"keyId":"5"})");
   EXPECT_EQ(daemon({"rotate-keys"}), kSuccess);

@@ -37,6 +37,8 @@ class OneKey final : public iam::AccessKeys {
   std::vector<iam::AccessKeyPtr> list() const override { return {key_}; }
   void create(std::string /*name*/, std::string /*policy*/,
               Completion<Result<Created>> /*done*/) override {}
+  void set_enabled(const std::string& /*id*/, bool /*enabled*/,
+                   Completion<Result<void>> /*done*/) override {}
   void remove(const std::string& /*id*/, Completion<Result<void>> /*done*/) override {}
 
  private:

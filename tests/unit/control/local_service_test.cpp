@@ -43,6 +43,14 @@ class FakeAccessKeys final : public iam::AccessKeys {
     keys[key->id] = key;
     done(Created{key->id, key->secret});
   }
+  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override {
+    const auto found = keys.find(id);
+    if (found == keys.end()) return done(fail(Errc::not_found, "no such key"));
+    auto key = std::make_shared<iam::AccessKey>(*found->second);
+    key->enabled = enabled;
+    found->second = std::move(key);
+    done({});
+  }
   void remove(const std::string& id, Completion<Result<void>> done) override {
     if (keys.erase(id) == 0) return done(fail(Errc::not_found, "no such key"));
     done({});
@@ -290,6 +298,18 @@ TEST_F(ControlSocket, CreatesListsAndDeletesAccessKeys) {
   EXPECT_EQ(ask("DELETE", "/v1/access-keys/AKIAci").status, 200);
   expect_error(ask("DELETE", "/v1/access-keys/AKIAci"), 404, "not_found");
   EXPECT_EQ(get("/v1/access-keys")["accessKeys"].size(), 1U);
+}
+
+TEST_F(ControlSocket, DisablesAndEnablesAccessKeys) {
+  ask("POST", "/v1/access-keys", R"({"name":"ci"})");
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", R"({"enabled":false})").status, 200);
+  EXPECT_EQ(get("/v1/access-keys")["accessKeys"][0]["enabled"], false);
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", R"({"enabled":true})").status, 200);
+  EXPECT_EQ(get("/v1/access-keys")["accessKeys"][0]["enabled"], true);
+  expect_error(ask("PATCH", "/v1/access-keys/AKIAno", R"({"enabled":true})"), 404, "not_found");
+  for (const char* body : {"", "[]", "{}", R"({"enabled":1})", R"({"enabled":true,"x":1})"}) {
+    EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", body).status, 400) << body;
+  }
 }
 
 TEST_F(ControlSocket, RefusesBadAccessKeys) {

@@ -183,6 +183,32 @@ TEST_F(AccessKeysTest, ListsKeysInTheOrderOfTheirMaking) {
   EXPECT_EQ(names, "cab");
 }
 
+TEST_F(AccessKeysTest, DisablesAndEnablesAKeyAfterTheCommit) {
+  const auto keys = open().value();
+  const auto created = create(*keys, "root");
+  const AccessKeyPtr before = keys->find(created->id);
+  const auto set_enabled = [&](const std::string& id, bool enabled) {
+    std::optional<Result<void>> out;
+    keys->set_enabled(id, enabled, [&](auto changed) { out = std::move(changed); });
+    EXPECT_FALSE(out) << "before the commit";
+    executor_.run();
+    return out.value();
+  };
+  store_.fail_next(Error(Errc::unavailable, "disk full"));
+  EXPECT_FALSE(set_enabled(created->id, false));
+  EXPECT_TRUE(keys->find(created->id)->enabled);
+  EXPECT_TRUE(set_enabled(created->id, false));
+  const AccessKeyPtr disabled = keys->find(created->id);
+  EXPECT_FALSE(disabled->enabled);
+  EXPECT_FALSE(open().value()->find(created->id)->enabled) << "after a restart";
+  EXPECT_TRUE(before->enabled) << "a request in flight keeps what it has";
+  EXPECT_EQ(disabled->caller, before->caller);
+  EXPECT_EQ(disabled->secret, created->secret);
+  EXPECT_TRUE(set_enabled(created->id, true));
+  EXPECT_TRUE(keys->find(created->id)->enabled);
+  EXPECT_EQ(set_enabled("AKIANOBODY", true).error().code, Errc::not_found);
+}
+
 TEST_F(AccessKeysTest, KeepsDisabledKeysDisabled) {
   const auto created = create(*open().value(), "root");
   store_.rows[0].enabled = false;

@@ -87,6 +87,22 @@ TYPED_TEST(AccessKeyStoreContract, KeepsAKeyWithItsPolicy) {
   EXPECT_EQ(rows[0].created_at, kTestTime);
 }
 
+TYPED_TEST(AccessKeyStoreContract, KeepsWhetherAKeyIsEnabled) {
+  ASSERT_TRUE(this->add(this->row("AKIA1")));
+  ASSERT_TRUE(this->add(this->row("AKIA2")));
+  const auto set_enabled = [&](const std::string& id, bool enabled) {
+    return this->backend_.executor().template await<Result<void>>(
+        [&](auto done) { this->backend_.keys().set_enabled(id, enabled, std::move(done)); });
+  };
+  ASSERT_TRUE(set_enabled("AKIA1", true));
+  EXPECT_EQ(set_enabled("AKIA3", true).error().code, Errc::not_found);
+  this->backend_.restart();
+  const auto rows = this->load();
+  ASSERT_THAT(rows, SizeIs(2));
+  EXPECT_TRUE(rows[0].enabled);
+  EXPECT_FALSE(rows[1].enabled);
+}
+
 TYPED_TEST(AccessKeyStoreContract, RemovesAKeyOnce) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));
   ASSERT_TRUE(this->remove("AKIA1"));
