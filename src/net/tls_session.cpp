@@ -1,6 +1,5 @@
 #include "net/tls_session.hpp"
 
-#include <cstdint>
 #include <string>
 
 #include <openssl/bio.h>
@@ -9,7 +8,7 @@
 namespace holdfast::net {
 namespace {
 
-int fd_of(BIO* bio) { return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio))); }
+int fd_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 int finish_io(BIO* bio, const IoOutcome& outcome, int retry_flag) {
   BIO_clear_retry_flags(bio);
@@ -47,14 +46,14 @@ const BIO_METHOD* socket_method() {
 
 }  // namespace
 
-TlsSession::TlsSession(SSL_CTX* context, int fd) : ssl_(SSL_new(context)) {
+TlsSession::TlsSession(SSL_CTX* context, int fd) : fd_(fd), ssl_(SSL_new(context)) {
   BIO* const bio = BIO_new(socket_method());
   if (ssl_ == nullptr || bio == nullptr) {
     BIO_free(bio);
     broken_ = true;
     return;
   }
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+  BIO_set_data(bio, &fd_);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_accept_state(ssl_);

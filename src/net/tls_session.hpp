@@ -43,6 +43,7 @@ class TlsSession {
  private:
   IoOutcome outcome_of_failure(int result, bool& other_direction) noexcept;
 
+  int fd_;
   SSL* const ssl_;
   bool more_ = false;
   bool receive_waits_to_send_ = false;
