@@ -11,14 +11,6 @@ constexpr std::string_view kJson11 = "application/x-amz-json-1.1";
 constexpr std::string_view kRetryAfterSeconds = "1";
 constexpr std::size_t kErrorMessageHeaderBytes = 1024;
 
-void append_member(std::string& out, std::string_view name, std::string_view value) {
-  out += '"';
-  out += name;
-  out += "\":\"";
-  append_json_escaped(out, value);
-  out += '"';
-}
-
 // A message may quote the client's input: in a header only visible ASCII is safe.
 std::string header_safe(std::string_view text) {
   std::string out(text.substr(0, kErrorMessageHeaderBytes));
@@ -51,6 +43,14 @@ constexpr TransportError kTransportErrors[] = {
 };
 
 }  // namespace
+
+void append_member(std::string& out, std::string_view name, std::string_view value) {
+  out += '"';
+  out += name;
+  out += "\":\"";
+  append_json_escaped(out, value);
+  out += '"';
+}
 
 net::Response make_answer(int status, std::string_view content_type, std::string body) {
   net::Response out;

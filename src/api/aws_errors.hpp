@@ -11,6 +11,9 @@
 /// The errors of API Gateway's data plane and of Cognito, in the shapes that AWS clients read.
 namespace holdfast::api {
 
+/// Appends `"name":"value"`, the value escaped.
+void append_member(std::string& out, std::string_view name, std::string_view value);
+
 /// A 200 or another good answer, with its request id.
 [[nodiscard]] net::Response make_answer(int status, std::string_view content_type,
                                         std::string body);

@@ -43,14 +43,6 @@ net::Response posted_answer(const Result<void>& posted) {
   }
 }
 
-void append_member(std::string& out, std::string_view name, std::string_view value) {
-  out += '"';
-  out += name;
-  out += "\":\"";
-  append_json_escaped(out, value);
-  out += '"';
-}
-
 net::Response connection_answer(const std::optional<delivery::ConnectionInfo>& info) {
   if (!info) return gone();
   std::string body = "{";

@@ -21,6 +21,8 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
 
+#include "app/descriptor.hpp"
+
 namespace holdfast::app {
 namespace {
 
@@ -43,21 +45,6 @@ std::string input_of(const CodeMessage& message) {
                       {"attributes", std::move(attributes)}};
   return input.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { close(); }
-  void close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-  [[nodiscard]] int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 /// What a child starts with: one end of a socket as its input, nothing else of ours.
 class SpawnPlan {

@@ -14,6 +14,8 @@
 
 #include <holdfast/base/log.hpp>
 
+#include "app/descriptor.hpp"
+
 namespace holdfast::app {
 namespace {
 
@@ -23,21 +25,6 @@ std::unexpected<Error> io_error(const std::string& doing, const std::string& pat
   const int code = errno;
   return fail(Errc::io, "cannot " + doing + " " + path + ": " + std::strerror(code), path);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  ~Descriptor() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const noexcept { return descriptor_; }
-  [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
-
- private:
-  int descriptor_;
-};
 
 Result<void> make_folder(const std::string& path) {
   if (mkdir(path.c_str(), S_IRWXU) == 0) return {};
