@@ -22,14 +22,14 @@ bool is_shared(Route route) { return route == Route::tokens || route == Route::u
 
 // The method that pages may use on what a preflight asks about; it tells no `X-Amz-Target`, so that
 // every path without a route may be the user pool's.
-std::string_view method_for_pages(Route route) {
+std::string_view method_for_pages(Route route, bool logs_in) {
   switch (route) {
     case Route::tokens:
     case Route::jwks:
       return "GET";
     case Route::none:
     case Route::websocket_root:
-      return "POST";
+      return logs_in ? "POST" : "";
     default:
       return {};
   }
@@ -37,13 +37,13 @@ std::string_view method_for_pages(Route route) {
 
 }  // namespace
 
-std::optional<net::Response> answer_preflight(const Context& context,
-                                              const net::RequestHead& head) {
+std::optional<net::Response> answer_preflight(const Context& context, const net::RequestHead& head,
+                                              Route route, bool logs_in) {
   if (head.method != "OPTIONS") return std::nullopt;
   const std::string* const origin = head.header("Origin");
   const std::string* const wanted = head.header("Access-Control-Request-Method");
   if (origin == nullptr || wanted == nullptr) return std::nullopt;
-  const std::string_view method = method_for_pages(find_route(context, head));
+  const std::string_view method = method_for_pages(route, logs_in);
   if (method.empty() || trim(*wanted) != method) return std::nullopt;
   if (!origin_allowed(head, context.options.allowed_origins)) {
     net::Response refused = make_error(403, "ForbiddenException", "Forbidden");

@@ -12,9 +12,10 @@
 namespace holdfast::api {
 
 /// The answer to a page's question whether it may call such a route; nullopt when `head` asks
-/// nothing of the kind.
+/// nothing of the kind. `logs_in`: the user pool is served where it asks.
 [[nodiscard]] std::optional<net::Response> answer_preflight(const Context& context,
-                                                            const net::RequestHead& head);
+                                                            const net::RequestHead& head,
+                                                            Route route, bool logs_in);
 
 /// A responder that lets the page that asks read the answer, if it may and the route is such a one;
 /// else `respond` itself.

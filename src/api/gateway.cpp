@@ -26,7 +26,34 @@ net::Response jwks_answer(const Context& context) {
   return out;
 }
 
+bool is_served(const ServedParts& served, Route route) {
+  switch (route) {
+    case Route::message:
+    case Route::messages:
+      return served.ingest;
+    case Route::tokens:
+      return served.tokens;
+    case Route::websocket:
+    case Route::websocket_root:
+      return served.websocket;
+    case Route::user_pool:
+    case Route::jwks:
+      return served.login;
+    case Route::cloud_formation:
+    case Route::connection:
+      return served.management;
+    case Route::none:
+      break;
+  }
+  return true;
+}
+
 }  // namespace
+
+Route Gateway::route_of(const net::RequestHead& head) const {
+  const Route route = find_route(context_, head);
+  return is_served(served_, route) ? route : Route::none;
+}
 
 std::size_t Gateway::body_bytes_max(Route route) const noexcept {
   switch (route) {
@@ -52,8 +79,10 @@ std::size_t Gateway::body_bytes_max(Route route) const noexcept {
 
 std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHead& head) {
   if (context_.draining()) return unavailable(true);
-  if (auto answer = answer_preflight(context_, head)) return std::move(*answer);
-  const Route route = find_route(context_, head);
+  const Route route = route_of(head);
+  if (auto answer = answer_preflight(context_, head, route, served_.login)) {
+    return std::move(*answer);
+  }
   const bool plain_root = route == Route::websocket_root && !asks_for_websocket(head);
   if (route == Route::none || plain_root) return missing_authentication_token();
   if (!has_method(route, head.method)) return method_not_allowed(methods_of(route));
@@ -65,7 +94,7 @@ std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHe
 
 void Gateway::handle(net::Request request, net::Responder respond) {
   if (context_.draining()) return respond(unavailable(true));
-  const Route route = find_route(context_, request.head);
+  const Route route = route_of(request.head);
   respond = share_with_page(context_, route, request.head, std::move(respond));
   switch (route) {
     case Route::message:
@@ -97,7 +126,7 @@ void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
 }
 
 bool Gateway::upgradable(const net::RequestHead& head) const {
-  return is_websocket(find_route(context_, head));
+  return is_websocket(route_of(head));
 }
 
 net::Response Gateway::error(int status, std::string_view message) const {
@@ -105,7 +134,15 @@ net::Response Gateway::error(int status, std::string_view message) const {
 }
 
 std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options, GatewayParts parts) {
-  return std::make_shared<Gateway>(Context(std::move(options), std::move(parts)));
+  return make_gateway_services(std::move(options), std::move(parts), {ServedParts{}}).front();
+}
+
+std::vector<std::shared_ptr<net::HttpService>> make_gateway_services(
+    GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served) {
+  const auto context = std::make_shared<const Context>(std::move(options), std::move(parts));
+  std::vector<std::shared_ptr<net::HttpService>> out;
+  for (const ServedParts& one : served) out.push_back(std::make_shared<Gateway>(context, one));
+  return out;
 }
 
 }  // namespace holdfast::api

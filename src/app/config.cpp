@@ -244,6 +244,8 @@ std::string type_name(SettingType type) {
       return "string";
     case SettingType::texts:
       return "array of strings";
+    case SettingType::objects:
+      return "array of objects";
   }
   return "";
 }

@@ -57,13 +57,17 @@ std::size_t worker_count(const Config& config) {
 }
 
 // Accepting more connections than there may be files would end in refusals that nobody explains.
+// Each of the gateway's listeners gets its share.
 std::size_t connection_limit(const Config& config) {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
     return config.limits.connections;
   }
-  const std::size_t room =
+  const auto gateways = 1 + static_cast<std::size_t>(std::ranges::count(
+                                config.server.listeners, false, &Config::Listener::control));
+  const std::size_t all =
       files.rlim_cur > 2 * kOtherFiles ? files.rlim_cur - kOtherFiles : files.rlim_cur / 2;
+  const std::size_t room = all / gateways;
   if (room < config.limits.connections) {
     log::warn("connections_limited_by_open_files",
               {{"configured", config.limits.connections}, {"allowed", room}});
@@ -244,41 +248,54 @@ void RunningGateway::make_mailboxes() {
   router_.emplace(std::move(routes));
 }
 
-Result<void> RunningGateway::bind_listeners() {
-  gateway_service_ = std::make_shared<LateService>();
-  local_service_ = std::make_shared<LateService>();
-  if (!config_.tls.files.certificate_file.empty()) {
-    auto tls = net::make_tls_server(config_.tls.files);
-    if (!tls) return std::unexpected(std::move(tls.error()));
-    tls_ = std::move(*tls);
-  }
-  const auto tls_for = [this](const std::string& address) {
-    return address.starts_with("unix:") ? nullptr : tls_;
-  };
+Result<std::shared_ptr<net::TlsServer>> RunningGateway::tls_of(const std::string& address,
+                                                               const net::TlsServerOptions& tls) {
+  if (tls.certificate_file.empty() || address.starts_with("unix:")) return nullptr;
+  auto made = net::make_tls_server(tls);
+  if (made) tls_.push_back(*made);
+  return made;
+}
+
+Result<void> RunningGateway::bind_gateway(const std::string& address, const api::ServedParts& parts,
+                                          const net::TlsServerOptions& tls) {
   auto proxies = net::TrustedProxies::parse(config_.server.trusted_proxies);
   if (!proxies) return std::unexpected(std::move(proxies.error()));
-  net::ListenerOptions gateway;
-  gateway.name = "gateway";
-  gateway.address = config_.server.listen;
-  gateway.limits = config_.limits.http;
-  gateway.limits.connections = connection_limit(config_);
-  gateway.access_log = config_.log.access;
-  gateway.tls = tls_for(gateway.address);
-  gateway.trusted_proxies = std::move(*proxies);
-  const bool secure = gateway.tls != nullptr;
-  gateway_ = net::make_listener(std::move(gateway), *shards_, clock_, gateway_service_);
-  if (auto bound = gateway_->bind(); !bound) return bound;
+  auto server = tls_of(address, tls);
+  if (!server) return std::unexpected(std::move(server.error()));
+  net::ListenerOptions options;
+  options.name = "gateway";
+  options.address = address;
+  options.limits = config_.limits.http;
+  options.limits.connections = connections_max_;
+  options.access_log = config_.log.access;
+  options.tls = std::move(*server);
+  options.trusted_proxies = std::move(*proxies);
+  auto service = std::make_shared<LateService>();
+  auto listener = net::make_listener(std::move(options), *shards_, clock_, service);
+  auto bound = listener->bind();
+  gateways_.push_back(
+      {.parts = parts, .service = std::move(service), .listener = std::move(listener)});
+  return bound;
+}
 
-  net::ListenerOptions control;
-  control.name = "control";
-  control.address = config_.server.control_listen;
-  control.limits.connections = kControlConnections;
-  control.access_log = false;
-  if (config_.tls.control) control.tls = tls_for(control.address);
-  control_ = net::make_listener(std::move(control), *shards_, clock_,
-                                control::make_control_service([this] { return state(); }));
-  if (auto bound = control_->bind(); !bound) return bound;
+Result<void> RunningGateway::bind_control(const std::string& address,
+                                          const net::TlsServerOptions& tls) {
+  auto server = tls_of(address, tls);
+  if (!server) return std::unexpected(std::move(server.error()));
+  net::ListenerOptions options;
+  options.name = "control";
+  options.address = address;
+  options.limits.connections = kControlConnections;
+  options.access_log = false;
+  options.tls = std::move(*server);
+  controls_.push_back(
+      net::make_listener(std::move(options), *shards_, clock_,
+                         control::make_control_service([this] { return state(); })));
+  return controls_.back()->bind();
+}
 
+Result<void> RunningGateway::bind_local() {
+  local_service_ = std::make_shared<LateService>();
   // One left behind by a crash: the directory's lock says that nobody serves it.
   unlink(info_.control_socket.c_str());
   net::ListenerOptions local;
@@ -292,10 +309,29 @@ Result<void> RunningGateway::bind_listeners() {
   if (chmod(info_.control_socket.c_str(), S_IRUSR | S_IWUSR) != 0) {
     return fail(Errc::io, "cannot protect " + info_.control_socket, info_.control_socket);
   }
-  info_.address = gateway_->address();
-  info_.control_address = control_->address();
-  info_.url = config_.server.public_url;
-  if (info_.url.empty()) info_.url = url_of(info_.address, secure);
+  return {};
+}
+
+Result<void> RunningGateway::bind_listeners() {
+  const Config::Server& server = config_.server;
+  connections_max_ = connection_limit(config_);
+  const net::TlsServerOptions& tls = config_.tls.files;
+  if (auto done = bind_gateway(server.listen, server.parts, tls); !done) return done;
+  const net::TlsServerOptions control_tls = config_.tls.control ? tls : net::TlsServerOptions{};
+  if (auto done = bind_control(server.control_listen, control_tls); !done) return done;
+  for (const Config::Listener& more : server.listeners) {
+    auto done = more.control ? bind_control(more.address, more.tls)
+                             : bind_gateway(more.address, more.parts, more.tls);
+    if (!done) return done;
+  }
+  if (auto done = bind_local(); !done) return done;
+  info_.address = gateways_.front().listener->address();
+  info_.control_address = controls_.front()->address();
+  info_.url = server.public_url;
+  if (info_.url.empty()) {
+    const bool secure = !tls.certificate_file.empty() && !server.listen.starts_with("unix:");
+    info_.url = url_of(info_.address, secure);
+  }
   return {};
 }
 
@@ -388,9 +424,23 @@ Result<void> RunningGateway::make_services() {
                             .authorizer = parts_[i].authorizer.get()});
     local.messages.push_back(handles_[i]->messages.get());
   }
-  gateway_service_->set(api::make_gateway_service(std::move(options), std::move(parts)));
+  std::vector<api::ServedParts> served;
+  for (const GatewayListener& gateway : gateways_) served.push_back(gateway.parts);
+  auto services = api::make_gateway_services(std::move(options), std::move(parts), served);
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    gateways_[i].service->set(std::move(services[i]));
+  }
   local_service_->set(control::make_local_control_service(std::move(local)));
   return {};
+}
+
+Result<void> RunningGateway::reload_certificates() {
+  Result<void> out;
+  for (const auto& tls : tls_) {
+    auto reloaded = tls->reload();
+    if (!reloaded && out) out = std::move(reloaded);
+  }
+  return out;
 }
 
 Result<void> RunningGateway::write_credentials() {
@@ -424,8 +474,13 @@ Result<void> RunningGateway::start_serving() {
   });
   ready_ = true;
   if (auto started = local_->start(); !started) return started;
-  if (auto started = control_->start(); !started) return started;
-  return gateway_->start();
+  for (const auto& control : controls_) {
+    if (auto started = control->start(); !started) return started;
+  }
+  for (const GatewayListener& gateway : gateways_) {
+    if (auto started = gateway.listener->start(); !started) return started;
+  }
+  return {};
 }
 
 void RunningGateway::sweep_tokens() {
@@ -466,8 +521,8 @@ control::ProcessStatus RunningGateway::process_status() const {
                                 .requests = stats.requests,
                                 .refused_connections = stats.refused_connections});
   };
-  add("gateway", *gateway_);
-  add("control", *control_);
+  for (const GatewayListener& gateway : gateways_) add("gateway", *gateway.listener);
+  for (const auto& control : controls_) add("control", *control);
   add("local", *local_);
   return status;
 }

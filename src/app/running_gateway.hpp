@@ -37,9 +37,7 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> open();
   [[nodiscard]] const GatewayInfo& info() const noexcept override { return info_; }
   bool stop() override;
-  [[nodiscard]] Result<void> reload_certificates() override {
-    return tls_ ? tls_->reload() : Result<void>();
-  }
+  [[nodiscard]] Result<void> reload_certificates() override;
 
  private:
   /// What one shard has of its own.
@@ -56,6 +54,14 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> open_instance();
   [[nodiscard]] Result<void> open_root_key();
   [[nodiscard]] Result<void> bind_listeners();
+  [[nodiscard]] Result<void> bind_gateway(const std::string& address, const api::ServedParts& parts,
+                                          const net::TlsServerOptions& tls);
+  [[nodiscard]] Result<void> bind_control(const std::string& address,
+                                          const net::TlsServerOptions& tls);
+  [[nodiscard]] Result<void> bind_local();
+  /// nullptr without a certificate, and for a Unix socket.
+  [[nodiscard]] Result<std::shared_ptr<net::TlsServer>> tls_of(const std::string& address,
+                                                               const net::TlsServerOptions& tls);
   void make_mailboxes();
   void sweep_tokens();
   void make_identity();
@@ -97,11 +103,17 @@ class RunningGateway final : public Gateway {
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
 
-  std::shared_ptr<net::TlsServer> tls_;  ///< null without a certificate
-  std::shared_ptr<LateService> gateway_service_;
+  std::size_t connections_max_ = 0;  ///< of each of the gateway's listeners
+  /// A listener of the gateway's routes.
+  struct GatewayListener {
+    api::ServedParts parts;
+    std::shared_ptr<LateService> service;
+    std::unique_ptr<net::Listener> listener;
+  };
+  std::vector<std::shared_ptr<net::TlsServer>> tls_;
+  std::vector<GatewayListener> gateways_;                 // `server.listen` first
+  std::vector<std::unique_ptr<net::Listener>> controls_;  // `server.control_listen` first
   std::shared_ptr<LateService> local_service_;
-  std::unique_ptr<net::Listener> gateway_;
-  std::unique_ptr<net::Listener> control_;
   std::unique_ptr<net::Listener> local_;
 };
 

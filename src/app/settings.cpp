@@ -224,12 +224,142 @@ std::optional<std::string> refuse_network(std::string_view value) {
   return "must hold addresses, networks (10.0.0.0/8, fd00::/8) or unix";
 }
 
+std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }
+
+constexpr std::string_view kControlPart = "control";
+constexpr std::pair<std::string_view, bool api::ServedParts::*> kParts[] = {
+    {"ingest", &api::ServedParts::ingest},         {"websocket", &api::ServedParts::websocket},
+    {"tokens", &api::ServedParts::tokens},         {"login", &api::ServedParts::login},
+    {"management", &api::ServedParts::management},
+};
+
+Json part_names(const api::ServedParts& parts) {
+  Json out = Json::array();
+  for (const auto& [name, served] : kParts) {
+    if (parts.*served) out.push_back(name);
+  }
+  return out;
+}
+
+api::ServedParts parts_named(const Json& names) {
+  api::ServedParts out;
+  for (const auto& [name, served] : kParts) {
+    out.*served = std::ranges::find(names, Json(name)) != names.end();
+  }
+  return out;
+}
+
+// A member of an object in an array.
+Setting member(std::string_view name, SettingType type) {
+  Setting s;
+  s.key = name;
+  s.type = type;
+  s.refuse = accept_any;
+  return s;
+}
+
+Setting parts_member(std::string_view name) {
+  Setting s = member(name, SettingType::texts);
+  for (const auto& [part, served] : kParts) s.choices.push_back(part);
+  return s;
+}
+
+// Whoever reaches the control listener is an operator: users' requests do not come there.
+std::optional<std::string> refuse_mixed_parts(const Json& listener) {
+  const Json& parts = listener["parts"];
+  const bool controls = std::ranges::find(parts, Json(kControlPart)) != parts.end();
+  if (parts.empty()) return "needs a part";
+  if (controls && parts.size() > 1) return R"(must serve nothing else beside "control")";
+  return std::nullopt;
+}
+
+Config::Listener listener_of(const Json& object) {
+  const auto text = [&object](const char* name) { return object.value(name, std::string()); };
+  return {
+      .address = text("address"),
+      .parts = parts_named(object["parts"]),
+      .control = object["parts"].front() == kControlPart,
+      .tls = {.certificate_file = text("certificate"),
+              .key_file = text("key"),
+              .client_ca_file = text("client_ca"),
+              .client_certificate_required = object.value("client_certificate_required", false)}};
+}
+
+// What is wrong with one of them beyond its members' types.
+std::optional<std::string> refuse_listener(const Json& listener) {
+  if (const auto wrong = refuse_mixed_parts(listener)) return wrong;
+  const Config::Listener made = listener_of(listener);
+  const bool certified = !made.tls.certificate_file.empty();
+  if (certified != !made.tls.key_file.empty()) return "needs certificate and key, or neither";
+  if (!made.tls.client_ca_file.empty() && !certified) return "client_ca needs certificate";
+  if (made.tls.client_certificate_required && made.tls.client_ca_file.empty()) {
+    return "client_certificate_required needs client_ca";
+  }
+  return std::nullopt;
+}
+
+Json listener_json(const Config::Listener& listener) {
+  Json out = {
+      {"address", listener.address},
+      {"parts", listener.control ? Json::array({kControlPart}) : part_names(listener.parts)}};
+  const auto put = [&out](const char* name, const std::string& value) {
+    if (!value.empty()) out[name] = value;
+  };
+  put("certificate", listener.tls.certificate_file);
+  put("key", listener.tls.key_file);
+  put("client_ca", listener.tls.client_ca_file);
+  if (listener.tls.client_certificate_required) out["client_certificate_required"] = true;
+  return out;
+}
+
+Setting parts_setting() {
+  Setting s = parts_member("server.parts");
+  s.doc =
+      "What `server.listen` serves: `ingest` (messages), `websocket`, `tokens`, `login` (the "
+      "user pool and its keys), `management` (@connections, CloudFormation). Paths of other "
+      "parts are unknown there.";
+  s.read = [](const Config& config) { return part_names(config.server.parts); };
+  s.write = [](Config& config, const Json& value) { config.server.parts = parts_named(value); };
+  return s;
+}
+
+Setting listeners_setting() {
+  Setting s = member("server.listeners", SettingType::objects);
+  s.doc =
+      "Further listeners, each an object: `address`, `parts` (as in `server.parts`, or "
+      "`control` alone), and for TLS `certificate`, `key`, `client_ca` and "
+      "`client_certificate_required`, as the keys of `tls` are.";
+  Setting parts = parts_member("parts");
+  parts.choices.push_back(kControlPart);
+  s.fields = {member("address", SettingType::text),
+              std::move(parts),
+              member("certificate", SettingType::text),
+              member("key", SettingType::text),
+              member("client_ca", SettingType::text),
+              member("client_certificate_required", SettingType::boolean)};
+  s.fields[0].required = s.fields[1].required = true;
+  s.fields[0].refuse = refuse_address;
+  s.refuse_object = refuse_listener;
+  s.read = [](const Config& config) {
+    Json out = Json::array();
+    for (const auto& listener : config.server.listeners) out.push_back(listener_json(listener));
+    return out;
+  };
+  s.write = [](Config& config, const Json& value) {
+    config.server.listeners.clear();
+    for (const Json& object : value) config.server.listeners.push_back(listener_of(object));
+  };
+  return s;
+}
+
 void add_server(std::vector<Setting>& t) {
   t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), refuse_address,
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
                    "one; `unix:/PATH` is a Unix socket."));
+  t.push_back(parts_setting());
   t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), refuse_address,
                    "Address of the control listener: health. Keep it away from the public."));
+  t.push_back(listeners_setting());
   t.push_back(integer("server.workers", HOLDFAST_FIELD(server.workers), 0, 256,
                       "Threads that serve connections; 0 is one per core."));
   t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), refuse_public_url,
@@ -241,8 +371,6 @@ void add_server(std::vector<Setting>& t) {
                     "X-Forwarded-Proto name the client; `unix` is whoever comes over a Unix "
                     "socket. Others are not believed."));
 }
-
-std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }
 
 void add_tls(std::vector<Setting>& t) {
   t.push_back(text("tls.certificate", HOLDFAST_FIELD(tls.files.certificate_file), accept_any,
@@ -263,8 +391,8 @@ void add_tls(std::vector<Setting>& t) {
 
 void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
-                      "Open connections of the gateway; one more is answered 503. Lowered at start "
-                      "to what the limit on open files allows."));
+                      "Open connections of each of the gateway's listeners; one more is answered "
+                      "503. Lowered at start to what the limit on open files allows."));
   t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
                       "Longest message after unescaping; a longer one is answered 413."));
   t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.batch_messages), 1, 10'000,
@@ -521,6 +649,54 @@ std::string quoted_choices(const Setting& setting) {
   return out;
 }
 
+std::optional<std::string> refuse_choice(const Setting& setting, const Json& value) {
+  if (value.is_string() &&
+      std::ranges::find(setting.choices, value.get_ref<const std::string&>()) !=
+          setting.choices.end()) {
+    return std::nullopt;
+  }
+  return "must be one of " + quoted_choices(setting);
+}
+
+std::optional<std::string> refuse_texts(const Setting& setting, const Json& value) {
+  if (!value.is_array()) return "must be an array of strings";
+  for (const Json& item : value) {
+    if (!item.is_string()) return "must be an array of strings";
+    if (!setting.choices.empty()) {
+      if (refuse_choice(setting, item)) return "must hold only " + quoted_choices(setting);
+    } else if (auto wrong = setting.refuse(item.get_ref<const std::string&>())) {
+      return wrong;
+    }
+  }
+  return std::nullopt;
+}
+
+// What is wrong with one of the objects, its members named.
+std::optional<std::string> refuse_members(const std::vector<Setting>& fields, const Json& object) {
+  if (!object.is_object()) return "must be an object";
+  for (const auto& [name, value] : object.items()) {
+    const auto field = std::ranges::find(fields, name, &Setting::key);
+    if (field == fields.end()) return "has no member " + name;
+    if (const auto wrong = refuse_value(*field, value)) return name + " " + *wrong;
+  }
+  for (const Setting& field : fields) {
+    if (field.required && !object.contains(field.key)) return "needs " + std::string(field.key);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> refuse_objects(const Setting& setting, const Json& value) {
+  if (!value.is_array()) return "must be an array of objects";
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    auto wrong = refuse_members(setting.fields, value[i]);
+    if (!wrong) wrong = setting.refuse_object(value[i]);
+    if (wrong) {
+      return "element " + std::to_string(i + 1) + " " + *wrong;
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> refuse_integer(const Setting& setting, const Json& value) {
   if (!value.is_number_integer()) return "must be an integer";
   const bool huge = value.is_number_unsigned() &&
@@ -570,19 +746,11 @@ std::optional<std::string> refuse_value(const Setting& setting, const Json& valu
       if (!value.is_string()) return "must be a string";
       return setting.refuse(value.get_ref<const std::string&>());
     case SettingType::choice:
-      if (!value.is_string() ||
-          std::ranges::find(setting.choices, value.get_ref<const std::string&>()) ==
-              setting.choices.end()) {
-        return "must be one of " + quoted_choices(setting);
-      }
-      return std::nullopt;
+      return refuse_choice(setting, value);
     case SettingType::texts:
-      if (!value.is_array()) return "must be an array of strings";
-      for (const Json& item : value) {
-        if (!item.is_string()) return "must be an array of strings";
-        if (auto wrong = setting.refuse(item.get_ref<const std::string&>())) return wrong;
-      }
-      return std::nullopt;
+      return refuse_texts(setting, value);
+    case SettingType::objects:
+      return refuse_objects(setting, value);
   }
   return "has an unknown type";
 }

@@ -13,7 +13,7 @@
 
 namespace holdfast::app {
 
-enum class SettingType : std::uint8_t { boolean, integer, text, choice, texts };
+enum class SettingType : std::uint8_t { boolean, integer, text, choice, texts, objects };
 
 /// A row of the table of keys: all that is known of one key in one place. Its default is what a
 /// default-constructed `Config` holds.
@@ -23,7 +23,12 @@ struct Setting {
   bool live = false;
   std::int64_t min = 0;
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  std::vector<std::string_view> choices;
+  std::vector<std::string_view> choices;  ///< of a choice, or of each of the texts
+  /// The members of each of the objects: their `key` is the bare name.
+  std::vector<Setting> fields;
+  /// What is wrong with one of the objects, once its members are right by themselves.
+  std::optional<std::string> (*refuse_object)(const Json&) = nullptr;
+  bool required = false;  ///< of a member: it may not be left out
   std::string_view doc;
   Json (*read)(const Config&) = nullptr;
   /// The value has been checked against type, range and choices.

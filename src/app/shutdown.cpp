@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -62,10 +63,12 @@ bool RunningGateway::stop() {
   // The machine's clock, not the injected one: a shutdown ends also where time stands still.
   const auto deadline = steady_clock::now() + config_.shutdown.drain;
   log::info("stopping", {{"drain_seconds", config_.shutdown.drain.count()}});
-  gateway_->drain();
+  for (const GatewayListener& gateway : gateways_) gateway.listener->drain();
   const bool drained = each_mailboxes(&delivery::Mailboxes::drain, deadline);
   const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, deadline);
-  const bool emptied = wait_until_empty(*gateway_, deadline);
+  const bool emptied = std::ranges::all_of(gateways_, [deadline](const GatewayListener& gateway) {
+    return wait_until_empty(*gateway.listener, deadline);
+  });
   log::info("stopped_serving", {{"drained", drained}, {"closed", closed}, {"emptied", emptied}});
   take_down();
   log::info("stopped");
@@ -86,16 +89,15 @@ bool RunningGateway::each_mailboxes(void (delivery::Mailboxes::*phase)(Task),
 // What hands work to others goes before them: sockets, the store that answers shards, the shards;
 // then what lived on the shards, and only then what their last tasks may hold.
 void RunningGateway::take_down() {
-  for (net::Listener* const listener : {gateway_.get(), control_.get(), local_.get()}) {
-    if (listener != nullptr) listener->close();
-  }
+  for (const GatewayListener& gateway : gateways_) gateway.listener->close();
+  for (const auto& control : controls_) control->close();
+  if (local_ != nullptr) local_->close();
   if (local_ != nullptr) unlink(info_.control_socket.c_str());
   if (store_ != nullptr) store_->stop();
   if (shards_ != nullptr) shards_->stop();
-  gateway_.reset();
-  control_.reset();
+  gateways_.clear();
+  controls_.clear();
   local_.reset();
-  gateway_service_.reset();
   local_service_.reset();
   router_.reset();
   parts_.clear();

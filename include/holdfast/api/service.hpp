@@ -54,6 +54,15 @@ struct GatewayOptions {
   delivery::Acknowledge acknowledge = delivery::Acknowledge::pong;
 };
 
+/// What one listener serves of the gateway's routes; the others are unknown paths there.
+struct ServedParts {
+  bool ingest = true;      ///< `POST /message`, `POST /messages`
+  bool websocket = true;   ///< the WebSocket
+  bool tokens = true;      ///< `GET /tokens`
+  bool login = true;       ///< the user pool and its keys
+  bool management = true;  ///< `/@connections`, CloudFormation
+};
+
 /// What serves the requests of one shard, on that shard alone. Nothing here is null; all of it
 /// outlives the service. The shard's mailboxes and executor come with the router.
 struct GatewayShard {
@@ -84,5 +93,8 @@ struct GatewayParts {
 /// so that one object serves all shards.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
                                                                      GatewayParts parts);
+/// Likewise for several listeners, one service for each element of `served`.
+[[nodiscard]] std::vector<std::shared_ptr<net::HttpService>> make_gateway_services(
+    GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served);
 
 }  // namespace holdfast::api

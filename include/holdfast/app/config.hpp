@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/api/service.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/log.hpp>
@@ -20,11 +21,21 @@ namespace holdfast::app {
 /// Everything that can be configured, as values. A default-constructed one is the configuration of
 /// an empty file; `settings()` names and explains every key.
 struct Config {
+  /// A listener besides the two that every gateway has.
+  struct Listener {
+    std::string address;
+    api::ServedParts parts;
+    bool control = false;       ///< it serves what the control listener does, and no part
+    net::TlsServerOptions tls;  ///< plain without a certificate
+  };
+
   struct Server {
     std::string listen = "127.0.0.1:8080";
+    api::ServedParts parts;  ///< of `listen`
     std::string control_listen = "127.0.0.1:8081";
-    std::size_t workers = 0;  ///< 0: one per core
-    std::string public_url;   ///< empty: the listen address
+    std::vector<Listener> listeners;  ///< besides
+    std::size_t workers = 0;          ///< 0: one per core
+    std::string public_url;           ///< empty: the listen address
     std::vector<std::string> trusted_proxies;
   } server;
 
@@ -127,7 +138,7 @@ struct ConfigSources {
 /// One key, for documentation and checks.
 struct SettingInfo {
   std::string key;   ///< `section.key`
-  std::string type;  ///< `boolean`, `integer`, `string`, `array of strings`
+  std::string type;  ///< `boolean`, `integer`, `string`, `array of strings`, `array of objects`
   std::string default_json;
   std::string range;  ///< for people; empty when every value of the type is allowed
   std::string doc;

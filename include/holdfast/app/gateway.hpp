@@ -46,8 +46,9 @@ class Gateway {
   /// and ends the threads. Takes `shutdown.drain_seconds` at most, and the time of the last
   /// commits. True when nothing had to be cut short.
   virtual bool stop() = 0;
-  /// Reads the files of the certificates again, for connections that come from then on. After an
-  /// error, which names the file, all stays as it was. Not beside `stop`.
+  /// Reads the files of the certificates again, for connections that come from then on. A listener
+  /// whose files are no good keeps what it has; the error names the first such file. Not beside
+  /// `stop`.
   [[nodiscard]] virtual Result<void> reload_certificates() = 0;
 };
 

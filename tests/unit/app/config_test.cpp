@@ -39,6 +39,61 @@ class ConfigTest : public ::testing::Test {
   test::TempDir dir_;
 };
 
+TEST_F(ConfigTest, TakesFurtherListeners) {
+  const auto config = load(R"({"server": {
+    "parts": ["ingest", "management"],
+    "listeners": [
+      {"address": "0.0.0.0:8443", "parts": ["websocket", "tokens", "login"],
+       "certificate": "a.pem", "key": "a.key", "client_ca": "ca.pem",
+       "client_certificate_required": true},
+      {"address": "unix:/run/holdfast/control", "parts": ["control"]}
+    ]}})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->server.parts.ingest && config->server.parts.management);
+  EXPECT_FALSE(config->server.parts.websocket || config->server.parts.login);
+  ASSERT_EQ(config->server.listeners.size(), 2u);
+  const Config::Listener& open = config->server.listeners[0];
+  EXPECT_EQ(open.address, "0.0.0.0:8443");
+  EXPECT_TRUE(open.parts.websocket && open.parts.tokens && open.parts.login && !open.control);
+  EXPECT_FALSE(open.parts.ingest || open.parts.management);
+  EXPECT_EQ(open.tls.key_file, "a.key");
+  EXPECT_TRUE(open.tls.client_certificate_required);
+  EXPECT_TRUE(config->server.listeners[1].control);
+  EXPECT_TRUE(config->server.listeners[1].tls.certificate_file.empty());
+}
+
+TEST_F(ConfigTest, RefusesListenersThatCannotBe) {
+  const auto refused = [this](const std::string& listener) {
+    return refusal(
+        "{\"server\": {\n\"listeners\": [{\"address\": \"127.0.0.1:0\", \"parts\": "
+        "[\"ingest\"]}, " +
+        listener + "]}}");
+  };
+  EXPECT_THAT(refused("7"),
+              AllOf(HasSubstr(":2: server.listeners element 2"), HasSubstr("must be an object")));
+  EXPECT_THAT(refused(R"({"parts": ["ingest"]})"), HasSubstr("needs address"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0"})"), HasSubstr("needs parts"));
+  EXPECT_THAT(refused(R"({"address": "here", "parts": ["ingest"]})"),
+              HasSubstr("address must be HOST:PORT"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": []})"), HasSubstr("needs a part"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["messages"]})"),
+              HasSubstr("parts must hold only \"ingest\""));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"], "port": 1})"),
+              HasSubstr("has no member port"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["control", "ingest"]})"),
+              HasSubstr("nothing else beside \"control\""));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"], "key": "k"})"),
+              HasSubstr("needs certificate and key, or neither"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"], "client_ca": "c"})"),
+              HasSubstr("client_ca needs certificate"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"],
+                          "client_certificate_required": true})"),
+              HasSubstr("needs client_ca"));
+  EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"],
+                          "client_certificate_required": 1})"),
+              HasSubstr("must be true or false"));
+}
+
 TEST_F(ConfigTest, NeedsNothing) {
   const auto config = load_config({});
   ASSERT_TRUE(config);

@@ -1,0 +1,128 @@
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/client/gateway_client.hpp>
+#include <holdfast/net/client.hpp>
+
+#include "support/base/temp_dir.hpp"
+#include "support/gateway/gateway_process.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::chrono::milliseconds kPatience{60'000};
+
+/// A gateway that takes messages inside and serves users outside, over TLS.
+class ListenersTest : public ::testing::Test {
+ protected:
+  ListenersTest() {
+    ChildProcess certificates({.command = {holdfast_binary(), "dev-certs", tls_}});
+    if (certificates.wait(kPatience) != 0) throw std::runtime_error("no certificates");
+    const Json listeners = {{{"address", "127.0.0.1:0"},
+                             {"parts", {"websocket", "tokens", "login"}},
+                             {"certificate", tls_ + "/server.pem"},
+                             {"key", tls_ + "/server.key"}},
+                            {{"address", "[::1]:0"}, {"parts", {"control"}}}};
+    gateway_.emplace(GatewayProcess::Options{
+        .data_dir = dir_.file("data"),
+        .environment = {{"HOLDFAST_SERVER__PARTS", R"(["ingest", "management"])"},
+                        {"HOLDFAST_SERVER__LISTENERS", listeners.dump()}}});
+    outside_ = "https://" + address_of("gateway", 1);
+  }
+
+  /// Of the listener that told of itself as the `index`th of a part.
+  std::string address_of(const std::string& part, std::size_t index) {
+    std::size_t seen = 0;
+    const auto line = gateway_->process().wait_for_output(
+        [&](const std::string& candidate) {
+          const auto event = parse_json(candidate).value();
+          return event.value("event", "") == "listening" && event.value("part", "") == part &&
+                 seen++ == index;
+        },
+        kPatience);
+    if (!line) throw std::runtime_error("no such listener");
+    return parse_json(*line).value().at("address").get<std::string>();
+  }
+  net::TlsClientOptions trust() const { return {.ca_file = tls_ + "/ca.pem"}; }
+  std::string answer(const std::string& url, const net::ClientRequest& request) const {
+    const auto response =
+        net::make_http_client(net::parse_url(url).value(), trust())->request(request);
+    return response ? std::to_string(response->status) + " " + response->body
+                    : response.error().message;
+  }
+  std::unique_ptr<client::GatewayClient> client(const std::string& url) const {
+    const auto& variables = gateway_->credentials();
+    client::GatewayOptions options;
+    options.url = url;
+    options.user_pool_id = variables.at("HOLDFAST_USER_POOL_ID");
+    options.client_id = variables.at("HOLDFAST_CLIENT_ID");
+    options.credentials = {
+        variables.at("AWS_ACCESS_KEY_ID"), variables.at("AWS_SECRET_ACCESS_KEY"), {}};
+    options.ca_file = tls_ + "/ca.pem";
+    return client::make_gateway_client(options, system_clock()).value();
+  }
+
+  TempDir dir_;
+  std::string tls_ = dir_.file("tls");
+  std::optional<GatewayProcess> gateway_;
+  std::string outside_;
+};
+
+TEST_F(ListenersTest, ServeTogetherWhatNoneServesAlone) {
+  const auto users = client(outside_);
+  const auto producers = client(gateway_->url());
+  const std::string id = users->admin_create_user("alice", "temporary password").value();
+  const auto challenge = users->admin_initiate_auth("alice", "temporary password").value();
+  const auto tokens = users->admin_respond_new_password(
+      "alice", "correct horse battery", std::get<client::Challenge>(challenge).session);
+  const std::string token =
+      users->temporary_token(std::get<client::Tokens>(tokens.value()).id_token).value();
+  const auto url =
+      net::parse_url("wss" + outside_.substr(5) + "/ws?token=" + percent_encode(token)).value();
+  auto socket = net::connect_websocket(url, {}, "", Milliseconds(10'000), trust());
+  ASSERT_TRUE(socket) << socket.error().message;
+  const auto receipt = producers->publish(
+      {.user_id = id, .text = "m", .deduplication_id = std::nullopt, .ttl = std::nullopt});
+  ASSERT_TRUE(receipt) << receipt.error().message;
+  const auto text = (*socket)->read(Milliseconds(10'000));
+  ASSERT_TRUE(text && *text);
+  EXPECT_EQ(**text, R"({"Payload":"m"})");
+  EXPECT_EQ(gateway_->terminate(), 0);
+}
+
+TEST_F(ListenersTest, KnowNoPathOfAPartThatTheyDoNotServe) {
+  const std::string unknown = R"(403 {"message":"Missing Authentication Token"})";
+  const net::ClientRequest login{
+      .method = "POST",
+      .target = "/",
+      .headers = {{"X-Amz-Target", "AWSCognitoIdentityProviderService.InitiateAuth"}},
+      .body = "{}"};
+  const std::string keys =
+      "/" + gateway_->credentials().at("HOLDFAST_USER_POOL_ID") + "/.well-known/jwks.json";
+  EXPECT_EQ(answer(gateway_->url(), login), unknown);
+  EXPECT_EQ(answer(gateway_->url(), {.target = keys}), unknown);
+  EXPECT_EQ(answer(gateway_->url(), {.target = "/tokens"}), unknown);
+  EXPECT_EQ(answer(gateway_->url(), {.target = "/ws"}), unknown);
+  EXPECT_EQ(answer(outside_, {.method = "GET", .target = "/message"}), unknown);
+  EXPECT_EQ(answer(outside_, {.target = "/@connections/abc"}), unknown);
+  EXPECT_EQ(answer(outside_, {.target = "/livez"}), unknown);
+  EXPECT_THAT(answer(outside_, login), HasSubstr("400 "));
+  EXPECT_THAT(answer(outside_, {.target = keys}), HasSubstr("200 "));
+  EXPECT_THAT(answer(outside_, {.target = "/tokens"}), HasSubstr("401 "));
+  EXPECT_THAT(answer(outside_, {.target = "/ws"}), HasSubstr("426 "));
+  EXPECT_THAT(answer(gateway_->url(), {.method = "GET", .target = "/message"}), HasSubstr("405 "));
+  const std::string control = "http://" + address_of("control", 1);
+  EXPECT_EQ(answer(control, {.target = "/livez"}), "200 ok\n");
+  EXPECT_THAT(answer(control, {.target = "/tokens"}), HasSubstr("404 "));
+}
+
+}  // namespace
+}  // namespace holdfast::test
