@@ -18,8 +18,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr std::chrono::milliseconds kPatience{60'000};
-
 /// A gateway that takes messages inside and serves users outside, over TLS.
 class ListenersTest : public ::testing::Test {
  protected:

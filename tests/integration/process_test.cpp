@@ -24,8 +24,6 @@ using std::chrono::steady_clock;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr milliseconds kPatience{60'000};
-
 class ProcessTest : public ::testing::Test {
  protected:
   GatewayProcess start(std::vector<std::string> arguments = {}) {

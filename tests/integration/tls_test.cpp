@@ -26,8 +26,6 @@ using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr milliseconds kPatience{60'000};
-
 /// The built gateway with certificates of the built program's making.
 class TlsTest : public ::testing::Test {
  protected:

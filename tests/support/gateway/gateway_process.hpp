@@ -14,6 +14,9 @@
 
 namespace holdfast::test {
 
+/// How long a test waits for what a process should do soon.
+inline constexpr std::chrono::milliseconds kPatience{60'000};
+
 /// The built `holdfast`: the environment's `HOLDFAST_BINARY`, or the one of this build.
 [[nodiscard]] std::string holdfast_binary();
 

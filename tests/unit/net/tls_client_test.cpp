@@ -45,9 +45,9 @@ CertificatePtr make_certificate(EVP_PKEY* key, const std::string& name) {
 }
 
 /// Answers one TLS connection's requests with `secure`, on a thread of its own.
-class TlsServer {
+class OpensslServer {
  public:
-  TlsServer(const std::string& name, const std::string& ca_file)
+  OpensslServer(const std::string& name, const std::string& ca_file)
       : key_(EVP_EC_gen("P-256"), &EVP_PKEY_free),
         certificate_(make_certificate(key_.get(), name)),
         context_(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free) {
@@ -67,7 +67,7 @@ class TlsServer {
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });
   }
-  ~TlsServer() {
+  ~OpensslServer() {
     shutdown(fd_, SHUT_RDWR);
     thread_.join();
     ::close(fd_);
@@ -102,7 +102,7 @@ class TlsServer {
 
 TEST(TlsClient, TalksToAServerThatProvesItsName) {
   const test::TempDir directory;
-  const TlsServer server("DNS:localhost,IP:127.0.0.1", directory.file("ca.pem"));
+  const OpensslServer server("DNS:localhost,IP:127.0.0.1", directory.file("ca.pem"));
   for (const char* host : {"localhost", "127.0.0.1"}) {
     const auto client =
         make_http_client(parse_url("https://" + std::string(host) + ":" + server.port()).value(),
@@ -117,7 +117,7 @@ TEST(TlsClient, TalksToAServerThatProvesItsName) {
 
 TEST(TlsClient, RefusesAnotherNameAndAnUnknownIssuer) {
   const test::TempDir directory;
-  const TlsServer server("DNS:other.example", directory.file("ca.pem"));
+  const OpensslServer server("DNS:other.example", directory.file("ca.pem"));
   const Url url = parse_url("https://localhost:" + server.port()).value();
   const auto other_name = make_http_client(url, {.ca_file = directory.file("ca.pem")});
   EXPECT_EQ(other_name->request({}).error().code, Errc::unavailable);
