@@ -13,9 +13,6 @@
 
 namespace holdfast::test {
 
-/// How long anything may take on a busy machine.
-constexpr std::chrono::milliseconds kPatience{90'000};
-
 /// A user of a gateway that runs as a process, logged in.
 struct OutsideUser {
   std::string id;
