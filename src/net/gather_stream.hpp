@@ -51,6 +51,10 @@ class GatherStream {
   [[nodiscard]] IoOutcome send(std::string_view bytes) {
     return tls_ ? tls_->send_some(bytes) : send_some(socket_.native_handle(), bytes);
   }
+  /// Bytes that the kernel took to send `bytes` of the stream: as many, or the records of TLS.
+  [[nodiscard]] std::uint64_t bytes_given(std::uint64_t bytes) const noexcept {
+    return tls_ ? tls_->bytes_given() : bytes;
+  }
   /// Ends reading; the socket's new owner goes on with it.
   [[nodiscard]] std::shared_ptr<TlsSession> release_tls() noexcept {
     if (tls_) tls_->reader_lives = false;

@@ -1,5 +1,7 @@
 #include "net/tls_session.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include <openssl/bio.h>
@@ -8,7 +10,14 @@
 namespace holdfast::net {
 namespace {
 
-int fd_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
+// More than a large record: read-ahead takes that much at once.
+constexpr std::size_t kReadAheadBytes = 16 << 10;
+// A peer may renew its keys now and then (RFC 8446 section 5.5 asks for it after millions of
+// records); each time costs as much as a short request.
+constexpr std::uint64_t kKeyUpdates = 32;
+constexpr std::uint64_t kBytesPerKeyUpdate = 64 << 10;
+
+TlsSession& session_of(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
 
 int finish_io(BIO* bio, const IoOutcome& outcome, int retry_flag) {
   BIO_clear_retry_flags(bio);
@@ -19,12 +28,12 @@ int finish_io(BIO* bio, const IoOutcome& outcome, int retry_flag) {
 
 int read_socket(BIO* bio, char* into, int size) {
   const auto length = static_cast<std::size_t>(size);
-  return finish_io(bio, receive_some(fd_of(bio), {into, length}), BIO_FLAGS_READ);
+  return finish_io(bio, session_of(bio).read_socket({into, length}), BIO_FLAGS_READ);
 }
 
 int write_socket(BIO* bio, const char* from, int size) {
   const auto length = static_cast<std::size_t>(size);
-  return finish_io(bio, send_some(fd_of(bio), {from, length}), BIO_FLAGS_WRITE);
+  return finish_io(bio, session_of(bio).write_socket({from, length}), BIO_FLAGS_WRITE);
 }
 
 long control_socket(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
@@ -53,13 +62,22 @@ TlsSession::TlsSession(SSL_CTX* context, int fd) : fd_(fd), ssl_(SSL_new(context
     broken_ = true;
     return;
   }
-  BIO_set_data(bio, &fd_);
+  BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_accept_state(ssl_);
+  SSL_set_msg_callback(ssl_, count_key_updates);
+  SSL_set_msg_callback_arg(ssl_, this);
 }
 
 TlsSession::~TlsSession() { SSL_free(ssl_); }
+
+void TlsSession::count_key_updates(int sent, int /*version*/, int content_type, const void* message,
+                                   std::size_t length, SSL* /*ssl*/, void* session) {
+  if (sent != 0 || content_type != SSL3_RT_HANDSHAKE || length == 0) return;
+  if (*static_cast<const unsigned char*>(message) != SSL3_MT_KEY_UPDATE) return;
+  ++static_cast<TlsSession*>(session)->key_updates_;
+}
 
 IoOutcome TlsSession::outcome_of_failure(int result, bool& other_direction) noexcept {
   const int error = SSL_get_error(ssl_, result);
@@ -75,16 +93,33 @@ IoOutcome TlsSession::outcome_of_failure(int result, bool& other_direction) noex
   return {.ended = true};
 }
 
+// OpenSSL goes on reading as long as records bring no data: within one call that ends here.
+IoOutcome TlsSession::read_socket(std::span<char> into) noexcept {
+  if (read_budget_ == 0) return {.blocked = true};
+  const IoOutcome outcome = net::receive_some(fd_, into.first(std::min(into.size(), read_budget_)));
+  read_budget_ -= outcome.bytes;
+  return outcome;
+}
+
+IoOutcome TlsSession::write_socket(std::string_view bytes) noexcept {
+  const IoOutcome outcome = net::send_some(fd_, bytes);
+  bytes_given_ += outcome.bytes;
+  return outcome;
+}
+
 IoOutcome TlsSession::receive_some(std::span<char> into) noexcept {
   more_ = false;
+  if (key_updates_ > kKeyUpdates + bytes_received_ / kBytesPerKeyUpdate) broken_ = true;
   if (broken_) return {.ended = true};
   ERR_clear_error();
+  read_budget_ = into.size() + kReadAheadBytes;
   std::size_t filled = 0;
   while (filled < into.size()) {
     std::size_t bytes = 0;
     const int result = SSL_read_ex(ssl_, into.data() + filled, into.size() - filled, &bytes);
     if (result == 1) {
       filled += bytes;
+      bytes_received_ += bytes;
       continue;
     }
     const IoOutcome outcome = outcome_of_failure(result, receive_waits_to_send_);
@@ -106,6 +141,8 @@ IoOutcome TlsSession::send_some(std::string_view first, std::string_view second)
     first = joined;
   }
   ERR_clear_error();
+  // The handshake may go on in here.
+  read_budget_ = kReadAheadBytes;
   std::size_t sent = 0;
   while (sent < first.size()) {
     std::size_t bytes = 0;

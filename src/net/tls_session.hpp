@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -25,8 +26,14 @@ class TlsSession {
   [[nodiscard]] IoOutcome receive_some(std::span<char> into) noexcept;
   /// After `blocked`, the next call brings the same bytes again, and maybe more behind them.
   [[nodiscard]] IoOutcome send_some(std::string_view first, std::string_view second = {});
+  /// For OpenSSL, which does its own I/O inside the calls above.
+  [[nodiscard]] IoOutcome read_socket(std::span<char> into) noexcept;
+  [[nodiscard]] IoOutcome write_socket(std::string_view bytes) noexcept;
   /// Says that nothing follows, as far as that goes without waiting.
   void say_goodbye() noexcept;
+
+  /// Bytes of records and handshake that the kernel has taken.
+  [[nodiscard]] std::uint64_t bytes_given() const noexcept { return bytes_given_; }
 
   /// There may be more to receive than the socket tells: call again without waiting for it.
   [[nodiscard]] bool has_more() const noexcept { return more_; }
@@ -42,6 +49,8 @@ class TlsSession {
 
  private:
   IoOutcome outcome_of_failure(int result, bool& other_direction) noexcept;
+  static void count_key_updates(int sent, int version, int content_type, const void* message,
+                                std::size_t length, SSL* ssl, void* session);
 
   int fd_;
   SSL* const ssl_;
@@ -50,6 +59,10 @@ class TlsSession {
   bool send_waits_to_receive_ = false;
   bool plain_http_ = false;
   bool broken_ = false;
+  std::size_t read_budget_ = 0;  ///< bytes that the present call may still take from the socket
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t bytes_given_ = 0;
+  std::uint64_t key_updates_ = 0;
 };
 
 /// What is behind every `TlsServer`.

@@ -135,8 +135,9 @@ void WebSocketConnection::wait_writable() {
 std::uint64_t WebSocketConnection::bytes_taken() const {
   if (!ended_) {
     const std::uint64_t queued = send_queue_bytes(descriptor());
+    const std::uint64_t given = stream_->next_layer().bytes_given(bytes_sent_);
     // A queue may be counted with its overhead: progress is what never falls.
-    if (queued < bytes_sent_) bytes_taken_ = std::max(bytes_taken_, bytes_sent_ - queued);
+    if (queued < given) bytes_taken_ = std::max(bytes_taken_, given - queued);
   }
   return bytes_taken_;
 }

@@ -51,8 +51,8 @@ class Connection {
   virtual void flush() = 0;
   /// Bytes handed to the kernel so far. Never falls.
   [[nodiscard]] virtual std::uint64_t bytes_sent() const = 0;
-  /// Bytes that the peer's kernel has taken so far (`bytes_sent` less SIOCOUTQ). Never falls: it is
-  /// the progress of a slow link. Asked only by sweeps.
+  /// Bytes that the peer's kernel has taken so far, as they go over the wire (what the kernel was
+  /// given less SIOCOUTQ). Never falls: it is the progress of a slow link. Asked only by sweeps.
   [[nodiscard]] virtual std::uint64_t bytes_taken() const = 0;
   /// Sends a Close after what was written and waits shortly for the peer's. Events still come.
   virtual void close(CloseCode code, std::string_view reason) = 0;

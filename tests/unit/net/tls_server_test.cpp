@@ -1,4 +1,5 @@
 #include <array>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -58,7 +59,10 @@ class TlsServerTest : public ::testing::Test {
 class PlainOpenSsl {
  public:
   explicit PlainOpenSsl(const std::string& address)
-      : socket_(address), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free) {}
+      : socket_(address), context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free) {
+    // OpenSSL writes with write(), also after the server's end.
+    std::signal(SIGPIPE, SIG_IGN);
+  }
   ~PlainOpenSsl() { SSL_free(ssl_); }
   PlainOpenSsl(const PlainOpenSsl&) = delete;
   PlainOpenSsl& operator=(const PlainOpenSsl&) = delete;
@@ -70,10 +74,10 @@ class PlainOpenSsl {
     return SSL_connect(ssl_) == 1;
   }
   SSL* ssl() { return ssl_; }
-  /// What a request to `/` is answered; empty when the connection ends without an answer.
-  std::string ask() {
-    constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
-    SSL_write(ssl_, kRequest.data(), static_cast<int>(kRequest.size()));
+  RawClient& socket() { return socket_; }
+  /// What a request is answered; empty when the connection ends without an answer.
+  std::string ask(std::string_view request = "GET / HTTP/1.1\r\nHost: test\r\n\r\n") {
+    SSL_write(ssl_, request.data(), static_cast<int>(request.size()));
     std::array<char, 4096> answer;
     const int size = SSL_read(ssl_, answer.data(), static_cast<int>(answer.size()));
     return size > 0 ? std::string(answer.data(), static_cast<std::size_t>(size)) : std::string();
@@ -104,8 +108,9 @@ TEST_F(TlsServerTest, ServesRequestsOfEverySizeOnOneConnection) {
 
 TEST_F(TlsServerTest, TakesAWebSocketToAnotherShard) {
   std::shared_ptr<delivery::Connection> connection;
+  std::size_t other = 0;
   service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
-    const std::size_t other = (head.shard + 1) % 2;
+    other = (head.shard + 1) % 2;
     respond(
         UpgradeAccepted{.shard = other, .on_open = [&](std::shared_ptr<delivery::Connection> c) {
                           connection = std::move(c);
@@ -128,7 +133,7 @@ TEST_F(TlsServerTest, TakesAWebSocketToAnotherShard) {
   EXPECT_TRUE(events_.saw("text:" + large));
   (void)(*socket)->read(Milliseconds(100));
   EXPECT_TRUE(events_.saw("pong:fence"));
-  server_->run_on(0, [&] { connection->close(delivery::CloseCode::going_away, "bye"); });
+  server_->run_on(other, [&] { connection->close(delivery::CloseCode::going_away, "bye"); });
   EXPECT_FALSE((*socket)->read(kPatience));
   EXPECT_EQ((*socket)->close_code(), 1001);
   EXPECT_TRUE(events_.saw("closed"));
@@ -191,6 +196,62 @@ TEST_F(TlsServerTest, RefusesRenegotiation) {
   ASSERT_TRUE(peer.connect());
   EXPECT_EQ(SSL_renegotiate(peer.ssl()), 1);
   EXPECT_NE(SSL_do_handshake(peer.ssl()), 1);
+}
+
+// One call of OpenSSL goes through all of them that have come.
+TEST_F(TlsServerTest, EndsAFloodOfKeyUpdatesAndTakesAFew) {
+  serve();
+  const auto update = [](PlainOpenSsl& peer, int times, int kind) {
+    for (int i = 0; i < times; ++i) {
+      if (SSL_key_update(peer.ssl(), kind) != 1 || SSL_do_handshake(peer.ssl()) != 1) return false;
+    }
+    return true;
+  };
+  PlainOpenSsl few(server_->address());
+  ASSERT_TRUE(few.connect());
+  ASSERT_TRUE(update(few, 10, SSL_KEY_UPDATE_NOT_REQUESTED));
+  ASSERT_TRUE(update(few, 10, SSL_KEY_UPDATE_REQUESTED));
+  EXPECT_THAT(few.ask(), HasSubstr("200 OK"));
+  PlainOpenSsl many(server_->address());
+  ASSERT_TRUE(many.connect());
+  (void)update(many, 5'000, SSL_KEY_UPDATE_NOT_REQUESTED);
+  EXPECT_EQ(many.ask(), "");
+}
+
+// Half a record that the kernel has not taken must not hide what the peer has.
+TEST_F(TlsServerTest, SeesASlowReadersProgress) {
+  std::shared_ptr<delivery::Connection> connection;
+  service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
+    respond(UpgradeAccepted{.shard = head.shard,
+                            .on_open = [&](std::shared_ptr<delivery::Connection> c) {
+                              connection = std::move(c);
+                              connection->start(events_);
+                              connection->write_text(std::string(16 << 20, 'y'));
+                              connection->flush();
+                            }});
+  };
+  HttpLimits limits;
+  limits.outbound_bytes = 32 << 20;
+  serve(1, limits);
+  PlainOpenSsl peer(server_->address());
+  peer.socket().set_receive_buffer(4'096);
+  ASSERT_TRUE(peer.connect());
+  ASSERT_THAT(
+      peer.ask("GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"),
+      HasSubstr("101"));
+  std::size_t read = 0;
+  while (read < 20'000) {
+    const std::size_t bytes = peer.socket().receive_some().size();
+    ASSERT_GT(bytes, 0U);
+    read += bytes;
+    std::uint64_t taken = 0;
+    server_->run_on(0, [&] { taken = connection->bytes_taken(); });
+    EXPECT_GE(taken, read);
+  }
+  server_->run_on(0, [&] { connection->abort(); });
+  EXPECT_TRUE(events_.saw("closed"));
+  server_->stop();
 }
 
 TEST_F(TlsServerTest, AgreesOnHttp11AndOnNothingElse) {
