@@ -139,6 +139,8 @@ Result<void> apply_environment(Draft& draft, const std::vector<std::string>& env
 constexpr std::int64_t kEscapedBytes = 6;
 // What a frame or a request's body holds besides the message.
 constexpr std::int64_t kAroundMessageBytes = 4 << 10;
+// What a management call may send to a connection, beside its messages and what is around them.
+constexpr std::int64_t kPostedBytes = (128 + 4) << 10;
 
 /// That `key` is large enough for what other keys allow.
 class Check {
@@ -215,12 +217,18 @@ Result<void> check_together(const Draft& draft) {
       Check(draft, "limits.outbound_bytes")
           .with("delivery.credit_bytes")
           .with("limits.message_bytes", kEscapedBytes)
-          .with(kAroundMessageBytes),
+          .with(kPostedBytes),
       Check(draft, "delivery.pending_bytes").with("limits.message_bytes"),
       Check(draft, "delivery.ack_timeout_ms").with("delivery.ack_wait_ms"),
   };
   for (const Check& check : checks) {
     if (auto done = check.done(); !done) return done;
+  }
+  if (draft.config.server.listen.starts_with("unix:") && draft.config.server.public_url.empty()) {
+    return fail(Errc::invalid_argument,
+                draft.sources.at("server.listen") +
+                    ": server.listen on a Unix socket needs server.public_url",
+                "server.public_url");
   }
   constexpr std::pair<std::string_view, std::string_view> kNeeds[] = {
       {"tls.certificate", "tls.key"},       {"tls.key", "tls.certificate"},

@@ -267,6 +267,8 @@ Result<void> RunningGateway::bind_gateway(const std::string& address, const api:
   options.address = address;
   options.limits = config_.limits.http;
   options.limits.connections = connections_max_;
+  const std::string& mode = config_.server.unix_socket_mode;
+  std::from_chars(mode.data(), mode.data() + mode.size(), options.unix_mode, 8);
   options.access_log = config_.log.access;
   options.tls = std::move(*server);
   options.trusted_proxies = std::move(*proxies);

@@ -62,7 +62,6 @@ std::string export_lines(const std::vector<std::pair<std::string, std::string>>&
 }
 
 std::string url_of(const std::string& address, bool secure) {
-  if (address.starts_with("unix:")) return address;
   const auto colon = address.rfind(':');
   std::string host = address.substr(0, colon);
   // The address of every interface is nobody's address.

@@ -290,6 +290,7 @@ std::optional<std::string> refuse_listener(const Json& listener) {
   if (const auto wrong = refuse_mixed_parts(listener)) return wrong;
   const Config::Listener made = listener_of(listener);
   const bool certified = !made.tls.certificate_file.empty();
+  if (certified && made.address.starts_with("unix:")) return "cannot speak TLS on a Unix socket";
   if (certified != !made.tls.key_file.empty()) return "needs certificate and key, or neither";
   if (!made.tls.client_ca_file.empty() && !certified) return "client_ca needs certificate";
   if (made.tls.client_certificate_required && made.tls.client_ca_file.empty()) {
@@ -352,6 +353,13 @@ Setting listeners_setting() {
   return s;
 }
 
+// Modes as `chmod` has them: nothing but reading and writing, and never less than the owner's.
+std::optional<std::string> refuse_mode(std::string_view value) {
+  const bool octal =
+      value.size() == 4 && value.starts_with("06") && value.find_first_not_of("0246") == value.npos;
+  return octal ? std::nullopt : std::optional("must be a mode from \"0600\" to \"0666\"");
+}
+
 void add_server(std::vector<Setting>& t) {
   t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), refuse_address,
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
@@ -360,6 +368,9 @@ void add_server(std::vector<Setting>& t) {
   t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), refuse_address,
                    "Address of the control listener: health. Keep it away from the public."));
   t.push_back(listeners_setting());
+  t.push_back(text("server.unix_socket_mode", HOLDFAST_FIELD(server.unix_socket_mode), refuse_mode,
+                   "Mode of the files of Unix sockets that serve the gateway's parts, for proxies "
+                   "of other users. `control.sock` and control listeners stay 0600."));
   t.push_back(integer("server.workers", HOLDFAST_FIELD(server.workers), 0, 256,
                       "Threads that serve connections; 0 is one per core."));
   t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), refuse_public_url,
@@ -406,7 +417,8 @@ void add_limits(std::vector<Setting>& t) {
                       "times limits.message_bytes, as JSON may escape every byte, and 4 KiB."));
   t.push_back(integer("limits.body_bytes_in_flight",
                       HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB, 1'024 * kGiB,
-                      "Bytes held of bodies that have not come whole, of all connections; a "
+                      "Bytes held of bodies that have not come whole, of all connections of a "
+                      "listener; a "
                       "request that would hold more is answered 503."));
   t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
                       "Largest header section of a request; beyond it 431."));
@@ -417,7 +429,7 @@ void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.outbound_bytes", HOLDFAST_FIELD(limits.http.outbound_bytes),
                       64 * kKiB, kGiB,
                       "Bytes waiting to be written to one WebSocket, beyond which it is ended. At "
-                      "least delivery.credit_bytes, six times limits.message_bytes and 4 KiB."));
+                      "least delivery.credit_bytes, six times limits.message_bytes and 132 KiB."));
   t.push_back(integer("limits.header_timeout_ms", HOLDFAST_FIELD(limits.http.header_timeout), 10,
                       kHourMs, "How long a request's header section may take; then 408."));
   t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,

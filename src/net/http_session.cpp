@@ -87,6 +87,7 @@ HttpSession::~HttpSession() = default;
 
 void HttpSession::start() {
   self_ = shared_from_this();
+  if (part_.draining()) return end();
   part_.watch(*this, part_.now() + part_.limits().header_timeout);
   // The request is often there already: it came with the connection.
   on_readable();
@@ -392,7 +393,8 @@ void HttpSession::wait_writable() {
 }
 
 void HttpSession::after_write() {
-  if (close_after_write_) {
+  // A next request that has come already still gets its answer.
+  if (close_after_write_ || (part_.draining() && unread_.empty())) {
     phase_ = Phase::ended;
     Linger::start(part_, std::move(socket_), std::move(tls_), {}, std::move(slot_));
     self_ = nullptr;

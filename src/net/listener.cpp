@@ -51,10 +51,11 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   void stop() {
     if (!socket_.is_open()) return;
+    // Closed first, it would look left behind, and another process might have put its own there.
+    if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
     ErrorCode ignored;
     socket_.close(ignored);
     timer_.cancel();
-    if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
   }
 
  private:
@@ -136,7 +137,7 @@ class TcpListener final : public Listener {
 
   // The kernel queues who connects from here on: only listening tells that the port is ours.
   [[nodiscard]] Result<void> bind() override {
-    auto listening = listen_on(core_->options.address);
+    auto listening = listen_on(core_->options.address, core_->options.unix_mode);
     if (!listening) return std::unexpected(std::move(listening.error()));
     address_ = listening->address;
     acceptor_ = std::make_shared<Acceptor>(core_, std::move(*listening));

@@ -69,7 +69,7 @@ Result<void> remove_stale_socket(const std::string& path, const sockaddr_un& add
   return {};
 }
 
-Result<ListeningSocket> listen_on_unix(const std::string& path) {
+Result<ListeningSocket> listen_on_unix(const std::string& path, std::uint32_t mode) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
@@ -85,7 +85,7 @@ Result<ListeningSocket> listen_on_unix(const std::string& path) {
     return io_failure("bind", path);
   }
   // Nobody can connect before listen(), so nobody gets in under the mode that bind() gave it.
-  if (chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0) return io_failure("protect", path);
+  if (chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) return io_failure("protect", path);
   if (listen(fd.get(), kBacklog) != 0) return io_failure("listen on", path);
   return ListeningSocket{.fd = std::move(fd), .address = "unix:" + path, .unix_path = path};
 }
@@ -146,8 +146,8 @@ std::size_t send_queue_bytes(int fd) noexcept {
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
-Result<ListeningSocket> listen_on(const std::string& address) {
-  if (address.starts_with("unix:")) return listen_on_unix(address.substr(5));
+Result<ListeningSocket> listen_on(const std::string& address, std::uint32_t unix_mode) {
+  if (address.starts_with("unix:")) return listen_on_unix(address.substr(5), unix_mode);
   auto parts = split_host_port(address);
   if (!parts) return std::unexpected(parts.error());
   addrinfo hints{};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,9 +50,10 @@ struct ListeningSocket {
   std::string address;
   std::string unix_path;  ///< empty for TCP
 };
-/// Binds `host:port`, `[v6]:port` or `unix:/path`. A Unix socket's file gets mode 0600; one that
+/// Binds `host:port`, `[v6]:port` or `unix:/path`. A Unix socket's file gets `unix_mode`; one that
 /// nobody listens on any more is replaced. Errors: `invalid_argument`, `io`, with the address.
-[[nodiscard]] Result<ListeningSocket> listen_on(const std::string& address);
+[[nodiscard]] Result<ListeningSocket> listen_on(const std::string& address,
+                                                std::uint32_t unix_mode);
 
 struct Accepted {
   UniqueFd fd;

@@ -130,8 +130,9 @@ void TrustedProxies::resolve(RequestHead& head) const {
     const auto element = chain.next();
     if (!element) return;
     const std::string_view client = without_port(*element);
-    if (!parse_address(client)) return;
-    head.remote_address = std::string(client);
+    // What is no address must not leave the proxy's own in the client's place.
+    const bool known = parse_address(client).has_value();
+    head.remote_address = known ? std::string(client) : "unknown";
   }
 }
 

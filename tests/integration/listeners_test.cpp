@@ -12,6 +12,7 @@
 
 #include "support/base/temp_dir.hpp"
 #include "support/gateway/gateway_process.hpp"
+#include "support/net/raw_client.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -56,6 +57,19 @@ class ListenersTest : public ::testing::Test {
     return response ? std::to_string(response->status) + " " + response->body
                     : response.error().message;
   }
+  static int upgrade(const std::string& address, const std::string& target) {
+    RawClient raw(address);
+    const auto response = raw.upgrade(target);
+    return response ? response->status : 0;
+  }
+  static int preflight(const std::string& address, const std::string& target,
+                       const std::string& method) {
+    RawClient raw(address);
+    raw.send("OPTIONS " + target + " HTTP/1.1\r\nHost: " + address + "\r\nOrigin: http://" +
+             address + "\r\nAccess-Control-Request-Method: " + method + "\r\n\r\n");
+    const auto response = raw.read_response();
+    return response ? response->status : 0;
+  }
   std::unique_ptr<client::GatewayClient> client(const std::string& url) const {
     const auto& variables = gateway_->credentials();
     client::GatewayOptions options;
@@ -94,6 +108,10 @@ TEST_F(ListenersTest, ServeTogetherWhatNoneServesAlone) {
   ASSERT_TRUE(text && *text);
   EXPECT_EQ(**text, R"({"Payload":"m"})");
   EXPECT_EQ(gateway_->terminate(), 0);
+  const auto served = gateway_->process().wait_for_output(
+      [](const std::string& line) { return line.contains(R"("event":"stopped_serving")"); },
+      kPatience);
+  EXPECT_THAT(served.value_or(""), HasSubstr(R"("emptied":true)"));
 }
 
 TEST_F(ListenersTest, KnowNoPathOfAPartThatTheyDoNotServe) {
@@ -112,6 +130,15 @@ TEST_F(ListenersTest, KnowNoPathOfAPartThatTheyDoNotServe) {
   EXPECT_EQ(answer(outside_, {.method = "GET", .target = "/message"}), unknown);
   EXPECT_EQ(answer(outside_, {.target = "/@connections/abc"}), unknown);
   EXPECT_EQ(answer(outside_, {.target = "/livez"}), unknown);
+  const std::pair<std::string, std::string> form{"Content-Type",
+                                                 "application/x-www-form-urlencoded"};
+  EXPECT_EQ(
+      answer(outside_,
+             {.method = "POST", .target = "/", .headers = {form}, .body = "Action=DescribeStacks"}),
+      unknown);
+  EXPECT_EQ(upgrade(gateway_->address(), "/ws?token=x"), 403);
+  EXPECT_EQ(preflight(gateway_->address(), "/", "POST"), 403);
+  EXPECT_EQ(preflight(gateway_->address(), "/tokens", "GET"), 403);
   EXPECT_THAT(answer(outside_, login), HasSubstr("400 "));
   EXPECT_THAT(answer(outside_, {.target = keys}), HasSubstr("200 "));
   EXPECT_THAT(answer(outside_, {.target = "/tokens"}), HasSubstr("401 "));

@@ -33,9 +33,10 @@ struct Config {
     std::string listen = "127.0.0.1:8080";
     api::ServedParts parts;  ///< of `listen`
     std::string control_listen = "127.0.0.1:8081";
-    std::vector<Listener> listeners;  ///< besides
-    std::size_t workers = 0;          ///< 0: one per core
-    std::string public_url;           ///< empty: the listen address
+    std::vector<Listener> listeners;        ///< besides
+    std::string unix_socket_mode = "0600";  ///< octal
+    std::size_t workers = 0;                ///< 0: one per core
+    std::string public_url;                 ///< empty: the listen address
     std::vector<std::string> trusted_proxies;
   } server;
 

@@ -53,8 +53,9 @@ struct HttpLimits {
 };
 
 struct ListenerOptions {
-  std::string name;     ///< the log line's `part`: `gateway`, `control`
-  std::string address;  ///< `127.0.0.1:8080`, `[::1]:0`, or `unix:/path`
+  std::string name;                ///< the log line's `part`: `gateway`, `control`
+  std::string address;             ///< `127.0.0.1:8080`, `[::1]:0`, or `unix:/path`
+  std::uint32_t unix_mode = 0600;  ///< of a Unix socket's file
   HttpLimits limits;
   bool access_log = true;
   std::shared_ptr<TlsServer> tls{};  ///< null: plain

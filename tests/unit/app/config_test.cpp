@@ -62,6 +62,19 @@ TEST_F(ConfigTest, TakesFurtherListeners) {
   EXPECT_TRUE(config->server.listeners[1].tls.certificate_file.empty());
 }
 
+TEST_F(ConfigTest, TakesAUnixSocketWithItsUrlAndMode) {
+  EXPECT_THAT(refusal(R"({"server": {"listen": "unix:/run/gateway"}})"),
+              HasSubstr("needs server.public_url"));
+  const auto config = load(R"({"server": {"listen": "unix:/run/gateway", "unix_socket_mode": "0660",
+                               "public_url": "https://push.example.com"}})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.unix_socket_mode, "0660");
+  for (const std::string mode : {"660", "0777", "0066", "06660", "0640x", "0664 "}) {
+    EXPECT_THAT(refusal(R"({"server": {"unix_socket_mode": ")" + mode + "\"}}"),
+                HasSubstr("must be a mode"));
+  }
+}
+
 TEST_F(ConfigTest, RefusesListenersThatCannotBe) {
   const auto refused = [this](const std::string& listener) {
     return refusal(
@@ -84,6 +97,9 @@ TEST_F(ConfigTest, RefusesListenersThatCannotBe) {
               HasSubstr("nothing else beside \"control\""));
   EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"], "key": "k"})"),
               HasSubstr("needs certificate and key, or neither"));
+  EXPECT_THAT(refused(R"({"address": "unix:/s", "parts": ["ingest"], "certificate": "c",
+                          "key": "k"})"),
+              HasSubstr("cannot speak TLS on a Unix socket"));
   EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"], "client_ca": "c"})"),
               HasSubstr("client_ca needs certificate"));
   EXPECT_THAT(refused(R"({"address": "127.0.0.1:0", "parts": ["ingest"],
