@@ -278,13 +278,13 @@ TEST_F(ConfigTest, RefusesLimitsThatContradictEachOtherAndNamesWhoSetThem) {
 }
 
 TEST_F(ConfigTest, LeavesRoomForTheLongestFrameBehindAllThatACreditAllows) {
-  // 1 MiB of credit, 6 times 128 KiB, 4 KiB.
-  EXPECT_EQ(environment_refusal("HOLDFAST_LIMITS__OUTBOUND_BYTES=1839104"), "accepted");
-  EXPECT_THAT(environment_refusal("HOLDFAST_LIMITS__OUTBOUND_BYTES=1839103"),
-              StartsWith("HOLDFAST_LIMITS__OUTBOUND_BYTES: limits.outbound_bytes (1839103, "));
+  // 1 MiB of credit, 6 times 128 KiB, 128 KiB of a management call, 4 KiB.
+  EXPECT_EQ(environment_refusal("HOLDFAST_LIMITS__OUTBOUND_BYTES=1970176"), "accepted");
+  EXPECT_THAT(environment_refusal("HOLDFAST_LIMITS__OUTBOUND_BYTES=1970175"),
+              StartsWith("HOLDFAST_LIMITS__OUTBOUND_BYTES: limits.outbound_bytes (1970175, "));
   EXPECT_THAT(environment_refusal("HOLDFAST_DELIVERY__CREDIT_BYTES=4194304"),
               StartsWith("HOLDFAST_DELIVERY__CREDIT_BYTES: limits.outbound_bytes (4194304, "
-                         "default) must be at least 4984832: delivery.credit_bytes (4194304, "));
+                         "default) must be at least 5115904: delivery.credit_bytes (4194304, "));
 }
 
 TEST_F(ConfigTest, LeavesRoomForOneOfEverything) {
