@@ -135,6 +135,8 @@ std::string_view type_of(iam::SignatureErrc code) noexcept {
       return "IncompleteSignatureException";
     case iam::SignatureErrc::unrecognized_client:
       return "UnrecognizedClientException";
+    case iam::SignatureErrc::expired_token:
+      return "ExpiredTokenException";
     case iam::SignatureErrc::invalid_signature:
       break;
   }

@@ -86,6 +86,8 @@ std::string_view code_of(iam::SignatureErrc code) noexcept {
       return "IncompleteSignature";
     case iam::SignatureErrc::unrecognized_client:
       return "InvalidClientTokenId";
+    case iam::SignatureErrc::expired_token:
+      return "ExpiredToken";
     case iam::SignatureErrc::invalid_signature:
       break;
   }
@@ -200,6 +202,12 @@ void handle_cloud_formation(const Context& context, const net::Request& request,
   const std::string resource = resource_of(context, name);
   if (auto refused = refuse_by_policy(context, **key, request.head, resource)) {
     return respond(std::move(*refused));
+  }
+  if (!keeps_to_rate(context, **key)) {
+    net::Response refused = xml_error(400, "Throttling", "Rate exceeded");
+    refused.refused = "Throttling";
+    refused.access_key_id = (*key)->id;
+    return respond(std::move(refused));
   }
   if (resource != context.stack_arn) {
     return respond(xml_error(400, "ValidationError", "Stack with id " + *name + " does not exist"));

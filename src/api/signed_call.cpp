@@ -21,12 +21,19 @@ std::expected<iam::AccessKeyPtr, iam::SignatureError> verify_signature(const Con
 iam::Decision decide(const Context& context, const iam::AccessKey& key,
                      const net::RequestHead& head, std::string_view action,
                      std::string_view resource) {
-  return key.policy->evaluate({.action = action,
-                               .resource = resource,
-                               .source_ip = head.remote_address,
-                               .secure_transport = head.secure,
-                               .now = context.parts.clock.wall_now(),
-                               .username = key.name});
+  return iam::decide(key, {.action = action,
+                           .resource = resource,
+                           .source_ip = head.remote_address,
+                           .secure_transport = head.secure,
+                           .now = context.parts.clock.wall_now(),
+                           .username = key.name});
+}
+
+bool keeps_to_rate(const Context& context, const iam::AccessKey& key) {
+  const std::uint32_t rate = key.rate.value_or(context.options.key_requests_per_second);
+  if (rate == 0) return true;
+  const SteadyTime now = context.parts.clock.steady_now();
+  return key.caller->keeps_to(rate, Microseconds(now.time_since_epoch()).count());
 }
 
 std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& context,
@@ -43,10 +50,7 @@ std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& 
     denied.access_key_id = (*key)->id;
     return std::unexpected(std::move(denied));
   }
-  const std::uint32_t rate = context.options.key_requests_per_second;
-  if (rate > 0 &&
-      !(*key)->caller->keeps_to(
-          rate, Microseconds(context.parts.clock.steady_now().time_since_epoch()).count())) {
+  if (!keeps_to_rate(context, **key)) {
     net::Response refused = make_error(429, "TooManyRequestsException", "Too Many Requests");
     refused.refused = "TooManyRequestsException";
     refused.access_key_id = (*key)->id;

@@ -486,6 +486,12 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     if (auto refused = refuse_by_policy(context, *key, request.head, *operation, *input)) {
       return respond(std::move(*refused));
     }
+    if (!keeps_to_rate(context, *key)) {
+      net::Response refused = pool_error("TooManyRequestsException", "Too many requests");
+      refused.refused = "TooManyRequestsException";
+      refused.access_key_id = key->id;
+      return respond(std::move(refused));
+    }
   }
   UserPool& pool = *context.shard(request.head.shard).pool;
   operation->run(PoolCall{context, pool, std::move(*input), std::move(respond)});

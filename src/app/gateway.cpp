@@ -217,7 +217,7 @@ Result<void> RunningGateway::open_instance() {
 Result<void> RunningGateway::open_root_key() {
   if (!access_keys_->list().empty()) return {};
   const auto created = await<iam::AccessKeys::Created>(first_shard(), [this](auto done) {
-    access_keys_->create("root", std::string(iam::kAllowAll), std::move(done));
+    access_keys_->create({.name = "root", .policy = std::string(iam::kAllowAll)}, std::move(done));
   });
   if (!created) return std::unexpected(created.error());
   log::info("root_key_made", {{"id", created->id}});

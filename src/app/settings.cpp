@@ -410,8 +410,8 @@ void add_limits(std::vector<Setting>& t) {
                       "Most entries of one POST /messages."));
   t.push_back(integer("limits.key_requests_per_second",
                       HOLDFAST_FIELD(limits.key_requests_per_second), 0, 1'000'000,
-                      "Messages, batches and management calls of one access key in a second; one "
-                      "more is 429. 0 is no bound."));
+                      "Signed calls of one access key in a second, where it has no rate of its "
+                      "own; one more is 429. 0 is no bound."));
   t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
                       "Largest body of a request; a larger one is answered 413. At least six "
                       "times limits.message_bytes, as JSON may escape every byte, and 4 KiB."));

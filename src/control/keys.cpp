@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "control/routes.hpp"
 
@@ -9,29 +13,109 @@ constexpr std::string_view kMaySend =
     R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"execute-api:Invoke",)"
     R"("Resource":"*"}]})";
 
-struct NewKey {
-  std::string name;
-  std::string policy;
-};
+std::unexpected<Error> refuse(std::string message, const std::string& member) {
+  return fail(Errc::invalid_argument, std::move(message), member);
+}
 
-Result<NewKey> read_new_key(std::string_view body) {
+Result<Json> read_object(std::string_view body) {
   auto input = parse_json(body);
   if (!input) return std::unexpected(input.error());
-  if (!input->is_object()) return fail(Errc::invalid_argument, "must be an object", "body");
-  NewKey out{.name = {}, .policy = std::string(kMaySend)};
+  if (!input->is_object()) return refuse("must be an object", "body");
+  return input;
+}
+
+Result<std::string> read_policy(const Json& value) {
+  if (!value.is_object()) return refuse("must be an object", "policy");
+  return value.dump();
+}
+
+// null: what is configured.
+Result<iam::KeyRate> read_rate(const Json& value) {
+  if (value.is_null()) return iam::KeyRate();
+  const auto number = value.is_number_integer() ? value.get<std::int64_t>() : -1;
+  const bool good = number >= 0 && number <= std::int64_t{iam::kKeyRateMax};
+  if (!good) return refuse("must be null or 0 to 1000000", "requestsPerSecond");
+  return iam::KeyRate(value.get<std::uint32_t>());
+}
+
+Result<std::string> read_text(const Json& value, const std::string& member) {
+  if (!value.is_string()) return refuse("must be a string", member);
+  return value.get<std::string>();
+}
+
+// Puts what was read into its place.
+template <class Value, class Place>
+Result<void> keep(Result<Value> value, Place& place) {
+  if (!value) return std::unexpected(std::move(value.error()));
+  place = std::move(*value);
+  return {};
+}
+
+Result<iam::AccessKeys::NewKey> read_new_key(std::string_view body) {
+  const auto input = read_object(body);
+  if (!input) return std::unexpected(input.error());
+  iam::AccessKeys::NewKey out{.name = {}, .policy = std::string(kMaySend)};
   for (const auto& [member, value] : input->items()) {
-    if (member == "name" && value.is_string()) {
-      out.name = value.get<std::string>();
-    } else if (member == "policy" && value.is_object()) {
-      out.policy = value.dump();
-    } else if (member == "name" || member == "policy") {
-      return fail(Errc::invalid_argument,
-                  member == "name" ? "must be a string" : "must be an object", member);
-    } else {
-      return fail(Errc::invalid_argument, "unknown member", member);
-    }
+    const Result<void> kept = member == "name"     ? keep(read_text(value, member), out.name)
+                              : member == "policy" ? keep(read_policy(value), out.policy)
+                              : member == "requestsPerSecond" ? keep(read_rate(value), out.rate)
+                                                              : refuse("unknown member", member);
+    if (!kept) return std::unexpected(kept.error());
   }
-  if (out.name.empty()) return fail(Errc::invalid_argument, "is required", "name");
+  if (out.name.empty()) return refuse("is required", "name");
+  return out;
+}
+
+// What can be changed of a key; at least one of it.
+Result<iam::AccessKeyChange> read_change(std::string_view body) {
+  const auto input = read_object(body);
+  if (!input) return std::unexpected(input.error());
+  iam::AccessKeyChange out;
+  for (const auto& [member, value] : input->items()) {
+    Result<void> kept;
+    if (member == "enabled" && value.is_boolean()) {
+      out.enabled = value.get<bool>();
+    } else if (member == "enabled") {
+      kept = refuse("must be true or false", member);
+    } else if (member == "policy") {
+      kept = keep(read_policy(value), out.policy);
+    } else if (member == "requestsPerSecond") {
+      kept = keep(read_rate(value), out.rate);
+    } else {
+      kept = refuse("unknown member", member);
+    }
+    if (!kept) return std::unexpected(kept.error());
+  }
+  if (input->empty()) return refuse("changes nothing", "body");
+  return out;
+}
+
+struct SessionInput {
+  std::string key_id;
+  Seconds lifetime = iam::kSessionLifetimeDefault;
+  std::optional<std::string> policy;
+};
+
+Result<SessionInput> read_session(std::string_view body) {
+  const auto input = read_object(body);
+  if (!input) return std::unexpected(input.error());
+  SessionInput out;
+  for (const auto& [member, value] : input->items()) {
+    Result<void> kept;
+    if (member == "accessKeyId") {
+      kept = keep(read_text(value, member), out.key_id);
+    } else if (member == "policy") {
+      kept = keep(read_policy(value), out.policy);
+    } else if (member == "durationSeconds" && value.is_number_integer()) {
+      out.lifetime = Seconds(value.get<std::int64_t>());
+    } else if (member == "durationSeconds") {
+      kept = refuse("must be an integer", member);
+    } else {
+      kept = refuse("unknown member", member);
+    }
+    if (!kept) return std::unexpected(kept.error());
+  }
+  if (out.key_id.empty()) return refuse("is required", "accessKeyId");
   return out;
 }
 
@@ -43,6 +127,7 @@ Json to_json(const iam::AccessKey& key) {
           {"arn", key.arn},
           {"enabled", key.enabled},
           {"createdAt", format_iso8601(key.created_at)},
+          {"requestsPerSecond", key.rate ? Json(*key.rate) : Json()},
           {"policy", policy ? *policy : Json()}};
 }
 
@@ -67,18 +152,6 @@ Completion<Result<void>> answer_done_on(Executor& shard, net::Responder respond)
   };
 }
 
-// `{"enabled": …}`, all that can be changed of a key.
-Result<bool> read_enabled(std::string_view body) {
-  const auto input = parse_json(body);
-  if (!input) return std::unexpected(input.error());
-  if (!input->is_object() || input->size() != 1 || !input->contains("enabled") ||
-      !input->at("enabled").is_boolean()) {
-    return fail(Errc::invalid_argument, "must be an object with true or false in `enabled`",
-                "body");
-  }
-  return input->at("enabled").get<bool>();
-}
-
 }  // namespace
 
 void list_access_keys(Call call) {
@@ -89,6 +162,14 @@ void list_access_keys(Call call) {
   Json list = Json::array();
   for (const iam::AccessKeyPtr& key : keys) list.push_back(to_json(*key));
   call.respond(json_answer({{"accessKeys", std::move(list)}}));
+}
+
+void show_access_key(Call call) {
+  const iam::AccessKeyPtr key = call.parts.access_keys->find(call.id);
+  if (!key) {
+    return call.respond(json_error(Error(Errc::not_found, "there is no access key of this id")));
+  }
+  call.respond(json_answer(to_json(*key)));
 }
 
 void create_access_key(Call call) {
@@ -102,18 +183,18 @@ void create_access_key(Call call) {
       });
   parts.keys_executor.post(
       [&keys = *parts.access_keys, input = std::move(*input), done = std::move(done)]() mutable {
-        keys.create(std::move(input.name), std::move(input.policy), std::move(done));
+        keys.create(std::move(input), std::move(done));
       });
 }
 
 void change_access_key(Call call) {
-  const auto enabled = read_enabled(call.body);
-  if (!enabled) return call.respond(json_error(enabled.error()));
+  auto change = read_change(call.body);
+  if (!change) return call.respond(json_error(change.error()));
   const LocalControlParts& parts = call.parts;
   auto done = answer_done_on(*parts.router.shard(call.shard).executor, std::move(call.respond));
   parts.keys_executor.post(
-      [&keys = *parts.access_keys, id = std::move(call.id), enabled = *enabled,
-       done = std::move(done)]() mutable { keys.set_enabled(id, enabled, std::move(done)); });
+      [&keys = *parts.access_keys, id = std::move(call.id), change = std::move(*change),
+       done = std::move(done)]() mutable { keys.change(id, std::move(change), std::move(done)); });
 }
 
 void delete_access_key(Call call) {
@@ -123,6 +204,20 @@ void delete_access_key(Call call) {
       [&keys = *parts.access_keys, id = std::move(call.id), done = std::move(done)]() mutable {
         keys.remove(id, std::move(done));
       });
+}
+
+void create_session(Call call) {
+  const auto input = read_session(call.body);
+  if (!input) return call.respond(json_error(input.error()));
+  const auto session =
+      call.parts.access_keys->make_session(input->key_id, input->lifetime, input->policy);
+  if (!session) return call.respond(json_error(session.error()));
+  call.respond(json_answer({{"Version", 1},
+                            {"AccessKeyId", session->id},
+                            {"SecretAccessKey", session->secret},
+                            {"SessionToken", session->token},
+                            {"Expiration", format_iso8601(session->expires_at)}},
+                           201));
 }
 
 void rotate_keys(Call call) {

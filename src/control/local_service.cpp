@@ -23,9 +23,11 @@ constexpr LocalRoute kRoutes[] = {
     {"GET", "/v1/executions/", show_execution},
     {"GET", "/v1/connections", list_connections},
     {"GET", "/v1/access-keys", list_access_keys},
+    {"GET", "/v1/access-keys/", show_access_key},
     {"POST", "/v1/access-keys", create_access_key},
     {"PATCH", "/v1/access-keys/", change_access_key},
     {"DELETE", "/v1/access-keys/", delete_access_key},
+    {"POST", "/v1/sessions", create_session},
     {"POST", "/v1/keys/rotate", rotate_keys},
 };
 

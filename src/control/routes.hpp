@@ -12,9 +12,11 @@ void list_executions(Call call);
 void show_execution(Call call);
 void list_connections(Call call);
 void list_access_keys(Call call);
+void show_access_key(Call call);
 void create_access_key(Call call);
 void change_access_key(Call call);
 void delete_access_key(Call call);
+void create_session(Call call);
 void rotate_keys(Call call);
 
 }  // namespace holdfast::control

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <unordered_map>
@@ -7,6 +8,8 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/iam/access_keys.hpp>
+
+#include "iam/session.hpp"
 
 namespace holdfast::iam {
 namespace {
@@ -51,25 +54,21 @@ bool is_good_name(std::string_view name) {
   });
 }
 
-std::string generate_key_id() {
+std::string generate_key_id(std::string_view prefix) {
   constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   std::string id = random_string(16);
   for (char& c : id) c = alphabet[static_cast<unsigned char>(c) % alphabet.size()];
-  return "AKIA" + id;
+  return std::string(prefix) + id;
 }
 
-// A key that wipes its secret when it goes.
-template <class... From>
-std::shared_ptr<AccessKey> new_key(const From&... from) {
-  return std::shared_ptr<AccessKey>(new AccessKey(from...), [](AccessKey* gone) {
-    wipe(gone->secret);
-    delete gone;
-  });
+Result<void> check_rate(KeyRate rate) {
+  if (!rate || *rate <= kKeyRateMax) return {};
+  return fail(Errc::invalid_argument, "must be 0 to 1000000 requests per second", "rate");
 }
 
 AccessKeyPtr make_key(const AccessKeysOptions& options, const AccessKeyRow& row, std::string secret,
                       std::shared_ptr<const Policy> policy) {
-  std::shared_ptr<AccessKey> key = new_key();
+  std::shared_ptr<AccessKey> key = new_access_key();
   key->id = row.id;
   key->name = row.name;
   key->arn = "arn:" + options.partition + ":iam::" + options.account + ":";
@@ -77,6 +76,7 @@ AccessKeyPtr make_key(const AccessKeysOptions& options, const AccessKeyRow& row,
   key->secret = std::move(secret);
   key->enabled = row.enabled;
   key->created_at = row.created_at;
+  key->rate = row.rate;
   key->policy = std::move(policy);
   key->caller = std::make_shared<const Caller>(row.id);
   return key;
@@ -128,10 +128,13 @@ class StoredAccessKeys final : public AccessKeys,
     return out;
   }
 
-  void create(std::string name, std::string policy_document,
-              Completion<Result<Created>> done) override;
-  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override;
+  void create(NewKey key, Completion<Result<Created>> done) override;
+  void change(const std::string& id, AccessKeyChange change,
+              Completion<Result<void>> done) override;
   void remove(const std::string& id, Completion<Result<void>> done) override;
+  Result<NewSession> make_session(std::string_view id, Seconds lifetime,
+                                  const std::optional<std::string>& policy) override;
+  Result<SessionPtr> open_session(std::string_view token) const override;
 
  private:
   bool is_taken(const std::string& name) const {
@@ -159,33 +162,36 @@ class StoredAccessKeys final : public AccessKeys,
   std::set<std::string, std::less<>> names_in_flight_;
 };
 
-void StoredAccessKeys::create(std::string name, std::string policy_document,
-                              Completion<Result<Created>> done) {
+void StoredAccessKeys::create(NewKey wanted, Completion<Result<Created>> done) {
   const auto refuse = [&done](Error error) { done(std::unexpected(std::move(error))); };
-  if (!is_good_name(name)) {
+  if (!is_good_name(wanted.name)) {
     return refuse({Errc::invalid_argument,
                    "a name is 1 to 64 letters, digits and characters of +=,.@_-", "name"});
   }
-  auto policy = parse_policy(policy_document);
+  auto policy = parse_policy(wanted.policy);
   if (!policy) return refuse(policy.error());
-  if (is_taken(name)) return refuse({Errc::already_exists, "there is a key of this name", name});
+  if (auto good = check_rate(wanted.rate); !good) return refuse(good.error());
+  if (is_taken(wanted.name)) {
+    return refuse({Errc::already_exists, "there is a key of this name", wanted.name});
+  }
   if (keys_.get()->size() + names_in_flight_.size() >= kKeysMax) {
     return refuse({Errc::limit_exceeded, "there are too many access keys", {}});
   }
 
   Created created;
-  created.id = generate_key_id();
+  created.id = generate_key_id("AKIA");
   created.secret = base64_encode(random_string(kSecretBytes));
   auto sealed = box_.seal(created.secret, created.id);
   if (!sealed) return refuse(sealed.error());
   AccessKeyRow row;
   row.id = created.id;
-  row.name = name;
+  row.name = std::move(wanted.name);
   row.sealed_secret = std::move(*sealed);
-  row.policy = std::move(policy_document);
+  row.policy = std::move(wanted.policy);
+  row.rate = wanted.rate;
   row.created_at = clock_.wall_now();
   AccessKeyPtr key = make_key(options_, row, created.secret, std::move(*policy));
-  names_in_flight_.insert(name);
+  names_in_flight_.insert(key->name);
   store_.add(std::move(row),
              [self = shared_from_this(), key = std::move(key), created = std::move(created),
               done = std::move(done)](Result<void> added) mutable {
@@ -196,23 +202,73 @@ void StoredAccessKeys::create(std::string name, std::string policy_document,
              });
 }
 
-void StoredAccessKeys::set_enabled(const std::string& id, bool enabled,
-                                   Completion<Result<void>> done) {
-  store_.set_enabled(id, enabled,
-                     [self = shared_from_this(), id, enabled,
-                      done = std::move(done)](Result<void> changed) mutable {
-                       if (changed) {
-                         self->change_snapshot([&](KeyMap& keys) {
-                           const auto found = keys.find(id);
-                           if (found == keys.end()) return;
-                           // Requests in flight go on with the key as it was.
-                           auto key = new_key(*found->second);
-                           key->enabled = enabled;
-                           found->second = std::move(key);
-                         });
-                       }
-                       done(std::move(changed));
-                     });
+void StoredAccessKeys::change(const std::string& id, AccessKeyChange change,
+                              Completion<Result<void>> done) {
+  std::shared_ptr<const Policy> policy;
+  if (change.policy) {
+    auto parsed = parse_policy(*change.policy);
+    if (!parsed) return done(std::unexpected(parsed.error()));
+    policy = std::move(*parsed);
+  }
+  if (auto good = check_rate(change.rate.value_or(std::nullopt)); !good) return done(good);
+  const std::optional<bool> enabled = change.enabled;
+  const std::optional<KeyRate> rate = change.rate;
+  store_.change(id, std::move(change),
+                [self = shared_from_this(), id, enabled, rate, policy = std::move(policy),
+                 done = std::move(done)](Result<void> changed) mutable {
+                  if (changed) {
+                    self->change_snapshot([&](KeyMap& keys) {
+                      const auto found = keys.find(id);
+                      if (found == keys.end()) return;
+                      // Requests in flight go on with the key as it was.
+                      auto key = new_access_key(*found->second);
+                      if (enabled) key->enabled = *enabled;
+                      if (rate) key->rate = *rate;
+                      if (policy) key->policy = std::move(policy);
+                      found->second = std::move(key);
+                    });
+                  }
+                  done(std::move(changed));
+                });
+}
+
+Result<AccessKeys::NewSession> StoredAccessKeys::make_session(
+    std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) {
+  const AccessKeyPtr parent = find(id);
+  if (!parent) return fail(Errc::not_found, "there is no access key of this id");
+  if (!parent->enabled) return fail(Errc::conflict, "the access key is disabled");
+  if (lifetime < kSessionLifetimeMin || lifetime > kSessionLifetimeMax) {
+    return fail(Errc::invalid_argument, "must be 900 to 129600 seconds", "durationSeconds");
+  }
+  if (policy) {
+    if (policy->size() > kSessionPolicyBytesMax) {
+      return fail(Errc::invalid_argument, "must not be longer than 2048 bytes", "policy");
+    }
+    if (auto parsed = parse_policy(*policy); !parsed) return std::unexpected(parsed.error());
+  }
+  NewSession out;
+  out.id = generate_key_id("ASIA");
+  out.secret = base64_encode(random_string(kSecretBytes));
+  out.expires_at = std::chrono::floor<Seconds>(clock_.wall_now() + lifetime);
+  std::string text = write_session(out, parent->id, policy.value_or(std::string()));
+  auto sealed = box_.seal(text, kSessionContext);
+  wipe(text);
+  if (!sealed) return std::unexpected(sealed.error());
+  out.token = base64url_encode(*sealed);
+  return out;
+}
+
+Result<SessionPtr> StoredAccessKeys::open_session(std::string_view token) const {
+  const auto unknown = [] { return fail(Errc::unauthenticated, "the session token is not known"); };
+  if (token.size() > kSessionTokenBytesMax) return unknown();
+  const std::optional<Bytes> sealed = base64url_decode(token);
+  if (!sealed) return unknown();
+  auto text = box_.open(*sealed, kSessionContext);
+  if (!text) return unknown();
+  SessionPtr session = read_session(*text);
+  wipe(*text);
+  if (!session) return unknown();
+  return session;
 }
 
 void StoredAccessKeys::remove(const std::string& id, Completion<Result<void>> done) {
@@ -227,6 +283,14 @@ void StoredAccessKeys::remove(const std::string& id, Completion<Result<void>> do
 }
 
 }  // namespace
+
+Decision decide(const AccessKey& key, const PolicyRequest& request) {
+  const Decision own = key.policy->evaluate(request);
+  if (!key.session_policy || own == Decision::explicit_deny) return own;
+  const Decision narrower = key.session_policy->evaluate(request);
+  if (narrower == Decision::explicit_deny) return narrower;
+  return own == Decision::allow ? narrower : own;
+}
 
 void open_access_keys(AccessKeysOptions options, const Clock& clock, AccessKeyStore& store,
                       SecretBox& box, Completion<Result<std::shared_ptr<AccessKeys>>> done) {

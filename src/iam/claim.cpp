@@ -31,7 +31,8 @@ struct Claim::QueryAuth {
   std::array<std::optional<std::string>, kParameters.size()> values;
   bool any = false;
   bool duplicate = false;
-  bool session_token = false;
+  std::size_t session_tokens = 0;
+  std::string session_token;  ///< the first
 
   static QueryAuth find(std::string_view query);
 };
@@ -127,13 +128,15 @@ Claim::QueryAuth Claim::QueryAuth::find(std::string_view query) {
     const std::size_t equals = std::min(piece.find('='), piece.size());
     const std::optional<std::string> name = percent_decode(piece.substr(0, equals));
     if (!name) continue;
-    if (*name == kTokenParameter) out.session_token = true;
+    const std::string_view raw = equals < piece.size() ? piece.substr(equals + 1) : "";
+    if (*name == kTokenParameter && out.session_tokens++ == 0) {
+      out.session_token = percent_decode(raw).value_or("");
+    }
     const auto known = std::ranges::find(kParameters, *name);
     if (known == kParameters.end()) continue;
     auto& slot = out.values.at(static_cast<std::size_t>(known - kParameters.begin()));
     out.any = true;
     out.duplicate = out.duplicate || slot.has_value();
-    const std::string_view raw = equals < piece.size() ? piece.substr(equals + 1) : "";
     // A broken escape leaves it empty, which is as good as missing.
     slot = percent_decode(raw).value_or("");
   }
@@ -143,8 +146,7 @@ Claim::QueryAuth Claim::QueryAuth::find(std::string_view query) {
 Checked Claim::read(const SignedRequest& request, std::string_view query) {
   const HeaderLookup authorization = find_header(request.headers, "authorization");
   const QueryAuth in_query = QueryAuth::find(query);
-  session_token =
-      in_query.session_token || find_header(request.headers, "x-amz-security-token").count > 0;
+  has_session_token = false;
   presigned = in_query.any;
   key_id.clear();
   if (authorization.count == 0 && !in_query.any) {
@@ -156,9 +158,23 @@ Checked Claim::read(const SignedRequest& request, std::string_view query) {
         "both.");
   }
   if (authorization.count > 1) return incomplete("Authorization header occurs more than once.");
+  if (auto ok = read_session_token(request, in_query); !ok) return ok;
   if (authorization.count == 1) return read_header(request, authorization.value);
 
   return read_query(in_query);
+}
+
+Checked Claim::read_session_token(const SignedRequest& request, const QueryAuth& in_query) {
+  const HeaderLookup in_headers = find_header(request.headers, "x-amz-security-token");
+  if (in_headers.count + in_query.session_tokens > 1) {
+    return incomplete("X-Amz-Security-Token occurs more than once.");
+  }
+  if ((presigned ? in_headers.count : in_query.session_tokens) > 0) {
+    return incomplete("X-Amz-Security-Token must come where the signature comes.");
+  }
+  has_session_token = in_headers.count + in_query.session_tokens > 0;
+  session_token = presigned ? std::string_view(in_query.session_token) : trim(in_headers.value);
+  return {};
 }
 
 Checked Claim::read_query(const QueryAuth& in_query) {

@@ -18,7 +18,8 @@ struct Claim {
   Claim& operator=(const Claim&) = delete;
 
   bool presigned = false;
-  bool session_token = false;
+  bool has_session_token = false;
+  std::string session_token;
   std::string key_id;
   std::string day;
   std::string region;
@@ -40,6 +41,8 @@ struct Claim {
 
  private:
   struct QueryAuth;
+  std::expected<void, SignatureError> read_session_token(const SignedRequest& request,
+                                                         const QueryAuth& in_query);
   std::expected<void, SignatureError> read_query(const QueryAuth& in_query);
   std::expected<void, SignatureError> read_header(const SignedRequest& request,
                                                   std::string_view authorization);

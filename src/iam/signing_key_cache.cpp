@@ -5,13 +5,6 @@
 #include "iam/canonical.hpp"
 
 namespace holdfast::iam {
-namespace {
-
-bool same_object(const std::weak_ptr<const AccessKey>& a, const AccessKeyPtr& b) noexcept {
-  return !a.owner_before(b) && !b.owner_before(a);
-}
-
-}  // namespace
 
 SigningKeyCache::~SigningKeyCache() {
   for (Entry& entry : entries_) wipe(entry.signing_key);

@@ -11,6 +11,12 @@
 
 namespace holdfast::iam {
 
+/// Whether `a` was made of `b`, whatever has become of the object since.
+[[nodiscard]] inline bool same_object(const std::weak_ptr<const AccessKey>& a,
+                                      const AccessKeyPtr& b) noexcept {
+  return !a.owner_before(b) && !b.owner_before(a);
+}
+
 /// Derived keys by access key, day, region and service: four HMACs saved for each request. Bounded:
 /// a newcomer takes the place of whoever had it. One thread.
 class SigningKeyCache {

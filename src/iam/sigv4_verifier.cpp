@@ -8,6 +8,7 @@
 
 #include "iam/canonical.hpp"
 #include "iam/claim.hpp"
+#include "iam/session.hpp"
 #include "iam/signing_key_cache.hpp"
 
 namespace holdfast::iam {
@@ -65,9 +66,15 @@ class Verifier final : public SigV4Verifier {
                                                            std::string_view service) {
     if (auto ok = check_claim(request, target, service); !ok) return std::unexpected(ok.error());
 
-    AccessKeyPtr key = keys_->find(claim_.key_id);
-    // Keys with session tokens have ids of their own: a token beside a permanent key is wrong.
-    const bool known = key && key->enabled && !claim_.session_token;
+    // A permanent key has no token, temporary credentials are nothing without theirs.
+    AccessKeyPtr key = claim_.has_session_token
+                           ? sessions_.find(*keys_, claim_.key_id, claim_.session_token)
+                           : keys_->find(claim_.key_id);
+    if (key && key->expires_at && *key->expires_at <= clock_.wall_now()) {
+      return refuse(SignatureErrc::expired_token,
+                    "The security token included in the request is expired");
+    }
+    const bool known = key && key->enabled;
     const Digest& signing_key =
         cache_.get(known ? key : nobody_, claim_.day, claim_.region, claim_.service);
     const bool matches = signature_matches(request, target, signing_key);
@@ -244,6 +251,7 @@ class Verifier final : public SigV4Verifier {
   std::shared_ptr<const AccessKeys> keys_;
   AccessKeyPtr nobody_ = make_nobody();
   SigningKeyCache cache_;
+  SessionCache sessions_;
   // Filled anew by each request; kept for their memory.
   Claim claim_;
   std::string body_hash_;

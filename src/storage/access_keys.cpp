@@ -6,17 +6,30 @@
 #include "storage/session.hpp"
 
 namespace holdfast::storage {
+namespace {
+
+constexpr std::int64_t kConfiguredRate = -1;
+
+std::int64_t stored_rate(iam::KeyRate rate) {
+  return rate ? static_cast<std::int64_t>(*rate) : kConfiguredRate;
+}
+
+}  // namespace
 
 AccessKeyTable::AccessKeyTable(Database& database)
     : database_(database),
       load_(database,
-            "SELECT id, name, sealed_secret, document, enabled, created_at"
+            "SELECT id, name, sealed_secret, document, enabled, created_at, requests_per_second"
             " FROM access_keys JOIN policies ON access_key = id ORDER BY id"),
       add_key_(database,
-               "INSERT INTO access_keys (id, name, sealed_secret, enabled, created_at)"
-               " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
+               "INSERT INTO access_keys"
+               " (id, name, sealed_secret, enabled, created_at, requests_per_second)"
+               " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"),
       add_policy_(database, "INSERT INTO policies (access_key, document) VALUES (?1, ?2)"),
-      set_enabled_(database, "UPDATE access_keys SET enabled = ?2 WHERE id = ?1"),
+      change_key_(database,
+                  "UPDATE access_keys SET enabled = iif(?2, ?3, enabled),"
+                  " requests_per_second = iif(?4, ?5, requests_per_second) WHERE id = ?1"),
+      change_policy_(database, "UPDATE policies SET document = ?2 WHERE access_key = ?1"),
       remove_key_(database, "DELETE FROM access_keys WHERE id = ?1"),
       remove_policy_(database, "DELETE FROM policies WHERE access_key = ?1") {}
 
@@ -30,6 +43,8 @@ std::vector<iam::AccessKeyRow> AccessKeyTable::load() {
     row.policy = load_.string(3);
     row.enabled = load_.integer(4) != 0;
     row.created_at = wall_from_micros(load_.integer(5));
+    const std::int64_t rate = load_.integer(6);
+    if (rate != kConfiguredRate) row.rate = static_cast<std::uint32_t>(rate);
     out.push_back(std::move(row));
   }
   return out;
@@ -41,6 +56,7 @@ Result<void> AccessKeyTable::add(const iam::AccessKeyRow& row) {
       .bind_blob(3, row.sealed_secret)
       .bind(4, static_cast<std::int64_t>(row.enabled))
       .bind(5, unix_micros(row.created_at))
+      .bind(6, stored_rate(row.rate))
       .run();
   if (database_.changes() == 0) {
     return holdfast::fail(Errc::already_exists, "there is an access key of this id");
@@ -49,8 +65,15 @@ Result<void> AccessKeyTable::add(const iam::AccessKeyRow& row) {
   return {};
 }
 
-Result<void> AccessKeyTable::set_enabled(std::string_view id, bool enabled) {
-  set_enabled_.bind(1, id).bind(2, static_cast<std::int64_t>(enabled)).run();
+Result<void> AccessKeyTable::change(std::string_view id, const iam::AccessKeyChange& change) {
+  if (change.policy) change_policy_.bind(1, id).bind(2, std::string_view(*change.policy)).run();
+  const auto flag = [](bool value) { return static_cast<std::int64_t>(value); };
+  change_key_.bind(1, id)
+      .bind(2, flag(change.enabled.has_value()))
+      .bind(3, flag(change.enabled.value_or(false)))
+      .bind(4, flag(change.rate.has_value()))
+      .bind(5, stored_rate(change.rate.value_or(std::nullopt)))
+      .run();
   return found();
 }
 
@@ -85,10 +108,13 @@ class SqliteAccessKeyStore final : public iam::AccessKeyStore {
         [row = std::move(row)](Session& session) { return session.access_keys.add(row); },
         std::move(done));
   }
-  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override {
+  void change(const std::string& id, iam::AccessKeyChange change,
+              Completion<Result<void>> done) override {
     submit<void>(
         OnRollback::fail,
-        [id, enabled](Session& session) { return session.access_keys.set_enabled(id, enabled); },
+        [id, change = std::move(change)](Session& session) {
+          return session.access_keys.change(id, change);
+        },
         std::move(done));
   }
   void remove(const std::string& id, Completion<Result<void>> done) override {

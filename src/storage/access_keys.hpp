@@ -18,7 +18,7 @@ class AccessKeyTable {
 
   [[nodiscard]] std::vector<iam::AccessKeyRow> load();
   [[nodiscard]] Result<void> add(const iam::AccessKeyRow& row);
-  [[nodiscard]] Result<void> set_enabled(std::string_view id, bool enabled);
+  [[nodiscard]] Result<void> change(std::string_view id, const iam::AccessKeyChange& change);
   [[nodiscard]] Result<void> remove(std::string_view id);
 
  private:
@@ -29,7 +29,8 @@ class AccessKeyTable {
   Statement load_;
   Statement add_key_;
   Statement add_policy_;
-  Statement set_enabled_;
+  Statement change_key_;
+  Statement change_policy_;
   Statement remove_key_;
   Statement remove_policy_;
 };

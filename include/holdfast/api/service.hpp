@@ -41,7 +41,7 @@ struct GatewayOptions {
   /// origin.
   std::vector<std::string> allowed_origins;
 
-  /// Signed requests of one access key; 0 is no bound.
+  /// Signed requests of one access key that has no rate of its own; 0 is no bound.
   std::uint32_t key_requests_per_second = 0;
 
   std::size_t message_bytes_max = 128 << 10;  ///< after unescaping

@@ -116,13 +116,23 @@ struct LocalControlParts {
 /// `GET /v1/connections?userId=USER_ID&limit=N` → 200 `{"connections":[{"connectionId","userId",`
 ///   `"username","remoteAddress","userAgent","connectedAt","shard"}]}`, oldest first.
 ///
-/// `GET /v1/access-keys` → 200 `{"accessKeys":[{"id","name","arn","enabled","createdAt",`
-///   `"policy":{…}}]}`, by name; never a secret.
-/// `POST /v1/access-keys` with `{"name","policy":{…}}` → 201 `{"id","secret","name"}`: the secret
-/// is
-///   shown this once. Without `policy` the key may send messages (`execute-api:Invoke` on `*`) and
-///   nothing else. 400 for a bad name or policy (with `where`), 409 when the name is taken.
+/// `GET /v1/access-keys` → 200 `{"accessKeys":[KEY]}`, by name; `GET /v1/access-keys/{id}` → 200
+///   KEY, 404 when there is none. KEY: `{"id","name","arn","enabled","createdAt",`
+///   `"requestsPerSecond","policy":{…}}`, never a secret; `requestsPerSecond` is 0 for any number,
+///   and null where what is configured holds.
+/// `POST /v1/access-keys` with `{"name","policy":{…},"requestsPerSecond"}` → 201
+///   `{"id","secret","name"}`: the secret is shown this once. Without `policy` the key may send
+///   messages (`execute-api:Invoke` on `*`) and nothing else. 400 for a bad name or policy (with
+///   `where`), 409 when the name is taken.
+/// `PATCH /v1/access-keys/{id}` with any of `{"enabled","policy":{…},"requestsPerSecond"}` → 200
+///   `{}`; 404 when there is none.
 /// `DELETE /v1/access-keys/{id}` → 200 `{}`; 404 when there is none.
+///
+/// `POST /v1/sessions` with `{"accessKeyId","durationSeconds","policy":{…}}` → 201
+///   `{"Version":1,"AccessKeyId","SecretAccessKey","SessionToken","Expiration"}`: temporary
+///   credentials of that key, in the form that AWS's tools read from a `credential_process`. 900 to
+///   129 600 seconds, 3600 without `durationSeconds`; `policy` narrows what they may do. 404 when
+///   there is no such key, 409 when it is disabled.
 ///
 /// `POST /v1/keys/rotate` → 200 `{"keyId"}`, the new data key's id, once it is committed.
 ///

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/base/caller.hpp>
@@ -13,6 +16,10 @@
 
 namespace holdfast::iam {
 
+/// Requests in a second that a key may make, 0 for any number; none: what is configured for all.
+using KeyRate = std::optional<std::uint32_t>;
+inline constexpr std::uint32_t kKeyRateMax = 1'000'000;
+
 /// A row of the access keys table with its policy.
 struct AccessKeyRow {
   std::string id;             ///< `AKIA…`, 20 characters
@@ -20,7 +27,15 @@ struct AccessKeyRow {
   std::string sealed_secret;  ///< encrypted; see SecretBox
   std::string policy;         ///< the document
   bool enabled = true;
+  KeyRate rate;
   WallTime created_at;
+};
+
+/// What is to become of a key; what is not set stays as it is.
+struct AccessKeyChange {
+  std::optional<bool> enabled{};
+  std::optional<std::string> policy{};  ///< the document
+  std::optional<KeyRate> rate{};
 };
 
 /// Port: access keys and their policies. Completions on the handle's executor, after the commit.
@@ -29,8 +44,9 @@ class AccessKeyStore {
   virtual ~AccessKeyStore() = default;
   virtual void load(Completion<Result<std::vector<AccessKeyRow>>> done) = 0;
   virtual void add(AccessKeyRow row, Completion<Result<void>> done) = 0;
-  /// `not_found` when there is none.
-  virtual void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) = 0;
+  /// All of it in one commit. `not_found` when there is none.
+  virtual void change(const std::string& id, AccessKeyChange change,
+                      Completion<Result<void>> done) = 0;
   /// `not_found` when there is none.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
 };
@@ -45,7 +61,8 @@ class SecretBox {
                                                  std::string_view context) const = 0;
 };
 
-/// A key that can sign. Immutable; shared by requests in flight.
+/// A key that can sign: a permanent one, or the temporary credentials of one, which act in its name
+/// and on its account. Immutable; shared by requests in flight.
 struct AccessKey {
   std::string id;
   std::string name;
@@ -53,10 +70,36 @@ struct AccessKey {
   std::string secret;
   bool enabled = true;
   WallTime created_at;
+  KeyRate rate;
   std::shared_ptr<const Policy> policy;
   CallerPtr caller;  ///< one per key, the same object for as long as the key lives
+
+  /// Of temporary credentials alone.
+  std::optional<WallTime> expires_at{};
+  std::shared_ptr<const Policy> session_policy{};  ///< must allow too; null: no narrower
 };
 using AccessKeyPtr = std::shared_ptr<const AccessKey>;
+
+/// What the key may do. An explicit deny of either policy is the answer, and an allow needs both.
+[[nodiscard]] Decision decide(const AccessKey& key, const PolicyRequest& request);
+
+/// Temporary credentials as their token tells them: nothing is kept of them. Immutable.
+struct Session {
+  std::string id;  ///< `ASIA…`, 20 characters
+  std::string secret;
+  std::string parent_id;  ///< of the key that they are of
+  WallTime expires_at;
+  std::shared_ptr<const Policy> policy;  ///< null: as wide as the key's
+};
+using SessionPtr = std::shared_ptr<const Session>;
+
+/// As AWS bounds them
+/// (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html, and for the
+/// policy …/API_GetFederationToken.html).
+inline constexpr Seconds kSessionLifetimeMin{900};
+inline constexpr Seconds kSessionLifetimeMax{36 * 3600};
+inline constexpr Seconds kSessionLifetimeDefault{3600};
+inline constexpr std::size_t kSessionPolicyBytesMax = 2048;
 
 /// All access keys, in memory: look-ups read an immutable snapshot (any thread); changes go through
 /// the store, on the executor of its handle.
@@ -67,20 +110,42 @@ class AccessKeys {
   [[nodiscard]] virtual AccessKeyPtr find(std::string_view id) const = 0;
   [[nodiscard]] virtual std::vector<AccessKeyPtr> list() const = 0;
 
+  struct NewKey {
+    std::string name;
+    std::string policy{};  ///< the document
+    KeyRate rate{};
+  };
   struct Created {
     std::string id;
     std::string secret;  ///< shown once
   };
   /// A new key. `already_exists` for a name that has one, `invalid_argument` for a bad name (1 to
-  /// 64 letters, digits and `+=,.@_-`) or policy (its place in `where`), `limit_exceeded` beyond
-  /// 10 000 keys: these are answered inside the call, all else after the commit.
-  virtual void create(std::string name, std::string policy_document,
-                      Completion<Result<Created>> done) = 0;
-  /// A disabled key is kept, and its signatures are refused, from the commit on. `not_found` when
-  /// there is none.
-  virtual void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) = 0;
+  /// 64 letters, digits and `+=,.@_-`), policy (its place in `where`) or rate, `limit_exceeded`
+  /// beyond 10 000 keys: these are answered inside the call, all else after the commit.
+  virtual void create(NewKey key, Completion<Result<Created>> done) = 0;
+  /// In force from the commit on; requests in flight go on with the key as it was. A disabled key
+  /// is kept, and its signatures are refused. `invalid_argument` as above, inside the call;
+  /// `not_found` when there is none.
+  virtual void change(const std::string& id, AccessKeyChange change,
+                      Completion<Result<void>> done) = 0;
   /// Refuses the key's signatures from the commit on. `not_found` when there is none.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
+
+  struct NewSession {
+    std::string id;
+    std::string secret;
+    std::string token;  ///< holds all of them, sealed by the box
+    WallTime expires_at;
+  };
+  /// Temporary credentials of the key `id`: good until they expire, and only while the key is there
+  /// and enabled. `policy` narrows what they may do. Any thread. `not_found`; `conflict` for a
+  /// disabled key; `invalid_argument` for a lifetime or a policy out of its bounds; those of the
+  /// box.
+  [[nodiscard]] virtual Result<NewSession> make_session(
+      std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) = 0;
+  /// What a token says, expired or not. `unauthenticated` for anything that `make_session` has not
+  /// made. Any thread.
+  [[nodiscard]] virtual Result<SessionPtr> open_session(std::string_view token) const = 0;
 };
 
 struct AccessKeysOptions {

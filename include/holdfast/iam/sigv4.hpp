@@ -31,6 +31,7 @@ enum class SignatureErrc : std::uint8_t {
   incomplete_signature,
   invalid_signature,
   unrecognized_client,
+  expired_token,
 };
 struct SignatureError {
   SignatureErrc code;

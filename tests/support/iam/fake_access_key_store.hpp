@@ -30,10 +30,15 @@ class FakeAccessKeyStore final : public iam::AccessKeyStore {
     rows.push_back(std::move(row));
     answer(std::move(done), Result<void>());
   }
-  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override {
+  void change(const std::string& id, iam::AccessKeyChange change,
+              Completion<Result<void>> done) override {
     if (failure_) return answer(std::move(done), Result<void>(take()));
     const auto found = std::ranges::find(rows, id, &iam::AccessKeyRow::id);
-    if (found != rows.end()) found->enabled = enabled;
+    if (found != rows.end()) {
+      if (change.enabled) found->enabled = *change.enabled;
+      if (change.policy) found->policy = *change.policy;
+      if (change.rate) found->rate = *change.rate;
+    }
     answer(std::move(done),
            found != rows.end() ? Result<void>() : fail(Errc::not_found, "no such key", id));
   }

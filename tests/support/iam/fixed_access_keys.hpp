@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,16 +37,22 @@ class FixedAccessKeys final : public iam::AccessKeys {
     return nullptr;
   }
   std::vector<iam::AccessKeyPtr> list() const override { return keys_; }
-  void create(std::string /*name*/, std::string /*policy*/,
-              Completion<Result<Created>> done) override {
+  void create(NewKey /*key*/, Completion<Result<Created>> done) override {
     done(fail(Errc::unavailable, "the keys are fixed"));
   }
-  void set_enabled(const std::string& /*id*/, bool /*enabled*/,
-                   Completion<Result<void>> done) override {
+  void change(const std::string& /*id*/, iam::AccessKeyChange /*change*/,
+              Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "the keys are fixed"));
   }
   void remove(const std::string& /*id*/, Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "the keys are fixed"));
+  }
+  Result<NewSession> make_session(std::string_view /*id*/, Seconds /*lifetime*/,
+                                  const std::optional<std::string>& /*policy*/) override {
+    return fail(Errc::unavailable, "the keys are fixed");
+  }
+  Result<iam::SessionPtr> open_session(std::string_view /*token*/) const override {
+    return fail(Errc::unauthenticated, "there are no sessions");
   }
 
  private:

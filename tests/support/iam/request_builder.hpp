@@ -61,6 +61,9 @@ struct RequestBuilder {
     target += "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" +
               percent_encode(credentials.access_key_id + "/" + scope) + "&X-Amz-Date=" + date +
               "&X-Amz-Expires=" + std::string(expires) + "&X-Amz-SignedHeaders=host";
+    if (!credentials.session_token.empty()) {
+      target += "&X-Amz-Security-Token=" + percent_encode(credentials.session_token);
+    }
     std::string canonical;
     with([&](const iam::SignedRequest& request) {
       canonical = iam::canonical_request(request, {"host"}, hex_encode(view(sha256(body))));

@@ -29,13 +29,15 @@ namespace holdfast::test {
 /// Access keys in a map, with real policies.
 class StaticAccessKeys final : public iam::AccessKeys {
  public:
-  void add(std::string id, std::string name, std::string_view policy, bool enabled = true) {
+  void add(std::string id, std::string name, std::string_view policy, bool enabled = true,
+           iam::KeyRate rate = std::nullopt) {
     auto key = std::make_shared<iam::AccessKey>();
     key->id = id;
     key->name = name;
     key->arn = "arn:aws:iam::000000000000:" + (name == "root" ? name : "user/" + name);
     key->secret = secret_of(id);
     key->enabled = enabled;
+    key->rate = rate;
     key->policy = iam::parse_policy(policy).value();
     key->caller = std::make_shared<const Caller>(id);
     keys_[std::move(id)] = std::move(key);
@@ -47,17 +49,39 @@ class StaticAccessKeys final : public iam::AccessKeys {
     return found == keys_.end() ? nullptr : found->second;
   }
   std::vector<iam::AccessKeyPtr> list() const override { return {}; }
-  void create(std::string, std::string, Completion<Result<Created>> done) override {
+  void create(NewKey, Completion<Result<Created>> done) override {
     done(fail(Errc::unavailable, "not in this test"));
   }
-  void set_enabled(const std::string&, bool, Completion<Result<void>> done) override {
+  void change(const std::string&, iam::AccessKeyChange, Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "not in this test"));
   }
   void remove(const std::string&, Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "not in this test"));
   }
+  /// The token of a session is its id.
+  iam::Credentials add_session(std::string_view parent, WallTime expires_at,
+                               std::string_view policy = {}) {
+    auto session = std::make_shared<iam::Session>();
+    session->id = "ASIA" + std::to_string(sessions_.size());
+    session->secret = secret_of(session->id);
+    session->parent_id = parent;
+    session->expires_at = expires_at;
+    if (!policy.empty()) session->policy = iam::parse_policy(policy).value();
+    sessions_[session->id] = session;
+    return {session->id, session->secret, session->id};
+  }
+  Result<NewSession> make_session(std::string_view, Seconds,
+                                  const std::optional<std::string>&) override {
+    return fail(Errc::unavailable, "not in this test");
+  }
+  Result<iam::SessionPtr> open_session(std::string_view token) const override {
+    const auto found = sessions_.find(std::string(token));
+    if (found == sessions_.end()) return fail(Errc::unauthenticated, "no such session");
+    return found->second;
+  }
 
  private:
+  std::map<std::string, iam::SessionPtr> sessions_;
   std::map<std::string, iam::AccessKeyPtr> keys_;
 };
 
@@ -150,15 +174,18 @@ class GatewayFixture : public ::testing::Test {
 
   void sign(net::Request& request, std::string_view key = kRootKey,
             std::string_view service = "execute-api", std::string_view region = "us-east-1") {
+    const std::string id(key);
+    sign(request, iam::Credentials{id, StaticAccessKeys::secret_of(id), {}}, service, region);
+  }
+  void sign(net::Request& request, const iam::Credentials& credentials,
+            std::string_view service = "execute-api", std::string_view region = "us-east-1") {
     std::vector<iam::Header> headers;
     for (const auto& [name, value] : request.head.headers) headers.emplace_back(name, value);
     const iam::SignedRequest unsigned_request{.method = request.head.method,
                                               .target = request.head.target,
                                               .headers = headers,
                                               .body = request.body};
-    const std::string id(key);
-    auto added = iam::sign(unsigned_request, {id, StaticAccessKeys::secret_of(id), {}}, region,
-                           service, clock_.wall_now());
+    auto added = iam::sign(unsigned_request, credentials, region, service, clock_.wall_now());
     for (auto& header : added) request.head.headers.push_back(std::move(header));
   }
 

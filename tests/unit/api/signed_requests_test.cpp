@@ -106,6 +106,130 @@ TEST_F(SignedRequests, KeepsEachKeyToItsRate) {
   EXPECT_EQ(call(signed_message()).status, 429) << "a long silence saves nothing up";
 }
 
+TEST_F(SignedRequests, TakeTheRateOfTheirKeyBeforeTheConfiguredOne) {
+  api::GatewayOptions options;
+  options.key_requests_per_second = 2;
+  start(options);
+  keys_->add("AKIASLOW", "slow", iam::kAllowAll, true, 1);
+  keys_->add("AKIAFREE", "free", iam::kAllowAll, true, 0);
+  const auto statuses = [this](std::string_view key) {
+    std::string out;
+    for (int i = 0; i < 4; ++i) {
+      net::Request request = message_request();
+      sign(request, key);
+      out += std::to_string(call(request).status) + " ";
+    }
+    return out;
+  };
+  EXPECT_EQ(statuses("AKIASLOW"), "200 429 429 429 ");
+  EXPECT_EQ(statuses("AKIAFREE"), "200 200 200 200 ");
+  EXPECT_EQ(statuses(kRootKey), "200 200 429 429 ");
+}
+
+TEST_F(SignedRequests, OfEveryServiceSpendTheSameRate) {
+  keys_->add("AKIASLOW", "slow", iam::kAllowAll, true, 1);
+  const iam::Credentials session = keys_->add_session("AKIASLOW", clock_.wall_now() + Seconds(60));
+  const iam::Credentials slow{"AKIASLOW", StaticAccessKeys::secret_of("AKIASLOW"), ""};
+  const auto message = [&](const iam::Credentials& credentials) {
+    net::Request request = message_request();
+    sign(request, credentials);
+    return call(request);
+  };
+  const auto list_users = [&](const iam::Credentials& credentials) {
+    net::Request request = pool_request("ListUsers", {{"UserPoolId", kPoolId}});
+    sign(request, credentials, "cognito-idp");
+    return call(request);
+  };
+  const auto describe = [&](const iam::Credentials& credentials) {
+    net::Request request = make_request("POST", "/", "Action=DescribeStacks&Version=2010-05-15");
+    request.head.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    sign(request, credentials, "cloudformation");
+    return call(request);
+  };
+  EXPECT_EQ(message(slow).status, 200);
+  expect_error(message(session), 429, "TooManyRequestsException", "Too Many Requests");
+  for (const iam::Credentials& credentials : {slow, session}) {
+    const net::Response refused = list_users(credentials);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_EQ(parse_json(refused.body).value()["__type"], "TooManyRequestsException");
+    EXPECT_EQ(refused.access_key_id, credentials.access_key_id);
+    const net::Response xml = describe(credentials);
+    EXPECT_EQ(xml.status, 400);
+    EXPECT_NE(xml.body.find("<Code>Throttling</Code><Message>Rate exceeded</Message>"),
+              std::string::npos)
+        << xml.body;
+    EXPECT_EQ(xml.access_key_id, credentials.access_key_id);
+  }
+  clock_.advance(Seconds(1));
+  EXPECT_EQ(list_users(session).status, 200);
+  EXPECT_EQ(message(slow).status, 429);
+  clock_.advance(Seconds(1));
+  EXPECT_EQ(describe(slow).status, 200);
+  EXPECT_EQ(describe(session).status, 400);
+  // What no key has signed costs none.
+  EXPECT_EQ(call(pool_request("InitiateAuth", {{"ClientId", kClientId}})).body.find("TooMany"),
+            std::string::npos);
+}
+
+TEST_F(SignedRequests, TellExpiredAndUnknownTokensInEachServicesShape) {
+  const iam::Credentials expired = keys_->add_session(kRootKey, clock_.wall_now());
+  iam::Credentials unknown = keys_->add_session(kRootKey, clock_.wall_now() + Seconds(60));
+  unknown.session_token = "garbage";
+  constexpr const char* kExpired = "The security token included in the request is expired";
+  constexpr const char* kUnknown = "The security token included in the request is invalid.";
+  const auto refused = [&](const iam::Credentials& credentials, net::Request request,
+                           std::string_view service) {
+    sign(request, credentials, service);
+    net::Response response = call(request);
+    EXPECT_EQ(response.refused.find("garbage"), std::string::npos);
+    EXPECT_EQ(response.body.find("garbage"), std::string::npos);
+    return response;
+  };
+  expect_error(refused(expired, message_request(), "execute-api"), 403, "ExpiredTokenException",
+               kExpired);
+  expect_error(refused(unknown, message_request(), "execute-api"), 403,
+               "UnrecognizedClientException", kUnknown);
+  const net::Request admin = pool_request("AdminGetUser", {{"UserPoolId", kPoolId}});
+  expect_error(refused(expired, admin, "cognito-idp"), 400, "ExpiredTokenException:", kExpired);
+  expect_error(refused(unknown, admin, "cognito-idp"), 400,
+               "UnrecognizedClientException:", kUnknown);
+  net::Request stacks = make_request("POST", "/", "Action=DescribeStacks&Version=2010-05-15");
+  stacks.head.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+  const net::Response xml = refused(expired, stacks, "cloudformation");
+  EXPECT_EQ(xml.status, 403);
+  EXPECT_NE(xml.body.find("<Code>ExpiredToken</Code><Message>" + std::string(kExpired)),
+            std::string::npos);
+  EXPECT_NE(refused(unknown, stacks, "cloudformation").body.find("<Code>InvalidClientTokenId<"),
+            std::string::npos);
+}
+
+TEST_F(SignedRequests, OfASessionAreDeniedWhatEitherPolicyDoesNotAllow) {
+  constexpr const char* kNoInvoke =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},)"
+      R"({"Effect":"Deny","Action":"execute-api:Invoke","Resource":"*"}]})";
+  const WallTime later = clock_.wall_now() + Seconds(60);
+  const auto answer = [&](const iam::Credentials& credentials) {
+    net::Request request = message_request();
+    sign(request, credentials);
+    return call(request);
+  };
+  EXPECT_EQ(answer(keys_->add_session(kRootKey, later)).status, 200);
+  const net::Response narrow =
+      answer(keys_->add_session(kRootKey, later, R"({"Version":"2012-10-17",
+      "Statement":[{"Effect":"Allow","Action":"cognito-idp:*","Resource":"*"}]})"));
+  EXPECT_EQ(narrow.status, 403);
+  EXPECT_EQ(message_of(narrow),
+            "User: arn:aws:iam::000000000000:root is not authorized to perform: "
+            "execute-api:Invoke on resource: "
+            "arn:aws:execute-api:us-east-1:********0000:holdfast/prod/POST/message");
+  EXPECT_TRUE(message_of(answer(keys_->add_session(kRootKey, later, kNoInvoke)))
+                  .ends_with(" with an explicit deny"));
+  // A session cannot have what its key has not.
+  EXPECT_EQ(answer(keys_->add_session(kPoorKey, later, iam::kAllowAll)).status, 403);
+  EXPECT_TRUE(message_of(answer(keys_->add_session(kDeniedKey, later, iam::kAllowAll)))
+                  .ends_with(" with an explicit deny"));
+}
+
 // Each row spoils one thing of a request that is signed correctly.
 struct Spoiled {
   std::string name;

@@ -1,5 +1,6 @@
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -35,11 +36,17 @@ class OneKey final : public iam::AccessKeys {
     return id == key_->id ? key_ : nullptr;
   }
   std::vector<iam::AccessKeyPtr> list() const override { return {key_}; }
-  void create(std::string /*name*/, std::string /*policy*/,
-              Completion<Result<Created>> /*done*/) override {}
-  void set_enabled(const std::string& /*id*/, bool /*enabled*/,
-                   Completion<Result<void>> /*done*/) override {}
+  void create(NewKey /*key*/, Completion<Result<Created>> /*done*/) override {}
+  void change(const std::string& /*id*/, iam::AccessKeyChange /*change*/,
+              Completion<Result<void>> /*done*/) override {}
   void remove(const std::string& /*id*/, Completion<Result<void>> /*done*/) override {}
+  Result<NewSession> make_session(std::string_view /*id*/, Seconds /*lifetime*/,
+                                  const std::optional<std::string>& /*policy*/) override {
+    return fail(Errc::unavailable, "there are no sessions");
+  }
+  Result<iam::SessionPtr> open_session(std::string_view /*token*/) const override {
+    return fail(Errc::unauthenticated, "there are no sessions");
+  }
 
  private:
   iam::AccessKeyPtr key_;

@@ -24,15 +24,19 @@ namespace {
 
 class FakeAccessKeys final : public iam::AccessKeys {
  public:
-  iam::AccessKeyPtr find(std::string_view) const override { return nullptr; }
+  iam::AccessKeyPtr find(std::string_view id) const override {
+    const auto found = keys.find(std::string(id));
+    return found == keys.end() ? nullptr : found->second;
+  }
   std::vector<iam::AccessKeyPtr> list() const override {
     std::vector<iam::AccessKeyPtr> out;
     for (const auto& [id, key] : keys) out.push_back(key);
     return out;
   }
-  void create(std::string name, std::string policy, Completion<Result<Created>> done) override {
+  void create(NewKey wanted, Completion<Result<Created>> done) override {
+    const std::string& name = wanted.name;
     if (name == "taken") return done(fail(Errc::already_exists, "the name has a key", "name"));
-    auto parsed = iam::parse_policy(policy);
+    auto parsed = iam::parse_policy(wanted.policy);
     if (!parsed) return done(std::unexpected(parsed.error()));
     auto key = std::make_shared<iam::AccessKey>();
     key->id = "AKIA" + name;
@@ -40,14 +44,22 @@ class FakeAccessKeys final : public iam::AccessKeys {
     key->arn = "arn:aws:iam::000000000000:user/" + name;
     key->secret = "the-secret";
     key->policy = *parsed;
+    key->rate = wanted.rate;
     keys[key->id] = key;
     done(Created{key->id, key->secret});
   }
-  void set_enabled(const std::string& id, bool enabled, Completion<Result<void>> done) override {
+  void change(const std::string& id, iam::AccessKeyChange change,
+              Completion<Result<void>> done) override {
     const auto found = keys.find(id);
     if (found == keys.end()) return done(fail(Errc::not_found, "no such key"));
     auto key = std::make_shared<iam::AccessKey>(*found->second);
-    key->enabled = enabled;
+    if (change.enabled) key->enabled = *change.enabled;
+    if (change.rate) key->rate = *change.rate;
+    if (change.policy) {
+      auto parsed = iam::parse_policy(*change.policy);
+      if (!parsed) return done(std::unexpected(parsed.error()));
+      key->policy = *parsed;
+    }
     found->second = std::move(key);
     done({});
   }
@@ -55,8 +67,22 @@ class FakeAccessKeys final : public iam::AccessKeys {
     if (keys.erase(id) == 0) return done(fail(Errc::not_found, "no such key"));
     done({});
   }
+  Result<NewSession> make_session(std::string_view id, Seconds lifetime,
+                                  const std::optional<std::string>& policy) override {
+    if (!find(id)) return fail(Errc::not_found, "no such key");
+    if (!find(id)->enabled) return fail(Errc::conflict, "disabled");
+    session_policy = policy;
+    return NewSession{.id = "ASIA1",
+                      .secret = "session-secret",
+                      .token = "the-token",
+                      .expires_at = wall_from_micros(0) + lifetime};
+  }
+  Result<iam::SessionPtr> open_session(std::string_view) const override {
+    return fail(Errc::unauthenticated, "not in this test");
+  }
 
   std::map<std::string, iam::AccessKeyPtr> keys;
+  std::optional<std::string> session_policy;
 };
 
 class FakeKeyRing final : public identity::KeyRing {
@@ -310,6 +336,59 @@ TEST_F(ControlSocket, DisablesAndEnablesAccessKeys) {
   for (const char* body : {"", "[]", "{}", R"({"enabled":1})", R"({"enabled":true,"x":1})"}) {
     EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", body).status, 400) << body;
   }
+}
+
+TEST_F(ControlSocket, ShowsAnAccessKeyAndChangesItsPolicyAndRate) {
+  ask("POST", "/v1/access-keys", R"({"name":"ci","requestsPerSecond":5})");
+  const Json shown = get("/v1/access-keys/AKIAci");
+  EXPECT_EQ(shown, get("/v1/access-keys")["accessKeys"][0]);
+  EXPECT_EQ(shown["requestsPerSecond"], 5);
+  EXPECT_FALSE(shown.dump().contains("the-secret"));
+  expect_error(ask("GET", "/v1/access-keys/AKIAno"), 404, "not_found");
+  constexpr const char* kAdmin =
+      R"({"policy":{"Version":"2012-10-17","Statement":{"Effect":"Allow",)"
+      R"("Action":"cognito-idp:*","Resource":"*"}},"requestsPerSecond":null})";
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", kAdmin).status, 200);
+  const Json changed = get("/v1/access-keys/AKIAci");
+  EXPECT_EQ(changed["policy"]["Statement"]["Action"], "cognito-idp:*");
+  EXPECT_EQ(changed["requestsPerSecond"], nullptr);
+  EXPECT_EQ(changed["enabled"], true);
+  expect_error(ask("PATCH", "/v1/access-keys/AKIAci", R"({"policy":{"Version":"2012-10-17"}})"),
+               400, "invalid_argument", "Statement");
+  for (const char* rate : {"-1", "1000001", "1.5", "true", R"("5")", "99999999999999999999"}) {
+    const std::string body = std::string(R"({"requestsPerSecond":)") + rate + "}";
+    expect_error(ask("PATCH", "/v1/access-keys/AKIAci", body), 400, "invalid_argument",
+                 "requestsPerSecond");
+    EXPECT_EQ(ask("POST", "/v1/access-keys", R"({"name":"x",)" + body.substr(1)).status, 400);
+  }
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", R"({"requestsPerSecond":0})").status, 200);
+  EXPECT_EQ(get("/v1/access-keys/AKIAci")["requestsPerSecond"], 0);
+}
+
+TEST_F(ControlSocket, MakesTemporaryCredentialsInTheFormOfAwsTools) {
+  ask("POST", "/v1/access-keys", R"({"name":"ci"})");
+  const net::Response made = ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAci"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(parse_json(made.body).value(), (Json{{"Version", 1},
+                                                 {"AccessKeyId", "ASIA1"},
+                                                 {"SecretAccessKey", "session-secret"},
+                                                 {"SessionToken", "the-token"},
+                                                 {"Expiration", "1970-01-01T01:00:00.000Z"}}));
+  EXPECT_EQ(keys_->session_policy, std::nullopt);
+  const net::Response narrow = ask(
+      "POST", "/v1/sessions", R"({"accessKeyId":"AKIAci","durationSeconds":900,"policy":{"a":1}})");
+  EXPECT_EQ(parse_json(narrow.body).value()["Expiration"], "1970-01-01T00:15:00.000Z");
+  EXPECT_EQ(keys_->session_policy, R"({"a":1})");
+  expect_error(ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAno"})"), 404, "not_found");
+  expect_error(ask("POST", "/v1/sessions", "{}"), 400, "invalid_argument", "accessKeyId");
+  expect_error(ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAci","durationSeconds":"1h"})"),
+               400, "invalid_argument", "durationSeconds");
+  expect_error(ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAci","policy":"{}"})"), 400,
+               "invalid_argument", "policy");
+  expect_error(ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAci","role":"x"})"), 400,
+               "invalid_argument", "role");
+  ask("PATCH", "/v1/access-keys/AKIAci", R"({"enabled":false})");
+  expect_error(ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAci"})"), 409, "conflict");
 }
 
 TEST_F(ControlSocket, RefusesBadAccessKeys) {

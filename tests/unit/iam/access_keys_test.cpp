@@ -33,7 +33,8 @@ class AccessKeysTest : public ::testing::Test {
   Result<AccessKeys::Created> create(AccessKeys& keys, const std::string& name,
                                      std::string_view policy = kAllowAll) {
     std::optional<Result<AccessKeys::Created>> out;
-    keys.create(name, std::string(policy), [&](auto created) { out = std::move(created); });
+    keys.create({.name = name, .policy = std::string(policy)},
+                [&](auto created) { out = std::move(created); });
     executor_.run();
     return out.value();
   }
@@ -112,7 +113,8 @@ TEST_F(AccessKeysTest, RefusesBadNamesAndPolicies) {
 TEST_F(AccessKeysTest, ANameHasOneKeyAlsoWhileItsFirstIsInFlight) {
   const auto keys = open().value();
   std::optional<Result<AccessKeys::Created>> first;
-  keys->create("twin", std::string(kAllowAll), [&](auto created) { first = std::move(created); });
+  keys->create({.name = "twin", .policy = std::string(kAllowAll)},
+               [&](auto created) { first = std::move(created); });
   const auto second = create(*keys, "twin");
   ASSERT_TRUE(first);
   EXPECT_TRUE(first->has_value());
@@ -125,7 +127,8 @@ TEST_F(AccessKeysTest, ANameHasOneKeyAlsoWhileItsFirstIsInFlight) {
 TEST_F(AccessKeysTest, AKeyExistsOnlyOnceItIsCommitted) {
   const auto keys = open().value();
   std::optional<Result<AccessKeys::Created>> answer;
-  keys->create("root", std::string(kAllowAll), [&](auto created) { answer = std::move(created); });
+  keys->create({.name = "root", .policy = std::string(kAllowAll)},
+               [&](auto created) { answer = std::move(created); });
   EXPECT_TRUE(keys->list().empty());
   EXPECT_FALSE(answer);
   executor_.run();
@@ -189,7 +192,7 @@ TEST_F(AccessKeysTest, DisablesAndEnablesAKeyAfterTheCommit) {
   const AccessKeyPtr before = keys->find(created->id);
   const auto set_enabled = [&](const std::string& id, bool enabled) {
     std::optional<Result<void>> out;
-    keys->set_enabled(id, enabled, [&](auto changed) { out = std::move(changed); });
+    keys->change(id, {.enabled = enabled}, [&](auto changed) { out = std::move(changed); });
     EXPECT_FALSE(out) << "before the commit";
     executor_.run();
     return out.value();
@@ -207,6 +210,41 @@ TEST_F(AccessKeysTest, DisablesAndEnablesAKeyAfterTheCommit) {
   EXPECT_TRUE(set_enabled(created->id, true));
   EXPECT_TRUE(keys->find(created->id)->enabled);
   EXPECT_EQ(set_enabled("AKIANOBODY", true).error().code, Errc::not_found);
+}
+
+TEST_F(AccessKeysTest, ReplacesAPolicyAndARateAfterTheCommit) {
+  constexpr const char* kNothing =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]})";
+  const auto keys = open().value();
+  const auto created = create(*keys, "root");
+  const AccessKeyPtr before = keys->find(created->id);
+  EXPECT_EQ(before->rate, std::nullopt);
+  const auto change = [&](AccessKeyChange wanted) {
+    std::optional<Result<void>> out;
+    keys->change(created->id, std::move(wanted), [&](auto changed) { out = std::move(changed); });
+    executor_.run();
+    return out.value();
+  };
+  ASSERT_TRUE(change({.policy = kNothing}));
+  EXPECT_EQ(keys->find(created->id)->policy->document(), kNothing);
+  EXPECT_EQ(keys->find(created->id)->rate, std::nullopt);
+  ASSERT_TRUE(change({.rate = KeyRate(7)}));
+  EXPECT_EQ(keys->find(created->id)->rate, KeyRate(7));
+  EXPECT_EQ(keys->find(created->id)->caller, before->caller) << "what it has spent stays spent";
+  EXPECT_EQ(before->policy->document(), kAllowAll);
+  const AccessKeyPtr again = open().value()->find(created->id);
+  EXPECT_EQ(again->policy->document(), kNothing);
+  EXPECT_EQ(again->rate, KeyRate(7));
+  ASSERT_TRUE(change({.rate = KeyRate()}));
+  EXPECT_EQ(keys->find(created->id)->rate, std::nullopt);
+
+  const auto bad_policy = change({.enabled = false, .policy = R"({"Version":"2012-10-17"})"});
+  ASSERT_FALSE(bad_policy);
+  EXPECT_EQ(bad_policy.error().where, "Statement");
+  const auto bad_rate = change({.enabled = false, .rate = KeyRate(kKeyRateMax + 1)});
+  ASSERT_FALSE(bad_rate);
+  EXPECT_EQ(bad_rate.error().where, "rate");
+  EXPECT_TRUE(keys->find(created->id)->enabled) << "nothing of a refused change happens";
 }
 
 TEST_F(AccessKeysTest, KeepsDisabledKeysDisabled) {

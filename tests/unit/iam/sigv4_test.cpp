@@ -427,8 +427,7 @@ TEST_F(SigV4, DoesNotKnowSessionTokensOfPermanentKeys) {
   expect_refused(request, kUnrecognized, HasSubstr("security token"));
 
   request = RequestBuilder{};
-  request.target = "/message?X-Amz-Security-Token=tok";
-  request.presign(kCredentials, kRegion, kService, clock_.wall_now(), "60");
+  request.presign(credentials, kRegion, kService, clock_.wall_now(), "60");
   expect_refused(request, kUnrecognized, HasSubstr("security token"));
 }
 

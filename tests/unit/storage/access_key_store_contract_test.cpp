@@ -91,8 +91,9 @@ TYPED_TEST(AccessKeyStoreContract, KeepsWhetherAKeyIsEnabled) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));
   ASSERT_TRUE(this->add(this->row("AKIA2")));
   const auto set_enabled = [&](const std::string& id, bool enabled) {
-    return this->backend_.executor().template await<Result<void>>(
-        [&](auto done) { this->backend_.keys().set_enabled(id, enabled, std::move(done)); });
+    return this->backend_.executor().template await<Result<void>>([&](auto done) {
+      this->backend_.keys().change(id, {.enabled = enabled}, std::move(done));
+    });
   };
   ASSERT_TRUE(set_enabled("AKIA1", true));
   EXPECT_EQ(set_enabled("AKIA3", true).error().code, Errc::not_found);
@@ -101,6 +102,32 @@ TYPED_TEST(AccessKeyStoreContract, KeepsWhetherAKeyIsEnabled) {
   ASSERT_THAT(rows, SizeIs(2));
   EXPECT_TRUE(rows[0].enabled);
   EXPECT_FALSE(rows[1].enabled);
+}
+
+TYPED_TEST(AccessKeyStoreContract, ChangesWhatIsAskedForAndNothingElse) {
+  AccessKeyRow limited = this->row("AKIA1");
+  limited.rate = 0;
+  ASSERT_TRUE(this->add(limited));
+  ASSERT_TRUE(this->add(this->row("AKIA2")));
+  const auto change = [&](const iam::AccessKeyChange& wanted) {
+    return this->backend_.executor().template await<Result<void>>(
+        [&](auto done) { this->backend_.keys().change("AKIA2", wanted, std::move(done)); });
+  };
+  ASSERT_TRUE(change({.policy = "new"}));
+  ASSERT_TRUE(change({.rate = iam::KeyRate(1'000'000)}));
+  this->backend_.restart();
+  const auto rows = this->load();
+  ASSERT_THAT(rows, SizeIs(2));
+  EXPECT_EQ(rows[0].rate, iam::KeyRate(0));
+  EXPECT_EQ(rows[0].policy, limited.policy);
+  EXPECT_EQ(rows[1].rate, iam::KeyRate(1'000'000));
+  EXPECT_EQ(rows[1].policy, "new");
+  EXPECT_FALSE(rows[1].enabled);
+  ASSERT_TRUE(change({.enabled = true, .policy = "newer", .rate = iam::KeyRate()}));
+  const auto changed = this->load();
+  EXPECT_EQ(changed[1].rate, std::nullopt);
+  EXPECT_EQ(changed[1].policy, "newer");
+  EXPECT_TRUE(changed[1].enabled);
 }
 
 TYPED_TEST(AccessKeyStoreContract, RemovesAKeyOnce) {

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/iam/access_keys.hpp>
+
+/// Temporary credentials: what their tokens hold, and the keys that are made of them.
+namespace holdfast::iam {
+
+/// What a token is sealed for; no access key has such an id.
+inline constexpr std::string_view kSessionContext = "session token";
+/// Room for the longest policy, sealed and encoded.
+inline constexpr std::size_t kSessionTokenBytesMax = 4096;
+
+/// A key that wipes its secret when it goes.
+template <class... From>
+[[nodiscard]] std::shared_ptr<AccessKey> new_access_key(const From&... from) {
+  return std::shared_ptr<AccessKey>(new AccessKey(from...), [](AccessKey* gone) {
+    wipe(gone->secret);
+    delete gone;
+  });
+}
+
+/// What is sealed into a token. An empty policy is none.
+[[nodiscard]] std::string write_session(const AccessKeys::NewSession& session,
+                                        std::string_view parent_id, std::string_view policy);
+/// nullptr for what `write_session` does not write.
+[[nodiscard]] SessionPtr read_session(std::string_view text);
+
+/// The keys of the tokens that were used last, so that a token is opened and its policy parsed once
+/// and not for each request. Bounded: a newcomer takes the place of whoever had it. One thread.
+class SessionCache {
+ public:
+  /// The key of the token, as its parent is now: expired or not. nullptr for a token that is
+  /// unknown or another id's, and while the parent is disabled or gone.
+  [[nodiscard]] AccessKeyPtr find(const AccessKeys& keys, std::string_view id,
+                                  std::string_view token);
+
+ private:
+  struct Entry {
+    Digest token_hash{};
+    SessionPtr session;
+    std::weak_ptr<const AccessKey> parent;  ///< that `key` was made of
+    AccessKeyPtr key;
+  };
+  static constexpr std::size_t kEntries = 256;
+
+  std::vector<Entry> entries_ = std::vector<Entry>(kEntries);
+};
+
+}  // namespace holdfast::iam
