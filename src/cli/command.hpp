@@ -32,6 +32,7 @@ void add_connect_websocket(CLI::App& app, Selection& selection);
 void add_send_message(CLI::App& app, Selection& selection);
 void add_publish(CLI::App& app, Selection& selection);
 void add_administration(CLI::App& app, Selection& selection);
+void add_access_key(CLI::App& app, Selection& selection);
 void add_dev_certs(CLI::App& app, Selection& selection);
 void add_demo(CLI::App& app, Selection& selection);
 

@@ -49,6 +49,7 @@ int run_command(int argc, const char* const* argv, Context& context) {
   add_send_message(app, selection);
   add_publish(app, selection);
   add_administration(app, selection);
+  add_access_key(app, selection);
   add_dev_certs(app, selection);
   add_demo(app, selection);
   try {

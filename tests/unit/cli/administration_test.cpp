@@ -133,10 +133,77 @@ TEST(Administration, ListsAndDeletesAccessKeys) {
   Daemon daemon(R"({"accessKeys":[{"id":"AKIA1","name":"ann","arn":"arn:x","enabled":true,)"
                 R"("createdAt":"then","policy":{}}]})");
   EXPECT_EQ(daemon({"access-key", "list"}), kSuccess);
-  EXPECT_THAT(daemon.holdfast.out, HasSubstr("AKIA1  ann   true     then     arn:x"));
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("AKIA1  ann   true     default  then     arn:x"));
   EXPECT_EQ(daemon({"access-key", "delete", "AKIA1"}), kSuccess);
   EXPECT_EQ(daemon.last().head.method, "DELETE");
   EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
+}
+
+TEST(Administration, ShowsAnAccessKeyWithItsPolicyAndRate) {
+  Daemon daemon(R"({"id":"AKIA1","name":"ann","arn":"arn:x","enabled":true,"createdAt":"then",)"
+                R"("requestsPerSecond":0,"policy":{"Version":"2012-10-17"}})");
+  EXPECT_EQ(daemon({"access-key", "show", "AKIA1"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.method, "GET");
+  EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("rate     any\n"));
+  EXPECT_THAT(daemon.holdfast.out, HasSubstr("{\n  \"Version\": \"2012-10-17\"\n}\n"));
+  EXPECT_EQ(daemon({"access-key", "policy", "AKIA1"}), kSuccess);
+  EXPECT_EQ(daemon.holdfast.out, "{\n  \"Version\": \"2012-10-17\"\n}\n");
+}
+
+TEST(Administration, ReplacesAPolicyFromAFileOrFromTheCommandLine) {
+  Daemon daemon("{}");
+  const std::string policy = daemon.folder.file("policy.json");
+  std::ofstream(policy) << R"({"Version":"2012-10-17","Statement":[]})";
+  for (const std::string& given :
+       {policy, std::string(R"( {"Version": "2012-10-17", "Statement": []})")}) {
+    EXPECT_EQ(daemon({"access-key", "policy", "AKIA1", "--set", given}), kSuccess);
+    EXPECT_EQ(daemon.last().head.method, "PATCH");
+    EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
+    EXPECT_EQ(daemon.last().body, R"({"policy":{"Version":"2012-10-17","Statement":[]}})");
+  }
+  const std::size_t asked = daemon.socket.requests().size();
+  EXPECT_EQ(daemon({"access-key", "policy", "AKIA1", "--set", R"({"Version":)"}), kFailure);
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("the policy: "));
+  EXPECT_EQ(daemon.socket.requests().size(), asked);
+}
+
+TEST(Administration, BoundsAKeysRate) {
+  Daemon daemon(R"({"id":"AKIA1","secret":"s3cret","name":"ann"})");
+  EXPECT_EQ(daemon({"access-key", "create", "ann", "--rate", "5"}), kSuccess);
+  EXPECT_EQ(daemon.last().body, R"({"name":"ann","requestsPerSecond":5})");
+  EXPECT_EQ(daemon({"access-key", "rate", "AKIA1", "0"}), kSuccess);
+  EXPECT_EQ(daemon.last().head.method, "PATCH");
+  EXPECT_EQ(daemon.last().body, R"({"requestsPerSecond":0})");
+  EXPECT_EQ(daemon({"access-key", "rate", "AKIA1", "default"}), kSuccess);
+  EXPECT_EQ(daemon.last().body, R"({"requestsPerSecond":null})");
+  for (const char* bad : {"-1", "1000001", "x", "1.5", ""}) {
+    EXPECT_EQ(daemon({"access-key", "rate", "AKIA1", bad}), kUsage) << bad;
+  }
+  EXPECT_EQ(daemon({"access-key", "rate", "AKIA1"}), kUsage);
+  EXPECT_EQ(daemon({"access-key", "create", "ann", "--rate", "x"}), kUsage);
+}
+
+TEST(Administration, MakesTemporaryCredentialsForAShellAndForAwsTools) {
+  const std::string answer =
+      R"({"Version":1,"AccessKeyId":"ASIA1","SecretAccessKey":"s3cret","SessionToken":"t0ken",)"
+      R"("Expiration":"2026-01-22T10:00:00.000Z"})";
+  Daemon daemon(answer, 201);
+  EXPECT_EQ(daemon({"access-key", "session", "AKIA1"}), kSuccess);
+  EXPECT_EQ(daemon.holdfast.out,
+            "export AWS_ACCESS_KEY_ID=ASIA1\nexport AWS_SECRET_ACCESS_KEY=s3cret\n"
+            "export AWS_SESSION_TOKEN=t0ken\n");
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("2026-01-22T10:00:00.000Z"));
+  EXPECT_THAT(daemon.holdfast.err, Not(HasSubstr("t0ken")));
+  EXPECT_EQ(daemon.last().head.method, "POST");
+  EXPECT_EQ(daemon.last().head.target, "/v1/sessions");
+  EXPECT_EQ(daemon.last().body, R"({"accessKeyId":"AKIA1"})");
+  EXPECT_EQ(daemon({"access-key", "session", "AKIA1", "--duration", "900", "--policy", R"({"a":1})",
+                    "--json"}),
+            kSuccess);
+  EXPECT_EQ(daemon.last().body,
+            R"({"accessKeyId":"AKIA1","durationSeconds":900,"policy":{"a":1}})");
+  EXPECT_EQ(daemon.holdfast.out, answer + "\n");
 }
 
 TEST(Administration, DisablesAndEnablesAccessKeys) {

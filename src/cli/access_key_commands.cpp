@@ -1,0 +1,244 @@
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "cli/control_call.hpp"
+#include "cli/table.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr const char* kPolicyText = "an IAM policy document: a file, or the JSON itself";
+constexpr const char* kKeyRateText = "requests per second, 0 for any number";
+constexpr const char* kDefaultRate = "default";
+constexpr std::int64_t kKeyRateMax = 1'000'000;
+
+struct KeyFlags : AdminFlags {
+  std::string key;
+  std::string policy;
+  std::optional<std::int64_t> rate;
+  std::optional<std::int64_t> duration;
+};
+
+std::string key_target(const KeyFlags& flags) {
+  return "/v1/access-keys/" + percent_encode(flags.key);
+}
+
+// What was given is a file's name unless it is an object.
+Result<Json> read_policy_text(const std::string& given) {
+  std::string text = given;
+  const std::size_t begin = given.find_first_not_of(" \t\r\n");
+  const bool is_object = begin != std::string::npos && given[begin] == '{';
+  if (!is_object) {
+    std::ifstream file(given, std::ios::binary);
+    std::stringstream content;
+    if (!file || !(content << file.rdbuf())) {
+      return fail(Errc::io, "cannot read the policy " + given);
+    }
+    text = content.str();
+  }
+  auto policy = parse_json(text);
+  if (policy) return policy;
+  const Error& error = policy.error();
+  return fail(error.code, (is_object ? "the policy" : given) + ": " + error.message +
+                              (error.where.empty() ? "" : " at ") + error.where);
+}
+
+// The rate for people.
+std::string rate_cell(const Json& key) {
+  const std::string rate = cell(key, "requestsPerSecond");
+  if (rate.empty()) return kDefaultRate;
+  return rate == "0" ? "any" : rate;
+}
+
+void show_access_keys(const Context& context, const Json& answer) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& key : member(answer, "accessKeys")) {
+    rows.push_back({cell(key, "id"), cell(key, "name"), cell(key, "enabled"), rate_cell(key),
+                    cell(key, "createdAt"), cell(key, "arn")});
+  }
+  print_table(context.out, {"ID", "NAME", "ENABLED", "RATE", "CREATED", "ARN"}, rows);
+}
+
+void show_policy(const Context& context, const Json& answer) {
+  context.out << member(answer, "policy").dump(2) << "\n";
+}
+
+void show_access_key(const Context& context, const Json& answer) {
+  print_table(context.out, {"NAME", "VALUE"},
+              {{"id", cell(answer, "id")},
+               {"name", cell(answer, "name")},
+               {"arn", cell(answer, "arn")},
+               {"enabled", cell(answer, "enabled")},
+               {"rate", rate_cell(answer)},
+               {"created", cell(answer, "createdAt")}});
+  show_policy(context, answer);
+}
+
+void show_new_access_key(const Context& context, const Json& answer) {
+  context.err << "The secret is shown this once.\n";
+  context.out << "export AWS_ACCESS_KEY_ID=" << cell(answer, "id") << "\n"
+              << "export AWS_SECRET_ACCESS_KEY=" << cell(answer, "secret") << "\n";
+}
+
+void show_session(const Context& context, const Json& answer) {
+  context.err << "Good until " << cell(answer, "Expiration")
+              << ", and while the key is enabled. Nothing keeps them: they are shown this once.\n";
+  context.out << "export AWS_ACCESS_KEY_ID=" << cell(answer, "AccessKeyId") << "\n"
+              << "export AWS_SECRET_ACCESS_KEY=" << cell(answer, "SecretAccessKey") << "\n"
+              << "export AWS_SESSION_TOKEN=" << cell(answer, "SessionToken") << "\n";
+}
+
+void show_key_deleted(const Context& context, const Json& /*answer*/) {
+  context.err << "Deleted.\n";
+}
+
+void show_key_changed(const Context& context, const Json& /*answer*/) { context.err << "Done.\n"; }
+
+// Sends `body`, with the policy in it where one was given.
+int call_with_policy(const Context& context, const KeyFlags& flags, const std::string& method,
+                     const std::string& target, Json body, Show show) {
+  if (!flags.policy.empty()) {
+    auto policy = read_policy_text(flags.policy);
+    if (!policy) return failed(context, policy.error().message);
+    body["policy"] = std::move(*policy);
+  }
+  return call(context, flags, method, target, body, show);
+}
+
+CLI::App* add_key_command(CLI::App& group, const std::string& name, const std::string& about,
+                          KeyFlags& flags) {
+  auto* command = group.add_subcommand(name, about);
+  command->add_option("KEY_ID", flags.key, "the key's id")->required();
+  return command;
+}
+
+void add_create(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<KeyFlags>();
+  auto* create = group.add_subcommand("create", "Make a key; its secret is shown this once");
+  create->add_option("NAME", flags->key, "the name of who holds it")->required();
+  create->add_option("--policy", flags->policy,
+                     std::string(kPolicyText) + " (default: may send messages, nothing else)");
+  create
+      ->add_option("--rate", flags->rate,
+                   std::string(kKeyRateText) + " (default: limits.key_requests_per_second)")
+      ->check(CLI::Range(std::int64_t{0}, kKeyRateMax));
+  add_admin_flags(*create, *flags);
+  create->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) {
+      Json body{{"name", flags->key}};
+      if (flags->rate) body["requestsPerSecond"] = *flags->rate;
+      return call_with_policy(context, *flags, "POST", "/v1/access-keys", std::move(body),
+                              show_new_access_key);
+    };
+  });
+}
+
+void add_list_and_show(CLI::App& group, Selection& selection) {
+  add_question(
+      *group.add_subcommand("list", "All keys, without their secrets"), selection,
+      std::make_shared<AdminFlags>(), "GET",
+      [](const AdminFlags&) { return std::string("/v1/access-keys"); }, show_access_keys);
+  auto flags = std::make_shared<KeyFlags>();
+  add_question(*add_key_command(group, "show", "A key and its policy, without its secret", *flags),
+               selection, flags, "GET", key_target, show_access_key);
+}
+
+void add_enable_and_disable(CLI::App& group, Selection& selection) {
+  for (const bool enabled : {false, true}) {
+    auto flags = std::make_shared<KeyFlags>();
+    auto* change = add_key_command(group, enabled ? "enable" : "disable",
+                                   enabled ? "Take a disabled key's signatures again"
+                                           : "Refuse a key's signatures, and keep it",
+                                   *flags);
+    add_admin_flags(*change, *flags);
+    change->callback([flags, enabled, &selection] {
+      selection.run = [flags, enabled](const Context& context) {
+        return call(context, *flags, "PATCH", key_target(*flags), Json{{"enabled", enabled}},
+                    show_key_changed);
+      };
+    });
+  }
+  auto flags = std::make_shared<KeyFlags>();
+  add_question(
+      *add_key_command(group, "delete", "Delete a key; what it signs is refused at once", *flags),
+      selection, flags, "DELETE", key_target, show_key_deleted);
+}
+
+void add_policy(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<KeyFlags>();
+  auto* policy =
+      add_key_command(group, "policy", "What a key may do: print it, or replace it", *flags);
+  policy->add_option("--set", flags->policy, kPolicyText);
+  add_admin_flags(*policy, *flags);
+  policy->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) {
+      if (!flags->policy.empty()) {
+        return call_with_policy(context, *flags, "PATCH", key_target(*flags), Json::object(),
+                                show_key_changed);
+      }
+      return call(context, *flags, "GET", key_target(*flags), nullptr, show_policy);
+    };
+  });
+}
+
+void add_rate(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<KeyFlags>();
+  auto wanted = std::make_shared<std::string>();
+  auto* rate = add_key_command(group, "rate", "Bound a key's requests in a second", *flags);
+  rate->add_option("RATE", *wanted,
+                   std::string(kKeyRateText) + ", or `default` for limits.key_requests_per_second")
+      ->check(CLI::Range(std::int64_t{0}, kKeyRateMax) | CLI::IsMember({kDefaultRate}))
+      ->required();
+  add_admin_flags(*rate, *flags);
+  rate->callback([flags, wanted, &selection] {
+    selection.run = [flags, wanted](const Context& context) {
+      const Json value = *wanted == kDefaultRate ? Json() : Json(std::stoll(*wanted));
+      return call(context, *flags, "PATCH", key_target(*flags), Json{{"requestsPerSecond", value}},
+                  show_key_changed);
+    };
+  });
+}
+
+void add_session(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<KeyFlags>();
+  auto* session = add_key_command(
+      group, "session", "Make temporary credentials of a key, which end by themselves", *flags);
+  session->add_option("--duration", flags->duration,
+                      "seconds that they are good for, 900 to 129600 (default: 3600)");
+  session->add_option("--policy", flags->policy,
+                      std::string(kPolicyText) + ", to allow less than the key's own");
+  add_admin_flags(*session, *flags);
+  session->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) {
+      Json body{{"accessKeyId", flags->key}};
+      if (flags->duration) body["durationSeconds"] = *flags->duration;
+      return call_with_policy(context, *flags, "POST", "/v1/sessions", std::move(body),
+                              show_session);
+    };
+  });
+}
+
+}  // namespace
+
+void add_access_key(CLI::App& app, Selection& selection) {
+  auto* group = app.add_subcommand("access-key", "Keys that sign requests");
+  group->require_subcommand(1);
+  add_create(*group, selection);
+  add_list_and_show(*group, selection);
+  add_enable_and_disable(*group, selection);
+  add_policy(*group, selection);
+  add_rate(*group, selection);
+  add_session(*group, selection);
+}
+
+}  // namespace holdfast::cli
