@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -92,10 +93,9 @@ Result<void> AccessKeyTable::found() {
 
 namespace {
 
-class SqliteAccessKeyStore final : public iam::AccessKeyStore {
+class SqliteAccessKeyStore final : public iam::AccessKeyStore, private Submitter {
  public:
-  SqliteAccessKeyStore(OperationQueue& queue, Channel& channel)
-      : queue_(queue), channel_(channel) {}
+  SqliteAccessKeyStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void load(Completion<Result<std::vector<iam::AccessKeyRow>>> done) override {
     submit<std::vector<iam::AccessKeyRow>>(
@@ -122,16 +122,6 @@ class SqliteAccessKeyStore final : public iam::AccessKeyStore {
         OnRollback::fail, [id](Session& session) { return session.access_keys.remove(id); },
         std::move(done));
   }
-
- private:
-  template <class T, class Work>
-  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
-  }
-
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 namespace holdfast::storage {
 
@@ -49,37 +50,32 @@ void CodeTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run
 
 namespace {
 
-class SqliteCodeStore final : public identity::CodeStore {
+class SqliteCodeStore final : public identity::CodeStore, private Submitter {
  public:
-  SqliteCodeStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+  SqliteCodeStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void put(Row row, Completion<Result<void>> done) override {
-    submit<void>([row = std::move(row)](Session& session) { session.codes.put(row); },
-                 std::move(done));
+    submit<void>(
+        OnRollback::fail, [row = std::move(row)](Session& session) { session.codes.put(row); },
+        std::move(done));
   }
   void attempt(const UserId& sub, Purpose purpose,
                Completion<Result<std::optional<Row>>> done) override {
     submit<std::optional<Row>>(
+        OnRollback::fail,
         [sub, purpose](Session& session) { return session.codes.attempt(sub, purpose); },
         std::move(done));
   }
   void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) override {
-    submit<void>([sub, purpose](Session& session) { session.codes.remove(sub, purpose); },
-                 std::move(done));
+    submit<void>(
+        OnRollback::fail, [sub, purpose](Session& session) { session.codes.remove(sub, purpose); },
+        std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {
-    submit<void>([before](Session& session) { session.codes.sweep(before); }, std::move(done));
+    submit<void>(
+        OnRollback::fail, [before](Session& session) { session.codes.sweep(before); },
+        std::move(done));
   }
-
- private:
-  template <class T, class Work>
-  void submit(Work work, Completion<Result<T>> done) {
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<T>(OnRollback::fail, std::move(work), std::move(done)));
-  }
-
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 namespace holdfast::storage {
 
@@ -20,22 +21,17 @@ std::string InstanceTable::get_or_set(std::string_view name, std::string_view va
 
 namespace {
 
-class SqliteInstanceStore final : public InstanceStore {
+class SqliteInstanceStore final : public InstanceStore, private Submitter {
  public:
-  SqliteInstanceStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+  SqliteInstanceStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void get_or_set(std::string name, std::string value,
                   Completion<Result<std::string>> done) override {
     auto work = [name = std::move(name), value = std::move(value)](Session& session) {
       return session.instance.get_or_set(name, value);
     };
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<std::string>(OnRollback::retry, std::move(work), std::move(done)));
+    submit<std::string>(OnRollback::retry, std::move(work), std::move(done));
   }
-
- private:
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace

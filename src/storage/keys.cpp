@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 namespace holdfast::storage {
 namespace {
@@ -67,9 +68,9 @@ Result<void> KeyTable::set_uses(std::uint32_t id, std::int64_t uses) {
 
 namespace {
 
-class SqliteKeyStore final : public identity::KeyStore {
+class SqliteKeyStore final : public identity::KeyStore, private Submitter {
  public:
-  SqliteKeyStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+  SqliteKeyStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void load(Completion<Result<std::vector<Row>>> done) override {
     submit<std::vector<Row>>(
@@ -86,16 +87,6 @@ class SqliteKeyStore final : public identity::KeyStore {
         OnRollback::fail, [id, uses](Session& session) { return session.keys.set_uses(id, uses); },
         std::move(done));
   }
-
- private:
-  template <class T, class Work>
-  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
-  }
-
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace

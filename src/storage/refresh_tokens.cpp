@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 #define HOLDFAST_REFRESH_TOKEN_COLUMNS "user, origin, token_hash, issued_at, expires_at, revoked"
 
@@ -78,10 +79,9 @@ void RefreshTokenTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(befo
 
 namespace {
 
-class SqliteRefreshTokenStore final : public identity::RefreshTokenStore {
+class SqliteRefreshTokenStore final : public identity::RefreshTokenStore, private Submitter {
  public:
-  SqliteRefreshTokenStore(OperationQueue& queue, Channel& channel)
-      : queue_(queue), channel_(channel) {}
+  SqliteRefreshTokenStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void add(Row row, std::int64_t expected_revision, std::size_t max_per_user,
            Completion<Result<void>> done) override {
@@ -126,16 +126,6 @@ class SqliteRefreshTokenStore final : public identity::RefreshTokenStore {
         OnRollback::fail, [before](Session& session) { session.refresh_tokens.sweep(before); },
         std::move(done));
   }
-
- private:
-  template <class T, class Work>
-  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
-  }
-
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 namespace holdfast::storage {
 
@@ -44,38 +45,37 @@ void TokenTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).ru
 
 namespace {
 
-class SqliteTokenStore final : public identity::TokenStore {
+class SqliteTokenStore final : public identity::TokenStore, private Submitter {
  public:
-  SqliteTokenStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+  SqliteTokenStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void put(Row row, std::size_t max_outstanding, WallTime now,
            Completion<Result<void>> done) override {
-    submit<void>([row = std::move(row), max_outstanding,
-                  now](Session& session) { return session.tokens.put(row, max_outstanding, now); },
-                 std::move(done));
+    submit<void>(
+        OnRollback::fail,
+        [row = std::move(row), max_outstanding, now](Session& session) {
+          return session.tokens.put(row, max_outstanding, now);
+        },
+        std::move(done));
   }
   void consume(const Digest& token_hash, WallTime now, Seconds drift,
                Completion<Result<bool>> done) override {
-    submit<bool>([token_hash, now, drift](
-                     Session& session) { return session.tokens.consume(token_hash, now, drift); },
-                 std::move(done));
+    submit<bool>(
+        OnRollback::fail,
+        [token_hash, now, drift](Session& session) {
+          return session.tokens.consume(token_hash, now, drift);
+        },
+        std::move(done));
   }
   void drop(const UserId& sub, Completion<Result<void>> done) override {
-    submit<void>([sub](Session& session) { session.tokens.drop(sub); }, std::move(done));
+    submit<void>(
+        OnRollback::fail, [sub](Session& session) { session.tokens.drop(sub); }, std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {
-    submit<void>([before](Session& session) { session.tokens.sweep(before); }, std::move(done));
+    submit<void>(
+        OnRollback::fail, [before](Session& session) { session.tokens.sweep(before); },
+        std::move(done));
   }
-
- private:
-  template <class T, class Work>
-  void submit(Work work, Completion<Result<T>> done) {
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<T>(OnRollback::fail, std::move(work), std::move(done)));
-  }
-
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "storage/session.hpp"
+#include "storage/submitter.hpp"
 
 #define HOLDFAST_USER_COLUMNS                                                         \
   "sub, username, status, enabled, password_hash, revision, attributes, created_at, " \
@@ -157,9 +158,9 @@ void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub
 
 namespace {
 
-class SqliteUserStore final : public identity::UserStore {
+class SqliteUserStore final : public identity::UserStore, private Submitter {
  public:
-  SqliteUserStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
+  SqliteUserStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
   void create(identity::User user, Completion<Result<void>> done) override {
     submit<void>(
@@ -225,16 +226,6 @@ class SqliteUserStore final : public identity::UserStore {
         },
         std::move(done));
   }
-
- private:
-  template <class T, class Work>
-  void submit(OnRollback on_rollback, Work work, Completion<Result<T>> done) {
-    queue_.submit(Lane::other, &channel_,
-                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
-  }
-
-  OperationQueue& queue_;
-  Channel& channel_;
 };
 
 }  // namespace
