@@ -7,8 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/client/control_client.hpp>
+
 #include "e2e/outside.hpp"
 #include "support/base/temp_dir.hpp"
+#include "support/iam/request_builder.hpp"
 #include "support/net/raw_client.hpp"
 
 namespace holdfast::test {
@@ -32,6 +37,16 @@ class BadInputs : public ::testing::Test {
   [[nodiscard]] RawResponse handshake(const std::string& url) const {
     RawClient socket(gateway_.address());
     return socket.upgrade(url.substr(url.find("/ws?"))).value_or(RawResponse());
+  }
+  /// Temporary credentials of the root key.
+  [[nodiscard]] iam::Credentials make_session() const {
+    const Json made = client::make_control_client(dir_.file("data") + "/control.sock")
+                          ->call("POST", "/v1/sessions",
+                                 {{"accessKeyId", gateway_.credentials().at("AWS_ACCESS_KEY_ID")}})
+                          .value();
+    return {.access_key_id = made.at("AccessKeyId"),
+            .secret_access_key = made.at("SecretAccessKey"),
+            .session_token = made.at("SessionToken")};
   }
 
   TempDir dir_;
@@ -92,6 +107,16 @@ TEST_F(BadInputs, AndGoodOnesLeaveNoSecretAndNoTextInTheLog) {
   EXPECT_EQ(handshake(url).status, 401);
   const std::string text = "what nobody else may read";
   EXPECT_EQ(publish(gateway_, "someone", text), "STORED");
+  const iam::Credentials session = make_session();
+  RequestBuilder presigned;
+  presigned.method = "GET";
+  presigned.target = "/@connections/bm9ib2R5";
+  presigned.headers = {{"Host", gateway_.address()}};
+  presigned.body = "";
+  presigned.presign(session, "us-east-1", "execute-api", system_clock().wall_now(), "60");
+  EXPECT_EQ(answer_to(request("GET " + presigned.target)).status, 410);
+  presigned.target.back() = presigned.target.back() == '0' ? '1' : '0';
+  EXPECT_EQ(answer_to(request("GET " + presigned.target)).status, 403);
   ASSERT_EQ(gateway_.terminate(), 0);
 
   const std::string said = transcript(gateway_.process());
@@ -101,6 +126,9 @@ TEST_F(BadInputs, AndGoodOnesLeaveNoSecretAndNoTextInTheLog) {
   EXPECT_THAT(said, AllOf(Not(HasSubstr(token)), Not(HasSubstr(user.id_token)),
                           Not(HasSubstr(text)), Not(HasSubstr("the first one")),
                           Not(HasSubstr(gateway_.credentials().at("AWS_SECRET_ACCESS_KEY")))));
+  EXPECT_THAT(said, AllOf(HasSubstr(R"("access_key_id":")" + session.access_key_id),
+                          Not(HasSubstr(session.session_token)),
+                          Not(HasSubstr(session.secret_access_key))));
 }
 
 }  // namespace

@@ -94,6 +94,39 @@ TEST_F(Signers, BotocoresClientsManageAConnectionAndFindTheStack) {
   EXPECT_THAT(transcript(*client), HasSubstr("received 1000"));
 }
 
+TEST_F(Signers, BotocoreTakesTemporaryCredentialsFromTheShellAndFromAProcess) {
+  const std::string key = gateway_.credentials().at("AWS_ACCESS_KEY_ID");
+  const std::vector<std::string> command = {holdfast_binary(), "access-key",     "session", key,
+                                            "--data-dir",      dir_.file("data")};
+  ChildProcess made({.command = command});
+  ASSERT_EQ(made.wait(kPatience), 0) << transcript(made);
+  auto environment = gateway_.environment();
+  std::size_t exported = 0;
+  for (const std::string& line : lines_after(made, "export ")) {
+    const std::size_t equals = line.find('=');
+    std::erase_if(environment,
+                  [&](const auto& pair) { return pair.first == line.substr(0, equals); });
+    environment.emplace_back(line.substr(0, equals), line.substr(equals + 1));
+    ++exported;
+  }
+  ASSERT_EQ(exported, 3U) << transcript(made);
+  const auto from_shell = start_client_script("session.py", {}, environment);
+  EXPECT_EQ(from_shell->wait(kPatience), 0) << transcript(*from_shell);
+  EXPECT_THAT(from_shell->output(), ::testing::ElementsAre("passed env"));
+
+  std::string process;
+  for (const std::string& word : command) process += word + " ";
+  write_file(dir_.file("config"), "[default]\ncredential_process = " + process + "--json\n");
+  std::erase_if(environment, [](const auto& pair) {
+    return pair.first == "AWS_ACCESS_KEY_ID" || pair.first == "AWS_SECRET_ACCESS_KEY" ||
+           pair.first == "AWS_SESSION_TOKEN";
+  });
+  environment.emplace_back("AWS_CONFIG_FILE", dir_.file("config"));
+  const auto from_process = start_client_script("session.py", {}, environment);
+  EXPECT_EQ(from_process->wait(kPatience), 0) << transcript(*from_process);
+  EXPECT_THAT(from_process->output(), ::testing::ElementsAre("passed custom-process"));
+}
+
 TEST_F(Signers, CurlSignsAPathWithAnAtSignItsOwnWay) {
   const auto lines = curl(secret(), {"/prod/@connections/nobody", "/@connections/L0SM9c%3D"});
   ASSERT_THAT(lines, SizeIs(4));
