@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/base/log.hpp>
+
 #include "control/routes.hpp"
 
 namespace holdfast::control {
@@ -212,6 +214,10 @@ void create_session(Call call) {
   const auto session =
       call.parts.access_keys->make_session(input->key_id, input->lifetime, input->policy);
   if (!session) return call.respond(json_error(session.error()));
+  // Nothing else will tell whose it is.
+  log::info("session_made", {{"id", session->id},
+                             {"access_key_id", input->key_id},
+                             {"expires_at", format_iso8601(session->expires_at)}});
   call.respond(json_answer({{"Version", 1},
                             {"AccessKeyId", session->id},
                             {"SecretAccessKey", session->secret},

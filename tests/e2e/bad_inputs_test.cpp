@@ -127,6 +127,7 @@ TEST_F(BadInputs, AndGoodOnesLeaveNoSecretAndNoTextInTheLog) {
                           Not(HasSubstr(text)), Not(HasSubstr("the first one")),
                           Not(HasSubstr(gateway_.credentials().at("AWS_SECRET_ACCESS_KEY")))));
   EXPECT_THAT(said, AllOf(HasSubstr(R"("access_key_id":")" + session.access_key_id),
+                          HasSubstr(R"("event":"session_made","id":")" + session.access_key_id),
                           Not(HasSubstr(session.session_token)),
                           Not(HasSubstr(session.secret_access_key))));
 }
