@@ -89,7 +89,7 @@ TEST_F(ForeignClients, WscatReceivesAndAcknowledgesByPongAlone) {
   hold_messages();
   // On something other than a terminal it prints the bare frames.
   ChildProcess client(
-      {.command = {installed("node"), wscat(), "--connect", websocket_url(*gateway_, user_)}});
+      {.command = {clients_node(), wscat(), "--connect", websocket_url(*gateway_, user_)}});
   expect_the_story(client, "");
 }
 

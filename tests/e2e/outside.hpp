@@ -17,6 +17,7 @@ namespace holdfast::test {
 struct OutsideUser {
   std::string id;
   std::string id_token;
+  std::string password;
 };
 /// Makes one with a password of its own. Throws when the pool refuses.
 [[nodiscard]] OutsideUser make_user(const GatewayProcess& gateway, const std::string& name);
@@ -45,7 +46,11 @@ struct OutsideUser {
 [[nodiscard]] std::string installed(const std::string& program);
 [[nodiscard]] std::string wscat();
 [[nodiscard]] std::string clients_python();
-/// `tests/e2e/clients/NAME` as a child that can find the installed modules.
+/// Node.js of the release that the clients were locked with; where npm had none, the system's.
+[[nodiscard]] std::string clients_node();
+[[nodiscard]] std::string node_modules();
+/// `tests/e2e/clients/NAME` as a child that can find the installed modules, and knows of no AWS
+/// account but the one in `environment`.
 [[nodiscard]] std::unique_ptr<ChildProcess> start_client_script(
     const std::string& name, std::vector<std::string> arguments,
     std::vector<std::pair<std::string, std::string>> environment = {});
@@ -58,6 +63,9 @@ struct OutsideUser {
                                                           const std::string& url);
 /// Lets it end its own processes.
 void end_browser(ChildProcess& browser);
+
+/// Waits for the end of a script that prints `passed` when all was as it expects.
+void expect_passed(ChildProcess& script);
 
 /// All that a child has said, for the message of a failed test.
 [[nodiscard]] std::string transcript(const ChildProcess& child);
