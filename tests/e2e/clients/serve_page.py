@@ -1,11 +1,12 @@
 """Serves one page to a browser, and tells on standard output what the page reports.
 
-usage: serve_page.py FILE
+usage: serve_page.py FILE [LIBRARY]
 lines on standard input:
   gateway URL ID_TOKEN   where and as whom `GET /token` gets a temporary token
   release                answers the reports that wait
 
 GET /        the page
+GET /library.js
 GET /token   {"url": "ws://…", "token": "…"}; 503 when the gateway gives none
 POST /       a report: printed as `report BODY`, then answered; one that contains "HOLD" is
              answered behind the line `release`
@@ -39,6 +40,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/":
             with open(sys.argv[1], "rb") as page:
                 self.answer(200, "text/html; charset=utf-8", page.read())
+        elif self.path == "/library.js" and len(sys.argv) > 2:
+            with open(sys.argv[2], "rb") as library:
+                self.answer(200, "text/javascript; charset=utf-8", library.read())
         elif self.path == "/token":
             try:
                 token = {"url": gateway.replace("http", "ws", 1), "token": temporary_token()}
