@@ -1,3 +1,5 @@
+#include <utility>
+
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
@@ -50,6 +52,11 @@ std::string generate_uuid() {
   return out;
 }
 
-ConnectionId generate_connection_id() { return ConnectionId(base64url_encode(random_string(12))); }
+ConnectionId generate_connection_id() {
+  // Command lines take a word with `-` in front for an option: `aws … --connection-id -x`.
+  std::string id = base64url_encode(random_string(12));
+  while (id.starts_with('-')) id = base64url_encode(random_string(12));
+  return ConnectionId(std::move(id));
+}
 
 }  // namespace holdfast

@@ -40,6 +40,13 @@ std::unexpected<PoolError> invalid_refresh_token() {
   return refuse(PoolErrc::not_authorized, "Invalid Refresh Token.");
 }
 
+// Without `-` in front, which a command line would take for an option.
+std::string make_refresh_token() {
+  std::string token = base64url_encode(random_string(kRefreshTokenBytes));
+  while (token.starts_with('-')) token = base64url_encode(random_string(kRefreshTokenBytes));
+  return token;
+}
+
 /// Commits a refresh token for the user as they are, and signs the others.
 class Issue : public std::enable_shared_from_this<Issue> {
  public:
@@ -48,7 +55,7 @@ class Issue : public std::enable_shared_from_this<Issue> {
 
   void run() {
     --tries_left_;
-    std::string token = base64url_encode(random_string(kRefreshTokenBytes));
+    std::string token = make_refresh_token();
     const WallTime now = pool_->now();
     RefreshTokenStore::Row row{.sub = user_.sub,
                                .origin = generate_uuid(),

@@ -54,6 +54,12 @@ TEST(Ids, ConnectionIdsAreUnpaddedBase64Url) {
   EXPECT_TRUE(base64url_decode(id.str()));
 }
 
+TEST(Ids, ConnectionIdsDoNotLookLikeACommandLinesOption) {
+  for (int i = 0; i < 10'000; ++i) {
+    EXPECT_FALSE(generate_connection_id().str().starts_with('-'));
+  }
+}
+
 TEST(Ids, MessageIdsKeepTheirBytes) {
   const MessageId id = MessageId::generate(kGenerated);
   EXPECT_EQ(MessageId(id.bytes()), id);

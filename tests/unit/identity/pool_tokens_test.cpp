@@ -53,6 +53,11 @@ TEST_F(PoolTokens, AreRefreshedUntilTheRefreshTokenExpires) {
             "Refresh Token has expired");
 }
 
+TEST_F(PoolTokens, DoNotLookLikeACommandLinesOption) {
+  confirmed();
+  for (int i = 0; i < 300; ++i) EXPECT_FALSE(tokens().refresh_token->starts_with('-'));
+}
+
 TEST_F(PoolTokens, AreKeptAsHashesAlone) {
   confirmed();
   const AuthenticationResult result = tokens();
