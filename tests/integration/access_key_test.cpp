@@ -113,10 +113,10 @@ iam::Credentials make_session(const TestGateway& gateway, const std::string& key
           .session_token = made.at("SessionToken")};
 }
 
-std::unique_ptr<client::GatewayClient> client_of(const TestGateway& gateway,
-                                                 const iam::Credentials& credentials,
-                                                 const Clock& clock = system_clock(),
-                                                 const std::string& ca_file = {}) {
+std::unique_ptr<client::GatewayClient> calling_client(const TestGateway& gateway,
+                                                      const iam::Credentials& credentials,
+                                                      const Clock& clock = system_clock(),
+                                                      const std::string& ca_file = {}) {
   client::GatewayOptions options;
   options.url = (ca_file.empty() ? "http://" : "https://") + gateway.address();
   options.credentials = credentials;
@@ -167,7 +167,7 @@ TEST(AccessKeyPolicies, AllowEachCallByItsActionAndResourceAndNoOther) {
   const auto calls = signed_calls(gateway);
   const auto key = make_key(gateway, "exact",
                             policy_document(policy_text("Allow", action_and_resource("a:b", "*"))));
-  const auto client = client_of(gateway, key);
+  const auto client = calling_client(gateway, key);
   EXPECT_EQ(verdict_on_all(*client, calls), "denied");
   for (const SignedCall& allowed : calls) {
     set_policy(gateway, key,
@@ -186,7 +186,7 @@ TEST(AccessKeyPolicies, DenyWhateverElseAllows) {
   const auto calls = signed_calls(gateway);
   const std::string all = policy_text("Allow", action_and_resource("*", "*"));
   const auto key = make_key(gateway, "denied", policy_document(all));
-  const auto client = client_of(gateway, key);
+  const auto client = calling_client(gateway, key);
   EXPECT_EQ(verdict_on_all(*client, calls), "allowed");
   for (const SignedCall& denied : calls) {
     set_policy(
@@ -203,7 +203,7 @@ TEST(AccessKeyPolicies, SelectTheRestByNotActionAndNotResource) {
   const auto key = make_key(
       gateway, "rest",
       policy_document(policy_text("Allow", R"("NotAction":"cognito-idp:*","Resource":"*")")));
-  const auto client = client_of(gateway, key);
+  const auto client = calling_client(gateway, key);
   for (const SignedCall& call : calls) {
     EXPECT_EQ(verdict(*client, call), call.service == "cognito-idp" ? "denied" : "allowed");
   }
@@ -231,7 +231,7 @@ TEST(AccessKeyPolicies, KnowTheAddressBehindATrustedProxyAndNoOther) {
     const TestGateway behind({.settings = {R"(server.trusted_proxies=["127.0.0.1"])"}});
     const auto calls = signed_calls(behind);
     const auto key = make_key(behind, "office", office);
-    const auto client = client_of(behind, key);
+    const auto client = calling_client(behind, key);
     EXPECT_EQ(verdict_on_all(*client, calls, from_office), "allowed");
     EXPECT_EQ(verdict_on_all(*client, calls, {{"X-Forwarded-For", "198.51.100.1"}}), "denied");
     // What the client itself has put in front is not what the proxy saw.
@@ -242,7 +242,7 @@ TEST(AccessKeyPolicies, KnowTheAddressBehindATrustedProxyAndNoOther) {
   const TestGateway open;
   const auto calls = signed_calls(open);
   const auto key = make_key(open, "office", office);
-  const auto client = client_of(open, key);
+  const auto client = calling_client(open, key);
   EXPECT_EQ(verdict_on_all(*client, calls, from_office), "denied");
   set_policy(open, key, local);
   EXPECT_EQ(verdict_on_all(*client, calls, from_office), "allowed");
@@ -257,16 +257,16 @@ TEST(AccessKeyPolicies, KnowWhetherACallCameOverTls) {
   const TestGateway gateway(
       {.settings = {"tls.certificate=" + files.certificate_file, "tls.key=" + files.key_file}});
   const auto over_tls =
-      client_of(gateway, make_key(gateway, "secure", secure), system_clock(), files.ca_file);
+      calling_client(gateway, make_key(gateway, "secure", secure), system_clock(), files.ca_file);
   EXPECT_EQ(verdict_on_all(*over_tls, signed_calls(gateway)), "allowed");
 
   const TestGateway plain({.settings = {R"(server.trusted_proxies=["127.0.0.1"])"}});
   const auto calls = signed_calls(plain);
-  const auto in_clear = client_of(plain, make_key(plain, "secure", secure));
+  const auto in_clear = calling_client(plain, make_key(plain, "secure", secure));
   EXPECT_EQ(verdict_on_all(*in_clear, calls), "denied");
   EXPECT_EQ(verdict_on_all(*in_clear, calls, {{"X-Forwarded-Proto", "https"}}), "allowed");
   const TestGateway open;
-  const auto lying = client_of(open, make_key(open, "secure", secure));
+  const auto lying = calling_client(open, make_key(open, "secure", secure));
   EXPECT_EQ(verdict_on_all(*lying, signed_calls(open), {{"X-Forwarded-Proto", "https"}}), "denied");
 }
 
@@ -280,7 +280,7 @@ TEST(AccessKeyPolicies, KnowTheTime) {
                    "Allow", R"("Action":"*","Resource":"*","Condition":{)"
                             R"("DateGreaterThan":{"aws:CurrentTime":"2026-01-22T10:00:30Z"},)"
                             R"("DateLessThan":{"aws:CurrentTime":"2026-01-22T10:01:00Z"}})")));
-  const auto client = client_of(gateway, key, clock);
+  const auto client = calling_client(gateway, key, clock);
   EXPECT_EQ(verdict_on_all(*client, calls), "denied");
   clock.advance(Seconds(31));
   EXPECT_EQ(verdict_on_all(*client, calls), "allowed");
@@ -313,7 +313,7 @@ class SessionsOverHttp : public ::testing::Test {
   SessionsOverHttp() : gateway_({.clock = &clock_}) {}
 
   std::string outcome(const iam::Credentials& credentials) {
-    const auto client = client_of(gateway_, credentials, clock_);
+    const auto client = calling_client(gateway_, credentials, clock_);
     const auto answer = client->send(message_call(), "execute-api");
     if (!answer) return answer.error().text();
     return answer->status == 200 ? "accepted" : std::to_string(answer->status) + " " + answer->body;
@@ -338,7 +338,7 @@ constexpr const char* kUnknownToken = "The security token included in the reques
 
 TEST_F(SessionsOverHttp, SignEveryCallInHeadersAndPresigned) {
   const iam::Credentials session = make_session(gateway_, key_.access_key_id);
-  const auto client = client_of(gateway_, session, clock_);
+  const auto client = calling_client(gateway_, session, clock_);
   EXPECT_EQ(verdict_on_all(*client, signed_calls(gateway_)), "allowed");
   EXPECT_EQ(presigned_outcome(session), "accepted");
   Json longest = policy_document(policy_text("Allow", action_and_resource("*", "*")));
@@ -352,8 +352,8 @@ TEST_F(SessionsOverHttp, SignEveryCallInHeadersAndPresigned) {
 TEST_F(SessionsOverHttp, DoOnlyWhatTheirOwnPolicyAllowsToo) {
   const Json policy =
       policy_document(policy_text("Allow", R"("Action":"execute-api:Invoke","Resource":"*")"));
-  const auto client =
-      client_of(gateway_, make_session(gateway_, key_.access_key_id, {{"policy", policy}}), clock_);
+  const auto client = calling_client(
+      gateway_, make_session(gateway_, key_.access_key_id, {{"policy", policy}}), clock_);
   for (const SignedCall& call : signed_calls(gateway_)) {
     EXPECT_EQ(verdict(*client, call), call.action == "execute-api:Invoke" ? "allowed" : "denied");
   }

@@ -26,14 +26,14 @@ using test::ManualExecutor;
 using test::RequestBuilder;
 using ::testing::HasSubstr;
 
-constexpr std::string_view kRegion = "us-east-1";
-constexpr std::string_view kService = "execute-api";
-constexpr auto kUnrecognized = SignatureErrc::unrecognized_client;
+constexpr std::string_view kSessionRegion = "us-east-1";
+constexpr std::string_view kSessionService = "execute-api";
+constexpr auto kUnknownClient = SignatureErrc::unrecognized_client;
 
-std::string statement(const std::string& effect, const std::string& action) {
+std::string session_statement(const std::string& effect, const std::string& action) {
   return R"({"Effect":")" + effect + R"(","Action":")" + action + R"(","Resource":"*"})";
 }
-std::string policy_of(const std::string& statements) {
+std::string session_document(const std::string& statements) {
   return R"({"Version":"2012-10-17","Statement":[)" + statements + "]}";
 }
 
@@ -72,17 +72,19 @@ class Sessions : public ::testing::Test {
 
   std::expected<AccessKeyPtr, SignatureError> verify(const RequestBuilder& request) {
     std::expected<AccessKeyPtr, SignatureError> out;
-    request.with([&](const SignedRequest& view) { out = verifier_->verify(view, kService); });
+    request.with(
+        [&](const SignedRequest& view) { out = verifier_->verify(view, kSessionService); });
     return out;
   }
   RequestBuilder signed_by(const Credentials& credentials) {
     RequestBuilder request;
-    return request.sign(credentials, kRegion, kService, clock_.wall_now());
+    return request.sign(credentials, kSessionRegion, kSessionService, clock_.wall_now());
   }
   RequestBuilder presigned_by(const Credentials& credentials, std::string_view expires = "60") {
     RequestBuilder request;
     request.body.clear();
-    return request.presign(credentials, kRegion, kService, clock_.wall_now(), expires);
+    return request.presign(credentials, kSessionRegion, kSessionService, clock_.wall_now(),
+                           expires);
   }
   void expect_refused(const RequestBuilder& request, SignatureErrc code, const char* words = "") {
     const auto answer = verify(request);
@@ -162,13 +164,13 @@ TEST_F(Sessions, EndWithTheirKeyAtOnce) {
   const Credentials credentials = session();
   EXPECT_TRUE(verify(signed_by(credentials)));
   change(parent_, {.enabled = false});
-  expect_refused(signed_by(credentials), kUnrecognized, "security token");
+  expect_refused(signed_by(credentials), kUnknownClient, "security token");
   EXPECT_EQ(keys_->make_session(parent_, kSessionLifetimeDefault, std::nullopt).error().code,
             Errc::conflict);
   change(parent_, {.enabled = true});
   EXPECT_TRUE(verify(signed_by(credentials)));
   remove(parent_);
-  expect_refused(signed_by(credentials), kUnrecognized, "security token");
+  expect_refused(signed_by(credentials), kUnknownClient, "security token");
   EXPECT_EQ(keys_->make_session(parent_, kSessionLifetimeDefault, std::nullopt).error().code,
             Errc::not_found);
 }
@@ -192,14 +194,14 @@ TEST_F(Sessions, AreNothingWithoutTheirOwnToken) {
         spoilt(id, secret, token.substr(1)), spoilt(id, secret, "x"),
         spoilt(id, secret, base64url_encode("not sealed at all")),
         spoilt(id, secret, std::string(20'000, 'A'))}) {
-    expect_refused(signed_by(wrong), kUnrecognized, "security token");
-    expect_refused(presigned_by(wrong), kUnrecognized, "security token");
+    expect_refused(signed_by(wrong), kUnknownClient, "security token");
+    expect_refused(presigned_by(wrong), kUnknownClient, "security token");
   }
   // What is sealed for another purpose is no token.
   const std::string foreign = base64url_encode(
       box_.seal(id + "\n" + secret + "\n" + parent_ + "\n9999999999999999\n", "another purpose")
           .value());
-  expect_refused(signed_by(spoilt(id, secret, foreign)), kUnrecognized);
+  expect_refused(signed_by(spoilt(id, secret, foreign)), kUnknownClient);
   EXPECT_TRUE(verify(signed_by(credentials)));
   const auto wrong_secret = spoilt(id, permanent.secret, token);
   expect_refused(signed_by(wrong_secret), SignatureErrc::invalid_signature);
@@ -213,7 +215,7 @@ TEST_F(Sessions, RefuseWhatIsSealedInAnotherForm) {
        {std::string(), id, head, head + "soon\n", head + "12x\n", head + "99999999999999999999\n",
         head + "9999999999999999\n{}", head + "9999999999999999\nnot a policy"}) {
     const std::string sealed = base64url_encode(box_.seal(text, "session token").value());
-    expect_refused(signed_by({id, secret, sealed}), kUnrecognized);
+    expect_refused(signed_by({id, secret, sealed}), kUnknownClient);
   }
 }
 
@@ -228,13 +230,13 @@ TEST_F(Sessions, CarryTheirTokenOnceAndWhereTheirSignatureIs) {
   expect_refused(query_twice, incomplete, "more than once");
   RequestBuilder in_query;
   in_query.target += "?X-Amz-Security-Token=" + credentials.session_token;
-  in_query.sign({credentials.access_key_id, credentials.secret_access_key, ""}, kRegion, kService,
-                clock_.wall_now());
+  in_query.sign({credentials.access_key_id, credentials.secret_access_key, ""}, kSessionRegion,
+                kSessionService, clock_.wall_now());
   expect_refused(in_query, incomplete, "where the signature comes");
   RequestBuilder in_header;
   in_header.headers.emplace_back("X-Amz-Security-Token", credentials.session_token);
-  in_header.presign({credentials.access_key_id, credentials.secret_access_key, ""}, kRegion,
-                    kService, clock_.wall_now(), "60");
+  in_header.presign({credentials.access_key_id, credentials.secret_access_key, ""}, kSessionRegion,
+                    kSessionService, clock_.wall_now(), "60");
   expect_refused(in_header, incomplete, "where the signature comes");
 }
 
@@ -251,12 +253,13 @@ TEST_F(Sessions, SignTheirToken) {
 }
 
 TEST_F(Sessions, MayDoWhatBothPoliciesAllow) {
-  const std::string invoke = statement("Allow", "execute-api:Invoke");
-  const std::string invoke_and_admin = invoke + "," + statement("Allow", "cognito-idp:*");
-  const std::string no_invoke = statement("Allow", "*") + "," + statement("Deny", "execute-api:*");
+  const std::string invoke = session_statement("Allow", "execute-api:Invoke");
+  const std::string invoke_and_admin = invoke + "," + session_statement("Allow", "cognito-idp:*");
+  const std::string no_invoke =
+      session_statement("Allow", "*") + "," + session_statement("Deny", "execute-api:*");
   const auto decisions = [&](const std::string& own, const std::string& narrower) {
-    change(parent_, {.policy = policy_of(own)});
-    const auto key = verify(signed_by(session(policy_of(narrower)))).value();
+    change(parent_, {.policy = session_document(own)});
+    const auto key = verify(signed_by(session(session_document(narrower)))).value();
     return std::pair(decide_on(key, "execute-api:Invoke"), decide_on(key, "cognito-idp:ListUsers"));
   };
   using enum Decision;
@@ -267,7 +270,7 @@ TEST_F(Sessions, MayDoWhatBothPoliciesAllow) {
   EXPECT_EQ(decisions(invoke, no_invoke), std::pair(explicit_deny, implicit_deny));
   // Without a policy of their own, as wide as the key; a new policy of the key is theirs at once.
   const Credentials wide = session();
-  change(parent_, {.policy = policy_of(invoke)});
+  change(parent_, {.policy = session_document(invoke)});
   const auto key = verify(signed_by(wide)).value();
   EXPECT_EQ(decide_on(key, "execute-api:Invoke"), allow);
   EXPECT_EQ(decide_on(key, "cognito-idp:ListUsers"), implicit_deny);
@@ -284,11 +287,12 @@ TEST_F(Sessions, AreBoundedInTimeAndPolicy) {
   EXPECT_EQ(refused(Seconds(900), std::nullopt), "made");
   EXPECT_EQ(refused(Seconds(129'600), std::nullopt), "made");
   EXPECT_EQ(refused(Seconds(900), "{}"), "Version");
-  EXPECT_EQ(refused(Seconds(900),
-                    policy_of(R"({"Effect":"Allow","Action":"*","Resource":"*","Condition":{)"
-                              R"("StringEquals":{"aws:PrincipalTag/x":"y"}}})")),
-            "Statement[0].Condition.StringEquals.aws:PrincipalTag/x");
-  std::string longest = policy_of(statement("Allow", "*"));
+  EXPECT_EQ(
+      refused(Seconds(900),
+              session_document(R"({"Effect":"Allow","Action":"*","Resource":"*","Condition":{)"
+                               R"("StringEquals":{"aws:PrincipalTag/x":"y"}}})")),
+      "Statement[0].Condition.StringEquals.aws:PrincipalTag/x");
+  std::string longest = session_document(session_statement("Allow", "*"));
   longest += std::string(kSessionPolicyBytesMax - longest.size(), ' ');
   EXPECT_EQ(refused(Seconds(900), longest + " "), "policy");
   const auto key = verify(signed_by(session(longest)));
