@@ -135,21 +135,24 @@ std::string clients_python() { return existing(clients_dir() + "/venv/bin/python
 
 std::unique_ptr<ChildProcess> start_client_script(
     const std::string& name, std::vector<std::string> arguments,
-    std::vector<std::pair<std::string, std::string>> environment) {
+    const std::vector<std::pair<std::string, std::string>>& environment) {
   const bool python = name.ends_with(".py");
   std::vector<std::string> command = {python ? clients_python() : clients_node(),
                                       HOLDFAST_SOURCE_DIR "/tests/e2e/clients/" + name};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  environment.emplace_back("NODE_PATH", node_modules());
-  // Where AWS's clients look for an account, their settings and their machine's role.
-  environment.emplace_back("AWS_CONFIG_FILE", "/dev/null");
-  environment.emplace_back("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
-  environment.emplace_back("AWS_EC2_METADATA_DISABLED", "true");
-  environment.emplace_back("AWS_PAGER", "");
-  environment.emplace_back("PYTHONUNBUFFERED", "1");
-  environment.emplace_back("PYTHONDONTWRITEBYTECODE", "1");
+  // Where AWS's clients look for an account, their settings and their machine's role; the caller
+  // knows better.
+  std::vector<std::pair<std::string, std::string>> all = {
+      {"NODE_PATH", node_modules()},
+      {"PYTHONUNBUFFERED", "1"},
+      {"PYTHONDONTWRITEBYTECODE", "1"},
+      {"AWS_CONFIG_FILE", "/dev/null"},
+      {"AWS_SHARED_CREDENTIALS_FILE", "/dev/null"},
+      {"AWS_EC2_METADATA_DISABLED", "true"},
+  };
+  all.insert(all.end(), environment.begin(), environment.end());
   return std::make_unique<ChildProcess>(
-      ChildProcess::Options{.command = std::move(command), .environment = std::move(environment)});
+      ChildProcess::Options{.command = std::move(command), .environment = std::move(all)});
 }
 
 std::unique_ptr<ChildProcess> start_browser(const std::string& browser,

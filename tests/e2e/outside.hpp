@@ -50,10 +50,10 @@ struct OutsideUser {
 [[nodiscard]] std::string clients_node();
 [[nodiscard]] std::string node_modules();
 /// `tests/e2e/clients/NAME` as a child that can find the installed modules, and knows of no AWS
-/// account but the one in `environment`.
+/// account but what `environment` says.
 [[nodiscard]] std::unique_ptr<ChildProcess> start_client_script(
     const std::string& name, std::vector<std::string> arguments,
-    std::vector<std::pair<std::string, std::string>> environment = {});
+    const std::vector<std::pair<std::string, std::string>>& environment = {});
 
 /// Chromium or Google Chrome. Not every system has a package of either.
 [[nodiscard]] std::optional<std::string> find_browser();
