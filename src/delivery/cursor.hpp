@@ -44,6 +44,7 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] Mailbox& mailbox() noexcept { return *mailbox_; }
   [[nodiscard]] Connection& connection() noexcept { return *connection_; }
   [[nodiscard]] ConnectionInfo info() const;
+  [[nodiscard]] WallTime connected_at() const noexcept { return connected_at_; }
 
   // ---- the log
   [[nodiscard]] Sequence position() const noexcept { return position_; }

@@ -531,9 +531,7 @@ void Mailbox::request_page(Cursor& cursor) {
   query.bytes = cursor.page_bytes();
   query.now = shard_.wall_now();
   if (shard_.clocks_agree()) {
-    Sequence furthest = cursor.position();
-    for (const Cursor* const other : cursors_) furthest = std::max(furthest, other->position());
-    query.expire_above = furthest;
+    query.expire_above = furthest_position();
   }
   reading_ = true;
   page_turn_ =
@@ -554,6 +552,7 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
     if (cursor != nullptr) advance(*cursor, SendUnsentMessages::Event::read_failed);
     read_again_ = true;
     retry_later();
+    go_on_deleting();
     return;
   }
   shard_.add_rows(rows_, -result->expired.messages, -result->expired.bytes);
@@ -561,6 +560,7 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
   if (cursor != nullptr && shard_.phase == Phase::open && receives(*cursor)) {
     send_page(*cursor, mark, *result);
   }
+  go_on_deleting();
   pump();
   shard_.may_be_idle(*this);
 }
@@ -594,10 +594,14 @@ void Mailbox::trim() {
     const Sequence oldest = tail_.front().sequence;
     if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else
     if (!tail_over_bounds() && somebody_needs(oldest)) return;
-    floor_ = oldest;
-    tail_bytes_ -= static_cast<std::uint32_t>(tail_.front().message->payload.size());
-    tail_.pop_front();
+    drop_oldest();
   }
+}
+
+void Mailbox::drop_oldest() {
+  floor_ = tail_.front().sequence;
+  tail_bytes_ -= static_cast<std::uint32_t>(tail_.front().message->payload.size());
+  tail_.pop_front();
 }
 
 void Mailbox::drop_from_tail(Sequence sequence) {
@@ -648,6 +652,7 @@ void Mailbox::expire() {
                           shard_.add_rows(rows_, -moved->messages, -moved->bytes);
                           shard_.stats.expired += static_cast<std::uint64_t>(moved->messages);
                         }
+                        go_on_deleting();
                         pump();
                         shard_.may_be_idle(*this);
                       });
@@ -670,10 +675,99 @@ bool Mailbox::bury(Sequence up_to, const std::string& reason,
                       sweeping_ = false;
                       if (moved) shard_.add_rows(rows_, -moved->messages, -moved->bytes);
                       done(moved && moved->messages == 0);
+                      go_on_deleting();
                       pump();
                       shard_.may_be_idle(*this);
                     });
   return true;
+}
+
+// ---- deleting what is pending
+
+bool Mailbox::is_sending(const MessageId& id) const noexcept {
+  for (const Run* run = runs_.first(); run != nullptr; run = RunList::next(*run)) {
+    if (run->message->id == id) return true;
+  }
+  return false;
+}
+
+Sequence Mailbox::furthest_position() const noexcept {
+  Sequence furthest = 0;
+  for (const Cursor* const cursor : cursors_) furthest = std::max(furthest, cursor->position());
+  return furthest;
+}
+
+PendingDeletion* Mailbox::deletion() noexcept {
+  if (shard_.deletions.empty()) return nullptr;
+  const auto found = shard_.deletions.find(this);
+  return found == shard_.deletions.end() ? nullptr : &found->second;
+}
+
+void Mailbox::delete_pending(Sequence above, Sequence up_to, std::string reason,
+                             Completion<Result<Deletion>> done) {
+  if (deletion() != nullptr) {
+    return done(fail(Errc::conflict, "Messages of this user are being deleted already"));
+  }
+  PendingDeletion& begun = shard_.deletions[this];
+  begun.above = above;
+  begun.up_to = up_to;
+  begun.reason = std::move(reason);
+  begun.done = std::move(done);
+  go_on_deleting();
+}
+
+// Nobody was sent what is above every position, and nobody will be before the store has answered:
+// it leaves the tail first, and no page is read meanwhile.
+void Mailbox::go_on_deleting() {
+  const PendingDeletion* const current = deletion();
+  if (current == nullptr || sweeping_ || reading_) return;
+  if (shard_.phase != Phase::open) {
+    return end_deletion(fail(Errc::unavailable, "The service is shutting down"));
+  }
+  const Sequence committed = std::max(stored_, settled_);
+  while (!tail_.empty() && tail_.front().sequence <= std::min(current->up_to, committed)) {
+    drop_oldest();
+  }
+  const Sequence above = std::max({current->above, settled_, furthest_position()});
+  const Sequence up_to = std::min(current->up_to, floor_);
+  if (above >= up_to) return end_deletion({});
+  sweeping_ = true;
+  shard_.store.bury(user_, above, up_to, current->reason, shard_.wall_now(),
+                    [this](const Result<PendingTotals>& moved) { on_deleted(moved); });
+}
+
+void Mailbox::on_deleted(const Result<PendingTotals>& moved) {
+  const ShardContext::Turn turn(shard_);
+  sweeping_ = false;
+  if (!moved) {
+    end_deletion(std::unexpected(moved.error()));
+  } else if (moved->messages == 0) {
+    end_deletion({});
+  } else {
+    shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+    PendingTotals& sum = deletion()->moved;
+    sum.messages += moved->messages;
+    sum.bytes += moved->bytes;
+    go_on_deleting();
+  }
+  pump();
+  shard_.may_be_idle(*this);
+}
+
+void Mailbox::end_deletion(Result<void> result) {
+  PendingDeletion ended = std::move(shard_.deletions.extract(this).mapped());
+  if (!result) return ended.done(std::unexpected(std::move(result.error())));
+  const bool one = ended.above + 1 == ended.up_to;
+  if (!one || ended.moved.messages > 0) {
+    return ended.done(Deletion{.moved = ended.moved, .left = pending()});
+  }
+  if (ended.up_to <= settled_) {
+    ended.done(fail(Errc::not_found, "The message was acknowledged meanwhile"));
+  } else if (ended.up_to <= furthest_position() || ended.up_to > floor_) {
+    ended.done(fail(Errc::conflict, "The message is under delivery"));
+  } else {
+    ended.done(fail(Errc::not_found, "No such message is pending"));
+  }
 }
 
 PendingTotals Mailbox::pending() const noexcept {
@@ -688,7 +782,7 @@ bool Mailbox::deletes_handed() const noexcept {
 bool Mailbox::idle() {
   trim();
   return cursors_.empty() && runs_.empty() && tail_.empty() && inserting_ == 0 && erasing_ == 0 &&
-         !reading_ && !sweeping_ && !in_retry_list && deletes_handed();
+         !reading_ && !sweeping_ && deletion() == nullptr && !in_retry_list && deletes_handed();
 }
 
 }  // namespace holdfast::delivery

@@ -62,6 +62,13 @@ class Mailbox {
   /// Moves some of what is pending up to `up_to` to the dead letters, if nobody is connected and
   /// nothing else is being moved; `done` hears whether none is left. False when it is too early.
   bool bury(Sequence up_to, const std::string& reason, std::move_only_function<void(bool)> done);
+  /// Moves what is pending in (above, up_to] to the dead letters, but for what is under delivery:
+  /// sent to a connection that is there, or not committed. Some at a time, until none is left. A
+  /// range of one message that is under delivery, or acknowledged, is refused.
+  void delete_pending(Sequence above, Sequence up_to, std::string reason,
+                      Completion<Result<Deletion>> done);
+  /// It is accepted, and neither answered as stored nor as delivered yet.
+  [[nodiscard]] bool is_sending(const MessageId& id) const noexcept;
   /// The newest that was accepted.
   [[nodiscard]] Sequence newest() const noexcept;
   /// Stores or refuses what is unanswered.
@@ -113,6 +120,12 @@ class Mailbox {
   void on_page(std::uint64_t serial, Sequence mark, Result<Page> result);
   void send_page(Cursor& cursor, Sequence mark, const Page& page);
   void trim();
+  void drop_oldest();
+  void go_on_deleting();
+  void on_deleted(const Result<PendingTotals>& moved);
+  void end_deletion(Result<void> result);
+  [[nodiscard]] PendingDeletion* deletion() noexcept;
+  [[nodiscard]] Sequence furthest_position() const noexcept;
   [[nodiscard]] bool tail_over_bounds() const noexcept;
   [[nodiscard]] bool somebody_needs(Sequence sequence) const noexcept;
   void drop_from_tail(Sequence sequence);

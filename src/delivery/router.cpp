@@ -57,6 +57,26 @@ void ask_shard(const Router& router, std::size_t from, std::size_t to, Ask ask,
       });
 }
 
+/// Likewise for what answers later: `ask` is given the mailboxes and the completion.
+template <class T, class Ask>
+void ask_shard_to(const Router& router, std::size_t from, std::size_t to, Ask ask,
+                  Completion<T> done) {
+  Mailboxes* const mailboxes = router.shard(to).mailboxes;
+  if (to == from) {
+    ask(*mailboxes, std::move(done));
+    return;
+  }
+  Executor* const back = router.shard(from).executor;
+  router.shard(to).executor->post(
+      [mailboxes, back, ask = std::move(ask), done = std::move(done)]() mutable {
+        ask(*mailboxes, Completion<T>([back, done = std::move(done)](T answer) mutable {
+          back->post([done = std::move(done), answer = std::move(answer)]() mutable {
+            done(std::move(answer));
+          });
+        }));
+      });
+}
+
 void run_part(Mailboxes& mailboxes, const std::shared_ptr<ShardPart>& part, Task finished) {
   auto shared = std::make_shared<Task>(std::move(finished));
   part->open = part->users.size();
@@ -171,6 +191,40 @@ void Router::close_all(UserId user, CloseCode code, std::string reason) const {
       [mailboxes = home_shard.mailboxes, user = std::move(user), code, reason = std::move(reason)] {
         mailboxes->close_all(user, code, reason);
       });
+}
+
+void Router::delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,
+                            std::string reason, Completion<Result<Deletion>> done) const {
+  const std::size_t to = home(user);
+  ask_shard_to<Result<Deletion>>(
+      *this, from, to,
+      [user = std::move(user), id, reason = std::move(reason)](
+          Mailboxes& mailboxes, Completion<Result<Deletion>> answer) mutable {
+        mailboxes.delete_pending(user, id, std::move(reason), std::move(answer));
+      },
+      std::move(done));
+}
+
+void Router::redrive(std::size_t from, UserId user, MessageId id,
+                     Completion<SendOutcome> done) const {
+  const std::size_t to = home(user);
+  ask_shard_to<SendOutcome>(
+      *this, from, to,
+      [user = std::move(user), id](Mailboxes& mailboxes, Completion<SendOutcome> answer) {
+        mailboxes.redrive(user, id, std::move(answer));
+      },
+      std::move(done));
+}
+
+void Router::delete_dead_letters(std::size_t from, std::size_t to, std::vector<MessageId> ids,
+                                 Completion<Result<std::vector<MessageId>>> done) const {
+  using Deleted = Result<std::vector<MessageId>>;
+  ask_shard_to<Deleted>(
+      *this, from, to,
+      [ids = std::move(ids)](Mailboxes& mailboxes, Completion<Deleted> answer) mutable {
+        mailboxes.delete_dead_letters(std::move(ids), std::move(answer));
+      },
+      std::move(done));
 }
 
 void Router::find_connection(std::size_t from, ConnectionId id,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,6 +30,15 @@ enum class Phase : std::uint8_t {
   draining,  ///< refuses work and writes no more; fences in flight may still come back
   storing,   ///< what is unanswered goes to the store, or is refused
   closing,   ///< every connection gets its Close
+};
+
+/// A deletion by an operator that is under way.
+struct PendingDeletion {
+  Sequence above = 0;
+  Sequence up_to = 0;
+  std::string reason;
+  PendingTotals moved;
+  Completion<Result<Deletion>> done;
 };
 
 /// What the mailboxes of a shard share. A turn is one call from outside, with everything that
@@ -89,6 +99,8 @@ class ShardContext {
   FrameEncoder encoder;
   Stats stats;
   Phase phase = Phase::open;
+  /// Seldom any: here, since a mailbox is kept for every idle user.
+  std::map<const Mailbox*, PendingDeletion> deletions;
   RunTimer ack_waits;       ///< until `ack_wait` after they were sent
   RunTimer last_ack_waits;  ///< until `ack_timeout` after their commit failed
   std::size_t runs = 0;

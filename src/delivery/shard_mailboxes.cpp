@@ -220,33 +220,79 @@ Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const Cal
   });
 }
 
-void ShardMailboxes::redrive(DeadLetter letter, Completion<SendOutcome> done) {
+void ShardMailboxes::redrive(const UserId& user, const MessageId& id,
+                             Completion<SendOutcome> done) {
   const ShardContext::Turn turn(shard_);
-  const MessageId id = letter.message->id;
   if (shard_.phase != Phase::open) {
     shard_.answer(std::move(done), shutting_down());
     return;
   }
-  if (!redriving_.insert(id).second) {
-    shard_.answer(std::move(done), fail(Errc::conflict, "This dead letter is being redriven"));
+  if (!busy_letters_.insert(id).second) {
+    shard_.answer(std::move(done),
+                  fail(Errc::conflict, "This dead letter is being redriven or deleted"));
     return;
   }
   Completion<SendOutcome> answered = [this, id,
                                       done = std::move(done)](SendOutcome outcome) mutable {
-    redriving_.erase(id);
+    busy_letters_.erase(id);
     done(std::move(outcome));
   };
   // Whoever asks has seen the letter some time ago; it may be gone since.
-  shard_.store.find_dead_letter(
-      id, [this, done = std::move(answered)](Result<std::optional<DeadLetter>> found) mutable {
+  shard_.store.find_dead_letter(id, [this, user, done = std::move(answered)](
+                                        Result<std::optional<DeadLetter>> found) mutable {
+    const ShardContext::Turn found_turn(shard_);
+    if (!found) {
+      shard_.answer(std::move(done), std::unexpected(found.error()));
+    } else if (!*found || (**found).message->user != user) {
+      shard_.answer(std::move(done), fail(Errc::not_found, "No such dead letter"));
+    } else {
+      redrive_found(std::move(**found), std::move(done));
+    }
+  });
+}
+
+void ShardMailboxes::delete_dead_letters(std::vector<MessageId> ids,
+                                         Completion<Result<std::vector<MessageId>>> done) {
+  const ShardContext::Turn turn(shard_);
+  if (shard_.phase != Phase::open) return done(shutting_down());
+  std::erase_if(ids, [this](const MessageId& id) { return !busy_letters_.insert(id).second; });
+  shard_.store.delete_dead_letters(
+      ids, [this, ids, done = std::move(done)](Result<std::vector<MessageId>> deleted) mutable {
+        for (const MessageId& id : ids) busy_letters_.erase(id);
+        done(std::move(deleted));
+      });
+}
+
+// ---- deleting what is pending
+
+void ShardMailboxes::delete_pending(const UserId& user, std::optional<MessageId> id,
+                                    std::string reason, Completion<Result<Deletion>> done) {
+  const ShardContext::Turn turn(shard_);
+  if (shard_.phase != Phase::open) return done(shutting_down());
+  if (!mailboxes_.contains(user) && !totals_.contains(user)) {
+    if (id) return done(fail(Errc::not_found, "No such message is pending"));
+    return done(Deletion());
+  }
+  if (!id) {
+    Mailbox& mailbox = mailbox_of(user);
+    mailbox.delete_pending(0, mailbox.newest(), std::move(reason), std::move(done));
+    shard_.may_be_idle(mailbox);
+    return;
+  }
+  if (const Mailbox* const mailbox = find(user); mailbox != nullptr && mailbox->is_sending(*id)) {
+    return done(fail(Errc::conflict, "The message is under delivery"));
+  }
+  shard_.store.find_pending(
+      user, *id,
+      [this, user, reason = std::move(reason),
+       done = std::move(done)](Result<std::optional<Sequence>> found) mutable {
         const ShardContext::Turn found_turn(shard_);
-        if (!found) {
-          shard_.answer(std::move(done), std::unexpected(found.error()));
-        } else if (!*found) {
-          shard_.answer(std::move(done), fail(Errc::not_found, "No such dead letter"));
-        } else {
-          redrive_found(std::move(**found), std::move(done));
-        }
+        if (!found) return done(std::unexpected(found.error()));
+        if (!*found) return done(fail(Errc::not_found, "No such message is pending"));
+        if (shard_.phase != Phase::open) return done(shutting_down());
+        Mailbox& mailbox = mailbox_of(user);
+        mailbox.delete_pending(**found - 1, **found, std::move(reason), std::move(done));
+        shard_.may_be_idle(mailbox);
       });
 }
 
@@ -389,12 +435,34 @@ Stats ShardMailboxes::stats() const {
   return out;
 }
 
-std::vector<ConnectionInfo> ShardMailboxes::connections(std::size_t limit) const {
+std::vector<ConnectionInfo> ShardMailboxes::connections(const ConnectionQuery& query) const {
+  using Place = std::pair<WallTime, std::string_view>;
+  const auto place_of = [](const Cursor* cursor) {
+    return Place(cursor->connected_at(), cursor->id());
+  };
+  std::vector<const Cursor*> chosen;
+  const auto choose = [&](const Cursor* cursor) {
+    if (cursor->state == Cursor::State::ended) return;
+    if (query.after && place_of(cursor) <= Place(query.after->first, query.after->second.str())) {
+      return;
+    }
+    chosen.push_back(cursor);
+  };
+  if (query.user) {
+    if (const Mailbox* const mailbox = find(*query.user)) {
+      for (const Cursor* const cursor : mailbox->cursors()) choose(cursor);
+    }
+  } else {
+    for (const auto& cursor : cursors_) choose(cursor.get());
+  }
+  // Pointers are sorted, and only those that are told are copied: there may be very many.
+  const std::size_t count = std::min(query.limit, chosen.size());
+  std::ranges::partial_sort(chosen, chosen.begin() + static_cast<std::ptrdiff_t>(count), {},
+                            place_of);
   std::vector<ConnectionInfo> out;
-  for (const auto& cursor : cursors_) {
-    if (out.size() >= limit) break;
-    if (cursor->state == Cursor::State::ended) continue;
-    out.push_back(cursor->info());
+  out.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    out.push_back(chosen[i]->info());
     out.back().shard = shard_index_;
   }
   return out;

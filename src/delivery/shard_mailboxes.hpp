@@ -35,10 +35,14 @@ class ShardMailboxes final : public Mailboxes {
   bool close(const ConnectionId& id, CloseCode code, std::string_view reason) override;
   void close_all(const UserId& user, CloseCode code, std::string_view reason) override;
   void bury(const UserId& user, std::string reason) override;
-  void redrive(DeadLetter letter, Completion<SendOutcome> done) override;
+  void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
+                      Completion<Result<Deletion>> done) override;
+  void redrive(const UserId& user, const MessageId& id, Completion<SendOutcome> done) override;
+  void delete_dead_letters(std::vector<MessageId> ids,
+                           Completion<Result<std::vector<MessageId>>> done) override;
   void tick() override;
   Stats stats() const override;
-  std::vector<ConnectionInfo> connections(std::size_t limit) const override;
+  std::vector<ConnectionInfo> connections(const ConnectionQuery& query) const override;
   std::vector<Execution> executions(const ExecutionFilter& filter,
                                     std::size_t limit) const override;
   PendingTotals pending(const UserId& user) const override;
@@ -99,7 +103,8 @@ class ShardMailboxes final : public Mailboxes {
   std::vector<std::unique_ptr<Cursor>> cursors_;
   std::unordered_set<Cursor*, ById, ById> by_id_;
   std::vector<std::unique_ptr<Cursor>> graves_;  ///< closed; still on the stack of their last event
-  std::set<MessageId> redriving_;
+  /// Dead letters that are being redriven or deleted: one or the other, and once.
+  std::set<MessageId> busy_letters_;
   /// What is to be moved to the dead letters of users whose access has ended.
   struct Burial {
     Sequence up_to = 0;

@@ -176,7 +176,7 @@ void ShardMailboxes::advance_drain() {
     shard_.phase = Phase::storing;
     for (const auto& [user, mailbox] : mailboxes_) mailbox->store_everything();
   }
-  if (shard_.phase != Phase::storing || shard_.runs > 0 || !redriving_.empty()) return;
+  if (shard_.phase != Phase::storing || shard_.runs > 0 || !busy_letters_.empty()) return;
   if (auto done = std::exchange(shutdown_done_, nullptr)) executor_.post(std::move(done));
 }
 

@@ -5,14 +5,15 @@
 
 #include "storage/columns.hpp"
 
-#define HOLDFAST_DEAD_LETTER_COLUMNS \
-  "user, id, sequence, accepted_at, expires_at, payload, reason, died_at"
+#define HOLDFAST_DEAD_LETTER_COLUMNS "user, id, sequence, accepted_at, expires_at, reason, died_at"
 
 namespace holdfast::storage {
 namespace {
 
 // What one commit evicts at most: what is left over goes with the next.
 constexpr std::size_t kEvictionsPerCommit = 1'000;
+// What one listing looks at at most, so that others' commits need not wait for a rare reason.
+constexpr std::int64_t kLookedAtPerList = 2'000;
 
 }  // namespace
 
@@ -26,11 +27,14 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
            " FROM messages WHERE user = ?1 AND sequence = ?2"
            " ON CONFLICT (id) DO NOTHING"),
       remove_(database, "DELETE FROM dead_letters WHERE id = ?1 RETURNING length(payload)"),
-      find_(database, "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS " FROM dead_letters WHERE id = ?1"),
+      find_(database,
+            "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS ", payload FROM dead_letters WHERE id = ?1"),
       list_all_(database, "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS
-                          " FROM dead_letters WHERE id > ?1 ORDER BY id LIMIT ?2"),
+                          ", length(payload) FROM dead_letters"
+                          " WHERE id > ?1 ORDER BY id LIMIT ?2"),
       list_user_(database, "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS
-                           " FROM dead_letters WHERE id > ?1 AND user = ?3 ORDER BY id LIMIT ?2"),
+                           ", length(payload) FROM dead_letters"
+                           " WHERE id > ?1 AND user = ?3 ORDER BY id LIMIT ?2"),
       change_totals_(database,
                      "UPDATE dead_letter_totals SET messages = messages + ?1, bytes = bytes + ?2"),
       read_totals_(database, "SELECT messages, bytes FROM dead_letter_totals"),
@@ -53,38 +57,55 @@ bool DeadLetterTable::remove(const MessageId& id) {
   return true;
 }
 
-delivery::DeadLetter DeadLetterTable::read(const Statement& row) {
-  delivery::Message message;
-  message.user = UserId(row.string(0));
-  message.id = to_message_id(row.bytes(1));
-  message.sequence = row.integer(2);
-  message.accepted_at = wall_from_micros(row.integer(3));
-  message.expires_at = wall_from_micros(row.integer(4));
-  message.payload = row.string(5);
-  return {.message = std::make_shared<const delivery::Message>(std::move(message)),
-          .reason = row.string(6),
-          .died_at = wall_from_micros(row.integer(7))};
+delivery::DeadLetterInfo DeadLetterTable::read(const Statement& row) {
+  delivery::DeadLetterInfo info;
+  info.user = UserId(row.string(0));
+  info.id = to_message_id(row.bytes(1));
+  info.sequence = row.integer(2);
+  info.accepted_at = wall_from_micros(row.integer(3));
+  info.expires_at = wall_from_micros(row.integer(4));
+  info.reason = row.string(5);
+  info.died_at = wall_from_micros(row.integer(6));
+  return info;
 }
 
 std::optional<delivery::DeadLetter> DeadLetterTable::find(const MessageId& id) {
   find_.bind_blob(1, id_bytes(id));
   if (!find_.step()) return std::nullopt;
-  auto letter = read(find_);
+  delivery::DeadLetterInfo info = read(find_);
+  delivery::Message message;
+  message.user = std::move(info.user);
+  message.id = info.id;
+  message.sequence = info.sequence;
+  message.accepted_at = info.accepted_at;
+  message.expires_at = info.expires_at;
+  message.payload = find_.string(7);
   find_.reset();
-  return letter;
+  return delivery::DeadLetter{
+      .message = std::make_shared<const delivery::Message>(std::move(message)),
+      .reason = std::move(info.reason),
+      .died_at = info.died_at};
 }
 
-std::vector<delivery::DeadLetter> DeadLetterTable::list(const std::optional<UserId>& user,
-                                                        const std::optional<MessageId>& after,
-                                                        std::size_t limit) {
-  Statement& statement = user ? list_user_ : list_all_;
+delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& query) {
+  Statement& statement = query.user ? list_user_ : list_all_;
   // Every id is longer than the empty blob, and so above it.
-  statement.bind_blob(1, after ? id_bytes(*after) : std::string_view());
-  statement.bind(2, static_cast<std::int64_t>(limit));
-  if (user) statement.bind(3, std::string_view(user->str()));
-  std::vector<delivery::DeadLetter> out;
-  while (statement.step()) out.push_back(read(statement));
-  return out;
+  statement.bind_blob(1, query.after ? id_bytes(*query.after) : std::string_view());
+  statement.bind(2, kLookedAtPerList);
+  if (query.user) statement.bind(3, std::string_view(query.user->str()));
+  delivery::DeadLetterPage page;
+  std::optional<MessageId> last;
+  std::int64_t looked_at = 0;
+  while (page.letters.size() < query.limit && statement.step()) {
+    ++looked_at;
+    delivery::DeadLetterInfo info = read(statement);
+    info.bytes = statement.integer(7);
+    last = info.id;
+    if (!query.reason || info.reason == *query.reason) page.letters.push_back(std::move(info));
+  }
+  statement.reset();
+  if (page.letters.size() >= query.limit || looked_at >= kLookedAtPerList) page.next = last;
+  return page;
 }
 
 void DeadLetterTable::flush() {

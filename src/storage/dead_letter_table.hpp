@@ -27,16 +27,15 @@ class DeadLetterTable {
   /// False when there is none of that id.
   bool remove(const MessageId& id);
   [[nodiscard]] std::optional<delivery::DeadLetter> find(const MessageId& id);
-  [[nodiscard]] std::vector<delivery::DeadLetter> list(const std::optional<UserId>& user,
-                                                       const std::optional<MessageId>& after,
-                                                       std::size_t limit);
+  [[nodiscard]] delivery::DeadLetterPage list(const delivery::DeadLetterQuery& query);
 
   /// Writes the totals, and makes room where a bound is passed. Before each commit.
   void flush();
   void discard() { change_ = {}; }
 
  private:
-  [[nodiscard]] static delivery::DeadLetter read(const Statement& row);
+  /// All but the size of the text.
+  [[nodiscard]] static delivery::DeadLetterInfo read(const Statement& row);
   void evict(delivery::PendingTotals totals);
   [[nodiscard]] bool beyond_bounds(const delivery::PendingTotals& totals) const {
     return totals.messages > bounds_.messages || totals.bytes > bounds_.bytes;

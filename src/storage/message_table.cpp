@@ -37,7 +37,8 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
                     "SELECT sequence, length(payload) FROM messages"
                     " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 AND expires_at <= ?4"
                     " ORDER BY sequence"),
-      next_expiry_(database, "SELECT min(expires_at) FROM messages WHERE user = ?1") {}
+      next_expiry_(database, "SELECT min(expires_at) FROM messages WHERE user = ?1"),
+      find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1") {}
 
 void MessageTable::insert(const delivery::Message& message) {
   const std::int64_t expires_at = unix_micros(message.expires_at);
@@ -139,6 +140,14 @@ delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, S
                                            std::string_view reason, WallTime now) {
   constexpr std::int64_t end_of_time = std::numeric_limits<std::int64_t>::max();
   return move(user, list_expired(user, above, up_to, end_of_time), reason, now);
+}
+
+std::optional<Sequence> MessageTable::find(const UserId& user, const MessageId& id) {
+  find_.bind(1, std::string_view(user.str())).bind_blob(2, id_bytes(id));
+  std::optional<Sequence> out;
+  if (find_.step()) out = find_.integer(0);
+  find_.reset();
+  return out;
 }
 
 std::vector<UserId> MessageTable::find_expired(WallTime now, const UserId& after,

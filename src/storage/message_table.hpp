@@ -27,6 +27,7 @@ class MessageTable {
   /// The same whatever their lifetime, with this reason.
   [[nodiscard]] delivery::PendingTotals bury(const UserId& user, Sequence above, Sequence up_to,
                                              std::string_view reason, WallTime now);
+  [[nodiscard]] std::optional<Sequence> find(const UserId& user, const MessageId& id);
   [[nodiscard]] std::vector<UserId> find_expired(WallTime now, const UserId& after,
                                                  std::size_t limit);
 
@@ -49,6 +50,7 @@ class MessageTable {
   Statement read_;
   Statement list_expired_;
   Statement next_expiry_;
+  Statement find_;
 };
 
 }  // namespace holdfast::storage

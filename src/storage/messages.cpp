@@ -193,14 +193,17 @@ class SqliteMessageStore final : public delivery::MessageStore {
         [after, limit](Session& session) { return session.pending.list(after, limit); },
         std::move(done));
   }
-  void list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
-                         std::size_t limit,
-                         Completion<Result<std::vector<delivery::DeadLetter>>> done) override {
-    submit<std::vector<delivery::DeadLetter>>(
+  void find_pending(const UserId& user, const MessageId& id,
+                    Completion<Result<std::optional<Sequence>>> done) override {
+    submit<std::optional<Sequence>>(
         Lane::read, OnRollback::retry,
-        [user = std::move(user), after, limit](Session& session) {
-          return session.dead_letters.list(user, after, limit);
-        },
+        [user, id](Session& session) { return session.messages.find(user, id); }, std::move(done));
+  }
+  void list_dead_letters(delivery::DeadLetterQuery query,
+                         Completion<Result<delivery::DeadLetterPage>> done) override {
+    submit<delivery::DeadLetterPage>(
+        Lane::read, OnRollback::retry,
+        [query = std::move(query)](Session& session) { return session.dead_letters.list(query); },
         std::move(done));
   }
   void find_dead_letter(const MessageId& id,
@@ -209,12 +212,16 @@ class SqliteMessageStore final : public delivery::MessageStore {
         Lane::read, OnRollback::retry,
         [id](Session& session) { return session.dead_letters.find(id); }, std::move(done));
   }
-  void delete_dead_letter(const MessageId& id, Completion<Result<void>> done) override {
-    submit<void>(
+  void delete_dead_letters(std::vector<MessageId> ids,
+                           Completion<Result<std::vector<MessageId>>> done) override {
+    submit<std::vector<MessageId>>(
         Lane::other, OnRollback::fail,
-        [id](Session& session) -> Result<void> {
-          if (session.dead_letters.remove(id)) return {};
-          return holdfast::fail(Errc::not_found, "there is no dead letter of this id");
+        [ids = std::move(ids)](Session& session) {
+          std::vector<MessageId> deleted;
+          for (const MessageId& id : ids) {
+            if (session.dead_letters.remove(id)) deleted.push_back(id);
+          }
+          return deleted;
         },
         std::move(done));
   }

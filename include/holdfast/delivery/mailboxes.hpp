@@ -74,6 +74,20 @@ struct Stats {
   std::int64_t pending_bytes = 0;
 };
 
+/// Which connections are listed: the oldest first, those of one moment by id.
+struct ConnectionQuery {
+  std::optional<UserId> user;  ///< nullopt: of all
+  /// Exclusive; nullopt: from the oldest.
+  std::optional<std::pair<WallTime, ConnectionId>> after;
+  std::size_t limit = 0;
+};
+
+/// What became of pending messages that were to be deleted.
+struct Deletion {
+  PendingTotals moved;  ///< to the dead letters
+  PendingTotals left;   ///< what the user has pending afterwards
+};
+
 /// All mailboxes of one shard. Every call, and every completion, on that shard.
 class Mailboxes {
  public:
@@ -113,15 +127,28 @@ class Mailboxes {
   /// restart: then it stays pending for its lifetime.
   virtual void bury(const UserId& user, std::string reason) = 0;
 
-  /// Accepts a dead letter anew: same id, new sequence, never elided. `not_found` when there is
-  /// none. On its user's home shard.
-  virtual void redrive(DeadLetter letter, Completion<SendOutcome> done) = 0;
+  /// Moves pending messages of the user to the dead letters, with this reason: one, or all that
+  /// are committed by now. What an open connection was sent, and whatever is not committed yet, is
+  /// under delivery and stays: `conflict` where it is the one that was asked for. `not_found` when
+  /// there is none of that id, `conflict` while another deletion of the same user is under way. A
+  /// transaction moves some: after an `unavailable`, others may have been moved.
+  virtual void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
+                              Completion<Result<Deletion>> done) = 0;
+
+  /// Accepts a dead letter anew: same id, new sequence, never elided. `not_found` when the user has
+  /// none of that id, `conflict` while it is being redriven or deleted. On the user's home shard.
+  virtual void redrive(const UserId& user, const MessageId& id, Completion<SendOutcome> done) = 0;
+  /// Removes dead letters of users of this shard for good, all in one transaction; answers which.
+  /// One that is being redriven stays.
+  virtual void delete_dead_letters(std::vector<MessageId> ids,
+                                   Completion<Result<std::vector<MessageId>>> done) = 0;
 
   /// Runs waits that are due and the sweeps. The shard calls it every 10 ms.
   virtual void tick() = 0;
 
   [[nodiscard]] virtual Stats stats() const = 0;
-  [[nodiscard]] virtual std::vector<ConnectionInfo> connections(std::size_t limit) const = 0;
+  [[nodiscard]] virtual std::vector<ConnectionInfo> connections(
+      const ConnectionQuery& query) const = 0;
   /// The newest first; of one user, or of one message, or all.
   [[nodiscard]] virtual std::vector<Execution> executions(const ExecutionFilter& filter,
                                                           std::size_t limit) const = 0;

@@ -85,6 +85,31 @@ struct DeadLetter {
   WallTime died_at;
 };
 
+/// What operators see of one: everything but the text.
+struct DeadLetterInfo {
+  MessageId id;
+  UserId user;
+  Sequence sequence = 0;
+  std::int64_t bytes = 0;  ///< of the text
+  WallTime accepted_at;
+  WallTime expires_at;
+  std::string reason;
+  WallTime died_at;
+};
+/// Which of them are listed, by id.
+struct DeadLetterQuery {
+  std::optional<UserId> user;         ///< nullopt: of all
+  std::optional<std::string> reason;  ///< nullopt: any
+  std::optional<MessageId> after;     ///< exclusive; nullopt: from the first
+  std::size_t limit = 0;
+};
+struct DeadLetterPage {
+  std::vector<DeadLetterInfo> letters;
+  /// The `after` of the next page; nullopt when there is none. A page may bring fewer than `limit`
+  /// and have a next one: a read looks at so many letters and no more.
+  std::optional<MessageId> next;
+};
+
 /// Where messages rest. One handle per shard: calls are made on that shard, completions run on it,
 /// and only after the commit that they report.
 ///
@@ -144,15 +169,20 @@ class MessageStore {
       const UserId& after, std::size_t limit,
       Completion<Result<std::vector<std::pair<UserId, PendingTotals>>>> done) = 0;
 
-  /// Dead letters by id above `after` (nullopt: from the first), of one user or all.
-  virtual void list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
-                                 std::size_t limit,
-                                 Completion<Result<std::vector<DeadLetter>>> done) = 0;
+  /// The sequence of a user's pending message by its id; nullopt when none is committed. Looks at
+  /// the user's messages one by one: they are bounded, and an index over ids would cost every
+  /// insert.
+  virtual void find_pending(const UserId& user, const MessageId& id,
+                            Completion<Result<std::optional<Sequence>>> done) = 0;
+
+  virtual void list_dead_letters(DeadLetterQuery query,
+                                 Completion<Result<DeadLetterPage>> done) = 0;
   /// nullopt when there is none of that id.
   virtual void find_dead_letter(const MessageId& id,
                                 Completion<Result<std::optional<DeadLetter>>> done) = 0;
-  /// `not_found` when there is none of that id.
-  virtual void delete_dead_letter(const MessageId& id, Completion<Result<void>> done) = 0;
+  /// All of them in one transaction; answers which there were.
+  virtual void delete_dead_letters(std::vector<MessageId> ids,
+                                   Completion<Result<std::vector<MessageId>>> done) = 0;
 };
 
 /// An open connection, as operators and the connections table see it.

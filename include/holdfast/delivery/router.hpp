@@ -41,6 +41,15 @@ class Router {
   /// thread.
   void bury(UserId user, std::string reason) const;
 
+  /// `Mailboxes::delete_pending` on the user's home shard; `done` as for `send`.
+  void delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,
+                      std::string reason, Completion<Result<Deletion>> done) const;
+  /// `Mailboxes::redrive`, likewise.
+  void redrive(std::size_t from, UserId user, MessageId id, Completion<SendOutcome> done) const;
+  /// `Mailboxes::delete_dead_letters` on shard `to`, likewise.
+  void delete_dead_letters(std::size_t from, std::size_t to, std::vector<MessageId> ids,
+                           Completion<Result<std::vector<MessageId>>> done) const;
+
   /// `Mailboxes::find_connection` on the connection's shard; `done` as above.
   void find_connection(std::size_t from, ConnectionId id,
                        Completion<std::optional<ConnectionInfo>> done) const;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,14 +58,40 @@ class FakeMailboxes final : public delivery::Mailboxes {
   }
   void close_all(const UserId&, delivery::CloseCode, std::string_view) override {}
   void bury(const UserId&, std::string) override {}
-  void redrive(delivery::DeadLetter, Completion<delivery::SendOutcome> done) override {
-    done(fail(Errc::not_found, "no dead letters here"));
+  void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
+                      Completion<Result<delivery::Deletion>> done) override {
+    deletions.push_back({user, id, std::move(reason)});
+    done(told_deletion);
+  }
+  void redrive(const UserId& user, const MessageId& id,
+               Completion<delivery::SendOutcome> done) override {
+    redriven.emplace_back(user, id);
+    if (redrive_fails) return done(std::unexpected(*redrive_fails));
+    done(delivery::Receipt{
+        .id = id, .sequence = next_sequence_++, .status = delivery::DeliveryStatus::stored});
+  }
+  void delete_dead_letters(std::vector<MessageId> ids,
+                           Completion<Result<std::vector<MessageId>>> done) override {
+    deleted_letters.insert(deleted_letters.end(), ids.begin(), ids.end());
+    done(std::move(ids));
   }
   void tick() override {}
   delivery::Stats stats() const override { return told_stats; }
-  std::vector<delivery::ConnectionInfo> connections(std::size_t limit) const override {
-    auto out = told_connections;
-    if (out.size() > limit) out.resize(limit);
+  std::vector<delivery::ConnectionInfo> connections(
+      const delivery::ConnectionQuery& query) const override {
+    std::vector<delivery::ConnectionInfo> out;
+    for (const delivery::ConnectionInfo& info : told_connections) {
+      if (query.user && info.user != *query.user) continue;
+      if (query.after && std::pair(info.connected_at, info.id.str()) <=
+                             std::pair(query.after->first, query.after->second.str())) {
+        continue;
+      }
+      out.push_back(info);
+    }
+    std::ranges::sort(out, {}, [](const delivery::ConnectionInfo& info) {
+      return std::pair(info.connected_at, info.id.str());
+    });
+    if (out.size() > query.limit) out.resize(query.limit);
     return out;
   }
   std::vector<delivery::Execution> executions(const delivery::ExecutionFilter& filter,
@@ -93,6 +120,16 @@ class FakeMailboxes final : public delivery::Mailboxes {
   std::vector<Closed> closed;
   std::vector<std::pair<ConnectionId, std::string>> posted;
   std::optional<Result<void>> told_post;  ///< an error refuses every text
+  struct AskedDeletion {
+    UserId user;
+    std::optional<MessageId> id;
+    std::string reason;
+  };
+  std::vector<AskedDeletion> deletions;
+  Result<delivery::Deletion> told_deletion;
+  std::vector<std::pair<UserId, MessageId>> redriven;
+  std::optional<Error> redrive_fails;
+  std::vector<MessageId> deleted_letters;
   delivery::Stats told_stats;
   std::vector<delivery::ConnectionInfo> told_connections;
   std::vector<delivery::Execution> told_executions;

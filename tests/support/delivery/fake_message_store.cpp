@@ -144,7 +144,7 @@ void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to
 void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to, std::string reason,
                             WallTime now, Completion<Result<PendingTotals>> done) {
   enqueue(Kind::expire,
-          [user, above, up_to, reason = std::move(reason), now,
+          [this, user, above, up_to, reason = std::move(reason), now,
            done = std::move(done)](Tables* tables) mutable -> Task {
             Result<PendingTotals> result;
             if (tables == nullptr) {
@@ -156,6 +156,7 @@ void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to, 
               if (row != rows.end() && row->first <= up_to) {
                 add(*result, row->second);
                 tables->dead_letters[row->second->id] = {row->second, reason, now};
+                if (on_buried) on_buried(*row->second);
                 rows.erase(row);
               }
             }
@@ -223,25 +224,52 @@ void FakeMessageStore::list_pending(
   });
 }
 
-void FakeMessageStore::list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
-                                         std::size_t limit,
-                                         Completion<Result<std::vector<DeadLetter>>> done) {
-  enqueue(Kind::other,
-          [user = std::move(user), after, limit,
-           done = std::move(done)](Tables* tables) mutable -> Task {
-            Result<std::vector<DeadLetter>> result;
-            if (tables == nullptr) {
-              result = rolled_back();
-            } else {
-              for (const auto& [id, letter] : tables->dead_letters) {
-                if ((after && id <= *after) || (user && letter.message->user != *user)) continue;
-                if (result->size() < limit) result->push_back(letter);
-              }
-            }
-            return [result = std::move(result), done = std::move(done)]() mutable {
-              done(std::move(result));
-            };
-          });
+void FakeMessageStore::find_pending(const UserId& user, const MessageId& id,
+                                    Completion<Result<std::optional<Sequence>>> done) {
+  enqueue(Kind::other, [user, id, done = std::move(done)](Tables* tables) mutable -> Task {
+    Result<std::optional<Sequence>> result;
+    if (tables == nullptr) {
+      result = rolled_back();
+    } else {
+      for (const auto& [sequence, message] : tables->messages[user]) {
+        if (message->id == id) result = sequence;
+      }
+    }
+    return [result, done = std::move(done)]() mutable { done(std::move(result)); };
+  });
+}
+
+void FakeMessageStore::list_dead_letters(delivery::DeadLetterQuery query,
+                                         Completion<Result<delivery::DeadLetterPage>> done) {
+  enqueue(
+      Kind::other,
+      [query = std::move(query), done = std::move(done)](Tables* tables) mutable -> Task {
+        Result<delivery::DeadLetterPage> result;
+        if (tables == nullptr) {
+          result = rolled_back();
+        } else {
+          for (const auto& [id, letter] : tables->dead_letters) {
+            if (result->letters.size() == query.limit) break;
+            if (query.after && id <= *query.after) continue;
+            if (query.user && letter.message->user != *query.user) continue;
+            if (query.reason && letter.reason != *query.reason) continue;
+            const delivery::Message& message = *letter.message;
+            result->letters.push_back({.id = id,
+                                       .user = message.user,
+                                       .sequence = message.sequence,
+                                       .bytes = static_cast<std::int64_t>(message.payload.size()),
+                                       .accepted_at = message.accepted_at,
+                                       .expires_at = message.expires_at,
+                                       .reason = letter.reason,
+                                       .died_at = letter.died_at});
+          }
+          const bool full = result->letters.size() == query.limit && query.limit > 0;
+          if (full) result->next = result->letters.back().id;
+        }
+        return [result = std::move(result), done = std::move(done)]() mutable {
+          done(std::move(result));
+        };
+      });
 }
 
 void FakeMessageStore::find_dead_letter(const MessageId& id,
@@ -259,16 +287,22 @@ void FakeMessageStore::find_dead_letter(const MessageId& id,
   });
 }
 
-void FakeMessageStore::delete_dead_letter(const MessageId& id, Completion<Result<void>> done) {
-  enqueue(Kind::other, [id, done = std::move(done)](Tables* tables) mutable -> Task {
-    Result<void> result;
-    if (tables == nullptr) {
-      result = rolled_back();
-    } else if (tables->dead_letters.erase(id) == 0) {
-      result = holdfast::fail(Errc::not_found, "no such dead letter");
-    }
-    return [result, done = std::move(done)]() mutable { done(std::move(result)); };
-  });
+void FakeMessageStore::delete_dead_letters(std::vector<MessageId> ids,
+                                           Completion<Result<std::vector<MessageId>>> done) {
+  enqueue(Kind::other,
+          [ids = std::move(ids), done = std::move(done)](Tables* tables) mutable -> Task {
+            Result<std::vector<MessageId>> result;
+            if (tables == nullptr) {
+              result = rolled_back();
+            } else {
+              for (const MessageId& id : ids) {
+                if (tables->dead_letters.erase(id) > 0) result->push_back(id);
+              }
+            }
+            return [result = std::move(result), done = std::move(done)]() mutable {
+              done(std::move(result));
+            };
+          });
 }
 
 void FakeMessageStore::set_mode(Mode mode) {

@@ -56,12 +56,14 @@ class FakeMessageStore final : public delivery::MessageStore {
   void list_pending(
       const UserId& after, std::size_t limit,
       Completion<Result<std::vector<std::pair<UserId, delivery::PendingTotals>>>> done) override;
-  void list_dead_letters(std::optional<UserId> user, std::optional<MessageId> after,
-                         std::size_t limit,
-                         Completion<Result<std::vector<delivery::DeadLetter>>> done) override;
+  void find_pending(const UserId& user, const MessageId& id,
+                    Completion<Result<std::optional<Sequence>>> done) override;
+  void list_dead_letters(delivery::DeadLetterQuery query,
+                         Completion<Result<delivery::DeadLetterPage>> done) override;
   void find_dead_letter(const MessageId& id,
                         Completion<Result<std::optional<delivery::DeadLetter>>> done) override;
-  void delete_dead_letter(const MessageId& id, Completion<Result<void>> done) override;
+  void delete_dead_letters(std::vector<MessageId> ids,
+                           Completion<Result<std::vector<MessageId>>> done) override;
 
   // ---- the test's side
 
@@ -110,6 +112,7 @@ class FakeMessageStore final : public delivery::MessageStore {
   std::function<void(const delivery::Message&)> on_insert;
   std::function<void(const delivery::Message&, bool ok)> on_insert_result;
   std::function<void(const delivery::Message&)> on_expired;
+  std::function<void(const delivery::Message&)> on_buried;
 
  private:
   using Tables = FakeDatabase::Tables;

@@ -39,7 +39,7 @@ TEST_P(MailboxProperty, KeepsEveryPromiseWhateverTheInterleaving) {
        {"crash", "clean stop", "batch failed", "insert failed", "insert failed, sent already",
         "503 after acceptance", "expired", "redrive", "repeat answered", "refused conflict",
         "refused limit_exceeded", "DELIVERED, elided", "DELIVERED, stored too", "STORED",
-        "another time held"}) {
+        "another time held", "deleted", "deletion refused conflict", "dead letter deleted"}) {
     EXPECT_GT(coverage[what], 0) << what;
   }
   if (std::getenv("HOLDFAST_COVERAGE") == nullptr) return;

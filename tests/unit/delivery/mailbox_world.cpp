@@ -78,6 +78,7 @@ const std::vector<MailboxWorld::Weighted>& MailboxWorld::actions() {
       {"fail", 1.5, true, &W::do_fail},        {"retry", 4, false, &W::do_retry},
       {"deliver", 60, false, &W::do_deliver},  {"refuse", .3, true, &W::do_refuse},
       {"redrive", 1.5, true, &W::do_redrive},  {"close", .3, true, &W::do_close},
+      {"delete", .8, true, &W::do_delete},     {"delete letter", .2, true, &W::do_delete_letter},
       {"advance", .8, true, &W::do_advance},   {"step", .4, true, &W::do_step},
       {"crash", .4, true, &W::do_crash},       {"restart", 9, false, &W::do_restart},
       {"shutdown", .3, true, &W::do_shutdown}, {"down", 8, false, &W::do_down},
@@ -96,6 +97,7 @@ void MailboxWorld::boot() {
   connection_store_ = std::make_unique<test::FakeConnectionStore>();
   store_->on_insert_result = [this](const Message& m, bool ok) { on_insert_result(m, ok); };
   store_->on_expired = [this](const Message& m) { on_expired(m); };
+  store_->on_buried = [this](const Message& m) { on_buried(m); };
   StartState begin = database_->start(clock_.wall_now());
   MailboxesOptions options;
   options.limits = limits_;
@@ -404,11 +406,42 @@ bool MailboxWorld::do_redrive(std::uint64_t r) {
   call.post.body = letter->second.message->payload;
   const MessageId id = letter->second.message->id;
   const bool first = redriving_.try_emplace(id, &call).second;
-  mailboxes_->redrive(letter->second, [this, &call, id, first](SendOutcome outcome) {
+  mailboxes_->redrive(user_, id, [this, &call, id, first](SendOutcome outcome) {
     observe();
     if (first) redriving_.erase(id);
     if (call.accepted != nullptr) on_answer(call, std::move(outcome));
   });
+  return true;
+}
+
+bool MailboxWorld::do_delete(std::uint64_t r) {
+  if (!mailboxes_ || phase_ > 0) return false;
+  std::optional<MessageId> id;
+  if (r % 3 != 0) {
+    if (all_.empty()) return false;
+    id = all_[all_.size() - 1 - r / 3 % std::min<std::size_t>(all_.size(), 8)].id;
+  }
+  mailboxes_->delete_pending(user_, id, "deleted", [this](const Result<Deletion>& deleted) {
+    observe();
+    if (!deleted) {
+      ++coverage_[std::string("deletion refused ") + to_string(deleted.error().code)];
+    } else if (deleted->moved.messages > 0) {
+      ++coverage_["deleted"];
+    }
+  });
+  return true;
+}
+
+bool MailboxWorld::do_delete_letter(std::uint64_t r) {
+  const auto& letters = database_->tables.dead_letters;
+  if (!mailboxes_ || phase_ > 0 || letters.empty()) return false;
+  const MessageId id =
+      std::next(letters.begin(), static_cast<std::ptrdiff_t>(r % letters.size()))->first;
+  mailboxes_->delete_dead_letters({id}, [this](const Result<std::vector<MessageId>>& deleted) {
+    observe();
+    if (deleted) on_letters_deleted(*deleted);
+  });
+  given_up_letters_.insert(id);
   return true;
 }
 
@@ -764,6 +797,28 @@ void MailboxWorld::on_expired(const Message& row) {
   message->status = Status::dead;
 }
 
+void MailboxWorld::on_buried(const Message& row) {
+  Accepted* const message = by_sequence(row.sequence);
+  if (message == nullptr) return;
+  say("deleted " + message->post.body);
+  if (message->acked && message->acked->epoch == epoch_) {
+    broken("1 deleted though acknowledged: " + message->post.body);
+  }
+  if (held(*message)) broken("1 deleted under delivery: " + message->post.body);
+  message->status = Status::dead;
+}
+
+void MailboxWorld::on_letters_deleted(const std::vector<MessageId>& ids) {
+  for (const MessageId& id : ids) {
+    ++coverage_["dead letter deleted"];
+    for (const Accepted& message : all_) {
+      if (message.id == id && message.status == Status::live) {
+        broken("1 dead letter deleted, and redriven: " + message.post.body);
+      }
+    }
+  }
+}
+
 // After every commit, and after a crash: what was answered and is acknowledged by nobody is there.
 void MailboxWorld::check_disk() {
   for (Accepted& message : all_) {
@@ -1039,8 +1094,9 @@ void MailboxWorld::check_ledger() {
     if (!message.answer || !*message.answer || message.acked) continue;
     const bool redriven = std::ranges::any_of(
         all_, [&](const Accepted& heir) { return heir.id == message.id && heir.acked; });
-    const bool dead = message.status == Status::dead &&
-                      (redriven || database_->tables.dead_letters.contains(message.id));
+    const bool dead =
+        message.status == Status::dead && (redriven || given_up_letters_.contains(message.id) ||
+                                           database_->tables.dead_letters.contains(message.id));
     if (!dead) broken("1 lost at the end: " + message.post.body);
   }
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -140,6 +141,8 @@ class MailboxWorld {
   bool do_deliver(std::uint64_t r);
   bool do_refuse(std::uint64_t r);
   bool do_redrive(std::uint64_t r);
+  bool do_delete(std::uint64_t r);
+  bool do_delete_letter(std::uint64_t r);
   bool do_close(std::uint64_t r);
   bool do_advance(std::uint64_t r);
   bool do_step(std::uint64_t r);
@@ -171,6 +174,8 @@ class MailboxWorld {
   void check_deduplication(const Accepted& message);
   void on_insert_result(const Message& message, bool ok);
   void on_expired(const Message& message);
+  void on_buried(const Message& message);
+  void on_letters_deleted(const std::vector<MessageId>& ids);
   void check_disk();
   void check_record(Accepted& message);
   void check_bounds();
@@ -217,6 +222,7 @@ class MailboxWorld {
   std::deque<Peer> peers_;
   Call* calling_ = nullptr;
   std::map<MessageId, Call*> redriving_;
+  std::set<MessageId> given_up_letters_;  ///< somebody asked for their end
   std::uint64_t accepted_seen_ = 0;
   std::uint64_t step_ = 0;
   int epoch_ = 0;  ///< rises with every crash

@@ -28,7 +28,14 @@ class ShardMailboxesTest : public ShardFixture {
   }
   Answer redrive(const DeadLetter& letter) {
     auto answer = std::make_shared<std::optional<SendOutcome>>();
-    mailboxes->redrive(letter, [answer](SendOutcome outcome) { *answer = outcome; });
+    mailboxes->redrive(letter.message->user, letter.message->id,
+                       [answer](SendOutcome outcome) { *answer = outcome; });
+    return answer;
+  }
+  std::shared_ptr<std::optional<Result<Deletion>>> delete_pending(std::optional<MessageId> id) {
+    auto answer = std::make_shared<std::optional<Result<Deletion>>>();
+    mailboxes->delete_pending(user, id, "deleted",
+                              [answer](Result<Deletion> deletion) { *answer = deletion; });
     return answer;
   }
   /// One message of the user that has become a dead letter.
@@ -321,11 +328,12 @@ TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
   const ConnectionId id = last_id();
   connect();
   run();
-  EXPECT_THAT(mailboxes->connections(10), SizeIs(2));
-  EXPECT_THAT(mailboxes->connections(1), SizeIs(1));
-  EXPECT_EQ(mailboxes->connections(10)[0].username, "someone");
-  EXPECT_EQ(mailboxes->connections(10)[0].user_agent, "test");
-  EXPECT_EQ(mailboxes->connections(10)[0].remote_address, "192.0.2.1:4711");
+  EXPECT_THAT(mailboxes->connections({.user = {}, .after = {}, .limit = 10}), SizeIs(2));
+  EXPECT_THAT(mailboxes->connections({.user = {}, .after = {}, .limit = 1}), SizeIs(1));
+  EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 10})[0].username, "someone");
+  EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 10})[0].user_agent, "test");
+  EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 10})[0].remote_address,
+            "192.0.2.1:4711");
   EXPECT_TRUE(mailboxes->close(id, CloseCode::normal, "bye"));
   EXPECT_EQ(first.connection().close_code, CloseCode::normal);
   run();
@@ -333,7 +341,7 @@ TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
   EXPECT_FALSE(mailboxes->close(ConnectionId("unknown"), CloseCode::normal, "bye"));
   mailboxes->close_all(user, CloseCode::access_ended, "disabled");
   run();
-  EXPECT_THAT(mailboxes->connections(10), IsEmpty());
+  EXPECT_THAT(mailboxes->connections({.user = {}, .after = {}, .limit = 10}), IsEmpty());
   EXPECT_THAT(connection_store.open, IsEmpty());
 }
 
@@ -450,7 +458,8 @@ TEST_F(ShardMailboxesTest, CutsWhatAClientSaysOfItself) {
   info.user = user;
   info.user_agent = std::string(8'000, 'a');
   mailboxes->attach(info, FrameFormat::raw, connection);
-  EXPECT_EQ(mailboxes->connections(1)[0].user_agent, std::string(128, 'a'));
+  EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 1})[0].user_agent,
+            std::string(128, 'a'));
 }
 
 /// A connection that costs nothing, to weigh what delivery itself keeps.
@@ -673,6 +682,174 @@ TEST_F(ShardMailboxesTest, RefusesToRedriveTwiceOrWhatIsNotThere) {
   const auto third = redrive(letter);
   run();
   EXPECT_EQ(error(third), Errc::not_found);
+}
+
+TEST_F(ShardMailboxesTest, KeepsADeadLetterWhoseUserHasNoRoomForIt) {
+  limits.pending_messages = 1;
+  start();
+  const DeadLetter letter = make_dead_letter();
+  send("fills the only place");
+  run();
+  const auto answer = redrive(letter);
+  run();
+  EXPECT_EQ(error(answer), Errc::limit_exceeded);
+  EXPECT_THAT(dead_letters(), SizeIs(1));
+  EXPECT_EQ(rows(), 1U);
+}
+
+TEST_F(ShardMailboxesTest, RedrivesADeadLetterOfItsOwnUserAlone) {
+  start();
+  const DeadLetter letter = make_dead_letter();
+  auto answer = std::make_shared<std::optional<SendOutcome>>();
+  mailboxes->redrive(UserId("another"), letter.message->id,
+                     [answer](SendOutcome outcome) { *answer = outcome; });
+  run();
+  EXPECT_EQ(error(answer), Errc::not_found);
+  EXPECT_THAT(dead_letters(), SizeIs(1));
+}
+
+TEST_F(ShardMailboxesTest, NeitherDeletesWhatIsBeingRedrivenNorRedrivesWhatIsBeingDeleted) {
+  start();
+  const DeadLetter letter = make_dead_letter();
+  const MessageId id = letter.message->id;
+  std::optional<std::vector<MessageId>> deleted;
+  const auto remember = [&](const Result<std::vector<MessageId>>& ids) { deleted = ids.value(); };
+  const auto redriven = redrive(letter);
+  mailboxes->delete_dead_letters({id}, remember);
+  run();
+  EXPECT_THAT(*deleted, IsEmpty());
+  ASSERT_TRUE(status(redriven));
+
+  // It dies again, under a new sequence.
+  pass(Seconds(8));
+  ASSERT_THAT(dead_letters(), SizeIs(1));
+  mailboxes->delete_dead_letters({id}, remember);
+  EXPECT_EQ(error(redrive(letter)), Errc::conflict);
+  run();
+  EXPECT_THAT(*deleted, ElementsAre(id));
+  EXPECT_THAT(dead_letters(), IsEmpty());
+  EXPECT_EQ(rows(), 0U);
+}
+
+// ---- deleting what is pending
+
+TEST_F(ShardMailboxesTest, MovesOneDeletedMessageToTheDeadLetters) {
+  start();
+  send("a");
+  const auto second = send("b");
+  send("c");
+  run();
+  const auto deletion = delete_pending((**second)->id);
+  run();
+  ASSERT_TRUE(*deletion && **deletion);
+  EXPECT_EQ((**deletion)->moved.messages, 1);
+  EXPECT_EQ((**deletion)->left.messages, 2);
+  ASSERT_THAT(dead_letters(), SizeIs(1));
+  EXPECT_EQ(dead_letters()[0].reason, "deleted");
+  EXPECT_EQ(mailboxes->pending(user).messages, 2);
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("a", "c"));
+  const auto again = delete_pending((**second)->id);
+  run();
+  EXPECT_EQ((**again).error().code, Errc::not_found);
+}
+
+TEST_F(ShardMailboxesTest, RefusesToDeleteWhatAConnectionWasSent) {
+  start();
+  auto& client = connect();
+  run();
+  client.connection().set_blocked(true);
+  const auto sent = send("sent");
+  pass(limits.ack_wait + Milliseconds(50), false);
+  ASSERT_EQ(status(sent), DeliveryStatus::stored);
+  const auto one = delete_pending((**sent)->id);
+  const auto all = delete_pending({});
+  pass(Milliseconds(20), false);
+  EXPECT_EQ((**one).error().code, Errc::conflict);
+  ASSERT_TRUE(**all);
+  EXPECT_EQ((**all)->moved.messages, 0);
+  EXPECT_EQ((**all)->left.messages, 1);
+  client.connection().set_blocked(false);
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("sent"));
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_THAT(dead_letters(), IsEmpty());
+}
+
+TEST_F(ShardMailboxesTest, DeletesWhatAConnectedUserWasNotSentYetAndDeliversTheRest) {
+  limits.credit_messages = 2;
+  start();
+  for (const char* const text : {"a", "b", "c", "d", "e"}) send(text);
+  run();
+  auto& client = connect();
+  executor.run();  // two are on their way; the client reads later
+  const auto all = delete_pending({});
+  executor.run();
+  ASSERT_TRUE(*all && **all);
+  EXPECT_EQ((**all)->moved.messages, 3);
+  EXPECT_EQ((**all)->left.messages, 2);
+  run();
+  send("f");
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("a", "b", "f"));
+  EXPECT_THAT(dead_letters(), SizeIs(3));
+  EXPECT_EQ(mailboxes->pending(user).messages, 0);
+}
+
+TEST_F(ShardMailboxesTest, DeletesFromTheTailOfAClientThatFellBehind) {
+  limits.credit_messages = 1;
+  start();
+  auto& client = connect();
+  run();
+  client.connection().set_blocked(true);
+  for (const char* const text : {"a", "b", "c"}) send(text);
+  pass(limits.ack_wait + Milliseconds(50), false);
+  ASSERT_EQ(rows(), 3U);
+  const auto middle = database->tables.messages[user];
+  const auto deletion = delete_pending(std::next(middle.begin())->second->id);
+  executor.run();
+  ASSERT_TRUE(*deletion && **deletion);
+  client.connection().set_blocked(false);
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("a", "c"));
+}
+
+TEST_F(ShardMailboxesTest, KeepsWhatCannotBeMoved) {
+  start();
+  send("a");
+  run();
+  store->fail_transactions(true);
+  const auto deletion = delete_pending({});
+  run();
+  store->fail_transactions(false);
+  ASSERT_TRUE(*deletion);
+  EXPECT_EQ((**deletion).error().code, Errc::unavailable);
+  EXPECT_THAT(dead_letters(), IsEmpty());
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("a"));
+}
+
+TEST_F(ShardMailboxesTest, ListsConnectionsPageByPageTheOldestFirst) {
+  start();
+  for (int i = 0; i < 5; ++i) {
+    if (i > 0) clock.advance(Seconds(1));
+    connect(FrameFormat::raw, UserId(i % 2 ? "odd" : "even"));
+  }
+  std::vector<std::string> ids;
+  ConnectionQuery query{.user = {}, .after = {}, .limit = 2};
+  while (true) {
+    const auto page = mailboxes->connections(query);
+    for (const ConnectionInfo& info : page) ids.push_back(info.id.str());
+    if (page.size() < query.limit) break;
+    query.after = {page.back().connected_at, page.back().id};
+  }
+  EXPECT_THAT(ids, ElementsAre("connection-1", "connection-2", "connection-3", "connection-4",
+                               "connection-5"));
+  const auto odd = mailboxes->connections({.user = UserId("odd"), .after = {}, .limit = 9});
+  ASSERT_THAT(odd, SizeIs(2));
+  EXPECT_EQ(odd[0].id.str(), "connection-2");
 }
 
 // ---- executions

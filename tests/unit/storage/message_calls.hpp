@@ -120,11 +120,26 @@ class MessageCalls {
   std::vector<delivery::DeadLetter> list_dead_letters(std::optional<std::string> user = {},
                                                       std::optional<MessageId> after = {},
                                                       std::size_t limit = 1'000) {
-    std::optional<UserId> of;
-    if (user) of.emplace(*user);
+    delivery::DeadLetterQuery query;
+    if (user) query.user.emplace(*user);
+    query.after = after;
+    query.limit = limit;
+    std::vector<delivery::DeadLetter> out;
+    for (const auto& info : list_dead_letters(std::move(query)).letters) {
+      out.push_back(find_dead_letter(info.id).value());
+    }
+    return out;
+  }
+  delivery::DeadLetterPage list_dead_letters(delivery::DeadLetterQuery query) {
     return executor_
-        .await<Result<std::vector<delivery::DeadLetter>>>(
-            [&](auto done) { store_.list_dead_letters(of, after, limit, std::move(done)); })
+        .await<Result<delivery::DeadLetterPage>>(
+            [&](auto done) { store_.list_dead_letters(std::move(query), std::move(done)); })
+        .value();
+  }
+  std::optional<Sequence> find_pending(const std::string& user, const MessageId& id) {
+    return executor_
+        .await<Result<std::optional<Sequence>>>(
+            [&](auto done) { store_.find_pending(UserId(user), id, std::move(done)); })
         .value();
   }
   std::optional<delivery::DeadLetter> find_dead_letter(const MessageId& id) {
@@ -133,9 +148,11 @@ class MessageCalls {
             [&](auto done) { store_.find_dead_letter(id, std::move(done)); })
         .value();
   }
-  Result<void> delete_dead_letter(const MessageId& id) {
-    return executor_.await<Result<void>>(
-        [&](auto done) { store_.delete_dead_letter(id, std::move(done)); });
+  std::vector<MessageId> delete_dead_letters(std::vector<MessageId> ids) {
+    return executor_
+        .await<Result<std::vector<MessageId>>>(
+            [&](auto done) { store_.delete_dead_letters(std::move(ids), std::move(done)); })
+        .value();
   }
 
  private:

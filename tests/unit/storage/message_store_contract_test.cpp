@@ -363,12 +363,64 @@ TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
   EXPECT_THAT(this->calls().list_dead_letters("bert"), SizeIs(2));
 }
 
-TYPED_TEST(MessageStoreContract, DeletesADeadLetterOnce) {
-  const MessageId id = this->bury("anna", 1);
-  EXPECT_TRUE(this->calls().delete_dead_letter(id));
-  const auto again = this->calls().delete_dead_letter(id);
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().code, Errc::not_found);
+TYPED_TEST(MessageStoreContract, TellsWhatADeadLetterIsWithoutItsText) {
+  const auto message = make_message("anna", 1, "12345", Seconds(1));
+  ASSERT_TRUE(this->calls().insert({message}));
+  ASSERT_TRUE(this->calls().bury("anna", 0, 1, "deleted"));
+  delivery::DeadLetterQuery query;
+  query.limit = 9;
+  const auto page = this->calls().list_dead_letters(query);
+  ASSERT_THAT(page.letters, SizeIs(1));
+  EXPECT_EQ(page.letters[0].id, message->id);
+  EXPECT_EQ(page.letters[0].user, UserId("anna"));
+  EXPECT_EQ(page.letters[0].sequence, 1);
+  EXPECT_EQ(page.letters[0].bytes, 5);
+  EXPECT_EQ(page.letters[0].accepted_at, message->accepted_at);
+  EXPECT_EQ(page.letters[0].expires_at, message->expires_at);
+  EXPECT_EQ(page.letters[0].reason, "deleted");
+  EXPECT_EQ(page.letters[0].died_at, kTestTime);
+  EXPECT_FALSE(page.next);
+}
+
+TYPED_TEST(MessageStoreContract, ListsDeadLettersOfAReasonAndTellsWhereToGoOn) {
+  std::vector<MessageId> wanted;
+  for (Sequence i = 1; i <= 6; ++i) {
+    const auto message = make_message(i <= 4 ? "anna" : "bert", i);
+    ASSERT_TRUE(this->calls().insert({message}));
+    const bool deleted = i % 2 == 0;
+    ASSERT_TRUE(this->calls().bury(message->user.str(), i - 1, i, deleted ? "deleted" : "other"));
+    if (deleted && i <= 4) wanted.push_back(message->id);
+  }
+  std::ranges::sort(wanted);
+  delivery::DeadLetterQuery query{
+      .user = UserId("anna"), .reason = "deleted", .after = {}, .limit = 1};
+  std::vector<MessageId> found;
+  for (int pages = 0; pages < 9; ++pages) {
+    const auto page = this->calls().list_dead_letters(query);
+    for (const auto& letter : page.letters) found.push_back(letter.id);
+    if (!page.next) break;
+    query.after = page.next;
+  }
+  EXPECT_EQ(found, wanted);
+}
+
+TYPED_TEST(MessageStoreContract, FindsAUsersPendingMessageByItsId) {
+  const auto message = make_message("anna", 2);
+  ASSERT_TRUE(this->calls().insert({make_message("anna", 1), message}));
+  EXPECT_EQ(this->calls().find_pending("anna", message->id), 2);
+  EXPECT_FALSE(this->calls().find_pending("bert", message->id));
+  ASSERT_TRUE(this->calls().bury("anna", 1, 2, "deleted"));
+  EXPECT_FALSE(this->calls().find_pending("anna", message->id));
+}
+
+TYPED_TEST(MessageStoreContract, DeletesDeadLettersOnceAndTellsWhich) {
+  const MessageId first = this->bury("anna", 1);
+  const MessageId second = this->bury("anna", 2);
+  const MessageId third = this->bury("bert", 3);
+  EXPECT_THAT(this->calls().delete_dead_letters({second}), ElementsAre(second));
+  EXPECT_THAT(this->calls().delete_dead_letters({first, second}), ElementsAre(first));
+  EXPECT_FALSE(this->calls().find_dead_letter(first));
+  EXPECT_TRUE(this->calls().find_dead_letter(third));
 }
 
 TYPED_TEST(MessageStoreContract, RefusesReservationsBeyondItsSlotsAndTakesThemBack) {

@@ -193,7 +193,7 @@ TEST_F(StoreTest, LetsTheLongestDeadMakeRoomAmongTheDeadLetters) {
   EXPECT_TRUE(opened.calls().find_dead_letter(ids[2]));
   bury(6, 85);
   EXPECT_THAT(opened.calls().list_dead_letters(), SizeIs(2)) << "95 bytes";
-  ASSERT_TRUE(opened.calls().delete_dead_letter(ids[5]));
+  ASSERT_THAT(opened.calls().delete_dead_letters({ids[5]}), SizeIs(1));
   for (Sequence i = 7; i <= 8; ++i) bury(i, 10);
   EXPECT_THAT(opened.calls().list_dead_letters(), SizeIs(3));
 }
