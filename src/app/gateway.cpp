@@ -418,13 +418,16 @@ Result<void> RunningGateway::make_services() {
                                    .key_ring = ring_,
                                    .keys_executor = first_shard(),
                                    .state = [this] { return state(); },
-                                   .process = [this] { return process_status(); }};
+                                   .process = [this] { return process_status(); },
+                                   .user_pools = {},
+                                   .user_pool_id = info_.user_pool_id};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     parts.shards.push_back({.verifier = parts_[i].verifier.get(),
                             .pool = parts_[i].pool.get(),
                             .generator = parts_[i].generator.get(),
                             .authorizer = parts_[i].authorizer.get()});
     local.messages.push_back(handles_[i]->messages.get());
+    local.user_pools.push_back(parts_[i].pool.get());
   }
   std::vector<api::ServedParts> served;
   for (const GatewayListener& gateway : gateways_) served.push_back(gateway.parts);

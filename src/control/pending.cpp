@@ -1,5 +1,8 @@
 #include <limits>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "control/routes.hpp"
 
@@ -7,6 +10,7 @@ namespace holdfast::control {
 namespace {
 
 constexpr std::size_t kPageBytes = 1 << 20;
+constexpr std::string_view kDeletedReason = "deleted";
 
 using UserTotals = std::vector<std::pair<UserId, delivery::PendingTotals>>;
 
@@ -19,6 +23,10 @@ Json users_page(const UserTotals& users, std::size_t limit) {
   }
   const bool more = users.size() >= limit && !users.empty();
   return {{"users", std::move(list)}, {"next", more ? Json(users.back().first.str()) : Json()}};
+}
+
+Json to_json(const delivery::PendingTotals& totals) {
+  return {{"messages", totals.messages}, {"bytes", totals.bytes}};
 }
 
 Json to_json(const delivery::Message& message) {
@@ -36,7 +44,7 @@ Json messages_page(const UserId& user, const delivery::Page& page,
   const bool more = !page.end && !page.messages.empty();
   return {{"userId", user.str()},
           {"messages", std::move(list)},
-          {"totals", {{"messages", totals.messages}, {"bytes", totals.bytes}}},
+          {"totals", to_json(totals)},
           {"next", more ? Json(page.messages.back()->sequence) : Json()}};
 }
 
@@ -89,6 +97,29 @@ void show_pending(Call call) {
                          respond = std::move(call.respond)](Result<delivery::Page> page) mutable {
         if (!page) return respond(json_error(page.error()));
         add_totals(parts, shard, std::move(user), std::move(*page), std::move(respond));
+      });
+}
+
+void delete_pending(Call call) {
+  std::optional<MessageId> id;
+  if (const std::string* const text = call.parameter("messageId")) {
+    id = parse_message_id(*text);
+    if (!id) {
+      return call.respond(json_error(Error(Errc::invalid_argument, "is not a UUID", "messageId")));
+    }
+  }
+  const std::string* const all = call.parameter("all");
+  // What is about everything must say so.
+  if (id.has_value() == (all != nullptr && *all == "true")) {
+    return call.respond(json_error(
+        Error(Errc::invalid_argument, "must have either `messageId` or `all=true`", "query")));
+  }
+  call.parts.router.delete_pending(
+      call.shard, UserId(std::move(call.id)), id, std::string(kDeletedReason),
+      [respond = std::move(call.respond)](const Result<delivery::Deletion>& deleted) mutable {
+        if (!deleted) return respond(json_error(deleted.error()));
+        respond(
+            json_answer({{"deleted", to_json(deleted->moved)}, {"left", to_json(deleted->left)}}));
       });
 }
 

@@ -97,7 +97,9 @@ void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input, D
   const WallTime now = pool->parts.clock.wall_now();
   User user{.sub = UserId(generate_uuid()),
             .username = std::move(input.username),
-            .status = UserStatus::force_change_password,
+            .status = input.permanent && input.temporary_password
+                          ? UserStatus::confirmed
+                          : UserStatus::force_change_password,
             .enabled = true,
             .password_hash = {},
             .revision = 0,

@@ -13,6 +13,7 @@
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
 
 namespace holdfast::control {
@@ -75,6 +76,8 @@ struct LocalControlParts {
   Executor& keys_executor;
   StateProbe state;
   std::function<ProcessStatus()> process;
+  std::vector<identity::UserPool*> user_pools;  ///< by shard
+  std::string user_pool_id;
 };
 
 /// The service of `control.sock`: HTTP/1.1 with JSON bodies, for the commands of the daemon's own
@@ -105,6 +108,37 @@ struct LocalControlParts {
 ///   what is on disk; `totals` counts what is accepted and not acknowledged yet too. A user with
 ///   nothing pending is 200 with an empty list. `next` as above, an integer.
 ///
+/// `DELETE /v1/pending/{userId}?messageId=ID` or `?all=true` → 200
+///   `{"deleted":{"messages","bytes"},"left":{"messages","bytes"}}`: what moved to the dead
+///   letters, with the reason `deleted`, and what the user has pending afterwards. What an open
+///   connection was sent, or is not committed yet, is under delivery: `all` leaves it, for one it
+///   is 409 `conflict`. 404 when no such message is pending. A 503 may come when some have moved.
+///
+/// `GET /v1/dead-letters?userId=USER_ID&reason=REASON&after=ID&limit=N` → 200
+///   `{"deadLetters":[{"messageId","userId","sequence","bytes","reason","acceptedAt","expiresAt",`
+///   `"diedAt"}],"next"}`, by id; a page may be short and have a `next`. Never the text.
+/// `POST /v1/dead-letters/redrive` with `{"messageIds":[…]}` (at most 100), or `{"userId"}`,
+///   `{"reason"}` or both, or `{"all":true}`, these with the `after` of the page before → 200
+///   `{"redriven":[{"messageId","userId","sequence","status"}],`
+///   `"failed":[{"messageId","code","message"}],"next"}`: a page of at most 100. Each user's are
+///   accepted anew one after the other, in the order of their old acceptance; after an
+///   `unavailable` or `limit_exceeded` the user's later ones fail alike. What fails stays a dead
+///   letter.
+/// `POST /v1/dead-letters/delete`, likewise with at most 1000 → 200
+///   `{"deleted":[ID],"failed":[…],"next"}`: gone for good.
+///
+/// `GET /v1/users?filter=FILTER&after=TOKEN&limit=N` → 200 `{"users":[USER],"next"}`, by name, at
+///   most 60; the filter as ListUsers has it (`email ^= "ann"`); a page may be short and have a
+///   `next`. USER: `{"username","userId","status","enabled","createdAt","modifiedAt",`
+///   `"passwordSetAt","attributes":{…}}`; `passwordSetAt` is null where there is no password.
+/// `POST /v1/users` with `{"username","password","permanent","attributes":{…}}` → 201 USER. Without
+///   `permanent` the password is a temporary one; without a password nothing lets the user in.
+///   409 when the name is taken.
+/// `GET /v1/users/{user}` → 200 USER. `{user}` is an id or, where no user has that id, a name.
+/// `PATCH /v1/users/{user}` with `{"enabled"}` or `{"password","permanent"}` → 200 `{}`.
+/// `DELETE /v1/users/{user}` and `POST /v1/sign-out/{user}` → 200 `{}`. Disabling, deleting and
+///   signing out do what the user pool's operations do.
+///
 /// `GET /v1/executions?userId=USER_ID&limit=N` → 200 `{"executions":[EXECUTION]}`, newest first;
 /// `GET /v1/executions/{messageId}` → 200 likewise (usually one), 404 when none is remembered.
 ///   EXECUTION: `{"workflow":"SendMessage"|"SendUnsentMessages","id","userId","sequence","state",`
@@ -113,8 +147,11 @@ struct LocalControlParts {
 ///   SendUnsentMessages; `state` is the last step's; `atMicros` is unix microseconds; `steps` has
 ///   the first and the last of `stepCount`; `messages` counts what a SendUnsentMessages has sent.
 ///
-/// `GET /v1/connections?userId=USER_ID&limit=N` → 200 `{"connections":[{"connectionId","userId",`
-///   `"username","remoteAddress","userAgent","connectedAt","shard"}]}`, oldest first.
+/// `GET /v1/connections?userId=USER_ID&after=NEXT&limit=N` → 200 `{"connections":[CONNECTION],`
+///   `"next"}`, oldest first. CONNECTION: `{"connectionId","userId","username","remoteAddress",`
+///   `"userAgent","connectedAt","lastActiveAt","shard"}`.
+/// `GET /v1/connections/{connectionId}` → 200 CONNECTION, and `DELETE` closes it with 1001 → 200
+///   `{}`; 404 when none of that id is open.
 ///
 /// `GET /v1/access-keys` → 200 `{"accessKeys":[KEY]}`, by name; `GET /v1/access-keys/{id}` → 200
 ///   KEY, 404 when there is none. KEY: `{"id","name","arn","enabled","createdAt",`

@@ -177,6 +177,7 @@ class UserPool {
     std::string username;
     std::optional<std::string> temporary_password;  ///< none: no password lets the user in
     std::map<std::string, std::string> attributes;
+    bool permanent = false;  ///< the password is the user's own, not a temporary one
   };
   virtual void admin_create_user(CreateUser input, Completion<PoolResult<User>> done) = 0;
 

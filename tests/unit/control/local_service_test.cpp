@@ -173,7 +173,9 @@ class ControlSocket : public ::testing::Test {
                                            ring_,
                                            executors_[2],
                                            [] { return control::State::ready; },
-                                           [this] { return process_; }});
+                                           [this] { return process_; },
+                                           {},
+                                           {}});
 };
 
 TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
