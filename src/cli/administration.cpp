@@ -119,6 +119,24 @@ void show_connections(const Context& context, const Json& answer) {
               {"FROM", "remoteAddress"},
               {"SINCE", "connectedAt"},
               {"SHARD", "shard"}});
+  tell_next_page(context, answer);
+}
+
+void show_connection(const Context& context, const Json& answer) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, value] : answer.items())
+    rows.push_back({name, cell(answer, name.c_str())});
+  print_table(context.out, {"NAME", "VALUE"}, rows);
+}
+
+void show_closed(const Context& context, const Json& /*answer*/) { context.err << "Closed.\n"; }
+
+void show_deletion(const Context& context, const Json& answer) {
+  const Json& deleted = member(answer, "deleted");
+  const Json& left = member(answer, "left");
+  context.err << "Moved to the dead letters: " << cell(deleted, "messages") << " messages, "
+              << cell(deleted, "bytes") << " bytes. Still pending: " << cell(left, "messages")
+              << " messages, " << cell(left, "bytes") << " bytes.\n";
 }
 
 void show_rotated(const Context& context, const Json& answer) {
@@ -130,6 +148,29 @@ void add_limit(CLI::App& command, ListFlags& flags) {
   command.add_option("--limit", flags.limit, "how many at most")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+}
+
+struct PendingDeleteFlags : AdminFlags {
+  std::string user;
+  std::string message;
+  bool all = false;
+};
+
+void add_pending_delete(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<PendingDeleteFlags>();
+  auto* remove = group.add_subcommand("delete", "Move what is pending to the dead letters");
+  remove->add_option("USER_ID", flags->user, "whose")->required();
+  auto* which = remove->add_option_group("which");
+  which->add_option("MESSAGE_ID", flags->message, "this message");
+  which->add_flag("--all", flags->all, "all that no open connection has been sent yet");
+  which->require_option(1);
+  add_question(
+      *remove, selection, flags, "DELETE",
+      [](const PendingDeleteFlags& given) {
+        return "/v1/pending/" + percent_encode(given.user) +
+               (given.all ? "?all=true" : "?messageId=" + percent_encode(given.message));
+      },
+      show_deletion);
 }
 
 void add_pending(CLI::App& app, Selection& selection) {
@@ -157,6 +198,7 @@ void add_pending(CLI::App& app, Selection& selection) {
         return with_query(target, flags);
       },
       show_pending_messages);
+  add_pending_delete(*group, selection);
 }
 
 void add_execution(CLI::App& app, Selection& selection) {
@@ -185,11 +227,25 @@ void add_connections(CLI::App& app, Selection& selection) {
   auto flags = std::make_shared<ListFlags>();
   auto* list = group->add_subcommand("list", "Open connections, the oldest first");
   list->add_option("--user", flags->user, "of this user id alone");
+  list->add_option("--after", flags->after, "begin behind this place of an earlier list");
   add_limit(*list, *flags);
   add_question(
       *list, selection, flags, "GET",
       [](const ListFlags& list_flags) { return with_query("/v1/connections", list_flags); },
       show_connections);
+
+  const auto target = [](const NamedFlags& named) {
+    return "/v1/connections/" + percent_encode(named.name);
+  };
+  auto show_flags = std::make_shared<NamedFlags>();
+  auto* show = group->add_subcommand("show", "What is known of one connection");
+  show->add_option("CONNECTION_ID", show_flags->name, "which connection")->required();
+  add_question(*show, selection, show_flags, "GET", target, show_connection);
+
+  auto close_flags = std::make_shared<NamedFlags>();
+  auto* close = group->add_subcommand("close", "Close one with 1001; its user may connect again");
+  close->add_option("CONNECTION_ID", close_flags->name, "which connection")->required();
+  add_question(*close, selection, close_flags, "DELETE", target, show_closed);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "cli/control_call.hpp"
 
+#include <utility>
+
 #include <holdfast/client/control_client.hpp>
 
 #include "cli/table.hpp"
@@ -30,16 +32,24 @@ void print_list(const Context& context, const Json& list, const Columns& columns
   print_table(context.out, headings, rows);
 }
 
+std::optional<Json> ask(const Context& context, const AdminFlags& flags, const std::string& method,
+                        const std::string& target, const Json& body) {
+  const std::string socket = flags.data_dir + "/control.sock";
+  auto answer = client::make_control_client(socket)->call(method, target, body);
+  if (answer) return std::move(*answer);
+  const client::CallError& error = answer.error();
+  (void)failed(context, error.status != 0
+                            ? error.message
+                            : "cannot reach the gateway's control socket " + socket + " (" +
+                                  error.message +
+                                  "): is `holdfast serve` running with this --data-dir?");
+  return std::nullopt;
+}
+
 int call(const Context& context, const AdminFlags& flags, const std::string& method,
          const std::string& target, const Json& body, Show show) {
-  const std::string socket = flags.data_dir + "/control.sock";
-  const auto answer = client::make_control_client(socket)->call(method, target, body);
-  if (!answer) {
-    if (answer.error().status != 0) return failed(context, answer.error().message);
-    return failed(context, "cannot reach the gateway's control socket " + socket + " (" +
-                               answer.error().message +
-                               "): is `holdfast serve` running with this --data-dir?");
-  }
+  const auto answer = ask(context, flags, method, target, body);
+  if (!answer) return kFailure;
   if (flags.json) {
     context.out << answer->dump() << "\n";
   } else {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,11 @@ void add_admin_flags(CLI::App& command, AdminFlags& flags);
 /// Prints an answer for people.
 using Show = void (*)(const Context&, const Json&);
 
-/// Asks the control socket; answers the exit code.
+/// Asks the control socket. nullopt when there is no good answer, which people were told.
+[[nodiscard]] std::optional<Json> ask(const Context& context, const AdminFlags& flags,
+                                      const std::string& method, const std::string& target,
+                                      const Json& body = nullptr);
+/// Asks it, and prints the answer; answers the exit code.
 [[nodiscard]] int call(const Context& context, const AdminFlags& flags, const std::string& method,
                        const std::string& target, const Json& body, Show show);
 

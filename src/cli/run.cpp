@@ -48,10 +48,13 @@ int run_command(int argc, const char* const* argv, Context& context) {
   add_connect_websocket(app, selection);
   add_send_message(app, selection);
   add_publish(app, selection);
+  add_user(app, selection);
   add_administration(app, selection);
+  add_dead_letters(app, selection);
   add_access_key(app, selection);
   add_dev_certs(app, selection);
   add_demo(app, selection);
+  add_completion(app, selection);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

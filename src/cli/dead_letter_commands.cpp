@@ -1,0 +1,191 @@
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "cli/control_call.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/table.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+struct LetterListFlags : AdminFlags {
+  std::string user;
+  std::string reason;
+  std::string after;
+  std::int64_t limit = 100;
+};
+
+struct LetterFlags : AdminFlags {
+  std::vector<std::string> ids;
+  std::string user;
+  std::string reason;
+  bool all = false;
+};
+
+/// What is done to letters.
+struct LetterWork {
+  const char* name;
+  const char* about;
+  const char* target;
+  const char* done;  ///< the answer's member
+  std::size_t ids_per_call;
+};
+constexpr LetterWork kLetterWorks[] = {
+    {"redrive", "Accept dead letters anew: same ids, new sequences", "/v1/dead-letters/redrive",
+     "redriven", 100},
+    {"delete", "Delete dead letters for good", "/v1/dead-letters/delete", "deleted", 1000},
+};
+
+std::string letters_target(const LetterListFlags& flags) {
+  std::string target = "/v1/dead-letters?limit=" + std::to_string(flags.limit);
+  for (const auto& [name, value] :
+       {std::pair("userId", &flags.user), {"reason", &flags.reason}, {"after", &flags.after}}) {
+    if (!value->empty()) target += std::string("&") + name + "=" + percent_encode(*value);
+  }
+  return target;
+}
+
+void show_letters(const Context& context, const Json& answer) {
+  const Json& letters = member(answer, "deadLetters");
+  const std::string next = cell(answer, "next");
+  if (!letters.empty()) {
+    print_list(context, letters,
+               {{"MESSAGE ID", "messageId"},
+                {"USER ID", "userId"},
+                {"BYTES", "bytes"},
+                {"REASON", "reason"},
+                {"ACCEPTED", "acceptedAt"},
+                {"DIED", "diedAt"}});
+  } else if (next.empty()) {
+    context.err << "There are no such dead letters.\n";
+  }
+  if (!next.empty()) context.err << "There is more: --after " << printable(next) << "\n";
+}
+
+/// The requests of one command, one after the other.
+class LetterRequests {
+ public:
+  LetterRequests(const LetterFlags& flags, const LetterWork& work) : flags_(flags), work_(work) {}
+
+  [[nodiscard]] Json body() const {
+    Json out = Json::object();
+    if (!flags_.ids.empty()) {
+      const auto first = flags_.ids.begin() + static_cast<std::ptrdiff_t>(at_);
+      out["messageIds"] =
+          std::vector<std::string>(first, first + static_cast<std::ptrdiff_t>(here()));
+      return out;
+    }
+    if (flags_.all) out["all"] = true;
+    if (!flags_.user.empty()) out["userId"] = flags_.user;
+    if (!flags_.reason.empty()) out["reason"] = flags_.reason;
+    if (!next_.empty()) out["after"] = next_;
+    return out;
+  }
+  /// Whether there is another one behind the one that was answered so.
+  [[nodiscard]] bool go_on(const Json& answer) {
+    if (!flags_.ids.empty()) {
+      at_ += here();
+      return at_ < flags_.ids.size();
+    }
+    next_ = cell(answer, "next");
+    return !next_.empty();
+  }
+
+ private:
+  [[nodiscard]] std::size_t here() const {
+    return std::min(work_.ids_per_call, flags_.ids.size() - at_);
+  }
+
+  const LetterFlags& flags_;
+  const LetterWork& work_;
+  std::size_t at_ = 0;
+  std::string next_;
+};
+
+void show_work(const Context& context, const LetterWork& work, const Json& done,
+               const Json& failed_ones) {
+  if (!done.empty() && done.front().is_object()) {
+    print_list(context, done,
+               {{"MESSAGE ID", "messageId"},
+                {"USER ID", "userId"},
+                {"SEQUENCE", "sequence"},
+                {"STATUS", "status"}});
+  }
+  for (const Json& one : failed_ones) {
+    (void)failed(context, cell(one, "messageId") + ": " + printable(cell(one, "message")));
+  }
+  context.err << done.size() << " " << work.done << ", " << failed_ones.size() << " failed.\n";
+}
+
+int work_on_letters(const Context& context, const LetterFlags& flags, const LetterWork& work) {
+  const Interrupt interrupt;
+  Json done = Json::array();
+  Json failed_ones = Json::array();
+  LetterRequests requests(flags, work);
+  bool more = true;
+  bool answered = true;
+  while (more && !Interrupt::requested()) {
+    const auto answer = ask(context, flags, "POST", work.target, requests.body());
+    answered = answer.has_value();
+    if (!answered) break;
+    for (const Json& one : member(*answer, work.done)) done.push_back(one);
+    for (const Json& one : member(*answer, "failed")) failed_ones.push_back(one);
+    more = requests.go_on(*answer);
+  }
+  // What was done is told, however it ended.
+  if (flags.json) {
+    context.out << Json{{work.done, done}, {"failed", failed_ones}}.dump() << "\n";
+  } else {
+    show_work(context, work, done, failed_ones);
+  }
+  if (answered && more) return kInterrupted;
+  return answered && failed_ones.empty() ? kSuccess : kFailure;
+}
+
+void add_letter_work(CLI::App& group, Selection& selection, const LetterWork& work) {
+  auto flags = std::make_shared<LetterFlags>();
+  auto* command = group.add_subcommand(work.name, work.about);
+  auto* ids = command->add_option("MESSAGE_ID", flags->ids, "these");
+  auto* user = command->add_option("--user", flags->user, "of this user id")->excludes(ids);
+  auto* reason = command->add_option("--reason", flags->reason, "with this reason")->excludes(ids);
+  command->add_flag("--all", flags->all, "all there are")
+      ->excludes(ids)
+      ->excludes(user)
+      ->excludes(reason);
+  add_admin_flags(*command, *flags);
+  command->callback([flags, &work, &selection] {
+    if (flags->ids.empty() && flags->user.empty() && flags->reason.empty() && !flags->all) {
+      throw CLI::RequiredError("MESSAGE_ID, --user, --reason or --all");
+    }
+    selection.run = [flags, &work](const Context& context) {
+      return work_on_letters(context, *flags, work);
+    };
+  });
+}
+
+}  // namespace
+
+void add_dead_letters(CLI::App& app, Selection& selection) {
+  auto* group = app.add_subcommand("dead-letters", "Messages that were not delivered");
+  group->require_subcommand(1);
+  auto flags = std::make_shared<LetterListFlags>();
+  auto* list = group->add_subcommand("list", "Dead letters, never their text");
+  list->add_option("--user", flags->user, "of this user id alone");
+  list->add_option("--reason", flags->reason,
+                   "with this reason: expired, deleted, user_deleted, user_disabled");
+  list->add_option("--after", flags->after, "begin behind this message id");
+  list->add_option("--limit", flags->limit, "how many at most")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  add_question(*list, selection, flags, "GET", letters_target, show_letters);
+  for (const LetterWork& work : kLetterWorks) add_letter_work(*group, selection, work);
+}
+
+}  // namespace holdfast::cli

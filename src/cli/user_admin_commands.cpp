@@ -1,0 +1,332 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "cli/control_call.hpp"
+#include "cli/hidden_line.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/settings.hpp"
+#include "cli/table.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr std::int64_t kUsersPerCall = 60;
+
+struct UserListFlags : AdminFlags {
+  std::string filter;
+  std::int64_t limit = 0;  ///< 0: all
+};
+
+struct PoolUserFlags : AdminFlags {
+  std::string user;
+};
+
+struct PasswordFlags : PoolUserFlags {
+  std::string password;
+  bool generate = false;
+  bool none = false;
+  bool permanent = false;
+  std::vector<std::string> attributes;
+};
+
+std::string user_target(const PoolUserFlags& flags) {
+  return "/v1/users/" + percent_encode(flags.user);
+}
+
+// 24 characters of 64, with one of each class that a policy may ask for.
+std::string generate_password() {
+  const auto has = [](const std::string& text, int (*is)(int)) {
+    return std::ranges::any_of(text, [is](unsigned char c) { return is(c) != 0; });
+  };
+  while (true) {
+    std::array<std::uint8_t, 18> bytes{};
+    random_bytes(bytes);
+    std::string text = base64url_encode(std::string(bytes.begin(), bytes.end()));
+    if (has(text, std::islower) && has(text, std::isupper) && has(text, std::isdigit) &&
+        has(text, std::ispunct)) {
+      return text;
+    }
+  }
+}
+
+/// A password, or the exit code of a command that got none.
+struct GivenPassword {
+  std::string text;
+  std::optional<int> exit{};
+};
+
+class Terminal {
+ public:
+  Terminal() : descriptor_(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)) {}
+  ~Terminal() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+GivenPassword ask_for_password(const Context& context) {
+  const Terminal terminal;
+  if (terminal.descriptor() < 0) {
+    return {{},
+            misused(context,
+                    "there is no terminal to ask for the password: use -p - or "
+                    "--generate")};
+  }
+  std::vector<std::string> typed;
+  for (const char* const prompt : {"Password: ", "Again: "}) {
+    context.err << prompt << std::flush;
+    auto line = read_hidden_line(terminal.descriptor());
+    context.err << "\n";
+    if (!line) return {{}, failed(context, line.error().message)};
+    if (!*line) return {{}, kInterrupted};
+    typed.push_back(std::move(**line));
+  }
+  if (typed[0] != typed[1]) return {{}, failed(context, "the two differ")};
+  return {std::move(typed[0])};
+}
+
+GivenPassword get_password(const Context& context, const PasswordFlags& flags) {
+  if (flags.generate) return {generate_password()};
+  if (flags.password.empty()) return ask_for_password(context);
+  auto password = password_from(flags.password);
+  if (!password) return {{}, misused(context, password.error().message)};
+  return {std::move(*password)};
+}
+
+const Columns kUserColumns = {{"USERNAME", "username"},
+                              {"USER ID", "userId"},
+                              {"STATUS", "status"},
+                              {"ENABLED", "enabled"},
+                              {"CREATED", "createdAt"}};
+
+int list_pool_users(const Context& context, const UserListFlags& flags) {
+  const Interrupt interrupt;
+  Json users = Json::array();
+  Json next;
+  while (true) {
+    const auto wanted =
+        flags.limit == 0
+            ? kUsersPerCall
+            : std::min(kUsersPerCall, flags.limit - static_cast<std::int64_t>(users.size()));
+    std::string target = "/v1/users?limit=" + std::to_string(wanted);
+    if (!flags.filter.empty()) target += "&filter=" + percent_encode(flags.filter);
+    if (!next.is_null()) target += "&after=" + percent_encode(next.get<std::string>());
+    const auto page = ask(context, flags, "GET", target);
+    if (!page) return kFailure;
+    for (const Json& user : member(*page, "users")) users.push_back(user);
+    const std::string place = cell(*page, "next");
+    next = place.empty() ? Json() : Json(place);
+    const bool enough = flags.limit > 0 && static_cast<std::int64_t>(users.size()) >= flags.limit;
+    if (next.is_null() || enough) break;
+    if (Interrupt::requested()) return kInterrupted;
+  }
+  if (flags.json) {
+    context.out << Json{{"users", users}}.dump() << "\n";
+  } else if (users.empty()) {
+    context.err << "There is no such user.\n";
+  } else {
+    print_list(context, users, kUserColumns);
+  }
+  return kSuccess;
+}
+
+void show_pool_user(const Context& context, const Json& answer) {
+  std::vector<std::vector<std::string>> rows;
+  for (const char* const name :
+       {"username", "userId", "status", "enabled", "createdAt", "modifiedAt", "passwordSetAt"}) {
+    rows.push_back({name, cell(answer, name)});
+  }
+  const Json& attributes = member(answer, "attributes");
+  for (const auto& [name, value] : attributes.items()) {
+    rows.push_back({name, cell(attributes, name.c_str())});
+  }
+  print_table(context.out, {"NAME", "VALUE"}, rows);
+}
+
+std::optional<Json> read_attributes(const Context& context, const PasswordFlags& flags) {
+  Json out = Json::object();
+  for (const std::string& attribute : flags.attributes) {
+    const std::size_t equals = attribute.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      (void)misused(context, "--attribute takes NAME=VALUE");
+      return std::nullopt;
+    }
+    out[attribute.substr(0, equals)] = attribute.substr(equals + 1);
+  }
+  return out;
+}
+
+int create_pool_user(const Context& context, const PasswordFlags& flags) {
+  Json body{{"username", flags.user}};
+  auto attributes = read_attributes(context, flags);
+  if (!attributes) return kUsage;
+  if (!attributes->empty()) body["attributes"] = std::move(*attributes);
+  if (!flags.none) {
+    GivenPassword password = get_password(context, flags);
+    if (password.exit) return *password.exit;
+    body["password"] = std::move(password.text);
+    body["permanent"] = flags.permanent;
+  }
+  auto answer = ask(context, flags, "POST", "/v1/users", body);
+  if (!answer) return kFailure;
+  if (flags.json) {
+    if (flags.generate) (*answer)["password"] = body["password"];
+    context.out << answer->dump() << "\n";
+    return kSuccess;
+  }
+  context.err << "Created the user " << printable(flags.user) << ". Its id"
+              << (flags.generate ? " and password" : "") << ":\n";
+  context.out << cell(*answer, "userId") << "\n";
+  if (flags.generate) context.out << cell(body, "password") << "\n";
+  return kSuccess;
+}
+
+int set_user_password(const Context& context, const PasswordFlags& flags) {
+  GivenPassword password = get_password(context, flags);
+  if (password.exit) return *password.exit;
+  const Json body{{"password", std::move(password.text)}, {"permanent", flags.permanent}};
+  auto answer = ask(context, flags, "PATCH", user_target(flags), body);
+  if (!answer) return kFailure;
+  if (flags.generate) (*answer)["password"] = body["password"];
+  if (flags.json) {
+    context.out << answer->dump() << "\n";
+    return kSuccess;
+  }
+  context.err << "Done.\n";
+  if (flags.generate) context.out << cell(body, "password") << "\n";
+  return kSuccess;
+}
+
+void add_password_flags(CLI::App& command, PasswordFlags& flags) {
+  auto* password = command.add_option(
+      "-p,--password", flags.password,
+      "the password; `-` reads a line of standard input. Without it you are asked");
+  command.add_flag("--generate", flags.generate, "make a password, and print it")
+      ->excludes(password);
+  command.add_flag("--permanent", flags.permanent,
+                   "the user's own, not one that the first login must change");
+  add_admin_flags(command, flags);
+}
+
+void add_user_create(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<PasswordFlags>();
+  auto* create = group.add_subcommand("create", "Make a user; prints its id");
+  create->add_option("USERNAME", flags->user, "the user's name")->required();
+  create->add_option("--attribute", flags->attributes, "NAME=VALUE, such as email=a@example.com")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_password_flags(*create, *flags);
+  create->add_flag("--no-password", flags->none, "nothing lets the user in until one is set")
+      ->excludes("--password")
+      ->excludes("--generate")
+      ->excludes("--permanent");
+  create->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return create_pool_user(context, *flags); };
+  });
+}
+
+void add_user_list(CLI::App& group, Selection& selection) {
+  auto flags = std::make_shared<UserListFlags>();
+  auto* list = group.add_subcommand("list", "The pool's users, by name");
+  list->add_option("--filter", flags->filter,
+                   "as ListUsers has it: 'email = \"a@example.com\"', 'username ^= \"a\"'");
+  list->add_option("--limit", flags->limit, "how many at most (default: all)")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
+  add_admin_flags(*list, *flags);
+  list->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return list_pool_users(context, *flags); };
+  });
+}
+
+/// A command about one user that needs no more than to say which.
+struct UserCommand {
+  const char* name;
+  const char* about;
+  const char* method;
+  const char* path;
+  const char* body;
+  const char* told;
+};
+constexpr UserCommand kUserCommands[] = {
+    {"disable", "Close the user's connections, end what was given out, and refuse logins", "PATCH",
+     "/v1/users/", R"({"enabled":false})", "Disabled."},
+    {"enable", "Let a disabled user log in again", "PATCH", "/v1/users/", R"({"enabled":true})",
+     "Enabled."},
+    {"delete", "Delete a user; what was pending moves to the dead letters", "DELETE", "/v1/users/",
+     "", "Deleted."},
+    {"sign-out", "Close the user's connections and end what was given out", "POST", "/v1/sign-out/",
+     "", "Signed out."},
+};
+
+int run_user_command(const Context& context, const PoolUserFlags& flags,
+                     const UserCommand& command) {
+  Json body;
+  if (*command.body != '\0') body = parse_json(command.body).value();
+  const auto answer =
+      ask(context, flags, command.method, command.path + percent_encode(flags.user), body);
+  if (!answer) return kFailure;
+  if (flags.json) {
+    context.out << answer->dump() << "\n";
+  } else {
+    context.err << command.told << "\n";
+  }
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_user(CLI::App& app, Selection& selection) {
+  auto* group = app.add_subcommand("user", "Users of the pool, by name or by id");
+  group->require_subcommand(1);
+  add_user_list(*group, selection);
+  add_user_create(*group, selection);
+
+  constexpr const char* who = "the user's name or id";
+  auto show_flags = std::make_shared<PoolUserFlags>();
+  auto* show = group->add_subcommand("show", "What the pool knows of a user");
+  show->add_option("USER", show_flags->user, who)->required();
+  add_question(*show, selection, show_flags, "GET", user_target, show_pool_user);
+
+  auto password_flags = std::make_shared<PasswordFlags>();
+  auto* set = group->add_subcommand("set-password", "Give a user another password");
+  set->add_option("USER", password_flags->user, who)->required();
+  add_password_flags(*set, *password_flags);
+  set->callback([password_flags, &selection] {
+    selection.run = [password_flags](const Context& context) {
+      return set_user_password(context, *password_flags);
+    };
+  });
+
+  for (const UserCommand& command : kUserCommands) {
+    auto flags = std::make_shared<PoolUserFlags>();
+    auto* one = group->add_subcommand(command.name, command.about);
+    one->add_option("USER", flags->user, who)->required();
+    add_admin_flags(*one, *flags);
+    one->callback([flags, &command, &selection] {
+      selection.run = [flags, &command](const Context& context) {
+        return run_user_command(context, *flags, command);
+      };
+    });
+  }
+}
+
+}  // namespace holdfast::cli
