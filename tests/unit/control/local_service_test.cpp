@@ -239,6 +239,53 @@ TEST_F(ControlSocket, ShowsAUsersPendingMessagesButNeverTheirText) {
   EXPECT_TRUE(get("/v1/pending/nobody")["messages"].empty());
 }
 
+TEST_F(ControlSocket, DeletesPendingMessagesThroughTheirMailbox) {
+  const std::string id = MessageId::generate(clock_.wall_now()).str();
+  FakeMailboxes& home = mailboxes_[router_.home(UserId("a/b"))];
+  home.told_deletion = delivery::Deletion{.moved = {1, 5}, .left = {2, 9}};
+  const net::Response one = ask("DELETE", "/v1/pending/a%2Fb?messageId=" + id);
+  EXPECT_EQ(one.status, 200) << one.body;
+  EXPECT_EQ(parse_json(one.body).value(), (Json{{"deleted", {{"messages", 1}, {"bytes", 5}}},
+                                                {"left", {{"messages", 2}, {"bytes", 9}}}}));
+  EXPECT_EQ(ask("DELETE", "/v1/pending/a%2Fb?all=true").status, 200);
+  ASSERT_EQ(home.deletions.size(), 2U);
+  EXPECT_EQ(home.deletions[0].user, UserId("a/b"));
+  EXPECT_EQ(home.deletions[0].id->str(), id);
+  EXPECT_EQ(home.deletions[0].reason, "deleted");
+  EXPECT_FALSE(home.deletions[1].id);
+  home.told_deletion = fail(Errc::conflict, "under delivery");
+  expect_error(ask("DELETE", "/v1/pending/a%2Fb?messageId=" + id), 409, "conflict");
+  expect_error(ask("DELETE", "/v1/pending/a?messageId=x"), 400, "invalid_argument", "messageId");
+  expect_error(ask("DELETE", "/v1/pending/a?all=true&messageId=" + id), 400, "invalid_argument",
+               "query");
+  expect_error(ask("DELETE", "/v1/pending/a"), 400, "invalid_argument", "query");
+}
+
+TEST_F(ControlSocket, RedrivesAUsersLettersInTheOrderOfTheirAcceptance) {
+  std::vector<MessageId> ids;
+  for (Sequence sequence : {3, 1, 2}) {
+    auto message = std::make_shared<delivery::Message>();
+    message->user = UserId("u");
+    message->id = MessageId::generate(clock_.wall_now());
+    message->sequence = sequence;
+    ids.push_back(message->id);
+    database_->tables.dead_letters[message->id] = {message, "expired", clock_.wall_now()};
+  }
+  FakeMailboxes& home = mailboxes_[router_.home(UserId("u"))];
+  const net::Response all = ask("POST", "/v1/dead-letters/redrive", R"({"userId":"u"})");
+  ASSERT_EQ(all.status, 200) << all.body;
+  EXPECT_EQ(parse_json(all.body).value()["redriven"].size(), 3U);
+  ASSERT_EQ(home.redriven.size(), 3U);
+  EXPECT_EQ(home.redriven[0].second, ids[1]);
+  EXPECT_EQ(home.redriven[1].second, ids[2]);
+  EXPECT_EQ(home.redriven[2].second, ids[0]);
+  // The first that finds no room fails those behind it, which are not even asked for.
+  home.redrive_fails = Error(Errc::limit_exceeded, "full");
+  const net::Response full = ask("POST", "/v1/dead-letters/redrive", R"({"all":true})");
+  EXPECT_EQ(parse_json(full.body).value()["failed"].size(), 3U);
+  EXPECT_EQ(home.redriven.size(), 4U);
+}
+
 TEST_F(ControlSocket, WantsNoAnswerFromAStoreThatCannotReadRatherThanNever) {
   hold("a", 1, "text");
   (void)get("/v1/pending/a");
@@ -468,15 +515,16 @@ TEST(ControlSocketOnShards, GathersFromEveryShardWhereverItIsAsked) {
   }
   const delivery::Router router(std::move(homes));
   const auto keys = std::make_shared<FakeAccessKeys>();
-  const auto service =
-      control::make_local_control_service({system_clock(),
-                                           router,
-                                           {},
-                                           keys,
-                                           std::make_shared<FakeKeyRing>(),
-                                           shards->at(0),
-                                           [] { return control::State::ready; },
-                                           [] { return control::ProcessStatus(); }});
+  const auto service = control::make_local_control_service({system_clock(),
+                                                            router,
+                                                            {},
+                                                            keys,
+                                                            std::make_shared<FakeKeyRing>(),
+                                                            shards->at(0),
+                                                            [] { return control::State::ready; },
+                                                            [] { return control::ProcessStatus(); },
+                                                            {},
+                                                            {}});
   shards->start();
   std::vector<std::future<std::string>> answers;
   for (std::size_t i = 0; i < 60; ++i) {
