@@ -36,6 +36,11 @@ std::unexpected<PoolError> wrong_code() {
 std::unexpected<PoolError> expired_code() {
   return refuse(PoolErrc::expired_code, "Invalid code provided, please request a code again.");
 }
+// A name that nobody has has no code that could expire or be worn out: where it is not told who
+// exists, a wrong code is all that any code may be.
+std::unexpected<PoolError> bad_code(const PoolContext& pool, std::unexpected<PoolError> reason) {
+  return pool.options.prevent_user_existence_errors ? wrong_code() : std::move(reason);
+}
 
 // ---- codes
 
@@ -121,7 +126,14 @@ void send_code(const PoolContextPtr& pool, User user, Purpose purpose, VoidDone 
       });
 }
 
-/// Takes an attempt at a user's code: whether it is the right one.
+// In place of a code that is not sent: the next call finds the store no less busy.
+void send_nothing(const PoolContextPtr& pool, Purpose purpose) {
+  pool->parts.codes.put({.sub = UserId(), .purpose = purpose, .sealed = {}, .expires_at = {}},
+                        [](const Result<void>&) {});
+}
+
+/// Takes an attempt at a user's code: whether it is the right one. Nobody's (an empty `sub`) takes
+/// as long.
 void try_code(const PoolContextPtr& pool, const UserId& sub, Purpose purpose, std::string code,
               VoidDone done) {
   pool->parts.codes.attempt(
@@ -133,17 +145,17 @@ void try_code(const PoolContextPtr& pool, const UserId& sub, Purpose purpose, st
           return;
         }
         if (!*found || pool->now() >= (*found)->expires_at) {
-          done(expired_code());
+          done(bad_code(*pool, expired_code()));
           return;
         }
         const CodeStore::Row& row = **found;
         if (row.attempts > pool->options.code_attempts) {
-          done(too_often());
+          done(bad_code(*pool, too_often()));
           return;
         }
         const Result<std::string> expected = pool->parts.ring->open(row.sealed, kCodeContext);
         if (!expected) {
-          done(expired_code());
+          done(bad_code(*pool, expired_code()));
         } else if (constant_time_equal(code_hash(row.sub, row.purpose, code), *expected)) {
           done({});
         } else {
@@ -185,10 +197,10 @@ using Refuse = PoolResult<void> (*)(const User&);
 void send_and_tell(const PoolContextPtr& pool, User user, Purpose purpose, DeliveryDone done) {
   CodeDelivery delivery = delivery_to(user);
   if (pool->options.prevent_user_existence_errors) {
+    done(std::move(delivery));
     send_code(pool, std::move(user), purpose, [](const PoolResult<void>& result) {
       if (!result) log::error("code_not_delivered", {{"reason", result.error().message}});
     });
-    done(std::move(delivery));
     return;
   }
   send_code(
@@ -225,6 +237,7 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
               if (!user) {
                 if (quiet && !known) {
                   done(decoy_delivery(*pool, input.username));
+                  send_nothing(pool, purpose);
                 } else {
                   done(std::unexpected(std::move(user.error())));
                 }
@@ -235,6 +248,7 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
                   log::info("code_not_sent",
                             {{"userId", user->sub.str()}, {"reason", may.error().message}});
                   done(delivery_to(*user));
+                  send_nothing(pool, purpose);
                 } else {
                   done(std::unexpected(std::move(may.error())));
                 }
@@ -275,14 +289,13 @@ void confirm(const PoolContextPtr& pool, UserPool::Confirm input, Purpose purpos
                 done(std::unexpected(std::move(may.error())));
                 return;
               }
-              if (!user) {
-                const bool quiet = pool->options.prevent_user_existence_errors && !known;
-                done(quiet ? expired_code() : std::unexpected(std::move(user.error())));
+              if (!user && (known || !pool->options.prevent_user_existence_errors)) {
+                done(std::unexpected(std::move(user.error())));
                 return;
               }
-              const UserId sub = user->sub;
+              const UserId sub = user ? user->sub : UserId();
               try_code(pool, sub, purpose, std::move(input.code),
-                       [pool, user = std::move(*user), name = std::move(input.user.username),
+                       [pool, user = std::move(user), name = std::move(input.user.username),
                         done = std::move(done)](PoolResult<void> right) mutable {
                          if (right) {
                            pool->parts.code_lockout->succeeded("try " + fold_username(name));

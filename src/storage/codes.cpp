@@ -14,6 +14,10 @@ CodeTable::CodeTable(Database& database)
       attempt_(database,
                "UPDATE confirmation_codes SET attempts = attempts + 1 WHERE user = ?1 AND"
                " purpose = ?2 RETURNING sealed, expires_at, attempts"),
+      count_nobodys_(database,
+                     "INSERT INTO confirmation_codes (user, purpose, sealed, expires_at, attempts)"
+                     " VALUES ('', ?1, x'', 0, 1)"
+                     " ON CONFLICT DO UPDATE SET attempts = attempts + 1"),
       remove_(database, "DELETE FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"),
       drop_(database, "DELETE FROM confirmation_codes WHERE user = ?1"),
       sweep_(database, "DELETE FROM confirmation_codes WHERE expires_at < ?1") {}
@@ -29,7 +33,11 @@ void CodeTable::put(const Row& row) {
 
 std::optional<CodeTable::Row> CodeTable::attempt(const UserId& sub, Purpose purpose) {
   attempt_.bind(1, std::string_view(sub.str())).bind(2, static_cast<std::int64_t>(purpose));
-  if (!attempt_.step()) return std::nullopt;
+  if (!attempt_.step()) {
+    attempt_.reset();
+    count_nobodys_.bind(1, static_cast<std::int64_t>(purpose)).run();
+    return std::nullopt;
+  }
   Row row;
   row.sub = sub;
   row.purpose = purpose;

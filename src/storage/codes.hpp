@@ -27,6 +27,7 @@ class CodeTable {
  private:
   Statement put_;
   Statement attempt_;
+  Statement count_nobodys_;
   Statement remove_;
   Statement drop_;
   Statement sweep_;

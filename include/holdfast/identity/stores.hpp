@@ -77,7 +77,8 @@ class CodeStore {
   /// In place of what there is.
   virtual void put(Row row, Completion<Result<void>> done) = 0;
   /// Counts an attempt and answers the row, its `attempts` with this one; nullopt when there is no
-  /// code.
+  /// code. That is counted too, in the row of an empty `sub`: a commit takes its time, which must
+  /// not tell whether there is a code.
   virtual void attempt(const UserId& sub, Purpose purpose,
                        Completion<Result<std::optional<Row>>> done) = 0;
   virtual void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) = 0;

@@ -208,6 +208,13 @@ class FakeCodeStore final : public identity::CodeStore, public FakeHandle {
         ++row.attempts;
         return Result<std::optional<Row>>(row);
       }
+      for (Row& row : database.codes) {
+        if (!row.sub.empty() || row.purpose != purpose) continue;
+        ++row.attempts;
+        return Result<std::optional<Row>>(std::nullopt);
+      }
+      database.codes.push_back(
+          {.sub = UserId(), .purpose = purpose, .sealed = {}, .expires_at = {}, .attempts = 1});
       return Result<std::optional<Row>>(std::nullopt);
     });
   }

@@ -64,7 +64,7 @@ TEST_F(PoolSignUp, TakesAStrangerWhoConfirmsTheirAddress) {
   const auto outcome = login("bob", "password1");
   ASSERT_TRUE(outcome);
   EXPECT_EQ(claims_of(outcome->result->id_token)["email_verified"], true);
-  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::expired_code), kNoCode);
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::code_mismatch), kWrongCode);
 }
 
 TEST_F(PoolSignUp, IsRefusedWhereItIsOffOrNoCodeCouldBeSent) {
@@ -103,6 +103,8 @@ TEST_F(PoolSignUp, KeepsNoCodeThatCanBeRead) {
 }
 
 TEST_F(PoolSignUp, LetsACodeExpireAndANewOneReplaceIt) {
+  options_.prevent_user_existence_errors = false;
+  make();
   ASSERT_TRUE(sign_up());
   const std::string first = last_code();
   ASSERT_TRUE(resend());
@@ -116,6 +118,8 @@ TEST_F(PoolSignUp, LetsACodeExpireAndANewOneReplaceIt) {
 }
 
 TEST_F(PoolSignUp, BoundsTheGuessesAtOneCode) {
+  options_.prevent_user_existence_errors = false;
+  make();
   ASSERT_TRUE(sign_up());
   const std::string wrong = another(last_code());
   for (int i = 0; i < 5; ++i) {
@@ -152,7 +156,40 @@ TEST_F(PoolSignUp, ResetsAForgottenPassword) {
   EXPECT_TRUE(login("alice", "password2"));
   EXPECT_FALSE(login("alice", "password1"));
   EXPECT_FALSE(refresh(*before.refresh_token));
-  EXPECT_EQ(refusal(reset(last_code()), PoolErrc::expired_code), kNoCode);
+  EXPECT_EQ(refusal(reset(last_code()), PoolErrc::code_mismatch), kWrongCode);
+}
+
+// What a stranger gets to see who asks for a code and guesses at it.
+TEST_F(PoolSignUp, AnswersGuessesAtAUsersCodeLikeThoseAtNobodys) {
+  confirmed();
+  ASSERT_TRUE(sign_up());
+  const auto outcome = [](const auto& result) {
+    return result ? std::string("accepted") : result.error().message;
+  };
+  const auto guesses = [&](const std::string& name) {
+    std::vector<std::string> out;
+    const auto try_both = [&] {
+      const std::size_t calls = codes_.calls();
+      out.push_back(outcome(reset("no", "password2", name)));
+      out.push_back(outcome(confirm("no", name)));
+      out.push_back(std::to_string(codes_.calls() - calls));
+    };
+    try_both();
+    const std::size_t calls = codes_.calls();
+    out.push_back(outcome(forgot(name)));
+    out.push_back(outcome(resend(name)));
+    out.push_back(std::to_string(codes_.calls() - calls));
+    for (int i = 0; i < 8; ++i) try_both();
+    clock_.advance(Seconds(60));
+    try_both();
+    clock_.advance(options_.code_lifetime);
+    try_both();
+    return out;
+  };
+  const auto nobodys = guesses("nobody");
+  EXPECT_EQ(guesses("alice"), nobodys);
+  EXPECT_EQ(guesses("bob"), nobodys);
+  EXPECT_EQ(nobodys.front(), kWrongCode);
 }
 
 TEST_F(PoolSignUp, TellsNobodyWhoExists) {
@@ -161,8 +198,8 @@ TEST_F(PoolSignUp, TellsNobodyWhoExists) {
   ASSERT_TRUE(nobody);
   EXPECT_EQ(nobody->destination, forgot("NOBODY")->destination);
   EXPECT_TRUE(code_sender_->sent.empty());
-  EXPECT_EQ(refusal(reset("123456", "password2", "nobody"), PoolErrc::expired_code), kNoCode);
-  EXPECT_EQ(refusal(confirm("123456", "nobody"), PoolErrc::expired_code), kNoCode);
+  EXPECT_EQ(refusal(reset("no", "password2", "nobody"), PoolErrc::code_mismatch), kWrongCode);
+  EXPECT_EQ(refusal(confirm("no", "nobody"), PoolErrc::code_mismatch), kWrongCode);
   code_sender_->fails = true;
   EXPECT_TRUE(forgot());
 
@@ -193,7 +230,7 @@ TEST_F(PoolSignUp, UnlocksANameWithItsNewPassword) {
 
 TEST_F(PoolSignUp, DoesNotTakeOnePurposesCodeForAnothers) {
   ASSERT_TRUE(sign_up());
-  EXPECT_EQ(refusal(reset(last_code(), "password2", "bob"), PoolErrc::expired_code), kNoCode);
+  EXPECT_EQ(refusal(reset(last_code(), "password2", "bob"), PoolErrc::code_mismatch), kWrongCode);
 }
 
 }  // namespace

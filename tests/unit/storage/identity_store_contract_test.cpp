@@ -488,5 +488,14 @@ TYPED_TEST(IdentityStoreContract, NeverLowersAKeysUses) {
   EXPECT_EQ(missing.error().code, Errc::not_found);
 }
 
+TYPED_TEST(IdentityStoreContract, WritesForAnAttemptAtNoCodeAsForOneAtACode) {
+  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
+  EXPECT_FALSE(this->attempt("sub-2", CodeStore::Purpose::sign_up));
+  const auto nobodys = this->attempt("", CodeStore::Purpose::sign_up);
+  ASSERT_TRUE(nobodys);
+  EXPECT_EQ(nobodys->attempts, 3);
+  EXPECT_FALSE(this->attempt("", CodeStore::Purpose::forgot_password));
+}
+
 }  // namespace
 }  // namespace holdfast::test
