@@ -82,10 +82,14 @@ CodeDelivery delivery_to(const User& user) {
           .attribute = "email"};
 }
 
-// What a user is answered who is not there: always the same for a name.
-CodeDelivery decoy_delivery(const PoolContext& pool, const std::string& username) {
-  const Digest digest =
-      hmac_sha256(pool.options.decoy_secret, "delivery " + fold_username(username));
+// What the name alone tells: the same whether or not somebody has it, and always the same for a
+// name. A user's own address must not show in it, for strangers know whose address to look for.
+CodeDelivery delivery_by_name(const PoolContext& pool, const std::string& username) {
+  const std::string folded = fold_username(username);
+  if (folded.contains('@')) {
+    return {.destination = masked(folded), .medium = "EMAIL", .attribute = "email"};
+  }
+  const Digest digest = hmac_sha256(pool.options.decoy_secret, "delivery " + folded);
   const auto letter = [&](std::size_t i) { return static_cast<char>('a' + digest[i] % 26); };
   std::string destination = "x***@x***";
   destination.front() = letter(0);
@@ -195,14 +199,14 @@ PoolResult<void> take_code_attempt(const PoolContext& pool, const char* what,
 using Refuse = PoolResult<void> (*)(const User&);
 
 void send_and_tell(const PoolContextPtr& pool, User user, Purpose purpose, DeliveryDone done) {
-  CodeDelivery delivery = delivery_to(user);
   if (pool->options.prevent_user_existence_errors) {
-    done(std::move(delivery));
+    done(delivery_by_name(*pool, user.username));
     send_code(pool, std::move(user), purpose, [](const PoolResult<void>& result) {
       if (!result) log::error("code_not_delivered", {{"reason", result.error().message}});
     });
     return;
   }
+  CodeDelivery delivery = delivery_to(user);
   send_code(
       pool, std::move(user), purpose,
       [delivery = std::move(delivery), done = std::move(done)](PoolResult<void> result) mutable {
@@ -236,7 +240,7 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
               }
               if (!user) {
                 if (quiet && !known) {
-                  done(decoy_delivery(*pool, input.username));
+                  done(delivery_by_name(*pool, input.username));
                   send_nothing(pool, purpose);
                 } else {
                   done(std::unexpected(std::move(user.error())));
@@ -247,7 +251,7 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
                 if (quiet) {
                   log::info("code_not_sent",
                             {{"userId", user->sub.str()}, {"reason", may.error().message}});
-                  done(delivery_to(*user));
+                  done(delivery_by_name(*pool, input.username));
                   send_nothing(pool, purpose);
                 } else {
                   done(std::unexpected(std::move(may.error())));

@@ -144,10 +144,7 @@ TEST_F(PoolSignUp, ResetsAForgottenPassword) {
   confirmed();
   alice().attributes["phone_number"] = "+15550001234";
   const AuthenticationResult before = tokens();
-  const auto delivery = forgot();
-  ASSERT_TRUE(delivery);
-  EXPECT_EQ(delivery->destination, "+*******1234");
-  EXPECT_EQ(delivery->medium, "SMS");
+  ASSERT_TRUE(forgot());
   EXPECT_EQ(code_sender_->sent.back().purpose, CodeStore::Purpose::forgot_password);
   EXPECT_EQ(refusal(reset(last_code(), "short"), PoolErrc::invalid_password),
             "Password did not conform with policy: Password not long enough");
@@ -190,6 +187,31 @@ TEST_F(PoolSignUp, AnswersGuessesAtAUsersCodeLikeThoseAtNobodys) {
   EXPECT_EQ(guesses("alice"), nobodys);
   EXPECT_EQ(guesses("bob"), nobodys);
   EXPECT_EQ(nobodys.front(), kWrongCode);
+}
+
+TEST_F(PoolSignUp, TellsWhereACodeWentOnlyWhereItMayBeKnownWhoExists) {
+  const auto nobodys = forgot("alice");
+  ASSERT_TRUE(nobodys);
+  confirmed();
+  for (const Parameters& attributes :
+       {Parameters(), {{"email", "me@here.org"}}, {{"phone_number", "+15550001234"}}}) {
+    alice().attributes = attributes;
+    for (const auto& delivery : {forgot("alice"), resend("ALICE")}) {
+      ASSERT_TRUE(delivery);
+      EXPECT_EQ(delivery->destination, nobodys->destination);
+      EXPECT_EQ(delivery->medium, nobodys->medium);
+      EXPECT_EQ(delivery->attribute, nobodys->attribute);
+    }
+  }
+  EXPECT_EQ(forgot("Zoe@Example.com")->destination, "z***@e***");
+
+  options_.prevent_user_existence_errors = false;
+  make();
+  clock_.advance(Seconds(15 * 60));
+  const auto delivery = forgot();
+  ASSERT_TRUE(delivery);
+  EXPECT_EQ(delivery->destination, "+*******1234");
+  EXPECT_EQ(delivery->medium, "SMS");
 }
 
 TEST_F(PoolSignUp, TellsNobodyWhoExists) {
