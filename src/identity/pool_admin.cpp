@@ -68,25 +68,6 @@ void set_credentials(const PoolContextPtr& pool, const UserId& sub, Credentials 
   change_user(pool, std::move(change), without_user(std::move(done)));
 }
 
-// An address that has changed is no longer a verified one, unless the caller says so.
-void merge_attributes(Attributes& into, const Attributes& changes) {
-  for (const char* const name : {"email", "phone_number"}) {
-    const std::string verified = std::string(name) + "_verified";
-    const auto changed = changes.find(name);
-    if (changed == changes.end() || changes.contains(verified)) continue;
-    const auto present = into.find(name);
-    if (present != into.end() && present->second == changed->second) continue;
-    if (into.contains(verified)) into[verified] = "false";
-  }
-  for (const auto& [name, value] : changes) {
-    if (value.empty()) {
-      into.erase(name);
-    } else {
-      into[name] = value;
-    }
-  }
-}
-
 }  // namespace
 
 void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input, Done done) {

@@ -100,8 +100,9 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
 
   void change(User user, const Secret& password) {
     PoolResult<void> good = check_password(password.view(), pool_->options);
+    if (good) good = check_own_attributes(new_attributes_);
     if (good) {
-      for (const auto& [name, value] : new_attributes_) user.attributes[name] = value;
+      merge_attributes(user.attributes, new_attributes_);
       good = check_attributes(user.attributes);
     }
     if (!good) {
@@ -128,7 +129,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
     user.modified_at = pool_->now();
     credentials.apply(user, user.modified_at);
     user.status = UserStatus::confirmed;
-    for (const auto& [name, value] : new_attributes_) user.attributes[name] = value;
+    merge_attributes(user.attributes, new_attributes_);
     User updated = user;
     updated.revision = session_.revision + 1;
     pool_->parts.users.update(

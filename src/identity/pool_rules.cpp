@@ -214,6 +214,33 @@ PoolResult<void> check_attributes(const Attributes& attributes) {
   return {};
 }
 
+PoolResult<void> check_own_attributes(const Attributes& attributes) {
+  for (const char* const name : {"email_verified", "phone_number_verified"}) {
+    if (attributes.contains(name)) {
+      return refuse(PoolErrc::not_authorized, "A client attempted to write unauthorized attribute");
+    }
+  }
+  return check_attributes(attributes);
+}
+
+void merge_attributes(Attributes& into, const Attributes& changes) {
+  for (const char* const name : {"email", "phone_number"}) {
+    const std::string verified = std::string(name) + "_verified";
+    const auto changed = changes.find(name);
+    if (changed == changes.end() || changes.contains(verified)) continue;
+    const auto present = into.find(name);
+    if (present != into.end() && present->second == changed->second) continue;
+    if (into.contains(verified)) into[verified] = "false";
+  }
+  for (const auto& [name, value] : changes) {
+    if (value.empty()) {
+      into.erase(name);
+    } else {
+      into[name] = value;
+    }
+  }
+}
+
 PoolResult<void> check_enum(const std::string& value, const char* member,
                             std::span<const std::string_view> allowed) {
   if (std::ranges::find(allowed, value) != allowed.end()) return {};

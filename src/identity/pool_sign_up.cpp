@@ -337,12 +337,7 @@ PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& 
   }
   if (auto good = check_username(input.username); !good) return good;
   if (auto good = check_password(input.password, pool.options); !good) return good;
-  if (auto good = check_attributes(input.attributes); !good) return good;
-  for (const char* const name : {"email_verified", "phone_number_verified"}) {
-    if (input.attributes.contains(name)) {
-      return refuse(PoolErrc::not_authorized, "A client attempted to write unauthorized attribute");
-    }
-  }
+  if (auto good = check_own_attributes(input.attributes); !good) return good;
   if (!pool.parts.code_sender->ready()) return no_delivery();
   return {};
 }
@@ -385,7 +380,7 @@ void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
   user.sub = UserId(generate_uuid());
   user.username = std::move(input.username);
   user.status = UserStatus::unconfirmed;
-  user.attributes = std::move(input.attributes);
+  merge_attributes(user.attributes, input.attributes);
   user.created_at = now;
   user.modified_at = now;
   const UserId sub = user.sub;

@@ -433,8 +433,15 @@ TEST_F(UserPoolTest, TakesAttributesAlongWithTheNewPassword) {
   };
   EXPECT_EQ(with("userAttributes.sub").error().code, PoolErrc::invalid_parameter);
   EXPECT_EQ(with("userAttributes.nonsense").error().code, PoolErrc::invalid_parameter);
+  for (const char* const name : {"email_verified", "phone_number_verified"}) {
+    const auto forged = with(std::string("userAttributes.") + name);
+    EXPECT_EQ(forged.error().code, PoolErrc::not_authorized);
+    EXPECT_EQ(forged.error().message, "A client attempted to write unauthorized attribute");
+  }
+  alice().attributes = {{"email", "old@b"}, {"email_verified", "true"}};
   ASSERT_TRUE(with("userAttributes.email"));
   EXPECT_EQ(alice().attributes.at("email"), "a@b");
+  EXPECT_EQ(alice().attributes.at("email_verified"), "false");
 }
 
 TEST_F(UserPoolTest, NeverWritesAPasswordOverAnotherChange) {
