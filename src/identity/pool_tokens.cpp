@@ -19,14 +19,19 @@ constexpr std::size_t kRefreshTokenBytes = 48;
 constexpr std::size_t kRefreshTokenLimitBytes = 4096;
 constexpr int kIssueTries = 5;
 
+struct TokenTimes {
+  const std::string& origin;
+  WallTime issued_at;         ///< before the user was looked at
+  WallTime authenticated_at;  ///< when the password was given
+};
 AuthenticationResult sign_tokens(const PoolContext& pool, const User& user,
-                                 const std::string& origin, WallTime authenticated_at) {
+                                 const TokenTimes& times) {
   const Login login{.user = user,
                     .options = pool.options,
-                    .id = origin,
+                    .id = times.origin,
                     .event_id = generate_uuid(),
-                    .at = pool.now(),
-                    .authenticated_at = authenticated_at};
+                    .at = times.issued_at,
+                    .authenticated_at = times.authenticated_at};
   return {.id_token = pool.parts.signer->sign(id_token_claims(login)),
           .access_token = pool.parts.signer->sign(access_token_claims(login)),
           .refresh_token = {},
@@ -77,7 +82,8 @@ class Issue : public std::enable_shared_from_this<Issue> {
       not_added(added.error());
       return;
     }
-    AuthenticationResult result = sign_tokens(*pool_, user_, origin, at);
+    AuthenticationResult result = sign_tokens(
+        *pool_, user_, {.origin = origin, .issued_at = at, .authenticated_at = at});
     result.refresh_token = std::move(token);
     done_(AuthOutcome{.result = std::move(result), .challenge = {}});
   }
@@ -139,17 +145,19 @@ PoolResult<AuthOutcome> new_password_challenge(const PoolContext& pool, const Us
   return AuthOutcome{.result = {}, .challenge = std::move(out)};
 }
 
-PoolResult<void> check_refresh_token(const PoolContext& pool,
-                                     const std::optional<RefreshTokenStore::Row>& row) {
-  if (!row) return invalid_refresh_token();
-  if (row->revoked) return refuse(PoolErrc::not_authorized, "Refresh Token has been revoked");
-  if (pool.now() >= row->expires_at) {
+PoolResult<void> check_login(const PoolContext& pool,
+                             const std::optional<RefreshTokenStore::RowAndUser>& login) {
+  if (!login) return invalid_refresh_token();
+  if (login->row.revoked) return refuse(PoolErrc::not_authorized, "Refresh Token has been revoked");
+  if (pool.now() >= login->row.expires_at) {
     return refuse(PoolErrc::not_authorized, "Refresh Token has expired");
   }
+  if (!login->user.enabled) return user_disabled();
   return {};
 }
 
 using FoundRow = Result<std::optional<RefreshTokenStore::Row>>;
+using FoundLogin = Result<std::optional<RefreshTokenStore::RowAndUser>>;
 
 }  // namespace
 
@@ -194,31 +202,26 @@ void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& in
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(token.error())));
     return;
   }
-  pool->parts.refresh_tokens.find(sha256(*token), [pool,
-                                                   done = std::move(done)](FoundRow row) mutable {
-    PoolResult<void> good;
-    if (!row) {
-      good = refuse(row.error());
-    } else {
-      good = check_refresh_token(*pool, *row);
-    }
-    if (!good) {
-      done(std::unexpected(std::move(good.error())));
-      return;
-    }
-    find_user(pool, (*row)->sub,
-              [pool, row = **row, done = std::move(done)](PoolResult<User> user) mutable {
-                if (!user) {
-                  const bool gone = user.error().code == PoolErrc::user_not_found;
-                  done(gone ? invalid_refresh_token() : std::unexpected(user.error()));
-                } else if (!user->enabled) {
-                  done(user_disabled());
-                } else {
-                  done(AuthOutcome{.result = sign_tokens(*pool, *user, row.origin, row.issued_at),
-                                   .challenge = {}});
-                }
-              });
-  });
+  // The moment before the look: tokens made of what it finds are from before any later sign-out.
+  pool->parts.refresh_tokens.find_with_user(
+      sha256(*token), [pool, at = pool->now(), done = std::move(done)](FoundLogin found) mutable {
+        PoolResult<void> good;
+        if (!found) {
+          good = refuse(found.error());
+        } else {
+          good = check_login(*pool, *found);
+        }
+        if (!good) {
+          done(std::unexpected(std::move(good.error())));
+          return;
+        }
+        const auto& [row, user] = **found;
+        done(AuthOutcome{
+            .result = sign_tokens(
+                *pool, user,
+                {.origin = row.origin, .issued_at = at, .authenticated_at = row.issued_at}),
+            .challenge = {}});
+      });
 }
 
 void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,

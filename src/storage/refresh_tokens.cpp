@@ -104,6 +104,19 @@ class SqliteRefreshTokenStore final : public identity::RefreshTokenStore, privat
         [token_hash](Session& session) { return session.refresh_tokens.find(token_hash); },
         std::move(done));
   }
+  void find_with_user(const Digest& token_hash,
+                      Completion<Result<std::optional<RowAndUser>>> done) override {
+    submit<std::optional<RowAndUser>>(
+        OnRollback::retry,
+        [token_hash](Session& session) -> std::optional<RowAndUser> {
+          std::optional<Row> row = session.refresh_tokens.find(token_hash);
+          if (!row) return std::nullopt;
+          std::optional<identity::User> user = session.users.find_by_sub(row->sub);
+          if (!user) return std::nullopt;
+          return RowAndUser{.row = std::move(*row), .user = std::move(*user)};
+        },
+        std::move(done));
+  }
   void find_origin(const UserId& sub, std::string origin,
                    Completion<Result<std::optional<Row>>> done) override {
     submit<std::optional<Row>>(

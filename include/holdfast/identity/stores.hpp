@@ -54,6 +54,14 @@ class RefreshTokenStore {
   virtual void add(Row row, std::int64_t expected_revision, std::size_t max_per_user,
                    Completion<Result<void>> done) = 0;
   virtual void find(const Digest& token_hash, Completion<Result<std::optional<Row>>> done) = 0;
+  /// A row and its user as they are at one moment, so that no sign-out comes between; nullopt when
+  /// either is gone.
+  struct RowAndUser {
+    Row row;
+    User user;
+  };
+  virtual void find_with_user(const Digest& token_hash,
+                              Completion<Result<std::optional<RowAndUser>>> done) = 0;
   virtual void find_origin(const UserId& sub, std::string origin,
                            Completion<Result<std::optional<Row>>> done) = 0;
   /// A row that is gone or revoked already is no error.

@@ -157,6 +157,17 @@ class FakeRefreshTokenStore final : public identity::RefreshTokenStore, public F
   void find(const Digest& token_hash, Completion<Result<std::optional<Row>>> done) override {
     find_if(std::move(done), [&](const Row& row) { return row.token_hash == token_hash; });
   }
+  void find_with_user(const Digest& token_hash,
+                      Completion<Result<std::optional<RowAndUser>>> done) override {
+    run<std::optional<RowAndUser>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      for (const Row& row : database.refresh_tokens) {
+        const auto user = database.users.find(row.sub.str());
+        if (row.token_hash != token_hash || user == database.users.end()) continue;
+        return Result<std::optional<RowAndUser>>(RowAndUser{.row = row, .user = user->second});
+      }
+      return Result<std::optional<RowAndUser>>(std::nullopt);
+    });
+  }
   void find_origin(const UserId& sub, std::string origin,
                    Completion<Result<std::optional<Row>>> done) override {
     find_if(std::move(done),

@@ -117,6 +117,51 @@ TEST_F(PoolTokens, AreGivenToOneWhoWasNotDisabledMeanwhile) {
   EXPECT_TRUE(database_.refresh_tokens.empty());
 }
 
+// Whatever comes between the look at the user and the answer, a sign-out is later than the tokens.
+TEST_F(PoolTokens, OfARefreshThatRacesASignOutAreFromBeforeIt) {
+  confirmed();
+  const std::string token = *tokens().refresh_token;
+  clock_.advance(Seconds(10));
+  std::optional<PoolResult<AuthOutcome>> out;
+  refresh_tokens_.hold();
+  pool_->initiate_auth({.pool_id = {},
+                        .client_id = kClient,
+                        .flow = "REFRESH_TOKEN_AUTH",
+                        .parameters = {{"REFRESH_TOKEN", token}}},
+                       [&](auto outcome) { out = std::move(outcome); });
+  executor_.run();
+  clock_.advance(Seconds(2));
+  alice().signed_out_at = clock_.wall_now();
+  for (auto& row : database_.refresh_tokens) row.revoked = true;
+  clock_.advance(Seconds(2));
+  refresh_tokens_.release();
+  for (int i = 0; i < 10; ++i) executor_.run();
+  ASSERT_TRUE(out && *out);
+  const auto claims = claims_of(out->value().result->id_token);
+  EXPECT_LT(claims["iat"].get<std::int64_t>(), unix_seconds(alice().signed_out_at));
+}
+
+TEST_F(PoolTokens, OfALoginThatRacesASignOutAreFromBeforeIt) {
+  confirmed();
+  refresh_tokens_.hold();
+  std::optional<PoolResult<AuthOutcome>> out;
+  pool_->initiate_auth({.pool_id = {},
+                        .client_id = kClient,
+                        .flow = "USER_PASSWORD_AUTH",
+                        .parameters = {{"USERNAME", "alice"}, {"PASSWORD", "password1"}}},
+                       [&](auto outcome) { out = std::move(outcome); });
+  executor_.run();
+  ASSERT_EQ(database_.refresh_tokens.size(), 1U);
+  clock_.advance(Seconds(2));
+  const WallTime signed_out_at = clock_.wall_now();
+  clock_.advance(Seconds(2));
+  refresh_tokens_.release();
+  executor_.run();
+  ASSERT_TRUE(out && *out);
+  const auto claims = claims_of(out->value().result->id_token);
+  EXPECT_LT(claims["iat"].get<std::int64_t>(), unix_seconds(signed_out_at));
+}
+
 TEST_F(PoolTokens, OfTheOldestLoginGoWhenThereAreTooMany) {
   options_.refresh_tokens_per_user = 2;
   make();
