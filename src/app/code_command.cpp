@@ -96,14 +96,18 @@ class CommandSender final : public identity::CodeSender {
   }
   CommandSender(const CommandSender&) = delete;
   CommandSender& operator=(const CommandSender&) = delete;
-  ~CommandSender() override {
+  ~CommandSender() override { CommandSender::stop(); }
+
+  void stop() override {
+    std::deque<Job> left;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
+      left.swap(queue_);
     }
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
-    for (Job& job : queue_) answer(job, fail(Errc::unavailable, "the sender is stopping"));
+    for (Job& job : left) answer(job, stopping());
   }
 
   bool ready() const override { return !options_.command.empty() || options_.to_log; }
@@ -119,15 +123,20 @@ class CommandSender final : public identity::CodeSender {
       answer(job, options_.to_log ? Result<void>() : fail(Errc::unavailable, "no command"));
       return;
     }
+    Result<void> refusal;
     {
       const std::lock_guard lock(mutex_);
-      if (queue_.size() < options_.queue) {
+      if (stopping_) {
+        refusal = stopping();
+      } else if (queue_.size() >= options_.queue) {
+        refusal = fail(Errc::too_many_requests, "too many codes are waiting");
+      } else {
         queue_.push_back(std::move(job));
         wake_.notify_one();
         return;
       }
     }
-    answer(job, fail(Errc::too_many_requests, "too many codes are waiting"));
+    answer(job, std::move(refusal));
   }
 
  private:
@@ -137,6 +146,9 @@ class CommandSender final : public identity::CodeSender {
     Completion<Result<void>> done;
   };
 
+  static std::unexpected<Error> stopping() {
+    return fail(Errc::unavailable, "the sender is stopping");
+  }
   static void answer(Job& job, Result<void> result) {
     job.executor->post([done = std::move(job.done), result = std::move(result)]() mutable {
       done(std::move(result));

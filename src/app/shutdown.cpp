@@ -86,13 +86,16 @@ bool RunningGateway::each_mailboxes(void (delivery::Mailboxes::*phase)(Task),
   return countdown->wait_until(deadline);
 }
 
-// What hands work to others goes before them: sockets, the store that answers shards, the shards;
+// What hands work to others goes before them: sockets, what answers shards from threads of its own
+// (the hasher, the code sender, the store), the shards;
 // then what lived on the shards, and only then what their last tasks may hold.
 void RunningGateway::take_down() {
   for (const GatewayListener& gateway : gateways_) gateway.listener->close();
   for (const auto& control : controls_) control->close();
   if (local_ != nullptr) local_->close();
   if (local_ != nullptr) unlink(info_.control_socket.c_str());
+  if (hasher_ != nullptr) hasher_->stop();
+  if (code_sender_ != nullptr) code_sender_->stop();
   if (store_ != nullptr) store_->stop();
   if (shards_ != nullptr) shards_->stop();
   gateways_.clear();

@@ -77,15 +77,20 @@ class PasswordHasherImpl final : public PasswordHasher {
   }
   PasswordHasherImpl(const PasswordHasherImpl&) = delete;
   PasswordHasherImpl& operator=(const PasswordHasherImpl&) = delete;
-  ~PasswordHasherImpl() override {
+  ~PasswordHasherImpl() override { PasswordHasherImpl::stop(); }
+
+  void stop() override {
+    std::deque<Job> left;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
+      left.swap(queue_);
     }
     wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-    const Error stopping(Errc::unavailable, "the password hasher is stopping");
-    for (Job& job : queue_) job(&stopping);
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+    for (Job& job : left) job(&stopping_error_);
   }
 
   void hash(std::string password, Executor& executor,
@@ -134,15 +139,21 @@ class PasswordHasherImpl final : public PasswordHasher {
     return result;
   }
   void enqueue(Job job) {
+    const Error* refusal = nullptr;
     {
       const std::lock_guard lock(mutex_);
-      if (queue_.size() < options_.queue) queue_.push_back(std::exchange(job, nullptr));
+      if (stopping_) {
+        refusal = &stopping_error_;
+      } else if (queue_.size() >= options_.queue) {
+        refusal = &full_error_;
+      } else {
+        queue_.push_back(std::exchange(job, nullptr));
+      }
     }
-    if (job == nullptr) {
+    if (refusal == nullptr) {
       wake_.notify_one();
     } else {
-      const Error full(Errc::too_many_requests, "too many passwords are waiting");
-      job(&full);
+      job(refusal);
     }
   }
   void work() {
@@ -158,6 +169,9 @@ class PasswordHasherImpl final : public PasswordHasher {
       lock.lock();
     }
   }
+
+  const Error stopping_error_{Errc::unavailable, "the password hasher is stopping"};
+  const Error full_error_{Errc::too_many_requests, "too many passwords are waiting"};
 
   const PasswordHasherOptions options_;
   const std::string impossible_hash_;

@@ -47,6 +47,27 @@ TEST(Shutdown, EndsAlsoWhenClientsDoNotAnswer) {
   EXPECT_EQ(gateway.pending(alice.id), 1u);
 }
 
+// A login whose password is being hashed holds on to what the gateway takes down.
+TEST(Shutdown, EndsInTheMiddleOfLogins) {
+  TestGateway gateway({.settings = {"shutdown.drain_seconds=0"}});
+  constexpr int kUsers = 4;
+  std::atomic<int> answered{0};
+  std::vector<std::thread> threads;
+  for (int user = 0; user < kUsers; ++user) {
+    threads.emplace_back([&, user, client = gateway.client()] {
+      for (int i = 0;; ++i) {
+        const std::string name = std::to_string(user) + "-" + std::to_string(i);
+        const auto outcome = client->initiate_auth(name, "wrong password");
+        if (outcome || outcome.error().type != "NotAuthorizedException") return;
+        ++answered;
+      }
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return answered > kUsers; }, Milliseconds(30'000)));
+  gateway.stop();
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST(Shutdown, LosesNothingThatWasAnsweredWhileProducersGoOn) {
   TestGateway gateway;
   constexpr int kProducers = 4;

@@ -73,8 +73,7 @@ struct UserPoolOptions {
 };
 
 /// Argon2id (t=2, m=19 MiB, p=1; RFC 9106) on a small bounded pool of its own threads. Any thread.
-/// Its end waits for the hashes that run and answers those that wait with `unavailable`: the
-/// executors of pending calls must outlive it. Passwords are overwritten after use.
+/// Passwords are overwritten after use.
 class PasswordHasher {
  public:
   virtual ~PasswordHasher() = default;
@@ -88,6 +87,10 @@ class PasswordHasher {
   /// refused is destroyed without having run.
   virtual void compute(std::move_only_function<std::string()> work, Executor& executor,
                        Completion<Result<std::string>> done) = 0;
+  /// Waits for what runs; what waits, and what comes later, is answered `unavailable`. Pending
+  /// calls hold whoever made them, so that the last of those could otherwise go on a thread of its
+  /// own: to be called while the executors live. Again is no error.
+  virtual void stop() = 0;
 };
 struct PasswordHasherOptions {
   std::size_t threads = 1;
@@ -136,6 +139,9 @@ class CodeSender {
   /// Answers on `executor` when the code is on its way, or that it is not: `too_many_requests`
   /// while too many are waiting, `unavailable` otherwise.
   virtual void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) = 0;
+  /// Ends what runs; what waits, and what comes later, is answered `unavailable`. To be called while
+  /// the executors live, as a hasher's. Again is no error.
+  virtual void stop() = 0;
 };
 
 /// Why a user's access has ended.

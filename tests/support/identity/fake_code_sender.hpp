@@ -24,6 +24,8 @@ class FakeCodeSender final : public identity::CodeSender {
     });
   }
 
+  void stop() override { fails = true; }
+
   bool is_ready = true;
   bool fails = false;
   std::vector<identity::CodeMessage> sent;

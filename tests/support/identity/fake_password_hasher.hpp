@@ -42,6 +42,8 @@ class FakePasswordHasher final : public identity::PasswordHasher {
     });
   }
 
+  void stop() override { full = true; }
+
   static std::string encoded(const std::string& password) { return "$fake$" + password; }
 
   bool full = false;

@@ -81,7 +81,8 @@ TEST_F(CodeCommand, IsStoppedWithItsSenderAndWhatWaitsIsAnswered) {
       make_code_sender({.command = {"sleep", "600"}, .timeout = Seconds(600), .queue = 2});
   std::vector<std::future<Result<void>>> answers;
   for (int i = 0; i < 8; ++i) answers.push_back(send(*sender, "123456"));
-  sender.reset();
+  sender->stop();
+  EXPECT_EQ(send(*sender, "123456").get().error().code, Errc::unavailable);
   int refused = 0;
   int stopped = 0;
   for (auto& answer : answers) {

@@ -129,7 +129,9 @@ TEST(PasswordHasher, AnswersEveryCallWhenItEnds) {
       if (!result && result.error().code == Errc::unavailable) ++unavailable;
     });
   }
-  hasher.reset();
+  hasher->stop();
+  EXPECT_EQ(verify(*hasher, executor, "password", "").error().code, Errc::unavailable);
+  hasher->stop();
   executor.stop();
   EXPECT_EQ(answered, 40);
   EXPECT_GT(unavailable, 30);
