@@ -76,7 +76,9 @@ class Change : public std::enable_shared_from_this<Change> {
       self->stored(std::move(written), std::move(result));
     };
     UserStore& users = pool_->parts.users;
-    if (change_.ends_access || change_.ends_tokens) {
+    if (change_.code) {
+      users.update_by_code(std::move(user), revision, *change_.code, std::move(stored));
+    } else if (change_.ends_access || change_.ends_tokens) {
       users.update_and_end_access(std::move(user), revision, change_.kept_origin,
                                   std::move(stored));
     } else {
@@ -92,6 +94,8 @@ class Change : public std::enable_shared_from_this<Change> {
       run();
     } else if (result.error().code == Errc::not_found) {
       done_(no_such_user());
+    } else if (result.error().code == Errc::expired) {
+      done_(expired_code(*pool_));
     } else {
       done_(refuse(result.error()));
     }

@@ -75,7 +75,11 @@ struct UserChange {
   bool ends_tokens = false;
   std::string kept_origin{};               ///< the login that keeps its refresh token
   std::optional<AccessEnd> ends_access{};  ///< ends tokens too, ID tokens included
+  std::optional<CodeStore::Row> code{};    ///< what allows it, and is spent by it
 };
+/// The answer to a code that is no longer good: where it is not told who exists, that of a wrong
+/// one, for a name that nobody has has no code that could expire.
+[[nodiscard]] std::unexpected<PoolError> expired_code(const PoolContext& pool);
 void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done);
 /// Answers the user as it is now; `user_not_found` when there is none.
 void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done);

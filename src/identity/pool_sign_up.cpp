@@ -33,11 +33,7 @@ std::unexpected<PoolError> too_often() {
 std::unexpected<PoolError> wrong_code() {
   return refuse(PoolErrc::code_mismatch, "Invalid verification code provided, please try again.");
 }
-std::unexpected<PoolError> expired_code() {
-  return refuse(PoolErrc::expired_code, "Invalid code provided, please request a code again.");
-}
-// A name that nobody has has no code that could expire or be worn out: where it is not told who
-// exists, a wrong code is all that any code may be.
+// A name that nobody has has no code that could expire or be worn out.
 std::unexpected<PoolError> bad_code(const PoolContext& pool, std::unexpected<PoolError> reason) {
   return pool.options.prevent_user_existence_errors ? wrong_code() : std::move(reason);
 }
@@ -136,32 +132,32 @@ void send_nothing(const PoolContextPtr& pool, Purpose purpose) {
                         [](const Result<void>&) {});
 }
 
-/// Takes an attempt at a user's code: whether it is the right one. Nobody's (an empty `sub`) takes
-/// as long.
-void try_code(const PoolContextPtr& pool, const UserId& sub, Purpose purpose, std::string code,
-              VoidDone done) {
+/// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as long.
+void try_code(const PoolContextPtr& pool, const std::optional<User>& user, Purpose purpose,
+              std::string code, Completion<PoolResult<CodeStore::Row>> done) {
   pool->parts.codes.attempt(
-      sub, purpose,
-      [pool, code = std::move(code),
+      user ? user->sub : UserId(), purpose,
+      [pool, code = std::move(code), folded = user ? fold_username(user->username) : std::string(),
        done = std::move(done)](Result<std::optional<CodeStore::Row>> found) mutable {
         if (!found) {
           done(refuse(found.error()));
           return;
         }
         if (!*found || pool->now() >= (*found)->expires_at) {
-          done(bad_code(*pool, expired_code()));
+          done(expired_code(*pool));
           return;
         }
-        const CodeStore::Row& row = **found;
+        CodeStore::Row& row = **found;
         if (row.attempts > pool->options.code_attempts) {
           done(bad_code(*pool, too_often()));
           return;
         }
         const Result<std::string> expected = pool->parts.ring->open(row.sealed, kCodeContext);
         if (!expected) {
-          done(bad_code(*pool, expired_code()));
+          done(expired_code(*pool));
         } else if (constant_time_equal(code_hash(row.sub, row.purpose, code), *expected)) {
-          done({});
+          pool->parts.code_lockout->succeeded("try " + folded);
+          done(std::move(row));
         } else {
           done(wrong_code());
         }
@@ -275,59 +271,107 @@ PoolResult<void> may_reset_password(const User& user) {
 
 // ---- giving a code back
 
-/// Looks up, tries the code, goes on with the user.
-void confirm(const PoolContextPtr& pool, UserPool::Confirm input, Purpose purpose,
-             Completion<PoolResult<User>> done) {
+/// Who gives a code back, once they may try it: nullopt for nobody where that is not told.
+void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input,
+                Completion<PoolResult<std::optional<User>>> done) {
   PoolResult<void> good = check_target(*pool, input.user);
   if (good) good = check_code(input.code);
   if (!good) {
-    pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
+    pool->answer<std::optional<User>>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  std::string username = input.user.username;
-  find_user(pool, std::move(username),
-            [pool, input = std::move(input), purpose,
+  find_user(pool, input.user.username,
+            [pool, username = input.user.username,
              done = std::move(done)](PoolResult<User> user) mutable {
               const bool known = user || user.error().code != PoolErrc::user_not_found;
-              if (auto may = take_code_attempt(*pool, "try ", input.user.username, known); !may) {
+              if (auto may = take_code_attempt(*pool, "try ", username, known); !may) {
                 done(std::unexpected(std::move(may.error())));
-                return;
-              }
-              if (!user && (known || !pool->options.prevent_user_existence_errors)) {
+              } else if (user) {
+                done(std::move(*user));
+              } else if (!known && pool->options.prevent_user_existence_errors) {
+                done(std::nullopt);
+              } else {
                 done(std::unexpected(std::move(user.error())));
-                return;
               }
-              const UserId sub = user ? user->sub : UserId();
-              try_code(pool, sub, purpose, std::move(input.code),
-                       [pool, user = std::move(user), name = std::move(input.user.username),
-                        done = std::move(done)](PoolResult<void> right) mutable {
-                         if (right) {
-                           pool->parts.code_lockout->succeeded("try " + fold_username(name));
-                           done(std::move(user));
-                         } else {
-                           done(std::unexpected(std::move(right.error())));
-                         }
-                       });
             });
 }
 
-// The code has done its work: a change is committed first, so that a crash between leaves it good.
-void apply_confirmed(const PoolContextPtr& pool, const UserId& sub, Purpose purpose,
-                     UserChange change, VoidDone done) {
-  change.who = sub;
-  change_user(pool, std::move(change),
-              [pool, sub, purpose, done = std::move(done)](PoolResult<User> changed) mutable {
-                if (!changed) {
-                  done(std::unexpected(std::move(changed.error())));
-                  return;
-                }
-                pool->parts.codes.remove(
-                    sub, purpose, [done = std::move(done)](const Result<void>& removed) mutable {
-                      if (!removed)
-                        log::warn("code_not_removed", {{"reason", removed.error().message}});
-                      done({});
-                    });
-              });
+/// The new password is hashed before the code is tried, so that a right code is not worn out by
+/// refusals of a hasher that is busy.
+class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
+ public:
+  PasswordReset(PoolContextPtr pool, UserPool::Confirm input, VoidDone done)
+      : pool_(std::move(pool)),
+        username_(std::move(input.user.username)),
+        code_(std::move(input.code)),
+        done_(std::move(done)) {}
+
+  void found(std::optional<User> user, const Secret& password) {
+    user_ = std::move(user);
+    make_credentials(
+        pool_, user_ ? user_->sub : UserId(), user_ ? user_->username : username_, password,
+        [self = shared_from_this()](Result<Credentials> made) { self->made(std::move(made)); });
+  }
+
+  void refuse_it(PoolError error) { done_(std::unexpected(std::move(error))); }
+
+ private:
+  void made(Result<Credentials> made) {
+    if (!made) {
+      Lockout& lockout = user_ ? *pool_->parts.code_lockout : *pool_->parts.decoy_lockout;
+      lockout.withdrawn("try " + fold_username(username_));
+      done_(refuse(made.error()));
+      return;
+    }
+    try_code(pool_, user_, Purpose::forgot_password, std::move(code_),
+             [self = shared_from_this(),
+              made = std::move(*made)](PoolResult<CodeStore::Row> row) mutable {
+               if (row) {
+                 self->change(std::move(*row), std::move(made));
+               } else {
+                 self->done_(std::unexpected(std::move(row.error())));
+               }
+             });
+  }
+
+  void change(CodeStore::Row code, Credentials credentials) {
+    UserChange change;
+    change.who = code.sub;
+    change.code = std::move(code);
+    change.change = [pool = pool_, credentials = std::move(credentials)](User& user) {
+      PoolResult<void> may = may_reset_password(user);
+      if (may) {
+        credentials.apply(user, pool->now());
+        user.status = UserStatus::confirmed;
+      }
+      return may;
+    };
+    change_user(pool_, std::move(change), [self = shared_from_this()](PoolResult<User> changed) {
+      if (changed) {
+        self->pool_->parts.lockout->succeeded(fold_username(changed->username));
+        self->done_({});
+      } else {
+        self->done_(std::unexpected(std::move(changed.error())));
+      }
+    });
+  }
+
+  PoolContextPtr pool_;
+  std::string username_;
+  std::string code_;
+  VoidDone done_;
+  std::optional<User> user_;
+};
+
+PoolResult<void> confirm_user(User& user) {
+  if (user.status != UserStatus::unconfirmed) {
+    return refuse(
+        PoolErrc::not_authorized,
+        std::string("User cannot be confirmed. Current status is ") + to_string(user.status));
+  }
+  user.status = UserStatus::confirmed;
+  if (user.attributes.contains("email")) user.attributes["email_verified"] = "true";
+  return {};
 }
 
 PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& input) {
@@ -366,6 +410,11 @@ void store_new_user(const PoolContextPtr& pool, User user,
 }
 
 }  // namespace
+
+std::unexpected<PoolError> expired_code(const PoolContext& pool) {
+  return bad_code(
+      pool, refuse(PoolErrc::expired_code, "Invalid code provided, please request a code again."));
+}
 
 void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
              Completion<PoolResult<UserPool::SignedUp>> done) {
@@ -408,68 +457,45 @@ void forgot_password(const PoolContextPtr& pool, UserPool::ClientUser input, Del
 }
 
 void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
-  confirm(pool, std::move(input), Purpose::sign_up,
-          [pool, done = std::move(done)](PoolResult<User> user) mutable {
-            if (!user) {
-              done(std::unexpected(std::move(user.error())));
-              return;
-            }
-            UserChange change;
-            change.change = [](User& now) -> PoolResult<void> {
-              if (now.status != UserStatus::unconfirmed) {
-                return refuse(PoolErrc::not_authorized,
-                              std::string("User cannot be confirmed. Current status is ") +
-                                  to_string(now.status));
-              }
-              now.status = UserStatus::confirmed;
-              if (now.attributes.contains("email")) now.attributes["email_verified"] = "true";
-              return {};
-            };
-            apply_confirmed(pool, user->sub, Purpose::sign_up, std::move(change), std::move(done));
-          });
+  find_trier(pool, input,
+             [pool, code = input.code,
+              done = std::move(done)](PoolResult<std::optional<User>> user) mutable {
+               if (!user) {
+                 done(std::unexpected(std::move(user.error())));
+                 return;
+               }
+               try_code(pool, *user, Purpose::sign_up, std::move(code),
+                        [pool, done = std::move(done)](PoolResult<CodeStore::Row> row) mutable {
+                          if (!row) {
+                            done(std::unexpected(std::move(row.error())));
+                            return;
+                          }
+                          UserChange change;
+                          change.who = row->sub;
+                          change.code = std::move(*row);
+                          change.change = confirm_user;
+                          change_user(pool, std::move(change), without_user(std::move(done)));
+                        });
+             });
 }
 
 void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
   PoolResult<void> good = check_password(input.password, pool->options);
-  auto password = std::make_shared<const Secret>(Secret::take(input.password));
+  Secret password = Secret::take(input.password);
   if (!good) {
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
-  confirm(pool, std::move(input), Purpose::forgot_password,
-          [pool, password, done = std::move(done)](PoolResult<User> user) mutable {
-            if (user) {
-              if (auto may = may_reset_password(*user); !may) {
-                user = std::unexpected(std::move(may.error()));
-              }
-            }
-            if (!user) {
-              done(std::unexpected(std::move(user.error())));
-              return;
-            }
-            const UserId sub = user->sub;
-            make_credentials(pool, sub, user->username, *password,
-                             [pool, sub, folded = fold_username(user->username),
-                              done = std::move(done)](Result<Credentials> made) mutable {
-                               if (!made) {
-                                 done(refuse(made.error()));
-                                 return;
-                               }
-                               UserChange change;
-                               change.ends_tokens = true;
-                               change.change = [pool, made = std::move(*made)](User& now) {
-                                 PoolResult<void> may = may_reset_password(now);
-                                 if (may) {
-                                   made.apply(now, pool->now());
-                                   now.status = UserStatus::confirmed;
-                                 }
-                                 return may;
-                               };
-                               pool->parts.lockout->succeeded(folded);
-                               apply_confirmed(pool, sub, Purpose::forgot_password,
-                                               std::move(change), std::move(done));
-                             });
-          });
+  const auto reset = std::make_shared<PasswordReset>(pool, input, std::move(done));
+  find_trier(
+      pool, input,
+      [reset, password = std::move(password)](PoolResult<std::optional<User>> user) mutable {
+        if (user) {
+          reset->found(std::move(*user), password);
+        } else {
+          reset->refuse_it(std::move(user.error()));
+        }
+      });
 }
 
 }  // namespace holdfast::identity

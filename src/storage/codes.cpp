@@ -18,7 +18,9 @@ CodeTable::CodeTable(Database& database)
                      "INSERT INTO confirmation_codes (user, purpose, sealed, expires_at, attempts)"
                      " VALUES ('', ?1, x'', 0, 1)"
                      " ON CONFLICT DO UPDATE SET attempts = attempts + 1"),
-      remove_(database, "DELETE FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"),
+      is_current_(database,
+                  "SELECT 1 FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"
+                  " AND sealed = ?3"),
       drop_(database, "DELETE FROM confirmation_codes WHERE user = ?1"),
       sweep_(database, "DELETE FROM confirmation_codes WHERE expires_at < ?1") {}
 
@@ -48,8 +50,13 @@ std::optional<CodeTable::Row> CodeTable::attempt(const UserId& sub, Purpose purp
   return row;
 }
 
-void CodeTable::remove(const UserId& sub, Purpose purpose) {
-  remove_.bind(1, std::string_view(sub.str())).bind(2, static_cast<std::int64_t>(purpose)).run();
+bool CodeTable::is_current(const Row& row) {
+  is_current_.bind(1, std::string_view(row.sub.str()))
+      .bind(2, static_cast<std::int64_t>(row.purpose))
+      .bind_blob(3, row.sealed);
+  const bool out = is_current_.step();
+  is_current_.reset();
+  return out;
 }
 
 void CodeTable::drop(const UserId& sub) { drop_.bind(1, std::string_view(sub.str())).run(); }
@@ -72,11 +79,6 @@ class SqliteCodeStore final : public identity::CodeStore, private Submitter {
     submit<std::optional<Row>>(
         OnRollback::fail,
         [sub, purpose](Session& session) { return session.codes.attempt(sub, purpose); },
-        std::move(done));
-  }
-  void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail, [sub, purpose](Session& session) { session.codes.remove(sub, purpose); },
         std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {

@@ -19,7 +19,8 @@ class CodeTable {
 
   void put(const Row& row);
   [[nodiscard]] std::optional<Row> attempt(const UserId& sub, Purpose purpose);
-  void remove(const UserId& sub, Purpose purpose);
+  /// Whether this code is still the one that counts.
+  [[nodiscard]] bool is_current(const Row& row);
   /// All of a user's.
   void drop(const UserId& sub);
   void sweep(WallTime before);
@@ -28,7 +29,7 @@ class CodeTable {
   Statement put_;
   Statement attempt_;
   Statement count_nobodys_;
-  Statement remove_;
+  Statement is_current_;
   Statement drop_;
   Statement sweep_;
 };

@@ -158,6 +158,12 @@ void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub
 
 namespace {
 
+void end_access(Session& session, const UserId& sub, std::string_view kept_origin) {
+  session.tokens.drop(sub);
+  session.codes.drop(sub);
+  session.refresh_tokens.revoke_all_but(sub, kept_origin);
+}
+
 class SqliteUserStore final : public identity::UserStore, private Submitter {
  public:
   SqliteUserStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
@@ -199,9 +205,26 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         [user = std::move(user), expected_revision,
          kept_origin = std::move(kept_origin)](Session& session) {
           Result<void> updated = session.users.update(user, expected_revision);
+          if (updated) end_access(session, user.sub, kept_origin);
+          return updated;
+        },
+        std::move(done));
+  }
+  void update_by_code(identity::User user, std::int64_t expected_revision,
+                      identity::CodeStore::Row code, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [user = std::move(user), expected_revision,
+         code = std::move(code)](Session& session) -> Result<void> {
+          if (!session.codes.is_current(code)) {
+            return holdfast::fail(Errc::expired, "the code is spent or replaced");
+          }
+          Result<void> updated = session.users.update(user, expected_revision);
           if (!updated) return updated;
-          session.tokens.drop(user.sub);
-          session.refresh_tokens.revoke_all_but(user.sub, kept_origin);
+          session.codes.drop(user.sub);
+          if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
+            end_access(session, user.sub, "");
+          }
           return updated;
         },
         std::move(done));

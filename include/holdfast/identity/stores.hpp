@@ -14,6 +14,29 @@
 /// on it, in order, after the commit. Errors: `unavailable` unless said otherwise.
 namespace holdfast::identity {
 
+/// Confirmation codes that were sent out: at most one for each user and purpose.
+class CodeStore {
+ public:
+  enum class Purpose : std::uint8_t { sign_up, forgot_password };
+  struct Row {
+    UserId sub;
+    Purpose purpose = Purpose::sign_up;
+    std::string sealed;  ///< the code's hash, sealed
+    WallTime expires_at;
+    std::int64_t attempts = 0;  ///< taken so far
+  };
+  virtual ~CodeStore() = default;
+  /// In place of what there is.
+  virtual void put(Row row, Completion<Result<void>> done) = 0;
+  /// Counts an attempt and answers the row, its `attempts` with this one; nullopt when there is no
+  /// code. That is counted too, in the row of an empty `sub`: a commit takes its time, which must
+  /// not tell whether there is a code.
+  virtual void attempt(const UserId& sub, Purpose purpose,
+                       Completion<Result<std::optional<Row>>> done) = 0;
+  /// Removes what expired before `before`.
+  virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
+};
+
 class UserStore {
  public:
   virtual ~UserStore() = default;
@@ -27,9 +50,14 @@ class UserStore {
   /// one; `conflict` otherwise, `not_found` when the user is gone.
   virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
   /// The same, and in the same transaction ends what was given out to the user: temporary tokens
-  /// go, refresh tokens are revoked, but for the one of `kept_origin` (empty: for none).
+  /// and confirmation codes go, refresh tokens are revoked, but for the one of `kept_origin` (empty:
+  /// for none).
   virtual void update_and_end_access(User user, std::int64_t expected_revision,
                                      std::string kept_origin, Completion<Result<void>> done) = 0;
+  /// The same by a confirmation code, which is spent in the same transaction: `expired` when it is
+  /// no longer the one of `code.sealed`. One for a forgotten password ends what was given out, too.
+  virtual void update_by_code(User user, std::int64_t expected_revision, CodeStore::Row code,
+                              Completion<Result<void>> done) = 0;
   /// Removes a user with all tokens and codes, in one transaction.
   virtual void remove(const UserId& sub, Completion<Result<void>> done) = 0;
   /// Users whose folded name is above `after`, in the order of these names, at most `limit`.
@@ -66,30 +94,6 @@ class RefreshTokenStore {
                            Completion<Result<std::optional<Row>>> done) = 0;
   /// A row that is gone or revoked already is no error.
   virtual void revoke(const UserId& sub, std::string origin, Completion<Result<void>> done) = 0;
-  /// Removes what expired before `before`.
-  virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
-};
-
-/// Confirmation codes that were sent out: at most one for each user and purpose.
-class CodeStore {
- public:
-  enum class Purpose : std::uint8_t { sign_up, forgot_password };
-  struct Row {
-    UserId sub;
-    Purpose purpose = Purpose::sign_up;
-    std::string sealed;  ///< the code's hash, sealed
-    WallTime expires_at;
-    std::int64_t attempts = 0;  ///< taken so far
-  };
-  virtual ~CodeStore() = default;
-  /// In place of what there is.
-  virtual void put(Row row, Completion<Result<void>> done) = 0;
-  /// Counts an attempt and answers the row, its `attempts` with this one; nullopt when there is no
-  /// code. That is counted too, in the row of an empty `sub`: a commit takes its time, which must
-  /// not tell whether there is a code.
-  virtual void attempt(const UserId& sub, Purpose purpose,
-                       Completion<Result<std::optional<Row>>> done) = 0;
-  virtual void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) = 0;
   /// Removes what expired before `before`.
   virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };

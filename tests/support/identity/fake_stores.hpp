@@ -53,9 +53,25 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       if (found == database.users.end()) return fail(Errc::not_found, "no such user");
       if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
       user.revision = expected_revision + 1;
-      std::erase_if(database.tokens, [&](const auto& row) { return row.sub == user.sub; });
-      for (auto& row : database.refresh_tokens) {
-        if (row.sub == user.sub && row.origin != kept_origin) row.revoked = true;
+      end_access(database, user.sub, kept_origin);
+      found->second = std::move(user);
+      return {};
+    });
+  }
+  void update_by_code(User user, std::int64_t expected_revision, identity::CodeStore::Row code,
+                      Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      const bool is_current = std::ranges::any_of(database.codes, [&](const auto& row) {
+        return row.sub == code.sub && row.purpose == code.purpose && row.sealed == code.sealed;
+      });
+      if (!is_current) return fail(Errc::expired, "the code is spent or replaced");
+      const auto found = database.users.find(user.sub.str());
+      if (found == database.users.end()) return fail(Errc::not_found, "no such user");
+      if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      user.revision = expected_revision + 1;
+      std::erase_if(database.codes, [&](const auto& row) { return row.sub == user.sub; });
+      if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
+        end_access(database, user.sub, "");
       }
       found->second = std::move(user);
       return {};
@@ -87,6 +103,15 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
   }
 
  private:
+  static void end_access(FakeIdentityDatabase& database, const UserId& sub,
+                         std::string_view kept_origin) {
+    const auto is_theirs = [&](const auto& row) { return row.sub == sub; };
+    std::erase_if(database.tokens, is_theirs);
+    std::erase_if(database.codes, is_theirs);
+    for (auto& row : database.refresh_tokens) {
+      if (row.sub == sub && row.origin != kept_origin) row.revoked = true;
+    }
+  }
   static std::optional<User> find(const FakeIdentityDatabase& database, std::string_view username) {
     const std::string folded = identity::fold_username(username);
     for (const auto& [sub, user] : database.users) {
@@ -227,12 +252,6 @@ class FakeCodeStore final : public identity::CodeStore, public FakeHandle {
       database.codes.push_back(
           {.sub = UserId(), .purpose = purpose, .sealed = {}, .expires_at = {}, .attempts = 1});
       return Result<std::optional<Row>>(std::nullopt);
-    });
-  }
-  void remove(const UserId& sub, Purpose purpose, Completion<Result<void>> done) override {
-    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
-      erase(database, sub, purpose);
-      return {};
     });
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {

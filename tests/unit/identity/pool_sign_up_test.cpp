@@ -189,6 +189,44 @@ TEST_F(PoolSignUp, AnswersGuessesAtAUsersCodeLikeThoseAtNobodys) {
   EXPECT_EQ(nobodys.front(), kWrongCode);
 }
 
+TEST_F(PoolSignUp, TakesACodeOnceHoweverManyTryItAtATime) {
+  confirmed();
+  ASSERT_TRUE(forgot());
+  int accepted = 0;
+  int refused = 0;
+  for (const char* const password : {"password2", "password3", "password4"}) {
+    pool_->confirm_forgot_password(
+        {{kClient, "alice"}, last_code(), password},
+        [&](const PoolResult<void>& result) { ++(result ? accepted : refused); });
+  }
+  executor_.run();
+  EXPECT_EQ(accepted, 1);
+  EXPECT_EQ(refused, 2);
+}
+
+TEST_F(PoolSignUp, TakesNoCodeFromBeforeAnotherPassword) {
+  confirmed();
+  ASSERT_TRUE(forgot());
+  ASSERT_TRUE(run<void>([&](auto done) {
+    pool_->admin_set_user_password({{kPool, "alice"}, "password3", true}, std::move(done));
+  }));
+  EXPECT_EQ(refusal(reset(last_code()), PoolErrc::code_mismatch), kWrongCode);
+  EXPECT_TRUE(login("alice", "password3"));
+}
+
+TEST_F(PoolSignUp, DoesNotWearOutACodeWhilePasswordsCannotBeHashed) {
+  confirmed();
+  ASSERT_TRUE(forgot());
+  hasher_->full = true;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(refusal(reset(last_code()), PoolErrc::too_many_requests), "Rate exceeded");
+    EXPECT_EQ(refusal(reset("no", "password2", "nobody"), PoolErrc::too_many_requests),
+              "Rate exceeded");
+  }
+  hasher_->full = false;
+  EXPECT_TRUE(reset(last_code()));
+}
+
 TEST_F(PoolSignUp, TellsWhereACodeWentOnlyWhereItMayBeKnownWhoExists) {
   const auto nobodys = forgot("alice");
   ASSERT_TRUE(nobodys);

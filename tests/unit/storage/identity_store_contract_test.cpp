@@ -326,6 +326,7 @@ TYPED_TEST(IdentityStoreContract, EndsAUsersAccessWithTheirUpdateOrNotAtAll) {
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r2", "sub-1")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r3", "sub-2")));
+  ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::forgot_password));
   const auto end = [&](std::int64_t revision, const std::string& kept) {
     return this->template await<void>([&](auto done) {
       this->backend_.users().update_and_end_access(make_user("sub-1", "Anna"), revision, kept,
@@ -344,6 +345,7 @@ TYPED_TEST(IdentityStoreContract, EndsAUsersAccessWithTheirUpdateOrNotAtAll) {
   EXPECT_TRUE(this->find_refresh("r1")->revoked);
   EXPECT_FALSE(this->find_refresh("r2")->revoked);
   EXPECT_FALSE(this->find_refresh("r3")->revoked);
+  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
   ASSERT_TRUE(end(2, ""));
   EXPECT_TRUE(this->find_refresh("r2")->revoked);
 }
@@ -448,10 +450,33 @@ TYPED_TEST(IdentityStoreContract, CountsTheAttemptsAtACode) {
   EXPECT_EQ(second->expires_at, kTestTime);
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up));
   EXPECT_EQ(this->attempt("sub-1", CodeStore::Purpose::sign_up)->attempts, 1);
-  ASSERT_TRUE(this->template await<void>([&](auto done) {
-    this->backend_.codes().remove(UserId("sub-1"), CodeStore::Purpose::sign_up, std::move(done));
-  }));
-  EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
+}
+
+TYPED_TEST(IdentityStoreContract, SpendsACodeWithTheUpdateThatItAllowsOrNotAtAll) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  for (const auto purpose : {CodeStore::Purpose::sign_up, CodeStore::Purpose::forgot_password}) {
+    const std::int64_t revision = this->find("anna")->revision;
+    ASSERT_TRUE(this->put_code("sub-1", purpose));
+    const auto code = this->attempt("sub-1", purpose);
+    ASSERT_TRUE(code);
+    const auto update = [&](const CodeStore::Row& row, std::int64_t expected_revision) {
+      return this->template await<void>([&](auto done) {
+        this->backend_.users().update_by_code(make_user("sub-1", "Anna"), expected_revision, row,
+                                              std::move(done));
+      });
+    };
+    CodeStore::Row replaced = *code;
+    replaced.sealed = "another";
+    EXPECT_EQ(update(replaced, revision).error().code, Errc::expired);
+    EXPECT_EQ(update(*code, revision + 1).error().code, Errc::conflict);
+    EXPECT_FALSE(this->find_refresh("r1")->revoked);
+    ASSERT_TRUE(update(*code, revision));
+    EXPECT_EQ(this->find("anna")->revision, revision + 1);
+    EXPECT_EQ(update(*code, revision + 1).error().code, Errc::expired);
+    EXPECT_FALSE(this->attempt("sub-1", purpose));
+    EXPECT_EQ(this->find_refresh("r1")->revoked, purpose == CodeStore::Purpose::forgot_password);
+  }
 }
 
 TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {
