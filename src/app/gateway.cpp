@@ -346,6 +346,7 @@ void RunningGateway::make_identity() {
   const auto code_lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
   const auto decoy_lockout =
       std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
+  const auto spent_challenges = std::make_shared<identity::SpentChallenges>(clock_);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
@@ -367,6 +368,7 @@ void RunningGateway::make_identity() {
                   .lockout = lockout,
                   .code_lockout = code_lockout,
                   .decoy_lockout = decoy_lockout,
+                  .spent_challenges = spent_challenges,
                   .code_sender = code_sender_,
                   .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
                     router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));

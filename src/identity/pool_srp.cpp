@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
@@ -22,6 +23,7 @@ constexpr std::size_t kTimestampLimitBytes = 64;
 struct SrpSession {
   UserId sub;  ///< empty: nobody has this name
   WallTime password_set_at;
+  WallTime signed_out_at;
   std::string folded;
   std::string client_id;
   std::string key;
@@ -31,6 +33,7 @@ struct SrpSession {
 Result<std::string> seal_block(const PoolContext& pool, const SrpSession& session) {
   const Json object = {{"sub", session.sub.str()},
                        {"password_us", unix_micros(session.password_set_at)},
+                       {"signed_out_us", unix_micros(session.signed_out_at)},
                        {"name", session.folded},
                        {"client", session.client_id},
                        {"key", base64url_encode(session.key)},
@@ -51,6 +54,7 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
   return SrpSession{
       .sub = UserId(object.at("sub").get<std::string>()),
       .password_set_at = wall_from_micros(object.at("password_us").get<std::int64_t>()),
+      .signed_out_at = wall_from_micros(object.at("signed_out_us").get<std::int64_t>()),
       .folded = object.at("name").get<std::string>(),
       .client_id = object.at("client").get<std::string>(),
       .key = base64url_decode(object.at("key").get_ref<const std::string&>()).value_or(""),
@@ -96,6 +100,7 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       verifier = std::move(*opened);
       session_.sub = (*found)->sub;
       session_.password_set_at = (*found)->password_set_at;
+      session_.signed_out_at = (*found)->signed_out_at;
     }
     compute(std::move(verifier));
   }
@@ -220,12 +225,23 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
   if (!is_proven(*pool, *session, *proof)) {
     return answer({PoolErrc::not_authorized, "Incorrect username or password."});
   }
+  switch (pool->parts.spent_challenges->spend(sha256(*base64_decode(proof->block)),
+                                              session->expires_at)) {
+    case SpentChallenges::Outcome::spent:
+      break;
+    case SpentChallenges::Outcome::spent_before:
+      return answer({PoolErrc::not_authorized, "Incorrect username or password."});
+    case SpentChallenges::Outcome::full:
+      pool->parts.lockout->withdrawn(session->folded);
+      return answer({PoolErrc::too_many_requests, "Rate exceeded"});
+  }
   find_user(pool, session->sub,
             [pool, session = *session, done = std::move(done)](PoolResult<User> user) mutable {
               if (!user && user.error().code != PoolErrc::user_not_found) {
                 pool->parts.lockout->withdrawn(session.folded);
                 done(std::unexpected(std::move(user.error())));
-              } else if (!user || user->password_set_at != session.password_set_at) {
+              } else if (!user || user->password_set_at != session.password_set_at ||
+                         user->signed_out_at != session.signed_out_at) {
                 done(wrong_password(*pool, true));
               } else {
                 pool->parts.lockout->succeeded(session.folded);

@@ -124,6 +124,25 @@ class Lockout {
   std::unique_ptr<State> state_;
 };
 
+/// Challenges that were answered rightly, until they expire: none is good twice. Bounded; shared by
+/// the shards. Any thread.
+class SpentChallenges {
+ public:
+  explicit SpentChallenges(const Clock& clock, std::size_t capacity = 100'000);
+  ~SpentChallenges();
+  enum class Outcome {
+    spent,
+    spent_before,
+    full,  ///< too many are remembered to take another
+  };
+  /// A challenge's expiry must be the same each time.
+  [[nodiscard]] Outcome spend(const Digest& challenge, WallTime expires_at);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 /// A confirmation code on its way to its user.
 struct CodeMessage {
   CodeStore::Purpose purpose = CodeStore::Purpose::sign_up;
@@ -312,6 +331,7 @@ struct UserPoolParts {
   std::shared_ptr<Lockout> code_lockout;
   /// The same by names that nobody has: apart from users', whom a flood of such must not lock out.
   std::shared_ptr<Lockout> decoy_lockout;
+  std::shared_ptr<SpentChallenges> spent_challenges;
   std::shared_ptr<CodeSender> code_sender;
   /// Told on the executor, once it is committed, that nothing given out to this user is good any
   /// more: whoever keeps connections closes them.

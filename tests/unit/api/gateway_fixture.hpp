@@ -140,6 +140,7 @@ class GatewayFixture : public ::testing::Test {
                           .lockout = lockout_,
                           .code_lockout = code_lockout_,
                           .decoy_lockout = decoy_lockout_,
+                          .spent_challenges = spent_challenges_,
                           .code_sender = code_sender_,
                           .on_access_ended = [this](const UserId& user, identity::AccessEnd) {
                             ended_.push_back(user.str());
@@ -314,6 +315,8 @@ class GatewayFixture : public ::testing::Test {
   std::shared_ptr<identity::Lockout> lockout_ = std::make_shared<identity::Lockout>(clock_);
   std::shared_ptr<identity::Lockout> code_lockout_ = std::make_shared<identity::Lockout>(clock_);
   std::shared_ptr<identity::Lockout> decoy_lockout_ = std::make_shared<identity::Lockout>(clock_);
+  std::shared_ptr<identity::SpentChallenges> spent_challenges_ =
+      std::make_shared<identity::SpentChallenges>(clock_);
   std::shared_ptr<StaticAccessKeys> keys_ = std::make_shared<StaticAccessKeys>();
   std::array<std::unique_ptr<iam::SigV4Verifier>, 2> verifiers_;
   std::array<std::unique_ptr<identity::UserPool>, 2> pools_;

@@ -74,6 +74,7 @@ class GatewayOnSockets : public ::testing::Test {
                                           .lockout = lockout_,
                                           .code_lockout = lockout_,
                                           .decoy_lockout = lockout_,
+                                          .spent_challenges = spent_challenges_,
                                           .code_sender = std::make_shared<FakeCodeSender>(),
                                           .on_access_ended = {}});
       stores.generator = identity::make_generator({}, clock_, ring_, stores.users, stores.tokens);
@@ -158,6 +159,8 @@ class GatewayOnSockets : public ::testing::Test {
   std::shared_ptr<identity::TokenSigner> signer_ = SharedKeys::instance().signer;
   std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
   std::shared_ptr<identity::Lockout> lockout_ = std::make_shared<identity::Lockout>(clock_);
+  std::shared_ptr<identity::SpentChallenges> spent_challenges_ =
+      std::make_shared<identity::SpentChallenges>(clock_);
   std::shared_ptr<StaticAccessKeys> keys_ = std::make_shared<StaticAccessKeys>();
   std::unique_ptr<net::Shards> shards_ = net::make_shards(kShards);
   std::vector<std::unique_ptr<Stores>> stores_;

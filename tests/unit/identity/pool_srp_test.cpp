@@ -133,6 +133,39 @@ TEST_F(SrpLogin, RefusesAPasswordThatWasChangedMeanwhile) {
             kSrpWrong);
 }
 
+TEST_F(SrpLogin, TakesAnAnswerOnce) {
+  make_alice();
+  const auto first = begin("alice", client_.public_hex());
+  const Parameters good = responses(first->challenge->parameters, "password1");
+  ASSERT_TRUE(prove(good));
+  EXPECT_EQ(refusal(prove(good), PoolErrc::not_authorized), kSrpWrong);
+  Parameters respelled = good;
+  respelled["PASSWORD_CLAIM_SECRET_BLOCK"] += "=";
+  EXPECT_FALSE(prove(respelled));
+  EXPECT_TRUE(srp("alice", "password1"));
+}
+
+TEST_F(SrpLogin, RefusesAChallengeFromBeforeASignOut) {
+  make_alice();
+  const auto first = begin("alice", client_.public_hex());
+  const Parameters good = responses(first->challenge->parameters, "password1");
+  ASSERT_TRUE(on_user(&UserPool::admin_user_global_sign_out));
+  EXPECT_EQ(refusal(prove(good), PoolErrc::not_authorized), kSrpWrong);
+}
+
+TEST_F(SrpLogin, RemembersAnsweredChallengesUntilTheyExpireAndNoMoreThanItMay) {
+  using Outcome = SpentChallenges::Outcome;
+  SpentChallenges spent(clock_, 2);
+  const WallTime soon = clock_.wall_now() + Seconds(10);
+  EXPECT_EQ(spent.spend(sha256("a"), soon), Outcome::spent);
+  EXPECT_EQ(spent.spend(sha256("a"), soon), Outcome::spent_before);
+  EXPECT_EQ(spent.spend(sha256("b"), soon), Outcome::spent);
+  EXPECT_EQ(spent.spend(sha256("c"), soon), Outcome::full);
+  EXPECT_EQ(spent.spend(sha256("b"), soon), Outcome::spent_before);
+  clock_.advance(Seconds(10));
+  EXPECT_EQ(spent.spend(sha256("c"), soon + Seconds(10)), Outcome::spent);
+}
+
 TEST_F(SrpLogin, SharesTheLockoutOfOtherLogins) {
   make_alice();
   for (int i = 0; i < 5; ++i) EXPECT_FALSE(srp("alice", "password2"));

@@ -60,6 +60,7 @@ class UserPoolTest : public testing::Test {
                                       .lockout = lockout_,
                                       .code_lockout = code_lockout_,
                                       .decoy_lockout = decoy_lockout_,
+                                      .spent_challenges = spent_challenges_,
                                       .code_sender = code_sender_,
                                       .on_access_ended = [this](const UserId& sub, AccessEnd end) {
                                         ended_.emplace_back(sub.str(), end);
@@ -170,6 +171,7 @@ class UserPoolTest : public testing::Test {
   std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
   std::shared_ptr<Lockout> code_lockout_ = std::make_shared<Lockout>(clock_);
   std::shared_ptr<Lockout> decoy_lockout_ = std::make_shared<Lockout>(clock_, 1000);
+  std::shared_ptr<SpentChallenges> spent_challenges_ = std::make_shared<SpentChallenges>(clock_);
   static UserPoolOptions pool_options() {
     UserPoolOptions out;
     out.pool_id = kPool;
