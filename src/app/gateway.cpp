@@ -344,8 +344,8 @@ void RunningGateway::make_identity() {
                                    .to_log = config_.codes.to_log});
   const auto lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
   const auto code_lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
-  const auto decoy_lockout =
-      std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
+  const auto decoy_lockout = std::make_shared<identity::Lockout>(
+      clock_, config_.auth.lockout_names, identity::Lockout::WhenFull::forget);
   const auto spent_challenges = std::make_shared<identity::SpentChallenges>(clock_);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;

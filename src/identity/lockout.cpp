@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <list>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include <holdfast/identity/user_pool.hpp>
 
@@ -18,10 +20,14 @@ Seconds lock_after(int failures) {
   return std::min(Seconds(1 << exponent), kLongestLock);
 }
 
+// From here on more failures lock no longer.
+constexpr std::size_t kMostFailures = 15;
+
 struct Record {
   std::string name;
   int failures = 0;
   SteadyTime last_attempt;
+  SteadyTime attempt_before;
 
   [[nodiscard]] bool locked(SteadyTime now) const {
     return now < last_attempt + lock_after(failures);
@@ -32,57 +38,87 @@ struct Record {
 }  // namespace
 
 struct Lockout::State {
+  using Records = std::list<Record>;
   const Clock& clock;
   const std::size_t capacity;
+  const WhenFull when_full;
   std::mutex mutex;
-  std::list<Record> records;  ///< by last attempt, oldest first
-  std::unordered_map<std::string_view, std::list<Record>::iterator> by_name;
+  /// By failures, and those by last attempt, oldest first.
+  std::array<Records, kMostFailures + 1> records;
+  std::unordered_map<std::string_view, Records::iterator> by_name;
 
-  void forget(std::list<Record>::iterator record) {
+  [[nodiscard]] Records& like(const Record& record) {
+    return records[std::min(static_cast<std::size_t>(record.failures), kMostFailures)];
+  }
+  void forget(Records::iterator record) {
     by_name.erase(record->name);
-    records.erase(record);
+    like(*record).erase(record);
+  }
+  void forget_idle(SteadyTime now) {
+    for (Records& same : records) {
+      while (!same.empty() && same.front().idle(now)) forget(same.begin());
+    }
+  }
+  void forget_one() {
+    const auto fewest = std::ranges::find_if_not(records, &Records::empty);
+    if (fewest != records.end()) forget(fewest->begin());
   }
 };
 
-Lockout::Lockout(const Clock& clock, std::size_t capacity)
-    : state_(new State{
-          .clock = clock, .capacity = capacity, .mutex = {}, .records = {}, .by_name = {}}) {}
+Lockout::Lockout(const Clock& clock, std::size_t capacity, WhenFull when_full)
+    : state_(new State{.clock = clock,
+                       .capacity = capacity,
+                       .when_full = when_full,
+                       .mutex = {},
+                       .records = {},
+                       .by_name = {}}) {}
 
 Lockout::~Lockout() = default;
 
-Lockout::Attempt Lockout::begin(const std::string& folded_username) {
+Lockout::Attempt Lockout::begin(const std::string& name) {
   const std::lock_guard lock(state_->mutex);
-  auto& records = state_->records;
   const SteadyTime now = state_->clock.steady_now();
-  while (!records.empty() && records.front().idle(now)) state_->forget(records.begin());
-  auto found = state_->by_name.find(folded_username);
+  state_->forget_idle(now);
+  auto found = state_->by_name.find(name);
   if (found == state_->by_name.end()) {
-    // Forgetting a name that is still watched would give its guesser more tries. Every record was
-    // paid for with a hash, so that this is reached only by a flood that the hasher's queue is
-    // turning away as well.
-    if (records.size() >= state_->capacity) return Attempt::full;
-    records.push_back({.name = folded_username, .failures = 0, .last_attempt = now});
-    found = state_->by_name.emplace(records.back().name, std::prev(records.end())).first;
+    if (state_->by_name.size() >= state_->capacity) {
+      if (state_->when_full == WhenFull::refuse) return Attempt::full;
+      state_->forget_one();
+    }
+    auto& untried = state_->records.front();
+    untried.push_back({.name = name, .failures = 0, .last_attempt = now, .attempt_before = now});
+    found = state_->by_name.emplace(untried.back().name, std::prev(untried.end())).first;
   }
-  Record& record = *found->second;
-  if (record.locked(now)) return Attempt::locked;
-  ++record.failures;
-  record.last_attempt = now;
-  records.splice(records.end(), records, found->second);
+  const State::Records::iterator record = found->second;
+  if (record->locked(now)) return Attempt::locked;
+  State::Records& before = state_->like(*record);
+  ++record->failures;
+  record->attempt_before = std::exchange(record->last_attempt, now);
+  State::Records& after = state_->like(*record);
+  after.splice(after.end(), before, record);
   return Attempt::admitted;
 }
 
-void Lockout::succeeded(const std::string& folded_username) {
+void Lockout::succeeded(const std::string& name) {
   const std::lock_guard lock(state_->mutex);
-  const auto found = state_->by_name.find(folded_username);
+  const auto found = state_->by_name.find(name);
   if (found != state_->by_name.end()) state_->forget(found->second);
 }
 
-void Lockout::withdrawn(const std::string& folded_username) {
+void Lockout::withdrawn(const std::string& name) {
   const std::lock_guard lock(state_->mutex);
-  const auto found = state_->by_name.find(folded_username);
+  const auto found = state_->by_name.find(name);
   if (found == state_->by_name.end()) return;
-  if (--found->second->failures == 0) state_->forget(found->second);
+  const State::Records::iterator record = found->second;
+  if (record->failures == 1) {
+    state_->forget(record);
+    return;
+  }
+  State::Records& before = state_->like(*record);
+  --record->failures;
+  record->last_attempt = record->attempt_before;
+  State::Records& after = state_->like(*record);
+  after.splice(after.begin(), before, record);
 }
 
 }  // namespace holdfast::identity

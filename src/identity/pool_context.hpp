@@ -52,6 +52,10 @@ using PoolContextPtr = std::shared_ptr<const PoolContext>;
 /// Takes an attempt of `name`: what refuses it, `locked` where the name has had too many.
 [[nodiscard]] std::optional<PoolError> take_attempt(Lockout& lockout, const std::string& name,
                                                     PoolError locked);
+/// Where the passwords tried under a name are counted.
+[[nodiscard]] inline Lockout& login_lockout(const PoolContext& pool, bool known) {
+  return known ? *pool.parts.lockout : *pool.parts.decoy_lockout;
+}
 /// The answer to a wrong password and, where their existence is not told, to an unknown user.
 [[nodiscard]] std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known);
 

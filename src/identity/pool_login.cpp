@@ -58,11 +58,6 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
-    if (auto refused = take_attempt(*pool_->parts.lockout, folded_,
-                                    {PoolErrc::not_authorized, "Password attempts exceeded"})) {
-      pool_->answer<AuthOutcome>(std::move(done_), std::unexpected(std::move(*refused)));
-      return;
-    }
     pool_->parts.users.find_by_username(
         username_,
         [self = shared_from_this(), password = std::move(password)](
@@ -73,16 +68,21 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   std::unexpected<PoolError> wrong() const { return wrong_password(*pool_, known_.has_value()); }
   // Nothing was tried: the attempt does not count.
   void give_up(const Error& error) {
-    pool_->parts.lockout->withdrawn(folded_);
+    login_lockout(*pool_, known_.has_value()).withdrawn(folded_);
     done_(refuse(error));
   }
 
   void looked_up(const Secret& password, Result<std::optional<User>> found) {
     if (!found) {
-      give_up(found.error());
+      done_(refuse(found.error()));
       return;
     }
     known_ = std::move(*found);
+    if (auto refused = take_attempt(login_lockout(*pool_, known_.has_value()), folded_,
+                                    {PoolErrc::not_authorized, "Password attempts exceeded"})) {
+      done_(std::unexpected(std::move(*refused)));
+      return;
+    }
     pool_->parts.hasher->verify(
         password.copy(), known_ ? known_->password_hash : std::string(), pool_->parts.executor,
         [self = shared_from_this()](Result<bool> matches) { self->verified(std::move(matches)); });

@@ -176,16 +176,14 @@ PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUse
   return check_username(input.username);
 }
 
-// By name, asking apart from trying. Of names that nobody has, what finds no room is let pass: the
-// flood that made it so is told nothing by it.
+Lockout& code_lockout(const PoolContext& pool, bool known) {
+  return known ? *pool.parts.code_lockout : *pool.parts.decoy_lockout;
+}
+// By name, asking apart from trying.
 PoolResult<void> take_code_attempt(const PoolContext& pool, const char* what,
                                    const std::string& username, bool known) {
-  const std::string name = what + fold_username(username);
-  if (!known) {
-    const bool locked = pool.parts.decoy_lockout->begin(name) == Lockout::Attempt::locked;
-    return locked ? PoolResult<void>(too_often()) : PoolResult<void>();
-  }
-  auto refused = take_attempt(*pool.parts.code_lockout, name, too_often().error());
+  auto refused = take_attempt(code_lockout(pool, known), what + fold_username(username),
+                              too_often().error());
   if (refused) return std::unexpected(std::move(*refused));
   return {};
 }
@@ -318,8 +316,7 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
  private:
   void made(Result<Credentials> made) {
     if (!made) {
-      Lockout& lockout = user_ ? *pool_->parts.code_lockout : *pool_->parts.decoy_lockout;
-      lockout.withdrawn("try " + fold_username(username_));
+      code_lockout(*pool_, user_.has_value()).withdrawn("try " + fold_username(username_));
       done_(refuse(made.error()));
       return;
     }

@@ -21,7 +21,8 @@ constexpr std::size_t kTimestampLimitBytes = 64;
 
 /// What the secret block holds, so that nothing has to be remembered between the two steps.
 struct SrpSession {
-  UserId sub;  ///< empty: nobody has this name
+  UserId sub;                 ///< empty: nobody has this name
+  bool has_verifier = false;  ///< without one nothing is the right answer
   WallTime password_set_at;
   WallTime signed_out_at;
   std::string folded;
@@ -32,6 +33,7 @@ struct SrpSession {
 
 Result<std::string> seal_block(const PoolContext& pool, const SrpSession& session) {
   const Json object = {{"sub", session.sub.str()},
+                       {"verifier", session.has_verifier},
                        {"password_us", unix_micros(session.password_set_at)},
                        {"signed_out_us", unix_micros(session.signed_out_at)},
                        {"name", session.folded},
@@ -53,6 +55,7 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
   const Json object = Json::parse(*text);
   return SrpSession{
       .sub = UserId(object.at("sub").get<std::string>()),
+      .has_verifier = object.at("verifier").get<bool>(),
       .password_set_at = wall_from_micros(object.at("password_us").get<std::int64_t>()),
       .signed_out_at = wall_from_micros(object.at("signed_out_us").get<std::int64_t>()),
       .folded = object.at("name").get<std::string>(),
@@ -90,6 +93,7 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       return;
     }
     std::string verifier = make_srp_decoy(pool_->options.decoy_secret, username_);
+    if (*found) session_.sub = (*found)->sub;
     if (*found && !(*found)->srp_verifier.empty()) {
       Result<std::string> opened =
           pool_->parts.ring->open((*found)->srp_verifier, srp_sealing_context((*found)->sub));
@@ -98,7 +102,7 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
         return;
       }
       verifier = std::move(*opened);
-      session_.sub = (*found)->sub;
+      session_.has_verifier = true;
       session_.password_set_at = (*found)->password_set_at;
       session_.signed_out_at = (*found)->signed_out_at;
     }
@@ -182,7 +186,7 @@ bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProo
   if (!given || !block || proof.timestamp.size() > kTimestampLimitBytes) return false;
   const std::string expected =
       srp_proof(session.key, pool.options.pool_id, session.folded, *block, proof.timestamp);
-  return constant_time_equal(*given, expected) && !session.sub.empty();
+  return constant_time_equal(*given, expected) && session.has_verifier;
 }
 
 }  // namespace
@@ -218,7 +222,8 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
   if (pool->now() >= session->expires_at) {
     return answer({PoolErrc::not_authorized, "Invalid session for the user, session is expired."});
   }
-  if (auto refused = take_attempt(*pool->parts.lockout, session->folded,
+  Lockout& lockout = login_lockout(*pool, !session->sub.empty());
+  if (auto refused = take_attempt(lockout, session->folded,
                                   {PoolErrc::not_authorized, "Password attempts exceeded"})) {
     return answer(std::move(*refused));
   }
@@ -232,7 +237,7 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
     case SpentChallenges::Outcome::spent_before:
       return answer({PoolErrc::not_authorized, "Incorrect username or password."});
     case SpentChallenges::Outcome::full:
-      pool->parts.lockout->withdrawn(session->folded);
+      lockout.withdrawn(session->folded);
       return answer({PoolErrc::too_many_requests, "Rate exceeded"});
   }
   find_user(pool, session->sub,

@@ -100,12 +100,17 @@ struct PasswordHasherOptions {
 };
 [[nodiscard]] std::shared_ptr<PasswordHasher> make_password_hasher(PasswordHasherOptions options);
 
-/// Failures per folded username, known or not: five lock for 2^(n-5) s up to 15 min; reset by
-/// success or 15 idle minutes. Bounded: while `capacity` names are watched, others are turned away,
-/// since forgetting one would give its guesser more tries. Shared by the shards. Any thread.
+/// Failures per name: five lock for 2^(n-5) s up to 15 min; reset by success or 15 idle minutes.
+/// Bounded: see `WhenFull`. Shared by the shards. Any thread.
 class Lockout {
  public:
-  explicit Lockout(const Clock& clock, std::size_t capacity = 100'000);
+  /// What becomes of one more name while `capacity` are watched.
+  enum class WhenFull {
+    refuse,  ///< it is turned away, for forgetting another would give its guesser more tries
+    forget,  ///< one with the fewest failures is forgotten, of these the one idle longest
+  };
+  explicit Lockout(const Clock& clock, std::size_t capacity = 100'000,
+                   WhenFull when_full = WhenFull::refuse);
   ~Lockout();
   enum class Attempt {
     admitted,
@@ -114,10 +119,10 @@ class Lockout {
   };
   /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
   /// burst cannot guess more than five times.
-  [[nodiscard]] Attempt begin(const std::string& folded_username);
-  void succeeded(const std::string& folded_username);
-  /// An attempt that was never tried (the hasher's queue was full).
-  void withdrawn(const std::string& folded_username);
+  [[nodiscard]] Attempt begin(const std::string& name);
+  void succeeded(const std::string& name);
+  /// An attempt that was never tried (the hasher's queue was full): as if it had not begun.
+  void withdrawn(const std::string& name);
 
  private:
   struct State;
@@ -325,11 +330,14 @@ struct UserPoolParts {
   std::shared_ptr<KeyRing> ring;
   std::shared_ptr<TokenSigner> signer;
   std::shared_ptr<PasswordHasher> hasher;
+  /// Passwords tried, by the names of users.
   std::shared_ptr<Lockout> lockout;
   /// Codes asked for and tried, by the names of users: apart, so that neither keeps a user from
   /// logging in.
   std::shared_ptr<Lockout> code_lockout;
-  /// The same by names that nobody has: apart from users', whom a flood of such must not lock out.
+  /// Both by what strangers name that is no user's: apart, for a flood of such names must not turn
+  /// users away. It forgets when it is full: then nothing tells its names from users' but as large
+  /// a flood again for each failure of a name.
   std::shared_ptr<Lockout> decoy_lockout;
   std::shared_ptr<SpentChallenges> spent_challenges;
   std::shared_ptr<CodeSender> code_sender;

@@ -104,6 +104,30 @@ TEST_F(LockoutTest, TurnsNewNamesAwayWhenItIsFullRatherThanForgettingOne) {
   for (const char* name : {"e", "f", "g"}) EXPECT_EQ(lockout_.begin(name), Attempt::admitted);
 }
 
+TEST_F(LockoutTest, ForgetsTheNameWithTheFewestFailuresWhereItMayForget) {
+  Lockout lockout(clock_, 3, Lockout::WhenFull::forget);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(lockout.begin("five"), Attempt::admitted);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(lockout.begin("two"), Attempt::admitted);
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(lockout.begin("one" + std::to_string(i)), Attempt::admitted);
+  }
+  EXPECT_EQ(lockout.begin("five"), Attempt::locked);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(lockout.begin("two"), Attempt::admitted);
+  EXPECT_EQ(lockout.begin("two"), Attempt::locked);
+}
+
+TEST_F(LockoutTest, LocksNobodyLongerForWhatWasNeverTried) {
+  fail_times(5);
+  for (int failures = 5; failures < 20; ++failures) {
+    clock_.advance(minutes(10));
+    const Attempt attempt = lockout_.begin("name");
+    if (attempt == Attempt::locked) break;
+    lockout_.withdrawn("name");
+    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << failures;
+    EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
+  }
+}
+
 TEST_F(LockoutTest, GivesABurstFromManyThreadsNoMoreThanFiveTries) {
   std::atomic<int> admitted{0};
   std::vector<std::thread> threads;

@@ -272,7 +272,7 @@ TEST_F(PoolSignUp, TellsNobodyWhoExists) {
 }
 
 TEST_F(PoolSignUp, IsNotKeptFromUsersByAFloodOfNamesThatNobodyHas) {
-  decoy_lockout_ = std::make_shared<Lockout>(clock_, 3);
+  decoy_lockout_ = std::make_shared<Lockout>(clock_, 3, Lockout::WhenFull::forget);
   make();
   confirmed();
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(forgot("nobody" + std::to_string(i)));

@@ -177,6 +177,30 @@ TEST_F(SrpLogin, SharesTheLockoutOfOtherLogins) {
   EXPECT_TRUE(srp("alice", "password1"));
 }
 
+TEST_F(SrpLogin, IsNotKeptFromUsersByAFloodOfNamesThatNobodyHas) {
+  lockout_ = std::make_shared<Lockout>(clock_, 3);
+  make();
+  make_alice();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(refusal(srp("nobody" + std::to_string(i), "x"), PoolErrc::not_authorized), kSrpWrong);
+    EXPECT_EQ(refusal(login("no" + std::to_string(i), "x"), PoolErrc::not_authorized), kSrpWrong);
+  }
+  EXPECT_TRUE(srp("alice", "password1"));
+  EXPECT_TRUE(login("alice", "password1"));
+}
+
+TEST_F(SrpLogin, LocksAliceWithoutAVerifierLikeANameThatNobodyHas) {
+  make_alice();
+  database_.users.begin()->second.srp_verifier.clear();
+  for (const char* const name : {"alice", "nobody"}) {
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_EQ(refusal(srp(name, "password1"), PoolErrc::not_authorized), kSrpWrong);
+    }
+    EXPECT_EQ(refusal(login(name, "password1"), PoolErrc::not_authorized),
+              "Password attempts exceeded");
+  }
+}
+
 TEST_F(SrpLogin, KeepsNoVerifierWhereItIsSwitchedOff) {
   options_.srp_enabled = false;
   make();
