@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -46,7 +47,13 @@ std::string input_of(const CodeMessage& message) {
   return input.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-/// What a child starts with: one end of a socket as its input, nothing else of ours.
+// Our own secrets are none of the command's: a master key or root credentials given to us by the
+// environment stay with us.
+bool is_ours(std::string_view variable) {
+  return variable.starts_with("HOLDFAST_") || variable.starts_with("AWS_");
+}
+
+/// What a child starts with: one end of a pipe as its input, nothing else of ours.
 class SpawnPlan {
  public:
   explicit SpawnPlan(int input) {
@@ -78,8 +85,13 @@ class SpawnPlan {
     arguments.reserve(command.size() + 1);
     for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
+    std::vector<char*> variables;
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+      if (!is_ours(*variable)) variables.push_back(*variable);
+    }
+    variables.push_back(nullptr);
     return posix_spawnp(&pid, arguments.front(), &actions_, &attributes_, arguments.data(),
-                        environ);
+                        variables.data());
   }
 
  private:

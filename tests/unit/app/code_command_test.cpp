@@ -1,5 +1,6 @@
 #include "app/code_command.hpp"
 
+#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -74,6 +75,12 @@ TEST_F(CodeCommand, InheritsNothingButItsInput) {
   EXPECT_EQ(refusal({"test", "-e", "/proc/self/fd/0"}), "sent");
   EXPECT_EQ(refusal({"test", "-e", "/proc/self/fd/200"}), "test ended with status 1");
   close(kOurs);
+  for (const char* const name : {"HOLDFAST_MASTER_KEY", "AWS_SECRET_ACCESS_KEY"}) {
+    ASSERT_EQ(setenv(name, "secret", 1), 0);
+    EXPECT_EQ(refusal({"printenv", name}), "printenv ended with status 1");
+    unsetenv(name);
+  }
+  EXPECT_EQ(refusal({"printenv", "PATH"}), "sent");
 }
 
 TEST_F(CodeCommand, IsStoppedWithItsSenderAndWhatWaitsIsAnswered) {
