@@ -14,7 +14,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,20 +183,21 @@ class CommandSender final : public identity::CodeSender {
 
   Result<void> run(const CodeMessage& message) const {
     int ends[2];
-    // A socket, because a send can be told neither to wait nor to raise a signal.
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-      return fail(Errc::unavailable, std::string("socketpair: ") + std::strerror(errno));
+    // A pipe, because a command may open its input again by name (/dev/stdin), as no socket lets it.
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+      return fail(Errc::unavailable, std::string("pipe: ") + std::strerror(errno));
     }
-    Descriptor ours(ends[0]);
-    Descriptor theirs(ends[1]);
-    // Some kilobytes at most, into an empty buffer that takes them all before anybody reads.
+    Descriptor theirs(ends[0]);
+    Descriptor ours(ends[1]);
+    // Some kilobytes at most, into an empty buffer that takes them all before anybody reads: the
+    // write neither waits nor, while we hold the other end, raises a signal.
+    fcntl(ours.get(), F_SETFL, O_NONBLOCK);
     std::string input = input_of(message);
-    const auto written =
-        ::send(ours.get(), input.data(), input.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const auto written = ::write(ours.get(), input.data(), input.size());
     const bool whole = written == static_cast<ssize_t>(input.size());
     wipe(input);
     ours.close();
-    if (!whole) return fail(Errc::unavailable, std::string("send: ") + std::strerror(errno));
+    if (!whole) return fail(Errc::unavailable, std::string("write: ") + std::strerror(errno));
     pid_t pid = 0;
     if (const int error = SpawnPlan(theirs.get()).run(pid, options_.command); error != 0) {
       return fail(Errc::unavailable,

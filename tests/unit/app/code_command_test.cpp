@@ -58,6 +58,10 @@ TEST_F(CodeCommand, GetsTheCodeAndItsUserOnItsInput) {
   EXPECT_EQ(sent["attributes"]["email"], "a@example.com");
 }
 
+TEST_F(CodeCommand, MayOpenItsInputByName) {
+  EXPECT_EQ(refusal({"sh", "-c", "grep -q 123456 /dev/stdin"}), "sent");
+}
+
 TEST_F(CodeCommand, ThatFailsIsReported) {
   EXPECT_EQ(refusal({"false"}), "false ended with status 1");
   EXPECT_THAT(refusal({folder_.file("missing")}), HasSubstr("cannot run"));
