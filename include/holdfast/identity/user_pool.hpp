@@ -246,7 +246,8 @@ class UserPool {
     std::string password;
     bool permanent = false;
   };
-  /// Ends what was given out to the user; open connections stay.
+  /// Revokes the user's refresh tokens, and with them access tokens, temporary tokens and codes. ID
+  /// tokens stay good until they expire, as Cognito's do, and open connections stay.
   virtual void admin_set_user_password(SetPassword input, Completion<PoolResult<void>> done) = 0;
   struct UpdateAttributes {
     UserName user;
