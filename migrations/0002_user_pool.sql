@@ -6,6 +6,8 @@ ALTER TABLE users ADD COLUMN signed_out_at INTEGER NOT NULL DEFAULT 0;
 -- What SRP checks a password against, sealed; empty when there is none.
 ALTER TABLE users ADD COLUMN srp_verifier BLOB NOT NULL DEFAULT x'';
 UPDATE users SET password_set_at = modified_at;
+-- Who signed up and has not confirmed it yet (status 0): swept by age.
+CREATE INDEX users_unconfirmed ON users (created_at) WHERE status = 0;
 
 -- One row for each login; origin is what its tokens have in common.
 CREATE TABLE refresh_tokens (

@@ -347,6 +347,8 @@ void RunningGateway::make_identity() {
   const auto decoy_lockout = std::make_shared<identity::Lockout>(
       clock_, config_.auth.lockout_names, identity::Lockout::WhenFull::forget);
   const auto spent_challenges = std::make_shared<identity::SpentChallenges>(clock_);
+  const auto sign_up_rate =
+      std::make_shared<identity::SignUpRate>(clock_, config_.sign_ups.per_minute);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
@@ -369,6 +371,7 @@ void RunningGateway::make_identity() {
                   .code_lockout = code_lockout,
                   .decoy_lockout = decoy_lockout,
                   .spent_challenges = spent_challenges,
+                  .sign_up_rate = sign_up_rate,
                   .code_sender = code_sender_,
                   .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
                     router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));
@@ -499,6 +502,7 @@ void RunningGateway::sweep_tokens() {
   // Access tokens are held against the row of their login, and outlive its refresh token.
   handles_[0]->refresh_tokens->sweep(now - config_.user_pool.id_token_lifetime, swept);
   handles_[0]->codes->sweep(now, swept);
+  handles_[0]->users->sweep_unconfirmed(now - config_.sign_ups.unconfirmed_lifetime, swept);
 }
 
 control::State RunningGateway::state() const {

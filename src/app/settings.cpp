@@ -542,6 +542,11 @@ void add_users(std::vector<Setting>& t) {
                       "hash, if it is stolen together with the keys), and allow them."));
   t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
                       "Let anybody sign up; it needs a way to send codes."));
+  t.push_back(integer("user_pool.sign_ups_per_minute", HOLDFAST_FIELD(sign_ups.per_minute), 1,
+                      60'000, "How many may, in all; one more is LimitExceededException."));
+  t.push_back(integer("user_pool.unconfirmed_lifetime_seconds",
+                      HOLDFAST_FIELD(sign_ups.unconfirmed_lifetime), 3'600, 365 * kDaySeconds,
+                      "How long a sign-up may wait to be confirmed; then its user is removed."));
   t.push_back(texts("user_pool.code_command", HOLDFAST_FIELD(codes.command), refuse_word,
                     "Program and arguments that send a confirmation code, run without a shell: it "
                     "reads one JSON object (`purpose`, `code`, `username`, `userId`, `attributes`) "

@@ -66,6 +66,16 @@ std::string masked(const std::string& address) {
          first(std::string_view(address).substr(at + 1));
 }
 
+// Under which the codes sent to an address are counted.
+std::string address_name(const User& user) {
+  std::string address = user.username;
+  for (const char* const attribute : {"phone_number", "email"}) {
+    const auto found = user.attributes.find(attribute);
+    if (found != user.attributes.end()) address = found->second;
+  }
+  return "to " + fold_username(address);
+}
+
 CodeDelivery delivery_to(const User& user) {
   for (const auto& [attribute, medium] : {std::pair{"email", "EMAIL"}, {"phone_number", "SMS"}}) {
     const auto found = user.attributes.find(attribute);
@@ -188,6 +198,14 @@ PoolResult<void> take_code_attempt(const PoolContext& pool, const char* what,
   return {};
 }
 
+// Nobody gets more codes than that because they are asked for under many names.
+PoolResult<void> take_address(const PoolContext& pool, const User& user) {
+  auto refused =
+      take_attempt(*pool.parts.decoy_lockout, address_name(user), too_often().error());
+  if (refused) return std::unexpected(std::move(*refused));
+  return {};
+}
+
 // ---- asking for a code
 
 using Refuse = PoolResult<void> (*)(const User&);
@@ -241,7 +259,9 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
                 }
                 return;
               }
-              if (auto may = refuse_user(*user); !may) {
+              PoolResult<void> may = refuse_user(*user);
+              if (may) may = take_address(*pool, *user);
+              if (!may) {
                 if (quiet) {
                   log::info("code_not_sent",
                             {{"userId", user->sub.str()}, {"reason", may.error().message}});
@@ -408,6 +428,16 @@ void store_new_user(const PoolContextPtr& pool, User user,
 
 }  // namespace
 
+bool SignUpRate::take() {
+  constexpr std::int64_t minute_us = 60'000'000;
+  const std::int64_t now_us = Microseconds(clock_.steady_now().time_since_epoch()).count();
+  const std::lock_guard lock(mutex_);
+  const std::int64_t next = std::max(due_us_, now_us) + interval_us_;
+  if (next > now_us + minute_us) return false;
+  due_us_ = next;
+  return true;
+}
+
 std::unexpected<PoolError> expired_code(const PoolContext& pool) {
   return bad_code(
       pool, refuse(PoolErrc::expired_code, "Invalid code provided, please request a code again."));
@@ -429,12 +459,19 @@ void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
   merge_attributes(user.attributes, input.attributes);
   user.created_at = now;
   user.modified_at = now;
+  good = take_address(*pool, user);
+  if (good && pool->parts.sign_up_rate && !pool->parts.sign_up_rate->take()) good = too_often();
+  if (!good) {
+    pool->answer<UserPool::SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
   const UserId sub = user.sub;
   const std::string username = user.username;
   make_credentials(
       pool, sub, username, password,
       [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
         if (!made) {
+          pool->parts.decoy_lockout->withdrawn(address_name(user));
           done(refuse(made.error()));
           return;
         }

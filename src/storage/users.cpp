@@ -54,6 +54,9 @@ UserTable::UserTable(Database& database)
               " modified_at = ?10, password_set_at = ?11, signed_out_at = ?12, srp_verifier = ?13"
               " WHERE sub = ?1"),
       remove_(database, "DELETE FROM users WHERE sub = ?1"),
+      sweep_unconfirmed_(database,
+                         "DELETE FROM users WHERE sub IN (SELECT sub FROM users WHERE status = 0"
+                         " AND created_at < ?1 LIMIT 1000) RETURNING sub"),
       list_(database, "SELECT " HOLDFAST_USER_COLUMNS
                       " FROM users WHERE folded_username > ?1 ORDER BY folded_username LIMIT ?2") {}
 
@@ -154,6 +157,15 @@ Result<void> UserTable::update(const identity::User& user, std::int64_t expected
   return {};
 }
 
+std::vector<UserId> UserTable::sweep_unconfirmed(WallTime before) {
+  static_assert(static_cast<int>(identity::UserStatus::unconfirmed) == 0);
+  std::vector<UserId> out;
+  sweep_unconfirmed_.bind(1, unix_micros(before));
+  while (sweep_unconfirmed_.step()) out.emplace_back(sweep_unconfirmed_.string(0));
+  sweep_unconfirmed_.reset();
+  return out;
+}
+
 void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub.str())).run(); }
 
 namespace {
@@ -237,6 +249,14 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
           session.tokens.drop(sub);
           session.refresh_tokens.drop(sub);
           session.codes.drop(sub);
+        },
+        std::move(done));
+  }
+  void sweep_unconfirmed(WallTime before, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [before](Session& session) {
+          for (const UserId& sub : session.users.sweep_unconfirmed(before)) session.codes.drop(sub);
         },
         std::move(done));
   }

@@ -22,6 +22,8 @@ class UserTable {
   [[nodiscard]] std::optional<identity::User> find_by_sub(const UserId& sub);
   [[nodiscard]] Result<void> update(const identity::User& user, std::int64_t expected_revision);
   void remove(const UserId& sub);
+  /// Who it was.
+  std::vector<UserId> sweep_unconfirmed(WallTime before);
   [[nodiscard]] std::vector<identity::User> list(std::string_view after, std::size_t limit);
   /// nullopt when there is no such user.
   [[nodiscard]] std::optional<std::int64_t> revision(const UserId& sub);
@@ -39,6 +41,7 @@ class UserTable {
   Statement owner_;
   Statement update_;
   Statement remove_;
+  Statement sweep_unconfirmed_;
   Statement list_;
 };
 

@@ -72,6 +72,12 @@ struct Config {
     std::size_t lockout_names = 100'000;
   } auth;
 
+  /// What strangers may do where they may sign up.
+  struct SignUps {
+    std::uint32_t per_minute = 60;
+    Seconds unconfirmed_lifetime{7 * 24 * 3600};
+  } sign_ups;
+
   /// How confirmation codes reach users.
   struct Codes {
     std::vector<std::string> command;  ///< a program and its arguments; empty: none

@@ -60,6 +60,9 @@ class UserStore {
                               Completion<Result<void>> done) = 0;
   /// Removes a user with all tokens and codes, in one transaction.
   virtual void remove(const UserId& sub, Completion<Result<void>> done) = 0;
+  /// Removes users who signed up before `before` and never confirmed it, with their codes; some
+  /// at a time.
+  virtual void sweep_unconfirmed(WallTime before, Completion<Result<void>> done) = 0;
   /// Users whose folded name is above `after`, in the order of these names, at most `limit`.
   virtual void list(std::string after, std::size_t limit,
                     Completion<Result<std::vector<User>>> done) = 0;

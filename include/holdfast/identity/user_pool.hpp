@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -146,6 +148,22 @@ class SpentChallenges {
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+/// How many strangers may sign up, all shards together; a minute's worth at once (the generic cell
+/// rate algorithm, ITU-T I.371). Any thread.
+class SignUpRate {
+ public:
+  SignUpRate(const Clock& clock, std::uint32_t per_minute)
+      : clock_(clock), interval_us_(60'000'000 / std::max<std::uint32_t>(per_minute, 1)) {}
+  /// Whether one more may; one that may is counted.
+  [[nodiscard]] bool take();
+
+ private:
+  const Clock& clock_;
+  const std::int64_t interval_us_;
+  std::mutex mutex_;
+  std::int64_t due_us_ = 0;  ///< when the sign-ups so far would be due
 };
 
 /// A confirmation code on its way to its user.
@@ -341,6 +359,7 @@ struct UserPoolParts {
   /// a flood again for each failure of a name.
   std::shared_ptr<Lockout> decoy_lockout;
   std::shared_ptr<SpentChallenges> spent_challenges;
+  std::shared_ptr<SignUpRate> sign_up_rate{};  ///< none: no bound
   std::shared_ptr<CodeSender> code_sender;
   /// Told on the executor, once it is committed, that nothing given out to this user is good any
   /// more: whoever keeps connections closes them.

@@ -87,6 +87,19 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       return {};
     });
   }
+  void sweep_unconfirmed(WallTime before, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      std::erase_if(database.users, [&](const auto& entry) {
+        const User& user = entry.second;
+        if (user.status != identity::UserStatus::unconfirmed || user.created_at >= before) {
+          return false;
+        }
+        std::erase_if(database.codes, [&](const auto& row) { return row.sub == user.sub; });
+        return true;
+      });
+      return {};
+    });
+  }
   void list(std::string after, std::size_t limit,
             Completion<Result<std::vector<User>>> done) override {
     run<std::vector<User>>(std::move(done), [&](FakeIdentityDatabase& database) {

@@ -135,7 +135,7 @@ TEST_F(PoolSignUp, BoundsHowOftenCodesAreSent) {
   ASSERT_TRUE(sign_up());
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(resend());
   EXPECT_EQ(refusal(resend(), PoolErrc::limit_exceeded), kTooOften);
-  EXPECT_EQ(code_sender_->sent.size(), 6U);
+  EXPECT_EQ(code_sender_->sent.size(), 5U);  // the address has had enough
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(resend("nobody"));
   EXPECT_EQ(refusal(resend("nobody"), PoolErrc::limit_exceeded), kTooOften);
 }
@@ -187,6 +187,29 @@ TEST_F(PoolSignUp, AnswersGuessesAtAUsersCodeLikeThoseAtNobodys) {
   EXPECT_EQ(guesses("alice"), nobodys);
   EXPECT_EQ(guesses("bob"), nobodys);
   EXPECT_EQ(nobodys.front(), kWrongCode);
+}
+
+TEST_F(PoolSignUp, BoundsTheCodesForOneAddressWhateverTheNames) {
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(sign_up("bob" + std::to_string(i), {{"email", "Victim@example.com"}}));
+  }
+  EXPECT_EQ(refusal(sign_up("bob", {{"email", "victim@example.com"}}), PoolErrc::limit_exceeded),
+            kTooOften);
+  EXPECT_TRUE(resend("bob1"));
+  EXPECT_EQ(code_sender_->sent.size(), 5U);
+  EXPECT_TRUE(sign_up("bob", {{"email", "bob@example.com"}}));
+}
+
+TEST_F(PoolSignUp, IsForNoMoreStrangersAMinuteThanConfigured) {
+  sign_up_rate_ = std::make_shared<SignUpRate>(clock_, 3);
+  make();
+  const auto stranger = [&](int i) { return sign_up("s" + std::to_string(i), {}); };
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(stranger(i));
+  EXPECT_EQ(refusal(stranger(3), PoolErrc::limit_exceeded), kTooOften);
+  EXPECT_EQ(database_.users.size(), 3U);
+  clock_.advance(Seconds(20));
+  EXPECT_TRUE(stranger(4));
+  EXPECT_FALSE(stranger(5));
 }
 
 TEST_F(PoolSignUp, TakesACodeOnceHoweverManyTryItAtATime) {

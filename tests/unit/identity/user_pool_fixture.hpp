@@ -61,6 +61,7 @@ class UserPoolTest : public testing::Test {
                                       .code_lockout = code_lockout_,
                                       .decoy_lockout = decoy_lockout_,
                                       .spent_challenges = spent_challenges_,
+                                      .sign_up_rate = sign_up_rate_,
                                       .code_sender = code_sender_,
                                       .on_access_ended = [this](const UserId& sub, AccessEnd end) {
                                         ended_.emplace_back(sub.str(), end);
@@ -173,6 +174,7 @@ class UserPoolTest : public testing::Test {
   std::shared_ptr<Lockout> decoy_lockout_ = 
       std::make_shared<Lockout>(clock_, 1000, Lockout::WhenFull::forget);
   std::shared_ptr<SpentChallenges> spent_challenges_ = std::make_shared<SpentChallenges>(clock_);
+  std::shared_ptr<SignUpRate> sign_up_rate_;
   static UserPoolOptions pool_options() {
     UserPoolOptions out;
     out.pool_id = kPool;

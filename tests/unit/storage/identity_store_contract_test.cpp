@@ -249,6 +249,21 @@ TYPED_TEST(IdentityStoreContract, RemovesAUser) {
   EXPECT_TRUE(this->create(make_user("sub-2", "anna")));
 }
 
+TYPED_TEST(IdentityStoreContract, SweepsWhoNeverConfirmedTheirSignUp) {
+  for (const char* name : {"old", "new", "confirmed"}) {
+    User user = make_user(std::string("sub-") + name, name);
+    if (std::string(name) != "confirmed") user.status = UserStatus::unconfirmed;
+    if (std::string(name) != "new") user.created_at = kTestTime - Seconds(1);
+    ASSERT_TRUE(this->create(user));
+    ASSERT_TRUE(this->put_code(user.sub.str(), CodeStore::Purpose::sign_up));
+  }
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.users().sweep_unconfirmed(kTestTime, std::move(done)); }));
+  EXPECT_THAT(this->list("", 60), testing::ElementsAre("confirmed", "new"));
+  EXPECT_FALSE(this->attempt("sub-old", CodeStore::Purpose::sign_up));
+  EXPECT_TRUE(this->attempt("sub-new", CodeStore::Purpose::sign_up));
+}
+
 TYPED_TEST(IdentityStoreContract, ConsumesATokenOnce) {
   ASSERT_TRUE(this->put("t", "anna", kTestTime + Seconds(30)));
   this->backend_.restart();
