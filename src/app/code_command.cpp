@@ -183,7 +183,8 @@ class CommandSender final : public identity::CodeSender {
 
   Result<void> run(const CodeMessage& message) const {
     int ends[2];
-    // A pipe, because a command may open its input again by name (/dev/stdin), as no socket lets it.
+    // A pipe, because a command may open its input again by name (/dev/stdin), as no socket lets
+    // it.
     if (pipe2(ends, O_CLOEXEC) != 0) {
       return fail(Errc::unavailable, std::string("pipe: ") + std::strerror(errno));
     }

@@ -20,7 +20,8 @@ struct CodeSenderOptions {
 /// Sends each code by running the command, one at a time on a thread of its own, with one JSON
 /// object on its standard input: `purpose` (`sign_up`, `forgot_password`), `code`, `username`,
 /// `userId`, `attributes`. Exit status 0 says that the code is on its way. What it prints is
-/// dropped, and variables of ours (`HOLDFAST_…`, `AWS_…`) are kept from it. With `to_log` codes are (also) written to the log.
+/// dropped, and variables of ours (`HOLDFAST_…`, `AWS_…`) are kept from it. With `to_log` codes are
+/// (also) written to the log.
 [[nodiscard]] std::shared_ptr<identity::CodeSender> make_code_sender(CodeSenderOptions options);
 
 }  // namespace holdfast::app

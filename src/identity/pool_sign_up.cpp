@@ -142,7 +142,8 @@ void send_nothing(const PoolContextPtr& pool, Purpose purpose) {
                         [](const Result<void>&) {});
 }
 
-/// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as long.
+/// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as
+/// long.
 void try_code(const PoolContextPtr& pool, const std::optional<User>& user, Purpose purpose,
               std::string code, Completion<PoolResult<CodeStore::Row>> done) {
   pool->parts.codes.attempt(
@@ -192,16 +193,15 @@ Lockout& code_lockout(const PoolContext& pool, bool known) {
 // By name, asking apart from trying.
 PoolResult<void> take_code_attempt(const PoolContext& pool, const char* what,
                                    const std::string& username, bool known) {
-  auto refused = take_attempt(code_lockout(pool, known), what + fold_username(username),
-                              too_often().error());
+  auto refused =
+      take_attempt(code_lockout(pool, known), what + fold_username(username), too_often().error());
   if (refused) return std::unexpected(std::move(*refused));
   return {};
 }
 
 // Nobody gets more codes than that because they are asked for under many names.
 PoolResult<void> take_address(const PoolContext& pool, const User& user) {
-  auto refused =
-      take_attempt(*pool.parts.decoy_lockout, address_name(user), too_often().error());
+  auto refused = take_attempt(*pool.parts.decoy_lockout, address_name(user), too_often().error());
   if (refused) return std::unexpected(std::move(*refused));
   return {};
 }
@@ -284,6 +284,11 @@ PoolResult<void> may_be_confirmed(const User& user) {
 PoolResult<void> may_reset_password(const User& user) {
   if (!user.enabled) return refuse(PoolErrc::not_authorized, "User is disabled.");
   if (user.status == UserStatus::confirmed || user.status == UserStatus::reset_required) return {};
+  if (user.status == UserStatus::unconfirmed) {
+    return refuse(PoolErrc::invalid_parameter,
+                  "Cannot reset password for the user as there is no registered/verified email or "
+                  "phone_number");
+  }
   return refuse(PoolErrc::not_authorized, "User password cannot be reset in the current state.");
 }
 
@@ -380,12 +385,18 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
   std::optional<User> user_;
 };
 
-PoolResult<void> confirm_user(User& user) {
+PoolResult<void> may_confirm(const User& user) {
   if (user.status != UserStatus::unconfirmed) {
     return refuse(
         PoolErrc::not_authorized,
         std::string("User cannot be confirmed. Current status is ") + to_string(user.status));
   }
+  if (!user.enabled) return refuse(PoolErrc::not_authorized, "User is disabled.");
+  return {};
+}
+
+PoolResult<void> confirm_user(User& user) {
+  if (auto may = may_confirm(user); !may) return may;
   user.status = UserStatus::confirmed;
   if (user.attributes.contains("email")) user.attributes["email_verified"] = "true";
   return {};
@@ -494,8 +505,14 @@ void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDo
   find_trier(pool, input,
              [pool, code = input.code,
               done = std::move(done)](PoolResult<std::optional<User>> user) mutable {
+               PoolResult<void> may;
                if (!user) {
-                 done(std::unexpected(std::move(user.error())));
+                 may = std::unexpected(std::move(user.error()));
+               } else if (*user && !pool->options.prevent_user_existence_errors) {
+                 may = may_confirm(**user);
+               }
+               if (!may) {
+                 done(std::unexpected(std::move(may.error())));
                  return;
                }
                try_code(pool, *user, Purpose::sign_up, std::move(code),
@@ -521,15 +538,14 @@ void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input
     return;
   }
   const auto reset = std::make_shared<PasswordReset>(pool, input, std::move(done));
-  find_trier(
-      pool, input,
-      [reset, password = std::move(password)](PoolResult<std::optional<User>> user) mutable {
-        if (user) {
-          reset->found(std::move(*user), password);
-        } else {
-          reset->refuse_it(std::move(user.error()));
-        }
-      });
+  find_trier(pool, input,
+             [reset, password = std::move(password)](PoolResult<std::optional<User>> user) mutable {
+               if (user) {
+                 reset->found(std::move(*user), password);
+               } else {
+                 reset->refuse_it(std::move(user.error()));
+               }
+             });
 }
 
 }  // namespace holdfast::identity

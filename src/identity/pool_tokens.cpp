@@ -82,8 +82,8 @@ class Issue : public std::enable_shared_from_this<Issue> {
       not_added(added.error());
       return;
     }
-    AuthenticationResult result = sign_tokens(
-        *pool_, user_, {.origin = origin, .issued_at = at, .authenticated_at = at});
+    AuthenticationResult result =
+        sign_tokens(*pool_, user_, {.origin = origin, .issued_at = at, .authenticated_at = at});
     result.refresh_token = std::move(token);
     done_(AuthOutcome{.result = std::move(result), .challenge = {}});
   }

@@ -50,8 +50,8 @@ class UserStore {
   /// one; `conflict` otherwise, `not_found` when the user is gone.
   virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
   /// The same, and in the same transaction ends what was given out to the user: temporary tokens
-  /// and confirmation codes go, refresh tokens are revoked, but for the one of `kept_origin` (empty:
-  /// for none).
+  /// and confirmation codes go, refresh tokens are revoked, but for the one of `kept_origin`
+  /// (empty: for none).
   virtual void update_and_end_access(User user, std::int64_t expected_revision,
                                      std::string kept_origin, Completion<Result<void>> done) = 0;
   /// The same by a confirmation code, which is spent in the same transaction: `expired` when it is

@@ -181,8 +181,8 @@ class CodeSender {
   /// Answers on `executor` when the code is on its way, or that it is not: `too_many_requests`
   /// while too many are waiting, `unavailable` otherwise.
   virtual void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) = 0;
-  /// Ends what runs; what waits, and what comes later, is answered `unavailable`. To be called while
-  /// the executors live, as a hasher's. Again is no error.
+  /// Ends what runs; what waits, and what comes later, is answered `unavailable`. To be called
+  /// while the executors live, as a hasher's. Again is no error.
   virtual void stop() = 0;
 };
 

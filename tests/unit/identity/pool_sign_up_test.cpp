@@ -212,6 +212,22 @@ TEST_F(PoolSignUp, IsForNoMoreStrangersAMinuteThanConfigured) {
   EXPECT_FALSE(stranger(5));
 }
 
+TEST_F(PoolSignUp, SaysWhyAUserCannotBeConfirmedOrResetWhereItMayBeKnownWhoExists) {
+  ASSERT_TRUE(sign_up());
+  ASSERT_TRUE(on_user(&UserPool::admin_disable_user, "bob"));
+  ASSERT_TRUE(resend());
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::not_authorized), "User is disabled.");
+  ASSERT_TRUE(on_user(&UserPool::admin_enable_user, "bob"));
+  options_.prevent_user_existence_errors = false;
+  make();
+  EXPECT_EQ(refusal(forgot("bob"), PoolErrc::invalid_parameter),
+            "Cannot reset password for the user as there is no registered/verified email or "
+            "phone_number");
+  ASSERT_TRUE(confirm(last_code()));
+  EXPECT_EQ(refusal(confirm(last_code()), PoolErrc::not_authorized),
+            "User cannot be confirmed. Current status is CONFIRMED");
+}
+
 TEST_F(PoolSignUp, TakesACodeOnceHoweverManyTryItAtATime) {
   confirmed();
   ASSERT_TRUE(forgot());

@@ -171,7 +171,7 @@ class UserPoolTest : public testing::Test {
   std::shared_ptr<test::FakePasswordHasher> hasher_ = std::make_shared<test::FakePasswordHasher>();
   std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
   std::shared_ptr<Lockout> code_lockout_ = std::make_shared<Lockout>(clock_);
-  std::shared_ptr<Lockout> decoy_lockout_ = 
+  std::shared_ptr<Lockout> decoy_lockout_ =
       std::make_shared<Lockout>(clock_, 1000, Lockout::WhenFull::forget);
   std::shared_ptr<SpentChallenges> spent_challenges_ = std::make_shared<SpentChallenges>(clock_);
   std::shared_ptr<SignUpRate> sign_up_rate_;
