@@ -100,6 +100,9 @@ struct Credentials {
 
   void apply(User& user, WallTime now) const;
 };
+/// What SRP checks a password against, sealed.
+void make_verifier(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
+                   std::shared_ptr<const Secret> password, Completion<Result<std::string>> done);
 void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
                       const Secret& password, Completion<Result<Credentials>> done);
 

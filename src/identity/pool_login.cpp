@@ -52,16 +52,17 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
         folded_(fold_username(username_)),
         done_(std::move(done)) {}
 
-  void start(Secret password) {
+  void start(std::shared_ptr<const Secret> password) {
+    password_ = std::move(password);
     // A name that no user can have needs no hash to hide anything, and no place in the lockout.
     if (!is_username(username_)) {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
     pool_->parts.users.find_by_username(
-        username_,
-        [self = shared_from_this(), password = std::move(password)](
-            Result<std::optional<User>> found) { self->looked_up(password, std::move(found)); });
+        username_, [self = shared_from_this()](Result<std::optional<User>> found) {
+          self->looked_up(std::move(found));
+        });
   }
 
  private:
@@ -72,7 +73,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
     done_(refuse(error));
   }
 
-  void looked_up(const Secret& password, Result<std::optional<User>> found) {
+  void looked_up(Result<std::optional<User>> found) {
     if (!found) {
       done_(refuse(found.error()));
       return;
@@ -84,7 +85,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       return;
     }
     pool_->parts.hasher->verify(
-        password.copy(), known_ ? known_->password_hash : std::string(), pool_->parts.executor,
+        password_->copy(), known_ ? known_->password_hash : std::string(), pool_->parts.executor,
         [self = shared_from_this()](Result<bool> matches) { self->verified(std::move(matches)); });
   }
 
@@ -114,13 +115,54 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       return;
     }
     pool_->parts.lockout->succeeded(folded_);
-    admit_user(pool_, std::move(**found), std::move(done_));
+    bring_verifier_up_to_date(std::move(**found));
+  }
+
+  // Who had none, because SRP was off when the password was set, gets a verifier with the next
+  // login, and loses it with the first after SRP was switched off.
+  void bring_verifier_up_to_date(User user) {
+    const bool wanted = pool_->options.srp_enabled;
+    if (user.srp_verifier.empty() != wanted) {
+      admit_user(pool_, std::move(user), std::move(done_));
+    } else if (!wanted) {
+      keep_verifier(std::move(user), std::string());
+    } else {
+      const UserId sub = user.sub;
+      const std::string username = user.username;
+      make_verifier(pool_, sub, username, password_,
+                    [self = shared_from_this(),
+                     user = std::move(user)](Result<std::string> verifier) mutable {
+                      self->keep_verifier(std::move(user), std::move(verifier));
+                    });
+    }
+  }
+
+  // The login is a good one also where this fails: then the next one tries again.
+  void keep_verifier(User user, Result<std::string> verifier) {
+    if (!verifier) {
+      admit_user(pool_, std::move(user), std::move(done_));
+      return;
+    }
+    UserChange change;
+    change.who = user.sub;
+    change.change = [hash = user.password_hash, verifier = std::move(*verifier)](User& now) {
+      if (now.password_hash == hash) now.srp_verifier = verifier;
+      return PoolResult<void>();
+    };
+    change_user(pool_, std::move(change),
+                [self = shared_from_this(), user = std::move(user)](PoolResult<User> kept) mutable {
+                  // Changed meanwhile: what was found with the right password is what may log in.
+                  const bool same = kept && kept->password_hash == user.password_hash &&
+                                    kept->signed_out_at == user.signed_out_at;
+                  admit_user(self->pool_, std::move(same ? *kept : user), std::move(self->done_));
+                });
   }
 
   PoolContextPtr pool_;
   std::string username_;
   std::string folded_;
   Completion<PoolResult<AuthOutcome>> done_;
+  std::shared_ptr<const Secret> password_;
   std::optional<User> known_;
 };
 
@@ -137,7 +179,7 @@ void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth inp
     return;
   }
   std::make_shared<PasswordLogin>(pool, std::move(*username), std::move(done))
-      ->start(Secret::take(*password));
+      ->start(std::make_shared<const Secret>(Secret::take(*password)));
 }
 
 }  // namespace

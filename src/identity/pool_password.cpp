@@ -13,6 +13,19 @@ void Credentials::apply(User& user, WallTime now) const {
   user.password_set_at = now;
 }
 
+void make_verifier(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
+                   std::shared_ptr<const Secret> password, Completion<Result<std::string>> done) {
+  pool->parts.hasher->compute(
+      [pool_id = pool->options.pool_id, username, password = std::move(password)] {
+        return make_srp_verifier(pool_id, username, password->view());
+      },
+      pool->parts.executor,
+      [pool, sub, done = std::move(done)](Result<std::string> verifier) mutable {
+        if (verifier) verifier = pool->parts.ring->seal(*verifier, srp_sealing_context(sub));
+        done(std::move(verifier));
+      });
+}
+
 void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
                       const Secret& password, Completion<Result<Credentials>> done) {
   // Kept beside the hasher's own copy, for the verifier that is made after the hash.
@@ -28,19 +41,14 @@ void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::
           done(Credentials{.hash = std::move(*hash), .srp_verifier = {}});
           return;
         }
-        pool->parts.hasher->compute(
-            [pool_id = pool->options.pool_id, username, kept] {
-              return make_srp_verifier(pool_id, username, kept->view());
-            },
-            pool->parts.executor,
-            [pool, sub, hash = std::move(*hash),
+        make_verifier(
+            pool, sub, username, kept,
+            [hash = std::move(*hash),
              done = std::move(done)](Result<std::string> verifier) mutable {
-              Result<std::string> sealed = std::move(verifier);
-              if (sealed) sealed = pool->parts.ring->seal(*sealed, srp_sealing_context(sub));
-              if (!sealed) {
-                done(std::unexpected(std::move(sealed.error())));
+              if (!verifier) {
+                done(std::unexpected(std::move(verifier.error())));
               } else {
-                done(Credentials{.hash = std::move(hash), .srp_verifier = std::move(*sealed)});
+                done(Credentials{.hash = std::move(hash), .srp_verifier = std::move(*verifier)});
               }
             });
       });

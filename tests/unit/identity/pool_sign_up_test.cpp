@@ -273,6 +273,7 @@ TEST_F(PoolSignUp, TellsWhereACodeWentOnlyWhereItMayBeKnownWhoExists) {
   for (const Parameters& attributes :
        {Parameters(), {{"email", "me@here.org"}}, {{"phone_number", "+15550001234"}}}) {
     alice().attributes = attributes;
+    clock_.advance(Seconds(15 * 60));
     for (const auto& delivery : {forgot("alice"), resend("ALICE")}) {
       ASSERT_TRUE(delivery);
       EXPECT_EQ(delivery->destination, nobodys->destination);

@@ -208,10 +208,31 @@ TEST_F(SrpLogin, KeepsNoVerifierWhereItIsSwitchedOff) {
   EXPECT_TRUE(database_.users.begin()->second.srp_verifier.empty());
   EXPECT_EQ(refusal(begin("alice", client_.public_hex()), PoolErrc::invalid_parameter),
             "USER_SRP_AUTH flow not enabled for this client");
-  // One without a verifier is a name that nobody has, once it is on again.
+  // One without a verifier is a name that nobody has, once it is on again, until the next login.
   options_.srp_enabled = true;
   make();
   EXPECT_EQ(refusal(srp("alice", "password1"), PoolErrc::not_authorized), kSrpWrong);
+  EXPECT_FALSE(login("alice", "password2"));
+  EXPECT_EQ(refusal(srp("alice", "password1"), PoolErrc::not_authorized), kSrpWrong);
+  hasher_->during_work = [&, calls = 0]() mutable { hasher_->full = ++calls > 1; };
+  EXPECT_TRUE(login("alice", "password1")) << "refused for want of a verifier";
+  hasher_->during_work = nullptr;
+  hasher_->full = false;
+  EXPECT_TRUE(login("alice", "password1"));
+  EXPECT_TRUE(srp("alice", "password1"));
+  options_.srp_enabled = false;
+  make();
+  EXPECT_TRUE(login("alice", "password1"));
+  EXPECT_TRUE(database_.users.begin()->second.srp_verifier.empty());
+}
+
+TEST_F(SrpLogin, LeadsToTheFirstPasswordAlsoOfAUserWhoHadNoVerifier) {
+  ASSERT_TRUE(create("Alice", "temporary1"));
+  database_.users.begin()->second.srp_verifier.clear();
+  const auto outcome = login("alice", "temporary1");
+  ASSERT_TRUE(outcome);
+  ASSERT_TRUE(outcome->challenge);
+  EXPECT_TRUE(set_password(outcome->challenge->session, "password1", "alice"));
 }
 
 TEST_F(SrpLogin, SealsTheVerifierAndBindsItToItsUser) {

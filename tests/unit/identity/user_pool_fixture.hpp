@@ -142,6 +142,7 @@ class UserPoolTest : public testing::Test {
     user.sub = UserId("sub-alice");
     user.username = "Alice";
     user.password_hash = test::FakePasswordHasher::encoded(password);
+    user.srp_verifier = "one that nothing opens";
     user.created_at = user.modified_at = user.password_set_at = clock_.wall_now();
     return database_.users["sub-alice"] = user;
   }

@@ -209,6 +209,8 @@ TEST_F(UserPoolTest, TellsANameThatItHasNoRoomToWatchToComeBackRatherThanThatItI
   lockout_ = std::make_shared<Lockout>(clock_, 1);
   make();
   confirmed();
+  ASSERT_TRUE(create("bob", "temporary1"));
+  EXPECT_EQ(refusal(login("nobody", "password2"), PoolErrc::not_authorized), kWrong);
   EXPECT_EQ(refusal(login("bob", "password2"), PoolErrc::not_authorized), kWrong);
   EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::too_many_requests), "Rate exceeded");
   clock_.advance(std::chrono::minutes(15));
@@ -423,7 +425,7 @@ TEST_F(UserPoolTest, NamesWhatIsMissingInAResponse) {
 
 TEST_F(UserPoolTest, TakesAttributesAlongWithTheNewPassword) {
   const std::string session = challenged();
-  const auto with = [&](const char* name) {
+  const auto with = [&](const std::string& name) {
     return respond(
         {.pool_id = {},
          .client_id = kClient,
