@@ -136,8 +136,8 @@ def sign_up(idp, code_file):
     idp.forgot_password(**grace)
     idp.confirm_forgot_password(**grace, ConfirmationCode=code_sent(code_file),
                                 Password="password two")
-    refused(idp.confirm_forgot_password, "ExpiredCodeException",
-            "Invalid code provided, please request a code again.", **grace,
+    refused(idp.confirm_forgot_password, "CodeMismatchException",
+            "Invalid verification code provided, please try again.", **grace,
             ConfirmationCode="123456", Password="password three")
 
 

@@ -99,6 +99,9 @@ async function srpLogin(username, password, asAdmin) {
 
 // ---- the operations
 
+// What is answered to strangers says nothing of a user's own address.
+const kNoAddress = /^[a-z]\*\*\*@[a-z]\*\*\*$/;
+
 async function signUp() {
   const Password = 'Password one';
   const UserAttributes = [{ Name: 'email', Value: 'carol@example.com' }];
@@ -115,14 +118,14 @@ async function signUp() {
 
   const first = await codeSent(codeFile, 'sign_up', 'Carol');
   const again = await own('ResendConfirmationCode', 'Carol');
-  assert.equal(again.CodeDeliveryDetails.Destination, 'c***@e***');
+  assert.match(again.CodeDeliveryDetails.Destination, kNoAddress);
   const second = await codeSent(codeFile, 'sign_up', 'Carol');
   await refused(own('ConfirmSignUp', 'Carol', { ConfirmationCode: otherCode(second) }),
     'CodeMismatchException', 'Invalid verification code provided, please try again.');
   await own('ConfirmSignUp', 'Carol', { ConfirmationCode: second });
   if (first !== second) {
     await refused(own('ConfirmSignUp', 'Carol', { ConfirmationCode: first }),
-      'ExpiredCodeException', 'Invalid code provided, please request a code again.');
+      'CodeMismatchException', 'Invalid verification code provided, please try again.');
   }
   await refused(call('ResendConfirmationCode', { ClientId: 'other', Username: 'Carol' }),
     'ResourceNotFoundException', 'User pool client other does not exist.');
@@ -134,7 +137,7 @@ async function signUp() {
 
 async function forgotPassword() {
   const sent = await own('ForgotPassword', 'carol');
-  assert.equal(sent.CodeDeliveryDetails.Destination, 'c***@e***');
+  assert.match(sent.CodeDeliveryDetails.Destination, kNoAddress);
   const ConfirmationCode = await codeSent(codeFile, 'forgot_password', 'Carol');
   const confirm = (code, Password) =>
     own('ConfirmForgotPassword', 'carol', { ConfirmationCode: code, Password });
@@ -146,7 +149,8 @@ async function forgotPassword() {
   await refused(login('carol', 'Password one'), 'NotAuthorizedException', kWrongPassword);
   assert.ok((await tokensOf(login('carol', 'Password two'))).IdToken);
   // Nobody learns who exists.
-  assert.ok((await own('ForgotPassword', 'nobody')).CodeDeliveryDetails.Destination);
+  const unsent = await own('ForgotPassword', 'nobody');
+  assert.match(unsent.CodeDeliveryDetails.Destination, kNoAddress);
   await refused(call('ForgotPassword', { ClientId: 'other', Username: 'carol' }),
     'ResourceNotFoundException', 'User pool client other does not exist.');
 }
