@@ -20,6 +20,8 @@ std::string uuid_of(std::string_view text) {
 Context::Context(GatewayOptions gateway_options, GatewayParts gateway_parts)
     : options(std::move(gateway_options)),
       parts(std::move(gateway_parts)),
+      token_rates(std::make_shared<UserRates>(options.token_requests_per_second,
+                                              options.token_requests_burst)),
       message_arn(execute_api_arn("POST/message")),
       messages_arn(execute_api_arn("POST/messages")),
       stack_arn(stack_arn_of(options.stack.name) + "/" + uuid_of(options.pool_id)) {}

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <holdfast/api/service.hpp>
+
+#include "api/user_rates.hpp"
 
 namespace holdfast::api {
 
@@ -23,9 +26,10 @@ struct Context {
 
   GatewayOptions options;
   GatewayParts parts;
-  std::string message_arn;   ///< of `POST /message`
-  std::string messages_arn;  ///< of `POST /messages`
-  std::string stack_arn;     ///< of CloudFormation's stack, with its id
+  std::shared_ptr<UserRates> token_rates;  ///< of `GET /tokens`
+  std::string message_arn;                 ///< of `POST /message`
+  std::string messages_arn;                ///< of `POST /messages`
+  std::string stack_arn;                   ///< of CloudFormation's stack, with its id
 };
 
 }  // namespace holdfast::api

@@ -26,6 +26,7 @@ std::string_view method_for_pages(Route route, bool logs_in) {
   switch (route) {
     case Route::tokens:
     case Route::jwks:
+    case Route::openid_configuration:
       return "GET";
     case Route::none:
     case Route::websocket_root:

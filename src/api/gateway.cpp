@@ -1,6 +1,9 @@
 #include "api/gateway.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include <holdfast/base/json.hpp>
 
 #include "api/aws_errors.hpp"
 #include "api/cloud_formation.hpp"
@@ -18,12 +21,28 @@ namespace {
 constexpr std::size_t kIgnoredBodyBytes = 4 << 10;
 constexpr std::size_t kAwsCallBodyBytes = 64 << 10;
 
-net::Response jwks_answer(const Context& context) {
-  net::Response out = make_answer(200, "application/json", context.parts.signer->jwks());
+// What is nobody's secret. Half as long as the next key is published before it signs.
+net::Response public_answer(std::string body) {
+  net::Response out = make_answer(200, "application/json", std::move(body));
   out.headers.emplace_back("Cache-Control", "public, max-age=300");
-  // They are nobody's secret.
   out.headers.emplace_back("Access-Control-Allow-Origin", "*");
   return out;
+}
+
+// OpenID Connect Discovery 1.0 section 3: what a verifier of ID tokens asks for. There is no
+// authorization endpoint; tokens come from the user pool's own calls.
+net::Response openid_configuration(const Context& context) {
+  const std::string& issuer = context.options.issuer;
+  const Json document = {
+      {"issuer", issuer},
+      {"jwks_uri", issuer + "/.well-known/jwks.json"},
+      {"subject_types_supported", {"public"}},
+      {"response_types_supported", {"id_token"}},
+      {"id_token_signing_alg_values_supported", {"RS256"}},
+      {"claims_supported",
+       {"sub", "iss", "aud", "exp", "iat", "auth_time", "token_use", "cognito:username", "email",
+        "email_verified", "phone_number", "phone_number_verified"}}};
+  return public_answer(document.dump());
 }
 
 bool is_served(const ServedParts& served, Route route) {
@@ -38,6 +57,7 @@ bool is_served(const ServedParts& served, Route route) {
       return served.websocket;
     case Route::user_pool:
     case Route::jwks:
+    case Route::openid_configuration:
       return served.login;
     case Route::cloud_formation:
     case Route::connection:
@@ -72,6 +92,7 @@ std::size_t Gateway::body_bytes_max(Route route) const noexcept {
     case Route::websocket:
     case Route::websocket_root:
     case Route::jwks:
+    case Route::openid_configuration:
       break;
   }
   return kIgnoredBodyBytes;
@@ -108,7 +129,9 @@ void Gateway::handle(net::Request request, net::Responder respond) {
     case Route::cloud_formation:
       return handle_cloud_formation(context_, request, std::move(respond));
     case Route::jwks:
-      return respond(jwks_answer(context_));
+      return respond(public_answer(context_.parts.signer->jwks()));
+    case Route::openid_configuration:
+      return respond(openid_configuration(context_));
     case Route::connection:
       return handle_connection(context_, std::move(request), std::move(respond));
     case Route::websocket:

@@ -19,9 +19,13 @@ std::optional<std::string_view> below_stage(std::string_view path, std::string_v
   return rest.starts_with('/') ? rest.substr(1) : path;
 }
 
-bool is_jwks(std::string_view path, std::string_view pool_id) {
-  return !pool_id.empty() && path.starts_with(pool_id) &&
-         path.substr(pool_id.size()) == "/.well-known/jwks.json";
+// What the pool publishes of itself.
+Route published(std::string_view path, std::string_view pool_id) {
+  if (pool_id.empty() || !path.starts_with(pool_id)) return Route::none;
+  path.remove_prefix(pool_id.size());
+  if (path == "/.well-known/jwks.json") return Route::jwks;
+  if (path == "/.well-known/openid-configuration") return Route::openid_configuration;
+  return Route::none;
 }
 
 bool is_form(const net::RequestHead& head) {
@@ -65,7 +69,7 @@ Route by_path(const GatewayOptions& options, std::string_view raw_path) {
   if (*path == "ws") return Route::websocket;
   if (path->empty()) return Route::websocket_root;
   if (connection_in(*path)) return Route::connection;
-  return is_jwks(*path, options.pool_id) ? Route::jwks : Route::none;
+  return published(*path, options.pool_id);
 }
 
 }  // namespace
@@ -95,6 +99,7 @@ std::string_view methods_of(Route route) noexcept {
     case Route::websocket:
     case Route::websocket_root:
     case Route::jwks:
+    case Route::openid_configuration:
       break;
   }
   return "GET";

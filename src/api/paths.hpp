@@ -21,6 +21,7 @@ enum class Route : std::uint8_t {
   user_pool,
   cloud_formation,
   jwks,
+  openid_configuration,
   connection,  ///< `/@connections/{connectionId}`
 };
 

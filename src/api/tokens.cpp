@@ -8,6 +8,8 @@
 namespace holdfast::api {
 namespace {
 
+using identity::IdTokenClaims;
+
 // The token with or without the scheme of RFC 6750 section 2.1.
 std::string_view token_in(std::string_view authorization) {
   constexpr std::string_view scheme = "Bearer ";
@@ -58,6 +60,18 @@ net::Response token_answer(const Result<std::string>& token) {
   return out;
 }
 
+void answer_with_token(const Context& context, std::size_t shard, Result<IdTokenClaims> claims,
+                       net::Responder respond) {
+  if (!claims) return respond(refuse(claims.error()));
+  if (!context.token_rates->take(claims->sub, context.parts.clock.steady_now())) {
+    return respond(refuse(Error(Errc::too_many_requests, "too many tokens", "rate")));
+  }
+  context.shard(shard).generator->issue(
+      std::move(*claims), [respond = std::move(respond)](const Result<std::string>& token) mutable {
+        respond(token_answer(token));
+      });
+}
+
 }  // namespace
 
 void handle_tokens(const Context& context, const net::Request& request, net::Responder respond) {
@@ -65,13 +79,19 @@ void handle_tokens(const Context& context, const net::Request& request, net::Res
   if (authorization == nullptr) {
     return respond(refuse(Error(Errc::unauthenticated, "no Authorization", "missing")));
   }
-  auto claims = context.parts.id_tokens->verify(token_in(*authorization));
-  if (!claims) return respond(refuse(claims.error()));
-  context.shard(request.head.shard)
-      .generator->issue(std::move(*claims),
-                        [respond = std::move(respond)](const Result<std::string>& token) mutable {
-                          respond(token_answer(token));
-                        });
+  const std::string_view token = token_in(*authorization);
+  const std::size_t shard = request.head.shard;
+  identity::Issuers* const issuers = context.parts.issuers.get();
+  const auto issuer = issuers == nullptr ? std::nullopt : issuers->find(token);
+  if (!issuer) {
+    return answer_with_token(context, shard, context.parts.id_tokens->verify(token),
+                             std::move(respond));
+  }
+  issuers->verify(
+      *issuer, std::string(token), *context.parts.router.shard(shard).executor,
+      [&context, shard, respond = std::move(respond)](Result<IdTokenClaims> claims) mutable {
+        answer_with_token(context, shard, std::move(claims), std::move(respond));
+      });
 }
 
 }  // namespace holdfast::api

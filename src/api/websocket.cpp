@@ -83,8 +83,8 @@ net::Response refuse_subprotocol() {
 
 // On the home shard, once the 101 is written. Registered first, asked about second: a user who is
 // disabled between the two is closed by whoever disables them.
-void open_connection(const Context& context, delivery::ConnectionInfo info, WallTime signed_out_at,
-                     delivery::FrameFormat format,
+void open_connection(const Context& context, delivery::ConnectionInfo info,
+                     std::optional<WallTime> signed_out_at, delivery::FrameFormat format,
                      std::shared_ptr<delivery::Connection> connection) {
   const std::size_t home = info.shard;
   delivery::Mailboxes& mailboxes = *context.parts.router.shard(home).mailboxes;

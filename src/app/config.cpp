@@ -230,6 +230,11 @@ Result<void> check_together(const Draft& draft) {
                     ": server.listen on a Unix socket needs server.public_url",
                 "server.public_url");
   }
+  if (const auto wrong = identity::refuse_issuers(draft.config.identity.issuers)) {
+    return fail(Errc::invalid_argument,
+                draft.sources.at("identity.issuers") + ": identity.issuers: " + *wrong,
+                "identity.issuers");
+  }
   constexpr std::pair<std::string_view, std::string_view> kNeeds[] = {
       {"tls.certificate", "tls.key"},       {"tls.key", "tls.certificate"},
       {"tls.client_ca", "tls.certificate"}, {"tls.client_certificate_required", "tls.client_ca"},

@@ -26,6 +26,7 @@ namespace {
 
 constexpr Milliseconds kTick{10};
 constexpr Milliseconds kHousekeeping{60'000};
+constexpr Milliseconds kIssuerTick{1'000};
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
@@ -175,9 +176,19 @@ Result<void> RunningGateway::open_keys(identity::MasterKey master) {
   ring_ = std::move(*ring);
   box_ = std::make_unique<KeyRingBox>(ring_);
 
-  auto signer = await<std::shared_ptr<identity::TokenSigner>>(first_shard(), [this](auto done) {
-    identity::open_token_signer(ring_, clock_, *handles_[0]->keys, std::move(done));
-  });
+  hasher_ = identity::make_password_hasher(config_.auth.passwords);
+  identity::TokenSigner::Options signing;
+  signing.rotation_enabled = config_.signing_keys.rotation_enabled;
+  signing.rotation_period = config_.signing_keys.rotation_period;
+  // By reference: it is asked on a shard, and outlives those.
+  signing.compute = [this](auto work, auto done) {
+    hasher_->compute(std::move(work), first_shard(), std::move(done));
+  };
+  auto signer = await<std::shared_ptr<identity::TokenSigner>>(
+      first_shard(), [this, signing = std::move(signing)](auto done) mutable {
+        identity::open_token_signer(ring_, std::move(signing), clock_, *handles_[0]->keys,
+                                    std::move(done));
+      });
   if (!signer) return std::unexpected(std::move(signer.error()));
   signer_ = std::move(*signer);
 
@@ -338,7 +349,6 @@ Result<void> RunningGateway::bind_listeners() {
 }
 
 void RunningGateway::make_identity() {
-  hasher_ = identity::make_password_hasher(config_.auth.passwords);
   code_sender_ = make_code_sender({.command = config_.codes.command,
                                    .timeout = config_.codes.command_timeout,
                                    .to_log = config_.codes.to_log});
@@ -385,11 +395,38 @@ void RunningGateway::make_identity() {
   }
 }
 
-Result<void> RunningGateway::make_services() {
-  auto id_tokens = identity::make_id_token_verifier(
-      {.issuer = issuer(), .audience = info_.client_id, .jwks = signer_->jwks()}, clock_);
-  if (!id_tokens) return std::unexpected(std::move(id_tokens.error()));
+Result<void> RunningGateway::make_issuers() {
+  if (config_.identity.issuers.empty()) return {};
+  std::vector<identity::IssuerParts> parts;
+  for (const identity::IssuerOptions& options : config_.identity.issuers) {
+    if (options.issuer == issuer()) {
+      return fail(Errc::invalid_argument,
+                  "identity.issuers: " + options.issuer + " is the issuer of the own user pool",
+                  "identity.issuers");
+    }
+    IssuerDocumentsOptions reading{.ca_file = options.ca_file,
+                                   .timeout = config_.identity.jwks_timeout};
+    std::string jwks;
+    if (!options.jwks_file.empty()) {
+      auto text = read_document_file(options.jwks_file, reading.bytes_max);
+      if (!text) return std::unexpected(std::move(text.error()));
+      jwks = std::move(*text);
+    }
+    issuer_readers_.push_back(make_issuer_reader(std::move(reading)));
+    parts.push_back(
+        {.options = options, .documents = issuer_readers_.back(), .jwks = std::move(jwks)});
+  }
+  identity::IssuerKeysOptions keys;
+  keys.refresh = config_.identity.jwks_refresh;
+  keys.wait_max = config_.identity.jwks_timeout + kIssuerTick;
+  auto issuers = identity::make_issuers(std::move(parts), keys, clock_);
+  if (!issuers) return std::unexpected(std::move(issuers.error()));
+  issuers_ = std::move(*issuers);
+  return {};
+}
 
+Result<void> RunningGateway::make_services() {
+  if (auto done = make_issuers(); !done) return done;
   api::GatewayOptions options;
   options.partition = config_.aws.partition;
   options.region = config_.aws.region;
@@ -397,6 +434,7 @@ Result<void> RunningGateway::make_services() {
   options.api_id = config_.aws.api_id;
   options.stage = config_.aws.stage;
   options.pool_id = info_.user_pool_id;
+  options.issuer = issuer();
   options.allowed_origins = config_.websocket.allowed_origins;
   options.allowed_origins.push_back(origin_of(info_.url));
   options.stack = {.name = config_.aws.stack_name,
@@ -405,6 +443,8 @@ Result<void> RunningGateway::make_services() {
                    .url = info_.url,
                    .sample_app_url = config_.aws.sample_app_url};
   options.key_requests_per_second = config_.limits.key_requests_per_second;
+  options.token_requests_per_second = config_.limits.token_requests_per_second;
+  options.token_requests_burst = config_.limits.token_requests_burst;
   options.message_bytes_max = config_.limits.message_bytes;
   options.body_bytes_max = config_.limits.body_bytes;
   options.batch_entries_max = config_.limits.batch_messages;
@@ -412,15 +452,18 @@ Result<void> RunningGateway::make_services() {
   options.acknowledge = config_.delivery.acknowledge;
   api::GatewayParts parts{.clock = clock_,
                           .router = *router_,
-                          .id_tokens = std::move(*id_tokens),
+                          .id_tokens = identity::make_id_token_verifier(
+                              {.issuer = issuer(), .audience = info_.client_id}, signer_, clock_),
                           .signer = signer_,
                           .shards = {},
-                          .draining = &draining_};
+                          .draining = &draining_,
+                          .issuers = issuers_};
   control::LocalControlParts local{.clock = clock_,
                                    .router = *router_,
                                    .messages = {},
                                    .access_keys = access_keys_,
                                    .key_ring = ring_,
+                                   .signer = signer_,
                                    .keys_executor = first_shard(),
                                    .state = [this] { return state(); },
                                    .process = [this] { return process_status(); },
@@ -477,8 +520,14 @@ Result<void> RunningGateway::start_serving() {
   }
   net::Shard& first = shards_->at(0);
   first.post([this, &first] {
+    if (issuers_ != nullptr) {
+      issuers_->tick();
+      first.every(kIssuerTick, [this] { issuers_->tick(); });
+    }
+    signer_->maintain();
     first.every(kHousekeeping, [this] {
       ring_->maintain();
+      signer_->maintain();
       sweep_tokens();
     });
   });

@@ -14,6 +14,7 @@
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 #include <holdfast/identity/user_pool.hpp>
@@ -21,6 +22,7 @@
 #include <holdfast/storage/store.hpp>
 
 #include "app/data_directory.hpp"
+#include "app/issuer_documents.hpp"
 #include "app/key_ring_box.hpp"
 
 namespace holdfast::app {
@@ -65,6 +67,7 @@ class RunningGateway final : public Gateway {
   void make_mailboxes();
   void sweep_tokens();
   void make_identity();
+  [[nodiscard]] Result<void> make_issuers();
   [[nodiscard]] Result<void> make_services();
   [[nodiscard]] Result<void> write_credentials();
   [[nodiscard]] Result<void> start_serving();
@@ -96,6 +99,8 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<identity::KeyRing> ring_;
   std::unique_ptr<KeyRingBox> box_;
   std::shared_ptr<identity::TokenSigner> signer_;
+  std::vector<std::shared_ptr<IssuerReader>> issuer_readers_;
+  std::shared_ptr<identity::Issuers> issuers_;  ///< null without issuers elsewhere
   std::shared_ptr<iam::AccessKeys> access_keys_;
   std::shared_ptr<identity::PasswordHasher> hasher_;
   std::shared_ptr<identity::CodeSender> code_sender_;

@@ -412,6 +412,12 @@ void add_limits(std::vector<Setting>& t) {
                       HOLDFAST_FIELD(limits.key_requests_per_second), 0, 1'000'000,
                       "Signed calls of one access key in a second, where it has no rate of its "
                       "own; one more is 429. 0 is no bound."));
+  t.push_back(integer("limits.token_requests_per_second",
+                      HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
+                      "GET /tokens of one user in a second, in the long run; one more is 429. 0 is "
+                      "no bound."));
+  t.push_back(integer("limits.token_requests_burst", HOLDFAST_FIELD(limits.token_requests_burst), 1,
+                      1'000'000, "How many of them may come at once after a pause."));
   t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
                       "Largest body of a request; a larger one is answered 413. At least six "
                       "times limits.message_bytes, as JSON may escape every byte, and 4 KiB."));
@@ -521,6 +527,96 @@ void add_clients(std::vector<Setting>& t) {
                       "Unused temporary tokens of one user; one more is 429."));
 }
 
+constexpr std::pair<std::string_view, identity::SigningAlgorithm> kAlgorithms[] = {
+    {"RS256", identity::SigningAlgorithm::rs256},
+    {"ES256", identity::SigningAlgorithm::es256},
+    {"EdDSA", identity::SigningAlgorithm::eddsa},
+};
+
+identity::IssuerOptions issuer_of(const Json& object) {
+  const auto text = [&object](const char* name) { return object.value(name, std::string()); };
+  identity::IssuerOptions out;
+  out.issuer = text("issuer");
+  out.audiences = object["audience"].get<std::vector<std::string>>();
+  if (object.contains("algorithms")) {
+    out.algorithms.clear();
+    for (const auto& [name, algorithm] : kAlgorithms) {
+      const Json& named = object["algorithms"];
+      if (std::ranges::find(named, Json(name)) != named.end()) out.algorithms.push_back(algorithm);
+    }
+  }
+  out.user_id_claim = object.value("user_id_claim", out.user_id_claim);
+  out.user_id_prefix = text("user_id_prefix");
+  out.token_use = text("token_use");
+  out.jwks_url = text("jwks_url");
+  out.jwks_file = text("jwks_file");
+  out.ca_file = text("ca_file");
+  return out;
+}
+
+Json issuer_json(const identity::IssuerOptions& issuer) {
+  Json algorithms = Json::array();
+  for (const auto& [name, algorithm] : kAlgorithms) {
+    if (std::ranges::find(issuer.algorithms, algorithm) != issuer.algorithms.end()) {
+      algorithms.push_back(name);
+    }
+  }
+  Json out = {{"issuer", issuer.issuer},
+              {"audience", issuer.audiences},
+              {"algorithms", std::move(algorithms)},
+              {"user_id_claim", issuer.user_id_claim},
+              {"user_id_prefix", issuer.user_id_prefix}};
+  const auto put = [&out](const char* name, const std::string& value) {
+    if (!value.empty()) out[name] = value;
+  };
+  put("token_use", issuer.token_use);
+  put("jwks_url", issuer.jwks_url);
+  put("jwks_file", issuer.jwks_file);
+  put("ca_file", issuer.ca_file);
+  return out;
+}
+
+Setting issuers_setting() {
+  Setting s = member("identity.issuers", SettingType::objects);
+  s.doc =
+      "OpenID Connect issuers elsewhere whose ID tokens `GET /tokens` takes, each an object: "
+      "`issuer`, `audience` (a list of client ids), `user_id_prefix`, and where they differ from "
+      "the usual `algorithms` ([\"RS256\"]; also ES256, EdDSA), `user_id_claim` (sub), "
+      "`token_use`, "
+      "`jwks_url` or `jwks_file` (else by discovery), `ca_file`.";
+  Setting algorithms = member("algorithms", SettingType::texts);
+  for (const auto& [name, algorithm] : kAlgorithms) algorithms.choices.push_back(name);
+  s.fields = {member("issuer", SettingType::text),         member("audience", SettingType::texts),
+              member("user_id_prefix", SettingType::text), std::move(algorithms),
+              member("user_id_claim", SettingType::text),  member("token_use", SettingType::text),
+              member("jwks_url", SettingType::text),       member("jwks_file", SettingType::text),
+              member("ca_file", SettingType::text)};
+  s.fields[0].required = s.fields[1].required = s.fields[2].required = true;
+  s.refuse_object = [](const Json& issuer) {
+    return identity::refuse_issuers({issuer_of(issuer)});
+  };
+  s.read = [](const Config& config) {
+    Json out = Json::array();
+    for (const auto& issuer : config.identity.issuers) out.push_back(issuer_json(issuer));
+    return out;
+  };
+  s.write = [](Config& config, const Json& value) {
+    config.identity.issuers.clear();
+    for (const Json& object : value) config.identity.issuers.push_back(issuer_of(object));
+  };
+  return s;
+}
+
+void add_issuers(std::vector<Setting>& t) {
+  t.push_back(issuers_setting());
+  t.push_back(integer("identity.jwks_refresh_seconds", HOLDFAST_FIELD(identity.jwks_refresh), 60,
+                      kDaySeconds,
+                      "How often their keys are read again. A key id that is not known reads them "
+                      "too, once a minute at most."));
+  t.push_back(integer("identity.jwks_timeout_ms", HOLDFAST_FIELD(identity.jwks_timeout), 100,
+                      30'000, "How long that may take; a token that waits for it, a second more."));
+}
+
 void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.id_token_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.id_token_lifetime), 300, kDaySeconds,
@@ -602,6 +698,14 @@ void add_instance(std::vector<Setting>& t) {
                       "Make a new data key by itself when the current one is old."));
   t.push_back(integer("keys.rotation_period_seconds", HOLDFAST_FIELD(keys.rotation_period), 3'600,
                       3'650 * kDaySeconds, "How old a data key may become."));
+  t.push_back(boolean("keys.signing_rotation_enabled",
+                      HOLDFAST_FIELD(signing_keys.rotation_enabled),
+                      "Make a new key for the user pool's tokens by itself when the current one is "
+                      "old. It is published for ten minutes before it signs; the one before it "
+                      "stays for a day, for the tokens under it."));
+  t.push_back(integer("keys.signing_rotation_period_seconds",
+                      HOLDFAST_FIELD(signing_keys.rotation_period), kDaySeconds,
+                      3'650 * kDaySeconds, "How old such a key may become."));
   t.push_back(integer("storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
                       "Messages waiting to be committed; one more is 503. A user or a key holds "
                       "at most an eighth."));
@@ -737,6 +841,7 @@ const std::vector<Setting>& setting_table() {
     add_delivery_waits(t);
     add_delivery_bounds(t);
     add_clients(t);
+    add_issuers(t);
     add_users(t);
     add_passwords(t);
     add_instance(t);

@@ -63,6 +63,8 @@ bool RunningGateway::stop() {
   // The machine's clock, not the injected one: a shutdown ends also where time stands still.
   const auto deadline = steady_clock::now() + config_.shutdown.drain;
   log::info("stopping", {{"drain_seconds", config_.shutdown.drain.count()}});
+  // Who waits for an issuer's keys would be waited for.
+  if (issuers_ != nullptr) issuers_->stop();
   for (const GatewayListener& gateway : gateways_) gateway.listener->drain();
   const bool drained = each_mailboxes(&delivery::Mailboxes::drain, deadline);
   const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, deadline);
@@ -96,8 +98,10 @@ void RunningGateway::take_down() {
   if (local_ != nullptr) unlink(info_.control_socket.c_str());
   if (hasher_ != nullptr) hasher_->stop();
   if (code_sender_ != nullptr) code_sender_->stop();
+  if (issuers_ != nullptr) issuers_->stop();
   if (store_ != nullptr) store_->stop();
   if (shards_ != nullptr) shards_->stop();
+  for (const auto& reader : issuer_readers_) reader->stop();
   gateways_.clear();
   controls_.clear();
   local_.reset();
@@ -106,6 +110,8 @@ void RunningGateway::take_down() {
   parts_.clear();
   hasher_.reset();
   code_sender_.reset();
+  issuers_.reset();
+  issuer_readers_.clear();
   access_keys_.reset();
   signer_.reset();
   box_.reset();

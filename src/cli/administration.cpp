@@ -140,7 +140,9 @@ void show_deletion(const Context& context, const Json& answer) {
 }
 
 void show_rotated(const Context& context, const Json& answer) {
-  context.err << "New tokens and secrets are encrypted under this data key from now on:\n";
+  context.err << "The user pool's tokens are signed with signing key "
+              << cell(answer, "signingKeyId") << " once it has been published for ten minutes.\n"
+              << "New tokens and secrets are encrypted under this data key from now on:\n";
   context.out << cell(answer, "keyId") << "\n";
 }
 
@@ -259,7 +261,7 @@ void add_administration(CLI::App& app, Selection& selection) {
   add_execution(app, selection);
   add_connections(app, selection);
   add_question(
-      *app.add_subcommand("rotate-keys", "Encrypt under a new data key from now on"), selection,
+      *app.add_subcommand("rotate-keys", "Make a new data key and a new signing key"), selection,
       std::make_shared<AdminFlags>(), "POST",
       [](const AdminFlags&) { return std::string("/v1/keys/rotate"); }, show_rotated);
 }

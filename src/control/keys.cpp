@@ -228,11 +228,24 @@ void create_session(Call call) {
 
 void rotate_keys(Call call) {
   const LocalControlParts& parts = call.parts;
-  auto done = answer_on<std::uint32_t>(
-      *parts.router.shard(call.shard).executor, std::move(call.respond),
-      [](const std::uint32_t& id) { return json_answer({{"keyId", id}}); });
-  parts.keys_executor.post([&ring = *parts.key_ring, done = std::move(done)]() mutable {
-    ring.rotate(std::move(done));
+  struct Made {
+    std::uint32_t data_key;
+    std::uint32_t signing_key;
+  };
+  auto done = answer_on<Made>(
+      *parts.router.shard(call.shard).executor, std::move(call.respond), [](const Made& made) {
+        return json_answer({{"keyId", made.data_key}, {"signingKeyId", made.signing_key}});
+      });
+  parts.keys_executor.post([&ring = *parts.key_ring, &signer = *parts.signer,
+                            done = std::move(done)]() mutable {
+    // The one that can refuse goes first.
+    signer.rotate([&ring, done = std::move(done)](Result<std::uint32_t> signing_key) mutable {
+      if (!signing_key) return done(std::unexpected(std::move(signing_key.error())));
+      ring.rotate([id = *signing_key, done = std::move(done)](Result<std::uint32_t> key) mutable {
+        if (!key) return done(std::unexpected(std::move(key.error())));
+        done(Made{.data_key = *key, .signing_key = id});
+      });
+    });
   });
 }
 

@@ -12,9 +12,7 @@ PoolResult<AccessTokenClaims> verify_access_token(std::string_view token,
                                                   const UserPoolOptions& options,
                                                   const TokenSigner& signer, WallTime now) {
   const auto invalid = refuse(PoolErrc::not_authorized, "Invalid Access Token");
-  // The keys are read each time: few calls bring an access token, and keys change.
-  const Result<JwsKeys> keys = read_jwks(signer.jwks());
-  if (!keys) return refuse(PoolErrc::unavailable, "Service unavailable");
+  const VerifyingKeysPtr keys = signer.keys();
   const Result<Json> claims = verify_jws(token, *keys);
   if (!claims) return invalid;
   const auto is = [&](const char* name, std::string_view expected) {

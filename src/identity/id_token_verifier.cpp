@@ -1,3 +1,4 @@
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -18,11 +19,17 @@ std::unexpected<Error> refuse_token(const char* check) {
 
 class IdTokenVerifierImpl final : public IdTokenVerifier {
  public:
-  IdTokenVerifierImpl(IdTokenVerifierOptions options, JwsKeys keys, const Clock& clock)
-      : options_(std::move(options)), keys_(std::move(keys)), clock_(clock) {}
+  /// The keys of `signer` at the time or, without one, `keys`.
+  IdTokenVerifierImpl(PoolAudience expected, std::shared_ptr<const TokenSigner> signer,
+                      VerifyingKeysPtr keys, const Clock& clock)
+      : expected_(std::move(expected)),
+        signer_(std::move(signer)),
+        keys_(std::move(keys)),
+        clock_(clock) {}
 
   Result<IdTokenClaims> verify(std::string_view token) const override {
-    const Result<Json> claims = verify_jws(token, keys_);
+    const VerifyingKeysPtr keys = signer_ != nullptr ? signer_->keys() : keys_;
+    const Result<Json> claims = verify_jws(token, *keys);
     if (!claims) return std::unexpected(claims.error());
     return check_claims(*claims);
   }
@@ -33,8 +40,8 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
       const std::string* const value = text_member(claims, name);
       return value != nullptr && *value == expected;
     };
-    if (!is("iss", options_.issuer)) return refuse_token("iss");
-    if (!is("aud", options_.audience)) return refuse_token("aud");
+    if (!is("iss", expected_.issuer)) return refuse_token("iss");
+    if (!is("aud", expected_.audience)) return refuse_token("aud");
     if (!is("token_use", "id")) return refuse_token("token_use");
     const std::string* const sub = text_member(claims, "sub");
     if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse_token("sub");
@@ -58,18 +65,29 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
                          .expires_at = *expires_at};
   }
 
-  IdTokenVerifierOptions options_;
-  JwsKeys keys_;
+  PoolAudience expected_;
+  std::shared_ptr<const TokenSigner> signer_;
+  VerifyingKeysPtr keys_;
   const Clock& clock_;
 };
 
 }  // namespace
 
+std::unique_ptr<IdTokenVerifier> make_id_token_verifier(PoolAudience expected,
+                                                        std::shared_ptr<const TokenSigner> signer,
+                                                        const Clock& clock) {
+  return std::make_unique<IdTokenVerifierImpl>(std::move(expected), std::move(signer), nullptr,
+                                               clock);
+}
+
 Result<std::unique_ptr<IdTokenVerifier>> make_id_token_verifier(IdTokenVerifierOptions options,
                                                                 const Clock& clock) {
-  Result<JwsKeys> keys = read_jwks(options.jwks);
+  Result<VerifyingKeys> keys = read_jwks(options.jwks);
   if (!keys) return std::unexpected(std::move(keys.error()));
-  return std::make_unique<IdTokenVerifierImpl>(std::move(options), std::move(*keys), clock);
+  PoolAudience expected{.issuer = std::move(options.issuer),
+                        .audience = std::move(options.audience)};
+  return std::make_unique<IdTokenVerifierImpl>(
+      std::move(expected), nullptr, std::make_shared<VerifyingKeys>(std::move(*keys)), clock);
 }
 
 }  // namespace holdfast::identity

@@ -1,5 +1,6 @@
 #include "identity/jws.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -19,7 +20,10 @@ std::unexpected<Error> refuse_jws(const char* check) {
   return fail(Errc::unauthenticated, "Unauthorized", check);
 }
 
-Result<void> read_key(const Json& jwk, JwsKeys& keys) {
+constexpr std::size_t kKeysMax = 100;
+constexpr std::size_t kKeyIdBytesMax = 512;
+
+Result<void> read_key(const Json& jwk, VerifyingKeys& keys) {
   const auto broken = [](const char* member) {
     return fail(Errc::invalid_argument, "not an RSA key of a JWKS", member);
   };
@@ -43,8 +47,88 @@ Result<void> read_key(const Json& jwk, JwsKeys& keys) {
   if (!e) return broken("e");
   std::optional<RsaPublicKey> key = RsaPublicKey::make({.modulus = *n, .exponent = *e});
   if (!key) return broken("n");
-  if (!keys.emplace(*kid, std::move(*key)).second) return broken("kid");
+  if (!keys.by_id.emplace(*kid, std::move(*key)).second) return broken("kid");
   return {};
+}
+
+std::optional<Bytes> octets_member(const Json& jwk, const char* name) {
+  const std::string* const text = text_member(jwk, name);
+  return text == nullptr ? std::nullopt : base64url_decode(*text);
+}
+
+template <class Key>
+std::optional<VerifyingKey> as_key(std::optional<Key> key) {
+  if (!key) return std::nullopt;
+  return VerifyingKey(std::move(*key));
+}
+
+// By its type and curve; what the document says of its algorithm may only agree.
+std::optional<VerifyingKey> make_verifying_key(const Json& jwk) {
+  const std::string* const kind = text_member(jwk, "kty");
+  if (kind == nullptr) return std::nullopt;
+  const auto is_curve = [&jwk](std::string_view name) {
+    const std::string* const curve = text_member(jwk, "crv");
+    return curve != nullptr && *curve == name;
+  };
+  if (*kind == "RSA") {
+    const auto n = octets_member(jwk, "n");
+    const auto e = octets_member(jwk, "e");
+    if (!n || !e) return std::nullopt;
+    return as_key(RsaPublicKey::make({.modulus = *n, .exponent = *e}));
+  }
+  const auto x = octets_member(jwk, "x");
+  if (!x) return std::nullopt;
+  if (*kind == "EC" && is_curve("P-256")) {
+    const auto y = octets_member(jwk, "y");
+    return y ? as_key(P256PublicKey::make(*x, *y)) : std::nullopt;
+  }
+  if (*kind == "OKP" && is_curve("Ed25519")) return as_key(Ed25519PublicKey::make(*x));
+  return std::nullopt;
+}
+
+// RFC 8037 names the family, RFC 9864 the member of it.
+std::optional<SigningAlgorithm> algorithm_named(const Json& object) {
+  const std::string* const name = text_member(object, "alg");
+  if (name == nullptr) return std::nullopt;
+  if (*name == "RS256") return SigningAlgorithm::rs256;
+  if (*name == "ES256") return SigningAlgorithm::es256;
+  if (*name == "EdDSA" || *name == "Ed25519") return SigningAlgorithm::eddsa;
+  return std::nullopt;
+}
+
+bool is_for_verifying(const Json& jwk) {
+  if (jwk.contains("use") && jwk["use"] != "sig") return false;
+  // Whose private half everybody can read has signed nothing.
+  if (jwk.contains("d") || jwk.contains("k")) return false;
+  const auto operations = jwk.find("key_ops");
+  if (operations == jwk.end()) return true;
+  return operations->is_array() && std::ranges::find(*operations, "verify") != operations->end();
+}
+
+Result<void> read_foreign_key(const Json& jwk, VerifyingKeys& keys) {
+  if (!jwk.is_object()) return fail(Errc::invalid_argument, "not a JWKS", "keys");
+  const std::string* const kid = text_member(jwk, "kid");
+  if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) return {};
+  if (!is_for_verifying(jwk)) return {};
+  std::optional<VerifyingKey> key = make_verifying_key(jwk);
+  if (!key) return {};
+  const SigningAlgorithm algorithm = algorithm_of(*key);
+  if (jwk.contains("alg") && algorithm_named(jwk) != algorithm) return {};
+  if (std::ranges::find(keys.algorithms, algorithm) == keys.algorithms.end()) return {};
+  if (!keys.by_id.emplace(*kid, std::move(*key)).second) {
+    return fail(Errc::invalid_argument, "a JWKS with two keys of one id", "kid");
+  }
+  return {};
+}
+
+// The array of keys in a JWKS document.
+Result<Json> read_key_array(std::string_view text) {
+  Result<Json> document = parse_json(text, kJwksJson);
+  if (!document) return document;
+  if (!document->is_object() || !document->contains("keys") || !(*document)["keys"].is_array()) {
+    return fail(Errc::invalid_argument, "not a JWKS", "keys");
+  }
+  return std::move((*document)["keys"]);
 }
 
 struct JwsParts {
@@ -70,40 +154,85 @@ std::optional<JwsParts> split_jws(std::string_view token) {
                   .signature = std::move(*signature)};
 }
 
-Result<void> check_signature(const JwsParts& parts, const JwsKeys& keys) {
+Result<void> check_signature(const JwsParts& parts, const VerifyingKeys& keys) {
   const Result<Json> header = parse_json(parts.header, kJwsJson);
   if (!header || !header->is_object()) return refuse_jws("header");
-  const std::string* const algorithm = text_member(*header, "alg");
-  if (algorithm == nullptr || *algorithm != "RS256") return refuse_jws("alg");
-  // RFC 7515 section 4.1.11: no extension is understood here. Keys and key addresses that a
-  // header brings along (jwk, jku, x5c, x5u) are never looked at.
-  if (header->contains("crit")) return refuse_jws("crit");
-  const std::string* const kid = text_member(*header, "kid");
-  if (kid == nullptr) return refuse_jws("kid");
-  const auto key = keys.find(*kid);
-  if (key == keys.end()) return refuse_jws("kid");
-  if (!key->second.verify(parts.signed_text, parts.signature)) return refuse_jws("signature");
+  const Result<std::string> kid = key_id_of(*header, keys.algorithms);
+  if (!kid) return std::unexpected(kid.error());
+  const auto key = keys.by_id.find(*kid);
+  if (key == keys.by_id.end()) return refuse_jws("kid");
+  // The key decides; that the token says the same is all that its own word is good for.
+  if (algorithm_named(*header) != algorithm_of(key->second)) return refuse_jws("alg");
+  const bool good = std::visit(
+      [&](const auto& k) { return k.verify(parts.signed_text, parts.signature); }, key->second);
+  if (!good) return refuse_jws("signature");
   return {};
 }
 
 }  // namespace
 
-Result<JwsKeys> read_jwks(std::string_view text) {
-  const Result<Json> parsed = parse_json(text, kJwksJson);
-  if (!parsed) return std::unexpected(parsed.error());
-  const Json& document = *parsed;
-  if (!document.is_object() || !document.contains("keys") || !document["keys"].is_array()) {
-    return fail(Errc::invalid_argument, "not a JWKS", "keys");
-  }
-  JwsKeys keys;
-  for (const Json& jwk : document["keys"]) {
+SigningAlgorithm algorithm_of(const VerifyingKey& key) {
+  if (std::holds_alternative<RsaPublicKey>(key)) return SigningAlgorithm::rs256;
+  if (std::holds_alternative<P256PublicKey>(key)) return SigningAlgorithm::es256;
+  return SigningAlgorithm::eddsa;
+}
+
+Result<VerifyingKeys> read_jwks(std::string_view text) {
+  const Result<Json> jwks = read_key_array(text);
+  if (!jwks) return std::unexpected(jwks.error());
+  VerifyingKeys keys{.algorithms = {SigningAlgorithm::rs256}, .by_id = {}};
+  for (const Json& jwk : *jwks) {
     if (Result<void> read = read_key(jwk, keys); !read) return std::unexpected(read.error());
   }
-  if (keys.empty()) return fail(Errc::invalid_argument, "a JWKS without an RS256 key", "keys");
+  if (keys.by_id.empty()) {
+    return fail(Errc::invalid_argument, "a JWKS without an RS256 key", "keys");
+  }
   return keys;
 }
 
-Result<Json> verify_jws(std::string_view token, const JwsKeys& keys) {
+Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
+                                        std::vector<SigningAlgorithm> algorithms) {
+  const Result<Json> jwks = read_key_array(text);
+  if (!jwks) return std::unexpected(jwks.error());
+  if (jwks->size() > kKeysMax) {
+    return fail(Errc::invalid_argument, "a JWKS of more than 100 keys", "keys");
+  }
+  VerifyingKeys keys{.algorithms = std::move(algorithms), .by_id = {}};
+  for (const Json& jwk : *jwks) {
+    if (Result<void> read = read_foreign_key(jwk, keys); !read) {
+      return std::unexpected(read.error());
+    }
+  }
+  return keys;
+}
+
+std::optional<JwsHint> hint_of(std::string_view token) {
+  if (token.size() > kJwsLimitBytes) return std::nullopt;
+  const std::optional<JwsParts> parts = split_jws(token);
+  if (!parts) return std::nullopt;
+  const Result<Json> claims = parse_json(parts->claims, kJwsJson);
+  if (!claims || !claims->is_object()) return std::nullopt;
+  const std::string* const issuer = text_member(*claims, "iss");
+  if (issuer == nullptr) return std::nullopt;
+  Result<Json> header = parse_json(parts->header, kJwsJson);
+  if (!header || !header->is_object()) return std::nullopt;
+  return JwsHint{.issuer = *issuer, .header = std::move(*header)};
+}
+
+Result<std::string> key_id_of(const Json& header, const std::vector<SigningAlgorithm>& algorithms) {
+  const std::optional<SigningAlgorithm> algorithm = algorithm_named(header);
+  if (!algorithm || std::ranges::find(algorithms, *algorithm) == algorithms.end()) {
+    return refuse_jws("alg");
+  }
+  // RFC 7515 section 4.1.11: no extension is understood here. Keys and key addresses that a
+  // header brings along (jwk, jku, x5c, x5u) are never looked at.
+  if (header.contains("crit")) return refuse_jws("crit");
+  const std::string* const kid = text_member(header, "kid");
+  if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) return refuse_jws("kid");
+  return *kid;
+}
+
+Result<Json> verify_jws(std::string_view token, const VerifyingKeys& keys) {
   if (token.size() > kJwsLimitBytes) return refuse_jws("length");
   const std::optional<JwsParts> parts = split_jws(token);
   if (!parts) return refuse_jws("format");

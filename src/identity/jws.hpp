@@ -2,24 +2,57 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/issuers.hpp>
 
+#include "identity/curve_keys.hpp"
 #include "identity/rsa.hpp"
 
 namespace holdfast::identity {
 
-/// The RS256 keys of a JWKS, by `kid`.
-using JwsKeys = std::map<std::string, RsaPublicKey, std::less<>>;
+/// A public key, which fits one algorithm alone: RS256, ES256 or EdDSA.
+using VerifyingKey = std::variant<RsaPublicKey, P256PublicKey, Ed25519PublicKey>;
+[[nodiscard]] SigningAlgorithm algorithm_of(const VerifyingKey& key);
 
-/// Reads a JWKS document (RFC 7517). `invalid_argument`, with the member at fault, when it is none.
-[[nodiscard]] Result<JwsKeys> read_jwks(std::string_view text);
+struct VerifyingKeys {
+  std::vector<SigningAlgorithm> algorithms;  ///< that a token may name
+  std::map<std::string, VerifyingKey, std::less<>> by_id;
+};
 
-/// The claims of a compact JWS (RFC 7515) that one of `keys` has signed with RS256: a JSON object.
-/// `unauthenticated` for anything else, `where` naming the check that failed.
-[[nodiscard]] Result<Json> verify_jws(std::string_view token, const JwsKeys& keys);
+/// Reads the RS256 keys of a JWKS document (RFC 7517). `invalid_argument`, with the member at
+/// fault, when it is none, has a broken one, or has none at all.
+[[nodiscard]] Result<VerifyingKeys> read_jwks(std::string_view text);
+
+/// Reads another issuer's: keys that do not fit these algorithms, are not for signatures, are too
+/// short, broken, without an id or shown with their private half are passed over, and none may be
+/// left. `invalid_argument` for what is no JWKS, for more than 100 keys, and for two usable keys of
+/// one id.
+[[nodiscard]] Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
+                                                      std::vector<SigningAlgorithm> algorithms);
+
+/// What a compact JWS says of itself, before anything of it is proven.
+struct JwsHint {
+  std::string issuer;  ///< `iss`
+  Json header;         ///< an object
+};
+/// nullopt for what is no JWT with an `iss`.
+[[nodiscard]] std::optional<JwsHint> hint_of(std::string_view token);
+
+/// The `kid` of a header that these algorithms allow. `unauthenticated` as below.
+[[nodiscard]] Result<std::string> key_id_of(const Json& header,
+                                            const std::vector<SigningAlgorithm>& algorithms);
+
+/// The claims of a compact JWS (RFC 7515) that one of `keys` has signed, with the algorithm that
+/// the key is for: a JSON object. `unauthenticated` for anything else, `where` naming the check
+/// that failed.
+[[nodiscard]] Result<Json> verify_jws(std::string_view token, const VerifyingKeys& keys);
 
 }  // namespace holdfast::identity

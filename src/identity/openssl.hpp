@@ -19,6 +19,7 @@ struct OpensslDelete {
 };
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, OpensslDelete<EVP_CIPHER_CTX_free>>;
 using Pkey = std::unique_ptr<EVP_PKEY, OpensslDelete<EVP_PKEY_free>>;
+using DigestContext = std::unique_ptr<EVP_MD_CTX, OpensslDelete<EVP_MD_CTX_free>>;
 using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, OpensslDelete<EVP_PKEY_CTX_free>>;
 using BigNumber = std::unique_ptr<BIGNUM, OpensslDelete<BN_clear_free>>;
 using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, OpensslDelete<OSSL_PARAM_BLD_free>>;

@@ -26,7 +26,7 @@ struct Claims {
   UserId sub;
   std::string username;
   WallTime expires_at;
-  WallTime signed_out_at;
+  std::optional<WallTime> signed_out_at;  ///< nullopt: not a user of the pool
 };
 
 std::string write_claims(const Claims& claims, const std::string& service_name) {
@@ -36,8 +36,10 @@ std::string write_claims(const Claims& claims, const std::string& service_name) 
                  {"aud", service_name},
                  {"cognito:username", claims.username}};
   // Few users ever sign out everywhere.
-  if (claims.signed_out_at != WallTime()) {
-    object["signed_out_us"] = unix_micros(claims.signed_out_at);
+  if (!claims.signed_out_at) {
+    object["foreign"] = true;
+  } else if (*claims.signed_out_at != WallTime()) {
+    object["signed_out_us"] = unix_micros(*claims.signed_out_at);
   }
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -54,11 +56,12 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   const std::string* const username = text_member(*parsed, "cognito:username");
   const std::optional<WallTime> expires_at = time_member(*parsed, "exp");
   if (sub == nullptr || sub->empty() || username == nullptr || !expires_at) return std::nullopt;
-  WallTime signed_out_at;
+  std::optional<WallTime> signed_out_at = WallTime();
   if (const auto found = parsed->find("signed_out_us"); found != parsed->end()) {
     if (!found->is_number_integer()) return std::nullopt;
     signed_out_at = wall_from_micros(found->get<std::int64_t>());
   }
+  if (parsed->contains("foreign")) signed_out_at.reset();
   return Claims{.sub = UserId(*sub),
                 .username = *username,
                 .expires_at = *expires_at,
@@ -75,13 +78,9 @@ struct ServiceParts {
 };
 using ServicePartsPtr = std::shared_ptr<const ServiceParts>;
 
-void issue_to(const ServicePartsPtr& parts, const User& user,
-              Completion<Result<std::string>> done) {
+void issue_to(const ServicePartsPtr& parts, Claims claims, Completion<Result<std::string>> done) {
   const WallTime now = parts->clock.wall_now();
-  const Claims claims{.sub = user.sub,
-                      .username = user.username,
-                      .expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime,
-                      .signed_out_at = user.signed_out_at};
+  claims.expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime;
   Result<std::string> sealed =
       parts->ring->seal(write_claims(claims, parts->options.service_name), kTemporaryTokenContext);
   if (!sealed) {
@@ -90,7 +89,7 @@ void issue_to(const ServicePartsPtr& parts, const User& user,
   }
   std::string token = base64url_encode(*sealed);
   TokenStore::Row row{
-      .token_hash = sha256(token), .sub = user.sub, .expires_at = claims.expires_at};
+      .token_hash = sha256(token), .sub = std::move(claims.sub), .expires_at = claims.expires_at};
   parts->tokens.put(std::move(row), parts->options.max_outstanding, now,
                     [token = std::move(token), done = std::move(done)](Result<void> put) mutable {
                       if (!put) {
@@ -106,20 +105,34 @@ class GeneratorImpl final : public Generator {
   explicit GeneratorImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
 
   void issue(IdTokenClaims claims, Completion<Result<std::string>> done) override {
-    parts_->users.find_by_sub(
-        claims.sub, [parts = parts_, issued_at = claims.issued_at,
-                     done = std::move(done)](Result<std::optional<User>> found) mutable {
-          if (!found) {
-            done(std::unexpected(std::move(found.error())));
-          } else if (!*found || !(*found)->enabled || is_signed_out(**found, issued_at)) {
-            done(refuse_token("user"));
-          } else {
-            issue_to(parts, **found, std::move(done));
-          }
-        });
+    const UserId sub = claims.sub;
+    parts_->users.find_by_sub(sub,
+                              [parts = parts_, claims = std::move(claims),
+                               done = std::move(done)](Result<std::optional<User>> found) mutable {
+                                if (!found) return done(std::unexpected(std::move(found.error())));
+                                std::optional<Claims> admitted = admit(claims, *found);
+                                if (!admitted) return done(refuse_token("user"));
+                                issue_to(parts, std::move(*admitted), std::move(done));
+                              });
   }
 
  private:
+  /// What a token for this user claims; nullopt for a user who gets none.
+  static std::optional<Claims> admit(const IdTokenClaims& proven, const std::optional<User>& user) {
+    Claims claims{
+        .sub = proven.sub, .username = {}, .expires_at = {}, .signed_out_at = std::nullopt};
+    if (!proven.in_pool) {
+      // Whatever the prefixes: who is in the pool is proven by the pool alone.
+      if (user) return std::nullopt;
+      claims.username = proven.username;
+      return claims;
+    }
+    if (!user || !user->enabled || is_signed_out(*user, proven.issued_at)) return std::nullopt;
+    claims.username = user->username;
+    claims.signed_out_at = user->signed_out_at;
+    return claims;
+  }
+
   ServicePartsPtr parts_;
 };
 
@@ -153,14 +166,16 @@ class AuthorizerImpl final : public Authorizer {
         });
   }
 
-  void still_admits(const UserId& sub, WallTime signed_out_at,
+  void still_admits(const UserId& sub, std::optional<WallTime> signed_out_at,
                     Completion<Result<bool>> done) override {
     parts_->users.find_by_sub(
         sub, [signed_out_at, done = std::move(done)](Result<std::optional<User>> found) mutable {
           if (!found) {
             done(std::unexpected(std::move(found.error())));
+          } else if (!signed_out_at) {
+            done(!found->has_value());
           } else {
-            done(*found && (*found)->enabled && (*found)->signed_out_at == signed_out_at);
+            done(*found && (*found)->enabled && (*found)->signed_out_at == *signed_out_at);
           }
         });
   }

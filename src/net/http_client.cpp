@@ -16,7 +16,6 @@ namespace {
 
 namespace http = boost::beast::http;
 
-constexpr std::uint64_t kBodyBytesMax = 256 << 20;
 constexpr std::uint32_t kHeaderBytesMax = 64 << 10;
 
 bool is_line(std::string_view text) noexcept {
@@ -84,7 +83,7 @@ class KeepAliveClient final : public HttpClient {
     // A server that refuses early has answered although it does not take the rest.
     for (;;) {
       http::response_parser<http::string_body> parser;
-      parser.body_limit(kBodyBytesMax);
+      parser.body_limit(request.response_bytes_max);
       parser.header_limit(kHeaderBytesMax);
       parser.skip(request.method == "HEAD");
       if (!wait(deadline, ec, [&](auto&& handler) {

@@ -37,7 +37,9 @@ KeyTable::KeyTable(Database& database)
       add_signing_(database,
                    "INSERT INTO signing_keys (id, wrapped, uses, created_at, retired)"
                    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
-      set_uses_(database, "UPDATE data_keys SET uses = max(uses, ?2) WHERE id = ?1") {}
+      set_uses_(database, "UPDATE data_keys SET uses = max(uses, ?2) WHERE id = ?1"),
+      retire_signing_(database,
+                      "UPDATE signing_keys SET retired = 1, wrapped = x'' WHERE id = ?1") {}
 
 std::vector<Row> KeyTable::load() {
   std::vector<Row> out;
@@ -66,6 +68,14 @@ Result<void> KeyTable::set_uses(std::uint32_t id, std::int64_t uses) {
   return {};
 }
 
+Result<void> KeyTable::retire_signing(std::uint32_t id) {
+  retire_signing_.bind(1, static_cast<std::int64_t>(id)).run();
+  if (database_.changes() == 0) {
+    return holdfast::fail(Errc::not_found, "there is no such signing key");
+  }
+  return {};
+}
+
 namespace {
 
 class SqliteKeyStore final : public identity::KeyStore, private Submitter {
@@ -85,6 +95,11 @@ class SqliteKeyStore final : public identity::KeyStore, private Submitter {
   void set_uses(std::uint32_t id, std::int64_t uses, Completion<Result<void>> done) override {
     submit<void>(
         OnRollback::fail, [id, uses](Session& session) { return session.keys.set_uses(id, uses); },
+        std::move(done));
+  }
+  void retire_signing(std::uint32_t id, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail, [id](Session& session) { return session.keys.retire_signing(id); },
         std::move(done));
   }
 };

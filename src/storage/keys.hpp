@@ -19,6 +19,7 @@ class KeyTable {
   [[nodiscard]] std::vector<identity::KeyStore::Row> load();
   [[nodiscard]] Result<void> add(const identity::KeyStore::Row& row);
   [[nodiscard]] Result<void> set_uses(std::uint32_t id, std::int64_t uses);
+  [[nodiscard]] Result<void> retire_signing(std::uint32_t id);
 
  private:
   Database& database_;
@@ -27,6 +28,7 @@ class KeyTable {
   Statement add_data_;
   Statement add_signing_;
   Statement set_uses_;
+  Statement retire_signing_;
 };
 
 [[nodiscard]] std::unique_ptr<identity::KeyStore> make_key_store(OperationQueue& queue,

@@ -12,6 +12,7 @@
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 #include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
@@ -26,6 +27,7 @@ struct GatewayOptions {
   std::string api_id = "holdfast";
   std::string stage = "prod";  ///< every route is served with and without `/{stage}`
   std::string pool_id;         ///< of the user pool: its JWKS route and its ARN
+  std::string issuer;          ///< of its tokens
 
   /// What CloudFormation's DescribeStacks tells.
   struct Stack {
@@ -43,6 +45,9 @@ struct GatewayOptions {
 
   /// Signed requests of one access key that has no rate of its own; 0 is no bound.
   std::uint32_t key_requests_per_second = 0;
+  /// `GET /tokens` of one user in a second and at once; 0 is no bound.
+  std::uint32_t token_requests_per_second = 0;
+  std::uint32_t token_requests_burst = 1;
 
   std::size_t message_bytes_max = 128 << 10;  ///< after unescaping
   std::size_t body_bytes_max = 1 << 20;       ///< of `POST /message` and `POST /messages`
@@ -82,13 +87,16 @@ struct GatewayParts {
   /// Set when a shutdown begins: everything is then answered 503 and `Connection: close`. May be
   /// null.
   const std::atomic<bool>* draining = nullptr;
+  /// Issuers elsewhere whose ID tokens are taken; may be null.
+  std::shared_ptr<identity::Issuers> issuers{};
 };
 
 /// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,
 /// `GET /tokens`, the WebSocket at `/ws`, `/` and `/{stage}`, the user pool (`POST` with
 /// `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path),
 /// CloudFormation's DescribeStacks (a `POST` of a form, any path that is no other route's),
-/// `GET /{userPoolId}/.well-known/jwks.json`, and `POST`, `GET` and `DELETE
+/// `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`, and `POST`, `GET` and
+/// `DELETE
 /// /@connections/{connectionId}`. It keeps no state of its own that is not immutable,
 /// so that one object serves all shards.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,

@@ -11,6 +11,7 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/log.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
+#include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 #include <holdfast/identity/user_pool.hpp>
@@ -52,6 +53,8 @@ struct Config {
     std::size_t batch_messages = 500;
     std::size_t body_bytes = 1 << 20;
     std::uint32_t key_requests_per_second = 0;
+    std::uint32_t token_requests_per_second = 10;
+    std::uint32_t token_requests_burst = 30;
     net::HttpLimits http;  ///< its `connections` is unused here
   } limits;
 
@@ -63,6 +66,13 @@ struct Config {
   } websocket;
 
   identity::TemporaryTokenOptions tokens;
+
+  /// Issuers elsewhere.
+  struct Identity {
+    std::vector<identity::IssuerOptions> issuers;
+    Seconds jwks_refresh{600};
+    Milliseconds jwks_timeout{5'000};
+  } identity;
 
   /// `pool_id`, `client_id`, `issuer` and `decoy_secret` are the instance's, not configured.
   identity::UserPoolOptions user_pool;
@@ -86,6 +96,11 @@ struct Config {
   } codes;
 
   identity::KeyRing::Options keys;
+
+  struct SigningKeys {
+    bool rotation_enabled = true;
+    Seconds rotation_period{90 * 24 * 3600};
+  } signing_keys;
 
   struct Storage {
     std::size_t queue_slots = 16'384;

@@ -12,6 +12,7 @@
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
+#include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
@@ -71,8 +72,9 @@ struct LocalControlParts {
   std::vector<delivery::MessageStore*> messages;  ///< by shard: the handle of that shard
   std::shared_ptr<iam::AccessKeys> access_keys;
   std::shared_ptr<identity::KeyRing> key_ring;
-  /// The executor of the store handle that `access_keys` and `key_ring` were opened with: their
-  /// changes are made there.
+  std::shared_ptr<identity::TokenSigner> signer;
+  /// The executor of the store handle that `access_keys`, `key_ring` and `signer` were opened with:
+  /// their changes are made there.
   Executor& keys_executor;
   StateProbe state;
   std::function<ProcessStatus()> process;
@@ -171,7 +173,9 @@ struct LocalControlParts {
 ///   129 600 seconds, 3600 without `durationSeconds`; `policy` narrows what they may do. 404 when
 ///   there is no such key, 409 when it is disabled.
 ///
-/// `POST /v1/keys/rotate` → 200 `{"keyId"}`, the new data key's id, once it is committed.
+/// `POST /v1/keys/rotate` → 200 `{"keyId","signingKeyId"}`: the new data key's id, and that of the
+///   next key of the user pool's tokens, once they are committed. 409 `conflict` while too
+///   many signing keys are in use; then nothing is changed.
 ///
 /// Errors are `{"error":{"code","message","where"}}` with the names of `Errc`: 400
 /// `invalid_argument`, 404 `not_found`, 405 (with `Allow`) `invalid_argument`, 409 `already_exists`

@@ -142,6 +142,9 @@ class KeyStore {
   virtual void add(Row row, Completion<Result<void>> done) = 0;
   /// Raises `uses` of a data key: set aside before they are spent.
   virtual void set_uses(std::uint32_t id, std::int64_t uses, Completion<Result<void>> done) = 0;
+  /// Retires a signing key for good: what is wrapped in its row is erased. One that is retired
+  /// already is no error; `not_found` when there is none.
+  virtual void retire_signing(std::uint32_t id, Completion<Result<void>> done) = 0;
 };
 
 }  // namespace holdfast::identity

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,8 +26,8 @@ class Generator {
  public:
   virtual ~Generator() = default;
   /// A token for the user whom these claims prove; answered after its row is committed. Errors:
-  /// `unauthenticated` (user unknown, disabled, signed out everywhere since), `too_many_requests`
-  /// (8 outstanding), `unavailable`.
+  /// `unauthenticated` (user unknown, disabled, signed out everywhere since; for another issuer's
+  /// user: the pool has this id), `too_many_requests` (8 outstanding), `unavailable`.
   virtual void issue(IdTokenClaims claims, Completion<Result<std::string>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options,
@@ -38,7 +39,9 @@ class Generator {
 struct Admission {
   UserId sub;
   std::string username;
-  WallTime signed_out_at;  ///< the user's, when the token was issued
+  /// The user's, when the token was issued; nullopt for another issuer's user, whom the pool does
+  /// not have.
+  std::optional<WallTime> signed_out_at;
 };
 
 /// Consumes temporary tokens. One per shard, on the executor of its store handle. May go before its
@@ -50,8 +53,9 @@ class Authorizer {
   /// disk: then `done` is called within the call. Every refusal is `unauthenticated`; `unavailable`
   /// when the store cannot tell.
   virtual void consume(std::string token, Completion<Result<Admission>> done) = 0;
-  /// The user once more, at attaching: false when deleted, disabled or signed out everywhere since.
-  virtual void still_admits(const UserId& sub, WallTime signed_out_at,
+  /// The user once more, at attaching: false when deleted, disabled or signed out everywhere since;
+  /// with nullopt, when the pool has a user of this id.
+  virtual void still_admits(const UserId& sub, std::optional<WallTime> signed_out_at,
                             Completion<Result<bool>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options,

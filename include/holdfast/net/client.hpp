@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,8 @@ struct ClientRequest {
   std::string target = "/";
   std::vector<std::pair<std::string, std::string>> headers{};  ///< without Host, Content-Length
   std::string body{};
+  /// A longer body of the answer is refused (`invalid_argument`), before it has come.
+  std::size_t response_bytes_max = 256 << 20;
 };
 
 /// A blocking HTTP/1.1 client with one kept-alive connection, for commands and tests. Not for
@@ -39,7 +42,7 @@ class HttpClient {
  public:
   virtual ~HttpClient() = default;
   /// Errors: `unavailable` (cannot connect, connection lost, deadline), `invalid_argument` (not
-  /// HTTP).
+  /// HTTP, or too long). A redirect is an answer, and not followed.
   [[nodiscard]] virtual Result<Response> request(const ClientRequest& request,
                                                  Milliseconds timeout = Milliseconds(30'000)) = 0;
 };

@@ -310,6 +310,17 @@ class FakeKeyStore final : public identity::KeyStore, public FakeHandle {
       return fail(Errc::not_found, "no such key");
     });
   }
+  void retire_signing(std::uint32_t id, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      for (Row& row : database.keys) {
+        if (row.kind != Row::Kind::signing || row.id != id) continue;
+        row.retired = true;
+        row.wrapped.clear();
+        return {};
+      }
+      return fail(Errc::not_found, "no such key");
+    });
+  }
 };
 
 }  // namespace holdfast::test

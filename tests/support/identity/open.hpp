@@ -30,9 +30,9 @@ inline Result<std::shared_ptr<identity::KeyRing>> open_ring(
 
 inline Result<std::shared_ptr<identity::TokenSigner>> open_signer(
     ManualExecutor& executor, const Clock& clock, identity::KeyStore& store,
-    std::shared_ptr<identity::KeyRing> ring) {
+    std::shared_ptr<identity::KeyRing> ring, identity::TokenSigner::Options options = {}) {
   std::optional<Result<std::shared_ptr<identity::TokenSigner>>> out;
-  identity::open_token_signer(std::move(ring), clock, store,
+  identity::open_token_signer(std::move(ring), std::move(options), clock, store,
                               [&](auto result) { out = std::move(result); });
   executor.run();
   return std::move(out.value());

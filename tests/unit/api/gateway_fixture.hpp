@@ -116,6 +116,7 @@ class GatewayFixture : public ::testing::Test {
 
   void start(api::GatewayOptions options) {
     options.pool_id = kPoolId;
+    options.issuer = issuer();
     keys_->add(std::string(kRootKey), "root", iam::kAllowAll);
     keys_->add(
         std::string(kPoorKey), "poor",

@@ -84,6 +84,28 @@ TEST_F(Paths, ServesTheKeysOfThePool) {
   }
 }
 
+TEST_F(Paths, TellsVerifiersWhereTheKeysAre) {
+  for (const char* prefix : {"/", "/prod/"}) {
+    const net::Response response =
+        ask("GET", prefix + std::string(kPoolId) + "/.well-known/openid-configuration");
+    ASSERT_EQ(response.status, 200);
+    EXPECT_EQ(header(response, "Content-Type"), "application/json");
+    EXPECT_EQ(header(response, "Cache-Control"), "public, max-age=300");
+    EXPECT_EQ(header(response, "Access-Control-Allow-Origin"), "*");
+    const Json document = parse_json(response.body).value();
+    EXPECT_EQ(document["issuer"], issuer());
+    EXPECT_EQ(document["jwks_uri"], issuer() + "/.well-known/jwks.json");
+    EXPECT_EQ(document["id_token_signing_alg_values_supported"], Json::array({"RS256"}));
+    EXPECT_EQ(document["subject_types_supported"], Json::array({"public"}));
+    EXPECT_EQ(document["response_types_supported"], Json::array({"id_token"}));
+    EXPECT_TRUE(document["claims_supported"].is_array());
+  }
+  expect_error(ask("GET", "/other/.well-known/openid-configuration"), 403,
+               "MissingAuthenticationTokenException", "");
+  EXPECT_EQ(ask("POST", "/" + std::string(kPoolId) + "/.well-known/openid-configuration").status,
+            405);
+}
+
 TEST_F(Paths, RefusesEverythingWhileTheProcessDrains) {
   draining_ = true;
   for (const net::Response& response :

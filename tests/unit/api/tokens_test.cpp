@@ -45,6 +45,25 @@ TEST_F(Tokens, IssuesATemporaryTokenForARawIdTokenAndForABearer) {
   EXPECT_EQ(ask(id_token, "/prod/tokens").status, 200);
 }
 
+TEST_F(Tokens, KeepsEachUserToARate) {
+  api::GatewayOptions options;
+  options.token_requests_per_second = 2;
+  options.token_requests_burst = 3;
+  start(std::move(options));
+  add_user("bob");
+  const std::string alice = log_in("alice");
+  const std::string bob = log_in("bob");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(alice).status, 200);
+  const net::Response refused = ask(alice);
+  expect_error(refused, 429, "TooManyRequestsException", "Too Many Requests");
+  EXPECT_EQ(header(refused, "Retry-After"), "1");
+  EXPECT_EQ(ask(bob).status, 200);
+  EXPECT_EQ(ask(alice + "x").status, 401) << "who proves nothing is not counted";
+  clock_.advance(Milliseconds(500));
+  EXPECT_EQ(ask(alice).status, 200);
+  EXPECT_EQ(ask(alice).status, 429);
+}
+
 TEST_F(Tokens, RefusesAllThatIsNoIdTokenAlike) {
   const std::string good = sign_claims(claims());
   ASSERT_EQ(ask(good).status, 200);

@@ -110,6 +110,66 @@ TEST_F(ConfigTest, RefusesListenersThatCannotBe) {
               HasSubstr("must be true or false"));
 }
 
+TEST_F(ConfigTest, TakesIssuersElsewhere) {
+  const auto config = load(R"({"identity": {
+    "issuers": [
+      {"issuer": "https://login.example.com/realms/main", "audience": ["chat", "mobile"],
+       "user_id_prefix": "kc:", "algorithms": ["EdDSA", "ES256"], "user_id_claim": "employee",
+       "ca_file": "ca.pem"},
+      {"issuer": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Abc", "audience": ["c"],
+       "user_id_prefix": "aws|", "token_use": "id", "jwks_file": "keys.json"}
+    ]}})");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->identity.issuers.size(), 2u);
+  const identity::IssuerOptions& first = config->identity.issuers[0];
+  EXPECT_EQ(first.issuer, "https://login.example.com/realms/main");
+  EXPECT_THAT(first.audiences, ElementsAre("chat", "mobile"));
+  EXPECT_THAT(first.algorithms,
+              ElementsAre(identity::SigningAlgorithm::es256, identity::SigningAlgorithm::eddsa));
+  EXPECT_EQ(first.user_id_claim, "employee");
+  EXPECT_EQ(first.user_id_prefix, "kc:");
+  EXPECT_EQ(first.ca_file, "ca.pem");
+  const identity::IssuerOptions& second = config->identity.issuers[1];
+  EXPECT_THAT(second.algorithms, ElementsAre(identity::SigningAlgorithm::rs256));
+  EXPECT_EQ(second.user_id_claim, "sub");
+  EXPECT_EQ(second.token_use, "id");
+  EXPECT_EQ(second.jwks_file, "keys.json");
+}
+
+TEST_F(ConfigTest, RefusesIssuersThatCannotBeToldApart) {
+  const auto refused = [this](const std::string& issuer) {
+    return refusal(
+        "{\"identity\": {\n\"issuers\": [{\"issuer\": \"https://a.example.com\", \"audience\": "
+        "[\"a\"], \"user_id_prefix\": \"kc:\"}, " +
+        issuer + "]}}");
+  };
+  EXPECT_THAT(
+      refused(R"({"issuer": "https://b.example.com", "audience": ["b"]})"),
+      AllOf(HasSubstr(":2: identity.issuers element 2"), HasSubstr("needs user_id_prefix")));
+  EXPECT_THAT(refused(R"({"audience": ["b"], "user_id_prefix": "b:"})"), HasSubstr("needs issuer"));
+  EXPECT_THAT(
+      refused(R"({"issuer": "https://b.example.com", "audience": "b", "user_id_prefix": "b:"})"),
+      HasSubstr("audience must be an array of strings"));
+  EXPECT_THAT(refused(R"({"issuer": "https://b.example.com", "audience": ["b"],
+                          "user_id_prefix": "b:", "algorithms": ["none"]})"),
+              HasSubstr("algorithms must hold only"));
+  EXPECT_THAT(refused(R"({"issuer": "https://b.example.com", "audience": ["b"],
+                          "user_id_prefix": "b:", "jwks": "x"})"),
+              HasSubstr("has no member jwks"));
+  EXPECT_THAT(refused(R"({"issuer": "https://b.example.com", "audience": ["b"],
+                          "user_id_prefix": "b"})"),
+              HasSubstr("user_id_prefix needs a character other than"));
+  EXPECT_THAT(refused(R"({"issuer": "https://b.example.com", "audience": ["b"],
+                          "user_id_prefix": "kc:2"})"),
+              AllOf(HasSubstr(":2: identity.issuers:"), HasSubstr("neither may begin the other")));
+  EXPECT_THAT(refused(R"({"issuer": "https://b.example.com", "audience": ["b"],
+                          "user_id_prefix": ""})"),
+              HasSubstr("neither may begin the other"));
+  EXPECT_THAT(refused(R"({"issuer": "https://a.example.com", "audience": ["b"],
+                          "user_id_prefix": "b:"})"),
+              HasSubstr("two entries are of the issuer"));
+}
+
 TEST_F(ConfigTest, NeedsNothing) {
   const auto config = load_config({});
   ASSERT_TRUE(config);

@@ -217,9 +217,10 @@ TEST(Administration, DisablesAndEnablesAccessKeys) {
 }
 
 TEST(Administration, RotatesTheKeys) {
-  Daemon daemon(R"({"keyId":"5"})");
+  Daemon daemon(R"({"keyId":"5","signingKeyId":"2"})");
   EXPECT_EQ(daemon({"rotate-keys"}), kSuccess);
   EXPECT_EQ(daemon.holdfast.out, "5\n");
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("signing key 2"));
   EXPECT_EQ(daemon.last().head.method, "POST");
   EXPECT_EQ(daemon.last().head.target, "/v1/keys/rotate");
 }

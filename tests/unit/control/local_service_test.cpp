@@ -101,6 +101,21 @@ class FakeKeyRing final : public identity::KeyRing {
   bool broken = false;
 };
 
+class FakeTokenSigner final : public identity::TokenSigner {
+ public:
+  std::string sign(std::string_view) const override { return {}; }
+  std::string jwks() const override { return {}; }
+  identity::VerifyingKeysPtr keys() const override { return nullptr; }
+  void rotate(Completion<Result<std::uint32_t>> done) override {
+    if (full) return done(fail(Errc::conflict, "too many keys"));
+    done(++id);
+  }
+  void maintain() override {}
+
+  std::uint32_t id = 6;
+  bool full = false;
+};
+
 class ControlSocket : public ::testing::Test {
  protected:
   net::Response ask(std::string method, std::string target, std::string body = {}) {
@@ -164,6 +179,7 @@ class ControlSocket : public ::testing::Test {
                                             FakeMessageStore(database_, executors_[1])};
   std::shared_ptr<FakeAccessKeys> keys_ = std::make_shared<FakeAccessKeys>();
   std::shared_ptr<FakeKeyRing> ring_ = std::make_shared<FakeKeyRing>();
+  std::shared_ptr<FakeTokenSigner> signer_ = std::make_shared<FakeTokenSigner>();
   control::ProcessStatus process_;
   std::shared_ptr<net::HttpService> service_ =
       control::make_local_control_service({clock_,
@@ -171,6 +187,7 @@ class ControlSocket : public ::testing::Test {
                                            {&messages_[0], &messages_[1]},
                                            keys_,
                                            ring_,
+                                           signer_,
                                            executors_[2],
                                            [] { return control::State::ready; },
                                            [this] { return process_; },
@@ -455,10 +472,14 @@ TEST_F(ControlSocket, RefusesBadAccessKeys) {
   EXPECT_TRUE(keys_->keys.empty());
 }
 
-TEST_F(ControlSocket, RotatesTheDataKey) {
+TEST_F(ControlSocket, RotatesTheDataKeyAndTheSigningKeyOrNeither) {
   const net::Response rotated = ask("POST", "/v1/keys/rotate");
   ASSERT_EQ(rotated.status, 200);
-  EXPECT_EQ(rotated.body, R"({"keyId":2})");
+  EXPECT_EQ(rotated.body, R"({"keyId":2,"signingKeyId":7})");
+  signer_->full = true;
+  expect_error(ask("POST", "/v1/keys/rotate"), 409, "conflict");
+  EXPECT_EQ(ring_->id, 2U);
+  signer_->full = false;
   ring_->broken = true;
   expect_error(ask("POST", "/v1/keys/rotate"), 503, "unavailable");
 }
@@ -520,6 +541,7 @@ TEST(ControlSocketOnShards, GathersFromEveryShardWhereverItIsAsked) {
                                                             {},
                                                             keys,
                                                             std::make_shared<FakeKeyRing>(),
+                                                            std::make_shared<FakeTokenSigner>(),
                                                             shards->at(0),
                                                             [] { return control::State::ready; },
                                                             [] { return control::ProcessStatus(); },

@@ -354,6 +354,38 @@ TEST_F(TemporaryTokenTest, AdmitsNobodyWhoSignedOutEverywhereMeanwhile) {
   EXPECT_EQ(consume(*token).value().signed_out_at, clock_.wall_now());
 }
 
+TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
+  const auto issue_foreign = [&](const std::string& sub) {
+    std::optional<Result<std::string>> out;
+    generator_->issue(
+        {.sub = UserId(sub), .username = sub, .issued_at = {}, .expires_at = {}, .in_pool = false},
+        [&](auto result) { out = std::move(result); });
+    executor_.run();
+    return std::move(out.value());
+  };
+  const auto still_admits_foreign = [&](const std::string& sub) {
+    std::optional<Result<bool>> out;
+    authorizer_->still_admits(UserId(sub), std::nullopt, [&](auto result) { out = result; });
+    executor_.run();
+    return out.value().value();
+  };
+  const auto token = issue_foreign("kc:ann");
+  ASSERT_TRUE(token);
+  const auto admission = consume(*token);
+  ASSERT_TRUE(admission);
+  EXPECT_EQ(admission->sub, UserId("kc:ann"));
+  EXPECT_EQ(admission->username, "kc:ann");
+  EXPECT_EQ(admission->signed_out_at, std::nullopt);
+  EXPECT_TRUE(still_admits_foreign("kc:ann"));
+  EXPECT_FALSE(consume(*token)) << "once";
+
+  // The pool's own user is proven by the pool alone, and a pool's token needs the pool's user.
+  EXPECT_EQ(issue_foreign("sub-1").error().code, Errc::unauthenticated);
+  EXPECT_FALSE(still_admits_foreign("sub-1"));
+  EXPECT_EQ(issue("kc:ann").error().code, Errc::unauthenticated);
+  EXPECT_EQ(consume(issue().value())->signed_out_at, WallTime());
+}
+
 TEST_F(TemporaryTokenTest, AnswersAlsoWhenItsMakersAreGone) {
   const std::string token = issue().value();
   bool admitted = false;

@@ -514,6 +514,26 @@ TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {
   }
 }
 
+TYPED_TEST(IdentityStoreContract, ErasesASigningKeyThatItRetires) {
+  using Kind = KeyStore::Row::Kind;
+  ASSERT_TRUE(this->add(this->key(Kind::data, 1)));
+  ASSERT_TRUE(this->add(this->key(Kind::signing, 1)));
+  ASSERT_TRUE(this->add(this->key(Kind::signing, 2)));
+  const auto retire = [&](std::uint32_t id) {
+    return this->template await<void>(
+        [&](auto done) { this->backend_.keys().retire_signing(id, std::move(done)); });
+  };
+  ASSERT_TRUE(retire(1));
+  ASSERT_TRUE(retire(1));
+  EXPECT_EQ(retire(3).error().code, Errc::not_found);
+  this->backend_.restart();
+  for (const auto& row : this->load()) {
+    const bool is_retired = row.kind == Kind::signing && row.id == 1;
+    EXPECT_EQ(row.retired, is_retired);
+    EXPECT_EQ(row.wrapped.empty(), is_retired);
+  }
+}
+
 TYPED_TEST(IdentityStoreContract, NeverLowersAKeysUses) {
   ASSERT_TRUE(this->add(this->key(KeyStore::Row::Kind::data, 1)));
   const auto set_uses = [&](std::uint32_t id, std::int64_t uses) {

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/identity/id_token.hpp>
+
+namespace holdfast::identity {
+
+/// What an issuer may sign with (RFC 7518 section 3.1, RFC 8037). No other is ever taken: none that
+/// shares a secret, none without a signature.
+enum class SigningAlgorithm : std::uint8_t { rs256, es256, eddsa };
+
+/// An OpenID Connect issuer elsewhere whose ID tokens are taken.
+struct IssuerOptions {
+  std::string issuer;                  ///< its `iss`, byte for byte
+  std::vector<std::string> audiences;  ///< client ids; a token is for one of them
+  std::vector<SigningAlgorithm> algorithms{SigningAlgorithm::rs256};
+  std::string user_id_claim = "sub";
+  std::string user_id_prefix;  ///< what user ids begin with, before the claim's value
+  std::string token_use;       ///< what the token's must be; empty: not looked at
+  std::string jwks_url;        ///< without it and `jwks_file`: by OpenID Connect Discovery
+  std::string jwks_file;
+  std::string ca_file;  ///< authorities of its https; empty: the system's
+
+  bool operator==(const IssuerOptions&) const = default;
+};
+
+/// What is wrong with these issuers, each by itself and all together; nullopt when nothing is. User
+/// ids must not meet: a prefix has a character that no id of the own pool has, and none begins
+/// another. One issuer alone may have the empty prefix; ids that the pool has are then refused to
+/// it, when a token is asked for and when it is used.
+[[nodiscard]] std::optional<std::string> refuse_issuers(const std::vector<IssuerOptions>& issuers);
+
+/// Reads what one issuer publishes.
+class IssuerDocuments {
+ public:
+  virtual ~IssuerDocuments() = default;
+  /// The document at `address`: a URL, or a file's path. `done` is called once, on any thread, not
+  /// within the call; it may never be when the reader goes first. One read at a time.
+  virtual void read(std::string address, Completion<Result<std::string>> done) = 0;
+};
+
+struct IssuerKeysOptions {
+  Seconds refresh{600};          ///< how often keys are read without being asked for
+  Seconds refetch_after{60};     ///< at most so often for a key id that is not known
+  Milliseconds wait_max{6'000};  ///< of a token for the fetch under way
+  std::size_t waiting_max = 1'000;
+};
+
+/// The issuers elsewhere. Any thread, unless said otherwise.
+class Issuers {
+ public:
+  virtual ~Issuers() = default;
+  /// Which of them a token says that it comes from, which proves nothing yet.
+  [[nodiscard]] virtual std::optional<std::size_t> find(std::string_view token) const = 0;
+  /// Verifies a token of that issuer (OpenID Connect Core 1.0 section 3.1.3.7). `done` is called
+  /// within the call, or later on `executor` when its key has to be fetched first. Errors:
+  /// `expired`, `unauthenticated` (as an IdTokenVerifier has them), `unavailable` (its keys cannot
+  /// be had).
+  virtual void verify(std::size_t issuer, std::string token, Executor& executor,
+                      Completion<Result<IdTokenClaims>> done) = 0;
+  /// Starts the fetches that are due, and answers who has waited for too long. Called once a
+  /// second, from one thread.
+  virtual void tick() = 0;
+  /// Answers who waits, and fetches no more.
+  virtual void stop() = 0;
+};
+
+struct IssuerParts {
+  IssuerOptions options;
+  std::shared_ptr<IssuerDocuments> documents;
+  std::string jwks{};  ///< keys to begin with, where they have been read already
+};
+/// `invalid_argument` for what `refuse_issuers` refuses, and for a `jwks` without a usable key. The
+/// clock must outlive it.
+[[nodiscard]] Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
+                                                            IssuerKeysOptions options,
+                                                            const Clock& clock);
+
+}  // namespace holdfast::identity

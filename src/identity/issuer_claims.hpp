@@ -1,0 +1,17 @@
+#pragma once
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/json.hpp>
+#include <holdfast/identity/issuers.hpp>
+
+namespace holdfast::identity {
+
+/// Whom the verified claims of another issuer's token prove (OpenID Connect Core 1.0 section
+/// 3.1.3.7). Errors as of `IdTokenVerifier::verify`.
+[[nodiscard]] Result<IdTokenClaims> read_foreign_claims(const Json& claims,
+                                                        const IssuerOptions& issuer, WallTime now);
+/// Whether the header is an ID token's: other JWTs say what they are (RFC 8725 section 3.11).
+[[nodiscard]] bool is_id_token_type(const Json& header);
+
+}  // namespace holdfast::identity

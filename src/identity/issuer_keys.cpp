@@ -1,0 +1,186 @@
+#include "identity/issuer_keys.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/base/log.hpp>
+
+#include "identity/claims.hpp"
+#include "identity/jws.hpp"
+
+namespace holdfast::identity {
+namespace {
+
+constexpr Seconds kRetryFirst{1};
+constexpr Seconds kRetryMax{60};
+constexpr JsonLimits kConfigurationJson{.depth = 16, .bytes = std::size_t{256} * 1024};
+
+std::unexpected<Error> keys_unavailable() {
+  return fail(Errc::unavailable, "the issuer's keys cannot be had", "issuer");
+}
+
+// OpenID Connect Discovery 1.0 section 4: below the issuer, whose own trailing slash goes.
+std::string configuration_url(std::string issuer) {
+  if (issuer.ends_with('/')) issuer.pop_back();
+  return issuer + "/.well-known/openid-configuration";
+}
+
+// Section 4.3: the document must be of the issuer that it was asked of, or anyone's keys could come
+// in under its name.
+Result<std::string> read_configuration(std::string_view text, const std::string& issuer) {
+  const Result<Json> document = parse_json(text, kConfigurationJson);
+  if (!document) return std::unexpected(document.error());
+  if (!document->is_object()) return fail(Errc::invalid_argument, "not a configuration", "issuer");
+  const std::string* const name = text_member(*document, "issuer");
+  if (name == nullptr || *name != issuer) {
+    return fail(Errc::invalid_argument, "the configuration is another issuer's", "issuer");
+  }
+  const std::string* const jwks = text_member(*document, "jwks_uri");
+  const bool safe = jwks != nullptr && jwks->starts_with("https://");
+  const bool as_plain =
+      jwks != nullptr && jwks->starts_with("http://") && issuer.starts_with("http://");
+  if (!safe && !as_plain) {
+    return fail(Errc::invalid_argument, "the configuration has no jwks_uri of its kind",
+                "jwks_uri");
+  }
+  return *jwks;
+}
+
+}  // namespace
+
+IssuerKeys::IssuerKeys(IssuerOptions issuer, std::shared_ptr<IssuerDocuments> documents,
+                       VerifyingKeysPtr keys, IssuerKeysOptions options, const Clock& clock)
+    : issuer_(std::move(issuer)),
+      documents_(std::move(documents)),
+      options_(options),
+      clock_(clock),
+      keys_(std::move(keys)) {
+  const SteadyTime now = clock.steady_now();
+  refresh_at_ = keys_ == nullptr ? now : now + options_.refresh;
+  refetch_at_ = now;
+}
+
+Result<VerifyingKeysPtr> IssuerKeys::best_answer() const {
+  if (keys_ == nullptr) return keys_unavailable();
+  return keys_;
+}
+
+bool IssuerKeys::start_if(bool due, SteadyTime now) {
+  if (!due || fetching_ || stopping_) return false;
+  fetching_ = true;
+  refetch_at_ = now + options_.refetch_after;
+  return true;
+}
+
+void IssuerKeys::find(const std::string& kid, Executor& executor,
+                      Completion<Result<VerifyingKeysPtr>> done) {
+  const SteadyTime now = clock_.steady_now();
+  Result<VerifyingKeysPtr> known = keys_unavailable();
+  bool starts = false;
+  {
+    const std::lock_guard lock(mutex_);
+    starts = false;
+    if (keys_ != nullptr && keys_->by_id.contains(kid)) {
+      known = keys_;
+    } else {
+      starts = start_if(now >= refetch_at_, now);
+      if (fetching_ && !stopping_ && waiting_.size() < options_.waiting_max) {
+        waiting_.push_back({.since = now, .executor = &executor, .done = std::move(done)});
+      } else if (!fetching_ && !failed_) {
+        known = best_answer();
+      }
+    }
+  }
+  if (starts) fetch();
+  if (done) done(std::move(known));
+}
+
+void IssuerKeys::tick() {
+  const SteadyTime now = clock_.steady_now();
+  std::vector<Waiter> late;
+  bool starts = false;
+  {
+    const std::lock_guard lock(mutex_);
+    starts = start_if(now >= refresh_at_, now);
+    const auto is_late = [&](const Waiter& waiter) {
+      return now - waiter.since >= options_.wait_max;
+    };
+    // They came in this order: who is late stands in front.
+    const auto in_time = std::ranges::find_if_not(waiting_, is_late);
+    late.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(in_time));
+    waiting_.erase(waiting_.begin(), in_time);
+  }
+  if (starts) fetch();
+  answer(std::move(late), keys_unavailable());
+}
+
+void IssuerKeys::stop() {
+  std::vector<Waiter> left;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    left.swap(waiting_);
+  }
+  answer(std::move(left), keys_unavailable());
+}
+
+void IssuerKeys::fetch() {
+  if (!issuer_.jwks_file.empty()) return read_keys(issuer_.jwks_file);
+  if (!issuer_.jwks_url.empty()) return read_keys(issuer_.jwks_url);
+  documents_->read(
+      configuration_url(issuer_.issuer),
+      [self = shared_from_this()](Result<std::string> text) { self->on_configuration(text); });
+}
+
+void IssuerKeys::on_configuration(const Result<std::string>& text) {
+  if (!text) return finish(std::unexpected(text.error()));
+  const Result<std::string> address = read_configuration(*text, issuer_.issuer);
+  if (!address) return finish(std::unexpected(address.error()));
+  read_keys(*address);
+}
+
+void IssuerKeys::read_keys(const std::string& address) {
+  documents_->read(address, [self = shared_from_this()](const Result<std::string>& text) {
+    if (!text) return self->finish(std::unexpected(text.error()));
+    Result<VerifyingKeys> keys = read_foreign_jwks(*text, self->issuer_.algorithms);
+    if (!keys) return self->finish(std::unexpected(std::move(keys.error())));
+    self->finish(std::make_shared<const VerifyingKeys>(std::move(*keys)));
+  });
+}
+
+void IssuerKeys::finish(Result<VerifyingKeysPtr> fetched) {
+  std::vector<Waiter> waiting;
+  Result<VerifyingKeysPtr> known = keys_unavailable();
+  {
+    const std::lock_guard lock(mutex_);
+    fetching_ = false;
+    if (stopping_) return;
+    failed_ = !fetched.has_value();
+    // Keys that were good stay so while the issuer cannot be reached.
+    if (fetched) keys_ = *fetched;
+    const SteadyTime now = clock_.steady_now();
+    refresh_at_ = now + (failed_ ? retry_after_ : options_.refresh);
+    retry_after_ = failed_ ? std::min(2 * retry_after_, kRetryMax) : kRetryFirst;
+    waiting.swap(waiting_);
+    if (fetched) known = keys_;
+  }
+  if (fetched) {
+    log::debug("issuer_keys_fetched",
+               {{"issuer", issuer_.issuer}, {"keys", (*fetched)->by_id.size()}});
+  } else {
+    log::warn("issuer_keys_not_fetched",
+              {{"issuer", issuer_.issuer}, {"reason", fetched.error().message}});
+  }
+  answer(std::move(waiting), known);
+}
+
+void IssuerKeys::answer(std::vector<Waiter> waiters, const Result<VerifyingKeysPtr>& keys) {
+  for (Waiter& waiter : waiters) {
+    waiter.executor->post(
+        [done = std::move(waiter.done), keys]() mutable { done(std::move(keys)); });
+  }
+}
+
+}  // namespace holdfast::identity
