@@ -27,6 +27,7 @@ namespace {
 constexpr Milliseconds kTick{10};
 constexpr Milliseconds kHousekeeping{60'000};
 constexpr Milliseconds kIssuerTick{1'000};
+constexpr std::size_t kAuthoritiesBytesMax = std::size_t{4} << 20;
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
@@ -406,6 +407,11 @@ Result<void> RunningGateway::make_issuers() {
     }
     IssuerDocumentsOptions reading{.ca_file = options.ca_file,
                                    .timeout = config_.identity.jwks_timeout};
+    if (!options.ca_file.empty()) {
+      // Each fetch reads it again; one that is not there is known at once.
+      auto authorities = read_document_file(options.ca_file, kAuthoritiesBytesMax);
+      if (!authorities) return std::unexpected(std::move(authorities.error()));
+    }
     std::string jwks;
     if (!options.jwks_file.empty()) {
       auto text = read_document_file(options.jwks_file, reading.bytes_max);

@@ -81,13 +81,13 @@ void IssuerKeys::find(const std::string& kid, Executor& executor,
   bool starts = false;
   {
     const std::lock_guard lock(mutex_);
-    starts = false;
     if (keys_ != nullptr && keys_->by_id.contains(kid)) {
       known = keys_;
     } else {
       starts = start_if(now >= refetch_at_, now);
       if (fetching_ && !stopping_ && waiting_.size() < options_.waiting_max) {
-        waiting_.push_back({.since = now, .executor = &executor, .done = std::move(done)});
+        waiting_.push_back(
+            {.since = now, .executor = &executor, .done = std::exchange(done, nullptr)});
       } else if (!fetching_ && !failed_) {
         known = best_answer();
       }

@@ -152,6 +152,7 @@ std::optional<std::string> refuse_issuers(const std::vector<IssuerOptions>& issu
 Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
                                               IssuerKeysOptions options, const Clock& clock) {
   std::vector<IssuerOptions> all;
+  all.reserve(issuers.size());
   for (const IssuerParts& parts : issuers) all.push_back(parts.options);
   if (auto wrong = refuse_issuers(all)) {
     return fail(Errc::invalid_argument, std::move(*wrong), "identity.issuers");
@@ -161,8 +162,9 @@ Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
     VerifyingKeysPtr keys;
     if (!parts.jwks.empty()) {
       Result<VerifyingKeys> read = read_foreign_jwks(parts.jwks, parts.options.algorithms);
-      if (read && read->by_id.empty())
+      if (read && read->by_id.empty()) {
         read = fail(Errc::invalid_argument, "none of them is usable");
+      }
       if (!read) {
         return fail(Errc::invalid_argument,
                     "the keys of " + parts.options.issuer + ": " + read.error().message, "keys");
