@@ -51,6 +51,8 @@ class FakeDocuments final : public IssuerDocuments {
 
 class IssuersTest : public testing::Test {
  protected:
+  // As a reader that is stopped: a read under way keeps its issuer alive.
+  ~IssuersTest() override { documents_->pending = nullptr; }
   void open(std::string jwks = maker_of(Kind::rsa).jwks()) {
     auto made = make_issuers(
         {{.options = options_, .documents = documents_, .jwks = std::move(jwks)}}, keys_, clock_);
