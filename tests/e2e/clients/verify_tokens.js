@@ -45,4 +45,7 @@ run(async () => {
     const stranger = Verifier.create({ issuer: `${issuer}x`, audience, jwksUri: keys });
     await assert.rejects(stranger.verify(token), JwtInvalidIssuerError);
   }
+  const { issuer: named, jwks_uri: told } =
+    await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
+  assert.deepEqual([named, told], [issuer, keys]);
 });
