@@ -203,7 +203,7 @@ void Holdfast::add_users(const fs::path& folder, std::size_t users) {
     identity::open_key_ring(std::move(*master), {}, system_clock(), *handles.keys, std::move(done));
   });
   const auto signer = wait_for<std::shared_ptr<identity::TokenSigner>>(executor, [&](auto done) {
-    identity::open_token_signer(ring, system_clock(), *handles.keys, std::move(done));
+    identity::open_token_signer(ring, {}, system_clock(), *handles.keys, std::move(done));
   });
   const std::int64_t now = unix_seconds(system_clock().wall_now());
   const std::string issuer = "http://127.0.0.1:" + std::to_string(port_) + "/" + pool_id_;
