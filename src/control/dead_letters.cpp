@@ -33,10 +33,6 @@ Json to_json(const DeadLetterInfo& letter) {
 
 Json to_json(const std::optional<MessageId>& next) { return next ? Json(next->str()) : Json(); }
 
-std::unexpected<Error> refuse(std::string message, const std::string& where) {
-  return fail(Errc::invalid_argument, std::move(message), where);
-}
-
 Result<MessageId> read_id(std::string_view text, const std::string& where) {
   const auto id = parse_message_id(text);
   if (!id) return refuse("is not a UUID", where);

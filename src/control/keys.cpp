@@ -15,10 +15,6 @@ constexpr std::string_view kMaySend =
     R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"execute-api:Invoke",)"
     R"("Resource":"*"}]})";
 
-std::unexpected<Error> refuse(std::string message, const std::string& member) {
-  return fail(Errc::invalid_argument, std::move(message), member);
-}
-
 Result<Json> read_object(std::string_view body) {
   auto input = parse_json(body);
   if (!input) return std::unexpected(input.error());

@@ -62,10 +62,6 @@ Json to_json(const User& user) {
           {"attributes", user.attributes}};
 }
 
-std::unexpected<Error> refuse(std::string message, const std::string& where) {
-  return fail(Errc::invalid_argument, std::move(message), where);
-}
-
 /// The bodies of the group's requests; each request takes some of it.
 struct UserInput {
   std::optional<std::string> username;

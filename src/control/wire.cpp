@@ -57,6 +57,10 @@ net::Response json_answer(const Json& body, int status) {
 
 net::Response json_error(const Error& error) { return json_error(status_of(error.code), error); }
 
+std::unexpected<Error> refuse(std::string message, const std::string& where) {
+  return fail(Errc::invalid_argument, std::move(message), where);
+}
+
 net::Response json_error(int status, const Error& error) {
   const Json body = {
       {"error",

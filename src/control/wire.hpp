@@ -19,6 +19,9 @@ namespace holdfast::control {
 /// Likewise, with a status of its own.
 [[nodiscard]] net::Response json_error(int status, const Error& error);
 
+/// `invalid_argument`: what is wrong with the member or parameter `where`.
+[[nodiscard]] std::unexpected<Error> refuse(std::string message, const std::string& where);
+
 /// One request, taken apart.
 struct Call {
   const LocalControlParts& parts;
