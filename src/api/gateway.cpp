@@ -164,6 +164,7 @@ std::vector<std::shared_ptr<net::HttpService>> make_gateway_services(
     GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served) {
   const auto context = std::make_shared<const Context>(std::move(options), std::move(parts));
   std::vector<std::shared_ptr<net::HttpService>> out;
+  out.reserve(served.size());
   for (const ServedParts& one : served) out.push_back(std::make_shared<Gateway>(context, one));
   return out;
 }

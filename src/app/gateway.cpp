@@ -484,6 +484,7 @@ Result<void> RunningGateway::make_services() {
     local.user_pools.push_back(parts_[i].pool.get());
   }
   std::vector<api::ServedParts> served;
+  served.reserve(gateways_.size());
   for (const GatewayListener& gateway : gateways_) served.push_back(gateway.parts);
   auto services = api::make_gateway_services(std::move(options), std::move(parts), served);
   for (std::size_t i = 0; i < services.size(); ++i) {
