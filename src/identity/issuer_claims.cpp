@@ -56,6 +56,15 @@ Result<UserId> user_id_in(const Json& claims, const IssuerOptions& issuer) {
   return UserId(std::move(id));
 }
 
+// Issuers sign more than ID tokens for the same client: Keycloak's access and refresh tokens say so
+// in a claim, logout tokens tell of an event (OpenID Connect Back-Channel Logout 1.0 section 2.4).
+const char* refuse_other_purposes(const Json& claims) {
+  if (claims.contains("events")) return "events";
+  if (!claims.contains("typ")) return nullptr;
+  const std::string* const type = text_member(claims, "typ");
+  return type != nullptr && *type == "ID" ? nullptr : "typ";
+}
+
 }  // namespace
 
 Result<IdTokenClaims> read_foreign_claims(const Json& claims, const IssuerOptions& issuer,
@@ -65,6 +74,7 @@ Result<IdTokenClaims> read_foreign_claims(const Json& claims, const IssuerOption
   if (const char* const wrong = refuse_audience(claims, issuer.audiences)) {
     return refuse_claim(wrong);
   }
+  if (const char* const wrong = refuse_other_purposes(claims)) return refuse_claim(wrong);
   if (!issuer.token_use.empty()) {
     const std::string* const use = text_member(claims, "token_use");
     if (use == nullptr || *use != issuer.token_use) return refuse_claim("token_use");

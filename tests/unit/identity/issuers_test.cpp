@@ -290,6 +290,15 @@ TEST_F(IssuersTest, TakeTokensForTheirAudienceAlone) {
   EXPECT_EQ(outcome(with("azp", "mobile")), "ok");
 }
 
+TEST_F(IssuersTest, RefuseWhatIsSignedForAnotherPurpose) {
+  open();
+  EXPECT_EQ(outcome(with("typ", "ID")), "ok");
+  EXPECT_EQ(outcome(with("typ", "Bearer")), "typ");
+  EXPECT_EQ(outcome(with("typ", "Refresh")), "typ");
+  EXPECT_EQ(outcome(with("typ", Json::array({"ID"}))), "typ");
+  EXPECT_EQ(outcome(with("events", Json::object())), "events");
+}
+
 TEST_F(IssuersTest, AskForTheTokenUseWhereItIsConfigured) {
   options_.token_use = "id";
   open();
