@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include <unistd.h>
 
@@ -22,18 +24,23 @@ class File {
  public:
   explicit File(std::string path) : path_(std::move(path)) {}
 
-  Result<Json> read() {
+  std::expected<Json, ConfigProblem> read() {
     std::ifstream in(path_, std::ios::binary);
     std::string text(kFileBytesMax + 1, '\0');
     in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    if (!in.is_open() || in.bad()) return fail(Errc::io, "cannot read " + path_, path_);
+    if (!in.is_open() || in.bad()) {
+      return std::unexpected(ConfigProblem{
+          .code = Errc::io, .place = {}, .key = path_, .message = "cannot read " + path_});
+    }
     text.resize(static_cast<std::size_t>(in.gcount()));
     text = strip_comments(text);
     lines_ = member_lines(text);
     auto parsed = parse_json(text, JsonLimits{.depth = 8, .bytes = kFileBytesMax});
     if (!parsed) return std::unexpected(broken(text, parsed.error()));
-    if (!parsed->is_object()) return fail(Errc::invalid_argument, path_ + ": not an object", path_);
-    return parsed;
+    if (!parsed->is_object()) {
+      return std::unexpected(ConfigProblem{.place = path_, .key = {}, .message = "not an object"});
+    }
+    return std::move(*parsed);
   }
 
   /// Where a member is: the path, and its line.
@@ -41,78 +48,110 @@ class File {
     const auto line = lines_.find(key);
     return line == lines_.end() ? path_ : path_ + ":" + std::to_string(line->second);
   }
-  std::unexpected<Error> at(const std::string& key, const std::string& problem) const {
-    return fail(Errc::invalid_argument, place(key) + ": " + key + " " + problem, key);
+  ConfigProblem at(const std::string& key, const std::string& problem) const {
+    return {.place = place(key), .key = key, .message = key + " " + problem};
   }
 
  private:
-  Error broken(std::string_view text, const Error& error) const {
+  ConfigProblem broken(std::string_view text, const Error& error) const {
     constexpr std::string_view kAtByte = "at byte ";
     const auto found = error.message.find(kAtByte);
-    if (found == std::string::npos) return at(error.where, "is refused: " + error.message).error();
+    if (found == std::string::npos) return at(error.where, "is refused: " + error.message);
     std::size_t offset = 0;
     const char* const digits = error.message.data() + found + kAtByte.size();
     std::from_chars(digits, error.message.data() + error.message.size(), offset);
     const std::size_t line = line_at(text, offset > 0 ? offset - 1 : 0);
-    return {Errc::invalid_argument, path_ + ":" + std::to_string(line) + ": " + error.message,
-            error.where};
+    return {
+        .place = path_ + ":" + std::to_string(line), .key = error.where, .message = error.message};
   }
 
   std::string path_;
   std::map<std::string, std::size_t> lines_;
 };
 
-// A configuration in the making, and who set what: a file's line, a variable, a flag.
+struct Origin {
+  ConfigSource source = ConfigSource::defaults;
+  std::string place;  ///< a file's line, a variable, a flag
+};
+
+// A configuration in the making, who set what, and what is wrong with it.
 struct Draft {
   Config config;
-  std::map<std::string_view, std::string> sources;
+  std::map<std::string_view, Origin> origins;
+  std::vector<ConfigProblem> problems;
+  std::set<std::string, std::less<>> refused;  ///< keys whose values were
 
-  void set(const Setting& setting, const Json& value, std::string source) {
+  void set(const Setting& setting, const Json& value, Origin origin) {
     setting.write(config, value);
-    sources[setting.key] = std::move(source);
+    origins[setting.key] = std::move(origin);
+  }
+  void refuse(ConfigProblem problem) {
+    refused.insert(problem.key);
+    problems.push_back(std::move(problem));
+  }
+  // Empty for a default.
+  [[nodiscard]] std::string place(std::string_view key) const {
+    const auto found = origins.find(key);
+    return found == origins.end() ? std::string() : found->second.place;
   }
 };
 
-Result<void> apply_file(Draft& draft, const std::string& path) {
-  File file(path);
-  auto root = file.read();
-  if (!root) return std::unexpected(std::move(root.error()));
-  for (const auto& [section, members] : root->items()) {
-    if (!members.is_object()) {
-      return file.at(section, "must be an object of keys");
-    }
-    bool known = false;
-    for (const Setting& setting : setting_table()) known |= setting.section() == section;
-    if (!known) return file.at(section, "is not a section of the configuration");
-    for (const auto& [name, value] : members.items()) {
-      const std::string key = section + "." + name;
-      const Setting* const setting = find_setting(key);
-      if (setting == nullptr) return file.at(key, "is not a key of the configuration");
-      if (const auto wrong = refuse_value(*setting, value)) return file.at(key, *wrong);
-      draft.set(*setting, value, file.place(key));
+constexpr const char* kUnknownKey = "is not a key of the configuration";
+// What editors look up to complete and check the file.
+constexpr std::string_view kSchemaMember = "$schema";
+
+void apply_section(Draft& draft, const File& file, const std::string& section,
+                   const Json& members) {
+  if (section == kSchemaMember) {
+    if (!members.is_string()) draft.refuse(file.at(section, "must be a string"));
+    return;
+  }
+  if (!members.is_object()) return draft.refuse(file.at(section, "must be an object of keys"));
+  bool known = false;
+  for (const Setting& setting : setting_table()) known |= setting.section() == section;
+  if (!known) return draft.refuse(file.at(section, "is not a section of the configuration"));
+  for (const auto& [name, value] : members.items()) {
+    const std::string key = section + "." + name;
+    const Setting* const setting = find_setting(key);
+    if (setting == nullptr) {
+      draft.refuse(file.at(key, kUnknownKey));
+    } else if (const auto wrong = refuse_value(*setting, value)) {
+      draft.refuse(file.at(key, *wrong));
+    } else {
+      draft.set(*setting, value, {ConfigSource::file, file.place(key)});
     }
   }
-  return {};
 }
 
-// Text stands for itself; everything else is JSON.
-Result<void> apply_text(Draft& draft, const Setting& setting, const std::string& text,
-                        const std::string& name) {
+void apply_file(Draft& draft, const std::string& path) {
+  File file(path);
+  const auto root = file.read();
+  if (!root) return draft.refuse(root.error());
+  for (const auto& [section, members] : root->items()) {
+    apply_section(draft, file, section, members);
+  }
+}
+
+// Text stands for itself; everything else is JSON. `place` is the variable or the flag.
+void apply_text(Draft& draft, const std::string& key, const std::string& text,
+                const Origin& origin) {
+  const Setting* const setting = find_setting(key);
+  if (setting == nullptr) {
+    return draft.refuse({.place = origin.place, .key = key, .message = key + " " + kUnknownKey});
+  }
   Json value = text;
-  if (setting.type != SettingType::text && setting.type != SettingType::choice) {
+  if (setting->type != SettingType::text && setting->type != SettingType::choice) {
     auto parsed = parse_json(text, JsonLimits{.depth = 8, .bytes = kFileBytesMax});
     // A word that is not JSON gets the message of its wrong type.
     if (parsed) value = std::move(*parsed);
   }
-  if (const auto wrong = refuse_value(setting, value)) {
-    const std::string key(setting.key);
-    return fail(Errc::invalid_argument, name + ": " + key + " " + *wrong, key);
+  if (const auto wrong = refuse_value(*setting, value)) {
+    return draft.refuse({.place = origin.place, .key = key, .message = key + " " + *wrong});
   }
-  draft.set(setting, value, name);
-  return {};
+  draft.set(*setting, value, origin);
 }
 
-Result<void> apply_environment(Draft& draft, const std::vector<std::string>& environment) {
+void apply_environment(Draft& draft, const std::vector<std::string>& environment) {
   constexpr std::string_view kPrefix = "HOLDFAST_";
   for (const std::string& line : environment) {
     const auto equals = line.find('=');
@@ -123,16 +162,8 @@ Result<void> apply_environment(Draft& draft, const std::vector<std::string>& env
     std::string key = variable.substr(kPrefix.size());
     key.replace(separator - kPrefix.size(), 2, ".");
     for (char& c : key) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const Setting* const setting = find_setting(key);
-    if (setting == nullptr) {
-      return fail(Errc::invalid_argument,
-                  variable + ": " + key + " is not a key of the configuration", key);
-    }
-    if (auto done = apply_text(draft, *setting, line.substr(equals + 1), variable); !done) {
-      return done;
-    }
+    apply_text(draft, key, line.substr(equals + 1), {ConfigSource::environment, variable});
   }
-  return {};
 }
 
 // Escaped, every byte of a message may become six: `\u0001`.
@@ -149,11 +180,12 @@ class Check {
 
   /// Adds `times` the value of another key to what is needed.
   Check& with(std::string_view other, std::int64_t times = 1) {
+    others_.push_back(other);
     needed_ += times * value(other);
     if (!why_.empty()) why_ += " and ";
     why_ += times == 1 ? "" : std::to_string(times) + " times ";
     why_ += described(other);
-    if (place_.empty()) place_ = source(other);
+    if (place_.empty()) place_ = draft_.place(other);
     return *this;
   }
   Check& with(std::int64_t bytes) {
@@ -161,52 +193,51 @@ class Check {
     why_ += " and " + std::to_string(bytes);
     return *this;
   }
-  [[nodiscard]] Result<void> done() const {
-    if (value(key_) >= needed_) return {};
+  [[nodiscard]] std::optional<ConfigProblem> problem() const {
+    const auto refused = [this](std::string_view key) { return draft_.refused.contains(key); };
+    // What a key that was refused should have been is not known.
+    if (refused(key_) || std::ranges::any_of(others_, refused)) return std::nullopt;
+    if (value(key_) >= needed_) return std::nullopt;
     // The line to change: the key's own, or, where it has been left alone, that which asks for
     // more.
-    const std::string own = source(key_);
-    return fail(Errc::invalid_argument,
-                (own.empty() ? place_ : own) + ": " + described(key_) + " must be at least " +
-                    std::to_string(needed_) + ": " + why_,
-                std::string(key_));
+    const std::string own = draft_.place(key_);
+    return ConfigProblem{
+        .place = own.empty() ? place_ : own,
+        .key = std::string(key_),
+        .message = described(key_) + " must be at least " + std::to_string(needed_) + ": " + why_};
   }
 
  private:
   [[nodiscard]] std::int64_t value(std::string_view key) const {
     return find_setting(key)->read(draft_.config).get<std::int64_t>();
   }
-  // Empty for a default.
-  [[nodiscard]] std::string source(std::string_view key) const {
-    const auto found = draft_.sources.find(key);
-    return found == draft_.sources.end() ? std::string() : found->second;
-  }
   [[nodiscard]] std::string described(std::string_view key) const {
-    const std::string from = source(key);
+    const std::string from = draft_.place(key);
     return std::string(key) + " (" + std::to_string(value(key)) + ", " +
            (from.empty() ? "default" : from) + ")";
   }
 
   const Draft& draft_;
   std::string_view key_;
+  std::vector<std::string_view> others_;
   std::int64_t needed_ = 0;
   std::string why_;
   std::string place_;
 };
 
 /// A key that is set asks for another.
-Result<void> check_needs(const Draft& draft, std::string_view key, std::string_view needed) {
+void check_needs(Draft& draft, std::string_view key, std::string_view needed) {
   const auto set = [&draft](std::string_view name) {
     const Json value = find_setting(name)->read(draft.config);
     return value.is_boolean() ? value.get<bool>() : !value.get_ref<const std::string&>().empty();
   };
-  if (!set(key) || set(needed)) return {};
-  return fail(Errc::invalid_argument,
-              draft.sources.at(key) + ": " + std::string(key) + " needs " + std::string(needed),
-              std::string(needed));
+  if (draft.refused.contains(needed) || !set(key) || set(needed)) return;
+  draft.problems.push_back({.place = draft.place(key),
+                            .key = std::string(needed),
+                            .message = std::string(key) + " needs " + std::string(needed)});
 }
 
-Result<void> check_together(const Draft& draft) {
+void check_sizes(Draft& draft) {
   const Check checks[] = {
       Check(draft, "limits.body_bytes")
           .with("limits.message_bytes", kEscapedBytes)
@@ -222,28 +253,62 @@ Result<void> check_together(const Draft& draft) {
       Check(draft, "delivery.ack_timeout_ms").with("delivery.ack_wait_ms"),
   };
   for (const Check& check : checks) {
-    if (auto done = check.done(); !done) return done;
+    if (auto problem = check.problem()) draft.problems.push_back(std::move(*problem));
   }
-  if (draft.config.server.listen.starts_with("unix:") && draft.config.server.public_url.empty()) {
-    return fail(Errc::invalid_argument,
-                draft.sources.at("server.listen") +
-                    ": server.listen on a Unix socket needs server.public_url",
-                "server.public_url");
+}
+
+void check_together(Draft& draft) {
+  check_sizes(draft);
+  if (draft.config.server.listen.starts_with("unix:") && draft.config.server.public_url.empty() &&
+      !draft.refused.contains("server.public_url")) {
+    draft.problems.push_back({.place = draft.place("server.listen"),
+                              .key = "server.public_url",
+                              .message = "server.listen on a Unix socket needs server.public_url"});
   }
   if (const auto wrong = identity::refuse_issuers(draft.config.identity.issuers)) {
-    return fail(Errc::invalid_argument,
-                draft.sources.at("identity.issuers") + ": identity.issuers: " + *wrong,
-                "identity.issuers");
+    draft.problems.push_back({.place = draft.place("identity.issuers"),
+                              .key = "identity.issuers",
+                              .message = "identity.issuers: " + *wrong});
   }
   constexpr std::pair<std::string_view, std::string_view> kNeeds[] = {
       {"tls.certificate", "tls.key"},       {"tls.key", "tls.certificate"},
       {"tls.client_ca", "tls.certificate"}, {"tls.client_certificate_required", "tls.client_ca"},
       {"tls.control", "tls.certificate"},
   };
-  for (const auto& [key, needed] : kNeeds) {
-    if (auto done = check_needs(draft, key, needed); !done) return done;
+  for (const auto& [key, needed] : kNeeds) check_needs(draft, key, needed);
+}
+
+Draft read_sources(const ConfigSources& sources) {
+  Draft draft;
+  if (!sources.file.empty()) apply_file(draft, sources.file);
+  apply_environment(draft, sources.environment);
+  for (const auto& flag : sources.overrides) {
+    apply_text(draft, flag.key, flag.value, {ConfigSource::flag, flag.name});
   }
-  return {};
+  check_together(draft);
+  return draft;
+}
+
+// A URL may bring the password of whoever it is for.
+void hide_passwords(Json& value) {
+  if (value.is_structured()) {
+    for (Json& inner : value) hide_passwords(inner);
+    return;
+  }
+  if (!value.is_string()) return;
+  auto& text = value.get_ref<std::string&>();
+  const auto host = text.find("://");
+  if (host == std::string::npos) return;
+  const auto end = text.find_first_of("/?#", host + 3);
+  const auto at = text.rfind('@', end);
+  if (at != std::string::npos && at > host) text.replace(host + 3, at - host - 3, "…");
+}
+
+Json shown_value(const Setting& setting, const Config& config) {
+  Json value = setting.read(config);
+  if (setting.secret && !value.empty() && value != "") return "…";
+  hide_passwords(value);
+  return value;
 }
 
 std::string type_name(SettingType type) {
@@ -301,26 +366,49 @@ std::vector<std::string> process_environment() {
   return out;
 }
 
+const char* to_string(ConfigSource source) noexcept {
+  switch (source) {
+    case ConfigSource::defaults:
+      return "default";
+    case ConfigSource::file:
+      return "file";
+    case ConfigSource::environment:
+      return "environment";
+    case ConfigSource::flag:
+      return "flag";
+  }
+  return "default";
+}
+
 Result<Config> load_config(const ConfigSources& sources) {
-  Draft draft;
-  if (!sources.file.empty()) {
-    if (auto done = apply_file(draft, sources.file); !done) return std::unexpected(done.error());
+  Draft draft = read_sources(sources);
+  if (draft.problems.empty()) return std::move(draft.config);
+  const ConfigProblem& first = draft.problems.front();
+  return fail(first.code, first.text(), first.key);
+}
+
+ConfigReport examine_config(const ConfigSources& sources) {
+  Draft draft = read_sources(sources);
+  ConfigReport out;
+  for (const Setting& setting : setting_table()) {
+    const auto found = draft.origins.find(setting.key);
+    const Origin origin = found == draft.origins.end() ? Origin() : found->second;
+    out.settings.push_back({.key = std::string(setting.key),
+                            .value_json = shown_value(setting, draft.config).dump(),
+                            .source = origin.source,
+                            .place = origin.place});
   }
-  if (auto done = apply_environment(draft, sources.environment); !done) {
-    return std::unexpected(done.error());
+  out.problems = std::move(draft.problems);
+  return out;
+}
+
+std::vector<ChangedSetting> changed_settings(const Config& before, const Config& after) {
+  std::vector<ChangedSetting> out;
+  for (const Setting& setting : setting_table()) {
+    if (setting.read(before) == setting.read(after)) continue;
+    out.push_back({.key = std::string(setting.key), .live = setting.live});
   }
-  for (const auto& flag : sources.overrides) {
-    const Setting* const setting = find_setting(flag.key);
-    if (setting == nullptr) {
-      return fail(Errc::invalid_argument,
-                  flag.name + ": " + flag.key + " is not a key of the configuration", flag.key);
-    }
-    if (auto done = apply_text(draft, *setting, flag.value, flag.name); !done) {
-      return std::unexpected(done.error());
-    }
-  }
-  if (auto done = check_together(draft); !done) return std::unexpected(done.error());
-  return std::move(draft.config);
+  return out;
 }
 
 std::vector<SettingInfo> settings() {

@@ -27,7 +27,6 @@ namespace {
 constexpr Milliseconds kTick{10};
 constexpr Milliseconds kHousekeeping{60'000};
 constexpr Milliseconds kIssuerTick{1'000};
-constexpr std::size_t kAuthoritiesBytesMax = std::size_t{4} << 20;
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;

@@ -25,6 +25,9 @@ class IssuerReader : public identity::IssuerDocuments {
 };
 [[nodiscard]] std::shared_ptr<IssuerReader> make_issuer_reader(IssuerDocumentsOptions options);
 
+/// The longest file of authorities that is taken.
+inline constexpr std::size_t kAuthoritiesBytesMax = std::size_t{4} << 20;
+
 /// A file, within the call; `io` when it cannot be read, `invalid_argument` when it is too long.
 [[nodiscard]] Result<std::string> read_document_file(const std::string& path,
                                                      std::size_t bytes_max);

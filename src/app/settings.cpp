@@ -41,6 +41,13 @@ struct Names<log::Level> {
       std::pair{"warn", log::Level::warn}, std::pair{"error", log::Level::error}};
 };
 
+// What a string must be: for the program, and as far as a regular expression can say it (ECMA-262)
+// for the schema. A test holds them together.
+struct TextRule {
+  std::optional<std::string> (*refuse)(std::string_view) = nullptr;
+  std::string_view pattern;
+};
+
 template <class T>
 std::int64_t to_number(const T& value) {
   if constexpr (std::integral<T>) {
@@ -84,12 +91,14 @@ Setting boolean(std::string_view key, Field /*field*/, std::string_view doc, boo
 }
 
 template <class Field>
-Setting text(std::string_view key, Field /*field*/,
-             std::optional<std::string> (*refuse)(std::string_view), std::string_view doc) {
+Setting text(std::string_view key, Field /*field*/, const TextRule& rule, std::string_view doc,
+             bool live = false) {
   Setting s;
   s.key = key;
   s.type = SettingType::text;
-  s.refuse = refuse;
+  s.refuse = rule.refuse;
+  s.pattern = rule.pattern;
+  s.live = live;
   s.doc = doc;
   s.read = [](const Config& config) { return Json(Field{}(config)); };
   s.write = [](Config& config, const Json& value) { Field{}(config) = value.get<std::string>(); };
@@ -97,12 +106,14 @@ Setting text(std::string_view key, Field /*field*/,
 }
 
 template <class Field>
-Setting texts(std::string_view key, Field /*field*/,
-              std::optional<std::string> (*refuse)(std::string_view), std::string_view doc) {
+Setting texts(std::string_view key, Field /*field*/, const TextRule& rule, std::string_view doc,
+              bool live = false) {
   Setting s;
   s.key = key;
   s.type = SettingType::texts;
-  s.refuse = refuse;
+  s.refuse = rule.refuse;
+  s.pattern = rule.pattern;
+  s.live = live;
   s.doc = doc;
   s.read = [](const Config& config) { return Json(Field{}(config)); };
   s.write = [](Config& config, const Json& value) {
@@ -226,6 +237,33 @@ std::optional<std::string> refuse_network(std::string_view value) {
 
 std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }
 
+// Modes as `chmod` has them: nothing but reading and writing, and never less than the owner's.
+std::optional<std::string> refuse_mode(std::string_view value) {
+  const bool octal =
+      value.size() == 4 && value.starts_with("06") && value.find_first_not_of("0246") == value.npos;
+  return octal ? std::nullopt : std::optional("must be a mode from \"0600\" to \"0666\"");
+}
+
+#define HOLDFAST_PORT \
+  "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+#define HOLDFAST_URL "https?://[^?# \\t]*[^?# \\t/]"
+constexpr TextRule kAnyText{accept_any, ""};
+constexpr TextRule kAddress{
+    refuse_address,
+    R"(^(unix:/[\s\S]{0,106}|(?!unix:)([^:\[\] /]+|\[[\s\S]+\]):)" HOLDFAST_PORT ")$"};
+constexpr TextRule kUrl{refuse_url, "^" HOLDFAST_URL "$"};
+constexpr TextRule kPublicUrl{refuse_public_url, "^(" HOLDFAST_URL ")?$"};
+constexpr TextRule kOrigin{refuse_origin, R"(^(\*|https?://[^?# \t/]+)$)"};
+constexpr TextRule kAccount{refuse_account, "^[0-9]{12}$"};
+constexpr TextRule kName{refuse_name, "^[A-Za-z0-9_-]{1,64}$"};
+constexpr TextRule kStackName{refuse_stack_name, "^[A-Za-z][A-Za-z0-9-]{0,127}$"};
+constexpr TextRule kServiceName{refuse_service_name, "^[!-~]{1,128}$"};
+constexpr TextRule kWord{refuse_word, R"([\s\S])"};
+constexpr TextRule kNetwork{refuse_network, R"([\s\S])"};
+constexpr TextRule kMode{refuse_mode, "^06[0246]{2}$"};
+#undef HOLDFAST_PORT
+#undef HOLDFAST_URL
+
 constexpr std::string_view kControlPart = "control";
 constexpr std::pair<std::string_view, bool api::ServedParts::*> kParts[] = {
     {"ingest", &api::ServedParts::ingest},         {"websocket", &api::ServedParts::websocket},
@@ -339,7 +377,8 @@ Setting listeners_setting() {
               member("client_ca", SettingType::text),
               member("client_certificate_required", SettingType::boolean)};
   s.fields[0].required = s.fields[1].required = true;
-  s.fields[0].refuse = refuse_address;
+  s.fields[0].refuse = kAddress.refuse;
+  s.fields[0].pattern = kAddress.pattern;
   s.refuse_object = refuse_listener;
   s.read = [](const Config& config) {
     Json out = Json::array();
@@ -353,44 +392,36 @@ Setting listeners_setting() {
   return s;
 }
 
-// Modes as `chmod` has them: nothing but reading and writing, and never less than the owner's.
-std::optional<std::string> refuse_mode(std::string_view value) {
-  const bool octal =
-      value.size() == 4 && value.starts_with("06") && value.find_first_not_of("0246") == value.npos;
-  return octal ? std::nullopt : std::optional("must be a mode from \"0600\" to \"0666\"");
-}
-
 void add_server(std::vector<Setting>& t) {
-  t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), refuse_address,
+  t.push_back(text("server.listen", HOLDFAST_FIELD(server.listen), kAddress,
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
                    "one; `unix:/PATH` is a Unix socket."));
   t.push_back(parts_setting());
-  t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), refuse_address,
+  t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), kAddress,
                    "Address of the control listener: health. Keep it away from the public."));
   t.push_back(listeners_setting());
-  t.push_back(text("server.unix_socket_mode", HOLDFAST_FIELD(server.unix_socket_mode), refuse_mode,
+  t.push_back(text("server.unix_socket_mode", HOLDFAST_FIELD(server.unix_socket_mode), kMode,
                    "Mode of the files of Unix sockets that serve the gateway's parts, for proxies "
                    "of other users. `control.sock` and control listeners stay 0600."));
   t.push_back(integer("server.workers", HOLDFAST_FIELD(server.workers), 0, 256,
                       "Threads that serve connections; 0 is one per core."));
-  t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), refuse_public_url,
+  t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), kPublicUrl,
                    "The URL under which clients reach the gateway; it names the issuer of ID "
                    "tokens. Empty: made from the listen address."));
-  t.push_back(texts("server.trusted_proxies", HOLDFAST_FIELD(server.trusted_proxies),
-                    refuse_network,
+  t.push_back(texts("server.trusted_proxies", HOLDFAST_FIELD(server.trusted_proxies), kNetwork,
                     "Addresses and networks of the proxies whose X-Forwarded-For and "
                     "X-Forwarded-Proto name the client; `unix` is whoever comes over a Unix "
                     "socket. Others are not believed."));
 }
 
 void add_tls(std::vector<Setting>& t) {
-  t.push_back(text("tls.certificate", HOLDFAST_FIELD(tls.files.certificate_file), accept_any,
+  t.push_back(text("tls.certificate", HOLDFAST_FIELD(tls.files.certificate_file), kAnyText,
                    "File of the certificate and its chain, in PEM: the gateway's listener speaks "
                    "TLS (1.2 and up), unless it is a Unix socket. Empty: plain HTTP. Read again "
                    "on SIGHUP."));
-  t.push_back(text("tls.key", HOLDFAST_FIELD(tls.files.key_file), accept_any,
+  t.push_back(text("tls.key", HOLDFAST_FIELD(tls.files.key_file), kAnyText,
                    "File of its private key, in PEM, without a passphrase. Read again on SIGHUP."));
-  t.push_back(text("tls.client_ca", HOLDFAST_FIELD(tls.files.client_ca_file), accept_any,
+  t.push_back(text("tls.client_ca", HOLDFAST_FIELD(tls.files.client_ca_file), kAnyText,
                    "File of the authorities whose client certificates are taken, in PEM. Empty: "
                    "none are asked for. Read again on SIGHUP."));
   t.push_back(boolean("tls.client_certificate_required",
@@ -512,12 +543,11 @@ void add_clients(std::vector<Setting>& t) {
   t.push_back(choice("websocket.frame", HOLDFAST_FIELD(websocket.frame),
                      "The frame of a message for clients without a subprotocol: "
                      "`{\"Payload\":\"…\"}`, or the bare text."));
-  t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins),
-                    refuse_origin,
+  t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins), kOrigin,
                     "Web pages that may log in, get tokens and connect, besides the gateway's "
                     "own origin: "
                     "`https://app.example.com`; `*` is every page."));
-  t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), refuse_service_name,
+  t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), kServiceName,
                    "Issuer and audience of temporary tokens."));
   t.push_back(integer("tokens.lifetime_seconds", HOLDFAST_FIELD(tokens.lifetime), 1, 3'600,
                       "How long a temporary token is good for."));
@@ -643,10 +673,14 @@ void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.unconfirmed_lifetime_seconds",
                       HOLDFAST_FIELD(sign_ups.unconfirmed_lifetime), 3'600, 365 * kDaySeconds,
                       "How long a sign-up may wait to be confirmed; then its user is removed."));
-  t.push_back(texts("user_pool.code_command", HOLDFAST_FIELD(codes.command), refuse_word,
-                    "Program and arguments that send a confirmation code, run without a shell: it "
-                    "reads one JSON object (`purpose`, `code`, `username`, `userId`, `attributes`) "
-                    "and exits 0 once the code is on its way."));
+  Setting code_command =
+      texts("user_pool.code_command", HOLDFAST_FIELD(codes.command), kWord,
+            "Program and arguments that send a confirmation code, run without a shell: it "
+            "reads one JSON object (`purpose`, `code`, `username`, `userId`, `attributes`) "
+            "and exits 0 once the code is on its way.");
+  // Whoever sends mail or text messages may need a password there.
+  code_command.secret = true;
+  t.push_back(std::move(code_command));
   t.push_back(integer("user_pool.code_command_timeout_ms", HOLDFAST_FIELD(codes.command_timeout),
                       100, 60'000, "How long that may take; then it is killed."));
   t.push_back(boolean("user_pool.code_to_log", HOLDFAST_FIELD(codes.to_log),
@@ -733,19 +767,18 @@ void add_instance(std::vector<Setting>& t) {
 }
 
 void add_surroundings(std::vector<Setting>& t) {
-  t.push_back(
-      text("aws.partition", HOLDFAST_FIELD(aws.partition), refuse_name, "Partition in ARNs."));
-  t.push_back(text("aws.region", HOLDFAST_FIELD(aws.region), refuse_name,
+  t.push_back(text("aws.partition", HOLDFAST_FIELD(aws.partition), kName, "Partition in ARNs."));
+  t.push_back(text("aws.region", HOLDFAST_FIELD(aws.region), kName,
                    "Region that requests are signed for, and in ARNs."));
   t.push_back(
-      text("aws.account", HOLDFAST_FIELD(aws.account), refuse_account, "Account number in ARNs."));
-  t.push_back(text("aws.api_id", HOLDFAST_FIELD(aws.api_id), refuse_name,
+      text("aws.account", HOLDFAST_FIELD(aws.account), kAccount, "Account number in ARNs."));
+  t.push_back(text("aws.api_id", HOLDFAST_FIELD(aws.api_id), kName,
                    "API id in the ARNs of routes, which policies name."));
-  t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), refuse_name,
+  t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), kName,
                    "Stage: every route is served under /STAGE as well."));
-  t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), refuse_stack_name,
+  t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), kStackName,
                    "Name of the stack that CloudFormation's DescribeStacks tells of."));
-  t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), refuse_url,
+  t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), kUrl,
                    "URL of the sample application, told with the stack."));
   t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Least level that is logged.", true));
   Setting format = boolean("log.format", HOLDFAST_FIELD(log.json),

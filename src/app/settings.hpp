@@ -20,7 +20,8 @@ enum class SettingType : std::uint8_t { boolean, integer, text, choice, texts, o
 struct Setting {
   std::string_view key;
   SettingType type{};
-  bool live = false;
+  bool live = false;    ///< a reload brings it to the running gateway
+  bool secret = false;  ///< its value is not shown
   std::int64_t min = 0;
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
   std::vector<std::string_view> choices;  ///< of a choice, or of each of the texts
@@ -35,6 +36,8 @@ struct Setting {
   void (*write)(Config&, const Json&) = nullptr;
   /// What is wrong with a string, beyond its type; nullptr when anything goes.
   std::optional<std::string> (*refuse)(std::string_view) = nullptr;
+  /// A regular expression (ECMA-262) that takes no less than `refuse` lets through; empty: any.
+  std::string_view pattern;
 
   [[nodiscard]] std::string_view section() const { return key.substr(0, key.find('.')); }
   [[nodiscard]] std::string_view name() const { return key.substr(key.find('.') + 1); }

@@ -25,6 +25,7 @@ struct Selection {
 
 /// Each adds its commands to the program.
 void add_serve(CLI::App& app, Selection& selection);
+void add_check_config(CLI::App& app, Selection& selection);
 void add_sample_app(CLI::App& app, Selection& selection);
 void add_create_user(CLI::App& app, Selection& selection);
 void add_auth(CLI::App& app, Selection& selection);

@@ -42,6 +42,7 @@ int run_command(int argc, const char* const* argv, Context& context) {
   app.footer(kExamples);
   add_log_flags(app, selection.log);
   add_serve(app, selection);
+  add_check_config(app, selection);
   add_sample_app(app, selection);
   add_create_user(app, selection);
   add_auth(app, selection);

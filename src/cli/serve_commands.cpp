@@ -7,6 +7,7 @@
 #include <holdfast/sample_app/sample_app.hpp>
 
 #include "cli/command.hpp"
+#include "cli/serve_flags.hpp"
 #include "cli/settings.hpp"
 
 namespace holdfast::cli {
@@ -14,30 +15,10 @@ namespace {
 
 constexpr Milliseconds kDrain{5'000};
 
-struct ServeFlags {
-  std::string data_dir = "./data";
-  std::string config;
-  std::optional<std::string> listen;
-  std::optional<std::string> control_listen;
-  std::optional<std::string> tls_certificate;
-  std::optional<std::string> tls_key;
-};
-
-int serve(const ServeFlags& flags, const LogFlags& log_flags) {
+int serve(const std::string& data_dir, const ServeFlags& flags, const LogFlags& log_flags) {
   app::ServeOptions options;
-  options.data_dir = flags.data_dir;
-  options.sources.file = flags.config;
-  options.sources.environment = app::process_environment();
-  const auto override_with = [&](const char* key, const std::optional<std::string>& value,
-                                 const char* flag) {
-    if (value) options.sources.overrides.push_back({key, *value, flag});
-  };
-  override_with("server.listen", flags.listen, "--listen");
-  override_with("server.control_listen", flags.control_listen, "--control-listen");
-  override_with("tls.certificate", flags.tls_certificate, "--tls-cert");
-  override_with("tls.key", flags.tls_key, "--tls-key");
-  override_with("log.level", log_flags.level, "--log-level");
-  override_with("log.format", log_flags.format, "--log-format");
+  options.data_dir = data_dir;
+  options.sources = config_sources(flags, log_flags);
   return app::run_serve(options);
 }
 
@@ -131,21 +112,45 @@ void add_log_flags(CLI::App& command, LogFlags& flags) {
       ->check(CLI::IsMember({"json", "text"}));
 }
 
+void add_serve_flags(CLI::App& command, ServeFlags& flags) {
+  command.add_option("--listen", flags.listen, "address of the gateway (default 127.0.0.1:8080)");
+  command.add_option("--control-listen", flags.control_listen,
+                     "address of the control listener (default 127.0.0.1:8081)");
+  command.add_option("--tls-cert", flags.tls_certificate, "certificate in PEM: serves TLS");
+  command.add_option("--tls-key", flags.tls_key, "its private key in PEM");
+  command.add_option("--config", flags.config, "JSON with comments; see config/holdfast.json");
+}
+
+app::ConfigSources config_sources(const ServeFlags& flags, const LogFlags& log_flags) {
+  app::ConfigSources sources;
+  sources.file = flags.config;
+  sources.environment = app::process_environment();
+  const auto override_with = [&](const char* key, const std::optional<std::string>& value,
+                                 const char* flag) {
+    if (value) sources.overrides.push_back({key, *value, flag});
+  };
+  override_with("server.listen", flags.listen, "--listen");
+  override_with("server.control_listen", flags.control_listen, "--control-listen");
+  override_with("tls.certificate", flags.tls_certificate, "--tls-cert");
+  override_with("tls.key", flags.tls_key, "--tls-key");
+  override_with("log.level", log_flags.level, "--log-level");
+  override_with("log.format", log_flags.format, "--log-format");
+  return sources;
+}
+
 void add_serve(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand("serve", "Run the gateway");
-  auto flags = std::make_shared<ServeFlags>();
+  struct Flags : ServeFlags {
+    std::string data_dir = "./data";
+  };
+  auto flags = std::make_shared<Flags>();
   command->add_option("--data-dir", flags->data_dir, "database, keys, credentials, control socket")
       ->capture_default_str();
-  command->add_option("--listen", flags->listen, "address of the gateway (default 127.0.0.1:8080)");
-  command->add_option("--control-listen", flags->control_listen,
-                      "address of the control listener (default 127.0.0.1:8081)");
-  command->add_option("--tls-cert", flags->tls_certificate, "certificate in PEM: serves TLS");
-  command->add_option("--tls-key", flags->tls_key, "its private key in PEM");
-  command->add_option("--config", flags->config, "JSON with comments; see config/holdfast.json");
+  add_serve_flags(*command, *flags);
   add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& /*context*/) {
-      return serve(*flags, selection.log);
+      return serve(flags->data_dir, *flags, selection.log);
     };
   });
 }

@@ -9,10 +9,11 @@ std::optional<delivery::Reservation> Slots::reserve(const std::shared_ptr<Slots>
   const QueueLimits& limits = slots->limits_;
   if (slots->closed_.load(kRelaxed)) return std::nullopt;
   const std::size_t bytes = slots->bytes_.fetch_add(payload_bytes, kRelaxed) + payload_bytes;
-  const bool fits = bytes <= limits.payload_bytes &&
-                    (limits.database_bytes == 0 ||
-                     slots->database_bytes_.load(kRelaxed) + static_cast<std::int64_t>(bytes) <=
-                         limits.database_bytes);
+  const std::int64_t database_max = slots->database_bytes_max_.load(kRelaxed);
+  const bool fits =
+      bytes <= limits.payload_bytes &&
+      (database_max == 0 ||
+       slots->database_bytes_.load(kRelaxed) + static_cast<std::int64_t>(bytes) <= database_max);
   if (!fits || slots->taken_.fetch_add(1, kRelaxed) >= limits.slots) {
     if (fits) slots->taken_.fetch_sub(1, kRelaxed);
     slots->bytes_.fetch_sub(payload_bytes, kRelaxed);

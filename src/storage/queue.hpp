@@ -25,7 +25,8 @@ struct QueueLimits {
 /// Slots of the bounded queue. Outlives the store: a reservation may be given back at any time.
 class Slots {
  public:
-  explicit Slots(QueueLimits limits) : limits_(limits) {}
+  explicit Slots(QueueLimits limits)
+      : limits_(limits), database_bytes_max_(limits.database_bytes) {}
 
   [[nodiscard]] static std::optional<delivery::Reservation> reserve(
       const std::shared_ptr<Slots>& slots, std::size_t payload_bytes);
@@ -33,6 +34,10 @@ class Slots {
   [[nodiscard]] const QueueLimits& limits() const noexcept { return limits_; }
   /// What the database takes now, against the bound on it.
   void set_database_bytes(std::int64_t bytes) noexcept { database_bytes_.store(bytes, kRelaxed); }
+  /// The bound itself; 0: none.
+  void set_database_bytes_max(std::int64_t bytes) noexcept {
+    database_bytes_max_.store(bytes, kRelaxed);
+  }
   /// No more from now on.
   void close() noexcept { closed_.store(true, kRelaxed); }
 
@@ -43,6 +48,7 @@ class Slots {
   std::atomic<std::size_t> taken_{0};
   std::atomic<std::size_t> bytes_{0};
   std::atomic<std::int64_t> database_bytes_{0};
+  std::atomic<std::int64_t> database_bytes_max_;
   std::atomic<bool> closed_{false};
 };
 

@@ -8,6 +8,7 @@
 
 #include <holdfast/storage/store.hpp>
 
+#include "storage/backup_job.hpp"
 #include "storage/data_file.hpp"
 #include "storage/messages.hpp"
 #include "storage/migrations.hpp"
@@ -58,7 +59,42 @@ class SqliteStore final : public Store {
             .database_bytes = counters.file_bytes,
             .used_bytes = counters.used_bytes,
             .wal_bytes = counters.wal_bytes,
-            .writable = counters.writable};
+            .writable = counters.writable,
+            .on_disk = counters.on_disk};
+  }
+
+  void beat(Task answered) override {
+    wake([answered = std::make_shared<Task>(std::move(answered))] { (*answered)(); });
+  }
+
+  Result<void> begin_backup(const std::string& path) override {
+    const std::lock_guard lock(backup_mutex_);
+    if (backup_ != nullptr) {
+      using Stage = BackupStatus::Stage;
+      const Stage stage = backup_->status().stage;
+      if (stage == Stage::copying || stage == Stage::checking) {
+        return fail(Errc::conflict, "a backup is being made", path);
+      }
+    }
+    backup_ = std::make_shared<BackupJob>(path);
+    loop_.set_backup(backup_);
+    backup_->start([this] { wake([] {}); });
+    return {};
+  }
+  std::optional<BackupStatus> backup_status() const override {
+    const std::lock_guard lock(backup_mutex_);
+    if (backup_ == nullptr) return std::nullopt;
+    return backup_->status();
+  }
+  void cancel_backup() override {
+    const std::lock_guard lock(backup_mutex_);
+    if (backup_ == nullptr) return;
+    backup_->cancel();
+    wake([] {});
+  }
+
+  void set_database_bytes_max(std::int64_t bytes) override {
+    queue_.slots()->set_database_bytes_max(bytes);
   }
 
   void stop() override {
@@ -66,9 +102,20 @@ class SqliteStore final : public Store {
     if (!thread_.joinable()) return;
     queue_.stop();
     thread_.join();
+    const std::lock_guard backup_lock(backup_mutex_);
+    if (backup_ != nullptr) backup_->stop();
   }
 
  private:
+  // An operation that does nothing to the database.
+  template <class Work>
+  void wake(Work work) {
+    queue_.submit(Lane::read, nullptr,
+                  make_operation<void>(
+                      OnRollback::fail, [work = std::move(work)](Session&) { work(); },
+                      [](const Result<void>&) {}));
+  }
+
   struct Entry {
     explicit Entry(Executor& executor) : channel(executor) {}
     Channel channel;
@@ -92,6 +139,8 @@ class SqliteStore final : public Store {
   StoreThread loop_;
   std::mutex mutex_;
   std::deque<Entry> entries_;
+  mutable std::mutex backup_mutex_;
+  std::shared_ptr<BackupJob> backup_;
   std::thread thread_;
 };
 

@@ -40,6 +40,17 @@ bool is_known_not_committed(int code) {
   return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
 }
 
+class OnDisk {
+ public:
+  explicit OnDisk(StoreCounters& counters) : counters_(counters) { counters_.on_disk = true; }
+  ~OnDisk() { counters_.on_disk = false; }
+  OnDisk(const OnDisk&) = delete;
+  OnDisk& operator=(const OnDisk&) = delete;
+
+ private:
+  StoreCounters& counters_;
+};
+
 }  // namespace
 
 StoreThread::Control::Control(Database& database)
@@ -75,6 +86,7 @@ void StoreThread::run() {
     run_writes();
     run_retries();
     run_reads();
+    step_backup();
     checkpoint_if_due();
     if (stopping_ && writes_.empty() && reads_.empty()) break;
   }
@@ -83,7 +95,7 @@ void StoreThread::run() {
 
 void StoreThread::gather() {
   const SteadyTime now = steady_now();
-  const bool has_work = !writes_.empty() || !reads_.empty();
+  const bool has_work = !writes_.empty() || !reads_.empty() || backup_goes_on_;
   take(has_work ? now : next_deadline(now));
   const std::size_t enough = expected_ - expected_ / 8;
   if (expected_ < kLargeBatch || writes_.empty() || writes_.size() >= enough || stopping_) return;
@@ -159,6 +171,7 @@ void StoreThread::run_retries() {
 }
 
 void StoreThread::transact(Batch& batch, Mode mode) {
+  const OnDisk waiting(counters_);
   (mode == Mode::write ? control_->begin_write : control_->begin_read).run();
   for (const auto& operation : batch) {
     if (database_->failed()) break;
@@ -244,6 +257,21 @@ void StoreThread::post_completions() {
   touched_.clear();
 }
 
+void StoreThread::set_backup(std::shared_ptr<BackupJob> job) {
+  const std::lock_guard lock(backup_mutex_);
+  if (backup_ended_) {
+    job->abandon();
+  } else {
+    backup_ = std::move(job);
+  }
+}
+
+void StoreThread::step_backup() {
+  const std::lock_guard lock(backup_mutex_);
+  const OnDisk waiting(counters_);
+  backup_goes_on_ = backup_ != nullptr && backup_->step(*database_);
+}
+
 void StoreThread::checkpoint_if_due() {
   if (wal_frames_ < checkpointed_frames_) checkpointed_frames_ = 0;  // the log was begun anew
   const int waiting = wal_frames_ - checkpointed_frames_;
@@ -257,6 +285,7 @@ void StoreThread::checkpoint_if_due() {
 }
 
 void StoreThread::checkpoint() {
+  const OnDisk waiting(counters_);
   int frames = 0;
   int done = 0;
   const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr,
@@ -292,6 +321,12 @@ void StoreThread::measure() {
 }
 
 void StoreThread::finish() {
+  {
+    const std::lock_guard lock(backup_mutex_);
+    backup_ended_ = true;
+    if (backup_ != nullptr) backup_->abandon();
+    backup_.reset();
+  }
   queue_.close(taken_);
   std::ranges::move(taken_.writes, std::back_inserter(writes_));
   std::ranges::move(taken_.reads, std::back_inserter(reads_));

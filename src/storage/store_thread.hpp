@@ -6,9 +6,11 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "storage/backup_job.hpp"
 #include "storage/queue.hpp"
 #include "storage/session.hpp"
 #include "storage/sqlite.hpp"
@@ -32,6 +34,8 @@ struct StoreCounters {
   std::atomic<std::int64_t> used_bytes{0};
   std::atomic<std::int64_t> wal_bytes{0};
   std::atomic<bool> writable{true};
+  /// The thread waits for the disk, which may be slow for as long as it likes.
+  std::atomic<bool> on_disk{false};
 };
 
 /// The loop of the store's one thread, over its one connection: group commit.
@@ -47,6 +51,8 @@ class StoreThread {
 
   /// Until the queue is stopped and empty; closes the database.
   void run();
+  /// Takes the steps of this copy between its transactions. Any thread; whoever calls wakes it.
+  void set_backup(std::shared_ptr<BackupJob> job);
   [[nodiscard]] const StoreCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -68,6 +74,7 @@ class StoreThread {
   void complete(OperationPtr operation);
   void post_completions();
 
+  void step_backup();
   void checkpoint_if_due();
   void checkpoint();
   void measure();
@@ -101,6 +108,11 @@ class StoreThread {
   bool stopping_ = false;
   std::size_t expected_ = 0;  ///< operations of a batch, by those before
   Microseconds last_batch_took_{0};
+
+  std::mutex backup_mutex_;
+  std::shared_ptr<BackupJob> backup_;
+  bool backup_ended_ = false;    ///< it takes none any more
+  bool backup_goes_on_ = false;  ///< its next step is due
 
   int wal_frames_ = 0;           ///< in the log, by the last commit
   int checkpointed_frames_ = 0;  ///< of those, in the database file too

@@ -157,6 +157,50 @@ struct ConfigSources {
 /// the variable.
 [[nodiscard]] Result<Config> load_config(const ConfigSources& sources);
 
+/// Who set a value.
+enum class ConfigSource : std::uint8_t { defaults, file, environment, flag };
+/// `default`, `file`, `environment`, `flag`.
+[[nodiscard]] const char* to_string(ConfigSource source) noexcept;
+
+/// One thing that is wrong with a configuration.
+struct ConfigProblem {
+  Errc code = Errc::invalid_argument;  ///< or `io`: the file cannot be read
+  std::string place;                   ///< `FILE:LINE`, a variable or a flag; may be empty
+  std::string key;
+  std::string message;  ///< names the key
+
+  [[nodiscard]] std::string text() const {
+    return place.empty() ? message : place + ": " + message;
+  }
+};
+
+/// What a key is in effect, and by whom.
+struct EffectiveSetting {
+  std::string key;
+  std::string value_json;  ///< `"…"` in the place of what may be a secret
+  ConfigSource source{};
+  std::string place;  ///< as a problem's; empty for a default
+};
+
+struct ConfigReport {
+  std::vector<ConfigProblem> problems;     ///< all that was found; none: `load_config` takes it
+  std::vector<EffectiveSetting> settings;  ///< every key; where it was refused, as if not set
+};
+/// Likewise, for people.
+[[nodiscard]] ConfigReport examine_config(const ConfigSources& sources);
+
+/// What is wrong with the files that a configuration names: certificates and their keys, the
+/// authorities and keys of issuers.
+[[nodiscard]] std::vector<ConfigProblem> examine_config_files(const Config& config);
+
+/// A key that two configurations have different values for.
+struct ChangedSetting {
+  std::string key;
+  bool live = false;  ///< `Gateway::reload` brings it to a running gateway
+};
+[[nodiscard]] std::vector<ChangedSetting> changed_settings(const Config& before,
+                                                           const Config& after);
+
 /// One key, for documentation and checks.
 struct SettingInfo {
   std::string key;   ///< `section.key`
@@ -168,6 +212,11 @@ struct SettingInfo {
 };
 /// Every key, in the order of the documentation.
 [[nodiscard]] std::vector<SettingInfo> settings();
+
+/// The text of `config/holdfast.schema.json`: the JSON Schema (draft-07) of a configuration file
+/// without its comments. It takes every configuration that `load_config` takes, and refuses what
+/// can be said of one value alone.
+[[nodiscard]] std::string config_schema_text();
 
 /// The text of `config/holdfast.json`: every key with its default, explained.
 [[nodiscard]] std::string default_config_text();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <holdfast/base/clock.hpp>
@@ -12,6 +13,7 @@
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/stores.hpp>
+#include <holdfast/storage/backup.hpp>
 
 namespace holdfast::storage {
 
@@ -40,6 +42,7 @@ struct StoreStats {
   std::int64_t used_bytes = 0;      ///< without free pages: what is held against the bound
   std::int64_t wal_bytes = 0;
   bool writable = true;  ///< the last commit succeeded
+  bool on_disk = false;  ///< its thread waits for the disk at this moment
 };
 
 /// Port: facts of this instance that are made once and never change (`user_pool_id`, `client_id`).
@@ -76,6 +79,22 @@ class Store {
   /// or on no shard.
   [[nodiscard]] virtual StoreHandles& handles(Executor& executor) = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
+  /// Runs `answered` on the store's thread, when it next looks at its queue, or drops it when the
+  /// store stops: whether the thread is alive. Any thread.
+  virtual void beat(Task answered) = 0;
+
+  /// Begins a copy of the database into a new file of mode 0600, in the place of what is there:
+  /// everything that is committed when this is called, and some of what is later. The store goes on
+  /// meanwhile. `conflict` while another one is being made.
+  [[nodiscard]] virtual Result<void> begin_backup(const std::string& path) = 0;
+  /// Of the last one; nullopt when there was none. Any thread.
+  [[nodiscard]] virtual std::optional<BackupStatus> backup_status() const = 0;
+  /// Ends one that is being made; it fails soon. Any thread.
+  virtual void cancel_backup() = 0;
+
+  /// Bound on the pages in use from now on; 0: none. Any thread.
+  virtual void set_database_bytes_max(std::int64_t bytes) = 0;
+
   /// Runs what is queued, checkpoints, closes the file and ends the thread. Not on an executor that
   /// a completion needs.
   virtual void stop() = 0;

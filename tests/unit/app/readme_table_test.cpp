@@ -25,6 +25,7 @@ std::string configuration_table() {
     out += "| `" + setting.key + "` | `" + escape_cell(setting.default_json) + "` | " +
            escape_cell(setting.doc);
     if (!setting.range.empty()) out += " (" + escape_cell(setting.range) + ")";
+    if (setting.live) out += " Live.";
     out += " |\n";
   }
   return out;

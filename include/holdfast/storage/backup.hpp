@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/ids.hpp>
+#include <holdfast/identity/stores.hpp>
+
+namespace holdfast::storage {
+
+/// How far the copy of a running store's database has come.
+struct BackupStatus {
+  enum class Stage : std::uint8_t {
+    copying,
+    checking,  ///< copied; now all of the copy is read
+    done,      ///< checked, and on the disk for good
+    failed,    ///< `error` says why; the file is gone
+  };
+  Stage stage{};
+  std::string path;
+  std::int64_t bytes_done = 0;  ///< of `copying`
+  std::int64_t bytes_total = 0;
+  std::optional<Error> error;
+};
+
+/// What is in a database, and what is wrong with it.
+struct DatabaseCheck {
+  std::int64_t schema = 0;        ///< its version
+  std::int64_t known_schema = 0;  ///< the newest that this program knows
+  std::int64_t bytes = 0;
+  std::int64_t users = 0;
+  std::int64_t pending_users = 0;
+  std::int64_t pending_messages = 0;
+  std::int64_t dead_letters = 0;
+  Sequence ceiling = 0;
+  std::vector<identity::KeyStore::Row> data_keys;  ///< wrapped
+  std::vector<std::string> problems;               ///< none: it is sound
+};
+
+/// Reads all of a database that nobody else has open: SQLite's integrity check, the schema, and
+/// what Holdfast itself holds true between its tables. Leaves the file as it is. Blocks for as long
+/// as the disk takes; ends early, with `unavailable`, once `cancelled` (may be null) is set.
+/// Errors: `io` (cannot be read, is no Holdfast database), `conflict` (a newer schema). A damaged
+/// one is no error: it has problems.
+[[nodiscard]] Result<DatabaseCheck> check_database(const std::string& path,
+                                                   std::atomic<bool>* cancelled = nullptr);
+
+/// The ceiling of sequence numbers in a database that nobody else has open; nullopt when it cannot
+/// be read.
+[[nodiscard]] std::optional<Sequence> ceiling_of(const std::string& path);
+
+/// Makes a copy of a backup into what a gateway may start with: brings its schema up to date,
+/// raises the ceiling of sequence numbers, and removes what was of the moment: connections, and the
+/// temporary tokens and confirmation codes, which may have been used since; with `end_logins` the
+/// refresh tokens too, which may have been revoked since.
+[[nodiscard]] Result<void> prepare_restored(const std::string& path, Sequence ceiling,
+                                            bool end_logins);
+
+}  // namespace holdfast::storage

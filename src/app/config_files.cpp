@@ -1,0 +1,33 @@
+#include <holdfast/app/config.hpp>
+#include <holdfast/net/tls.hpp>
+
+#include "app/issuer_documents.hpp"
+
+namespace holdfast::app {
+
+std::vector<ConfigProblem> examine_config_files(const Config& config) {
+  std::vector<ConfigProblem> out;
+  const auto note = [&out](const char* key, const Error& error) {
+    out.push_back({.code = error.code, .place = {}, .key = key, .message = error.message});
+  };
+  const auto check_tls = [&note](const char* key, const net::TlsServerOptions& files) {
+    if (files.certificate_file.empty()) return;
+    if (const auto made = net::make_tls_server(files); !made) note(key, made.error());
+  };
+  check_tls("tls.certificate", config.tls.files);
+  for (const Config::Listener& listener : config.server.listeners) {
+    check_tls("server.listeners", listener.tls);
+  }
+  const auto check_document = [&note](const std::string& path, std::size_t bytes_max) {
+    if (path.empty()) return;
+    const auto read = read_document_file(path, bytes_max);
+    if (!read) note("identity.issuers", read.error());
+  };
+  for (const identity::IssuerOptions& issuer : config.identity.issuers) {
+    check_document(issuer.ca_file, kAuthoritiesBytesMax);
+    check_document(issuer.jwks_file, IssuerDocumentsOptions{}.bytes_max);
+  }
+  return out;
+}
+
+}  // namespace holdfast::app

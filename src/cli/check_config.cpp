@@ -1,0 +1,90 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/app/config.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "cli/serve_flags.hpp"
+#include "cli/table.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+struct CheckFlags : ServeFlags {
+  bool json = false;
+  bool schema = false;
+};
+
+Json as_json(const app::ConfigReport& report) {
+  Json problems = Json::array();
+  for (const app::ConfigProblem& problem : report.problems) {
+    problems.push_back(
+        {{"place", problem.place}, {"key", problem.key}, {"message", problem.message}});
+  }
+  Json settings = Json::array();
+  for (const app::EffectiveSetting& setting : report.settings) {
+    settings.push_back({{"key", setting.key},
+                        {"value", Json::parse(setting.value_json)},
+                        {"source", to_string(setting.source)},
+                        {"place", setting.place}});
+  }
+  return {{"valid", report.problems.empty()},
+          {"problems", std::move(problems)},
+          {"settings", std::move(settings)}};
+}
+
+void show(const Context& context, const app::ConfigReport& report) {
+  std::vector<std::vector<std::string>> rows;
+  for (const app::EffectiveSetting& setting : report.settings) {
+    std::string from = to_string(setting.source);
+    if (!setting.place.empty()) from += " (" + setting.place + ")";
+    rows.push_back({setting.key, setting.value_json, std::move(from)});
+  }
+  print_table(context.out, {"KEY", "VALUE", "FROM"}, rows);
+}
+
+int check(const Context& context, const CheckFlags& flags, const LogFlags& log_flags) {
+  if (flags.schema) {
+    context.out << app::config_schema_text();
+    return kSuccess;
+  }
+  const app::ConfigSources sources = config_sources(flags, log_flags);
+  app::ConfigReport report = app::examine_config(sources);
+  if (report.problems.empty()) {
+    if (const auto config = app::load_config(sources)) {
+      report.problems = app::examine_config_files(*config);
+    }
+  }
+  if (flags.json) {
+    context.out << as_json(report).dump() << "\n";
+  } else {
+    show(context, report);
+  }
+  for (const app::ConfigProblem& problem : report.problems) {
+    (void)failed(context, printable(problem.text()));
+  }
+  if (!report.problems.empty()) return kFailure;
+  context.err << "The configuration is good.\n";
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_check_config(CLI::App& app, Selection& selection) {
+  auto* command = app.add_subcommand(
+      "check-config", "Check a configuration as `serve` would, and tell who set what");
+  auto flags = std::make_shared<CheckFlags>();
+  add_serve_flags(*command, *flags);
+  add_log_flags(*command, selection.log);
+  auto* const json = command->add_flag("--json", flags->json, "print problems and values as JSON");
+  command->add_flag("--schema", flags->schema, "print the JSON Schema of the file and no more")
+      ->excludes(json);
+  command->callback([flags, &selection] {
+    selection.run = [flags, &selection](const Context& context) {
+      return check(context, *flags, selection.log);
+    };
+  });
+}
+
+}  // namespace holdfast::cli

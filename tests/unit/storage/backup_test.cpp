@@ -1,0 +1,350 @@
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <holdfast/storage/backup.hpp>
+
+#include "support/base/files.hpp"
+#include "support/base/temp_dir.hpp"
+#include "unit/storage/child.hpp"
+#include "unit/storage/ledger.hpp"
+#include "unit/storage/opened_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+namespace fs = std::filesystem;
+using storage::BackupStatus;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+void run_sql(const std::string& path, const std::string& sql) {
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &handle), SQLITE_OK);
+  char* message = nullptr;
+  EXPECT_EQ(sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, &message), SQLITE_OK) << message;
+  sqlite3_free(message);
+  sqlite3_close(handle);
+}
+
+std::int64_t sql_integer(const std::string& path, const std::string& sql) {
+  sqlite3* handle = nullptr;
+  std::int64_t out = -1;
+  if (sqlite3_open(path.c_str(), &handle) == SQLITE_OK) {
+    sqlite3_stmt* statement = nullptr;
+    sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr);
+    if (sqlite3_step(statement) == SQLITE_ROW) out = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+  }
+  sqlite3_close(handle);
+  return out;
+}
+
+class BackupTest : public ::testing::Test {
+ protected:
+  // Messages under load: each answered one is in the ledger, and the next is on its way.
+  void insert_without_end(OpenedStore& opened, int producers) {
+    for (int i = 0; i < producers; ++i) insert_next(opened, i);
+  }
+  void insert_next(OpenedStore& opened, int producer) {
+    const Sequence sequence = ++sequence_;
+    const std::string user = "user-" + std::to_string(producer % 7);
+    std::vector<delivery::Insert> inserts;
+    inserts.push_back(
+        opened.calls().as_insert(make_message(user, sequence, std::string(2'000, 'x'))));
+    opened.messages().insert(std::move(inserts),
+                             [this, &opened, producer, user, sequence](const Result<void>& done) {
+                               if (done) answered_[user].insert(sequence);
+                               ++answers_;
+                               if (going_) insert_next(opened, producer);
+                             });
+  }
+  void fill(OpenedStore& opened, int messages) {
+    for (int i = 0; i < messages; i += 50) {
+      std::vector<delivery::MessagePtr> batch;
+      for (int j = 0; j < 50; ++j) {
+        batch.push_back(make_message("anna", ++sequence_, std::string(4'000, 'x')));
+        answered_["anna"].insert(sequence_);
+      }
+      ASSERT_TRUE(opened.calls().insert(batch));
+    }
+  }
+  BackupStatus wait_for_end(OpenedStore& opened) {
+    std::optional<BackupStatus> status;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    do {
+      // What is answered meanwhile goes on.
+      opened.executor().await<Result<void>>(
+          [&](auto done) { opened.messages().extend_ceiling(0, std::move(done)); });
+      status = opened.store().backup_status();
+      if (!status) throw std::runtime_error("no backup was begun");
+    } while ((status->stage == BackupStatus::Stage::copying ||
+              status->stage == BackupStatus::Stage::checking) &&
+             std::chrono::steady_clock::now() < deadline);
+    return *status;
+  }
+  Sequence begin_sequences(OpenedStore& opened) {
+    return sequence_ = opened.store().start_state().counter_start;
+  }
+  static std::size_t missing(const std::map<std::string, std::set<Sequence>>& wanted,
+                             OpenedStore& opened) {
+    Ledger ledger;
+    ledger.acknowledged = wanted;
+    return ledger.missing(opened);
+  }
+
+  TempDir folder_;
+  std::string path_ = folder_.file("holdfast.db");
+  std::string copy_ = folder_.file("copy.db");
+  std::map<std::string, std::set<Sequence>> answered_;
+  Sequence sequence_ = 0;
+  std::size_t answers_ = 0;
+  bool going_ = true;
+};
+
+TEST_F(BackupTest, HoldsAllThatWasAnsweredBeforeItBeganWhileTheStoreGoesOn) {
+  std::map<std::string, std::set<Sequence>> before;
+  {
+    OpenedStore opened(path_);
+    begin_sequences(opened);
+    fill(opened, 2'000);
+    insert_without_end(opened, 16);
+    opened.executor().run_until([&] { return answers_ > 200; });
+    before = answered_;
+    ASSERT_TRUE(opened.store().begin_backup(copy_));
+    const BackupStatus status = wait_for_end(opened);
+    ASSERT_EQ(status.stage, BackupStatus::Stage::done) << status.error->message;
+    EXPECT_GT(status.bytes_total, 2'000 * 4'000);
+    EXPECT_EQ(status.bytes_done, status.bytes_total);
+    EXPECT_GT(answers_, 200u) << "nothing went on meanwhile";
+    going_ = false;
+    opened.executor().run_until([&] { return opened.store().stats().queued == 0; });
+  }
+  struct stat info{};
+  ASSERT_EQ(stat(copy_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  EXPECT_FALSE(fs::exists(copy_ + "-wal"));
+  const auto check = storage::check_database(copy_);
+  ASSERT_TRUE(check) << check.error().message;
+  EXPECT_THAT(check->problems, IsEmpty());
+  // In another folder: a store locks its own.
+  const TempDir elsewhere;
+  fs::copy_file(copy_, elsewhere.file("holdfast.db"));
+  OpenedStore restored(elsewhere.file("holdfast.db"));
+  EXPECT_EQ(missing(before, restored), 0u);
+  expect_totals_equal_rows(restored);
+}
+
+TEST_F(BackupTest, IsMadeOneAtATime) {
+  OpenedStore opened(path_);
+  begin_sequences(opened);
+  fill(opened, 500);
+  ASSERT_TRUE(opened.store().begin_backup(copy_));
+  const auto second = opened.store().begin_backup(folder_.file("other.db"));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::conflict);
+  EXPECT_EQ(wait_for_end(opened).stage, BackupStatus::Stage::done);
+  // Over the first.
+  ASSERT_TRUE(opened.store().begin_backup(copy_));
+  EXPECT_EQ(wait_for_end(opened).stage, BackupStatus::Stage::done);
+}
+
+TEST_F(BackupTest, EndsWithTheStoreAndLeavesNoFile) {
+  {
+    OpenedStore opened(path_);
+    begin_sequences(opened);
+    fill(opened, 2'000);
+    ASSERT_TRUE(opened.store().begin_backup(copy_));
+    opened.store().stop();
+    const auto status = opened.store().backup_status();
+    // It may have been quick.
+    if (status->stage == BackupStatus::Stage::done) GTEST_SKIP() << "it was done before the stop";
+    EXPECT_EQ(status->stage, BackupStatus::Stage::failed);
+    EXPECT_THAT(status->error->message, testing::AnyOf(HasSubstr("stopped"), HasSubstr("cancelled"),
+                                                       HasSubstr("interrupted")));
+  }
+  EXPECT_FALSE(fs::exists(copy_));
+  OpenedStore opened(path_);
+  EXPECT_EQ(missing(answered_, opened), 0u);
+}
+
+TEST_F(BackupTest, CanBeCancelled) {
+  OpenedStore opened(path_);
+  begin_sequences(opened);
+  fill(opened, 1'000);
+  ASSERT_TRUE(opened.store().begin_backup(copy_));
+  opened.store().cancel_backup();
+  const BackupStatus status = wait_for_end(opened);
+  if (status.stage == BackupStatus::Stage::done) GTEST_SKIP() << "it was done before";
+  EXPECT_EQ(status.stage, BackupStatus::Stage::failed);
+  EXPECT_FALSE(fs::exists(copy_));
+  fill(opened, 50);
+}
+
+TEST_F(BackupTest, FailsWhereItCannotWriteAndDisturbsNobody) {
+  OpenedStore opened(path_);
+  begin_sequences(opened);
+  fill(opened, 50);
+  ASSERT_TRUE(opened.store().begin_backup(folder_.file("none/copy.db")));
+  const BackupStatus status = wait_for_end(opened);
+  EXPECT_EQ(status.stage, BackupStatus::Stage::failed);
+  EXPECT_THAT(status.error->message, HasSubstr(folder_.file("none/copy.db")));
+  fill(opened, 50);
+}
+
+TEST_F(BackupTest, LosesNothingWhenTheProcessIsKilledAtAnyMomentOfIt) {
+  for (unsigned seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    Child child([&](int output) {
+      // Random bytes are set aside per thread, and every child would begin with the same ones.
+      for (int i = 0; i < 1'000; ++i) (void)MessageId::generate(kTestTime);
+      OpenedStore opened(path_);
+      begin_sequences(opened);
+      fill(opened, 1'000);
+      const std::string last = std::to_string(sequence_);
+      if (::write(output, last.data(), last.size()) < 0) return 1;
+      insert_without_end(opened, 8);
+      for (;;) {
+        (void)opened.store().begin_backup(copy_);
+        (void)wait_for_end(opened);
+      }
+      return 0;
+    });
+    child.wait_for_output();
+    // The moment is what the test is about: nothing is waited for.
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 60'000));
+    child.kill();
+    const auto end = child.wait();
+    ASSERT_EQ(end.code, -9);
+    OpenedStore opened(path_);
+    EXPECT_EQ(opened.calls().sequences("anna").back(), std::stoll(end.output));
+    expect_totals_equal_rows(opened);
+    begin_sequences(opened);
+    ASSERT_TRUE(opened.store().begin_backup(copy_));  // over what the killed one left
+    const BackupStatus status = wait_for_end(opened);
+    EXPECT_EQ(status.stage, BackupStatus::Stage::done) << status.error->message;
+  }
+}
+
+class CheckTest : public BackupTest {
+ protected:
+  CheckTest() {
+    OpenedStore opened(path_);
+    begin_sequences(opened);
+    fill(opened, 50);
+  }
+  std::vector<std::string> problems_after(const std::string& sql) {
+    run_sql(path_, sql);
+    const auto check = storage::check_database(path_);
+    if (!check) return {check.error().message};
+    return check->problems;
+  }
+};
+
+TEST_F(CheckTest, FindsNothingWrongWithADatabaseThatIsSound) {
+  const auto check = storage::check_database(path_);
+  ASSERT_TRUE(check) << check.error().message;
+  EXPECT_THAT(check->problems, IsEmpty());
+  EXPECT_EQ(check->pending_messages, 50);
+  EXPECT_EQ(check->pending_users, 1);
+  EXPECT_EQ(check->schema, check->known_schema);
+  EXPECT_GE(check->ceiling, sequence_);
+}
+
+TEST_F(CheckTest, FindsTotalsThatDifferFromTheRows) {
+  EXPECT_THAT(problems_after("UPDATE pending SET messages = messages + 1"),
+              ElementsAre(HasSubstr("differ from the user's pending messages: anna")));
+}
+
+TEST_F(CheckTest, FindsTotalsWithoutRows) {
+  EXPECT_THAT(problems_after("DELETE FROM messages"),
+              ElementsAre(HasSubstr("without pending messages: anna")));
+}
+
+TEST_F(CheckTest, FindsRowsWithoutTotals) {
+  EXPECT_THAT(problems_after("DELETE FROM pending"), ElementsAre(HasSubstr("anna")));
+}
+
+TEST_F(CheckTest, FindsWrongTotalsOfDeadLetters) {
+  EXPECT_THAT(problems_after("UPDATE dead_letter_totals SET bytes = 7"),
+              ElementsAre(HasSubstr("differ from the dead letters: 0 messages, 7 bytes")));
+}
+
+TEST_F(CheckTest, FindsSequencesAboveTheCeiling) {
+  EXPECT_THAT(problems_after("UPDATE meta SET value = 1"),
+              testing::Each(HasSubstr("above the ceiling")));
+}
+
+TEST_F(CheckTest, FindsAMessageThatIsPendingTwice) {
+  const auto found = problems_after(
+      "UPDATE messages SET id = (SELECT id FROM messages ORDER BY sequence LIMIT 1)"
+      " WHERE sequence = (SELECT max(sequence) FROM messages)");
+  EXPECT_THAT(found, ElementsAre(HasSubstr("pending twice: anna")));
+}
+
+TEST_F(CheckTest, FindsDamagedPages) {
+  std::string bytes = read_file(path_);
+  ASSERT_GT(bytes.size(), 20u * 4'096);
+  for (std::size_t page = 5; page < 20; ++page)
+    bytes.replace(page * 4'096, 64, std::string(64, '\xa5'));
+  write_file(path_, bytes);
+  const auto check = storage::check_database(path_);
+  ASSERT_TRUE(check) << check.error().message;
+  EXPECT_FALSE(check->problems.empty());
+}
+
+TEST_F(CheckTest, RefusesWhatIsNoDatabaseOfItsOwnOrANewerOne) {
+  write_file(folder_.file("text"), std::string(5'000, 'x'));
+  EXPECT_FALSE(storage::check_database(folder_.file("text")));
+  EXPECT_FALSE(storage::check_database(folder_.file("none")));
+  run_sql(folder_.file("foreign.db"), "CREATE TABLE t (x)");
+  const auto foreign = storage::check_database(folder_.file("foreign.db"));
+  ASSERT_FALSE(foreign);
+  EXPECT_THAT(foreign.error().message, HasSubstr("not a Holdfast database"));
+  run_sql(path_, "PRAGMA user_version = 999");
+  const auto newer = storage::check_database(path_);
+  ASSERT_FALSE(newer);
+  EXPECT_EQ(newer.error().code, Errc::conflict);
+}
+
+TEST_F(CheckTest, ReadsTheCeilingOfADatabaseThatItCanRead) {
+  EXPECT_GE(storage::ceiling_of(path_).value_or(0), sequence_);
+  write_file(path_, "damaged");
+  EXPECT_FALSE(storage::ceiling_of(path_));
+}
+
+TEST_F(CheckTest, PreparesACopyWithoutWhatWasOfTheMoment) {
+  run_sql(path_,
+          "INSERT INTO connections VALUES ('u', 'c', 'n', 'a', 'b', 1, 0);"
+          "INSERT INTO temp_keys VALUES (x'01', 'u', 1);"
+          "INSERT INTO refresh_tokens VALUES ('u', 'o', x'01', 1, 2, 0);"
+          "INSERT INTO confirmation_codes VALUES ('u', 1, x'01', 1, 0);");
+  const auto rows = [this](const std::string& table) {
+    return sql_integer(path_, "SELECT count(*) FROM " + table);
+  };
+  ASSERT_TRUE(storage::prepare_restored(path_, 1'000, false));
+  EXPECT_EQ(rows("connections") + rows("temp_keys") + rows("confirmation_codes"), 0);
+  EXPECT_EQ(rows("refresh_tokens"), 1);
+  EXPECT_GE(storage::ceiling_of(path_).value_or(0), sequence_) << "it never goes down";
+  const Sequence ahead = sequence_ + 1'000'000'000'000;
+  ASSERT_TRUE(storage::prepare_restored(path_, ahead, true));
+  EXPECT_EQ(rows("refresh_tokens"), 0);
+  EXPECT_EQ(storage::ceiling_of(path_), ahead);
+  EXPECT_FALSE(fs::exists(path_ + "-wal"));
+  EXPECT_EQ(rows("messages"), 50);
+}
+
+}  // namespace
+}  // namespace holdfast::test
