@@ -70,23 +70,23 @@ bool is_served(const ServedParts& served, Route route) {
 
 }  // namespace
 
-Route Gateway::route_of(const net::RequestHead& head) const {
-  const Route route = find_route(context_, head);
+Route Gateway::route_of(const Context& context, const net::RequestHead& head) const {
+  const Route route = find_route(context, head);
   return is_served(served_, route) ? route : Route::none;
 }
 
-std::size_t Gateway::body_bytes_max(Route route) const noexcept {
+std::size_t Gateway::body_bytes_max(const Context& context, Route route) noexcept {
   switch (route) {
     case Route::message:
     case Route::messages:
-      return context_.options.body_bytes_max;
+      return context.options.body_bytes_max;
     case Route::user_pool:
     case Route::cloud_formation:
       return kAwsCallBodyBytes;
     case Route::connection:
       // One that does not tell its length is read further: being too long has an error of its own
       // here.
-      return std::max(context_.options.body_bytes_max, kPostedBytesMax + 1);
+      return std::max(context.options.body_bytes_max, kPostedBytesMax + 1);
     case Route::none:
     case Route::tokens:
     case Route::websocket:
@@ -99,9 +99,10 @@ std::size_t Gateway::body_bytes_max(Route route) const noexcept {
 }
 
 std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHead& head) {
-  if (context_.draining()) return unavailable(true);
-  const Route route = route_of(head);
-  if (auto answer = answer_preflight(context_, head, route, served_.login)) {
+  const Context& context = contexts_->current();
+  if (context.draining()) return unavailable(true);
+  const Route route = route_of(context, head);
+  if (auto answer = answer_preflight(context, head, route, served_.login)) {
     return std::move(*answer);
   }
   const bool plain_root = route == Route::websocket_root && !asks_for_websocket(head);
@@ -110,30 +111,31 @@ std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHe
   if (route == Route::connection) {
     if (auto refused = refuse_posted_length(head)) return std::move(*refused);
   }
-  return Admit{.body_bytes_max = body_bytes_max(route)};
+  return Admit{.body_bytes_max = body_bytes_max(context, route)};
 }
 
 void Gateway::handle(net::Request request, net::Responder respond) {
-  if (context_.draining()) return respond(unavailable(true));
-  const Route route = route_of(request.head);
-  respond = share_with_page(context_, route, request.head, std::move(respond));
+  const Context& context = contexts_->current();
+  if (context.draining()) return respond(unavailable(true));
+  const Route route = route_of(context, request.head);
+  respond = share_with_page(context, route, request.head, std::move(respond));
   switch (route) {
     case Route::message:
-      return handle_message(context_, request, std::move(respond));
+      return handle_message(context, request, std::move(respond));
     case Route::messages:
-      return handle_messages(context_, request, std::move(respond));
+      return handle_messages(context, request, std::move(respond));
     case Route::tokens:
-      return handle_tokens(context_, request, std::move(respond));
+      return handle_tokens(context, request, std::move(respond));
     case Route::user_pool:
-      return handle_user_pool(context_, std::move(request), std::move(respond));
+      return handle_user_pool(context, std::move(request), std::move(respond));
     case Route::cloud_formation:
-      return handle_cloud_formation(context_, request, std::move(respond));
+      return handle_cloud_formation(context, request, std::move(respond));
     case Route::jwks:
-      return respond(public_answer(context_.parts.signer->jwks()));
+      return respond(public_answer(context.parts.signer->jwks()));
     case Route::openid_configuration:
-      return respond(openid_configuration(context_));
+      return respond(openid_configuration(context));
     case Route::connection:
-      return handle_connection(context_, std::move(request), std::move(respond));
+      return handle_connection(context, std::move(request), std::move(respond));
     case Route::websocket:
     case Route::websocket_root:
       return respond(upgrade_required());
@@ -144,29 +146,67 @@ void Gateway::handle(net::Request request, net::Responder respond) {
 }
 
 void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
-  if (context_.draining()) return respond(unavailable(true));
-  handle_upgrade(context_, std::move(head), std::move(respond));
+  const Context& context = contexts_->current();
+  if (context.draining()) return respond(unavailable(true));
+  handle_upgrade(context, std::move(head), std::move(respond));
 }
 
 bool Gateway::upgradable(const net::RequestHead& head) const {
-  return is_websocket(route_of(head));
+  return is_websocket(route_of(contexts_->current(), head));
 }
 
 net::Response Gateway::error(int status, std::string_view message) const {
   return transport_error(status, message);
 }
 
-std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options, GatewayParts parts) {
-  return make_gateway_services(std::move(options), std::move(parts), {ServedParts{}}).front();
+void Contexts::put(std::shared_ptr<const Context> next) {
+  const std::lock_guard lock(mutex_);
+  current_.store(next.get(), std::memory_order_release);
+  all_.push_back(std::move(next));
 }
 
-std::vector<std::shared_ptr<net::HttpService>> make_gateway_services(
-    GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served) {
-  const auto context = std::make_shared<const Context>(std::move(options), std::move(parts));
-  std::vector<std::shared_ptr<net::HttpService>> out;
-  out.reserve(served.size());
-  for (const ServedParts& one : served) out.push_back(std::make_shared<Gateway>(context, one));
-  return out;
+void Contexts::change(GatewayOptions options) {
+  const Context& before = current();
+  auto next = std::make_shared<Context>(std::move(options), before.parts);
+  const bool same_rates =
+      next->options.token_requests_per_second == before.options.token_requests_per_second &&
+      next->options.token_requests_burst == before.options.token_requests_burst;
+  // What users have taken of an old rate counts on.
+  if (same_rates) next->token_rates = before.token_rates;
+  put(std::move(next));
+}
+
+namespace {
+
+class Services final : public GatewayServices {
+ public:
+  Services(GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served)
+      : contexts_(std::make_shared<Contexts>(
+            std::make_shared<const Context>(std::move(options), std::move(parts)))) {
+    for (const ServedParts& one : served) {
+      all_.push_back(std::make_shared<Gateway>(contexts_, one));
+    }
+  }
+
+  const std::vector<std::shared_ptr<net::HttpService>>& all() const override { return all_; }
+  void change_options(GatewayOptions options) override { contexts_->change(std::move(options)); }
+
+ private:
+  std::shared_ptr<Contexts> contexts_;
+  std::vector<std::shared_ptr<net::HttpService>> all_;
+};
+
+}  // namespace
+
+std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options, GatewayParts parts) {
+  return make_gateway_services(std::move(options), std::move(parts), {ServedParts{}})
+      ->all()
+      .front();
+}
+
+std::shared_ptr<GatewayServices> make_gateway_services(GatewayOptions options, GatewayParts parts,
+                                                       const std::vector<ServedParts>& served) {
+  return std::make_shared<Services>(std::move(options), std::move(parts), served);
 }
 
 }  // namespace holdfast::api

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include <holdfast/net/http.hpp>
 
@@ -9,10 +13,29 @@
 
 namespace holdfast::api {
 
+/// The context that is current, for any thread. Those before it are kept: requests under way hold
+/// references into them, and operators change options seldom.
+class Contexts {
+ public:
+  explicit Contexts(std::shared_ptr<const Context> first) { put(std::move(first)); }
+
+  [[nodiscard]] const Context& current() const noexcept {
+    return *current_.load(std::memory_order_acquire);
+  }
+  void change(GatewayOptions options);
+
+ private:
+  void put(std::shared_ptr<const Context> next);
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<const Context>> all_;
+  std::atomic<const Context*> current_{nullptr};
+};
+
 class Gateway final : public net::HttpService {
  public:
-  Gateway(std::shared_ptr<const Context> context, ServedParts served)
-      : shared_(std::move(context)), context_(*shared_), served_(served) {}
+  Gateway(std::shared_ptr<const Contexts> contexts, ServedParts served)
+      : contexts_(std::move(contexts)), served_(served) {}
 
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override;
   void handle(net::Request request, net::Responder respond) override;
@@ -22,12 +45,11 @@ class Gateway final : public net::HttpService {
 
  private:
   // `Route::none` also for what this listener does not serve.
-  Route route_of(const net::RequestHead& head) const;
+  Route route_of(const Context& context, const net::RequestHead& head) const;
   // How large the body of a route may be.
-  std::size_t body_bytes_max(Route route) const noexcept;
+  static std::size_t body_bytes_max(const Context& context, Route route) noexcept;
 
-  const std::shared_ptr<const Context> shared_;
-  const Context& context_;
+  const std::shared_ptr<const Contexts> contexts_;
   const ServedParts served_;
 };
 

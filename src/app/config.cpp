@@ -411,6 +411,18 @@ std::vector<ChangedSetting> changed_settings(const Config& before, const Config&
   return out;
 }
 
+Result<Config> with_live_settings(const Config& running, const Config& wanted) {
+  Draft draft;
+  draft.config = running;
+  for (const Setting& setting : setting_table()) {
+    if (setting.live) setting.write(draft.config, setting.read(wanted));
+  }
+  check_together(draft);
+  if (draft.problems.empty()) return std::move(draft.config);
+  const ConfigProblem& first = draft.problems.front();
+  return fail(first.code, "before a restart, " + first.text(), first.key);
+}
+
 std::vector<SettingInfo> settings() {
   const Config defaults;
   std::vector<SettingInfo> out;

@@ -19,6 +19,7 @@
 #include "app/code_command.hpp"
 #include "app/instance.hpp"
 #include "app/late_service.hpp"
+#include "app/restore_files.hpp"
 #include "app/running_gateway.hpp"
 
 namespace holdfast::app {
@@ -57,25 +58,6 @@ std::size_t worker_count(const Config& config) {
   return std::max<std::size_t>(1, std::thread::hardware_concurrency());
 }
 
-// Accepting more connections than there may be files would end in refusals that nobody explains.
-// Each of the gateway's listeners gets its share.
-std::size_t connection_limit(const Config& config) {
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
-    return config.limits.connections;
-  }
-  const auto gateways = 1 + static_cast<std::size_t>(std::ranges::count(
-                                config.server.listeners, false, &Config::Listener::control));
-  const std::size_t all =
-      files.rlim_cur > 2 * kOtherFiles ? files.rlim_cur - kOtherFiles : files.rlim_cur / 2;
-  const std::size_t room = all / gateways;
-  if (room < config.limits.connections) {
-    log::warn("connections_limited_by_open_files",
-              {{"configured", config.limits.connections}, {"allowed", room}});
-  }
-  return std::min(config.limits.connections, room);
-}
-
 // An empty database in the place of a lost one would look like a working system without its users.
 std::unexpected<Error> missing_database(const DataDirectory& directory) {
   const std::string database = directory.file("holdfast.db");
@@ -105,11 +87,33 @@ std::vector<T> of_shard(const std::vector<T>& all, std::size_t shard, std::size_
 
 }  // namespace
 
+// Accepting more connections than there may be files would end in refusals that nobody explains.
+// Each of the gateway's listeners gets its share.
+std::size_t connection_limit(const Config& config) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
+    return config.limits.connections;
+  }
+  const auto gateways = 1 + static_cast<std::size_t>(std::ranges::count(
+                                config.server.listeners, false, &Config::Listener::control));
+  const std::size_t all =
+      files.rlim_cur > 2 * kOtherFiles ? files.rlim_cur - kOtherFiles : files.rlim_cur / 2;
+  const std::size_t room = all / gateways;
+  if (room < config.limits.connections) {
+    log::warn("connections_limited_by_open_files",
+              {{"configured", config.limits.connections}, {"allowed", room}});
+  }
+  return std::min(config.limits.connections, room);
+}
+
 RunningGateway::RunningGateway(GatewayOptions options)
     : options_(std::move(options)),
       config_(options_.config),
+      running_(options_.config),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock()),
-      started_at_(clock_.wall_now()) {
+      started_at_(clock_.wall_now()),
+      id_token_lifetime_(config_.user_pool.id_token_lifetime),
+      unconfirmed_lifetime_(config_.sign_ups.unconfirmed_lifetime) {
   if (!options_.on_fatal) options_.on_fatal = end_process;
 }
 
@@ -121,6 +125,14 @@ Result<void> RunningGateway::open() {
   info_.control_socket = directory_->file("control.sock");
   std::error_code ignored;
   info_.first_start = !std::filesystem::exists(directory_->file("holdfast.db"), ignored);
+  // Between the old database and the restored one there was none.
+  if (const auto left = directory_->file(kRestoring);
+      info_.first_start && std::filesystem::exists(left, ignored)) {
+    return fail(
+        Errc::not_found,
+        directory_->file("holdfast.db") + " is missing: a restore was cut short; run it again",
+        left);
+  }
   // It is written once all else is there: a first start that was cut short leaves none.
   if (info_.first_start && std::filesystem::exists(info_.credentials_file, ignored)) {
     return missing_database(*directory_);
@@ -158,6 +170,7 @@ Result<void> RunningGateway::open_store() {
   auto store = storage::open_store(std::move(options), clock_);
   if (!store) return std::unexpected(std::move(store.error()));
   store_ = std::move(*store);
+  backups_ = std::make_unique<BackupMaker>(*store_, directory_->file("backup.partial"));
   shards_ = net::make_shards(worker_count(config_));
   for (std::size_t i = 0; i < shards_->count(); ++i) {
     handles_.push_back(&store_->handles(shards_->at(i)));
@@ -357,8 +370,7 @@ void RunningGateway::make_identity() {
   const auto decoy_lockout = std::make_shared<identity::Lockout>(
       clock_, config_.auth.lockout_names, identity::Lockout::WhenFull::forget);
   const auto spent_challenges = std::make_shared<identity::SpentChallenges>(clock_);
-  const auto sign_up_rate =
-      std::make_shared<identity::SignUpRate>(clock_, config_.sign_ups.per_minute);
+  sign_up_rate_ = std::make_shared<identity::SignUpRate>(clock_, config_.sign_ups.per_minute);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
@@ -381,7 +393,7 @@ void RunningGateway::make_identity() {
                   .code_lockout = code_lockout,
                   .decoy_lockout = decoy_lockout,
                   .spent_challenges = spent_challenges,
-                  .sign_up_rate = sign_up_rate,
+                  .sign_up_rate = sign_up_rate_,
                   .code_sender = code_sender_,
                   .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
                     router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));
@@ -432,29 +444,6 @@ Result<void> RunningGateway::make_issuers() {
 
 Result<void> RunningGateway::make_services() {
   if (auto done = make_issuers(); !done) return done;
-  api::GatewayOptions options;
-  options.partition = config_.aws.partition;
-  options.region = config_.aws.region;
-  options.account = config_.aws.account;
-  options.api_id = config_.aws.api_id;
-  options.stage = config_.aws.stage;
-  options.pool_id = info_.user_pool_id;
-  options.issuer = issuer();
-  options.allowed_origins = config_.websocket.allowed_origins;
-  options.allowed_origins.push_back(origin_of(info_.url));
-  options.stack = {.name = config_.aws.stack_name,
-                   .created_at = created_at_,
-                   .client_id = info_.client_id,
-                   .url = info_.url,
-                   .sample_app_url = config_.aws.sample_app_url};
-  options.key_requests_per_second = config_.limits.key_requests_per_second;
-  options.token_requests_per_second = config_.limits.token_requests_per_second;
-  options.token_requests_burst = config_.limits.token_requests_burst;
-  options.message_bytes_max = config_.limits.message_bytes;
-  options.body_bytes_max = config_.limits.body_bytes;
-  options.batch_entries_max = config_.limits.batch_messages;
-  options.frame = config_.websocket.frame;
-  options.acknowledge = config_.delivery.acknowledge;
   api::GatewayParts parts{.clock = clock_,
                           .router = *router_,
                           .id_tokens = identity::make_id_token_verifier(
@@ -473,7 +462,8 @@ Result<void> RunningGateway::make_services() {
                                    .state = [this] { return state(); },
                                    .process = [this] { return process_status(); },
                                    .user_pools = {},
-                                   .user_pool_id = info_.user_pool_id};
+                                   .user_pool_id = info_.user_pool_id,
+                                   .backups = backups_.get()};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     parts.shards.push_back({.verifier = parts_[i].verifier.get(),
                             .pool = parts_[i].pool.get(),
@@ -485,9 +475,9 @@ Result<void> RunningGateway::make_services() {
   std::vector<api::ServedParts> served;
   served.reserve(gateways_.size());
   for (const GatewayListener& gateway : gateways_) served.push_back(gateway.parts);
-  auto services = api::make_gateway_services(std::move(options), std::move(parts), served);
-  for (std::size_t i = 0; i < services.size(); ++i) {
-    gateways_[i].service->set(std::move(services[i]));
+  services_ = api::make_gateway_services(api_options(config_), std::move(parts), served);
+  for (std::size_t i = 0; i < gateways_.size(); ++i) {
+    gateways_[i].service->set(services_->all()[i]);
   }
   local_service_->set(control::make_local_control_service(std::move(local)));
   return {};
@@ -555,9 +545,9 @@ void RunningGateway::sweep_tokens() {
   const WallTime now = clock_.wall_now();
   handles_[0]->tokens->sweep(now - config_.tokens.drift, swept);
   // Access tokens are held against the row of their login, and outlive its refresh token.
-  handles_[0]->refresh_tokens->sweep(now - config_.user_pool.id_token_lifetime, swept);
+  handles_[0]->refresh_tokens->sweep(now - id_token_lifetime_, swept);
   handles_[0]->codes->sweep(now, swept);
-  handles_[0]->users->sweep_unconfirmed(now - config_.sign_ups.unconfirmed_lifetime, swept);
+  handles_[0]->users->sweep_unconfirmed(now - unconfirmed_lifetime_, swept);
 }
 
 control::State RunningGateway::state() const {

@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +23,7 @@
 #include <holdfast/net/server.hpp>
 #include <holdfast/storage/store.hpp>
 
+#include "app/backup_maker.hpp"
 #include "app/data_directory.hpp"
 #include "app/issuer_documents.hpp"
 #include "app/key_ring_box.hpp"
@@ -28,6 +31,10 @@
 namespace holdfast::app {
 
 class LateService;
+
+/// How many connections each of the gateway's listeners may have: what is configured, or what the
+/// limit on open files leaves.
+[[nodiscard]] std::size_t connection_limit(const Config& config);
 
 /// A gateway and all its parts. `open` builds it up step by step, each of which may fail; what was
 /// built until then is taken down by the destructor.
@@ -40,6 +47,9 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] const GatewayInfo& info() const noexcept override { return info_; }
   bool stop() override;
   [[nodiscard]] Result<void> reload_certificates() override;
+  [[nodiscard]] Result<ReloadOutcome> reload(const Config& wanted) override;
+  [[nodiscard]] bool alive(Milliseconds patience) override;
+  [[nodiscard]] Seconds drain() const override;
 
  private:
   /// What one shard has of its own.
@@ -68,6 +78,7 @@ class RunningGateway final : public Gateway {
   void sweep_tokens();
   void make_identity();
   [[nodiscard]] Result<void> make_issuers();
+  [[nodiscard]] api::GatewayOptions api_options(const Config& config) const;
   [[nodiscard]] Result<void> make_services();
   [[nodiscard]] Result<void> write_credentials();
   [[nodiscard]] Result<void> start_serving();
@@ -76,23 +87,31 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] std::string issuer() const { return info_.url + "/" + info_.user_pool_id; }
   [[nodiscard]] control::State state() const;
   [[nodiscard]] control::ProcessStatus process_status() const;
+  [[nodiscard]] bool apply_live(const Config& config);
 
+  using MailboxesPhase = std::function<void(delivery::Mailboxes&, Task)>;
   /// Runs `phase` of every shard's mailboxes; whether all were done by `deadline`.
-  bool each_mailboxes(void (delivery::Mailboxes::*phase)(Task),
-                      std::chrono::steady_clock::time_point deadline);
+  bool each_mailboxes(const MailboxesPhase& phase, std::chrono::steady_clock::time_point deadline);
+  void close_gradually(Milliseconds drain);
   void take_down();
 
   GatewayOptions options_;
-  const Config& config_;
+  const Config& config_;  ///< of the start
+  mutable std::mutex reload_mutex_;
+  Config running_;  ///< with what was reloaded; under the mutex
   const Clock& clock_;
   GatewayInfo info_;
   WallTime started_at_;
   WallTime created_at_;  ///< when the data directory came to be
   std::atomic<bool> ready_{false};
   std::atomic<bool> draining_{false};
+  // The first shard's.
+  Seconds id_token_lifetime_{};
+  Seconds unconfirmed_lifetime_{};
 
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<BackupMaker> backups_;
   std::unique_ptr<net::Shards> shards_;
   std::vector<storage::StoreHandles*> handles_;  // by shard
 
@@ -104,6 +123,7 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<iam::AccessKeys> access_keys_;
   std::shared_ptr<identity::PasswordHasher> hasher_;
   std::shared_ptr<identity::CodeSender> code_sender_;
+  std::shared_ptr<identity::SignUpRate> sign_up_rate_;
   std::string decoy_secret_;
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
@@ -118,6 +138,7 @@ class RunningGateway final : public Gateway {
   std::vector<std::shared_ptr<net::TlsServer>> tls_;
   std::vector<GatewayListener> gateways_;                 // `server.listen` first
   std::vector<std::unique_ptr<net::Listener>> controls_;  // `server.control_listen` first
+  std::shared_ptr<api::GatewayServices> services_;
   std::shared_ptr<LateService> local_service_;
   std::unique_ptr<net::Listener> local_;
 };

@@ -1,6 +1,8 @@
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -10,6 +12,7 @@
 #include <holdfast/app/serve.hpp>
 #include <holdfast/base/log.hpp>
 
+#include "app/service_manager.hpp"
 #include "app/stop_signals.hpp"
 
 namespace holdfast::app {
@@ -53,13 +56,38 @@ void tell_people(const GatewayInfo& info) {
                info.credentials_file.c_str());
 }
 
+std::string serving(const GatewayInfo& info) { return "Serving on " + info.address; }
+
+std::string joined(const std::vector<std::string>& keys) {
+  std::string out;
+  for (const std::string& key : keys) out += (out.empty() ? "" : ", ") + key;
+  return out;
+}
+
+void reload_config(Gateway& gateway, const ConfigSources& sources) {
+  const auto config = load_config(sources);
+  const auto outcome =
+      config ? gateway.reload(*config) : Result<ReloadOutcome>(std::unexpected(config.error()));
+  if (!outcome) {
+    log::error("config_not_reloaded", {{"reason", outcome.error().message}});
+    return;
+  }
+  log::info("config_reloaded", {{"keys", joined(outcome->changed)}});
+  if (!outcome->need_restart.empty()) {
+    log::warn("config_needs_restart", {{"keys", joined(outcome->need_restart)}});
+  }
+}
+
 // Who sent the signal is not there to be answered: the log tells.
-void reload(Gateway& gateway) {
+void reload(Gateway& gateway, const ConfigSources& sources, ServiceManager& manager) {
+  manager.reloading();
   if (const auto done = gateway.reload_certificates(); !done) {
     log::error("not_reloaded", {{"reason", done.error().message}});
   } else {
     log::info("reloaded");
   }
+  reload_config(gateway, sources);
+  manager.ready(serving(gateway.info()));
 }
 
 }  // namespace
@@ -70,7 +98,6 @@ int run_serve(const ServeOptions& options) {
   prepare_process();
   // Before any other thread: all of them inherit the blocked signals.
   StopSignals signals;
-  const Milliseconds patience = config->shutdown.drain + kLastCommits - kMargin;
   log::start({.level = config->log.level, .json = config->log.json});
 
   GatewayOptions gateway_options;
@@ -86,9 +113,17 @@ int run_serve(const ServeOptions& options) {
     return refuse(gateway.error());
   }
   tell_people((*gateway)->info());
-  signals.on_hangup([&gateway] { reload(**gateway); });
+  ServiceManager manager;
+  manager.ready(serving((*gateway)->info()));
+  manager.watch([&gateway](Milliseconds patience) { return (*gateway)->alive(patience); });
+  signals.on_hangup([&] { reload(**gateway, options.sources, manager); });
+  const auto patience = [&gateway] {
+    return Milliseconds((*gateway)->drain()) + kLastCommits - kMargin;
+  };
   signals.wait(patience);
   signals.on_hangup(nullptr);
+  manager.stop_watching();
+  manager.stopping(patience() + kMargin, "Closing connections");
   (*gateway)->stop();
   gateway->reset();
   log::stop();

@@ -434,63 +434,74 @@ void add_tls(std::vector<Setting>& t) {
 void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
                       "Open connections of each of the gateway's listeners; one more is answered "
-                      "503. Lowered at start to what the limit on open files allows."));
+                      "503. Lowered at start to what the limit on open files allows.",
+                      true));
   t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
-                      "Longest message after unescaping; a longer one is answered 413."));
+                      "Longest message after unescaping; a longer one is answered 413.", true));
   t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.batch_messages), 1, 10'000,
-                      "Most entries of one POST /messages."));
+                      "Most entries of one POST /messages.", true));
   t.push_back(integer("limits.key_requests_per_second",
                       HOLDFAST_FIELD(limits.key_requests_per_second), 0, 1'000'000,
                       "Signed calls of one access key in a second, where it has no rate of its "
-                      "own; one more is 429. 0 is no bound."));
+                      "own; one more is 429. 0 is no bound.",
+                      true));
   t.push_back(integer("limits.token_requests_per_second",
                       HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
                       "GET /tokens of one user in a second, in the long run; one more is 429. 0 is "
-                      "no bound."));
+                      "no bound.",
+                      true));
   t.push_back(integer("limits.token_requests_burst", HOLDFAST_FIELD(limits.token_requests_burst), 1,
-                      1'000'000, "How many of them may come at once after a pause."));
+                      1'000'000, "How many of them may come at once after a pause.", true));
   t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
                       "Largest body of a request; a larger one is answered 413. At least six "
-                      "times limits.message_bytes, as JSON may escape every byte, and 4 KiB."));
+                      "times limits.message_bytes, as JSON may escape every byte, and 4 KiB.",
+                      true));
   t.push_back(integer("limits.body_bytes_in_flight",
                       HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB, 1'024 * kGiB,
                       "Bytes held of bodies that have not come whole, of all connections of a "
                       "listener; a "
-                      "request that would hold more is answered 503."));
+                      "request that would hold more is answered 503.",
+                      true));
   t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
-                      "Largest header section of a request; beyond it 431."));
+                      "Largest header section of a request; beyond it 431.", true));
   t.push_back(integer("limits.headers", HOLDFAST_FIELD(limits.http.headers), 10, 10'000,
-                      "Most header fields of a request; beyond it 431."));
+                      "Most header fields of a request; beyond it 431.", true));
   t.push_back(integer("limits.target_bytes", HOLDFAST_FIELD(limits.http.target_bytes), 256, kMiB,
-                      "Longest path and query of a request; beyond it 414."));
+                      "Longest path and query of a request; beyond it 414.", true));
   t.push_back(integer("limits.outbound_bytes", HOLDFAST_FIELD(limits.http.outbound_bytes),
                       64 * kKiB, kGiB,
                       "Bytes waiting to be written to one WebSocket, beyond which it is ended. At "
-                      "least delivery.credit_bytes, six times limits.message_bytes and 132 KiB."));
+                      "least delivery.credit_bytes, six times limits.message_bytes and 132 KiB.",
+                      true));
   t.push_back(integer("limits.header_timeout_ms", HOLDFAST_FIELD(limits.http.header_timeout), 10,
-                      kHourMs, "How long a request's header section may take; then 408."));
+                      kHourMs, "How long a request's header section may take; then 408.", true));
   t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,
-                      kHourMs, "How long a request's body may take; then 408."));
+                      kHourMs, "How long a request's body may take; then 408.", true));
   t.push_back(integer("limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10,
-                      kHourMs, "How long a kept-alive connection may wait between requests."));
+                      kHourMs, "How long a kept-alive connection may wait between requests.",
+                      true));
   t.push_back(integer("limits.write_timeout_ms", HOLDFAST_FIELD(limits.http.write_timeout), 10,
-                      kHourMs, "How long the peer may take to accept an answer."));
+                      kHourMs, "How long the peer may take to accept an answer.", true));
   t.push_back(integer("limits.close_timeout_ms", HOLDFAST_FIELD(limits.http.close_timeout), 10,
-                      60'000, "How long a closing WebSocket waits for the peer's Close."));
+                      60'000, "How long a closing WebSocket waits for the peer's Close.", true));
 }
 
 void add_delivery_waits(std::vector<Setting>& t) {
   t.push_back(integer("delivery.ack_wait_ms", HOLDFAST_FIELD(delivery.ack_wait), 0, 60'000,
                       "How long a message that was sent waits for its acknowledgement before it "
-                      "is stored as well."));
+                      "is stored as well.",
+                      true));
   t.push_back(integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
                       "A connection that neither acknowledges nor takes bytes for so long is "
-                      "closed; what it had not acknowledged stays pending."));
+                      "closed; what it had not acknowledged stays pending.",
+                      true));
   t.push_back(integer("delivery.idle_ping_ms", HOLDFAST_FIELD(delivery.idle_ping), 1'000, kHourMs,
-                      "A connection without traffic is asked for a sign of life this often."));
+                      "A connection without traffic is asked for a sign of life this often.",
+                      true));
   t.push_back(integer("delivery.close_wait_ms", HOLDFAST_FIELD(delivery.close_wait), 0, 60'000,
                       "How long a Close waits for the acknowledgement of what was sent before "
-                      "it; also the shutdown's."));
+                      "it; also the shutdown's.",
+                      true));
   t.push_back(choice("delivery.policy", HOLDFAST_FIELD(delivery.policy),
                      "Which of a user's connections receive: all of them, or the latest alone."));
   t.push_back(choice("delivery.acknowledge", HOLDFAST_FIELD(delivery.acknowledge),
@@ -502,24 +513,25 @@ void add_delivery_waits(std::vector<Setting>& t) {
 void add_delivery_bounds(std::vector<Setting>& t) {
   t.push_back(integer("delivery.connections_per_user",
                       HOLDFAST_FIELD(delivery.connections_per_user), 1, 1'000,
-                      "Connections of one user; one more closes the oldest with 4408."));
+                      "Connections of one user; one more closes the oldest with 4408.", true));
   t.push_back(integer("delivery.pending_messages", HOLDFAST_FIELD(delivery.pending_messages), 1,
-                      1'000'000'000, "Most pending messages of one user; one more is 429."));
+                      1'000'000'000, "Most pending messages of one user; one more is 429.", true));
   t.push_back(integer("delivery.pending_bytes", HOLDFAST_FIELD(delivery.pending_bytes), kKiB,
-                      1'024 * kGiB, "Most bytes of pending messages of one user."));
+                      1'024 * kGiB, "Most bytes of pending messages of one user.", true));
   t.push_back(integer("delivery.message_ttl_seconds", HOLDFAST_FIELD(delivery.message_ttl), 1,
                       3'650 * kDaySeconds,
                       "How long a message stays pending, unless it brings its own "
-                      "`ttlSeconds`; then it becomes a dead letter."));
+                      "`ttlSeconds`; then it becomes a dead letter.",
+                      true));
   t.push_back(integer("delivery.deduplication_window_seconds",
                       HOLDFAST_FIELD(delivery.deduplication_window), 1, kDaySeconds,
                       "How long a `deduplicationId` is remembered."));
   t.push_back(integer("delivery.deduplication_keys", HOLDFAST_FIELD(delivery.deduplication_keys), 1,
                       100'000'000, "Most live deduplication ids of one worker; one more is 503."));
   t.push_back(integer("delivery.tail_messages", HOLDFAST_FIELD(delivery.tail_messages), 1, 65'536,
-                      "Newest pending messages of a user that are kept in memory."));
+                      "Newest pending messages of a user that are kept in memory.", true));
   t.push_back(integer("delivery.tail_bytes", HOLDFAST_FIELD(delivery.tail_bytes), kKiB, kGiB,
-                      "Their size."));
+                      "Their size.", true));
   t.push_back(integer("delivery.credit_messages", HOLDFAST_FIELD(delivery.credit_messages), 1,
                       65'536, "Messages that one connection may be sent ahead of acknowledging."));
   t.push_back(integer("delivery.credit_bytes", HOLDFAST_FIELD(delivery.credit_bytes), kKiB, kGiB,
@@ -542,11 +554,13 @@ void add_delivery_bounds(std::vector<Setting>& t) {
 void add_clients(std::vector<Setting>& t) {
   t.push_back(choice("websocket.frame", HOLDFAST_FIELD(websocket.frame),
                      "The frame of a message for clients without a subprotocol: "
-                     "`{\"Payload\":\"…\"}`, or the bare text."));
+                     "`{\"Payload\":\"…\"}`, or the bare text.",
+                     true));
   t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins), kOrigin,
                     "Web pages that may log in, get tokens and connect, besides the gateway's "
                     "own origin: "
-                    "`https://app.example.com`; `*` is every page."));
+                    "`https://app.example.com`; `*` is every page.",
+                    true));
   t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), kServiceName,
                    "Issuer and audience of temporary tokens."));
   t.push_back(integer("tokens.lifetime_seconds", HOLDFAST_FIELD(tokens.lifetime), 1, 3'600,
@@ -650,29 +664,31 @@ void add_issuers(std::vector<Setting>& t) {
 void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.id_token_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.id_token_lifetime), 300, kDaySeconds,
-                      "How long ID and access tokens are good for."));
+                      "How long ID and access tokens are good for.", true));
   t.push_back(integer("user_pool.refresh_token_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.refresh_token_lifetime), 3'600, 3'650 * kDaySeconds,
-                      "How long a refresh token is good for."));
+                      "How long a refresh token is good for.", true));
   t.push_back(integer("user_pool.refresh_tokens_per_user",
                       HOLDFAST_FIELD(user_pool.refresh_tokens_per_user), 1, 100'000,
-                      "Logins of one user that are remembered; one more ends the oldest."));
+                      "Logins of one user that are remembered; one more ends the oldest.", true));
   t.push_back(integer("user_pool.session_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.session_lifetime), 60, 900,
-                      "How long a login may take between its challenge and the response."));
+                      "How long a login may take between its challenge and the response.", true));
   t.push_back(integer("user_pool.temporary_password_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.temporary_password_lifetime), 60, 365 * kDaySeconds,
-                      "How long a temporary password may wait for the user's own."));
+                      "How long a temporary password may wait for the user's own.", true));
   t.push_back(boolean("user_pool.srp_enabled", HOLDFAST_FIELD(user_pool.srp_enabled),
                       "Keep what SRP logins need (sealed; quicker to guess at than the password's "
-                      "hash, if it is stolen together with the keys), and allow them."));
+                      "hash, if it is stolen together with the keys), and allow them.",
+                      true));
   t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
-                      "Let anybody sign up; it needs a way to send codes."));
+                      "Let anybody sign up; it needs a way to send codes.", true));
   t.push_back(integer("user_pool.sign_ups_per_minute", HOLDFAST_FIELD(sign_ups.per_minute), 1,
-                      60'000, "How many may, in all; one more is LimitExceededException."));
+                      60'000, "How many may, in all; one more is LimitExceededException.", true));
   t.push_back(integer("user_pool.unconfirmed_lifetime_seconds",
                       HOLDFAST_FIELD(sign_ups.unconfirmed_lifetime), 3'600, 365 * kDaySeconds,
-                      "How long a sign-up may wait to be confirmed; then its user is removed."));
+                      "How long a sign-up may wait to be confirmed; then its user is removed.",
+                      true));
   Setting code_command =
       texts("user_pool.code_command", HOLDFAST_FIELD(codes.command), kWord,
             "Program and arguments that send a confirmation code, run without a shell: it "
@@ -686,30 +702,30 @@ void add_users(std::vector<Setting>& t) {
   t.push_back(boolean("user_pool.code_to_log", HOLDFAST_FIELD(codes.to_log),
                       "Write confirmation codes to the log: for development alone."));
   t.push_back(integer("user_pool.code_lifetime_seconds", HOLDFAST_FIELD(user_pool.code_lifetime),
-                      60, kDaySeconds, "How long a confirmation code is good for."));
+                      60, kDaySeconds, "How long a confirmation code is good for.", true));
   t.push_back(integer("user_pool.code_attempts", HOLDFAST_FIELD(user_pool.code_attempts), 1, 20,
-                      "Wrong answers to one code, after which it is dead."));
+                      "Wrong answers to one code, after which it is dead.", true));
   t.push_back(boolean("user_pool.prevent_user_existence_errors",
                       HOLDFAST_FIELD(user_pool.prevent_user_existence_errors),
-                      "Answer an unknown user as a wrong password."));
+                      "Answer an unknown user as a wrong password.", true));
 }
 
 void add_passwords(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.password_min_length",
                       HOLDFAST_FIELD(user_pool.password_min_length), 6, 99,
-                      "Shortest password, in characters."));
+                      "Shortest password, in characters.", true));
   t.push_back(boolean("user_pool.password_require_lowercase",
                       HOLDFAST_FIELD(user_pool.password_require_lowercase),
-                      "Passwords need a lower-case letter."));
+                      "Passwords need a lower-case letter.", true));
   t.push_back(boolean("user_pool.password_require_uppercase",
                       HOLDFAST_FIELD(user_pool.password_require_uppercase),
-                      "Passwords need an upper-case letter."));
+                      "Passwords need an upper-case letter.", true));
   t.push_back(boolean("user_pool.password_require_numbers",
-                      HOLDFAST_FIELD(user_pool.password_require_numbers),
-                      "Passwords need a digit."));
+                      HOLDFAST_FIELD(user_pool.password_require_numbers), "Passwords need a digit.",
+                      true));
   t.push_back(boolean("user_pool.password_require_symbols",
                       HOLDFAST_FIELD(user_pool.password_require_symbols),
-                      "Passwords need a symbol."));
+                      "Passwords need a symbol.", true));
   t.push_back(integer("auth.hash_threads", HOLDFAST_FIELD(auth.passwords.threads), 1, 64,
                       "Threads that hash passwords (Argon2id)."));
   t.push_back(integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
@@ -748,7 +764,8 @@ void add_instance(std::vector<Setting>& t) {
   t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
                       std::numeric_limits<std::int64_t>::max(),
                       "Largest database; beyond it messages are refused with 503. 0 is no bound "
-                      "but the disk."));
+                      "but the disk.",
+                      true));
   t.push_back(integer("storage.page_bytes_per_batch", HOLDFAST_FIELD(storage.page_bytes_per_batch),
                       64 * kKiB, kGiB, "Bytes of pages that are read between two commits."));
   t.push_back(integer("storage.batch_operations", HOLDFAST_FIELD(storage.batch_operations), 1,
@@ -763,7 +780,7 @@ void add_instance(std::vector<Setting>& t) {
                       "Size of the write-ahead log from which it is moved into the database even "
                       "under load."));
   t.push_back(integer("shutdown.drain_seconds", HOLDFAST_FIELD(shutdown.drain), 0, 3'600,
-                      "How long a shutdown waits for clients to acknowledge and to close."));
+                      "How long a shutdown waits for clients to acknowledge and to close.", true));
 }
 
 void add_surroundings(std::vector<Setting>& t) {
@@ -773,13 +790,13 @@ void add_surroundings(std::vector<Setting>& t) {
   t.push_back(
       text("aws.account", HOLDFAST_FIELD(aws.account), kAccount, "Account number in ARNs."));
   t.push_back(text("aws.api_id", HOLDFAST_FIELD(aws.api_id), kName,
-                   "API id in the ARNs of routes, which policies name."));
+                   "API id in the ARNs of routes, which policies name.", true));
   t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), kName,
-                   "Stage: every route is served under /STAGE as well."));
+                   "Stage: every route is served under /STAGE as well.", true));
   t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), kStackName,
-                   "Name of the stack that CloudFormation's DescribeStacks tells of."));
+                   "Name of the stack that CloudFormation's DescribeStacks tells of.", true));
   t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), kUrl,
-                   "URL of the sample application, told with the stack."));
+                   "URL of the sample application, told with the stack.", true));
   t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Least level that is logged.", true));
   Setting format = boolean("log.format", HOLDFAST_FIELD(log.json),
                            "One JSON object a line, or text for people.");
@@ -789,7 +806,7 @@ void add_surroundings(std::vector<Setting>& t) {
   format.write = [](Config& config, const Json& value) { config.log.json = value == "json"; };
   t.push_back(std::move(format));
   t.push_back(
-      boolean("log.access", HOLDFAST_FIELD(log.access), "One line for each request served."));
+      boolean("log.access", HOLDFAST_FIELD(log.access), "One line for each request served.", true));
 }
 
 #undef HOLDFAST_FIELD

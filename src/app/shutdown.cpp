@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -9,6 +8,7 @@
 
 #include <holdfast/base/log.hpp>
 
+#include "app/countdown.hpp"
 #include "app/late_service.hpp"
 #include "app/running_gateway.hpp"
 
@@ -17,26 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// Counts down from many threads to one that waits with a deadline. Shared, because who waits may be
-// gone before the last one is done.
-class Countdown {
- public:
-  explicit Countdown(std::size_t count) : left_(count) {}
-
-  void done() {
-    const std::lock_guard lock(mutex_);
-    if (--left_ == 0) changed_.notify_all();
-  }
-  bool wait_until(steady_clock::time_point deadline) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_until(lock, deadline, [this] { return left_ == 0; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::size_t left_;
-};
+constexpr Milliseconds kLeastRest{1'000};
 
 // Answers are on their way to sockets; nothing tells when the last has left but the count of them.
 bool wait_until_empty(const net::Listener& listener, steady_clock::time_point deadline) {
@@ -58,14 +39,21 @@ RunningGateway::~RunningGateway() {
   }
 }
 
+Seconds RunningGateway::drain() const {
+  const std::lock_guard lock(reload_mutex_);
+  return running_.shutdown.drain;
+}
+
 bool RunningGateway::stop() {
   if (!ready_ || draining_.exchange(true)) return true;
   // The machine's clock, not the injected one: a shutdown ends also where time stands still.
-  const auto deadline = steady_clock::now() + config_.shutdown.drain;
-  log::info("stopping", {{"drain_seconds", config_.shutdown.drain.count()}});
+  const Seconds longest = drain();
+  const auto deadline = steady_clock::now() + longest;
+  log::info("stopping", {{"drain_seconds", longest.count()}});
   // Who waits for an issuer's keys would be waited for.
   if (issuers_ != nullptr) issuers_->stop();
   for (const GatewayListener& gateway : gateways_) gateway.listener->drain();
+  close_gradually(longest);
   const bool drained = each_mailboxes(&delivery::Mailboxes::drain, deadline);
   const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, deadline);
   const bool emptied = std::ranges::all_of(gateways_, [deadline](const GatewayListener& gateway) {
@@ -77,13 +65,27 @@ bool RunningGateway::stop() {
   return drained && closed && emptied;
 }
 
-bool RunningGateway::each_mailboxes(void (delivery::Mailboxes::*phase)(Task),
+// A quarter of the time, and a second at least, is for what comes after it: so a short drain closes
+// all connections at once.
+void RunningGateway::close_gradually(Milliseconds drain) {
+  const Milliseconds rest = std::max(drain / 4, kLeastRest);
+  const Milliseconds spread =
+      options_.close_spread.value_or(std::max(drain - rest, Milliseconds(0)));
+  if (spread.count() <= 0) return;
+  const auto phase = [spread](delivery::Mailboxes& mailboxes, Task done) {
+    mailboxes.close_gradually(spread, std::move(done));
+  };
+  // The last ones' fences get half of the rest; whoever is left then is closed with the others.
+  each_mailboxes(phase, steady_clock::now() + spread + rest / 2);
+}
+
+bool RunningGateway::each_mailboxes(const MailboxesPhase& phase,
                                     std::chrono::steady_clock::time_point deadline) {
   const auto countdown = std::make_shared<Countdown>(parts_.size());
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     delivery::Mailboxes* const mailboxes = parts_[i].mailboxes.get();
     shards_->at(i).post(
-        [mailboxes, phase, countdown] { (mailboxes->*phase)([countdown] { countdown->done(); }); });
+        [mailboxes, phase, countdown] { phase(*mailboxes, [countdown] { countdown->done(); }); });
   }
   return countdown->wait_until(deadline);
 }
@@ -106,6 +108,7 @@ void RunningGateway::take_down() {
   controls_.clear();
   local_.reset();
   local_service_.reset();
+  services_.reset();
   router_.reset();
   parts_.clear();
   hasher_.reset();
@@ -117,6 +120,7 @@ void RunningGateway::take_down() {
   box_.reset();
   ring_.reset();
   shards_.reset();
+  backups_.reset();
   store_.reset();
   directory_.reset();
 }

@@ -120,11 +120,15 @@ void StopSignals::on_hangup(std::function<void()> action) {
   state_->hangup = std::move(action);
 }
 
-void StopSignals::wait(milliseconds patience) {
+void StopSignals::wait(const std::function<milliseconds()>& patience) {
   {
     std::unique_lock lock(state_->mutex);
     state_->changed.wait(lock, [this] { return state_->came; });
-    state_->deadline = steady_clock::now() + patience;
+  }
+  const milliseconds longest = patience();
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->deadline = steady_clock::now() + longest;
   }
   wake();
 }

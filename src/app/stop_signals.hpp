@@ -16,9 +16,13 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
   /// Returns when the first one has come. From then on a second one ends the process at once, with
-  /// the status that a shell gives a program ended by it, and so does the passing of `patience`,
+  /// the status that a shell gives a program ended by it, and so does the passing of `patience`
+  /// (asked when the first one has come),
   /// with status 1.
-  void wait(std::chrono::milliseconds patience);
+  void wait(const std::function<std::chrono::milliseconds()>& patience);
+  void wait(std::chrono::milliseconds patience) {
+    wait([patience] { return patience; });
+  }
   /// What a SIGHUP does from now on, on the signals' own thread; nothing when it is empty. The last
   /// one is not running any more when this returns.
   void on_hangup(std::function<void()> action);

@@ -35,6 +35,7 @@ void add_publish(CLI::App& app, Selection& selection);
 void add_administration(CLI::App& app, Selection& selection);
 void add_user(CLI::App& app, Selection& selection);
 void add_dead_letters(CLI::App& app, Selection& selection);
+void add_database(CLI::App& app, Selection& selection);
 void add_completion(CLI::App& app, Selection& selection);
 void add_access_key(CLI::App& app, Selection& selection);
 void add_dev_certs(CLI::App& app, Selection& selection);

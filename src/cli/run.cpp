@@ -52,6 +52,7 @@ int run_command(int argc, const char* const* argv, Context& context) {
   add_user(app, selection);
   add_administration(app, selection);
   add_dead_letters(app, selection);
+  add_database(app, selection);
   add_access_key(app, selection);
   add_dev_certs(app, selection);
   add_demo(app, selection);

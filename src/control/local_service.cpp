@@ -41,6 +41,9 @@ constexpr LocalRoute kRoutes[] = {
     {"DELETE", "/v1/access-keys/", delete_access_key},
     {"POST", "/v1/sessions", create_session},
     {"POST", "/v1/keys/rotate", rotate_keys},
+    {"POST", "/v1/backup", begin_backup},
+    {"GET", "/v1/backup", show_backup},
+    {"DELETE", "/v1/backup", cancel_backup},
 };
 
 bool matches(const LocalRoute& route, std::string_view path) {

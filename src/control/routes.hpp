@@ -30,5 +30,8 @@ void change_access_key(Call call);
 void delete_access_key(Call call);
 void create_session(Call call);
 void rotate_keys(Call call);
+void begin_backup(Call call);
+void show_backup(Call call);
+void cancel_backup(Call call);
 
 }  // namespace holdfast::control

@@ -148,7 +148,7 @@ void Cursor::on_other_text() {
     expel(CloseCode::policy_violation, "too many messages");
     return;
   }
-  if (state != State::open || shard_.phase != Phase::open) return;
+  if (state != State::open || !shard_.sends()) return;
   connection_->write_text(forbidden_frame(id(), generate_uuid()));
   mark_dirty();
 }
@@ -251,7 +251,7 @@ bool Cursor::slow() const noexcept {
 void Cursor::fence(bool idle) {
   if (!unfenced_ && !idle) return;
   if (state != State::open && state != State::leaving) return;
-  if (fences() >= shard_.limits.fences || shard_.phase != Phase::open) return;
+  if (fences() >= shard_.limits.fences || !shard_.sends()) return;
   if (fences() == 0) {
     progress_at_ = shard_.steady_now();
     taken_known_ = false;

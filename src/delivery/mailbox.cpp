@@ -448,7 +448,7 @@ bool Mailbox::can_send_at_once() const noexcept {
 // ---- the log
 
 void Mailbox::pump() {
-  if (shard_.phase != Phase::open) return;
+  if (!shard_.sends()) return;
   // Whoever read a page last comes last, so that nobody's catching up starves another's.
   for (std::size_t i = 0; i < cursors_.size(); ++i) {
     Cursor& cursor = *cursors_[(page_turn_ + i) % cursors_.size()];
@@ -557,7 +557,7 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
   }
   shard_.add_rows(rows_, -result->expired.messages, -result->expired.bytes);
   shard_.stats.expired += static_cast<std::uint64_t>(result->expired.messages);
-  if (cursor != nullptr && shard_.phase == Phase::open && receives(*cursor)) {
+  if (cursor != nullptr && shard_.sends() && receives(*cursor)) {
     send_page(*cursor, mark, *result);
   }
   go_on_deleting();

@@ -27,7 +27,8 @@ class Mailbox;
 /// How far a shutdown has come.
 enum class Phase : std::uint8_t {
   open,
-  draining,  ///< refuses work and writes no more; fences in flight may still come back
+  leaving,   ///< refuses work; connections close one by one, and receive until they do
+  draining,  ///< writes no more; fences in flight may still come back
   storing,   ///< what is unanswered goes to the store, or is refused
   closing,   ///< every connection gets its Close
 };
@@ -91,7 +92,10 @@ class ShardContext {
   void extend_ceiling();
   void add_rows(PendingTotals& totals, std::int64_t messages, std::int64_t bytes) noexcept;
 
-  const Limits limits;
+  /// What is held may still be sent.
+  [[nodiscard]] bool sends() const noexcept { return phase <= Phase::leaving; }
+
+  Limits limits;
   MessageStore& store;
   SequenceCounter counter;
   DeduplicationTable deduplication;

@@ -46,6 +46,8 @@ class ShardMailboxes final : public Mailboxes {
   std::vector<Execution> executions(const ExecutionFilter& filter,
                                     std::size_t limit) const override;
   PendingTotals pending(const UserId& user) const override;
+  void change_limits(const Limits& limits) override;
+  void close_gradually(Microseconds window, Task done) override;
   void drain(Task done) override;
   void close_connections(Task done) override;
 
@@ -89,6 +91,7 @@ class ShardMailboxes final : public Mailboxes {
   void sweep_burials();
   void watch_clocks();
   void advance_shutdown();
+  void advance_leaving();
   void advance_drain();
   void advance_closing();
 
@@ -123,6 +126,12 @@ class ShardMailboxes final : public Mailboxes {
   std::uint32_t clocks_rebased_ = 0;
   UserId expired_after_;
 
+  /// Who is closed when, the next one last.
+  struct Departure {
+    SteadyTime due;
+    ConnectionId connection;
+  };
+  std::vector<Departure> departures_;
   Task shutdown_done_;
   SteadyTime shutdown_deadline_;
   bool aborted_ = false;

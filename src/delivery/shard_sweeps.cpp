@@ -1,7 +1,12 @@
 // What a shard does beside its messages: waits that are over, sweeps, and the shutdown.
 
 #include <algorithm>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <utility>
 
+#include <holdfast/base/crypto.hpp>
 #include <holdfast/base/log.hpp>
 
 #include "delivery/shard_mailboxes.hpp"
@@ -139,7 +144,58 @@ void ShardMailboxes::sweep_burials() {
   }
 }
 
+void ShardMailboxes::change_limits(const Limits& limits) {
+  Limits& mine = shard_.limits;
+  mine.ack_wait = limits.ack_wait;
+  mine.ack_timeout = limits.ack_timeout;
+  mine.idle_ping = limits.idle_ping;
+  mine.close_wait = limits.close_wait;
+  mine.tail_messages = limits.tail_messages;
+  mine.tail_bytes = limits.tail_bytes;
+  mine.connections_per_user = limits.connections_per_user;
+  mine.pending_messages = limits.pending_messages;
+  mine.pending_bytes = limits.pending_bytes;
+  mine.message_ttl = limits.message_ttl;
+}
+
 // ---- shutdown
+
+// Each gets a part of the window, in an order of chance, and a moment of chance in it: no part of
+// the window is crowded, and none is left empty.
+void ShardMailboxes::close_gradually(Microseconds window, Task done) {
+  const ShardContext::Turn turn(shard_);
+  shard_.phase = Phase::leaving;
+  shutdown_done_ = std::move(done);
+  const SteadyTime now = shard_.steady_now();
+  shutdown_deadline_ = now + window + shard_.limits.close_wait;
+  std::minstd_rand random(static_cast<std::uint32_t>(random_u64()));
+  departures_.clear();
+  departures_.reserve(cursors_.size());
+  for (const auto& cursor : cursors_)
+    departures_.push_back({now, ConnectionId(std::string(cursor->id()))});
+  std::ranges::shuffle(departures_, random);
+  const auto count = static_cast<std::int64_t>(departures_.size());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t begin = window.count() * (count - 1 - i) / count;
+    const std::int64_t width = window.count() / count + 1;
+    departures_[static_cast<std::size_t>(i)].due =
+        now + Microseconds(begin +
+                           static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(width)));
+  }
+  advance_shutdown();
+}
+
+void ShardMailboxes::advance_leaving() {
+  const SteadyTime now = shard_.steady_now();
+  for (; !departures_.empty() && departures_.back().due <= now; departures_.pop_back()) {
+    Cursor* const cursor = find_cursor(departures_.back().connection);
+    if (cursor != nullptr) {
+      cursor->mailbox().leave(*cursor, CloseCode::going_away, "going away");
+    }
+  }
+  if (!cursors_.empty() && now < shutdown_deadline_) return;
+  if (auto done = std::exchange(shutdown_done_, nullptr)) executor_.post(std::move(done));
+}
 
 void ShardMailboxes::drain(Task done) {
   const ShardContext::Turn turn(shard_);
@@ -162,7 +218,9 @@ void ShardMailboxes::close_connections(Task done) {
 }
 
 void ShardMailboxes::advance_shutdown() {
-  if (shard_.phase == Phase::closing) {
+  if (shard_.phase == Phase::leaving) {
+    advance_leaving();
+  } else if (shard_.phase == Phase::closing) {
     advance_closing();
   } else {
     advance_drain();

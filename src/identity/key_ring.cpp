@@ -43,6 +43,23 @@ std::string wrapping_data(std::uint32_t id) {
   return out;
 }
 
+std::optional<std::string> unwrap(const MasterKey& master, const KeyStore::Row& row) {
+  auto bytes = aead_open(master.bytes(), row.wrapped, wrapping_data(row.id));
+  if (bytes && bytes->size() != kAeadKeyBytes) return std::nullopt;
+  return bytes;
+}
+
+std::unexpected<Error> not_unwrapped(std::uint32_t id, bool any_other) {
+  if (!any_other) {
+    return fail(Errc::invalid_argument,
+                "the master key is not the one that this database was made with", "master key");
+  }
+  const std::string text = std::to_string(id);
+  return fail(Errc::invalid_argument,
+              "data key " + text + " in the database is damaged: the master key does not open it",
+              text);
+}
+
 struct DataKey {
   DataKey(std::uint32_t key_id, Secret key_secret, WallTime created, std::int64_t used,
           std::int64_t available)
@@ -175,25 +192,15 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
       if (row.kind != KeyStore::Row::Kind::data) continue;
       last_id_ = std::max(last_id_, row.id);
       if (row.retired) continue;
-      std::optional<std::string> bytes =
-          aead_open(master_.bytes(), row.wrapped, wrapping_data(row.id));
-      if (!bytes || bytes->size() != kAeadKeyBytes) {
+      std::optional<std::string> bytes = unwrap(master_, row);
+      if (!bytes) {
         damaged = row.id;
         continue;
       }
       next->keys[row.id] = std::make_shared<DataKey>(row.id, Secret::take(*bytes), row.created_at,
                                                      row.uses, row.uses);
     }
-    if (damaged && next->keys.empty()) {
-      return fail(Errc::invalid_argument,
-                  "the master key is not the one that this database was made with", "master key");
-    }
-    if (damaged) {
-      const std::string id = std::to_string(*damaged);
-      return fail(Errc::invalid_argument,
-                  "data key " + id + " in the database is damaged: the master key does not open it",
-                  id);
-    }
+    if (damaged) return not_unwrapped(*damaged, !next->keys.empty());
     if (!next->keys.empty()) next->current = next->keys.rbegin()->second;
     publish(std::move(next));
     return {};
@@ -250,6 +257,23 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
 };
 
 }  // namespace
+
+Result<void> check_master_key(const MasterKey& master, const std::vector<KeyStore::Row>& rows) {
+  std::optional<std::uint32_t> damaged;
+  bool any = false;
+  for (const KeyStore::Row& row : rows) {
+    if (row.kind != KeyStore::Row::Kind::data || row.retired) continue;
+    auto bytes = unwrap(master, row);
+    if (bytes) {
+      any = true;
+      wipe(*bytes);
+    } else {
+      damaged = row.id;
+    }
+  }
+  if (damaged) return not_unwrapped(*damaged, any);
+  return {};
+}
 
 void open_key_ring(MasterKey master, KeyRing::Options options, const Clock& clock, KeyStore& store,
                    Completion<Result<std::shared_ptr<KeyRing>>> done) {

@@ -93,6 +93,17 @@ class UserPoolImpl final : public UserPool {
     identity::confirm_forgot_password(context_, std::move(input), std::move(done));
   }
 
+  void change_rules(const UserPoolOptions& options) override {
+    UserPoolOptions next = options;
+    next.pool_id = context_->options.pool_id;
+    next.client_id = context_->options.client_id;
+    next.issuer = context_->options.issuer;
+    next.name = context_->options.name;
+    next.decoy_secret = context_->options.decoy_secret;
+    // Operations under way keep what they began with.
+    context_ = std::make_shared<PoolContext>(PoolContext{std::move(next), context_->parts});
+  }
+
  private:
   PoolContextPtr context_;
 };

@@ -20,8 +20,8 @@ constexpr std::size_t kWebSocketKeyBytes = 16;
 }  // namespace
 
 struct HttpSession::Exchange {
-  Exchange(ListenerCore& listener, SteadyTime now)
-      : reader(listener.options.limits), started(now), body_share(listener) {}
+  Exchange(const Part& part, SteadyTime now)
+      : reader(part.limits()), started(now), body_share(part.listener()) {}
 
   HeadReader reader;
   SteadyTime started;
@@ -95,7 +95,7 @@ void HttpSession::start() {
 
 void HttpSession::refuse() {
   self_ = shared_from_this();
-  exchange_ = std::make_unique<Exchange>(part_.listener(), part_.now());
+  exchange_ = std::make_unique<Exchange>(part_, part_.now());
   Response response = part_.listener().service->error(503, "Service Unavailable");
   response.close = true;
   respond(std::move(response));
@@ -156,7 +156,7 @@ bool HttpSession::step() {
   if (!exchange_) {
     if (unread_.empty()) return false;
     const SteadyTime now = part_.now();
-    exchange_ = std::make_unique<Exchange>(part_.listener(), now);
+    exchange_ = std::make_unique<Exchange>(part_, now);
     if (part_.draining()) {
       respond_error(503, "Service Unavailable");
       return true;
@@ -330,7 +330,7 @@ void HttpSession::respond_error(int status, const char* message) {
 
 void HttpSession::refuse_plain_http() {
   tls_ = nullptr;
-  exchange_ = std::make_unique<Exchange>(part_.listener(), part_.now());
+  exchange_ = std::make_unique<Exchange>(part_, part_.now());
   respond_error(400, "Bad Request: this port speaks TLS");
 }
 
@@ -412,7 +412,7 @@ void HttpSession::after_write() {
 
 void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
   const ListenerCore& listener = part_.listener();
-  if (!listener.options.access_log) return;
+  if (!listener.access_log) return;
   const auto id = std::ranges::find_if(response.headers, [](const auto& header) {
     return equals_ignoring_case(header.first, "x-amzn-requestid");
   });

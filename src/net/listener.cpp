@@ -86,7 +86,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   void deal(Accepted accepted) {
-    const std::size_t bound = core_->options.limits.connections;
+    const std::size_t bound = core_->connections_max;
     const bool refused = bound != 0 && core_->open_sockets >= bound + core_->refused_open;
     if (refused) {
       ++core_->refused_connections;
@@ -183,6 +183,15 @@ class TcpListener final : public Listener {
             .requests = core_->requests,
             .refused_connections = core_->refused_connections,
             .body_bytes = core_->body_bytes};
+  }
+
+  void change_limits(const HttpLimits& limits, bool access_log) override {
+    core_->connections_max = limits.connections;
+    core_->body_bytes_max = limits.body_bytes_in_flight;
+    core_->access_log = access_log;
+    for (const auto& part : core_->parts) {
+      part->loop().post([&part = *part, core = core_, limits] { part.change_limits(limits); });
+    }
   }
 
  private:

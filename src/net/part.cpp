@@ -12,7 +12,8 @@ constexpr Seconds kBetweenUnreadLines{10};
 
 }  // namespace
 
-const HttpLimits& Part::limits() const noexcept { return listener_.options.limits; }
+Part::Part(ListenerCore& listener, ShardLoop& loop)
+    : listener_(listener), loop_(loop), limits_(listener.options.limits) {}
 
 SteadyTime Part::now() const { return listener_.clock.steady_now(); }
 
@@ -83,14 +84,19 @@ const std::string& Part::date() {
 
 ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
                            const Clock& clock_source, std::shared_ptr<HttpService> http_service)
-    : options(std::move(listener_options)), clock(clock_source), service(std::move(http_service)) {
+    : options(std::move(listener_options)),
+      clock(clock_source),
+      service(std::move(http_service)),
+      connections_max(options.limits.connections),
+      body_bytes_max(options.limits.body_bytes_in_flight),
+      access_log(options.access_log) {
   for (std::size_t i = 0; i < shards.count(); ++i) {
     parts.push_back(std::make_unique<Part>(*this, shards.at(i)));
   }
 }
 
 void ListenerCore::log_access(const Access& access) const {
-  if (!options.access_log || !log::enabled(log::Level::info)) return;
+  if (!access_log || !log::enabled(log::Level::info)) return;
   const log::Field part("part", options.name);
   const log::Field method("method", access.method);
   const log::Field path("path", access.path.substr(0, kLoggedPathBytes));

@@ -41,11 +41,12 @@ class Member : public boost::intrusive::list_base_hook<
 /// looks after. On that shard.
 class Part {
  public:
-  Part(ListenerCore& listener, ShardLoop& loop) : listener_(listener), loop_(loop) {}
+  Part(ListenerCore& listener, ShardLoop& loop);
 
   [[nodiscard]] ListenerCore& listener() const noexcept { return listener_; }
   [[nodiscard]] ShardLoop& loop() const noexcept { return loop_; }
-  [[nodiscard]] const HttpLimits& limits() const noexcept;
+  [[nodiscard]] const HttpLimits& limits() const noexcept { return limits_; }
+  void change_limits(const HttpLimits& limits) { limits_ = limits; }
   [[nodiscard]] SteadyTime now() const;
   [[nodiscard]] bool draining() const noexcept { return draining_; }
 
@@ -69,6 +70,7 @@ class Part {
 
   ListenerCore& listener_;
   ShardLoop& loop_;
+  HttpLimits limits_;
   Members watched_;
   Members resting_;
   std::string date_;
@@ -88,6 +90,11 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   const Clock& clock;
   const std::shared_ptr<HttpService> service;
   std::vector<std::unique_ptr<Part>> parts;  ///< by shard
+
+  // Of `options`, as changed since.
+  std::atomic<std::size_t> connections_max;
+  std::atomic<std::size_t> body_bytes_max;  ///< in flight
+  std::atomic<bool> access_log;
 
   std::atomic<std::size_t> open_sockets{0};
   std::atomic<std::size_t> open_websockets{0};
@@ -126,7 +133,7 @@ class BodyShare {
     const std::size_t all = listener_.body_bytes += bytes - held_;  // unsigned: may go down
     const bool more = bytes > held_;
     held_ = bytes;
-    return !more || all <= listener_.options.limits.body_bytes_in_flight;
+    return !more || all <= listener_.body_bytes_max;
   }
 
  private:

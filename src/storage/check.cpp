@@ -147,12 +147,13 @@ Result<DatabaseCheck> check_database(const std::string& path, std::atomic<bool>*
   return out;
 }
 
-std::optional<Sequence> ceiling_of(const std::string& path) {
-  auto database = open_to_read(path);
+std::optional<Sequence> settle_database(const std::string& path) {
+  auto database = Database::open(path);
   if (!database || (*database)->integer("PRAGMA application_id") != kApplicationId) {
     return std::nullopt;
   }
   const Sequence ceiling = (*database)->integer("SELECT value FROM meta WHERE name = 'ceiling'");
+  (*database)->execute("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE);");
   if ((*database)->failed()) return std::nullopt;
   return ceiling;
 }

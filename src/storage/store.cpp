@@ -20,6 +20,22 @@ namespace {
 
 constexpr Seconds kCeilingAhead{60};
 
+/// Does nothing to the database, and tells that it was its turn, whatever became of the others'
+/// transaction.
+class Beat final : public Operation {
+ public:
+  explicit Beat(Task answered) : Operation(OnRollback::fail), answered_(std::move(answered)) {}
+  void run(Session& /*session*/) override { answer(); }
+  void fail() override { answer(); }
+  void complete() override {}
+
+ private:
+  void answer() {
+    if (Task answered = std::exchange(answered_, nullptr)) answered();
+  }
+  Task answered_;
+};
+
 class SqliteStore final : public Store {
  public:
   SqliteStore(DirectoryLock lock, delivery::StartState start_state, QueueLimits limits,
@@ -64,7 +80,7 @@ class SqliteStore final : public Store {
   }
 
   void beat(Task answered) override {
-    wake([answered = std::make_shared<Task>(std::move(answered))] { (*answered)(); });
+    queue_.submit(Lane::read, nullptr, std::make_unique<Beat>(std::move(answered)));
   }
 
   Result<void> begin_backup(const std::string& path) override {
@@ -78,7 +94,7 @@ class SqliteStore final : public Store {
     }
     backup_ = std::make_shared<BackupJob>(path);
     loop_.set_backup(backup_);
-    backup_->start([this] { wake([] {}); });
+    backup_->start([this] { wake(); });
     return {};
   }
   std::optional<BackupStatus> backup_status() const override {
@@ -90,7 +106,7 @@ class SqliteStore final : public Store {
     const std::lock_guard lock(backup_mutex_);
     if (backup_ == nullptr) return;
     backup_->cancel();
-    wake([] {});
+    wake();
   }
 
   void set_database_bytes_max(std::int64_t bytes) override {
@@ -107,13 +123,8 @@ class SqliteStore final : public Store {
   }
 
  private:
-  // An operation that does nothing to the database.
-  template <class Work>
-  void wake(Work work) {
-    queue_.submit(Lane::read, nullptr,
-                  make_operation<void>(
-                      OnRollback::fail, [work = std::move(work)](Session&) { work(); },
-                      [](const Result<void>&) {}));
+  void wake() {
+    beat([] {});
   }
 
   struct Entry {

@@ -19,7 +19,7 @@
 
 namespace holdfast::api {
 
-/// What the gateway's routes need to know. Immutable once the service is made.
+/// What the gateway's routes need to know.
 struct GatewayOptions {
   std::string partition = "aws";
   std::string region = "us-east-1";
@@ -101,8 +101,18 @@ struct GatewayParts {
 /// so that one object serves all shards.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
                                                                      GatewayParts parts);
-/// Likewise for several listeners, one service for each element of `served`.
-[[nodiscard]] std::vector<std::shared_ptr<net::HttpService>> make_gateway_services(
+
+/// Likewise for several listeners.
+class GatewayServices {
+ public:
+  virtual ~GatewayServices() = default;
+  /// One for each element of `served`.
+  [[nodiscard]] virtual const std::vector<std::shared_ptr<net::HttpService>>& all() const = 0;
+  /// Other options for all that comes from now on; a request that is being served may see some of
+  /// both. The ids and URLs of the instance stay what they are. Any thread.
+  virtual void change_options(GatewayOptions options) = 0;
+};
+[[nodiscard]] std::shared_ptr<GatewayServices> make_gateway_services(
     GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served);
 
 }  // namespace holdfast::api

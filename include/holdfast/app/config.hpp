@@ -201,6 +201,10 @@ struct ChangedSetting {
 [[nodiscard]] std::vector<ChangedSetting> changed_settings(const Config& before,
                                                            const Config& after);
 
+/// `running` with the values of `wanted` in the place of those that may change while a gateway
+/// runs. `invalid_argument` where these do not go with the values that stay.
+[[nodiscard]] Result<Config> with_live_settings(const Config& running, const Config& wanted);
+
 /// One key, for documentation and checks.
 struct SettingInfo {
   std::string key;   ///< `section.key`

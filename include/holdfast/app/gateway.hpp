@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <holdfast/app/config.hpp>
 #include <holdfast/base/clock.hpp>
@@ -20,6 +21,15 @@ struct GatewayOptions {
   /// The outcome of a commit is unknown, so that nothing may be answered any more: called on the
   /// store's thread; must not return. nullptr ends the process with status 1.
   std::function<void(const std::string&)> on_fatal;
+  /// Over how long a shutdown spreads the closing of connections; nullopt: over most of
+  /// `shutdown.drain_seconds`.
+  std::optional<Milliseconds> close_spread;
+};
+
+/// What a reload of the configuration came to, by key.
+struct ReloadOutcome {
+  std::vector<std::string> changed;       ///< now in effect
+  std::vector<std::string> need_restart;  ///< differ from what is in effect, and stay so
 };
 
 /// What a running gateway is, for those who start it.
@@ -41,15 +51,25 @@ class Gateway {
   /// Stops when it has not been stopped.
   virtual ~Gateway() = default;
   [[nodiscard]] virtual const GatewayInfo& info() const noexcept = 0;
-  /// Ends in phases: refuses new work, awaits the acknowledgements of what was sent and stores the
-  /// rest, closes the connections with 1001, deletes what was acknowledged, commits, checkpoints,
-  /// and ends the threads. Takes `shutdown.drain_seconds` at most, and the time of the last
-  /// commits. True when nothing had to be cut short.
+  /// Ends in phases: refuses new work, closes the connections with 1001 one after the other, at
+  /// moments of chance over most of `shutdown.drain_seconds`, awaits the acknowledgements of what
+  /// was sent and stores the rest, closes what connections are left, deletes what was acknowledged,
+  /// commits, checkpoints, and ends the threads. Takes `shutdown.drain_seconds` at most, and the
+  /// time of the last commits. True when nothing had to be cut short.
   virtual bool stop() = 0;
   /// Reads the files of the certificates again, for connections that come from then on. A listener
   /// whose files are no good keeps what it has; the error names the first such file. Not beside
   /// `stop`.
   [[nodiscard]] virtual Result<void> reload_certificates() = 0;
+  /// Takes over what may change while it runs, and returns once it is in effect. `invalid_argument`
+  /// (nothing is changed) where the values that may change do not go with those that stay. Not
+  /// beside `stop`.
+  [[nodiscard]] virtual Result<ReloadOutcome> reload(const Config& config) = 0;
+  /// Whether every shard and the store's thread answer within `patience`. Waiting for the disk
+  /// counts as an answer of the store's. Blocks; not beside `stop`.
+  [[nodiscard]] virtual bool alive(Milliseconds patience) = 0;
+  /// How long `stop` may take at most, without the time of the last commits.
+  [[nodiscard]] virtual Seconds drain() const = 0;
 };
 
 /// Opens the data directory, creating what a first start needs, and serves. Errors name the file,

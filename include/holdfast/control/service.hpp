@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/delivery/router.hpp>
@@ -65,6 +67,27 @@ struct ProcessStatus {
   std::vector<ListenerStatus> listeners;
 };
 
+/// How far a backup has come, as the control socket tells it.
+struct BackupProgress {
+  const char* stage = "";  ///< `copying`, `checking`, `done`, `failed`
+  std::string path;        ///< of the copy, in the data directory
+  std::int64_t bytes_done = 0;
+  std::int64_t bytes_total = 0;
+  std::optional<Error> error;  ///< of `failed`
+};
+
+/// Makes backups, as the composition root has them. Any thread.
+class BackupMaker {
+ public:
+  virtual ~BackupMaker() = default;
+  /// `conflict` while one is being made.
+  [[nodiscard]] virtual Result<void> begin() = 0;
+  /// Of the last one; nullopt when there was none.
+  [[nodiscard]] virtual std::optional<BackupProgress> progress() const = 0;
+  /// Ends one that is being made.
+  virtual void cancel() = 0;
+};
+
 /// What the local control socket works on. References outlive the service.
 struct LocalControlParts {
   const Clock& clock;
@@ -80,6 +103,7 @@ struct LocalControlParts {
   std::function<ProcessStatus()> process;
   std::vector<identity::UserPool*> user_pools;  ///< by shard
   std::string user_pool_id;
+  BackupMaker* backups = nullptr;  ///< null: there are none to be made
 };
 
 /// The service of `control.sock`: HTTP/1.1 with JSON bodies, for the commands of the daemon's own
@@ -176,6 +200,14 @@ struct LocalControlParts {
 /// `POST /v1/keys/rotate` → 200 `{"keyId","signingKeyId"}`: the new data key's id, and that of the
 ///   next key of the user pool's tokens, once they are committed. 409 `conflict` while too
 ///   many signing keys are in use; then nothing is changed.
+///
+/// `POST /v1/backup` → 202 BACKUP: begins a copy of the database into a file of the data directory,
+///   in the place of the last one; 409 `conflict` while one is being made. `GET /v1/backup` → 200
+///   BACKUP, of the last one; 404 when there was none. `DELETE /v1/backup` → 200 `{}`: ends one
+///   that is being made. BACKUP:
+///   `{"stage":"copying"|"checking"|"done"|"failed","path","bytesDone",`
+///   `"bytesTotal","error"}`; `error` is null unless it failed. Whoever asked for it moves the file
+///   away when it is done.
 ///
 /// Errors are `{"error":{"code","message","where"}}` with the names of `Errc`: 400
 /// `invalid_argument`, 404 `not_found`, 405 (with `Allow`) `invalid_argument`, 409 `already_exists`

@@ -155,6 +155,17 @@ class Mailboxes {
   /// What a user has pending by this shard's count.
   [[nodiscard]] virtual PendingTotals pending(const UserId& user) const = 0;
 
+  /// Takes over the waits and bounds that may change while messages are under way: `ack_wait`,
+  /// `ack_timeout`, `idle_ping`, `close_wait`, `tail_messages`, `tail_bytes`,
+  /// `connections_per_user`, `pending_messages`, `pending_bytes` and `message_ttl`; the others stay
+  /// as they are. What has begun to wait keeps its old deadline.
+  virtual void change_limits(const Limits& limits) = 0;
+
+  /// What may come before the two halves of a shutdown: refuses new work, and closes every
+  /// connection with 1001 at a moment of its own within `window`, so that the clients do not come
+  /// back at one instant. Until then it receives what is held for it, and its Close waits for its
+  /// fence, for at most `close_wait`. `done` runs when all are gone, or that is over.
+  virtual void close_gradually(Microseconds window, Task done) = 0;
   /// The first half of a shutdown: refuses new work, writes no more, awaits fences for at most
   /// `close_wait`, stores the rest and answers it. `done` runs when nothing is unanswered.
   virtual void drain(Task done) = 0;

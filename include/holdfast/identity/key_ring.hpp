@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
@@ -60,6 +61,11 @@ class KeyRing {
     Seconds rotation_period{365 * 24 * 3600};
   };
 };
+
+/// Whether `master` opens every data key among these rows that is in use: `invalid_argument`, in the
+/// words of `open_key_ring`, where it does not.
+[[nodiscard]] Result<void> check_master_key(const MasterKey& master,
+                                            const std::vector<KeyStore::Row>& rows);
 
 /// Loads the ring and makes its first key when there is none. On the store handle's executor, as is
 /// `done`. Errors: `invalid_argument` for a master key that is not this database's or a data key

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -158,10 +159,14 @@ class SignUpRate {
       : clock_(clock), interval_us_(60'000'000 / std::max<std::uint32_t>(per_minute, 1)) {}
   /// Whether one more may; one that may is counted.
   [[nodiscard]] bool take();
+  /// Another rate from now on.
+  void change(std::uint32_t per_minute) {
+    interval_us_ = 60'000'000 / std::max<std::uint32_t>(per_minute, 1);
+  }
 
  private:
   const Clock& clock_;
-  const std::int64_t interval_us_;
+  std::atomic<std::int64_t> interval_us_;
   std::mutex mutex_;
   std::int64_t due_us_ = 0;  ///< when the sign-ups so far would be due
 };
@@ -219,6 +224,10 @@ struct CodeDelivery {
 class UserPool {
  public:
   virtual ~UserPool() = default;
+
+  /// Other lifetimes and rules for what is asked from now on; what the pool is (its ids, issuer,
+  /// name and decoy secret) stays.
+  virtual void change_rules(const UserPoolOptions& options) = 0;
 
   struct CreateUser {
     std::string pool_id;

@@ -88,6 +88,9 @@ class Listener {
   /// Ends what is left. Any thread.
   virtual void close() = 0;
   [[nodiscard]] virtual ServerStats stats() const = 0;
+  /// Other limits from now on, also for connections that are open; a wait that has begun keeps its
+  /// deadline. Any thread.
+  virtual void change_limits(const HttpLimits& limits, bool access_log) = 0;
 };
 /// `service` outlives the shards' run.
 [[nodiscard]] std::unique_ptr<Listener> make_listener(ListenerOptions options, Shards& shards,

@@ -49,9 +49,9 @@ struct DatabaseCheck {
 [[nodiscard]] Result<DatabaseCheck> check_database(const std::string& path,
                                                    std::atomic<bool>* cancelled = nullptr);
 
-/// The ceiling of sequence numbers in a database that nobody else has open; nullopt when it cannot
-/// be read.
-[[nodiscard]] std::optional<Sequence> ceiling_of(const std::string& path);
+/// Moves the log of a database that nobody else has open into it, so that its file is all of it,
+/// and answers its ceiling of sequence numbers; nullopt when it cannot be used.
+[[nodiscard]] std::optional<Sequence> settle_database(const std::string& path);
 
 /// Makes a copy of a backup into what a gateway may start with: brings its schema up to date,
 /// raises the ceiling of sequence numbers, and removes what was of the moment: connections, and the

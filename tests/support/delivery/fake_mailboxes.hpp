@@ -107,6 +107,8 @@ class FakeMailboxes final : public delivery::Mailboxes {
   delivery::PendingTotals pending(const UserId& user) const override {
     return user == told_pending.first ? told_pending.second : delivery::PendingTotals{};
   }
+  void change_limits(const delivery::Limits& limits) override { told_limits = limits; }
+  void close_gradually(Microseconds /*window*/, Task done) override { done(); }
   void drain(Task done) override { done(); }
   void close_connections(Task done) override { done(); }
 
@@ -115,6 +117,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
   /// Decides each message; without it every one is STORED under a rising sequence.
   std::function<delivery::SendOutcome(const delivery::SendRequest&)> decide;
   std::vector<delivery::SendRequest> sent;
+  delivery::Limits told_limits;
   std::vector<Attached> attached;
   std::vector<ConnectionId> admitted;
   std::vector<Closed> closed;

@@ -67,6 +67,7 @@ Result<std::unique_ptr<app::Gateway>> TestGateway::try_start() {
   options.master_key = options_.master_key;
   options.clock = options_.clock;
   options.on_fatal = options_.on_fatal;
+  options.close_spread = options_.close_spread;
   return app::open_gateway(std::move(options));
 }
 

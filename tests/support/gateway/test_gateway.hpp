@@ -35,6 +35,8 @@ class TestGateway {
     const Clock* clock = nullptr;  ///< nullptr: the machine's
     std::optional<std::string> master_key{};
     std::function<void(const std::string&)> on_fatal{};
+    /// Tests do not wait for connections to be closed one by one, unless they are about that.
+    std::optional<Milliseconds> close_spread{Milliseconds(0)};
   };
   TestGateway() : TestGateway(Options()) {}
   explicit TestGateway(Options options);

@@ -18,10 +18,13 @@ TEST(Usage, PrintsTheVersion) {
 TEST(Usage, HelpNamesEveryCommandAndShowsExamples) {
   CommandLine holdfast;
   EXPECT_EQ(holdfast({"--help"}), kSuccess);
-  for (const char* command :
-       {"serve", "sample-app", "create-user", "auth", "connect-websocket", "send-message",
-        "publish", "status", "pending", "execution", "access-key", "connections", "rotate-keys",
-        "demo", "dev-certs", "Examples:", "source ./data/credentials"}) {
+  for (const char* command : {"serve",        "check-config", "backup",
+                              "restore",      "database",     "sample-app",
+                              "create-user",  "auth",         "connect-websocket",
+                              "send-message", "publish",      "status",
+                              "pending",      "execution",    "access-key",
+                              "connections",  "rotate-keys",  "demo",
+                              "dev-certs",    "Examples:",    "source ./data/credentials"}) {
     EXPECT_THAT(holdfast.out, HasSubstr(command));
   }
   EXPECT_EQ(holdfast({"publish", "--help"}), kSuccess);

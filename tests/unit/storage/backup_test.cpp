@@ -320,9 +320,9 @@ TEST_F(CheckTest, RefusesWhatIsNoDatabaseOfItsOwnOrANewerOne) {
 }
 
 TEST_F(CheckTest, ReadsTheCeilingOfADatabaseThatItCanRead) {
-  EXPECT_GE(storage::ceiling_of(path_).value_or(0), sequence_);
+  EXPECT_GE(storage::settle_database(path_).value_or(0), sequence_);
   write_file(path_, "damaged");
-  EXPECT_FALSE(storage::ceiling_of(path_));
+  EXPECT_FALSE(storage::settle_database(path_));
 }
 
 TEST_F(CheckTest, PreparesACopyWithoutWhatWasOfTheMoment) {
@@ -337,11 +337,11 @@ TEST_F(CheckTest, PreparesACopyWithoutWhatWasOfTheMoment) {
   ASSERT_TRUE(storage::prepare_restored(path_, 1'000, false));
   EXPECT_EQ(rows("connections") + rows("temp_keys") + rows("confirmation_codes"), 0);
   EXPECT_EQ(rows("refresh_tokens"), 1);
-  EXPECT_GE(storage::ceiling_of(path_).value_or(0), sequence_) << "it never goes down";
+  EXPECT_GE(storage::settle_database(path_).value_or(0), sequence_) << "it never goes down";
   const Sequence ahead = sequence_ + 1'000'000'000'000;
   ASSERT_TRUE(storage::prepare_restored(path_, ahead, true));
   EXPECT_EQ(rows("refresh_tokens"), 0);
-  EXPECT_EQ(storage::ceiling_of(path_), ahead);
+  EXPECT_EQ(storage::settle_database(path_), ahead);
   EXPECT_FALSE(fs::exists(path_ + "-wal"));
   EXPECT_EQ(rows("messages"), 50);
 }

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+
+namespace holdfast::app {
+
+/// Puts a finished copy, which a running gateway has made in its data directory, in its place.
+struct KeepOptions {
+  std::string copy;  ///< as the gateway named it; it is gone afterwards
+  std::string file;
+  bool replace = false;  ///< what is there already
+  /// Also writes `FILE.key`: the gateway's master key, of `master_key` (the value of
+  /// `HOLDFAST_MASTER_KEY`) or else of `data_dir`.
+  bool with_master_key = false;
+  std::string data_dir;
+  std::optional<std::string> master_key;
+};
+/// Both files have mode 0600, are written aside, synced and renamed. Errors: `already_exists`,
+/// `io`, and those of the master key, which is held against the copy.
+[[nodiscard]] Result<void> keep_backup(const KeepOptions& options);
+
+/// What a database holds.
+struct DatabaseReport {
+  std::int64_t schema = 0;
+  std::int64_t known_schema = 0;  ///< the newest that this program knows
+  std::int64_t bytes = 0;
+  std::int64_t users = 0;
+  std::int64_t pending_users = 0;
+  std::int64_t pending_messages = 0;
+  std::int64_t dead_letters = 0;
+  std::vector<std::string> problems;  ///< none: it is sound
+};
+/// Reads all of a data directory's database, or of the file `file` where that is not empty.
+/// `conflict` when a gateway has the directory.
+[[nodiscard]] Result<DatabaseReport> check_data(
+    const std::string& data_dir, const std::string& file,
+    const std::optional<std::string>& master_key = std::nullopt);
+
+struct RestoreOptions {
+  std::string file;  ///< a backup; it is only read
+  std::string data_dir = "./data";
+  /// Restores over a database that is there, which is kept beside the new one.
+  bool replace = false;
+  /// Where the master key is; empty: `master_key`, else `FILE.key`, else the data directory's.
+  std::string master_key_file;
+  std::optional<std::string> master_key;  ///< the value of `HOLDFAST_MASTER_KEY`
+  /// Logins go on. Those that were ended since the backup are good again.
+  bool keep_logins = false;
+  const Clock* clock = nullptr;  ///< nullptr: the machine's
+};
+struct RestoreReport {
+  DatabaseReport database;
+  std::string key_from;       ///< what opened the database's keys, for people
+  std::string kept_database;  ///< where the one before is; empty: there was none
+  std::string kept_key;       ///< likewise
+};
+/// Puts a backup into a data directory that no gateway runs on. Whatever goes wrong before the last
+/// steps leaves the directory as it was. Cut short in the middle of those, it leaves a directory
+/// without a database, which no gateway starts on; running it again completes it. Sequence numbers
+/// go on above those that clients may have seen. Errors: `conflict` (in use, a newer schema),
+/// `already_exists` (there is a database), `io` (damaged, cannot be read or written), `not_found`
+/// (no master key), `invalid_argument` (one that does not open it).
+[[nodiscard]] Result<RestoreReport> restore_backup(const RestoreOptions& options);
+
+}  // namespace holdfast::app

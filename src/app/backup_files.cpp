@@ -1,0 +1,337 @@
+// What becomes of backups outside of a running gateway.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <holdfast/app/backup.hpp>
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/storage/backup.hpp>
+
+#include "app/data_directory.hpp"
+#include "app/descriptor.hpp"
+#include "app/restore_files.hpp"
+
+namespace holdfast::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDatabase = "holdfast.db";
+constexpr const char* kKey = "master.key";
+// Where the old database cannot be asked how far its sequence numbers went. They follow the clock,
+// and are ahead of it by a minute for each start in quick succession.
+constexpr Seconds kCeilingMargin{24 * 3600};
+
+std::unexpected<Error> io_failure(const std::string& doing, const std::string& path) {
+  const int code = errno;
+  return fail(Errc::io, "cannot " + doing + " " + path + ": " + std::strerror(code), path);
+}
+
+bool exists(const std::string& path) {
+  struct stat info{};
+  return ::lstat(path.c_str(), &info) == 0;
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = fs::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+Result<void> sync_folder(const std::string& folder) {
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return io_failure("sync", folder);
+  return {};
+}
+
+void remove_with_log(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
+}
+
+// Into a new file of mode 0600, synced.
+Result<void> copy_file(const std::string& from, const std::string& to) {
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info{};
+  if (source.get() < 0 || ::fstat(source.get(), &info) != 0) return io_failure("read", from);
+  if (!S_ISREG(info.st_mode)) return fail(Errc::io, from + " is not a regular file", from);
+  const Descriptor target(
+      ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (target.get() < 0) return io_failure("create", to);
+  std::string buffer(std::size_t{1} << 20, '\0');
+  for (;;) {
+    const ssize_t got = ::read(source.get(), buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_failure("read", from);
+    if (got == 0) break;
+    for (ssize_t put = 0; put < got;) {
+      const ssize_t wrote =
+          ::write(target.get(), buffer.data() + put, static_cast<std::size_t>(got - put));
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0) return io_failure("write", to);
+      put += wrote;
+    }
+  }
+  if (::fsync(target.get()) != 0) return io_failure("sync", to);
+  return {};
+}
+
+bool rename_to(const std::string& from, const std::string& to, bool replace) {
+  const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
+  return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
+}
+
+std::unexpected<Error> there_already(const std::string& path) {
+  return fail(Errc::already_exists, path + " is there already: --force replaces it", path);
+}
+
+// The folder of the copy may be on another file system than the place that it is for.
+Result<void> move_file(const std::string& from, const std::string& to, bool replace) {
+  if (!rename_to(from, to, replace)) {
+    if (errno == EEXIST) return there_already(to);
+    if (errno != EXDEV) return io_failure("put the backup in place at", to);
+    const std::string aside = to + ".partial";
+    ::unlink(aside.c_str());
+    auto copied = copy_file(from, aside);
+    if (copied && !rename_to(aside, to, replace)) {
+      copied = errno == EEXIST ? Result<void>(there_already(to)) : io_failure("rename", aside);
+    }
+    if (!copied) {
+      ::unlink(aside.c_str());
+      return copied;
+    }
+    ::unlink(from.c_str());
+  }
+  return sync_folder(folder_of(to));
+}
+
+std::string key_text(const identity::MasterKey& key) {
+  return base64_encode(std::string(key.bytes())) + "\n";
+}
+
+const char* value_of(const std::optional<std::string>& variable) {
+  return variable ? variable->c_str() : nullptr;
+}
+
+DatabaseReport report_of(storage::DatabaseCheck check) {
+  return {.schema = check.schema,
+          .known_schema = check.known_schema,
+          .bytes = check.bytes,
+          .users = check.users,
+          .pending_users = check.pending_users,
+          .pending_messages = check.pending_messages,
+          .dead_letters = check.dead_letters,
+          .problems = std::move(check.problems)};
+}
+
+}  // namespace
+
+Result<void> keep_backup(const KeepOptions& options) {
+  if (!options.replace && exists(options.file)) return there_already(options.file);
+  if (options.with_master_key) {
+    const std::string key_file = options.file + ".key";
+    if (!options.replace && exists(key_file)) return there_already(key_file);
+    const auto key = identity::MasterKey::load(options.data_dir + "/" + kKey,
+                                               value_of(options.master_key), false);
+    if (!key) return std::unexpected(key.error());
+    const auto check = storage::check_database(options.copy);
+    if (!check) return std::unexpected(check.error());
+    if (auto good = identity::check_master_key(*key, check->data_keys); !good) return good;
+    // Before the backup itself: where that is, all of it is.
+    std::string text = key_text(*key);
+    auto written = write_private_file(key_file, text);
+    wipe(text);
+    if (!written) return written;
+  }
+  return move_file(options.copy, options.file, options.replace);
+}
+
+Result<DatabaseReport> check_data(const std::string& data_dir, const std::string& file,
+                                  const std::optional<std::string>& master_key) {
+  if (!file.empty()) {
+    auto check = storage::check_database(file);
+    if (!check) return std::unexpected(std::move(check.error()));
+    return report_of(std::move(*check));
+  }
+  const std::string path = data_dir + "/" + kDatabase;
+  if (!exists(path)) return fail(Errc::not_found, "there is no database at " + path, path);
+  const auto directory = DataDirectory::open(data_dir);
+  if (!directory) return std::unexpected(directory.error());
+  auto check = storage::check_database(path);
+  if (!check) return std::unexpected(std::move(check.error()));
+  if (check->problems.empty() && !check->data_keys.empty()) {
+    const auto key =
+        identity::MasterKey::load((*directory)->file(kKey), value_of(master_key), false);
+    const auto good = key ? identity::check_master_key(*key, check->data_keys)
+                          : Result<void>(std::unexpected(key.error()));
+    if (!good) check->problems.push_back(good.error().message);
+  }
+  return report_of(std::move(*check));
+}
+
+namespace {
+
+/// A restore in its steps.
+class Restore {
+ public:
+  Restore(const RestoreOptions& options, const DataDirectory& directory)
+      : options_(options),
+        directory_(directory),
+        database_(directory.file(kDatabase)),
+        restoring_(directory.file(kRestoring)) {}
+
+  Result<RestoreReport> run() {
+    auto done = prepare();
+    if (!done) {
+      remove_with_log(restoring_);
+      return std::unexpected(std::move(done.error()));
+    }
+    // From here on there is a moment without a database, and the copy that completes it.
+    if (done = put_aside(); !done) return std::unexpected(std::move(done.error()));
+    if (done = put_in_place(); !done) return std::unexpected(std::move(done.error()));
+    return std::move(report_);
+  }
+
+ private:
+  // Nothing of this changes what is there.
+  Result<void> prepare() {
+    const bool there = exists(database_) || exists(database_ + "-wal");
+    if (there && !options_.replace) {
+      return fail(Errc::already_exists,
+                  database_ + " is there already: --force restores over it, and keeps it aside",
+                  database_);
+    }
+    std::error_code ignored;
+    if (fs::file_size(options_.file + "-wal", ignored) > 0 && !ignored) {
+      return fail(Errc::invalid_argument,
+                  options_.file +
+                      " has a write-ahead log beside it: it is no backup, but a "
+                      "database that may be in use",
+                  options_.file);
+    }
+    remove_with_log(restoring_);
+    if (auto copied = copy_file(options_.file, restoring_); !copied) return copied;
+    auto check = storage::check_database(restoring_);
+    if (!check) return std::unexpected(named(std::move(check.error())));
+    if (!check->problems.empty()) {
+      return fail(Errc::io, options_.file + " is damaged: " + check->problems[0], options_.file);
+    }
+    if (auto found = find_key(check->data_keys); !found) return found;
+    report_.database = report_of(std::move(*check));
+    const Sequence ceiling = ceiling_of_the_past(there);
+    if (auto made = storage::prepare_restored(restoring_, ceiling, !options_.keep_logins); !made) {
+      return made;
+    }
+    const Descriptor file(::open(restoring_.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0 || ::fsync(file.get()) != 0) return io_failure("sync", restoring_);
+    return sync_folder(options_.data_dir);
+  }
+
+  // Who reads the message has given the backup's name, not the copy's.
+  Error named(Error error) const {
+    if (const auto at = error.message.find(restoring_); at != std::string::npos) {
+      error.message.replace(at, restoring_.size(), options_.file);
+    } else {
+      error.message = options_.file + ": " + error.message;
+    }
+    return error;
+  }
+
+  Result<void> find_key(const std::vector<identity::KeyStore::Row>& rows) {
+    const std::string own = directory_.file(kKey);
+    const std::string beside = options_.file + ".key";
+    std::string path = options_.master_key_file;
+    const char* value = nullptr;
+    if (path.empty() && options_.master_key) value = options_.master_key->c_str();
+    if (path.empty() && exists(beside)) path = beside;
+    if (path.empty()) path = own;
+    auto key = identity::MasterKey::load(path, value, false);
+    if (!key && key.error().code == Errc::not_found) {
+      return fail(Errc::not_found,
+                  "the master key of the gateway that was backed up is needed: give it with "
+                  "--master-key-file or in HOLDFAST_MASTER_KEY, or put it at " +
+                      own,
+                  own);
+    }
+    if (!key) return std::unexpected(std::move(key.error()));
+    report_.key_from = value != nullptr ? "HOLDFAST_MASTER_KEY" : path;
+    if (auto good = identity::check_master_key(*key, rows); !good) {
+      good.error().message = report_.key_from + ": " + good.error().message;
+      return good;
+    }
+    if (value == nullptr && path != own) new_key_.emplace(std::move(*key));
+    return {};
+  }
+
+  // What clients may have seen: no sequence number of that may come again.
+  [[nodiscard]] Sequence ceiling_of_the_past(bool there) const {
+    const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock();
+    const Sequence now = unix_micros(clock.wall_now());
+    const auto known = there ? storage::settle_database(database_) : std::nullopt;
+    return known ? std::max(*known, now) : now + Microseconds(kCeilingMargin).count();
+  }
+
+  // The database first: a log without one is refused at a start, a database without its log is not.
+  Result<void> put_aside() {
+    const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock();
+    std::string stamp = format_iso8601(clock.wall_now());
+    std::erase_if(stamp, [](char c) { return c == ':' || c == '-'; });
+    const std::string before = ".before-restore-" + stamp;
+    const std::string aside = database_ + before;
+    if (exists(database_)) {
+      if (!rename_to(database_, aside, false)) return io_failure("rename", database_);
+      report_.kept_database = aside;
+    }
+    if (exists(database_ + "-wal") && !rename_to(database_ + "-wal", aside + "-wal", false)) {
+      return io_failure("rename", database_ + "-wal");
+    }
+    ::unlink((database_ + "-shm").c_str());
+    if (auto synced = sync_folder(options_.data_dir); !synced) return synced;
+    if (!new_key_) return {};
+    const std::string own = directory_.file(kKey);
+    std::string text = key_text(*new_key_);
+    const auto present = identity::MasterKey::load(own, nullptr, false);
+    if (exists(own) && (!present || present->bytes() != new_key_->bytes())) {
+      report_.kept_key = own + before;
+      if (!rename_to(own, report_.kept_key, false)) return io_failure("rename", own);
+    }
+    auto written = write_private_file(own, text);
+    wipe(text);
+    return written;
+  }
+
+  Result<void> put_in_place() {
+    if (!rename_to(restoring_, database_, false)) return io_failure("rename", restoring_);
+    remove_with_log(restoring_);
+    return sync_folder(options_.data_dir);
+  }
+
+  const RestoreOptions& options_;
+  const DataDirectory& directory_;
+  const std::string database_;
+  const std::string restoring_;
+  std::optional<identity::MasterKey> new_key_;  ///< for the data directory
+  RestoreReport report_;
+};
+
+}  // namespace
+
+Result<RestoreReport> restore_backup(const RestoreOptions& options) {
+  if (!exists(options.file)) {
+    return fail(Errc::not_found, "there is no file " + options.file, options.file);
+  }
+  const auto directory = DataDirectory::open(options.data_dir);
+  if (!directory) return std::unexpected(directory.error());
+  return Restore(options, **directory).run();
+}
+
+}  // namespace holdfast::app

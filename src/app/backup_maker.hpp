@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/control/service.hpp>
+#include <holdfast/storage/store.hpp>
+
+namespace holdfast::app {
+
+/// What the control socket knows as backups: copies that the store makes beside its database.
+class BackupMaker final : public control::BackupMaker {
+ public:
+  BackupMaker(storage::Store& store, std::string path) : store_(store), path_(std::move(path)) {}
+
+  Result<void> begin() override { return store_.begin_backup(path_); }
+  std::optional<control::BackupProgress> progress() const override {
+    const auto status = store_.backup_status();
+    if (!status) return std::nullopt;
+    return control::BackupProgress{.stage = name_of(status->stage),
+                                   .path = status->path,
+                                   .bytes_done = status->bytes_done,
+                                   .bytes_total = status->bytes_total,
+                                   .error = status->error};
+  }
+  void cancel() override { store_.cancel_backup(); }
+
+ private:
+  static const char* name_of(storage::BackupStatus::Stage stage) noexcept {
+    switch (stage) {
+      case storage::BackupStatus::Stage::copying:
+        return "copying";
+      case storage::BackupStatus::Stage::checking:
+        return "checking";
+      case storage::BackupStatus::Stage::done:
+        return "done";
+      case storage::BackupStatus::Stage::failed:
+        return "failed";
+    }
+    return "";
+  }
+
+  storage::Store& store_;
+  const std::string path_;
+};
+
+}  // namespace holdfast::app

@@ -1,0 +1,89 @@
+// What a running gateway takes over of another configuration.
+
+#include <chrono>
+#include <utility>
+
+#include <holdfast/base/log.hpp>
+
+#include "app/countdown.hpp"
+#include "app/instance.hpp"
+#include "app/running_gateway.hpp"
+
+namespace holdfast::app {
+namespace {
+
+constexpr std::chrono::seconds kPatience{5};
+
+}  // namespace
+
+api::GatewayOptions RunningGateway::api_options(const Config& config) const {
+  api::GatewayOptions options;
+  options.partition = config.aws.partition;
+  options.region = config.aws.region;
+  options.account = config.aws.account;
+  options.api_id = config.aws.api_id;
+  options.stage = config.aws.stage;
+  options.pool_id = info_.user_pool_id;
+  options.issuer = issuer();
+  options.allowed_origins = config.websocket.allowed_origins;
+  options.allowed_origins.push_back(origin_of(info_.url));
+  options.stack = {.name = config.aws.stack_name,
+                   .created_at = created_at_,
+                   .client_id = info_.client_id,
+                   .url = info_.url,
+                   .sample_app_url = config.aws.sample_app_url};
+  options.key_requests_per_second = config.limits.key_requests_per_second;
+  options.token_requests_per_second = config.limits.token_requests_per_second;
+  options.token_requests_burst = config.limits.token_requests_burst;
+  options.message_bytes_max = config.limits.message_bytes;
+  options.body_bytes_max = config.limits.body_bytes;
+  options.batch_entries_max = config.limits.batch_messages;
+  options.frame = config.websocket.frame;
+  options.acknowledge = config.delivery.acknowledge;
+  return options;
+}
+
+Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
+  const std::lock_guard lock(reload_mutex_);
+  auto next = with_live_settings(running_, wanted);
+  if (!next) return std::unexpected(std::move(next.error()));
+  ReloadOutcome out;
+  for (ChangedSetting& changed : changed_settings(running_, wanted)) {
+    (changed.live ? out.changed : out.need_restart).push_back(std::move(changed.key));
+  }
+  running_ = std::move(*next);
+  if (!out.changed.empty() && !apply_live(running_)) {
+    return fail(Errc::unavailable, "a shard does not answer: it has not taken over all of it yet");
+  }
+  return out;
+}
+
+// Each shard takes over its own on its own thread.
+bool RunningGateway::apply_live(const Config& config) {
+  log::set_level(config.log.level);
+  net::HttpLimits limits = config.limits.http;
+  limits.connections = connection_limit(config);
+  for (const GatewayListener& gateway : gateways_) {
+    gateway.listener->change_limits(limits, config.log.access);
+  }
+  services_->change_options(api_options(config));
+  sign_up_rate_->change(config.sign_ups.per_minute);
+  store_->set_database_bytes_max(config.storage.database_bytes_max);
+  const auto countdown = std::make_shared<Countdown>(parts_.size());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    shards_->at(i).post(
+        [&part = parts_[i], limits = config.delivery, rules = config.user_pool, countdown] {
+          part.mailboxes->change_limits(limits);
+          part.pool->change_rules(rules);
+          countdown->done();
+        });
+  }
+  first_shard().post([this, lifetime = config.user_pool.id_token_lifetime,
+                      unconfirmed = config.sign_ups.unconfirmed_lifetime] {
+    id_token_lifetime_ = lifetime;
+    unconfirmed_lifetime_ = unconfirmed;
+  });
+  return countdown->wait_until(std::chrono::steady_clock::now() + kPatience);
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,235 @@
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/app/backup.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "cli/control_call.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/table.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr Milliseconds kBetweenLooks{100};
+constexpr int kLooksBetweenLines = 10;
+
+struct BackupFlags : AdminFlags {
+  std::string file;
+  bool force = false;
+  bool with_master_key = false;
+};
+
+struct RestoreFlags : AdminFlags {
+  std::string file;
+  std::string master_key_file;
+  bool force = false;
+  bool keep_logins = false;
+};
+
+struct CheckFlags : AdminFlags {
+  std::string file;
+};
+
+std::int64_t number(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+}
+
+std::string mebibytes(std::int64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
+
+void tell_progress(const Context& context, const Json& progress) {
+  const std::int64_t total = number(progress, "bytesTotal");
+  context.err << (cell(progress, "stage") == "checking" ? "Checking" : "Copying") << ": "
+              << mebibytes(number(progress, "bytesDone")) << " of " << mebibytes(total) << "\n";
+}
+
+// Until it is done; nullopt when there is no good end, which people were told, or Ctrl-C.
+std::optional<Json> await_backup(const Context& context, const BackupFlags& flags) {
+  auto progress = ask(context, flags, "POST", "/v1/backup", Json::object());
+  for (int look = 1; progress; ++look) {
+    const std::string stage = cell(*progress, "stage");
+    if (stage == "done") return progress;
+    if (stage == "failed") {
+      (void)failed(context, "the backup failed: " + cell(*progress, "error"));
+      return std::nullopt;
+    }
+    if (look % kLooksBetweenLines == 0) tell_progress(context, *progress);
+    Interrupt::wait(kBetweenLooks);
+    if (Interrupt::requested()) {
+      (void)ask(context, flags, "DELETE", "/v1/backup");
+      return std::nullopt;
+    }
+    progress = ask(context, flags, "GET", "/v1/backup");
+  }
+  return std::nullopt;
+}
+
+int back_up(const Context& context, const BackupFlags& flags) {
+  const std::filesystem::path file = std::filesystem::absolute(flags.file);
+  std::error_code ignored;
+  if (!flags.force && std::filesystem::exists(file, ignored)) {
+    return failed(context, file.string() + " is there already: --force replaces it");
+  }
+  if (!std::filesystem::is_directory(file.parent_path(), ignored)) {
+    return failed(context, "there is no folder " + file.parent_path().string());
+  }
+  const Interrupt interrupt;
+  const auto done = await_backup(context, flags);
+  if (!done) return Interrupt::requested() ? kInterrupted : kFailure;
+  const auto kept = app::keep_backup({.copy = cell(*done, "path"),
+                                      .file = file.string(),
+                                      .replace = flags.force,
+                                      .with_master_key = flags.with_master_key,
+                                      .data_dir = flags.data_dir,
+                                      .master_key = context.env("HOLDFAST_MASTER_KEY")});
+  if (!kept) return failed(context, kept.error().message);
+  if (flags.json) {
+    Json answer = {{"file", file.string()}, {"bytes", number(*done, "bytesTotal")}};
+    answer["masterKeyFile"] = flags.with_master_key ? Json(file.string() + ".key") : Json(nullptr);
+    context.out << answer.dump() << "\n";
+  } else {
+    context.out << file.string() << "\n";
+  }
+  context.err << "Backed up and checked: " << mebibytes(number(*done, "bytesTotal")) << ". "
+              << (flags.with_master_key
+                      ? "The master key is beside it: whoever has both can read all.\n"
+                      : "The master key is not in it: keep that elsewhere, no backup opens "
+                        "without it.\n");
+  return kSuccess;
+}
+
+Json as_json(const app::DatabaseReport& report) {
+  return {{"sound", report.problems.empty()},
+          {"problems", report.problems},
+          {"schema", report.schema},
+          {"knownSchema", report.known_schema},
+          {"bytes", report.bytes},
+          {"users", report.users},
+          {"pendingUsers", report.pending_users},
+          {"pendingMessages", report.pending_messages},
+          {"deadLetters", report.dead_letters}};
+}
+
+void show_report(const Context& context, const app::DatabaseReport& report) {
+  print_table(context.out, {"WHAT", "COUNT"},
+              {{"schema", std::to_string(report.schema)},
+               {"bytes", std::to_string(report.bytes)},
+               {"users", std::to_string(report.users)},
+               {"users with pending messages", std::to_string(report.pending_users)},
+               {"pending messages", std::to_string(report.pending_messages)},
+               {"dead letters", std::to_string(report.dead_letters)}});
+}
+
+int restore(const Context& context, const RestoreFlags& flags) {
+  const auto restored = app::restore_backup({.file = flags.file,
+                                             .data_dir = flags.data_dir,
+                                             .replace = flags.force,
+                                             .master_key_file = flags.master_key_file,
+                                             .master_key = context.env("HOLDFAST_MASTER_KEY"),
+                                             .keep_logins = flags.keep_logins,
+                                             .clock = &context.clock});
+  if (!restored) {
+    std::string message = restored.error().message;
+    if (restored.error().code == Errc::conflict && message.ends_with("in use by another process")) {
+      message += ": stop the gateway first";
+    }
+    return failed(context, message);
+  }
+  if (flags.json) {
+    Json answer = as_json(restored->database);
+    answer["masterKeyFrom"] = restored->key_from;
+    answer["keptDatabase"] = restored->kept_database;
+    answer["keptMasterKey"] = restored->kept_key;
+    context.out << answer.dump() << "\n";
+  } else {
+    show_report(context, restored->database);
+  }
+  context.err << "Restored into " << flags.data_dir << "; its keys open with " << restored->key_from
+              << ".\n";
+  if (!restored->kept_database.empty()) {
+    context.err << "The database before is kept: " << restored->kept_database << "\n";
+  }
+  if (!restored->kept_key.empty()) {
+    context.err << "The master key before is kept: " << restored->kept_key << "\n";
+  }
+  context.err << "Messages that were acknowledged since the backup will be delivered again"
+              << (flags.keep_logins ? ".\n" : "; users log in again.\n");
+  return kSuccess;
+}
+
+int check_database(const Context& context, const CheckFlags& flags) {
+  const auto report =
+      app::check_data(flags.data_dir, flags.file, context.env("HOLDFAST_MASTER_KEY"));
+  if (!report) {
+    std::string message = report.error().message;
+    if (report.error().code == Errc::conflict && message.ends_with("in use by another process")) {
+      message +=
+          ": stop the gateway, or make a backup of it, which is checked as this would check it";
+    }
+    return failed(context, message);
+  }
+  if (flags.json) {
+    context.out << as_json(*report).dump() << "\n";
+  } else if (report->problems.empty()) {
+    show_report(context, *report);
+  }
+  for (const std::string& problem : report->problems) (void)failed(context, printable(problem));
+  if (!report->problems.empty()) return kFailure;
+  context.err << "The database is sound.\n";
+  return kSuccess;
+}
+
+template <class Flags>
+void run_on(CLI::App& command, Selection& selection, const std::shared_ptr<Flags>& flags,
+            int (*run)(const Context&, const Flags&)) {
+  command.callback([&selection, flags, run] {
+    selection.run = [flags, run](const Context& context) { return run(context, *flags); };
+  });
+}
+
+}  // namespace
+
+void add_database(CLI::App& app, Selection& selection) {
+  auto backup_flags = std::make_shared<BackupFlags>();
+  auto* backup = app.add_subcommand("backup", "Copy the running gateway's database into a file");
+  backup->add_option("FILE", backup_flags->file, "where the copy goes")->required();
+  backup->add_flag("--force", backup_flags->force, "replace what is there");
+  backup->add_flag("--with-master-key", backup_flags->with_master_key,
+                   "write the master key into FILE.key as well");
+  add_admin_flags(*backup, *backup_flags);
+  run_on(*backup, selection, backup_flags, back_up);
+
+  auto restore_flags = std::make_shared<RestoreFlags>();
+  auto* restored = app.add_subcommand("restore", "Put a backup into a data directory at rest");
+  restored->add_option("FILE", restore_flags->file, "the backup")->required();
+  restored->add_option("--data-dir", restore_flags->data_dir, "where it goes")
+      ->capture_default_str();
+  restored->add_option(
+      "--master-key-file", restore_flags->master_key_file,
+      "the master key (default HOLDFAST_MASTER_KEY, FILE.key, or the directory's)");
+  restored->add_flag("--force", restore_flags->force,
+                     "restore over a database that is there, and keep it aside");
+  restored->add_flag("--keep-logins", restore_flags->keep_logins,
+                     "let logins go on, also those that were ended since the backup");
+  restored->add_flag("--json", restore_flags->json, "print what was restored as JSON");
+  run_on(*restored, selection, restore_flags, restore);
+
+  auto* group = app.add_subcommand("database", "The database at rest");
+  group->require_subcommand(1);
+  auto check_flags = std::make_shared<CheckFlags>();
+  auto* check = group->add_subcommand("check", "Read all of it, and hold its tables together");
+  check->add_option("FILE", check_flags->file, "a backup (default: the data directory's database)");
+  check->add_option("--data-dir", check_flags->data_dir, "of a gateway that does not run")
+      ->capture_default_str();
+  check->add_flag("--json", check_flags->json, "print what was found as JSON");
+  run_on(*check, selection, check_flags, check_database);
+}
+
+}  // namespace holdfast::cli
