@@ -306,7 +306,9 @@ void hide_passwords(Json& value) {
 
 Json shown_value(const Setting& setting, const Config& config) {
   Json value = setting.read(config);
-  if (setting.secret && !value.empty() && value != "") return "…";
+  const bool is_text = value.is_string();
+  const bool is_set = is_text ? !value.get_ref<const std::string&>().empty() : !value.empty();
+  if (setting.secret && is_set) return "…";
   hide_passwords(value);
   return value;
 }

@@ -248,10 +248,11 @@ TEST_F(BackupCommands, KeepTheDatabaseThatTheyRestoreOver) {
 
 TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
   std::string unused;
-  std::string refresh;
+  std::string address;
   TestUser alice;
   {
     GatewayProcess gateway = start(data_);
+    address = gateway.address();
     const auto client = gateway.client();
     alice = make_user(*client, "alice");
     unused = client->temporary_token(alice.id_token).value();
@@ -262,7 +263,8 @@ TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
     EXPECT_EQ(gateway.terminate(), 0);
   }
   ASSERT_EQ(run({"restore", file_, "--data-dir", data_, "--force"}).status, 0);
-  GatewayProcess gateway = start(data_);
+  // The same issuer: the ID token stays good.
+  GatewayProcess gateway({.data_dir = data_, .listen = address});
   const auto client = gateway.client();
   EXPECT_FALSE(client->open_websocket(unused, ""));
   // The user is there, and gets a new one by what he has.

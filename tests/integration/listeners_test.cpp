@@ -1,5 +1,6 @@
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -107,7 +108,13 @@ TEST_F(ListenersTest, ServeTogetherWhatNoneServesAlone) {
   const auto text = (*socket)->read(Milliseconds(10'000));
   ASSERT_TRUE(text && *text);
   EXPECT_EQ(**text, R"({"Payload":"m"})");
+  // As a client does that goes on reading: it answers the fence and the Close.
+  std::thread reading([&socket] {
+    while ((*socket)->read(Milliseconds(10'000)).value_or(std::nullopt)) {
+    }
+  });
   EXPECT_EQ(gateway_->terminate(), 0);
+  reading.join();
   const auto served = gateway_->process().wait_for_output(
       [](const std::string& line) { return line.contains(R"("event":"stopped_serving")"); },
       kPatience);

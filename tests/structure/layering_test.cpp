@@ -41,6 +41,7 @@ const std::map<std::string, Modules>& owners() {
       {"argon2.h", {"identity"}},
       {"spdlog/", {"base"}},
       {"CLI/", {"cli"}},
+      {"systemd/", {"app"}},
   };
   return table;
 }
