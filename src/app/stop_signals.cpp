@@ -31,11 +31,13 @@ struct StopSignals::State {
   bool ended = false;
   std::mutex hangup_mutex;
   std::function<void()> hangup;
+  bool hung_up = false;  ///< nobody has acted on it yet
   steady_clock::time_point deadline = steady_clock::time_point::max();
   std::thread thread;
 
   void run();
-  void hang_up();
+  /// Acts on a hangup that has come, as soon as there is an action.
+  void act_on_hangup(bool came_now);
   /// Sleeps until there is something to look at; the signal that came, or 0.
   int next();
 };
@@ -59,19 +61,20 @@ int StopSignals::State::next() {
   return static_cast<int>(info.ssi_signo);
 }
 
-void StopSignals::State::hang_up() {
-  log::info("signal", {{"number", SIGHUP}});
+void StopSignals::State::act_on_hangup(bool came_now) {
   const std::lock_guard lock(hangup_mutex);
-  if (hangup) hangup();
+  hung_up |= came_now;
+  if (!hung_up || !hangup) return;
+  hung_up = false;
+  hangup();
 }
 
 void StopSignals::State::run() {
   for (;;) {
     const int number = next();
-    if (number == SIGHUP) {
-      hang_up();
-      continue;
-    }
+    if (number == SIGHUP) log::info("signal", {{"number", SIGHUP}});
+    act_on_hangup(number == SIGHUP);
+    if (number == SIGHUP) continue;
     const std::lock_guard lock(mutex);
     if (ended) return;
     if (steady_clock::now() >= deadline) {
@@ -116,8 +119,11 @@ void StopSignals::wake() {
 }
 
 void StopSignals::on_hangup(std::function<void()> action) {
-  const std::lock_guard lock(state_->hangup_mutex);
-  state_->hangup = std::move(action);
+  {
+    const std::lock_guard lock(state_->hangup_mutex);
+    state_->hangup = std::move(action);
+  }
+  wake();
 }
 
 void StopSignals::wait(const std::function<milliseconds()>& patience) {

@@ -23,8 +23,9 @@ class StopSignals {
   void wait(std::chrono::milliseconds patience) {
     wait([patience] { return patience; });
   }
-  /// What a SIGHUP does from now on, on the signals' own thread; nothing when it is empty. The last
-  /// one is not running any more when this returns.
+  /// What a SIGHUP does from now on, on the signals' own thread, and did not do before: one that
+  /// came while this was empty is acted on now. The last action is not running any more when this
+  /// returns.
   void on_hangup(std::function<void()> action);
 
  private:

@@ -72,6 +72,22 @@ TEST_F(StopSignalsDeathTest, TakeAHangupForNoEnd) {
   EXPECT_EXIT(reloaded(), ::testing::ExitedWithCode(0), "");
 }
 
+TEST_F(StopSignalsDeathTest, ActOnAHangupThatCameBeforeThereWasAnAction) {
+  const auto early = [] {
+    StopSignals signals;
+    std::counting_semaphore<8> came(0);
+    kill(getpid(), SIGHUP);
+    // It has been taken once a later signal is.
+    kill(getpid(), SIGTERM);
+    signals.wait(milliseconds(60'000));
+    signals.on_hangup([&came] { came.release(); });
+    came.acquire();
+    signals.on_hangup(nullptr);
+    std::exit(0);
+  };
+  EXPECT_EXIT(early(), ::testing::ExitedWithCode(0), "");
+}
+
 TEST_F(StopSignalsDeathTest, AreNeededByNoOneWhenTheyNeverCome) {
   const auto quiet = [] {
     {
