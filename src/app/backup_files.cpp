@@ -114,6 +114,16 @@ Result<void> move_file(const std::string& from, const std::string& to, bool repl
   return sync_folder(folder_of(to));
 }
 
+// Root restores, and a gateway of another user is to open it.
+Result<void> give_to_owner_of(const std::string& folder, const std::string& path) {
+  struct stat info{};
+  if (::geteuid() != 0) return {};
+  if (::stat(folder.c_str(), &info) != 0 || ::lchown(path.c_str(), info.st_uid, info.st_gid) != 0) {
+    return io_failure("give to the owner of the data directory", path);
+  }
+  return {};
+}
+
 std::string key_text(const identity::MasterKey& key) {
   return base64_encode(std::string(key.bytes())) + "\n";
 }
@@ -231,6 +241,7 @@ class Restore {
     if (auto made = storage::prepare_restored(restoring_, ceiling, !options_.keep_logins); !made) {
       return made;
     }
+    if (auto given = give_to_owner_of(options_.data_dir, restoring_); !given) return given;
     const Descriptor file(::open(restoring_.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.get() < 0 || ::fsync(file.get()) != 0) return io_failure("sync", restoring_);
     return sync_folder(options_.data_dir);
@@ -306,7 +317,8 @@ class Restore {
     }
     auto written = write_private_file(own, text);
     wipe(text);
-    return written;
+    if (!written) return written;
+    return give_to_owner_of(options_.data_dir, own);
   }
 
   Result<void> put_in_place() {

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <holdfast/base/json.hpp>
 #include <holdfast/client/control_client.hpp>
@@ -244,6 +245,23 @@ TEST_F(BackupCommands, KeepTheDatabaseThatTheyRestoreOver) {
   EXPECT_EQ(parse_json(check.output)->at("pendingMessages"), 7);
   GatewayProcess gateway = start(data_);
   EXPECT_EQ(pending_ids(data_, "ann").size(), 3u);
+}
+
+TEST_F(BackupCommands, GiveWhatRootRestoresToTheOwnerOfTheDirectory) {
+  if (geteuid() != 0) GTEST_SKIP() << "not root";
+  fill(data_, 1);
+  back_up(data_, file_, {"--with-master-key"});
+  constexpr uid_t kNobody = 65'534;
+  fs::create_directory(other_);
+  ASSERT_EQ(chown(other_.c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(run({"restore", file_, "--data-dir", other_}).status, 0);
+  ASSERT_EQ(run({"database", "check", "--data-dir", other_}).status, 0);
+  for (const auto& entry : fs::directory_iterator(other_)) {
+    struct stat info{};
+    ASSERT_EQ(stat(entry.path().c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, kNobody) << entry.path();
+    EXPECT_EQ(info.st_mode & 077, 0u) << entry.path();
+  }
 }
 
 TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
