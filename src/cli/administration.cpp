@@ -152,6 +152,33 @@ void add_limit(CLI::App& command, ListFlags& flags) {
       ->capture_default_str();
 }
 
+struct StatusFlags : AdminFlags {
+  bool ready = false;
+};
+
+// For what looks after the process: the exit code alone, and a reason where it is bad.
+int check_ready(const Context& context, const AdminFlags& flags) {
+  const auto answer = ask(context, flags, "GET", "/v1/status", nullptr);
+  if (!answer) return kFailure;
+  const std::string state = cell(*answer, "state");
+  return state == "ready" ? kSuccess : failed(context, "the gateway is not ready: " + state);
+}
+
+void add_status(CLI::App& app, Selection& selection) {
+  auto* command = app.add_subcommand("status", "The gateway's numbers");
+  auto flags = std::make_shared<StatusFlags>();
+  auto* ready = command->add_flag("--ready", flags->ready,
+                                  "print nothing; exit 0 when it is ready to serve, else 1");
+  add_admin_flags(*command, *flags);
+  ready->excludes("--json");
+  command->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) {
+      if (flags->ready) return check_ready(context, *flags);
+      return call(context, *flags, "GET", "/v1/status", nullptr, show_status);
+    };
+  });
+}
+
 struct PendingDeleteFlags : AdminFlags {
   std::string user;
   std::string message;
@@ -253,10 +280,7 @@ void add_connections(CLI::App& app, Selection& selection) {
 }  // namespace
 
 void add_administration(CLI::App& app, Selection& selection) {
-  add_question(
-      *app.add_subcommand("status", "The gateway's numbers"), selection,
-      std::make_shared<AdminFlags>(), "GET",
-      [](const AdminFlags&) { return std::string("/v1/status"); }, show_status);
+  add_status(app, selection);
   add_pending(app, selection);
   add_execution(app, selection);
   add_connections(app, selection);

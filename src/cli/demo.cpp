@@ -4,10 +4,14 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <utility>
 
 #include <unistd.h>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
 
 #include "cli/command.hpp"
 #include "cli/demo_stage.hpp"
@@ -16,14 +20,21 @@
 namespace holdfast::cli {
 namespace {
 
-constexpr const char* kUsername = "testUser";
+constexpr std::size_t kUserSuffixBytes = 4;
 constexpr const char* kPassword = "correct-horse-9";
 constexpr int kWaitSeconds = 2;
 
 class Demo {
  public:
+  // Where others' users may be as well, the name is one that nobody has.
   Demo(Context& context, const DemoOptions& options)
-      : context_(context), options_(options), stage_(context) {}
+      : context_(context),
+        options_(options),
+        stage_(context),
+        data_dir_(options.data_dir),
+        username_(options.data_dir.empty()
+                      ? "testUser"
+                      : "demo-" + hex_encode(random_string(kUserSuffixBytes))) {}
 
   int run();
 
@@ -36,6 +47,7 @@ class Demo {
 
   Result<void> start_gateway();
   Result<void> start_sample_app();
+  Result<void> find_gateway();
   Result<void> create_user();
   Result<void> authenticate();
   Result<void> connect();
@@ -46,6 +58,8 @@ class Demo {
   Result<void> hold_and_kill();
   Result<void> start_gateway_again();
   Result<void> receive_after_kill();
+  Result<void> remove_user();
+  [[nodiscard]] std::span<const Step> steps() const;
 
   Result<void> launch_gateway(const std::string& listen);
   Result<std::string> listening_address(Child& child, const std::string& log,
@@ -65,6 +79,7 @@ class Demo {
   DemoOptions options_;
   Stage stage_;
   std::string data_dir_;
+  std::string username_;
   std::string gateway_address_;
   std::string user_id_;
   int gateways_ = 0;
@@ -139,15 +154,36 @@ Result<void> Demo::start_sample_app() {
   return {};
 }
 
+Result<void> Demo::find_gateway() {
+  const std::string credentials = data_dir_ + "/credentials";
+  stage_.show("source " + credentials);
+  const auto written = Stage::wait_until(
+      "there was no " + credentials, [&] { return stage_.source(Stage::read(credentials)) > 0; });
+  if (!written) return written;
+  // What says where the two are, seen from here, counts for more than what the gateway wrote down.
+  for (const char* const name : {"HOLDFAST_URL", "HOLDFAST_SAMPLE_APP_URL", "SSL_CERT_FILE"}) {
+    const auto value = context_.env(name);
+    if (!value) continue;
+    stage_.set(name, *value);
+    stage_.show(std::string("export ") + name + "=" + *value);
+  }
+  const std::vector<std::string> question{"status", "--ready", "--data-dir", data_dir_};
+  const auto ready = Stage::wait_until("the gateway was not ready",
+                                       [&] { return stage_.run(question).has_value(); });
+  if (!ready) return ready;
+  stage_.show(stage_.command_line(question));
+  return {};
+}
+
 Result<void> Demo::create_user() {
-  const auto out = stage_.show_and_run({"create-user", "-u", kUsername, "-p", kPassword});
+  const auto out = stage_.show_and_run({"create-user", "-u", username_, "-p", kPassword});
   if (!out) return std::unexpected(out.error());
   user_id_ = out->substr(0, out->find('\n'));
   return {};
 }
 
 Result<void> Demo::authenticate() {
-  const std::vector<std::string> arguments{"auth", "-u", kUsername, "-p", kPassword};
+  const std::vector<std::string> arguments{"auth", "-u", username_, "-p", kPassword};
   stage_.show("eval \"$(" + stage_.command_line(arguments) + ")\"");
   const auto out = stage_.run(arguments);
   if (!out) return std::unexpected(out.error());
@@ -306,12 +342,19 @@ Result<void> Demo::receive_after_kill() {
   return check_nothing_pending();
 }
 
+Result<void> Demo::remove_user() {
+  if (auto away = disconnect_receiver(); !away) return away;
+  const auto gone = stage_.show_and_run({"user", "delete", username_, "--data-dir", data_dir_});
+  if (!gone) return std::unexpected(gone.error());
+  return {};
+}
+
 Result<void> Demo::stay() {
   stage_.note("");
   stage_.note("The gateway keeps running until Ctrl-C. In another terminal, as the same user:");
   stage_.show("source " + data_dir_ + "/credentials");
   stage_.show("export HOLDFAST_SAMPLE_APP_URL=" + stage_.get("HOLDFAST_SAMPLE_APP_URL"));
-  stage_.show("eval \"$(" + stage_.command_line({"auth", "-u", kUsername, "-p", kPassword}) +
+  stage_.show("eval \"$(" + stage_.command_line({"auth", "-u", username_, "-p", kPassword}) +
               ")\"");
   stage_.show(stage_.command_line({"connect-websocket"}) + " &");
   stage_.show(stage_.command_line({"send-message", "-w", "2", "Hello"}));
@@ -323,6 +366,7 @@ Result<void> Demo::stay() {
 }
 
 Result<void> Demo::leave() {
+  if (!options_.data_dir.empty()) return {};
   if (auto ended = Stage::end(*receiver_, "connect-websocket", SIGINT, kInterrupted); !ended) {
     return ended;
   }
@@ -346,8 +390,8 @@ int Demo::explain(const Error& error) {
   return kFailure;
 }
 
-int Demo::run() {
-  static constexpr Step kSteps[] = {
+std::span<const Demo::Step> Demo::steps() const {
+  static constexpr Step kWhole[] = {
       {"Start a gateway, on a free port, with a new data directory", &Demo::start_gateway},
       {"Start the sample application, a back-end service of ours", &Demo::start_sample_app},
       {"Create a user", &Demo::create_user},
@@ -361,14 +405,32 @@ int Demo::run() {
       {"Start the gateway again", &Demo::start_gateway_again},
       {"Reconnect: nothing that was accepted is lost", &Demo::receive_after_kill},
   };
+  // Nobody kills a gateway that others may be using.
+  static constexpr Step kWithOthers[] = {
+      {"Find the gateway and the sample application", &Demo::find_gateway},
+      {"Create a user", &Demo::create_user},
+      {"Authenticate", &Demo::authenticate},
+      {"Connect", &Demo::connect},
+      {"Send a message that waits two seconds, and see it arrive", &Demo::send_with_wait},
+      {"Disconnect, and send five messages meanwhile: they are held", &Demo::send_while_away},
+      {"Reconnect: the five arrive, in order", &Demo::receive_held},
+      {"Nothing is pending any more", &Demo::check_nothing_pending},
+      {"Disconnect, and remove the user", &Demo::remove_user},
+  };
+  if (options_.data_dir.empty()) return kWhole;
+  return kWithOthers;
+}
+
+int Demo::run() {
   if (auto opened = stage_.open(); !opened) return failed(context_, opened.error().message);
-  data_dir_ = stage_.file("data");
-  for (const Step& step : kSteps) {
+  const bool alone = data_dir_.empty();
+  if (alone) data_dir_ = stage_.file("data");
+  for (const Step& step : steps()) {
     stage_.title(step.title);
     if (const auto played = (this->*step.play)(); !played) return explain(played.error());
   }
   context_.out << "\nThe whole story has played." << std::endl;
-  if (options_.terminal && !options_.once) {
+  if (alone && options_.terminal && !options_.once) {
     if (const auto stayed = stay(); !stayed) return explain(stayed.error());
     context_.out << "\nEnding." << std::endl;
   }
@@ -388,6 +450,9 @@ void add_demo(CLI::App& app, Selection& selection) {
       app.add_subcommand("demo", "Play the whole story with real processes, showing each command");
   auto options = std::make_shared<DemoOptions>();
   command->add_flag("--once", options->once, "end afterwards, also on a terminal");
+  command->add_option("--data-dir", options->data_dir,
+                      "play with the gateway that runs there and with the sample application at "
+                      "HOLDFAST_SAMPLE_APP_URL, and kill neither");
   command->callback([options, &selection] {
     selection.run = [options](Context& context) {
       options->terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "cli/context.hpp"
 
 namespace holdfast::cli {
@@ -7,10 +9,13 @@ namespace holdfast::cli {
 struct DemoOptions {
   bool once = false;      ///< end when the story has ended
   bool terminal = false;  ///< someone is looking, and can press Ctrl-C
+  /// Of a gateway that runs already, to play with instead of one of the story's own; may be empty.
+  std::string data_dir;
 };
 
 /// Plays the whole story with processes of this very program and shows the command of each step.
-/// Answers the exit code.
+/// With a gateway that runs already, which others may be using, the story ends before anyone is
+/// killed. Answers the exit code.
 [[nodiscard]] int run_demo(Context& context, const DemoOptions& options);
 
 }  // namespace holdfast::cli

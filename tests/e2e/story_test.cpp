@@ -18,6 +18,7 @@ namespace {
 using std::chrono::steady_clock;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(Demo, PlaysTheWholeStoryAndShowsEachStepWithItsCommand) {
   ChildProcess demo({.command = {holdfast_binary(), "demo", "--once"}});
@@ -88,6 +89,16 @@ class Tester : public ::testing::Test {
     const auto status = child->wait(kPatience);
     return {.status = status.value_or(-1), .output = child->output(), .all = transcript(*child)};
   }
+  // Where a sample application listens; empty when it does not.
+  [[nodiscard]] static std::string listening_address(const ChildProcess& sample_app) {
+    const auto line = sample_app.wait_for_output(
+        [](const std::string& text) { return text.find("\"listening\"") != std::string::npos; },
+        kPatience);
+    if (!line) return {};
+    const std::string key = "\"address\":\"";
+    const auto begin = line->find(key) + key.size();
+    return line->substr(begin, line->find('"', begin) - begin);
+  }
   // Replaces the shell by the command, so that a signal reaches it.
   [[nodiscard]] std::unique_ptr<ChildProcess> receiver() const {
     return shell(log_in_ + "exec " + holdfast_binary() + " connect-websocket");
@@ -110,13 +121,8 @@ TEST_F(Tester, PlaysTheStoryWithNothingButTheCredentials) {
   EXPECT_THAT(logged_in.output[0], HasSubstr("export ID_TOKEN=\""));
 
   const auto sample_app = shell("exec " + holdfast_binary() + " sample-app --listen 127.0.0.1:0");
-  const auto listening = sample_app->wait_for_output(
-      [](const std::string& line) { return line.find("\"listening\"") != std::string::npos; },
-      kPatience);
-  ASSERT_TRUE(listening) << transcript(*sample_app);
-  const std::string key = "\"address\":\"";
-  const auto begin = listening->find(key) + key.size();
-  const std::string address = listening->substr(begin, listening->find('"', begin) - begin);
+  const std::string address = listening_address(*sample_app);
+  ASSERT_NE(address, "") << transcript(*sample_app);
   const std::string send =
       log_in_ + "export HOLDFAST_SAMPLE_APP_URL=http://" + address + "\nholdfast send-message ";
 
@@ -144,6 +150,23 @@ TEST_F(Tester, PlaysTheStoryWithNothingButTheCredentials) {
   EXPECT_TRUE(wait_until_nothing_pending(dir_.file("data"), user_id));
   EXPECT_THAT(type("holdfast pending list --data-dir data").all, HasSubstr("Nothing is pending"));
   EXPECT_EQ(type("holdfast status --data-dir data").status, 0);
+}
+
+TEST_F(Tester, PlaysTheStoryWithWhatRunsAlreadyAndLeavesItAsItWas) {
+  const auto sample_app = shell("exec " + holdfast_binary() + " sample-app --listen 127.0.0.1:0");
+  const std::string address = listening_address(*sample_app);
+  ASSERT_NE(address, "") << transcript(*sample_app);
+  const std::string demo =
+      "HOLDFAST_SAMPLE_APP_URL=http://" + address + " holdfast demo --data-dir data";
+  // Twice: the first leaves no user behind that would be in the way of the second.
+  for (int i = 0; i < 2; ++i) {
+    const Said played = type(demo);
+    ASSERT_EQ(played.status, 0) << played.all;
+    EXPECT_THAT(played.all, HasSubstr("< {\"Payload\":\"Held message 5\"}"));
+    EXPECT_THAT(played.all, HasSubstr("Nothing is pending"));
+  }
+  EXPECT_EQ(type("holdfast status --ready --data-dir data").status, 0) << "it was not ours to kill";
+  EXPECT_THAT(type("holdfast user list --data-dir data").all, Not(HasSubstr("demo-")));
 }
 
 TEST_F(Tester, IsToldWhatIsWrongWithStatusOneOrTwo) {

@@ -60,6 +60,17 @@ TEST(Administration, ShowsTheStatusAsATable) {
   EXPECT_THAT(daemon.holdfast.out, HasSubstr("127.0.0.1:1, 2 sockets, 1 WebSockets, 9 requests"));
 }
 
+TEST(Administration, AnswersWhetherTheGatewayIsReadyByTheExitCodeAlone) {
+  Daemon ready(R"({"version":"1.2","state":"ready"})");
+  EXPECT_EQ(ready({"status", "--ready"}), kSuccess);
+  EXPECT_EQ(ready.holdfast.out + ready.holdfast.err, "");
+  Daemon draining(R"({"version":"1.2","state":"draining"})");
+  EXPECT_EQ(draining({"status", "--ready"}), kFailure);
+  EXPECT_EQ(draining.holdfast.out, "");
+  EXPECT_THAT(draining.holdfast.err, HasSubstr("not ready: draining"));
+  EXPECT_EQ(draining({"status", "--ready", "--json"}), kUsage);
+}
+
 TEST(Administration, ListsPendingUsersAndTellsOfMore) {
   Daemon daemon(R"({"users":[{"userId":"ann","messages":2,"bytes":10}],"next":"ann"})");
   EXPECT_EQ(daemon({"pending", "list", "--after", "a b", "--limit", "1"}), kSuccess);
