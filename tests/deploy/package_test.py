@@ -100,7 +100,7 @@ class Life(unittest.TestCase):
         self.assertEqual(
             self.machine.run(f"stat --format '%U' /proc/{self.process()}"), "holdfast\n"
         )
-        self.machine.run("systemd-analyze verify holdfast.service")
+        self.machine.run("systemd-analyze verify --man=no holdfast.service")
         score = re.search(
             r"exposure level for holdfast.service: ([\d.]+)",
             self.machine.run("systemd-analyze security --no-pager holdfast.service"),
@@ -109,7 +109,8 @@ class Life(unittest.TestCase):
         self.assertLessEqual(float(score.group(1)), EXPOSURE_MAX)
         # Nothing that it tried was refused: a call that its filter forbids would show here.
         self.assertNotRegex(
-            self.machine.run("journalctl --unit holdfast --output cat"), r'"level":"(warn|error)"'
+            self.machine.run("journalctl --unit holdfast --output cat"),
+            r'"level":"error"|not_raised|not permitted',
         )
 
     def reload(self):
