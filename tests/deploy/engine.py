@@ -100,7 +100,8 @@ class Engine:
     def compose(self, *arguments, **options):
         return place.run(
             "docker-compose",
-            "--no-ansi",
+            "--ansi",
+            "never",
             "--file",
             COMPOSE_FILE,
             *arguments,

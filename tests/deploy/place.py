@@ -86,7 +86,7 @@ def remove_work():
     """Removes the folder; never through a mount."""
     if mounted_below(WORK):
         raise Failed(f"something is mounted below {WORK}")
-    shutil.rmtree(WORK, ignore_errors=True)
+    run("rm", "--recursive", "--force", "--one-file-system", WORK)
 
 
 # ---- control groups
@@ -108,13 +108,20 @@ def hierarchies():
 
 
 def remove_cgroups(name):
-    for hierarchy in hierarchies():
-        for group in glob.glob(f"{hierarchy}/{name}*"):
-            for folder, _, _ in os.walk(group, topdown=False):
-                try:
-                    os.rmdir(folder)
-                except OSError as error:
-                    print(f"place.py: {error}")
+    """Once the processes in them are gone."""
+
+    def gone():
+        left = 0
+        for hierarchy in hierarchies():
+            for group in glob.glob(f"{hierarchy}/{name}*"):
+                for folder, _, _ in os.walk(group, topdown=False):
+                    try:
+                        os.rmdir(folder)
+                    except OSError:
+                        left += 1
+        return left == 0
+
+    eventually("end of all that was started", gone)
 
 
 def settle(cgroup):
