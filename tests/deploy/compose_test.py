@@ -10,6 +10,14 @@ import urllib.request
 import place
 from engine import engine, image
 
+PROMETHEUS = """
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends prometheus
+RUN install -d -o nobody -g nogroup /prometheus
+USER nobody
+ENTRYPOINT ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", \
+            "--storage.tsdb.path=/prometheus"]
+"""
 PUBLISH = ". /data/credentials; export HOLDFAST_URL=http://127.0.0.1:8080; "
 
 
@@ -203,6 +211,32 @@ class Composed(unittest.TestCase):
         self.assertGreaterEqual(len(mounts), 4, text)
         for path in mounts:
             self.assertTrue(os.path.exists(path), path)
+
+    def test_prometheus_scrapes_the_gateway_and_has_the_alerts(self):
+        stand_in_for_prometheus()
+        engine().compose("--profile", "monitoring", "up", "--detach", "--no-build", "prometheus")
+        api = "http://127.0.0.1:9090/api/v1/"
+
+        def scraped():
+            try:
+                found = json.loads(body_of(api + "query?query=up"))["data"]["result"]
+            except OSError:
+                return False
+            return [series["value"][1] for series in found] == ["1"]
+
+        place.eventually("scrape of the gateway", scraped, 60)
+        groups = json.loads(body_of(api + "rules"))["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        self.assertTrue(rules)
+        self.assertEqual([rule["name"] for rule in rules if rule.get("lastError")], [])
+
+
+def stand_in_for_prometheus():
+    """Debian's Prometheus under the name of the image that compose.yaml takes from a registry."""
+    name = re.search(
+        r"(?m)^ +image: (prom/.*)$", engine().compose("--profile", "monitoring", "config")
+    )
+    engine().docker("build", "--tag", name.group(1), "-", input=PROMETHEUS)
 
 
 def engine_credentials(test):

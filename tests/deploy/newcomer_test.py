@@ -165,12 +165,16 @@ class Operator(unittest.TestCase):
         )
         for segment in segments:
             print(f"         README.md:{segment.line}", flush=True)
+            # On a terminal, which some of them want.
+            with open(place.WORK + "/typed.sh", "w", encoding="utf-8") as file:
+                file.write(DOCKER + segment.text)
             place.run(
-                "bash",
-                "-euo",
-                "pipefail",
-                "-c",
-                DOCKER + segment.text,
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                f"bash -euo pipefail {place.WORK}/typed.sh",
+                "/dev/null",
                 env=engine().environment,
                 cwd=place.ROOT,
                 timeout=900,
