@@ -6,21 +6,22 @@
 namespace holdfast::control {
 namespace {
 
-void add(delivery::Stats& sum, const delivery::Stats& part) {
-  sum.accepted += part.accepted;
-  sum.delivered += part.delivered;
-  sum.stored += part.stored;
-  sum.elided += part.elided;
-  sum.rejected += part.rejected;
-  sum.deduplicated += part.deduplicated;
-  sum.expired += part.expired;
-  sum.flushed += part.flushed;
-  sum.timeouts += part.timeouts;
-  sum.foreign_texts += part.foreign_texts;
-  sum.mailboxes += part.mailboxes;
-  sum.connections += part.connections;
-  sum.pending_messages += part.pending_messages;
-  sum.pending_bytes += part.pending_bytes;
+constexpr double kMicrosPerSecond = 1e6;
+
+// As Prometheus has it: cumulative, and in seconds.
+Json to_json(const LatencyHistogram& histogram) {
+  Json buckets = Json::array();
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < LatencyHistogram::kRanges; ++i) {
+    below += histogram.counts()[i];
+    const bool last = i == LatencyHistogram::bounds().size();
+    const Json le =
+        last ? Json() : Json(static_cast<double>(LatencyHistogram::bounds()[i]) / kMicrosPerSecond);
+    buckets.push_back({{"le", le}, {"count", below}});
+  }
+  return {{"count", below},
+          {"sumSeconds", static_cast<double>(histogram.sum()) / kMicrosPerSecond},
+          {"buckets", std::move(buckets)}};
 }
 
 Json to_json(const delivery::Stats& stats) {
@@ -31,13 +32,16 @@ Json to_json(const delivery::Stats& stats) {
           {"rejected", stats.rejected},
           {"deduplicated", stats.deduplicated},
           {"expired", stats.expired},
+          {"deleted", stats.deleted},
+          {"buried", stats.buried},
           {"flushed", stats.flushed},
           {"timeouts", stats.timeouts},
           {"foreignTexts", stats.foreign_texts},
           {"mailboxes", stats.mailboxes},
           {"connections", stats.connections},
           {"pendingMessages", stats.pending_messages},
-          {"pendingBytes", stats.pending_bytes}};
+          {"pendingBytes", stats.pending_bytes},
+          {"acknowledgement", to_json(stats.acknowledgement)}};
 }
 
 Json to_json(const StoreStatus& store) {
@@ -61,7 +65,7 @@ Json to_json(const ListenerStatus& listener) {
 
 Json status(const LocalControlParts& parts, const std::vector<delivery::Stats>& shards) {
   delivery::Stats sum;
-  for (const delivery::Stats& shard : shards) add(sum, shard);
+  for (const delivery::Stats& shard : shards) sum += shard;
   const ProcessStatus process = parts.process();
   const WallTime now = parts.clock.wall_now();
   Json listeners = Json::array();

@@ -95,12 +95,13 @@ void Cursor::on_pong(std::string_view bytes) {
   if (state == State::ended) return;
   active_ms_ = now_ms();
   if (!window_) return;
-  const auto sequence = window_->fences.match(bytes);
-  if (!sequence) return;
+  const auto fence = window_->fences.match(bytes);
+  if (!fence) return;
+  shard_.stats.fence_round_trip.record(now_us() - fence->sent_us);
   if (fences_back_ < kFencesCounted) ++fences_back_;
   progress_at_ = shard_.steady_now();
   taken_known_ = false;
-  if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, *sequence);
+  if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, fence->sequence);
   // What found all fences in flight gets its own now, whether or not there is more to send.
   if (unfenced_) mark_dirty();
   if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
@@ -187,7 +188,7 @@ bool Cursor::holds(Sequence sequence) const noexcept {
   return newest != nullptr && newest->sequence == sequence;
 }
 
-void Cursor::send(const Message& message) {
+void Cursor::send(const Message& message, bool held) {
   const std::string_view frame = shard_.encoder.encode(message, format_);
   const auto bytes = static_cast<std::uint32_t>(frame.size());
   // What is there already is not to wait for the acknowledgement of a long one behind it.
@@ -196,7 +197,12 @@ void Cursor::send(const Message& message) {
   position_ = sent_ = message.sequence;
   Window& under_way = window();
   active_ms_ = now_ms();
-  under_way.unacked.push_back({message.sequence, end, bytes, active_ms_});
+  under_way.unacked.push_back({.sequence = message.sequence,
+                               .end = end,
+                               .accepted_at = message.accepted_at,
+                               .bytes = bytes,
+                               .held = held,
+                               .sent_ms = active_ms_});
   under_way.unacked_bytes += bytes;
   unfenced_ = true;
   unfenced_bytes_ += bytes;
@@ -221,13 +227,14 @@ bool Cursor::post(std::string_view text) {
   return true;
 }
 
-Sequence Cursor::settle(Sequence sequence) {
+Sequence Cursor::settle(Sequence sequence, Sequence known) {
   if (!window_) return 0;
   Unacked last;
   Ring<Unacked>& unacked = window_->unacked;
   while (!unacked.empty() && unacked.front().sequence <= sequence) {
     last = unacked.front();
     window_->unacked_bytes -= last.bytes;
+    if (last.sequence > known) count_acknowledged(last);
     unacked.pop_front();
   }
   if (last.sequence == 0) return 0;
@@ -235,6 +242,15 @@ Sequence Cursor::settle(Sequence sequence) {
   page_bytes_ = static_cast<std::uint32_t>(
       std::min<std::size_t>(std::size_t{2} * page_bytes_, shard_.limits.credit_bytes));
   return last.sequence;
+}
+
+void Cursor::count_acknowledged(const Unacked& message) noexcept {
+  const std::int64_t took_us = (shard_.wall_now() - message.accepted_at).count();
+  if (message.held != 0) {
+    shard_.stats.held_acknowledgement.record(took_us);
+  } else {
+    shard_.stats.acknowledgement.record(took_us);
+  }
 }
 
 void Cursor::measure(std::uint32_t sent_ms) noexcept {
@@ -256,7 +272,7 @@ void Cursor::fence(bool idle) {
     progress_at_ = shard_.steady_now();
     taken_known_ = false;
   }
-  connection_->write_ping(window().fences.add(sent_).view());
+  connection_->write_ping(window().fences.add(sent_, now_us()).view());
   unfenced_ = false;
   unfenced_bytes_ = 0;
   ping_at_ =
@@ -309,6 +325,10 @@ void Cursor::flush() {
 }
 
 void Cursor::mark_dirty() { shard_.flush_later(*this); }
+
+std::uint32_t Cursor::now_us() const noexcept {
+  return static_cast<std::uint32_t>(shard_.steady_now().time_since_epoch().count());
+}
 
 std::uint32_t Cursor::now_ms() const noexcept {
   return static_cast<std::uint32_t>(shard_.steady_now().time_since_epoch().count() / 1000);

@@ -57,12 +57,14 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] std::size_t page_bytes() const noexcept;
   /// It was sent this and has not acknowledged it.
   [[nodiscard]] bool holds(Sequence sequence) const noexcept;
-  /// Writes the message's frame; the flush comes at the end of the turn.
-  void send(const Message& message);
+  /// Writes the message's frame; the flush comes at the end of the turn. `held`: it was read from
+  /// the store.
+  void send(const Message& message, bool held);
   /// Writes a text that is no message. False when what was posted before waits for the client.
   [[nodiscard]] bool post(std::string_view text);
   /// Everything sent up to `sequence` is acknowledged; answers the last of it, 0 if there was none.
-  [[nodiscard]] Sequence settle(Sequence sequence);
+  /// What is at or below `known` was acknowledged by another connection before.
+  [[nodiscard]] Sequence settle(Sequence sequence, Sequence known);
   /// An acknowledgement is not likely to come within `ack_wait`.
   [[nodiscard]] bool slow() const noexcept;
 
@@ -94,7 +96,9 @@ class Cursor final : public ConnectionEvents {
   struct Unacked {
     Sequence sequence = 0;
     std::uint64_t end = 0;  ///< of its frame, in bytes written
-    std::uint32_t bytes = 0;
+    WallTime accepted_at;
+    std::uint32_t bytes : 31 = 0;
+    std::uint32_t held : 1 = 0;  ///< it was read from the store
     std::uint32_t sent_ms = 0;
   };
 
@@ -119,8 +123,10 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] std::string_view detail(int n) const noexcept;
   [[nodiscard]] std::size_t fence_bytes() const noexcept;
   void mark_dirty();
+  void count_acknowledged(const Unacked& message) noexcept;
   void measure(std::uint32_t sent_ms) noexcept;
   [[nodiscard]] std::uint32_t now_ms() const noexcept;
+  [[nodiscard]] std::uint32_t now_us() const noexcept;
 
   ShardContext& shard_;
   Mailbox* mailbox_;

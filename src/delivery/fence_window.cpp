@@ -18,17 +18,17 @@ FenceBytes::FenceBytes(std::uint64_t nonce, Sequence sequence, std::uint32_t cou
   write_hex(nonce, 16, text_.data() + 24);
 }
 
-FenceBytes FenceWindow::add(Sequence sequence) {
-  fences_.push_back({sequence, ++counter_});
+FenceBytes FenceWindow::add(Sequence sequence, std::uint32_t now_us) {
+  fences_.push_back({.sequence = sequence, .counter = ++counter_, .sent_us = now_us});
   return {nonce_, sequence, counter_};
 }
 
-std::optional<Sequence> FenceWindow::match(std::string_view pong) {
+std::optional<FenceWindow::Fence> FenceWindow::match(std::string_view pong) {
   for (std::size_t i = 0; i < fences_.size(); ++i) {
     const Fence fence = fences_[i];
     if (FenceBytes(nonce_, fence.sequence, fence.counter).view() != pong) continue;
     for (std::size_t done = 0; done <= i; ++done) fences_.pop_front();
-    return fence.sequence;
+    return fence;
   }
   return std::nullopt;
 }

@@ -27,18 +27,19 @@ class FenceWindow {
   explicit FenceWindow(std::uint64_t nonce) noexcept : nonce_(nonce) {}
 
   [[nodiscard]] std::size_t outstanding() const noexcept { return fences_.size(); }
-  /// A new one behind everything up to `sequence`.
-  [[nodiscard]] FenceBytes add(Sequence sequence);
-  /// The sequence that a Pong proves to have arrived, if it equals an outstanding fence byte for
-  /// byte. That fence and all before it are done: a peer may answer only the latest Ping.
-  [[nodiscard]] std::optional<Sequence> match(std::string_view pong);
-
- private:
   struct Fence {
-    Sequence sequence = 0;
-    std::uint32_t counter = 0;
+    Sequence sequence = 0;      ///< behind everything up to this
+    std::uint32_t counter = 0;  ///< of this connection's
+    std::uint32_t sent_us = 0;  ///< when, of any clock; wraps after 71 minutes
   };
 
+  /// A new one behind everything up to `sequence`.
+  [[nodiscard]] FenceBytes add(Sequence sequence, std::uint32_t now_us = 0);
+  /// What a Pong proves to have arrived, if it equals an outstanding fence byte for byte. That
+  /// fence and all before it are done: a peer may answer only the latest Ping.
+  [[nodiscard]] std::optional<Fence> match(std::string_view pong);
+
+ private:
   std::uint64_t nonce_;
   std::uint32_t counter_ = 0;
   Ring<Fence> fences_;

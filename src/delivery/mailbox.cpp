@@ -398,7 +398,7 @@ void Mailbox::remove(Cursor& cursor) {
 
 void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
   if (failed_ > 0) acknowledge_failed(cursor, sequence);
-  const Sequence newest = cursor.settle(sequence);
+  const Sequence newest = cursor.settle(sequence, settled_);
   if (newest == 0) return;
   settled_ = std::max(settled_, newest);
   for (Run* run = runs_.first(); run != nullptr && run->sequence() <= settled_;) {
@@ -466,7 +466,7 @@ void Mailbox::walk(Cursor& cursor) {
     advance(cursor, SendUnsentMessages::Event::reached_tail);
     const std::size_t next = first_above(tail_, cursor.position());
     if (next == tail_.size() || !cursor.has_credit()) return;
-    cursor.send(*tail_[next].message);
+    cursor.send(*tail_[next].message, false);
   }
 }
 
@@ -573,7 +573,7 @@ void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
       continue;
     }
     if (!cursor.has_credit()) return;  // frames are longer than payloads: the rest is read again
-    cursor.send(*message);
+    cursor.send(*message, true);
     shard_.executions.add_message(cursor.execution, message->sequence);
     ++shard_.stats.flushed;
   }
@@ -673,7 +673,10 @@ bool Mailbox::bury(Sequence up_to, const std::string& reason,
                     [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
                       const ShardContext::Turn turn(shard_);
                       sweeping_ = false;
-                      if (moved) shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+                      if (moved) {
+                        shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+                        shard_.stats.buried += static_cast<std::uint64_t>(moved->messages);
+                      }
                       done(moved && moved->messages == 0);
                       go_on_deleting();
                       pump();
@@ -745,6 +748,7 @@ void Mailbox::on_deleted(const Result<PendingTotals>& moved) {
     end_deletion({});
   } else {
     shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+    shard_.stats.deleted += static_cast<std::uint64_t>(moved->messages);
     PendingTotals& sum = deletion()->moved;
     sum.messages += moved->messages;
     sum.bytes += moved->bytes;

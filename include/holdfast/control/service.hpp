@@ -117,12 +117,15 @@ struct LocalControlParts {
 /// `GET /v1/status` → 200
 ///   `{"version","state","startedAt","now","uptimeSeconds","shards","droppedLogLines",`
 ///   `"delivery":{"accepted","delivered","stored","elided","rejected","deduplicated","expired",`
-///   `"flushed","timeouts","foreignTexts","mailboxes","connections","pendingMessages",`
-///   `"pendingBytes"},`
+///   `"deleted","buried","flushed","timeouts","foreignTexts","mailboxes","connections",`
+///   `"pendingMessages","pendingBytes",`
+///   `"acknowledgement":{"count","sumSeconds","buckets":[{"le","count"}]}},`
 ///   `"store":{"queued","transactions","operations","failedTransactions","databaseBytes",`
 ///   `"walBytes","writable"},`
 ///   `"listeners":[{"part","address","openSockets","openWebsockets","requests",`
-///   `"refusedConnections"}]}`; `delivery` is the sum over the shards.
+///   `"refusedConnections"}]}`; `delivery` is the sum over the shards,
+///   `acknowledgement` the time from acceptance to acknowledgement of messages that were sent as
+///   they came: `count` of those within `le` seconds, so cumulative; the last `le` is null.
 ///
 /// `GET /v1/pending?after=USER_ID&limit=N` → 200
 /// `{"users":[{"userId","messages","bytes"}],"next"}`,

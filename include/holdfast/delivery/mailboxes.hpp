@@ -10,6 +10,7 @@
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/histogram.hpp>
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/execution.hpp>
 #include <holdfast/delivery/message.hpp>
@@ -64,7 +65,9 @@ struct Stats {
   std::uint64_t elided = 0;     ///< delivered without touching the disk
   std::uint64_t rejected = 0;
   std::uint64_t deduplicated = 0;
-  std::uint64_t expired = 0;
+  std::uint64_t expired = 0;        ///< moved to the dead letters at the end of their lifetime
+  std::uint64_t deleted = 0;        ///< likewise by an operator
+  std::uint64_t buried = 0;         ///< likewise with their user's access
   std::uint64_t flushed = 0;        ///< sent from a page read
   std::uint64_t timeouts = 0;       ///< connections closed for want of progress
   std::uint64_t foreign_texts = 0;  ///< from clients, and no acknowledgement
@@ -72,6 +75,14 @@ struct Stats {
   std::size_t connections = 0;
   std::int64_t pending_messages = 0;
   std::int64_t pending_bytes = 0;
+  /// From acceptance to the first acknowledgement by any connection, in microseconds: of messages
+  /// that were sent as they came, and of those that were read from the store to be sent.
+  LatencyHistogram acknowledgement;
+  WaitHistogram held_acknowledgement;
+  /// From a Ping to its Pong, in microseconds.
+  LatencyHistogram fence_round_trip;
+
+  Stats& operator+=(const Stats& other) noexcept;
 };
 
 /// Which connections are listed: the oldest first, those of one moment by id.

@@ -205,6 +205,9 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   mailboxes_[0].told_stats.foreign_texts = 5;
   mailboxes_[1].told_stats.foreign_texts = 6;
   mailboxes_[1].told_stats.pending_bytes = 9;
+  mailboxes_[0].told_stats.acknowledgement.record(200);
+  mailboxes_[1].told_stats.acknowledgement.record(2'000'000);
+  mailboxes_[1].told_stats.acknowledgement.record(90'000'000);
   const Json body = get("/v1/status");
   EXPECT_EQ(body["version"], "1.2.3");
   EXPECT_EQ(body["state"], "ready");
@@ -214,6 +217,12 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   EXPECT_EQ(body["delivery"]["accepted"], 7);
   EXPECT_EQ(body["delivery"]["foreignTexts"], 11);
   EXPECT_EQ(body["delivery"]["pendingBytes"], 9);
+  const Json& acknowledgement = body["delivery"]["acknowledgement"];
+  EXPECT_EQ(acknowledgement["count"], 3);
+  EXPECT_DOUBLE_EQ(acknowledgement["sumSeconds"], 92.0002);
+  EXPECT_EQ(acknowledgement["buckets"].front(), (Json{{"le", 0.0001}, {"count", 0}}));
+  EXPECT_EQ(acknowledgement["buckets"][1], (Json{{"le", 0.00025}, {"count", 1}}));
+  EXPECT_EQ(acknowledgement["buckets"].back(), (Json{{"le", nullptr}, {"count", 3}}));
   EXPECT_EQ(body["store"]["queued"], 4);
   EXPECT_EQ(body["store"]["writable"], true);
   EXPECT_EQ(body["listeners"][0]["part"], "gateway");

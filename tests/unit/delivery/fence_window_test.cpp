@@ -8,7 +8,7 @@ namespace {
 TEST(FenceWindow, TakesThePongOfAnOutstandingFenceOnce) {
   FenceWindow window(42);
   const FenceBytes fence = window.add(7);
-  EXPECT_EQ(window.match(fence.view()), 7);
+  EXPECT_EQ(window.match(fence.view()).value().sequence, 7);
   EXPECT_EQ(window.outstanding(), 0U);
   EXPECT_FALSE(window.match(fence.view()));
 }
@@ -18,9 +18,16 @@ TEST(FenceWindow, IsCumulativeForAPeerThatAnswersOnlyTheLatestPing) {
   const FenceBytes first = window.add(1);
   const FenceBytes second = window.add(2);
   (void)window.add(3);
-  EXPECT_EQ(window.match(second.view()), 2);
+  EXPECT_EQ(window.match(second.view()).value().sequence, 2);
   EXPECT_EQ(window.outstanding(), 1U);
   EXPECT_FALSE(window.match(first.view()));
+}
+
+TEST(FenceWindow, TellsWhenTheAnsweredFenceWasSent) {
+  FenceWindow window(42);
+  (void)window.add(1, 1'000);
+  const FenceBytes second = window.add(2, 2'500);
+  EXPECT_EQ(window.match(second.view()).value().sent_us, 2'500U);
 }
 
 TEST(FenceWindow, IgnoresAPongThatDiffersInAnyByte) {

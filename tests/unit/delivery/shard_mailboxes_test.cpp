@@ -503,6 +503,61 @@ TEST_F(ShardMailboxesTest, KeepsLittleForAnIdleUser) {
   EXPECT_LT(each, 700U);
 }
 
+// ---- measuring
+
+TEST_F(ShardMailboxesTest, MeasuresTheTimeToTheFirstAcknowledgementOfEachMessage) {
+  start();
+  auto& quick = connect();
+  auto& slow = connect();
+  run();
+  send("m");
+  executor.run();
+  quick.read();
+  slow.read();
+  clock.advance(Milliseconds(3));
+  quick.answer_pings();
+  clock.advance(Seconds(2));
+  slow.answer_pings();
+  run();
+  const Stats stats = mailboxes->stats();
+  EXPECT_EQ(stats.acknowledgement.count(), 1U) << "the second acknowledgement is not news";
+  EXPECT_EQ(stats.acknowledgement.sum(), 3'000U);
+  EXPECT_EQ(stats.acknowledgement.counts()[LatencyHistogram::range_of(3'000)], 1U);
+  EXPECT_EQ(stats.held_acknowledgement.count(), 0U);
+  EXPECT_EQ(stats.fence_round_trip.count(), 2U);
+  EXPECT_EQ(stats.fence_round_trip.sum(), 3'000U + 2'003'000U);
+}
+
+TEST_F(ShardMailboxesTest, MeasuresWhatWasHeldApartFromWhatWasSentAsItCame) {
+  start();
+  send("waits");
+  run();
+  pass(Seconds(100));
+  connect();
+  run();
+  send("comes");
+  run();
+  const Stats stats = mailboxes->stats();
+  EXPECT_EQ(stats.flushed, 1U);
+  EXPECT_EQ(stats.held_acknowledgement.count(), 1U);
+  EXPECT_GE(stats.held_acknowledgement.sum(), 100'000'000U);
+  EXPECT_EQ(stats.acknowledgement.count(), 1U);
+  EXPECT_EQ(stats.acknowledgement.sum(), 0U);
+}
+
+TEST_F(ShardMailboxesTest, AddsUpTheNumbersOfShards) {
+  start();
+  connect();
+  send("m");
+  run();
+  const Stats one = mailboxes->stats();
+  Stats sum = one;
+  sum += one;
+  EXPECT_EQ(sum.accepted, 2U);
+  EXPECT_EQ(sum.connections, 2U);
+  EXPECT_EQ(sum.acknowledgement.count(), 2U);
+}
+
 // ---- expiry
 
 TEST_F(ShardMailboxesTest, MovesWhatIsTooOldToTheDeadLetters) {
@@ -534,6 +589,7 @@ TEST_F(ShardMailboxesTest, BuriesWhatAUserHasPendingWhoseAccessHasEnded) {
   ASSERT_THAT(dead_letters(), SizeIs(2));
   EXPECT_EQ(dead_letters()[0].reason, "user_deleted");
   EXPECT_EQ(mailboxes->pending(user).messages, 0);
+  EXPECT_EQ(mailboxes->stats().buried, 2U);
   // What comes later is not theirs to have lost.
   send("three");
   run();
@@ -747,6 +803,7 @@ TEST_F(ShardMailboxesTest, MovesOneDeletedMessageToTheDeadLetters) {
   ASSERT_THAT(dead_letters(), SizeIs(1));
   EXPECT_EQ(dead_letters()[0].reason, "deleted");
   EXPECT_EQ(mailboxes->pending(user).messages, 2);
+  EXPECT_EQ(mailboxes->stats().deleted, 1U);
   auto& client = connect();
   run();
   EXPECT_THAT(client.texts, ElementsAre("a", "c"));
