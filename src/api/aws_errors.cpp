@@ -224,6 +224,7 @@ net::Response pool_error(const identity::PoolError& error) {
   using identity::PoolErrc;
   switch (error.code) {
     case PoolErrc::not_authorized:
+    case PoolErrc::locked:
       return pool_error("NotAuthorizedException", error.message);
     case PoolErrc::user_not_found:
       return pool_error("UserNotFoundException", error.message);

@@ -203,7 +203,7 @@ void handle_cloud_formation(const Context& context, const net::Request& request,
   if (auto refused = refuse_by_policy(context, **key, request.head, resource)) {
     return respond(std::move(*refused));
   }
-  if (!keeps_to_rate(context, **key)) {
+  if (!keeps_to_rate(context, **key, request.head.shard)) {
     net::Response refused = xml_error(400, "Throttling", "Rate exceeded");
     refused.refused = "Throttling";
     refused.access_key_id = (*key)->id;

@@ -20,6 +20,8 @@ struct Context {
   /// `arn:{partition}:cloudformation:{region}:{account}:stack/{name}`, without the id behind it.
   [[nodiscard]] std::string stack_arn_of(std::string_view name) const;
   [[nodiscard]] const GatewayShard& shard(std::size_t index) const { return parts.shards[index]; }
+  /// What is counted on a shard; on that shard.
+  [[nodiscard]] Counts& counts(std::size_t index) const { return *(*parts.counts)[index]; }
   [[nodiscard]] bool draining() const noexcept {
     return parts.draining != nullptr && parts.draining->load(std::memory_order_relaxed);
   }

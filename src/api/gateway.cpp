@@ -147,7 +147,10 @@ void Gateway::handle(net::Request request, net::Responder respond) {
 
 void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
   const Context& context = contexts_->current();
-  if (context.draining()) return respond(unavailable(true));
+  if (context.draining()) {
+    context.counts(head.shard).refused_upgrades.add(UpgradeRefusal::draining);
+    return respond(unavailable(true));
+  }
   handle_upgrade(context, std::move(head), std::move(respond));
 }
 

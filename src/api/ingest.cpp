@@ -43,6 +43,28 @@ std::optional<net::Response> refuse_body(const net::RequestHead& head, const Bod
   return std::nullopt;
 }
 
+// What `refuse_body` has answered.
+IngestRefusal reason_of(const net::Response& refused) {
+  if (refused.status == 415) return IngestRefusal::content_type;
+  return refused.status == 413 ? IngestRefusal::too_long : IngestRefusal::body;
+}
+
+IngestRefusal reason_of(const Error& error) {
+  switch (error.code) {
+    case Errc::limit_exceeded:
+    case Errc::too_many_requests:
+      return IngestRefusal::limit_exceeded;
+    case Errc::conflict:
+      return IngestRefusal::conflict;
+    default:
+      return IngestRefusal::unavailable;
+  }
+}
+
+void count(const Context& context, std::size_t shard, const delivery::SendOutcome& outcome) {
+  if (!outcome) context.counts(shard).refused_ingest.add(reason_of(outcome.error()));
+}
+
 void append_integer(std::string& out, std::int64_t value) {
   char digits[24];
   const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
@@ -108,31 +130,46 @@ net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes
 }  // namespace
 
 void handle_message(const Context& context, const net::Request& request, net::Responder respond) {
+  const std::size_t shard = request.head.shard;
+  Tallies<IngestRefusal>& refusals = context.counts(shard).refused_ingest;
   auto key = authorize_invoke(context, request, kInvoke, context.message_arn);
-  if (!key) return respond(std::move(key.error()));
+  if (!key) {
+    refusals.add(IngestRefusal::unauthorized);
+    return respond(std::move(key.error()));
+  }
   auto message = read_message(request.body, limits_of(context.options), (*key)->caller);
   if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
+    refusals.add(reason_of(*refused));
     return respond(std::move(*refused));
   }
-  context.parts.router.send(
-      request.head.shard, std::move(*message),
-      [respond = std::move(respond)](const delivery::SendOutcome& outcome) mutable {
-        respond(message_answer(outcome));
-      });
+  context.parts.router.send(shard, std::move(*message),
+                            [&context, shard, respond = std::move(respond)](
+                                const delivery::SendOutcome& outcome) mutable {
+                              count(context, shard, outcome);
+                              respond(message_answer(outcome));
+                            });
 }
 
 void handle_messages(const Context& context, const net::Request& request, net::Responder respond) {
+  const std::size_t shard = request.head.shard;
+  Tallies<IngestRefusal>& refusals = context.counts(shard).refused_ingest;
   auto key = authorize_invoke(context, request, kInvoke, context.messages_arn);
-  if (!key) return respond(std::move(key.error()));
+  if (!key) {
+    refusals.add(IngestRefusal::unauthorized);
+    return respond(std::move(key.error()));
+  }
   auto messages = read_messages(request.body, limits_of(context.options), (*key)->caller);
   if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
+    refusals.add(reason_of(*refused));
     return respond(std::move(*refused));
   }
-  context.parts.router.send_batch(
-      request.head.shard, std::move(*messages),
-      [respond = std::move(respond)](const std::vector<delivery::SendOutcome>& outcomes) mutable {
-        respond(messages_answer(outcomes));
-      });
+  context.parts.router.send_batch(shard, std::move(*messages),
+                                  [&context, shard, respond = std::move(respond)](
+                                      const std::vector<delivery::SendOutcome>& outcomes) mutable {
+                                    for (const delivery::SendOutcome& outcome : outcomes)
+                                      count(context, shard, outcome);
+                                    respond(messages_answer(outcomes));
+                                  });
 }
 
 }  // namespace holdfast::api

@@ -15,25 +15,38 @@ std::expected<iam::AccessKeyPtr, iam::SignatureError> verify_signature(const Con
   for (const auto& [name, value] : head.headers) headers.emplace_back(name, value);
   const iam::SignedRequest signed_request{
       .method = head.method, .target = head.target, .headers = headers, .body = request.body};
-  return context.shard(head.shard).verifier->verify(signed_request, service);
+  auto key = context.shard(head.shard).verifier->verify(signed_request, service);
+  Counts& counts = context.counts(head.shard);
+  if (key) {
+    counts.signatures.add();
+  } else {
+    counts.failed_signatures.add(key.error().code);
+  }
+  return key;
 }
 
 iam::Decision decide(const Context& context, const iam::AccessKey& key,
                      const net::RequestHead& head, std::string_view action,
                      std::string_view resource) {
-  return iam::decide(key, {.action = action,
-                           .resource = resource,
-                           .source_ip = head.remote_address,
-                           .secure_transport = head.secure,
-                           .now = context.parts.clock.wall_now(),
-                           .username = key.name});
+  const iam::Decision decision = iam::decide(key, {.action = action,
+                                                   .resource = resource,
+                                                   .source_ip = head.remote_address,
+                                                   .secure_transport = head.secure,
+                                                   .now = context.parts.clock.wall_now(),
+                                                   .username = key.name});
+  if (decision != iam::Decision::allow) {
+    context.counts(head.shard).refused_calls.add(CallRefusal::policy);
+  }
+  return decision;
 }
 
-bool keeps_to_rate(const Context& context, const iam::AccessKey& key) {
+bool keeps_to_rate(const Context& context, const iam::AccessKey& key, std::size_t shard) {
   const std::uint32_t rate = key.rate.value_or(context.options.key_requests_per_second);
   if (rate == 0) return true;
   const SteadyTime now = context.parts.clock.steady_now();
-  return key.caller->keeps_to(rate, Microseconds(now.time_since_epoch()).count());
+  if (key.caller->keeps_to(rate, Microseconds(now.time_since_epoch()).count())) return true;
+  context.counts(shard).refused_calls.add(CallRefusal::rate);
+  return false;
 }
 
 std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& context,
@@ -50,7 +63,7 @@ std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& 
     denied.access_key_id = (*key)->id;
     return std::unexpected(std::move(denied));
   }
-  if (!keeps_to_rate(context, **key)) {
+  if (!keeps_to_rate(context, **key, request.head.shard)) {
     net::Response refused = make_error(429, "TooManyRequestsException", "Too Many Requests");
     refused.refused = "TooManyRequestsException";
     refused.access_key_id = (*key)->id;

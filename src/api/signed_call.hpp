@@ -19,8 +19,9 @@ namespace holdfast::api {
                                    const net::RequestHead& head, std::string_view action,
                                    std::string_view resource);
 
-/// Whether the key may make one more call now; a call that may is counted.
-[[nodiscard]] bool keeps_to_rate(const Context& context, const iam::AccessKey& key);
+/// Whether the key may make one more call now, on this shard; a call that may is counted.
+[[nodiscard]] bool keeps_to_rate(const Context& context, const iam::AccessKey& key,
+                                 std::size_t shard);
 
 /// Signature, policy and rate of a call of execute-api: who calls, or the answer that refuses.
 [[nodiscard]] std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(

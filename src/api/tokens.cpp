@@ -42,15 +42,35 @@ net::Response answer_of(const Error& error) {
   return unauthorized();
 }
 
+TokenRefusal reason_of(const Error& error) {
+  switch (error.code) {
+    case Errc::expired:
+      return TokenRefusal::expired;
+    case Errc::too_many_requests:
+    case Errc::limit_exceeded:
+      return TokenRefusal::rate;
+    case Errc::unavailable:
+    case Errc::io:
+    case Errc::internal:
+      return TokenRefusal::unavailable;
+    default:
+      break;
+  }
+  if (error.where == "missing") return TokenRefusal::missing;
+  return error.where == "user" ? TokenRefusal::user : TokenRefusal::invalid;
+}
+
 // Clients learn no more than that; the log tells the operator which check it was.
-net::Response refuse(const Error& error) {
+net::Response refuse(Counts& counts, const Error& error) {
+  counts.refused_tokens.add(reason_of(error));
   net::Response out = answer_of(error);
   out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
   return out;
 }
 
-net::Response token_answer(const Result<std::string>& token) {
-  if (!token) return refuse(token.error());
+net::Response token_answer(Counts& counts, const Result<std::string>& token) {
+  if (!token) return refuse(counts, token.error());
+  counts.tokens.add();
   std::string body = R"({"token":")";
   append_json_escaped(body, *token);
   body += R"("})";
@@ -62,13 +82,15 @@ net::Response token_answer(const Result<std::string>& token) {
 
 void answer_with_token(const Context& context, std::size_t shard, Result<IdTokenClaims> claims,
                        net::Responder respond) {
-  if (!claims) return respond(refuse(claims.error()));
+  Counts& counts = context.counts(shard);
+  if (!claims) return respond(refuse(counts, claims.error()));
   if (!context.token_rates->take(claims->sub, context.parts.clock.steady_now())) {
-    return respond(refuse(Error(Errc::too_many_requests, "too many tokens", "rate")));
+    return respond(refuse(counts, Error(Errc::too_many_requests, "too many tokens", "rate")));
   }
   context.shard(shard).generator->issue(
-      std::move(*claims), [respond = std::move(respond)](const Result<std::string>& token) mutable {
-        respond(token_answer(token));
+      std::move(*claims),
+      [&counts, respond = std::move(respond)](const Result<std::string>& token) mutable {
+        respond(token_answer(counts, token));
       });
 }
 
@@ -76,11 +98,12 @@ void answer_with_token(const Context& context, std::size_t shard, Result<IdToken
 
 void handle_tokens(const Context& context, const net::Request& request, net::Responder respond) {
   const std::string* const authorization = request.head.header("Authorization");
+  const std::size_t shard = request.head.shard;
   if (authorization == nullptr) {
-    return respond(refuse(Error(Errc::unauthenticated, "no Authorization", "missing")));
+    return respond(
+        refuse(context.counts(shard), Error(Errc::unauthenticated, "no Authorization", "missing")));
   }
   const std::string_view token = token_in(*authorization);
-  const std::size_t shard = request.head.shard;
   identity::Issuers* const issuers = context.parts.issuers.get();
   const auto issuer = issuers == nullptr ? std::nullopt : issuers->find(token);
   if (!issuer) {

@@ -24,6 +24,7 @@ using identity::UserPool;
 // One operation's call, its input read.
 struct PoolCall {
   const Context& context;
+  Counts& counts;
   UserPool& pool;
   Json input;
   net::Responder respond;
@@ -94,7 +95,39 @@ auto delivery_answer(net::Responder respond) {
   };
 }
 
-net::Response auth_answer(const PoolResult<AuthOutcome>& outcome) {
+LoginFailure reason_of(identity::PoolErrc code) {
+  using identity::PoolErrc;
+  switch (code) {
+    case PoolErrc::not_authorized:
+      return LoginFailure::not_authorized;
+    case PoolErrc::locked:
+      return LoginFailure::locked;
+    case PoolErrc::user_not_found:
+      return LoginFailure::user_not_found;
+    case PoolErrc::user_not_confirmed:
+      return LoginFailure::user_not_confirmed;
+    case PoolErrc::password_reset_required:
+      return LoginFailure::password_reset_required;
+    case PoolErrc::too_many_requests:
+    case PoolErrc::limit_exceeded:
+      return LoginFailure::too_many_requests;
+    case PoolErrc::unavailable:
+      return LoginFailure::unavailable;
+    default:
+      return LoginFailure::invalid_input;
+  }
+}
+
+void count_login(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
+  if (!outcome) {
+    counts.failed_logins.add(reason_of(outcome.error().code));
+  } else if (outcome->result) {
+    counts.logins.add();
+  }
+}
+
+net::Response auth_answer(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
+  count_login(counts, outcome);
   if (!outcome) return pool_error(outcome.error());
   Json body = Json::object();
   if (outcome->challenge) {
@@ -153,10 +186,10 @@ void initiate(PoolCall call, bool admin) {
   input.flow = reader.required("AuthFlow");
   input.parameters = reader.strings("AuthParameters");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  call.pool.initiate_auth(std::move(input), [respond = std::move(call.respond)](
-                                                PoolResult<AuthOutcome> outcome) mutable {
-    respond(auth_answer(outcome));
-  });
+  call.pool.initiate_auth(
+      std::move(input),
+      [&counts = call.counts, respond = std::move(call.respond)](
+          PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(counts, outcome)); });
 }
 
 void respond_to_challenge(PoolCall call, bool admin) {
@@ -172,9 +205,8 @@ void respond_to_challenge(PoolCall call, bool admin) {
   input.session = std::move(session).value_or(std::string());
   call.pool.respond_to_auth_challenge(
       std::move(input),
-      [respond = std::move(call.respond)](PoolResult<AuthOutcome> outcome) mutable {
-        respond(auth_answer(outcome));
-      });
+      [&counts = call.counts, respond = std::move(call.respond)](
+          PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(counts, outcome)); });
 }
 
 void admin_initiate_auth(PoolCall call) { initiate(std::move(call), true); }
@@ -486,15 +518,16 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     if (auto refused = refuse_by_policy(context, *key, request.head, *operation, *input)) {
       return respond(std::move(*refused));
     }
-    if (!keeps_to_rate(context, *key)) {
+    if (!keeps_to_rate(context, *key, request.head.shard)) {
       net::Response refused = pool_error("TooManyRequestsException", "Too many requests");
       refused.refused = "TooManyRequestsException";
       refused.access_key_id = key->id;
       return respond(std::move(refused));
     }
   }
-  UserPool& pool = *context.shard(request.head.shard).pool;
-  operation->run(PoolCall{context, pool, std::move(*input), std::move(respond)});
+  const std::size_t shard = request.head.shard;
+  operation->run(PoolCall{context, context.counts(shard), *context.shard(shard).pool,
+                          std::move(*input), std::move(respond)});
 }
 
 }  // namespace holdfast::api

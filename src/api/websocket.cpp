@@ -70,6 +70,13 @@ std::string user_agent_of(const net::RequestHead& head) {
   return out;
 }
 
+UpgradeRefusal reason_of(const Error& error) {
+  if (error.code == Errc::unavailable || error.code == Errc::io) return UpgradeRefusal::unavailable;
+  if (error.where == "missing") return UpgradeRefusal::token_missing;
+  if (error.where == "exp") return UpgradeRefusal::token_expired;
+  return error.where == "used" ? UpgradeRefusal::token_used : UpgradeRefusal::token_invalid;
+}
+
 net::Response refuse_token(const Error& error) {
   const bool unknown_outcome = error.code == Errc::unavailable || error.code == Errc::io;
   net::Response out = unknown_outcome ? unavailable() : unauthorized();
@@ -178,22 +185,33 @@ std::optional<std::string> token_of(std::string_view query) {
 }
 
 void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeResponder respond) {
+  Counts& counts = context.counts(head.shard);
   if (!origin_allowed(head, context.options.allowed_origins)) {
+    counts.refused_upgrades.add(UpgradeRefusal::origin);
     return respond(make_error(403, "ForbiddenException", "Forbidden"));
   }
   auto subprotocol = choose_subprotocol(head);
-  if (!subprotocol) return respond(refuse_subprotocol());
-  if (subprotocol->empty() && context.options.acknowledge == delivery::Acknowledge::client) {
+  const bool needed = context.options.acknowledge == delivery::Acknowledge::client;
+  if (!subprotocol || (needed && subprotocol->empty())) {
+    counts.refused_upgrades.add(UpgradeRefusal::subprotocol);
     return respond(refuse_subprotocol());
   }
   auto token = token_of(head.query());
-  if (!token) return respond(refuse_token(Error(Errc::unauthenticated, "no token", "missing")));
+  if (!token) {
+    const Error missing(Errc::unauthenticated, "no token", "missing");
+    counts.refused_upgrades.add(reason_of(missing));
+    return respond(refuse_token(missing));
+  }
   identity::Authorizer& authorizer = *context.shard(head.shard).authorizer;
   authorizer.consume(
       std::move(*token),
-      [&context, head = std::move(head), subprotocol = std::move(*subprotocol),
+      [&context, &counts, head = std::move(head), subprotocol = std::move(*subprotocol),
        respond = std::move(respond)](Result<identity::Admission> admission) mutable {
-        if (!admission) return respond(refuse_token(admission.error()));
+        if (!admission) {
+          counts.refused_upgrades.add(reason_of(admission.error()));
+          return respond(refuse_token(admission.error()));
+        }
+        counts.upgrades.add();
         respond(accept(context, head, std::move(*admission), std::move(subprotocol)));
       });
 }

@@ -32,6 +32,7 @@ Errc code_of(PoolErrc code) noexcept {
     case PoolErrc::too_many_requests:
       return Errc::too_many_requests;
     case PoolErrc::not_authorized:
+    case PoolErrc::locked:
     case PoolErrc::unauthorized:
       return Errc::forbidden;
     case PoolErrc::user_not_confirmed:

@@ -80,7 +80,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
     }
     known_ = std::move(*found);
     if (auto refused = take_attempt(login_lockout(*pool_, known_.has_value()), folded_,
-                                    {PoolErrc::not_authorized, "Password attempts exceeded"})) {
+                                    {PoolErrc::locked, "Password attempts exceeded"})) {
       done_(std::unexpected(std::move(*refused)));
       return;
     }

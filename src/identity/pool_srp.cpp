@@ -224,7 +224,7 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
   }
   Lockout& lockout = login_lockout(*pool, !session->sub.empty());
   if (auto refused = take_attempt(lockout, session->folded,
-                                  {PoolErrc::not_authorized, "Password attempts exceeded"})) {
+                                  {PoolErrc::locked, "Password attempts exceeded"})) {
     return answer(std::move(*refused));
   }
   if (!is_proven(*pool, *session, *proof)) {

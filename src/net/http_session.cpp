@@ -106,7 +106,10 @@ IoOutcome HttpSession::receive(std::span<char> into) {
 }
 
 IoOutcome HttpSession::send(std::string_view first, std::string_view second) {
-  return tls_ ? tls_->send_some(first, second) : send_some(socket_.native_handle(), first, second);
+  const IoOutcome outcome =
+      tls_ ? tls_->send_some(first, second) : send_some(socket_.native_handle(), first, second);
+  part_.counted().http_bytes.add(outcome.bytes);
+  return outcome;
 }
 
 void HttpSession::wait_readable() {
@@ -189,7 +192,7 @@ bool HttpSession::read_head() {
   exchange_->head_method = head.method == "HEAD";
   exchange_->method = head.method;
   exchange_->path = head.path();
-  ++part_.listener().requests;
+  part_.counted().requests.add();
   if (reader.framing().upgrade_websocket && part_.listener().service->upgradable(head)) {
     begin_upgrade();
     return true;
@@ -290,14 +293,17 @@ void HttpSession::begin_upgrade() {
   const std::string* const version = head.header("sec-websocket-version");
   if (head.method != "GET" || head.minor_version != 1 || version == nullptr || *version != "13" ||
       count("sec-websocket-version") != 1) {
+    part_.counted().refused_upgrades.add();
     return respond_upgrade_required();
   }
   const std::string* const key = head.header("sec-websocket-key");
   const auto nonce = key == nullptr ? std::nullopt : base64_decode(*key);
   if (!nonce || nonce->size() != kWebSocketKeyBytes || count("sec-websocket-key") != 1) {
+    part_.counted().refused_upgrades.add();
     return respond_error(400, "Bad Request: malformed Sec-WebSocket-Key");
   }
   if (reader.framing().chunked || reader.framing().content_length.value_or(0) != 0) {
+    part_.counted().refused_upgrades.add();
     return respond_error(400, "Bad Request: an upgrade has no body");
   }
   exchange_->websocket_key = *key;
@@ -329,6 +335,7 @@ void HttpSession::respond_error(int status, const char* message) {
 }
 
 void HttpSession::refuse_plain_http() {
+  part_.counted().failed_handshakes.add();
   tls_ = nullptr;
   exchange_ = std::make_unique<Exchange>(part_, part_.now());
   respond_error(400, "Bad Request: this port speaks TLS");
@@ -358,6 +365,7 @@ void HttpSession::write(Response response) {
   const IoOutcome outcome = send(head, response.body);
   if (outcome.ended) return end();
   const std::size_t total = head.size() + response.body.size();
+  part_.count_response(response.status);
   log_exchange(response, total);
   if (outcome.bytes < total) {
     out_ = head + response.body;
@@ -431,6 +439,7 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
 void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
   if (phase_ == Phase::ended) return;
   if (part_.draining()) return respond_error(503, "Service Unavailable");
+  part_.count_response(101);
   log_exchange(Response{.status = 101}, 0);
   phase_ = Phase::ended;
   ErrorCode ec;
@@ -459,6 +468,7 @@ void HttpSession::on_drain() {
 
 void HttpSession::end() {
   if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
+  if (tls_ && tls_->is_in_handshake()) part_.counted().failed_handshakes.add();
   if (tls_) tls_->say_goodbye();
   ErrorCode ignored;
   socket_.close(ignored);

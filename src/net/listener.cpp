@@ -177,13 +177,7 @@ class TcpListener final : public Listener {
     }
   }
 
-  [[nodiscard]] ServerStats stats() const override {
-    return {.open_sockets = core_->open_sockets,
-            .open_websockets = core_->open_websockets,
-            .requests = core_->requests,
-            .refused_connections = core_->refused_connections,
-            .body_bytes = core_->body_bytes};
-  }
+  [[nodiscard]] ServerStats stats() const override { return core_->stats(); }
 
   void change_limits(const HttpLimits& limits, bool access_log) override {
     core_->connections_max = limits.connections;

@@ -1,5 +1,6 @@
 #include "net/part.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <holdfast/base/log.hpp>
@@ -62,7 +63,14 @@ void Part::close() {
   for_each(resting_, [](Member& member) { member.end(); });
 }
 
+void Part::count_response(int status) noexcept {
+  const std::size_t last = counted_.responses.size();
+  counted_.responses[std::clamp<std::size_t>(static_cast<std::size_t>(status) / 100, 1, last) - 1]
+      .add();
+}
+
 void Part::report_outbound_limit() {
+  counted_.unread_ended.add();
   ++unread_ended_;
   const SteadyTime at = now();
   if (at < next_unread_line_) return;
@@ -93,6 +101,29 @@ ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
   for (std::size_t i = 0; i < shards.count(); ++i) {
     parts.push_back(std::make_unique<Part>(*this, shards.at(i)));
   }
+}
+
+ServerStats ListenerCore::stats() const {
+  ServerStats out;
+  out.open_sockets = open_sockets;
+  out.open_websockets = open_websockets;
+  out.refused_connections = refused_connections;
+  out.body_bytes = body_bytes;
+  out.sockets_max = options.limits.connections;
+  for (const auto& part : parts) {
+    const Part::Counted& counted = part->counted();
+    out.requests += counted.requests.read();
+    for (std::size_t i = 0; i < out.responses.size(); ++i) {
+      out.responses[i] += counted.responses[i].read();
+    }
+    out.http_bytes += counted.http_bytes.read();
+    out.websocket_bytes += counted.websocket_bytes.read();
+    out.refused_upgrades += counted.refused_upgrades.read();
+    out.unread_ended += counted.unread_ended.read();
+    out.failed_handshakes += counted.failed_handshakes.read();
+  }
+  if (options.tls) out.certificate_expires_at = options.tls->expires_at();
+  return out;
 }
 
 void ListenerCore::log_access(const Access& access) const {

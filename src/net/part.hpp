@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <holdfast/base/clock.hpp>
+#include <holdfast/base/histogram.hpp>
 #include <holdfast/net/server.hpp>
 
 #include "net/shards.hpp"
@@ -38,9 +40,20 @@ class Member : public boost::intrusive::list_base_hook<
 };
 
 /// What a listener has on one shard: its sockets' owners, and their deadlines, which one sweep
-/// looks after. On that shard.
+/// looks after. On that shard, but for what it has counted.
 class Part {
  public:
+  /// Written on the shard, read by any thread.
+  struct Counted {
+    Tally requests;
+    std::array<Tally, 5> responses;  ///< by the status's first digit
+    Tally http_bytes;
+    Tally websocket_bytes;
+    Tally refused_upgrades;
+    Tally unread_ended;
+    Tally failed_handshakes;
+  };
+
   Part(ListenerCore& listener, ShardLoop& loop);
 
   [[nodiscard]] ListenerCore& listener() const noexcept { return listener_; }
@@ -57,6 +70,8 @@ class Part {
   void sweep();
   void drain();
   void close();
+  [[nodiscard]] Counted& counted() noexcept { return counted_; }
+  void count_response(int status) noexcept;
   /// A WebSocket was ended for what it has not read; of many, one line tells now and then.
   void report_outbound_limit();
   /// The `Date` header's value, made once a second.
@@ -68,6 +83,8 @@ class Part {
   template <class Action>
   static void for_each(Members& members, Action action);
 
+  // In a cache line that no other shard writes.
+  alignas(64) Counted counted_;
   ListenerCore& listener_;
   ShardLoop& loop_;
   HttpLimits limits_;
@@ -99,9 +116,11 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   std::atomic<std::size_t> open_sockets{0};
   std::atomic<std::size_t> open_websockets{0};
   std::atomic<std::size_t> refused_open{0};
-  std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> refused_connections{0};
   std::atomic<std::size_t> body_bytes{0};  ///< held, of bodies that have not come whole
+
+  /// Any thread.
+  [[nodiscard]] ServerStats stats() const;
 
   /// One line for each request; never its query or headers.
   struct Access {

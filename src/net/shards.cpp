@@ -1,6 +1,7 @@
 #include "net/shards.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <future>
 #include <utility>
 
@@ -126,6 +127,8 @@ void ShardLoop::arm(std::shared_ptr<Periodic> periodic) {
   p.timer.expires_after(p.period);
   p.timer.async_wait([this, periodic = std::move(periodic)](ErrorCode ec) mutable {
     if (ec) return;
+    const auto late = std::chrono::steady_clock::now() - periodic->timer.expiry();
+    lag_.record(std::chrono::floor<Microseconds>(late).count());
     periodic->task();
     arm(std::move(periodic));
   });

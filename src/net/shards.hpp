@@ -31,6 +31,7 @@ class ShardLoop final : public Shard {
   void post(Task task) override;
   void every(Milliseconds period, Task task) override;
   [[nodiscard]] std::size_t index() const noexcept override { return index_; }
+  [[nodiscard]] LatencyHistogram lag() const override { return lag_.read(); }
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
   /// Receives before they are parsed go here: one buffer for all connections of the shard, valid
@@ -68,6 +69,7 @@ class ShardLoop final : public Shard {
   std::vector<char> scratch_;
   std::vector<std::string> buffers_;
   std::vector<Task> at_stop_;
+  HistogramTally<kLatencyBounds> lag_;
 
   // Only the shard's thread touches these.
   std::vector<Task> local_;

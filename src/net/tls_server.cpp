@@ -1,6 +1,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -90,6 +91,14 @@ Result<void> set_certificate(SSL_CTX* context, const TlsServerOptions& options) 
               "no private key in PEM without a passphrase in " + key + ": " + why, key);
 }
 
+// X.509 has its times in UTC (RFC 5280 section 4.1.2.5).
+WallTime expiry_of(const SSL_CTX* context) {
+  std::tm utc{};
+  const X509* const certificate = SSL_CTX_get0_certificate(context);
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &utc) != 1) return WallTime();
+  return WallTime(Seconds(timegm(&utc)));
+}
+
 Result<void> set_client_authority(SSL_CTX* context, const TlsServerOptions& options) {
   const std::string& file = options.client_ca_file;
   if (file.empty()) return {};
@@ -117,8 +126,14 @@ Result<void> TlsFiles::reload() {
   if (auto done = set_certificate(context.get(), options_); !done) return done;
   if (auto done = set_client_authority(context.get(), options_); !done) return done;
   const std::lock_guard lock(mutex_);
+  expires_at_ = expiry_of(context.get());
   context_ = std::move(context);
   return {};
+}
+
+WallTime TlsFiles::expires_at() const {
+  const std::lock_guard lock(mutex_);
+  return expires_at_;
 }
 
 Result<std::shared_ptr<TlsServer>> make_tls_server(TlsServerOptions options) {

@@ -98,6 +98,7 @@ IoOutcome TlsSession::read_socket(std::span<char> into) noexcept {
   if (read_budget_ == 0) return {.blocked = true};
   const IoOutcome outcome = net::receive_some(fd_, into.first(std::min(into.size(), read_budget_)));
   read_budget_ -= outcome.bytes;
+  heard_ = heard_ || outcome.bytes > 0;
   return outcome;
 }
 
@@ -156,6 +157,10 @@ IoOutcome TlsSession::send_some(std::string_view first, std::string_view second)
     return outcome;
   }
   return {.bytes = sent};
+}
+
+bool TlsSession::is_in_handshake() const noexcept {
+  return heard_ && SSL_is_init_finished(ssl_) != 1;
 }
 
 void TlsSession::say_goodbye() noexcept {

@@ -41,6 +41,8 @@ class TlsSession {
   [[nodiscard]] bool receive_waits_to_send() const noexcept { return receive_waits_to_send_; }
   /// What a blocked send waits for: the socket to become readable, not writable.
   [[nodiscard]] bool send_waits_to_receive() const noexcept { return send_waits_to_receive_; }
+  /// The peer has begun a handshake that is not finished.
+  [[nodiscard]] bool is_in_handshake() const noexcept;
   /// The peer began with a plain HTTP request; there is no TLS to answer it in.
   [[nodiscard]] bool was_plain_http() const noexcept { return plain_http_; }
 
@@ -61,6 +63,7 @@ class TlsSession {
   bool broken_ = false;
   std::size_t read_budget_ = 0;  ///< bytes that the present call may still take from the socket
   std::uint64_t bytes_received_ = 0;
+  bool heard_ = false;  ///< anything at all of the peer
   std::uint64_t bytes_given_ = 0;
   std::uint64_t key_updates_ = 0;
 };
@@ -71,6 +74,7 @@ class TlsFiles final : public TlsServer {
   explicit TlsFiles(TlsServerOptions options) : options_(std::move(options)) {}
 
   [[nodiscard]] Result<void> reload() override;
+  [[nodiscard]] WallTime expires_at() const override;
   /// For a socket that was accepted; nullptr without memory.
   [[nodiscard]] std::shared_ptr<TlsSession> make_session(int fd) const;
 
@@ -78,6 +82,7 @@ class TlsFiles final : public TlsServer {
   const TlsServerOptions options_;
   mutable std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
+  WallTime expires_at_;
 };
 
 }  // namespace holdfast::net

@@ -109,6 +109,7 @@ void WebSocketConnection::flush() {
   if (outcome.ended) return abort();
   out_sent_ += outcome.bytes;
   bytes_sent_ += outcome.bytes;
+  part_.counted().websocket_bytes.add(outcome.bytes);
   if (out_sent_ == out_.size()) {
     part_.loop().give_buffer(std::move(out_));
     out_sent_ = 0;

@@ -110,13 +110,20 @@ delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& 
 
 void DeadLetterTable::flush() {
   if (change_.messages == 0 && change_.bytes == 0) return;
-  read_totals_.step();
-  delivery::PendingTotals totals{read_totals_.integer(0) + change_.messages,
-                                 read_totals_.integer(1) + change_.bytes};
-  read_totals_.reset();
-  if (beyond_bounds(totals)) evict(totals);
+  changed_ = true;
+  delivery::PendingTotals now = totals();
+  now.messages += change_.messages;
+  now.bytes += change_.bytes;
+  if (beyond_bounds(now)) evict(now);
   change_totals_.bind(1, change_.messages).bind(2, change_.bytes).run();
   change_ = {};
+}
+
+delivery::PendingTotals DeadLetterTable::totals() {
+  read_totals_.step();
+  const delivery::PendingTotals out{read_totals_.integer(0), read_totals_.integer(1)};
+  read_totals_.reset();
+  return out;
 }
 
 void DeadLetterTable::evict(delivery::PendingTotals totals) {

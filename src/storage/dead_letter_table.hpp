@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <holdfast/delivery/message_store.hpp>
@@ -32,6 +33,10 @@ class DeadLetterTable {
   /// Writes the totals, and makes room where a bound is passed. Before each commit.
   void flush();
   void discard() { change_ = {}; }
+  /// What there is, but for what `flush` has not written yet.
+  [[nodiscard]] delivery::PendingTotals totals();
+  /// Whether `totals` may be others than when this was asked last.
+  [[nodiscard]] bool changed_since_asked() noexcept { return std::exchange(changed_, false); }
 
  private:
   /// All but the size of the text.
@@ -44,6 +49,7 @@ class DeadLetterTable {
   Database& database_;
   DeadLetterBounds bounds_;
   delivery::PendingTotals change_;
+  bool changed_ = true;
   Statement add_;
   Statement remove_;
   Statement find_;

@@ -35,6 +35,9 @@ class Slots {
   /// What the database takes now, against the bound on it.
   void set_database_bytes(std::int64_t bytes) noexcept { database_bytes_.store(bytes, kRelaxed); }
   /// The bound itself; 0: none.
+  [[nodiscard]] std::int64_t database_bytes_max() const noexcept {
+    return database_bytes_max_.load(kRelaxed);
+  }
   void set_database_bytes_max(std::int64_t bytes) noexcept {
     database_bytes_max_.store(bytes, kRelaxed);
   }

@@ -68,15 +68,22 @@ class SqliteStore final : public Store {
 
   StoreStats stats() const override {
     const StoreCounters& counters = loop_.counters();
-    return {.queued = queue_.slots()->taken(),
+    const Slots& slots = *queue_.slots();
+    return {.queued = slots.taken(),
+            .slots = slots.limits().slots,
+            .waiting = queue_.size(),
             .transactions = counters.transactions,
             .operations = counters.operations,
             .failed_transactions = counters.failed_transactions,
             .database_bytes = counters.file_bytes,
             .used_bytes = counters.used_bytes,
+            .bytes_max = slots.database_bytes_max(),
             .wal_bytes = counters.wal_bytes,
             .writable = counters.writable,
-            .on_disk = counters.on_disk};
+            .on_disk = counters.on_disk,
+            .dead_letters = {counters.dead_letters, counters.dead_letter_bytes},
+            .batch = counters.batch.read(),
+            .commit = counters.commit.read()};
   }
 
   void beat(Task answered) override {

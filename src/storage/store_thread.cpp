@@ -172,6 +172,7 @@ void StoreThread::run_retries() {
 
 void StoreThread::transact(Batch& batch, Mode mode) {
   const OnDisk waiting(counters_);
+  const SteadyTime start = steady_now();
   (mode == Mode::write ? control_->begin_write : control_->begin_read).run();
   for (const auto& operation : batch) {
     if (database_->failed()) break;
@@ -190,7 +191,11 @@ void StoreThread::transact(Batch& batch, Mode mode) {
   }
   counters_.transactions.fetch_add(1, std::memory_order_relaxed);
   counters_.operations.fetch_add(batch.size(), std::memory_order_relaxed);
-  if (mode == Mode::write) counters_.writable.store(true, std::memory_order_relaxed);
+  if (mode == Mode::write) {
+    counters_.writable.store(true, std::memory_order_relaxed);
+    counters_.batch.record(static_cast<std::int64_t>(batch.size()));
+    counters_.commit.record((steady_now() - start).count());
+  }
   measure();
   deliver(batch, mode);
 }
@@ -308,10 +313,14 @@ void StoreThread::measure() {
   control_->free_count.step();
   const std::int64_t free_pages = control_->free_count.integer(0);
   control_->free_count.reset();
+  delivery::PendingTotals dead = {counters_.dead_letters, counters_.dead_letter_bytes};
+  if (session_->dead_letters.changed_since_asked()) dead = session_->dead_letters.totals();
   if (database_->failed()) {
     database_->clear_failure();
     return;
   }
+  counters_.dead_letters.store(dead.messages, std::memory_order_relaxed);
+  counters_.dead_letter_bytes.store(dead.bytes, std::memory_order_relaxed);
   const std::int64_t used = (pages - free_pages) * page_bytes_;
   queue_.slots()->set_database_bytes(used);
   counters_.file_bytes.store(pages * page_bytes_, std::memory_order_relaxed);

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/base/histogram.hpp>
+
 #include "storage/backup_job.hpp"
 #include "storage/queue.hpp"
 #include "storage/session.hpp"
@@ -33,9 +35,13 @@ struct StoreCounters {
   std::atomic<std::int64_t> file_bytes{0};
   std::atomic<std::int64_t> used_bytes{0};
   std::atomic<std::int64_t> wal_bytes{0};
+  std::atomic<std::int64_t> dead_letters{0};
+  std::atomic<std::int64_t> dead_letter_bytes{0};
   std::atomic<bool> writable{true};
   /// The thread waits for the disk, which may be slow for as long as it likes.
   std::atomic<bool> on_disk{false};
+  HistogramTally<kBatchBounds> batch;
+  HistogramTally<kLatencyBounds> commit;
 };
 
 /// The loop of the store's one thread, over its one connection: group commit.

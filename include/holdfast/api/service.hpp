@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/api/counts.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 #include <holdfast/delivery/router.hpp>
@@ -89,6 +90,8 @@ struct GatewayParts {
   const std::atomic<bool>* draining = nullptr;
   /// Issuers elsewhere whose ID tokens are taken; may be null.
   std::shared_ptr<identity::Issuers> issuers{};
+  /// Where to count, by shard; null: nobody reads it.
+  std::shared_ptr<ShardCounts> counts{};
 };
 
 /// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,
@@ -97,8 +100,8 @@ struct GatewayParts {
 /// CloudFormation's DescribeStacks (a `POST` of a form, any path that is no other route's),
 /// `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`, and `POST`, `GET` and
 /// `DELETE
-/// /@connections/{connectionId}`. It keeps no state of its own that is not immutable,
-/// so that one object serves all shards.
+/// /@connections/{connectionId}`. Its only state that is not
+/// immutable is what it counts, by shard, so that one object serves all shards.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
                                                                      GatewayParts parts);
 

@@ -25,6 +25,7 @@ namespace holdfast::identity {
 /// What can go wrong in the user pool, by Cognito's names; `api` writes them as `__type`.
 enum class PoolErrc : std::uint8_t {
   not_authorized,
+  locked,  ///< not authorized for a while, after too many failures
   user_not_found,
   username_exists,
   invalid_parameter,

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/histogram.hpp>
 #include <holdfast/net/http.hpp>
 #include <holdfast/net/tls.hpp>
 #include <holdfast/net/trusted_proxies.hpp>
@@ -22,6 +25,9 @@ class Shard : public Executor {
   /// runs.
   virtual void every(Milliseconds period, Task task) = 0;
   [[nodiscard]] virtual std::size_t index() const noexcept = 0;
+  /// How late the tasks of `every` began, in microseconds: how long what is ready waits for the
+  /// loop. Any thread.
+  [[nodiscard]] virtual LatencyHistogram lag() const = 0;
 };
 
 /// The threads of the process that serve connections.
@@ -67,7 +73,17 @@ struct ServerStats {
   std::size_t open_websockets = 0;
   std::uint64_t requests = 0;
   std::uint64_t refused_connections = 0;
-  std::size_t body_bytes = 0;  ///< held, of bodies that have not come whole
+  std::size_t body_bytes = 0;   ///< held, of bodies that have not come whole
+  std::size_t sockets_max = 0;  ///< 0: no bound
+  /// By the status's first digit: 1xx to 5xx. What net refuses by itself counts too.
+  std::array<std::uint64_t, 5> responses{};
+  std::uint64_t http_bytes = 0;         ///< of answers, handed to the kernel (or to TLS)
+  std::uint64_t websocket_bytes = 0;    ///< of frames, likewise
+  std::uint64_t refused_upgrades = 0;   ///< for their method, version, key or body
+  std::uint64_t unread_ended = 0;       ///< WebSockets ended for what they had not read
+  std::uint64_t failed_handshakes = 0;  ///< of TLS, begun and not finished
+  /// When the certificate that new connections are shown expires; nullopt without TLS.
+  std::optional<WallTime> certificate_expires_at{};
 };
 
 /// One listening socket: accepts, deals the sockets out to the shards, serves HTTP/1.1 and

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 
 namespace holdfast::net {
@@ -25,6 +26,8 @@ class TlsServer {
   /// Reads the files again; handshakes from then on show the new certificate, connections that are
   /// open keep theirs. After an error all stays as it was. Any thread.
   [[nodiscard]] virtual Result<void> reload() = 0;
+  /// When the certificate that handshakes show now expires. Any thread.
+  [[nodiscard]] virtual WallTime expires_at() const = 0;
 };
 /// Reads the files. Errors, with the file's name: `io` (cannot be read), `invalid_argument` (not
 /// PEM, or a key that is not the certificate's).

@@ -10,6 +10,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/histogram.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/stores.hpp>
@@ -34,15 +35,21 @@ struct StoreOptions {
 };
 
 struct StoreStats {
-  std::size_t queued = 0;  ///< slots taken: inserts and records from reservation to completion
+  std::size_t queued = 0;   ///< slots taken: inserts and records from reservation to completion
+  std::size_t slots = 0;    ///< in all
+  std::size_t waiting = 0;  ///< operations that the thread has not taken yet
   std::uint64_t transactions = 0;
   std::uint64_t operations = 0;
   std::uint64_t failed_transactions = 0;
   std::int64_t database_bytes = 0;  ///< the file's size
   std::int64_t used_bytes = 0;      ///< without free pages: what is held against the bound
+  std::int64_t bytes_max = 0;       ///< that bound; 0: none
   std::int64_t wal_bytes = 0;
-  bool writable = true;  ///< the last commit succeeded
-  bool on_disk = false;  ///< its thread waits for the disk at this moment
+  bool writable = true;                  ///< the last commit succeeded
+  bool on_disk = false;                  ///< its thread waits for the disk at this moment
+  delivery::PendingTotals dead_letters;  ///< that are kept
+  BatchHistogram batch;     ///< operations of each transaction that wrote and was committed
+  LatencyHistogram commit;  ///< its time from BEGIN to the end of COMMIT, in microseconds
 };
 
 /// Port: facts of this instance that are made once and never change (`user_pool_id`, `client_id`).

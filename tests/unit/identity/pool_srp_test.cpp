@@ -169,10 +169,8 @@ TEST_F(SrpLogin, RemembersAnsweredChallengesUntilTheyExpireAndNoMoreThanItMay) {
 TEST_F(SrpLogin, SharesTheLockoutOfOtherLogins) {
   make_alice();
   for (int i = 0; i < 5; ++i) EXPECT_FALSE(srp("alice", "password2"));
-  EXPECT_EQ(refusal(srp("alice", "password1"), PoolErrc::not_authorized),
-            "Password attempts exceeded");
-  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::not_authorized),
-            "Password attempts exceeded");
+  EXPECT_EQ(refusal(srp("alice", "password1"), PoolErrc::locked), "Password attempts exceeded");
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::locked), "Password attempts exceeded");
   clock_.advance(Seconds(1));
   EXPECT_TRUE(srp("alice", "password1"));
 }
@@ -196,8 +194,7 @@ TEST_F(SrpLogin, LocksAliceWithoutAVerifierLikeANameThatNobodyHas) {
     for (int i = 0; i < 5; ++i) {
       EXPECT_EQ(refusal(srp(name, "password1"), PoolErrc::not_authorized), kSrpWrong);
     }
-    EXPECT_EQ(refusal(login(name, "password1"), PoolErrc::not_authorized),
-              "Password attempts exceeded");
+    EXPECT_EQ(refusal(login(name, "password1"), PoolErrc::locked), "Password attempts exceeded");
   }
 }
 

@@ -194,10 +194,10 @@ TEST_F(UserPoolTest, LocksKnownAndUnknownNamesAlike) {
     for (int i = 0; i < 5; ++i) {
       ASSERT_EQ(refusal(login(name, "password2"), PoolErrc::not_authorized), kWrong);
     }
-    EXPECT_EQ(refusal(login(name, "password1"), PoolErrc::not_authorized), kLocked);
+    EXPECT_EQ(refusal(login(name, "password1"), PoolErrc::locked), kLocked);
   }
   const std::size_t verified = hasher_->verified;
-  EXPECT_EQ(refusal(login("ALICE", "password1"), PoolErrc::not_authorized), kLocked);
+  EXPECT_EQ(refusal(login("ALICE", "password1"), PoolErrc::locked), kLocked);
   EXPECT_EQ(hasher_->verified, verified);
   clock_.advance(Seconds(1));
   EXPECT_TRUE(login("alice", "password1"));

@@ -1,3 +1,4 @@
+#include <array>
 #include <future>
 #include <memory>
 #include <string>
@@ -587,6 +588,27 @@ TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {
   RawClient client(server.address());
   ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
   EXPECT_TRUE(client.ends());
+}
+
+TEST(HttpCounts, SplitsAnswersByTheClassOfTheirStatus) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request request, Responder respond) {
+    respond({.status = request.head.target == "/found" ? 200 : 404, .body = "text"});
+  };
+  TestServer server(service, 2);
+  for (const char* const target : {"/found", "/lost", "/found"}) {
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(std::string("GET ") + target + " HTTP/1.1\r\nHost: test\r\n\r\n"));
+    ASSERT_TRUE(client.read_response());
+  }
+  RawClient bad(server.address());
+  ASSERT_TRUE(bad.send("rubbish\r\n\r\n"));
+  ASSERT_TRUE(bad.read_response());
+  const ServerStats stats = server.listener().stats();
+  EXPECT_EQ(stats.responses, (std::array<std::uint64_t, 5>{0, 2, 0, 2, 0}));
+  EXPECT_EQ(stats.requests, 3U) << "what cannot be read is none";
+  EXPECT_GT(stats.http_bytes, 4U * 60);
+  EXPECT_EQ(stats.websocket_bytes, 0U);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <thread>
@@ -106,6 +107,29 @@ TEST(Shards, RunPeriodicTasksUntilTheStop) {
   shards->stop();
   const int after = turns;
   EXPECT_EQ(turns, after);
+}
+
+TEST(Shards, TellHowLongTheirTimersWaitForTheLoop) {
+  const auto shards = make_shards(2);
+  shards->at(0).every(Milliseconds(1), [] {});
+  shards->at(1).every(Milliseconds(1), [] {});
+  shards->start();
+  ASSERT_TRUE(test::eventually([&] { return shards->at(0).lag().count() > 0; }));
+  shards->at(0).post([] {
+    const auto end = std::chrono::steady_clock::now() + Milliseconds(60);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  });
+  const auto late = [](const Shard& shard) {
+    const LatencyHistogram lag = shard.lag();
+    std::uint64_t out = 0;
+    for (std::size_t i = LatencyHistogram::range_of(50'000); i < LatencyHistogram::kRanges; ++i) {
+      out += lag.counts()[i];
+    }
+    return out;
+  };
+  EXPECT_TRUE(test::eventually([&] { return late(shards->at(0)) > 0; }));
+  shards->stop();
 }
 
 }  // namespace

@@ -338,5 +338,34 @@ TEST_F(TlsServerTest, SaysWhichFileIsAtFault) {
   EXPECT_THAT(message(options), HasSubstr("no certificates in PEM in " + made_.key_file));
 }
 
+TEST_F(TlsServerTest, CountsHandshakesThatWereBegunAndNotFinished) {
+  serve();
+  const auto failures = [this] { return server_->listener().stats().failed_handshakes; };
+  {
+    const RawClient looks_whether_it_is_open(server_->address());
+  }
+  ASSERT_EQ(client()->request({.target = "/"}).value().status, 200);
+  EXPECT_EQ(failures(), 0U);
+  RawClient plain(server_->address());
+  ASSERT_TRUE(plain.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_TRUE(plain.ends());
+  EXPECT_EQ(failures(), 1U);
+  PlainOpenSsl old(server_->address());
+  SSL_CTX_set_max_proto_version(old.context(), TLS1_1_VERSION);
+  EXPECT_FALSE(old.connect());
+  EXPECT_TRUE(test::eventually([&] { return failures() == 2; }));
+}
+
+TEST_F(TlsServerTest, TellsWhenItsCertificateExpires) {
+  serve();
+  const auto expires_at = server_->listener().stats().certificate_expires_at;
+  ASSERT_TRUE(expires_at);
+  const auto left = *expires_at - system_clock().wall_now();
+  EXPECT_GT(left, Seconds(24 * 3600));
+  EXPECT_LT(left, Seconds(20L * 366 * 24 * 3600));
+  EXPECT_EQ(*expires_at, tls_->expires_at());
+  EXPECT_FALSE(TestServer(service_).listener().stats().certificate_expires_at);
+}
+
 }  // namespace
 }  // namespace holdfast::net

@@ -318,5 +318,27 @@ TEST_F(StoreTest, KeepsTheFirstValueOfAFactOfTheInstance) {
   EXPECT_EQ(set(opened, "third"), "first");
 }
 
+TEST_F(StoreTest, MeasuresItsTransactionsAndCountsItsDeadLetters) {
+  delivery::MessagePtr message = make_message("anna", 1, "text", Seconds(1));
+  {
+    OpenedStore opened(path_);
+    const auto before = opened.store().stats();
+    EXPECT_EQ(before.slots, 16'384U);
+    EXPECT_EQ(before.dead_letters.messages, 0);
+    ASSERT_TRUE(opened.calls().insert({message}));
+    opened.messages().bury(UserId("anna"), 0, 1, "deleted", kTestTime,
+                           [](const Result<delivery::PendingTotals>&) {});
+    opened.executor().run_until([&] { return opened.store().stats().dead_letters.messages == 1; });
+    const auto after = opened.store().stats();
+    EXPECT_EQ(after.dead_letters.bytes, 4);
+    EXPECT_EQ(after.commit.count(), before.commit.count() + 2);
+    EXPECT_EQ(after.batch.count(), after.commit.count());
+    EXPECT_EQ(after.batch.sum(), before.batch.sum() + 2);
+    EXPECT_GT(after.commit.sum(), 0U);
+  }
+  OpenedStore again(path_);
+  EXPECT_EQ(again.store().stats().dead_letters.messages, 1) << "by the file, not by what happened";
+}
+
 }  // namespace
 }  // namespace holdfast::test
