@@ -143,6 +143,8 @@ Result<void> RunningGateway::open() {
       directory_->file("master.key"), options_.master_key ? options_.master_key->c_str() : nullptr,
       info_.first_start);
   if (!master) return std::unexpected(std::move(master.error()));
+  // Whoever asks for its health hears that it starts, however long the store takes to recover.
+  if (auto done = start_controls(); !done) return done;
   if (auto done = open_store(); !done) return done;
   if (auto done = open_keys(std::move(*master)); !done) return done;
   if (auto done = open_instance(); !done) return done;
@@ -171,11 +173,10 @@ Result<void> RunningGateway::open_store() {
   if (!store) return std::unexpected(std::move(store.error()));
   store_ = std::move(*store);
   backups_ = std::make_unique<BackupMaker>(*store_, directory_->file("backup.partial"));
-  shards_ = net::make_shards(worker_count(config_));
   for (std::size_t i = 0; i < shards_->count(); ++i) {
     handles_.push_back(&store_->handles(shards_->at(i)));
   }
-  shards_->start();
+  counts_ = api::make_shard_counts(shards_->count());
   return {};
 }
 
@@ -314,10 +315,36 @@ Result<void> RunningGateway::bind_control(const std::string& address,
   options.limits.connections = kControlConnections;
   options.access_log = false;
   options.tls = std::move(*server);
-  controls_.push_back(
-      net::make_listener(std::move(options), *shards_, clock_,
-                         control::make_control_service([this] { return state(); })));
+  controls_.push_back(net::make_listener(std::move(options), *shards_, clock_, control_service_));
   return controls_.back()->bind();
+}
+
+Result<void> RunningGateway::start_controls() {
+  shards_ = net::make_shards(worker_count(config_));
+  control_service_ = std::make_shared<LateService>(
+      control::make_control_service([this] { return state(); }, {metrics_route()}));
+  const Config::Server& server = config_.server;
+  const net::TlsServerOptions tls =
+      config_.tls.control ? config_.tls.files : net::TlsServerOptions{};
+  if (auto done = bind_control(server.control_listen, tls); !done) return done;
+  for (const Config::Listener& more : server.listeners) {
+    if (!more.control) continue;
+    if (auto done = bind_control(more.address, more.tls); !done) return done;
+  }
+  info_.control_address = controls_.front()->address();
+  shards_->start();
+  for (const auto& control : controls_) {
+    if (auto started = control->start(); !started) return started;
+  }
+  return {};
+}
+
+control::ControlRoute RunningGateway::metrics_route() {
+  return control::make_metrics_route(
+      [this] { return state(); },
+      {.router = [this]() -> const delivery::Router& { return *router_; },
+       .process = [this] { return process_status(); },
+       .counts = [this] { return counts_; }});
 }
 
 Result<void> RunningGateway::bind_local() {
@@ -343,16 +370,12 @@ Result<void> RunningGateway::bind_listeners() {
   connections_max_ = connection_limit(config_);
   const net::TlsServerOptions& tls = config_.tls.files;
   if (auto done = bind_gateway(server.listen, server.parts, tls); !done) return done;
-  const net::TlsServerOptions control_tls = config_.tls.control ? tls : net::TlsServerOptions{};
-  if (auto done = bind_control(server.control_listen, control_tls); !done) return done;
   for (const Config::Listener& more : server.listeners) {
-    auto done = more.control ? bind_control(more.address, more.tls)
-                             : bind_gateway(more.address, more.parts, more.tls);
-    if (!done) return done;
+    if (more.control) continue;
+    if (auto done = bind_gateway(more.address, more.parts, more.tls); !done) return done;
   }
   if (auto done = bind_local(); !done) return done;
   info_.address = gateways_.front().listener->address();
-  info_.control_address = controls_.front()->address();
   info_.url = server.public_url;
   if (info_.url.empty()) {
     const bool secure = !tls.certificate_file.empty() && !server.listen.starts_with("unix:");
@@ -451,7 +474,8 @@ Result<void> RunningGateway::make_services() {
                           .signer = signer_,
                           .shards = {},
                           .draining = &draining_,
-                          .issuers = issuers_};
+                          .issuers = issuers_,
+                          .counts = counts_};
   control::LocalControlParts local{.clock = clock_,
                                    .router = *router_,
                                    .messages = {},
@@ -527,14 +551,11 @@ Result<void> RunningGateway::start_serving() {
       sweep_tokens();
     });
   });
-  ready_ = true;
   if (auto started = local_->start(); !started) return started;
-  for (const auto& control : controls_) {
-    if (auto started = control->start(); !started) return started;
-  }
   for (const GatewayListener& gateway : gateways_) {
     if (auto started = gateway.listener->start(); !started) return started;
   }
+  ready_ = true;
   return {};
 }
 
@@ -562,24 +583,35 @@ control::ProcessStatus RunningGateway::process_status() const {
   status.started_at = started_at_;
   const storage::StoreStats store = store_->stats();
   status.store = {.queued = store.queued,
+                  .slots = store.slots,
+                  .waiting = store.waiting,
                   .transactions = store.transactions,
                   .operations = store.operations,
                   .failed_transactions = store.failed_transactions,
                   .database_bytes = store.database_bytes,
+                  .used_bytes = store.used_bytes,
+                  .bytes_max = store.bytes_max,
                   .wal_bytes = store.wal_bytes,
-                  .writable = store.writable};
+                  .writable = store.writable,
+                  .dead_letters = store.dead_letters,
+                  .batch = store.batch,
+                  .commit = store.commit};
   const auto add = [&status](const char* part, const net::Listener& listener) {
-    const net::ServerStats stats = listener.stats();
-    status.listeners.push_back({.part = part,
-                                .address = listener.address(),
-                                .open_sockets = stats.open_sockets,
-                                .open_websockets = stats.open_websockets,
-                                .requests = stats.requests,
-                                .refused_connections = stats.refused_connections});
+    status.listeners.push_back(
+        {.part = part, .address = listener.address(), .stats = listener.stats()});
   };
   for (const GatewayListener& gateway : gateways_) add("gateway", *gateway.listener);
   for (const auto& control : controls_) add("control", *control);
   add("local", *local_);
+  for (std::size_t i = 0; i < shards_->count(); ++i) {
+    status.loop_lag.push_back(shards_->at(i).lag());
+  }
+  std::error_code ignored;
+  const auto disk = std::filesystem::space(options_.data_dir, ignored);
+  if (!ignored) {
+    status.disk_bytes = disk.capacity;
+    status.disk_free_bytes = disk.available;
+  }
   return status;
 }
 

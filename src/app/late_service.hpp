@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -9,30 +10,42 @@
 
 namespace holdfast::app {
 
-/// The service of a listener whose address its service must know: set once, after `bind` and before
-/// `start`.
+/// The service of a listener that is bound before its service can be made: set once, before `start`.
+/// With one to begin with, which answers until then, it may be set while the listener serves.
 class LateService final : public net::HttpService {
  public:
-  void set(std::shared_ptr<net::HttpService> service) { service_ = std::move(service); }
+  explicit LateService(std::shared_ptr<net::HttpService> first = nullptr)
+      : first_(std::move(first)) {}
+
+  void set(std::shared_ptr<net::HttpService> service) {
+    service_ = std::move(service);
+    set_.store(true, std::memory_order_release);
+  }
 
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
-    return service_->screen(head);
+    return present().screen(head);
   }
   void handle(net::Request request, net::Responder respond) override {
-    service_->handle(std::move(request), std::move(respond));
+    present().handle(std::move(request), std::move(respond));
   }
   void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
-    service_->upgrade(std::move(head), std::move(respond));
+    present().upgrade(std::move(head), std::move(respond));
   }
   bool upgradable(const net::RequestHead& head) const override {
-    return service_->upgradable(head);
+    return present().upgradable(head);
   }
   net::Response error(int status, std::string_view message) const override {
-    return service_->error(status, message);
+    return present().error(status, message);
   }
 
  private:
+  [[nodiscard]] net::HttpService& present() const noexcept {
+    return set_.load(std::memory_order_acquire) ? *service_ : *first_;
+  }
+
+  const std::shared_ptr<net::HttpService> first_;
   std::shared_ptr<net::HttpService> service_;
+  std::atomic<bool> set_{false};
 };
 
 }  // namespace holdfast::app

@@ -70,6 +70,8 @@ class RunningGateway final : public Gateway {
                                           const net::TlsServerOptions& tls);
   [[nodiscard]] Result<void> bind_control(const std::string& address,
                                           const net::TlsServerOptions& tls);
+  [[nodiscard]] Result<void> start_controls();
+  [[nodiscard]] control::ControlRoute metrics_route();
   [[nodiscard]] Result<void> bind_local();
   /// nullptr without a certificate, and for a Unix socket.
   [[nodiscard]] Result<std::shared_ptr<net::TlsServer>> tls_of(const std::string& address,
@@ -127,6 +129,7 @@ class RunningGateway final : public Gateway {
   std::string decoy_secret_;
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
+  std::shared_ptr<api::ShardCounts> counts_;
 
   std::size_t connections_max_ = 0;  ///< of each of the gateway's listeners
   /// A listener of the gateway's routes.
@@ -139,6 +142,7 @@ class RunningGateway final : public Gateway {
   std::vector<GatewayListener> gateways_;                 // `server.listen` first
   std::vector<std::unique_ptr<net::Listener>> controls_;  // `server.control_listen` first
   std::shared_ptr<api::GatewayServices> services_;
+  std::shared_ptr<LateService> control_service_;
   std::shared_ptr<LateService> local_service_;
   std::unique_ptr<net::Listener> local_;
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include <holdfast/control/service.hpp>
@@ -17,12 +19,18 @@ net::Response text_answer(int status, std::string_view text) {
   return out;
 }
 
+bool serves(const ControlRoute& route, std::string_view path) {
+  return route.path.ends_with('/') ? path.starts_with(route.path) : path == route.path;
+}
+
 class ControlService final : public net::HttpService {
  public:
-  explicit ControlService(StateProbe state) : state_(std::move(state)) {}
+  explicit ControlService(std::vector<ControlRoute> routes) : routes_(std::move(routes)) {}
 
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
-    if (head.path() != "/livez" && head.path() != "/readyz") return text_answer(404, "not found");
+    const ControlRoute* const route = find(head);
+    if (route == nullptr) return not_found();
+    if (route->screen) return route->screen(head);
     if (head.method != "GET") {
       net::Response out = text_answer(405, "method not allowed");
       out.headers.emplace_back("Allow", "GET");
@@ -32,13 +40,13 @@ class ControlService final : public net::HttpService {
   }
 
   void handle(net::Request request, net::Responder respond) override {
-    if (request.head.path() == "/livez") return respond(text_answer(200, "ok"));
-    const State state = state_();
-    respond(text_answer(state == State::ready ? 200 : 503, to_string(state)));
+    const ControlRoute* const route = find(request.head);
+    if (route == nullptr) return respond(not_found());
+    route->handle(std::move(request), std::move(respond));
   }
 
   void upgrade(net::RequestHead /*head*/, net::UpgradeResponder respond) override {
-    respond(text_answer(404, "not found"));
+    respond(not_found());
   }
   bool upgradable(const net::RequestHead& /*head*/) const override { return false; }
   net::Response error(int status, std::string_view message) const override {
@@ -46,7 +54,14 @@ class ControlService final : public net::HttpService {
   }
 
  private:
-  const StateProbe state_;
+  static net::Response not_found() { return text_answer(404, "not found"); }
+  const ControlRoute* find(const net::RequestHead& head) const {
+    const auto found = std::ranges::find_if(
+        routes_, [&head](const ControlRoute& route) { return serves(route, head.path()); });
+    return found == routes_.end() ? nullptr : &*found;
+  }
+
+  const std::vector<ControlRoute> routes_;
 };
 
 }  // namespace
@@ -65,8 +80,20 @@ const char* to_string(State state) noexcept {
   return "unknown";
 }
 
-std::shared_ptr<net::HttpService> make_control_service(StateProbe state) {
-  return std::make_shared<ControlService>(std::move(state));
+std::shared_ptr<net::HttpService> make_control_service(StateProbe state,
+                                                       std::vector<ControlRoute> more) {
+  std::vector<ControlRoute> routes;
+  routes.push_back({.path = "/livez", .handle = [](const net::Request&, net::Responder respond) {
+                      respond(text_answer(200, "ok"));
+                    }});
+  routes.push_back(
+      {.path = "/readyz",
+       .handle = [probe = std::move(state)](const net::Request&, net::Responder respond) {
+         const State now = probe();
+         respond(text_answer(now == State::ready ? 200 : 503, to_string(now)));
+       }});
+  std::ranges::move(more, std::back_inserter(routes));
+  return std::make_shared<ControlService>(std::move(routes));
 }
 
 }  // namespace holdfast::control

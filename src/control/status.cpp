@@ -57,10 +57,10 @@ Json to_json(const StoreStatus& store) {
 Json to_json(const ListenerStatus& listener) {
   return {{"part", listener.part},
           {"address", listener.address},
-          {"openSockets", listener.open_sockets},
-          {"openWebsockets", listener.open_websockets},
-          {"requests", listener.requests},
-          {"refusedConnections", listener.refused_connections}};
+          {"openSockets", listener.stats.open_sockets},
+          {"openWebsockets", listener.stats.open_websockets},
+          {"requests", listener.stats.requests},
+          {"refusedConnections", listener.stats.refused_connections}};
 }
 
 Json status(const LocalControlParts& parts, const std::vector<delivery::Stats>& shards) {

@@ -42,6 +42,7 @@ const std::map<std::string, Modules>& owners() {
       {"spdlog/", {"base"}},
       {"CLI/", {"cli"}},
       {"systemd/", {"app"}},
+      {"prometheus/", {"control"}},
   };
   return table;
 }

@@ -6,11 +6,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include <holdfast/api/counts.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/histogram.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
@@ -18,6 +21,7 @@
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
+#include <holdfast/net/server.hpp>
 
 namespace holdfast::control {
 
@@ -34,37 +38,57 @@ enum class State : std::uint8_t {
 /// Asked on any shard, at any time.
 using StateProbe = std::function<State()>;
 
+/// One more path of the control listener.
+struct ControlRoute {
+  std::string path;  ///< one that ends in `/` takes all that begins with it
+  /// What becomes of a request before its body is read, as `net::HttpService::screen` says. Null:
+  /// `GET` alone, and a body is not looked at.
+  std::function<std::variant<net::Response, net::HttpService::Admit>(const net::RequestHead&)>
+      screen{};
+  /// On the shard that serves the request.
+  std::function<void(net::Request, net::Responder)> handle;
+};
+
 /// The control listener's service: `GET /livez` is 200 `ok` while the process answers at all;
-/// `GET /readyz` is 200 `ready`, or 503 with the state's name. Both are `text/plain`.
-[[nodiscard]] std::shared_ptr<net::HttpService> make_control_service(StateProbe state);
+/// `GET /readyz` is 200 `ready`, or 503 with the state's name. Both are `text/plain`. Other paths
+/// are `more`'s, or 404.
+[[nodiscard]] std::shared_ptr<net::HttpService> make_control_service(
+    StateProbe state, std::vector<ControlRoute> more = {});
 
 /// The store's numbers, as the composition root copies them.
 struct StoreStatus {
-  std::size_t queued = 0;
+  std::size_t queued = 0;   ///< slots taken
+  std::size_t slots = 0;    ///< in all
+  std::size_t waiting = 0;  ///< operations for the thread
   std::uint64_t transactions = 0;
   std::uint64_t operations = 0;
   std::uint64_t failed_transactions = 0;
   std::int64_t database_bytes = 0;
+  std::int64_t used_bytes = 0;
+  std::int64_t bytes_max = 0;  ///< of those in use; 0: no bound
   std::int64_t wal_bytes = 0;
   bool writable = true;
+  delivery::PendingTotals dead_letters;
+  BatchHistogram batch;
+  LatencyHistogram commit;
 };
 
 /// One listener's numbers.
 struct ListenerStatus {
   std::string part;     ///< `gateway`, `control`, `local`
   std::string address;  ///< as bound
-  std::size_t open_sockets = 0;
-  std::size_t open_websockets = 0;
-  std::uint64_t requests = 0;
-  std::uint64_t refused_connections = 0;
+  net::ServerStats stats;
 };
 
-/// What is told about the process as a whole. Asked on any shard.
+/// What is told about the process as a whole. Asked on any shard, once it has started.
 struct ProcessStatus {
   std::string version;
   WallTime started_at;
   StoreStatus store;
   std::vector<ListenerStatus> listeners;
+  std::vector<LatencyHistogram> loop_lag;  ///< by shard
+  std::uint64_t disk_bytes = 0;            ///< of the file system of the data directory
+  std::uint64_t disk_free_bytes = 0;       ///< of those, for who may not use the reserve
 };
 
 /// How far a backup has come, as the control socket tells it.
@@ -87,6 +111,17 @@ class BackupMaker {
   /// Ends one that is being made.
   virtual void cancel() = 0;
 };
+
+/// What `/metrics` is made from: asked once the process has started, which is after the listener.
+struct MetricsParts {
+  std::function<const delivery::Router&()> router;
+  std::function<ProcessStatus()> process;
+  std::function<std::shared_ptr<const api::ShardCounts>()> counts;
+};
+
+/// `GET /metrics` in Prometheus's text format, version 0.0.4; 503 while the process starts. Every
+/// metric, and every value of its labels, is there from the start.
+[[nodiscard]] ControlRoute make_metrics_route(StateProbe state, MetricsParts parts);
 
 /// What the local control socket works on. References outlive the service.
 struct LocalControlParts {

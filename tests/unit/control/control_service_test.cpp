@@ -1,9 +1,17 @@
+#include <array>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <holdfast/control/service.hpp>
 
+#include "support/base/manual_executor.hpp"
+#include "support/delivery/fake_mailboxes.hpp"
+
 namespace holdfast::control {
 namespace {
+
+using testing::HasSubstr;
 
 class ControlListener : public ::testing::Test {
  protected:
@@ -16,11 +24,24 @@ class ControlListener : public ::testing::Test {
     net::Response out;
     service_->handle(std::move(request),
                      [&](net::Response response) { out = std::move(response); });
+    for (int turn = 0; turn < 3; ++turn) {
+      for (test::ManualExecutor& executor : executors_) executor.run();
+    }
     return out;
   }
 
   State state_ = State::ready;
-  std::shared_ptr<net::HttpService> service_ = make_control_service([this] { return state_; });
+  std::array<test::ManualExecutor, 2> executors_;
+  std::array<test::FakeMailboxes, 2> mailboxes_;
+  delivery::Router router_{{{&executors_[0], &mailboxes_[0]}, {&executors_[1], &mailboxes_[1]}}};
+  ProcessStatus process_;
+  std::shared_ptr<api::ShardCounts> counts_ = api::make_shard_counts(2);
+  std::shared_ptr<net::HttpService> service_ = make_control_service(
+      [this] { return state_; },
+      {make_metrics_route([this] { return state_; },
+                          {.router = [this]() -> const delivery::Router& { return router_; },
+                           .process = [this] { return process_; },
+                           .counts = [this] { return counts_; }})});
 };
 
 TEST_F(ControlListener, IsAliveInEveryState) {
@@ -41,11 +62,63 @@ TEST_F(ControlListener, IsReadyInOneStateAlone) {
   }
 }
 
+TEST_F(ControlListener, SumsTheShardsInItsMetrics) {
+  mailboxes_[0].told_stats.accepted = 3;
+  mailboxes_[1].told_stats.accepted = 4;
+  (*counts_)[0]->refused_upgrades.add(api::UpgradeRefusal::token_used);
+  (*counts_)[1]->refused_upgrades.add(api::UpgradeRefusal::token_used);
+  const net::Response response = ask("GET", "/metrics");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.headers.at(0).second, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(response.body, HasSubstr("\nholdfast_messages_accepted_total 7\n"));
+  EXPECT_THAT(response.body,
+              HasSubstr("\nholdfast_websocket_upgrades_refused_total{reason=\"token_used\"} 2\n"));
+}
+
+TEST_F(ControlListener, TellsMetricsInEveryStateButTheFirst) {
+  state_ = State::starting;
+  const net::Response starting = ask("GET", "/metrics");
+  EXPECT_EQ(starting.status, 503);
+  EXPECT_EQ(starting.body, "starting\n");
+  for (const State state : {State::ready, State::draining, State::store_failed}) {
+    state_ = state;
+    const net::Response response = ask("GET", "/metrics");
+    EXPECT_EQ(response.status, 200);
+    EXPECT_THAT(response.body,
+                HasSubstr("\nholdfast_state{state=\"" + std::string(to_string(state)) + "\"} 1\n"));
+    EXPECT_THAT(response.body, HasSubstr("\nholdfast_state{state=\"starting\"} 0\n"));
+  }
+}
+
 TEST_F(ControlListener, RefusesOtherPathsAndMethods) {
   EXPECT_EQ(ask("GET", "/").status, 404);
   EXPECT_EQ(ask("GET", "/v1/status").status, 404);
   EXPECT_EQ(ask("POST", "/livez").status, 405);
+  EXPECT_EQ(ask("POST", "/metrics").status, 405);
+  EXPECT_EQ(ask("GET", "/metrics/").status, 404);
   EXPECT_FALSE(service_->upgradable({}));
+}
+
+TEST_F(ControlListener, ServesWhatItWasGivenBesides) {
+  const auto say = [](const char* text) {
+    return [text](const net::Request&, net::Responder respond) { respond({.body = text}); };
+  };
+  service_ = make_control_service([] { return State::ready; },
+                                  {{.path = "/numbers", .handle = say("42")},
+                                   {.path = "/tree/",
+                                    .screen = [](const net::RequestHead& head)
+                                        -> std::variant<net::Response, net::HttpService::Admit> {
+                                      if (head.method == "PUT") return net::Response{.status = 418};
+                                      return net::HttpService::Admit{.body_bytes_max = 1};
+                                    },
+                                    .handle = say("leaf")}});
+  EXPECT_EQ(ask("GET", "/numbers?x").body, "42");
+  EXPECT_EQ(ask("POST", "/numbers").status, 405);
+  EXPECT_EQ(ask("GET", "/numbers/1").status, 404);
+  EXPECT_EQ(ask("POST", "/tree/a/b").body, "leaf");
+  EXPECT_EQ(ask("PUT", "/tree/").status, 418);
+  EXPECT_EQ(ask("GET", "/tree").status, 404);
+  EXPECT_EQ(ask("GET", "/livez").status, 200);
 }
 
 }  // namespace

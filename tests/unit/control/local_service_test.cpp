@@ -199,7 +199,10 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   process_.version = "1.2.3";
   process_.started_at = clock_.wall_now() - Seconds(90);
   process_.store.queued = 4;
-  process_.listeners = {{"gateway", "127.0.0.1:8080", 5, 2, 77, 1}};
+  control::ListenerStatus listener{.part = "gateway", .address = "127.0.0.1:8080", .stats = {}};
+  listener.stats.open_websockets = 2;
+  listener.stats.refused_connections = 1;
+  process_.listeners = {listener};
   mailboxes_[0].told_stats.accepted = 3;
   mailboxes_[1].told_stats.accepted = 4;
   mailboxes_[0].told_stats.foreign_texts = 5;

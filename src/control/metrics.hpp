@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/control/service.hpp>
+#include <holdfast/delivery/mailboxes.hpp>
+
+#include "control/process_metrics.hpp"
+
+namespace holdfast::control {
+
+/// All that a scrape tells.
+struct Scrape {
+  State state = State::ready;
+  ProcessStatus process;
+  delivery::Stats delivery;  ///< of all shards together
+  std::shared_ptr<const api::ShardCounts> counts;
+  OwnUse own_use;
+  std::uint64_t dropped_log_lines = 0;
+};
+
+/// In Prometheus's text format.
+[[nodiscard]] std::string metrics_text(const Scrape& scrape);
+
+}  // namespace holdfast::control

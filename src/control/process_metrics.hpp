@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace holdfast::control {
+
+/// What the process takes of the machine, by the kernel's account: what Prometheus's client
+/// libraries tell of every process.
+struct OwnUse {
+  double cpu_seconds = 0;
+  double start_time_seconds = 0;  ///< unix time
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t virtual_bytes = 0;
+  std::uint64_t open_files = 0;
+  std::uint64_t files_max = 0;
+};
+
+/// `sockets`: how many of the open files are known to be sockets. Any thread.
+[[nodiscard]] OwnUse measure_own_use(std::size_t sockets);
+
+}  // namespace holdfast::control

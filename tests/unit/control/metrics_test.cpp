@@ -1,0 +1,160 @@
+#include "control/metrics.hpp"
+
+#include <ctime>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+namespace holdfast::control {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+class Metrics : public testing::Test {
+ protected:
+  [[nodiscard]] std::vector<std::string> lines() const {
+    std::istringstream text(metrics_text(scrape_));
+    std::vector<std::string> out;
+    for (std::string line; std::getline(text, line);) out.push_back(line);
+    return out;
+  }
+  [[nodiscard]] static ListenerStatus listener() {
+    return {.part = "gateway", .address = "127.0.0.1:8080", .stats = {}};
+  }
+
+  Scrape scrape_{.state = State::ready,
+                 .process = {},
+                 .delivery = {},
+                 .counts = api::make_shard_counts(2),
+                 .own_use = {},
+                 .dropped_log_lines = 0};
+};
+
+TEST_F(Metrics, CountsMessagesByOutcome) {
+  scrape_.delivery.delivered = 5;
+  scrape_.delivery.elided = 4;
+  scrape_.delivery.expired = 1;
+  scrape_.delivery.deleted = 2;
+  scrape_.delivery.buried = 3;
+  const auto all = lines();
+  EXPECT_THAT(all, Contains("holdfast_messages_total{outcome=\"delivered\"} 5"));
+  EXPECT_THAT(all, Contains("holdfast_messages_total{outcome=\"elided\"} 4"));
+  EXPECT_THAT(all, Contains("holdfast_messages_total{outcome=\"dead\"} 6"));
+  EXPECT_THAT(all, Contains("holdfast_messages_dead_total{reason=\"access_ended\"} 3"));
+}
+
+TEST_F(Metrics, TellsHistogramsInSecondsAndCumulatively) {
+  scrape_.delivery.acknowledgement.record(200);
+  scrape_.delivery.acknowledgement.record(2'000);
+  scrape_.delivery.acknowledgement.record(100'000'000);
+  const auto all = lines();
+  const std::string name = "holdfast_message_acknowledgement_seconds";
+  EXPECT_THAT(all, Contains("# TYPE " + name + " histogram"));
+  EXPECT_THAT(all, Contains(name + "_bucket{le=\"0.0001\"} 0"));
+  EXPECT_THAT(all, Contains(name + "_bucket{le=\"0.00025\"} 1"));
+  EXPECT_THAT(all, Contains(name + "_bucket{le=\"0.0025\"} 2"));
+  EXPECT_THAT(all, Contains(name + "_bucket{le=\"60\"} 2"));
+  EXPECT_THAT(all, Contains(name + "_bucket{le=\"+Inf\"} 3"));
+  EXPECT_THAT(all, Contains(name + "_count 3"));
+  EXPECT_THAT(all, Contains(name + "_sum 100.0022"));
+}
+
+TEST_F(Metrics, TellsEachShardsLag) {
+  scrape_.process.loop_lag.resize(2);
+  scrape_.process.loop_lag[1].record(700'000);
+  const auto all = lines();
+  const std::string name = "holdfast_event_loop_lag_seconds_bucket";
+  EXPECT_THAT(all, Contains(name + "{shard=\"0\",le=\"1\"} 0"));
+  EXPECT_THAT(all, Contains(name + "{shard=\"1\",le=\"0.5\"} 0"));
+  EXPECT_THAT(all, Contains(name + "{shard=\"1\",le=\"1\"} 1"));
+}
+
+TEST_F(Metrics, TellsWhenCertificatesExpireWhereThereAreAny) {
+  const auto of_certificates = [this] {
+    std::set<std::string> out;
+    for (const std::string& line : lines()) {
+      if (line.starts_with("holdfast_tls_certificate_expiry_seconds{")) out.insert(line);
+    }
+    return out;
+  };
+  scrape_.process.listeners = {listener()};
+  EXPECT_TRUE(of_certificates().empty());
+  scrape_.process.listeners[0].stats.certificate_expires_at =
+      wall_from_micros(1'800'000'000'000'000);
+  EXPECT_THAT(of_certificates(),
+              Contains("holdfast_tls_certificate_expiry_seconds{listener=\"gateway\","
+                       "address=\"127.0.0.1:8080\"} 1800000000"));
+}
+
+TEST_F(Metrics, SplitsRequestsByTheClassOfTheirStatus) {
+  ListenerStatus one = listener();
+  one.stats.responses = {1, 20, 0, 4, 5};
+  scrape_.process.listeners = {one};
+  const auto all = lines();
+  const std::string name =
+      "holdfast_http_requests_total{listener=\"gateway\",address=\"127.0.0.1:8080\",status=";
+  EXPECT_THAT(all, Contains(name + "\"2xx\"} 20"));
+  EXPECT_THAT(all, Contains(name + "\"3xx\"} 0"));
+  EXPECT_THAT(all, Contains(name + "\"5xx\"} 5"));
+}
+
+TEST_F(Metrics, HasEveryReasonFromTheStart) {
+  std::set<std::string> reasons;
+  const std::regex series(R"re((\w+)\{reason="(\w+)"\} 0)re");
+  for (const std::string& line : lines()) {
+    std::smatch match;
+    if (std::regex_match(line, match, series)) reasons.insert(match.str(1) + " " + match.str(2));
+  }
+  for (const char* const one :
+       {"holdfast_websocket_upgrades_refused_total handshake",
+        "holdfast_websocket_upgrades_refused_total token_used",
+        "holdfast_websocket_upgrades_refused_total draining",
+        "holdfast_login_failures_total locked", "holdfast_login_failures_total unavailable",
+        "holdfast_signature_failures_total expired_token", "holdfast_calls_refused_total rate",
+        "holdfast_temporary_tokens_refused_total user", "holdfast_ingest_refused_total conflict"}) {
+    EXPECT_THAT(reasons, Contains(one));
+  }
+}
+
+TEST_F(Metrics, NeverRepeatsASeriesAndHelpsWithEach) {
+  scrape_.process.listeners = {listener()};
+  scrape_.process.loop_lag.resize(2);
+  std::set<std::string> helped;
+  std::set<std::string> seen;
+  for (const std::string& line : lines()) {
+    if (line.starts_with("# HELP ")) {
+      const std::string rest = line.substr(7);
+      const std::string name = rest.substr(0, rest.find(' '));
+      EXPECT_TRUE(helped.insert(name).second) << name << " is told twice";
+      EXPECT_THAT(rest, HasSubstr(".")) << "a sentence";
+    } else if (!line.starts_with("#")) {
+      const std::string series = line.substr(0, line.rfind(' '));
+      EXPECT_TRUE(seen.insert(series).second) << series;
+    }
+  }
+  EXPECT_GT(helped.size(), 40U);
+}
+
+TEST(OwnUse, TellsWhatTheKernelTells) {
+  const OwnUse before = measure_own_use(0);
+  EXPECT_GT(before.resident_bytes, 1U << 20);
+  EXPECT_GT(before.virtual_bytes, before.resident_bytes);
+  EXPECT_GT(before.files_max, before.open_files);
+  EXPECT_LE(before.start_time_seconds, static_cast<double>(time(nullptr)) + 1);
+  EXPECT_GE(before.start_time_seconds, static_cast<double>(time(nullptr)) - 3'600);
+  const int extra[] = {dup(0), dup(0), dup(0)};
+  EXPECT_EQ(measure_own_use(0).open_files, before.open_files + 3);
+  for (const int file : extra) close(file);
+  while (measure_own_use(0).cpu_seconds <= before.cpu_seconds) {
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::control
