@@ -131,6 +131,10 @@ std::string clients_node() {
   return installed("node");
 }
 std::string wscat() { return existing(clients_dir() + "/node_modules/.bin/wscat"); }
+std::string promtool() {
+  if (auto path = find_program("promtool")) return *path;
+  return existing(clients_dir() + "/promtool/usr/bin/promtool");
+}
 std::string clients_python() { return existing(clients_dir() + "/venv/bin/python"); }
 
 std::unique_ptr<ChildProcess> start_client_script(

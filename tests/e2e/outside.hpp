@@ -45,6 +45,7 @@ struct OutsideUser {
 /// Programs that no one here wrote. They throw, and say what installs them, when one is missing.
 [[nodiscard]] std::string installed(const std::string& program);
 [[nodiscard]] std::string wscat();
+[[nodiscard]] std::string promtool();
 [[nodiscard]] std::string clients_python();
 /// Node.js of the release that the clients were locked with; where npm had none, the system's.
 [[nodiscard]] std::string clients_node();
