@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -72,6 +73,12 @@ std::unexpected<Error> missing_database(const DataDirectory& directory) {
                   "users, keys and messages, remove " +
                   others,
               database);
+}
+
+// The URL under which neighbours reach a listener that is bound; empty for a Unix socket.
+std::string reachable_url(const net::Listener& listener, bool secure) {
+  const std::string& address = listener.address();
+  return address.starts_with("unix:") ? std::string() : url_of(address, secure);
 }
 
 // Shards share nothing but what is handed over here: each gets its own users.
@@ -295,13 +302,17 @@ Result<void> RunningGateway::bind_gateway(const std::string& address, const api:
   const std::string& mode = config_.server.unix_socket_mode;
   std::from_chars(mode.data(), mode.data() + mode.size(), options.unix_mode, 8);
   options.access_log = config_.log.access;
+  const bool secure = *server != nullptr;
   options.tls = std::move(*server);
   options.trusted_proxies = std::move(*proxies);
   auto service = std::make_shared<LateService>();
   auto listener = net::make_listener(std::move(options), *shards_, clock_, service);
   auto bound = listener->bind();
-  gateways_.push_back(
-      {.parts = parts, .service = std::move(service), .listener = std::move(listener)});
+  std::string url = reachable_url(*listener, secure);
+  gateways_.push_back({.parts = parts,
+                       .url = std::move(url),
+                       .service = std::move(service),
+                       .listener = std::move(listener)});
   return bound;
 }
 
@@ -314,9 +325,13 @@ Result<void> RunningGateway::bind_control(const std::string& address,
   options.address = address;
   options.limits.connections = kControlConnections;
   options.access_log = false;
+  const bool secure = *server != nullptr;
   options.tls = std::move(*server);
   controls_.push_back(net::make_listener(std::move(options), *shards_, clock_, control_service_));
-  return controls_.back()->bind();
+  auto bound = controls_.back()->bind();
+  std::string url = reachable_url(*controls_.back(), secure);
+  if (!url.empty()) control_urls_.push_back(std::move(url));
+  return bound;
 }
 
 Result<void> RunningGateway::start_controls() {
@@ -487,7 +502,9 @@ Result<void> RunningGateway::make_services() {
                                    .process = [this] { return process_status(); },
                                    .user_pools = {},
                                    .user_pool_id = info_.user_pool_id,
-                                   .backups = backups_.get()};
+                                   .backups = backups_.get(),
+                                   .message_bytes_max = config_.limits.message_bytes,
+                                   .console = make_console()};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     parts.shards.push_back({.verifier = parts_[i].verifier.get(),
                             .pool = parts_[i].pool.get(),
@@ -503,7 +520,14 @@ Result<void> RunningGateway::make_services() {
   for (std::size_t i = 0; i < gateways_.size(); ++i) {
     gateways_[i].service->set(services_->all()[i]);
   }
-  local_service_->set(control::make_local_control_service(std::move(local)));
+  const std::shared_ptr<control::Console> console = local.console;
+  const auto local_service = control::make_local_control_service(std::move(local));
+  std::vector<control::ControlRoute> routes{metrics_route()};
+  if (console != nullptr)
+    std::ranges::move(console->routes(local_service), std::back_inserter(routes));
+  local_service_->set(local_service);
+  control_service_->set(
+      control::make_control_service([this] { return state(); }, std::move(routes)));
   return {};
 }
 

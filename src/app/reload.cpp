@@ -1,6 +1,8 @@
 // What a running gateway takes over of another configuration.
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include <holdfast/base/log.hpp>
@@ -27,6 +29,7 @@ api::GatewayOptions RunningGateway::api_options(const Config& config) const {
   options.issuer = issuer();
   options.allowed_origins = config.websocket.allowed_origins;
   options.allowed_origins.push_back(origin_of(info_.url));
+  std::ranges::move(console_origins(), std::back_inserter(options.allowed_origins));
   options.stack = {.name = config.aws.stack_name,
                    .created_at = created_at_,
                    .client_id = info_.client_id,

@@ -11,6 +11,7 @@
 
 #include <holdfast/api/service.hpp>
 #include <holdfast/app/gateway.hpp>
+#include <holdfast/control/console.hpp>
 #include <holdfast/control/service.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
@@ -82,6 +83,10 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> make_issuers();
   [[nodiscard]] api::GatewayOptions api_options(const Config& config) const;
   [[nodiscard]] Result<void> make_services();
+  /// Null where it is switched off.
+  [[nodiscard]] std::shared_ptr<control::Console> make_console() const;
+  /// Where the pages of the console come from: the gateway lets them log in and connect.
+  [[nodiscard]] std::vector<std::string> console_origins() const;
   [[nodiscard]] Result<void> write_credentials();
   [[nodiscard]] Result<void> start_serving();
 
@@ -135,6 +140,7 @@ class RunningGateway final : public Gateway {
   /// A listener of the gateway's routes.
   struct GatewayListener {
     api::ServedParts parts;
+    std::string url;  ///< empty for a Unix socket
     std::shared_ptr<LateService> service;
     std::unique_ptr<net::Listener> listener;
   };
@@ -142,6 +148,7 @@ class RunningGateway final : public Gateway {
   std::vector<GatewayListener> gateways_;                 // `server.listen` first
   std::vector<std::unique_ptr<net::Listener>> controls_;  // `server.control_listen` first
   std::shared_ptr<api::GatewayServices> services_;
+  std::vector<std::string> control_urls_;  // of those that are no Unix sockets
   std::shared_ptr<LateService> control_service_;
   std::shared_ptr<LateService> local_service_;
   std::unique_ptr<net::Listener> local_;

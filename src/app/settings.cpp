@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <concepts>
 #include <type_traits>
@@ -194,6 +195,62 @@ std::optional<std::string> refuse_origin(std::string_view value) {
   return std::nullopt;
 }
 
+std::optional<std::string> refuse_public_origin(std::string_view value) {
+  if (value.empty()) return std::nullopt;
+  if (value == "*" || refuse_origin(value)) {
+    return "must be an origin (scheme://host or scheme://host:port)";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> refuse_host(std::string_view value) {
+  const bool plain = std::ranges::all_of(value, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._:[]").contains(c);
+  });
+  const bool address = value.starts_with('[') && value.ends_with(']');
+  if (plain && !value.empty() && value.size() <= 255 && (address || !value.contains(':'))) {
+    return std::nullopt;
+  }
+  return "must hold names or addresses without a port";
+}
+
+// `m=19456,t=2,p=1`: within what a sign-in may cost.
+bool is_argon2_cost(std::string_view text) {
+  constexpr std::pair<std::string_view, unsigned> bounds[] = {
+      {"m=", 1U << 20}, {",t=", 100}, {",p=", 16}};
+  for (const auto& [name, max] : bounds) {
+    if (!text.starts_with(name)) return false;
+    text.remove_prefix(name.size());
+    unsigned number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || number == 0 || number > max) return false;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  }
+  return text.empty();
+}
+
+// The PHC string format (https://github.com/P-H-C/phc-string-format).
+std::optional<std::string> refuse_password_hash(std::string_view value) {
+  constexpr std::string_view kStart = "$argon2id$v=19$";
+  if (value.empty()) return std::nullopt;
+  const bool begun = value.starts_with(kStart) && value.size() <= 512;
+  const std::string_view rest = begun ? value.substr(kStart.size()) : std::string_view();
+  const auto salt = rest.find('$');
+  const auto hash = salt == rest.npos ? rest.npos : rest.find('$', salt + 1);
+  const auto is_base64 = [](std::string_view text) {
+    return text.size() >= 11 && std::ranges::all_of(text, [](char c) {
+             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '+' || c == '/';
+           });
+  };
+  if (hash != rest.npos && is_argon2_cost(rest.substr(0, salt)) &&
+      is_base64(rest.substr(salt + 1, hash - salt - 1)) && is_base64(rest.substr(hash + 1))) {
+    return std::nullopt;
+  }
+  return "must be an Argon2id hash, as `holdfast console --hash-password` makes it";
+}
+
 std::optional<std::string> refuse_account(std::string_view value) {
   const bool digits = std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
   if (value.size() == 12 && digits) return std::nullopt;
@@ -254,6 +311,11 @@ constexpr TextRule kAddress{
 constexpr TextRule kUrl{refuse_url, "^" HOLDFAST_URL "$"};
 constexpr TextRule kPublicUrl{refuse_public_url, "^(" HOLDFAST_URL ")?$"};
 constexpr TextRule kOrigin{refuse_origin, R"(^(\*|https?://[^?# \t/]+)$)"};
+constexpr TextRule kPublicOrigin{refuse_public_origin, R"(^(https?://[^?# \t/]+)?$)"};
+constexpr TextRule kHost{refuse_host, R"(^([A-Za-z0-9._-]+|\[[A-Za-z0-9:._-]*\])$)"};
+constexpr TextRule kPasswordHash{
+    refuse_password_hash,
+    R"(^(\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{11,})?$)"};
 constexpr TextRule kAccount{refuse_account, "^[0-9]{12}$"};
 constexpr TextRule kName{refuse_name, "^[A-Za-z0-9_-]{1,64}$"};
 constexpr TextRule kStackName{refuse_stack_name, "^[A-Za-z][A-Za-z0-9-]{0,127}$"};
@@ -398,7 +460,8 @@ void add_server(std::vector<Setting>& t) {
                    "one; `unix:/PATH` is a Unix socket."));
   t.push_back(parts_setting());
   t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), kAddress,
-                   "Address of the control listener: health. Keep it away from the public."));
+                   "Address of the control listener: health and the console. Keep it away from the "
+                   "public."));
   t.push_back(listeners_setting());
   t.push_back(text("server.unix_socket_mode", HOLDFAST_FIELD(server.unix_socket_mode), kMode,
                    "Mode of the files of Unix sockets that serve the gateway's parts, for proxies "
@@ -412,6 +475,10 @@ void add_server(std::vector<Setting>& t) {
                     "Addresses and networks of the proxies whose X-Forwarded-For and "
                     "X-Forwarded-Proto name the client; `unix` is whoever comes over a Unix "
                     "socket. Others are not believed."));
+  t.push_back(text("server.control_public_url", HOLDFAST_FIELD(server.control_public_url),
+                   kPublicOrigin,
+                   "The origin under which operators' browsers reach the control listener, where "
+                   "it is another than its address (`https://ops.example.com`)."));
 }
 
 void add_tls(std::vector<Setting>& t) {
@@ -783,6 +850,22 @@ void add_instance(std::vector<Setting>& t) {
                       "How long a shutdown waits for clients to acknowledge and to close.", true));
 }
 
+void add_console(std::vector<Setting>& t) {
+  t.push_back(
+      boolean("console.enabled", HOLDFAST_FIELD(console.enabled),
+              "Serve the web console at /console/ of the control listener, and let its "
+              "pages log in and connect to the gateway as `websocket.allowed_origins` do."));
+  Setting password =
+      text("console.password_hash", HOLDFAST_FIELD(console.password_hash), kPasswordHash,
+           "Hash of a password that opens the console, made by `holdfast console "
+           "--hash-password`. Empty: only the links of `holdfast console` open it.");
+  password.secret = true;
+  t.push_back(std::move(password));
+  t.push_back(texts("console.allowed_hosts", HOLDFAST_FIELD(console.allowed_hosts), kHost,
+                    "Names under which browsers may ask for the console, besides localhost, the "
+                    "control listener's own addresses and `server.control_public_url`."));
+}
+
 void add_surroundings(std::vector<Setting>& t) {
   t.push_back(text("aws.partition", HOLDFAST_FIELD(aws.partition), kName, "Partition in ARNs."));
   t.push_back(text("aws.region", HOLDFAST_FIELD(aws.region), kName,
@@ -895,6 +978,7 @@ const std::vector<Setting>& setting_table() {
     add_users(t);
     add_passwords(t);
     add_instance(t);
+    add_console(t);
     add_surroundings(t);
     return t;
   }();

@@ -108,6 +108,7 @@ void RunningGateway::take_down() {
   controls_.clear();
   local_.reset();
   local_service_.reset();
+  control_service_.reset();
   services_.reset();
   router_.reset();
   parts_.clear();

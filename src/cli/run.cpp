@@ -54,6 +54,7 @@ int run_command(int argc, const char* const* argv, Context& context) {
   add_dead_letters(app, selection);
   add_database(app, selection);
   add_access_key(app, selection);
+  add_console(app, selection);
   add_dev_certs(app, selection);
   add_demo(app, selection);
   add_completion(app, selection);

@@ -8,16 +8,13 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "cli/control_call.hpp"
-#include "cli/hidden_line.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/new_password.hpp"
 #include "cli/settings.hpp"
 #include "cli/table.hpp"
 
@@ -63,50 +60,11 @@ std::string generate_password() {
   }
 }
 
-/// A password, or the exit code of a command that got none.
-struct GivenPassword {
-  std::string text;
-  std::optional<int> exit{};
-};
-
-class Terminal {
- public:
-  Terminal() : descriptor_(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)) {}
-  ~Terminal() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Terminal(const Terminal&) = delete;
-  Terminal& operator=(const Terminal&) = delete;
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
-GivenPassword ask_for_password(const Context& context) {
-  const Terminal terminal;
-  if (terminal.descriptor() < 0) {
-    return {{},
-            misused(context,
-                    "there is no terminal to ask for the password: use -p - or "
-                    "--generate")};
-  }
-  std::vector<std::string> typed;
-  for (const char* const prompt : {"Password: ", "Again: "}) {
-    context.err << prompt << std::flush;
-    auto line = read_hidden_line(terminal.descriptor());
-    context.err << "\n";
-    if (!line) return {{}, failed(context, line.error().message)};
-    if (!*line) return {{}, kInterrupted};
-    typed.push_back(std::move(**line));
-  }
-  if (typed[0] != typed[1]) return {{}, failed(context, "the two differ")};
-  return {std::move(typed[0])};
-}
-
 GivenPassword get_password(const Context& context, const PasswordFlags& flags) {
   if (flags.generate) return {generate_password()};
-  if (flags.password.empty()) return ask_for_password(context);
+  if (flags.password.empty()) {
+    return ask_for_password(context, "use -p - or --generate");
+  }
   auto password = password_from(flags.password);
   if (!password) return {{}, misused(context, password.error().message)};
   return {std::move(*password)};

@@ -44,6 +44,8 @@ constexpr LocalRoute kRoutes[] = {
     {"POST", "/v1/backup", begin_backup},
     {"GET", "/v1/backup", show_backup},
     {"DELETE", "/v1/backup", cancel_backup},
+    {"POST", "/v1/messages", send_message},
+    {"POST", "/v1/console-links", create_console_link},
 };
 
 bool matches(const LocalRoute& route, std::string_view path) {

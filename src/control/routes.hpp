@@ -33,5 +33,7 @@ void rotate_keys(Call call);
 void begin_backup(Call call);
 void show_backup(Call call);
 void cancel_backup(Call call);
+void send_message(Call call);
+void create_console_link(Call call);
 
 }  // namespace holdfast::control

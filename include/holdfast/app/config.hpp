@@ -39,6 +39,7 @@ struct Config {
     std::size_t workers = 0;                ///< 0: one per core
     std::string public_url;                 ///< empty: the listen address
     std::vector<std::string> trusted_proxies;
+    std::string control_public_url;  ///< empty: the control listener's address
   } server;
 
   /// TLS of the TCP listeners; off without a certificate.
@@ -116,6 +117,12 @@ struct Config {
   struct Shutdown {
     Seconds drain{5};
   } shutdown;
+
+  struct Console {
+    bool enabled = true;
+    std::string password_hash;  ///< empty: links alone let in
+    std::vector<std::string> allowed_hosts;
+  } console;
 
   struct Aws {
     std::string partition = "aws";

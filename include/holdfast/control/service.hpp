@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <holdfast/api/counts.hpp>
+#include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
@@ -123,6 +124,8 @@ struct MetricsParts {
 /// metric, and every value of its labels, is there from the start.
 [[nodiscard]] ControlRoute make_metrics_route(StateProbe state, MetricsParts parts);
 
+class Console;
+
 /// What the local control socket works on. References outlive the service.
 struct LocalControlParts {
   const Clock& clock;
@@ -139,6 +142,10 @@ struct LocalControlParts {
   std::vector<identity::UserPool*> user_pools;  ///< by shard
   std::string user_pool_id;
   BackupMaker* backups = nullptr;  ///< null: there are none to be made
+  std::size_t message_bytes_max = 128 << 10;
+  /// Whose account the messages of `POST /v1/messages` are.
+  CallerPtr operator_caller = std::make_shared<const Caller>("operator");
+  std::shared_ptr<Console> console{};  ///< null: switched off
 };
 
 /// The service of `control.sock`: HTTP/1.1 with JSON bodies, for the commands of the daemon's own
@@ -161,6 +168,10 @@ struct LocalControlParts {
 ///   `"refusedConnections"}]}`; `delivery` is the sum over the shards,
 ///   `acknowledgement` the time from acceptance to acknowledgement of messages that were sent as
 ///   they came: `count` of those within `le` seconds, so cumulative; the last `le` is null.
+///
+/// `POST /v1/messages` with `{"userId","message","deduplicationId","ttlSeconds"}`, the last two
+///   optional → 200 `{"messageId","sequence","status":"DELIVERED"|"STORED"}`, as `POST /message` of
+///   the gateway, sent by the operator. A body has at most 256 KiB.
 ///
 /// `GET /v1/pending?after=USER_ID&limit=N` → 200
 /// `{"users":[{"userId","messages","bytes"}],"next"}`,
@@ -246,6 +257,8 @@ struct LocalControlParts {
 ///   `{"stage":"copying"|"checking"|"done"|"failed","path","bytesDone",`
 ///   `"bytesTotal","error"}`; `error` is null unless it failed. Whoever asked for it moves the file
 ///   away when it is done.
+/// `POST /v1/console-links` → 201 `{"url","expiresInSeconds"}`: lets one browser into the console,
+///   once. 409 `conflict` where the console is switched off or no browser can reach it.
 ///
 /// Errors are `{"error":{"code","message","where"}}` with the names of `Errc`: 400
 /// `invalid_argument`, 404 `not_found`, 405 (with `Allow`) `invalid_argument`, 409 `already_exists`

@@ -599,5 +599,48 @@ TEST_F(ControlSocket, AnswersRandomTargetsWithAClearError) {
   }
 }
 
+TEST_F(ControlSocket, SendsAMessageAsTheOperator) {
+  const net::Response answer =
+      ask("POST", "/v1/messages",
+          R"({"userId":"ann","message":"hello","deduplicationId":"d-1","ttlSeconds":60})");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  FakeMailboxes& home = mailboxes_[router_.home(UserId("ann"))];
+  ASSERT_EQ(home.sent.size(), 1U);
+  EXPECT_EQ(home.sent[0].user, UserId("ann"));
+  EXPECT_EQ(home.sent[0].payload, "hello");
+  EXPECT_EQ(home.sent[0].deduplication_id, "d-1");
+  EXPECT_EQ(home.sent[0].ttl, Seconds(60));
+  EXPECT_EQ(home.sent[0].caller->id, "operator");
+  const Json body = parse_json(answer.body).value();
+  EXPECT_EQ(body["messageId"].get<std::string>().size(), 36U);
+  EXPECT_TRUE(body["sequence"].is_number_integer());
+}
+
+TEST_F(ControlSocket, RefusesWhatIsNoMessage) {
+  const auto refused = [this](const std::string& body, const std::string& where) {
+    expect_error(ask("POST", "/v1/messages", body), 400, "invalid_argument", where);
+  };
+  refused("[]", "body");
+  refused(R"({"userId":"ann"})", "message");
+  refused(R"({"message":"x"})", "userId");
+  refused(R"({"userId":"","message":"x"})", "userId");
+  refused(R"({"userId":")" + std::string(129, 'a') + R"(","message":"x"})", "userId");
+  refused(R"({"userId":"ann","message":""})", "message");
+  refused(R"({"userId":"ann","message":")" + std::string((128 << 10) + 1, 'a') + R"("})",
+          "message");
+  refused(R"({"userId":"ann","message":1})", "message");
+  refused(R"({"userId":"ann","message":"x","ttlSeconds":0})", "ttlSeconds");
+  refused(R"({"userId":"ann","message":"x","ttlSeconds":1.5})", "ttlSeconds");
+  refused(R"({"userId":"ann","message":"x","ttlSeconds":1209601})", "ttlSeconds");
+  refused(R"({"userId":"ann","message":"x","deduplicationId":"\n"})", "deduplicationId");
+  refused(R"({"userId":"ann","message":"x","text":"y"})", "text");
+  EXPECT_TRUE(mailboxes_[0].sent.empty());
+  EXPECT_TRUE(mailboxes_[1].sent.empty());
+}
+
+TEST_F(ControlSocket, MakesNoLinkWhereTheConsoleIsSwitchedOff) {
+  expect_error(ask("POST", "/v1/console-links"), 409, "conflict", "console.enabled");
+}
+
 }  // namespace
 }  // namespace holdfast::test

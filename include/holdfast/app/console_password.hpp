@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include <holdfast/base/error.hpp>
+
+namespace holdfast::app {
+
+/// The value of `console.password_hash` for this password: Argon2id in the PHC form. Takes a tenth
+/// of a second. Error `unavailable`: no memory.
+[[nodiscard]] Result<std::string> hash_console_password(std::string password);
+
+}  // namespace holdfast::app

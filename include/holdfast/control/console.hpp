@@ -1,0 +1,74 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/control/service.hpp>
+#include <holdfast/delivery/router.hpp>
+#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/net/http.hpp>
+
+namespace holdfast::control {
+
+struct ConsoleOptions {
+  /// Under which names and addresses browsers may ask for it, without a port. Others are refused,
+  /// so that no foreign name that is made to lead here (DNS rebinding) makes a page of its own of
+  /// it.
+  std::vector<std::string> hosts = {"localhost", "127.0.0.1", "[::1]"};
+  /// A listener is bound to every interface: any address will do, which no name can pretend to be.
+  bool any_address = false;
+  /// The origin under which a proxy shows it, `https://ops.example.com`; empty: none.
+  std::string public_origin;
+  /// Where its own browser may log in and connect for a trial; the first is what it proposes.
+  std::vector<std::string> gateway_urls;
+  std::string user_pool_id;
+  std::string client_id;
+  /// What a one-time link starts with, `http://127.0.0.1:8081`; empty: none can be made.
+  std::string link_url;
+  std::string password_hash;  ///< Argon2id in the PHC form; empty: only links let in
+
+  Seconds link_lifetime{60};
+  Seconds session_idle{30 * 60};
+  Seconds session_lifetime{12 * 3600};
+};
+
+/// References outlive the console.
+struct ConsoleParts {
+  const Clock& clock;
+  const delivery::Router& router;  ///< for the executors of the shards
+  std::shared_ptr<identity::PasswordHasher> hasher;
+};
+
+/// The web console: its pages, its sessions, and the way in. Any thread.
+class Console {
+ public:
+  virtual ~Console() = default;
+  struct Link {
+    std::string url;
+    Seconds lifetime;
+  };
+  /// A URL that lets one browser in, once. `conflict` where no browser can reach it.
+  [[nodiscard]] virtual Result<Link> make_link() = 0;
+  /// What the control listener serves: `/console/`. `local` is the service of the control socket,
+  /// whose routes are `/console/api/v1/…` for who is signed in, but for those that let others in.
+  [[nodiscard]] virtual std::vector<ControlRoute> routes(
+      std::shared_ptr<net::HttpService> local) = 0;
+};
+
+/// `GET /console/api/session` → 200 `{"signedIn","passwordAllowed"}`, and when signed in
+///   `"expiresInSeconds"` and `"gateway":{"urls":[…],"userPoolId","clientId"}` besides.
+/// `POST /console/api/session` with `{"link"}` or `{"password"}` → 200 likewise with a cookie, or
+///   403; 429 with `Retry-After` after too many wrong passwords.
+/// `DELETE /console/api/session` → 200 `{}`: signs out.
+/// `/console/api/v1/…`: the control socket's; 401 without a session.
+///
+/// Everything below `/console/api/` needs the header `X-Holdfast-Console` (`background` for what no
+/// person asked for, which does not keep a session alive), and, unless it is a GET, an `Origin`
+/// that is the console's. Sessions and links are in memory and end with the process; only their
+/// hashes are kept.
+[[nodiscard]] std::shared_ptr<Console> make_console(ConsoleOptions options, ConsoleParts parts);
+
+}  // namespace holdfast::control

@@ -1,0 +1,321 @@
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include <holdfast/base/crypto.hpp>
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/log.hpp>
+#include <holdfast/control/console.hpp>
+
+#include "control/console_files.hpp"
+#include "control/console_guard.hpp"
+#include "control/console_sessions.hpp"
+#include "control/wire.hpp"
+
+namespace holdfast::control {
+namespace {
+
+using net::HttpService;
+using Screened = std::variant<net::Response, HttpService::Admit>;
+
+constexpr std::string_view kRoot = "/console/";
+constexpr std::string_view kApi = "/console/api/";
+constexpr std::string_view kSessionPath = "/console/api/session";
+constexpr std::string_view kControlPaths = "/console/api/v1/";
+// The control socket's own users let others in; whoever was let in does not.
+constexpr std::string_view kLettingIn[] = {"/console/api/v1/console-links",
+                                           "/console/api/v1/sessions"};
+constexpr std::string_view kHeader = "X-Holdfast-Console";
+constexpr std::size_t kSessionBodyBytes = 4 << 10;
+constexpr std::size_t kPasswordBytesMax = 1024;
+constexpr Seconds kRetryAfter{5};
+
+net::Response method_not_allowed(std::string_view allow) {
+  net::Response out = json_error(405, Error(Errc::invalid_argument, "the path has other methods"));
+  out.headers.emplace_back("Allow", allow);
+  return out;
+}
+
+net::Response not_signed_in() {
+  return json_error(401, Error(Errc::unauthenticated, "sign in first"));
+}
+
+/// What a browser brings to be let in: one of the two.
+struct Entry {
+  std::optional<std::string> link;
+  std::optional<std::string> password;
+};
+
+Result<Entry> read_entry(std::string_view body) {
+  auto input = parse_json(body);
+  if (!input) return std::unexpected(std::move(input.error()));
+  if (!input->is_object() || input->size() != 1) return refuse("must have one member", "body");
+  auto& [name, value] = *input->get_ref<Json::object_t&>().begin();
+  if (!value.is_string()) return refuse("must be a string", name);
+  auto& text = value.get_ref<std::string&>();
+  if (text.empty() || text.size() > kPasswordBytesMax) return refuse("has a wrong length", name);
+  if (name == "link") return Entry{.link = std::move(text), .password = {}};
+  if (name == "password") return Entry{.link = {}, .password = std::move(text)};
+  return refuse("unknown member", name);
+}
+
+class ConsoleImpl final : public Console, public std::enable_shared_from_this<ConsoleImpl> {
+ public:
+  ConsoleImpl(ConsoleOptions options, ConsoleParts parts)
+      : options_(std::move(options)),
+        parts_(std::move(parts)),
+        sessions_(parts_.clock, {.link_lifetime = options_.link_lifetime,
+                                 .idle = options_.session_idle,
+                                 .lifetime = options_.session_lifetime}),
+        // One name for all: it can be guessed at from anywhere, and links let in all the while.
+        lockout_(parts_.clock, 1),
+        policy_(content_security_policy(options_.gateway_urls)),
+        // Browsers share cookies between the ports of a host, where another gateway may be.
+        cookie_name_("holdfast_console_" +
+                     hex_encode(view(sha256(options_.user_pool_id))).substr(0, 8)) {}
+
+  Result<Link> make_link() override {
+    if (options_.link_url.empty()) {
+      return fail(Errc::conflict, "the control listener is a Unix socket that no browser can open");
+    }
+    log::info("console_link_made");
+    return Link{.url = options_.link_url + std::string(kRoot) + "#link=" + sessions_.make_link(),
+                .lifetime = options_.link_lifetime};
+  }
+
+  std::vector<ControlRoute> routes(std::shared_ptr<HttpService> local) override {
+    const auto handle = [self = shared_from_this(), local](net::Request request,
+                                                           net::Responder respond) {
+      self->handle(*local, std::move(request), std::move(respond));
+    };
+    const auto screen = [self = shared_from_this(), local](const net::RequestHead& head) {
+      return self->screen_guarded(*local, head);
+    };
+    return {{.path = "/console", .screen = screen, .handle = handle},
+            {.path = std::string(kRoot), .screen = screen, .handle = handle}};
+  }
+
+ private:
+  Screened screen_guarded(HttpService& local, const net::RequestHead& head) {
+    Screened out = screen(local, head);
+    if (auto* refused = std::get_if<net::Response>(&out)) add_security_headers(*refused, policy_);
+    return out;
+  }
+
+  Screened screen(HttpService& local, const net::RequestHead& head) {
+    if (!is_own_host(options_, head)) {
+      return json_error(
+          Error(Errc::forbidden, "the console is not served under this name", "Host"));
+    }
+    const std::string_view path = head.path();
+    if (!path.starts_with(kApi)) {
+      if (head.method != "GET") return method_not_allowed("GET");
+      return HttpService::Admit{.body_bytes_max = kSessionBodyBytes};
+    }
+    if (head.header(kHeader) == nullptr || !is_own_page(options_, head)) {
+      return json_error(Error(Errc::forbidden, "not asked by the console's own page", "Origin"));
+    }
+    if (path == kSessionPath) {
+      if (head.method == "GET" || head.method == "POST" || head.method == "DELETE") {
+        return HttpService::Admit{.body_bytes_max = kSessionBodyBytes};
+      }
+      return method_not_allowed("GET, POST, DELETE");
+    }
+    if (!session_left(head)) return not_signed_in();
+    if (!is_control_path(path)) return json_error(Error(Errc::not_found, "no such path"));
+    return local.screen(control_head(head));
+  }
+
+  void handle(HttpService& local, net::Request request, net::Responder respond) {
+    net::Responder guarded = [self = shared_from_this(),
+                              respond = std::move(respond)](net::Response response) mutable {
+      add_security_headers(response, self->policy_);
+      respond(std::move(response));
+    };
+    const std::string_view path = request.head.path();
+    if (!path.starts_with(kApi)) return guarded(file_answer(request.head));
+    if (path == kSessionPath) return handle_session(std::move(request), std::move(guarded));
+    // It may have ended while the body came.
+    if (!session_left(request.head)) return guarded(not_signed_in());
+    hand_over(local, std::move(request), std::move(guarded));
+  }
+
+  // ---- pages
+
+  net::Response file_answer(const net::RequestHead& head) const {
+    const std::string_view path = head.path();
+    net::Response out;
+    if (!path.starts_with(kRoot)) {
+      out.status = 308;
+      out.headers.emplace_back("Location", kRoot);
+      return out;
+    }
+    std::string_view name = path.substr(kRoot.size());
+    if (name.empty()) name = "index.html";
+    const auto files = console_files();
+    const auto file = std::ranges::find(files, name, &ConsoleFile::name);
+    if (file == files.end()) return json_error(Error(Errc::not_found, "no such page"));
+    const std::string tag = "\"" + std::string(file->hash) + "\"";
+    // Asked for each time and mostly not sent: an upgrade of the program is seen at once.
+    out.headers = {{"Cache-Control", "no-cache"}, {"ETag", tag}};
+    const std::string* const known = head.header("If-None-Match");
+    if (known != nullptr && known->contains(tag)) {
+      out.status = 304;
+      return out;
+    }
+    out.headers.emplace_back("Content-Type", file->type);
+    out.body = file->text;
+    return out;
+  }
+
+  // ---- sessions
+
+  std::string cookie_name(const net::RequestHead& head) const {
+    return head.secure ? "__Secure-" + cookie_name_ : cookie_name_;
+  }
+  std::string cookie(const net::RequestHead& head, std::string_view secret, Seconds age) const {
+    std::string out = cookie_name(head) + "=";
+    out.append(secret).append("; Path=/console; HttpOnly; SameSite=Strict; Max-Age=");
+    out += std::to_string(age.count());
+    if (head.secure) out += "; Secure";
+    return out;
+  }
+
+  std::optional<Seconds> session_left(const net::RequestHead& head) {
+    const std::string* const kind = head.header(kHeader);
+    const bool active = kind == nullptr || *kind != "background";
+    const std::string name = cookie_name(head);
+    for (const std::string_view secret : cookies(head, name)) {
+      if (const auto left = sessions_.find(secret, active)) return left;
+    }
+    return std::nullopt;
+  }
+
+  Json session_json(std::optional<Seconds> left) const {
+    Json out = {{"signedIn", left.has_value()},
+                {"passwordAllowed", !options_.password_hash.empty()}};
+    if (!left) return out;
+    out["expiresInSeconds"] = left->count();
+    out["gateway"] = {{"urls", options_.gateway_urls},
+                      {"userPoolId", options_.user_pool_id},
+                      {"clientId", options_.client_id}};
+    return out;
+  }
+
+  void handle_session(net::Request request, net::Responder respond) {
+    if (request.head.method == "GET") {
+      return respond(json_answer(session_json(session_left(request.head))));
+    }
+    if (request.head.method == "DELETE") {
+      const std::string name = cookie_name(request.head);
+      for (const std::string_view secret : cookies(request.head, name)) sessions_.close(secret);
+      net::Response out = json_answer(Json::object());
+      out.headers.emplace_back("Set-Cookie", cookie(request.head, "", Seconds(0)));
+      return respond(std::move(out));
+    }
+    auto entry = read_entry(request.body);
+    wipe(request.body);
+    if (!entry) return respond(json_error(entry.error()));
+    if (entry->password) {
+      return try_password(std::move(request.head), std::move(*entry->password), std::move(respond));
+    }
+    if (sessions_.use_link(*entry->link)) return let_in(request.head, "link", respond);
+    turn_away(request.head, "link",
+              Error(Errc::forbidden, "the link has been used or has expired", "link"), respond);
+  }
+
+  void let_in(const net::RequestHead& head, const char* by, net::Responder& respond) {
+    log::info("console_signed_in", {{"by", by}, {"remote_address", head.remote_address}});
+    const std::string secret = sessions_.open();
+    net::Response out = json_answer(session_json(options_.session_lifetime));
+    out.headers.emplace_back("Set-Cookie", cookie(head, secret, options_.session_lifetime));
+    respond(std::move(out));
+  }
+
+  static void turn_away(const net::RequestHead& head, const char* by, const Error& error,
+                        net::Responder& respond) {
+    log::warn("console_sign_in_refused",
+              {{"by", by}, {"remote_address", head.remote_address}, {"reason", error.message}});
+    net::Response out = json_error(error);
+    if (out.status == 429) {
+      out.headers.emplace_back("Retry-After", std::to_string(kRetryAfter.count()));
+    }
+    respond(std::move(out));
+  }
+
+  void try_password(net::RequestHead head, std::string password, net::Responder respond) {
+    if (options_.password_hash.empty()) {
+      return turn_away(head, "password",
+                       Error(Errc::forbidden, "no password is configured", "password"), respond);
+    }
+    if (lockout_.begin("console") != identity::Lockout::Attempt::admitted) {
+      wipe(password);
+      return turn_away(head, "password",
+                       Error(Errc::too_many_requests,
+                             "too many wrong passwords: wait, or use a link", "password"),
+                       respond);
+    }
+    Executor& executor = *parts_.router.shard(head.shard).executor;
+    parts_.hasher->verify(
+        std::move(password), options_.password_hash, executor,
+        [self = shared_from_this(), head = std::move(head),
+         respond = std::move(respond)](const Result<bool>& right) mutable {
+          if (!right) {
+            self->lockout_.withdrawn("console");
+            return turn_away(head, "password", right.error(), respond);
+          }
+          if (!*right) {
+            return turn_away(head, "password",
+                             Error(Errc::forbidden, "the password is wrong", "password"), respond);
+          }
+          self->lockout_.succeeded("console");
+          self->let_in(head, "password", respond);
+        });
+  }
+
+  // ---- the control socket's routes
+
+  static bool is_control_path(std::string_view path) {
+    return path.starts_with(kControlPaths) &&
+           std::ranges::find(kLettingIn, path) == std::end(kLettingIn);
+  }
+  static net::RequestHead control_head(net::RequestHead head) {
+    head.target.erase(0, kApi.size() - 1);
+    return head;
+  }
+
+  static void hand_over(HttpService& local, net::Request request, net::Responder respond) {
+    request.head = control_head(std::move(request.head));
+    if (request.head.method != "GET") {
+      // Who did what, for those who look for it afterwards.
+      respond = [remote = request.head.remote_address, method = request.head.method,
+                 path = std::string(request.head.path()),
+                 respond = std::move(respond)](net::Response response) mutable {
+        log::info("console_change", {{"method", method},
+                                     {"path", path},
+                                     {"status", response.status},
+                                     {"remote_address", remote}});
+        respond(std::move(response));
+      };
+    }
+    local.handle(std::move(request), std::move(respond));
+  }
+
+  const ConsoleOptions options_;
+  const ConsoleParts parts_;
+  ConsoleSessions sessions_;
+  identity::Lockout lockout_;
+  const std::string policy_;
+  const std::string cookie_name_;
+};
+
+}  // namespace
+
+std::shared_ptr<Console> make_console(ConsoleOptions options, ConsoleParts parts) {
+  return std::make_shared<ConsoleImpl>(std::move(options), std::move(parts));
+}
+
+}  // namespace holdfast::control

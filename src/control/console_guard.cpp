@@ -1,0 +1,131 @@
+#include "control/console_guard.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace holdfast::control {
+namespace {
+
+char lower_case(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string lower_case(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return lower_case(c); });
+  return out;
+}
+
+// The host of an authority: without the port, and without the dot that ends a full name.
+std::string host_of(std::string_view authority) {
+  const std::size_t colon = authority.rfind(':');
+  const std::size_t bracket = authority.rfind(']');
+  const bool port = colon != authority.npos && (bracket == authority.npos || colon > bracket);
+  std::string host = lower_case(authority.substr(0, port ? colon : authority.size()));
+  if (host.ends_with('.')) host.pop_back();
+  return host;
+}
+
+std::string_view authority_of(std::string_view url) {
+  const std::size_t begin = url.find("//");
+  if (begin == url.npos) return {};
+  const std::string_view rest = url.substr(begin + 2);
+  return rest.substr(0, rest.find('/'));
+}
+
+// In a URL, what is all digits and dots is an address and never looked up as a name.
+bool is_address(std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) return true;
+  return !host.empty() &&
+         std::ranges::all_of(host, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+}
+
+std::string without_default_port(std::string origin) {
+  const std::string_view port = origin.starts_with("https:") ? ":443" : ":80";
+  if (origin.ends_with(port)) origin.resize(origin.size() - port.size());
+  return origin;
+}
+
+bool is_source(std::string_view authority) {
+  return !authority.empty() && std::ranges::all_of(authority, [](char c) {
+    return (c >= '0' && c <= '9') || (lower_case(c) >= 'a' && lower_case(c) <= 'z') ||
+           std::string_view("-._:[]").contains(c);
+  });
+}
+
+}  // namespace
+
+bool is_own_host(const ConsoleOptions& options, const net::RequestHead& head) {
+  const std::string* const value = head.header("Host");
+  if (value == nullptr) return false;
+  const std::string host = host_of(*value);
+  if (options.any_address && is_address(host)) return true;
+  if (!options.public_origin.empty() && host == host_of(authority_of(options.public_origin))) {
+    return true;
+  }
+  return std::ranges::any_of(options.hosts,
+                             [&host](const std::string& own) { return lower_case(own) == host; });
+}
+
+bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head) {
+  const std::string* const site = head.header("Sec-Fetch-Site");
+  if (site != nullptr && *site != "same-origin") return false;
+  const std::string* const value = head.header("Origin");
+  if (value == nullptr) return head.method == "GET";
+  const std::string origin = without_default_port(lower_case(*value));
+  if (!options.public_origin.empty() &&
+      origin == without_default_port(lower_case(options.public_origin))) {
+    return true;
+  }
+  const std::string* const host = head.header("Host");
+  const std::string scheme = head.secure ? "https://" : "http://";
+  return host != nullptr && origin == without_default_port(scheme + lower_case(*host));
+}
+
+std::string content_security_policy(const std::vector<std::string>& gateway_urls) {
+  std::string connect = "'self'";
+  for (const std::string& url : gateway_urls) {
+    const std::string_view authority = authority_of(url);
+    if (!is_source(authority)) continue;
+    const bool secure = url.starts_with("https:");
+    connect.append(secure ? " https://" : " http://").append(authority);
+    connect.append(secure ? " wss://" : " ws://").append(authority);
+  }
+  return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+         "connect-src " +
+         connect +
+         "; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+         "require-trusted-types-for 'script'; trusted-types 'none'";
+}
+
+void add_security_headers(net::Response& response, const std::string& policy) {
+  response.headers.insert(
+      response.headers.end(),
+      {{"Content-Security-Policy", policy},
+       {"X-Content-Type-Options", "nosniff"},
+       {"X-Frame-Options", "DENY"},
+       {"Referrer-Policy", "no-referrer"},
+       {"Cross-Origin-Opener-Policy", "same-origin"},
+       {"Cross-Origin-Resource-Policy", "same-origin"},
+       {"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"}});
+}
+
+std::vector<std::string_view> cookies(const net::RequestHead& head, std::string_view name) {
+  constexpr std::string_view header_name = "cookie";
+  std::vector<std::string_view> out;
+  for (const auto& [header, value] : head.headers) {
+    if (lower_case(std::string_view(header)) != header_name) continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find(';'), rest.size());
+      std::string_view pair = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));
+      const std::size_t equals = pair.find('=');
+      if (equals != pair.npos && pair.substr(0, equals) == name) {
+        out.push_back(pair.substr(equals + 1));
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace holdfast::control
