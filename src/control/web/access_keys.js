@@ -35,7 +35,8 @@ async function create(list) {
 
 async function edit(key, list) {
   const policy = policyField(key.policy);
-  const done = await dialog({ title: `Policy of ${key.name}`, action: "Save", body: policy.element,
+  const done = await dialog({ title: `Policy of ${key.name}`, action: "Save",
+    body: [h("p", { class: "hint break" }, key.arn), policy.element],
     submit: () => api.changeAccessKey(key.id, { policy: policy.read() }) });
   if (!done) return;
   toast("The policy was saved");
@@ -76,11 +77,10 @@ export function accessKeys(page) {
     label: "access keys", none: "There is no access key.",
     load: async () => ({ rows: (await api.accessKeys()).accessKeys }),
     show: (rows) => table("Access keys", [
-      { title: "Name", main: true, class: "break", cell: (key) => key.name },
+      { title: "Name", main: true, class: "break", cell: (key) => h("span", { title: key.arn }, key.name) },
       { title: "Access key id", cell: (key) => code(key.id) },
-      { title: "Principal", class: "mono break", cell: (key) => key.arn },
       { title: "State", cell: (key) => badge(key.enabled ? "enabled" : "disabled") },
-      { title: "Rate limit", number: true, cell: (key) => limitWords(key.requestsPerSecond) },
+      { title: "Rate limit", number: true, class: "nowrap", cell: (key) => limitWords(key.requestsPerSecond) },
       { title: "Created", cell: (key) => time(key.createdAt) },
       { title: "", class: "row-actions", cell: (key) => [
         button("Policy", () => edit(key, list), { "aria-label": `Policy of ${key.name}` }),

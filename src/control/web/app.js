@@ -84,9 +84,9 @@ function frame() {
     menu.setAttribute("aria-expanded", String(open));
     side.classList.toggle("open", open);
   }, { class: "menu-button", "aria-expanded": "false", "aria-controls": "menu" });
-  const side = h("header", { class: "side" }, h("div", { class: "side-top" }, brand(), menu),
+  const side = h("header", { class: "side" }, h("div", { class: "side-inner" }, h("div", { class: "side-top" }, brand(), menu),
     h("div", { class: "menu", id: "menu" }, h("nav", { "aria-label": "Pages" }, links),
-      h("div", { class: "side-foot" }, themeButton(), button("Sign out", signOut, { class: "quiet-button" }))));
+      h("div", { class: "side-foot" }, themeButton(), button("Sign out", signOut, { class: "quiet-button" })))));
   links.addEventListener("click", () => {
     side.classList.remove("open");
     menu.setAttribute("aria-expanded", "false");

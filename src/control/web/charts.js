@@ -16,7 +16,7 @@ export function ceiling(value, least) {
 }
 
 // series: [{ name, pick: (sample) => number | null, className }]
-export function lineChart({ title, series, format, least = 1 }) {
+export function lineChart({ title, series, format, least = 1, whole = false }) {
   const drawing = svg("svg", { class: "chart", role: "img", "aria-label": title, height: kHeight });
   const legend = h("ul", { class: "legend" });
   const values = series.map((line) => {
@@ -39,7 +39,9 @@ export function lineChart({ title, series, format, least = 1 }) {
     for (const share of [0, 0.5, 1]) {
       const at = y(top * share);
       parts.push(svg("line", { class: "grid", x1: kLeft, x2: width - kRight, y1: at, y2: at }),
-        svg("text", { class: "tick", x: kLeft - 6, y: at + 4, "text-anchor": "end" }, format(top * share)));
+        // Half of something that is counted is no tick.
+        whole && !Number.isInteger(top * share) ? null
+          : svg("text", { class: "tick", x: kLeft - 6, y: at + 4, "text-anchor": "end" }, format(top * share)));
     }
     for (const [minutes, anchor] of [[5, "start"], [0, "end"]]) {
       const at = kLeft + (width - kLeft - kRight) * (1 - (minutes * 60) / kSpanSeconds);
@@ -62,7 +64,7 @@ export function lineChart({ title, series, format, least = 1 }) {
         parts.push(svg("circle", { class: `dot ${line.className}`, r: 3, cx: x(samples.at(-1)), cy: y(latest) }));
       }
     });
-    replace(drawing, parts);
+    replace(drawing, parts.filter(Boolean));
     drawing.setAttribute("aria-label", `${title}, last five minutes: ${series.map((line, index) =>
       `${line.name} ${values[index].textContent}`).join(", ")}`);
   }

@@ -50,8 +50,8 @@ export function deadLetters(page) {
       });
       told();
     } });
-    const element = table("Dead letters", [
-      { title: all, class: "select", cell: (row) => boxes[rows.indexOf(row)] },
+    return table("Dead letters", [
+      { title: all, label: "Select", class: "select", cell: (row) => boxes[rows.indexOf(row)] },
       { title: "Message", main: true, cell: (row) => shortId(row.messageId) },
       { title: "User", cell: (row) => userRef(row.userId) },
       { title: "Reason", cell: (row) => badge(row.reason) },
@@ -59,7 +59,6 @@ export function deadLetters(page) {
       { title: "Accepted", cell: (row) => time(row.acceptedAt) },
       { title: "Died", cell: (row) => time(row.diedAt) },
     ], rows);
-    return h("div", {}, h("label", { class: "check narrow-only" }, h("span", {}, "Select with the box of each block")), element);
   }
   const list = pagedList({
     label: "dead letters", none: "There are no dead letters. That is good.",

@@ -116,23 +116,25 @@ export function button(label, onclick, properties = {}) {
 }
 
 // columns: [{ title, cell: (row) => content, number?, main? }]; one marked `main` heads its row.
-// On a narrow screen each row becomes a block in which every cell carries its column's title.
-export function table(label, columns, rows) {
+// On a narrow screen each row becomes a block in which every cell carries its column's title, or
+// its `label`; one to `keep` stays a table, without the columns that are `wide-only`.
+const classOf = (column) => [column.number ? "number" : "", column.class ?? ""].join(" ").trim() || null;
+export function table(label, columns, rows, { keep = false } = {}) {
   const head = h("tr", {}, columns.map((column) =>
-    h("th", { scope: "col", class: column.number ? "number" : null }, column.title)));
+    h("th", { scope: "col", class: classOf(column) }, column.title)));
   const body = rows.map((row) => h("tr", {}, columns.map((column) =>
     h(column.main ? "th" : "td", {
       scope: column.main ? "row" : null,
-      class: column.number ? "number" : column.class,
-      "data-title": typeof column.title === "string" ? column.title : "",
+      class: classOf(column),
+      "data-title": column.label ?? column.title,
     }, column.cell(row)))));
   return h("div", { class: "table-frame", role: "region", "aria-label": label },
-    h("table", { class: "table" }, h("caption", { class: "hidden" }, label),
+    h("table", { class: keep ? "table keep" : "table" }, h("caption", { class: "hidden" }, label),
       h("thead", {}, head), h("tbody", {}, body)));
 }
 
-export function facts(pairs) {
-  return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([name, value]) =>
+export function facts(pairs, kind = "") {
+  return h("dl", { class: `facts ${kind}` }, pairs.filter(Boolean).map(([name, value]) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 

@@ -1,8 +1,8 @@
 // An execution drawn as its state machine: the path taken lit, and a time on each step.
 import { duration, h, svg } from "./dom.js";
 
-const kWide = { width: 132, height: 50, column: 172, row: 128, left: 8, top: 8 };
-const kNarrow = { width: 132, height: 46, column: 182, row: 92, left: 8, top: 8 };
+const kWide = { width: 148, height: 50, column: 190, row: 128, left: 8, top: 8 };
+const kNarrow = { width: 136, height: 46, column: 166, row: 84, left: 26, top: 8 };
 
 // `wide` and `narrow` are columns and rows; an edge says at which sides it leaves and arrives.
 const MACHINES = {
@@ -126,7 +126,7 @@ export function drawExecution(execution, narrow) {
     sides: narrow ? narrowSides : wideSides,
   })).filter((edge) => edge.lit || !edge.rare).sort((a, b) => a.lit - b.lit);
   const last = execution.steps.at(-1)?.state;
-  return svg("svg", { class: "machine", role: "img", viewBox: `0 0 ${right} ${bottom}`, width: right, height: bottom,
+  return svg("svg", { class: narrow ? "machine narrow" : "machine", role: "img", viewBox: `0 0 ${right} ${bottom}`, width: right, height: bottom,
     "aria-label": `${execution.workflow}: ${words(execution)}` },
   svg("defs", {}, arrow(`tip-${number}`, "tip"), arrow(`tip-lit-${number}`, "tip lit")),
   edges.map((edge) => svg("path", {
@@ -147,7 +147,7 @@ export function drawExecution(execution, narrow) {
 
 // The picture, drawn anew when the window becomes narrow or wide.
 export function executionPicture(execution) {
-  const narrow = matchMedia("(max-width: 1000px)");
+  const narrow = matchMedia("(max-width: 1180px)");
   const frame = h("div", { class: "machine-frame" });
   const draw = () => frame.replaceChildren(drawExecution(execution, narrow.matches));
   narrow.addEventListener("change", () => frame.isConnected && draw());

@@ -14,8 +14,8 @@ function tiles(status, sample) {
   return [
     tile("Messages accepted", sample.accepted === null ? "–" : `${rate(sample.accepted)}/s`, `${count(d.accepted)} since start`),
     tile("Latency, median", sample.p50 === null ? "–" : duration(sample.p50),
-      sample.p99 === null ? "no message acknowledged lately" : `p99 ${duration(sample.p99)}`),
-    tile("Connections", count(d.connections), `${count(d.mailboxes)} mailboxes in memory`),
+      sample.p99 === null ? "none acknowledged lately" : `p99 ${duration(sample.p99)}`),
+    tile("Connections", count(d.connections), `mailboxes in memory: ${count(d.mailboxes)}`),
     tile("Pending", count(d.pendingMessages), bytes(d.pendingBytes)),
   ];
 }
@@ -36,14 +36,14 @@ function numbers(status) {
       ["Sent from disk later", count(d.flushed)], ["Rejected", count(d.rejected)],
       ["Repeats recognised", count(d.deduplicated)], ["Expired", count(d.expired)],
       ["Connections timed out", count(d.timeouts)], ["Texts that were no acknowledgement", count(d.foreignTexts)],
-    ])),
+    ], "dense")),
     panel("Store", facts([
       ["Commits", s.writable ? badge("ready", "working") : badge("store_failed", "failing")],
       ["Queue", count(s.queued)], ["Transactions", count(s.transactions)],
       ["Operations", count(s.operations)], ["Failed transactions", count(s.failedTransactions)],
       ["Database", bytes(s.databaseBytes)], ["Write-ahead log", bytes(s.walBytes)],
       ["Log lines dropped", count(status.droppedLogLines)],
-    ])),
+    ], "dense")),
   ];
 }
 
@@ -67,9 +67,9 @@ export function overview(page) {
     lineChart({ title: "Acceptance to acknowledgement", format: duration, least: 0.001, series: [
       { name: "p50", className: "a", pick: (sample) => sample.p50 },
       { name: "p99", className: "c", pick: (sample) => sample.p99 }] }),
-    lineChart({ title: "Connections", format: count, least: 2, series: [
+    lineChart({ title: "Connections", format: count, least: 2, whole: true, series: [
       { name: "open", className: "b", pick: (sample) => sample.connections }] }),
-    lineChart({ title: "Pending messages", format: count, least: 2, series: [
+    lineChart({ title: "Pending messages", format: count, least: 2, whole: true, series: [
       { name: "pending", className: "c", pick: (sample) => sample.pending }] }),
   ];
   const line = h("p", { class: "state-line" }, "Asking…");

@@ -116,12 +116,15 @@ function journal() {
   const list = h("ol", { class: "journal", "aria-live": "polite", "aria-label": "What happened", tabindex: "0" });
   const record = (kind, text, note, messageId) => {
     const at = new Date();
+    const place = h("span", { class: "note" });
+    const tell = (words, id) => replace(place, words, id ? [" ", h("a", { href: `#/messages/${id}` }, shortId(id))] : null);
     list.append(h("li", { class: kind }, h("time", { datetime: at.toISOString() }, at.toTimeString().slice(0, 8)),
       h("span", { class: "what" }, kind === "in" ? "received" : kind === "out" ? "sent" : ""),
-      h("span", { class: "text" }, text),
-      h("span", { class: "note" }, note, messageId ? [" ", h("a", { href: `#/messages/${messageId}` }, shortId(messageId))] : null)));
+      h("span", { class: "text" }, text), place));
+    tell(note, messageId);
     while (list.children.length > kEntries) list.firstChild.remove();
     list.scrollTop = list.scrollHeight;
+    return tell;
   };
   return { list, record };
 }
@@ -178,9 +181,15 @@ export function tryIt(page, { gateway }) {
     const text = h("textarea", { rows: 3, required: true, maxlength: 100000 });
     return form(async () => {
       const started = performance.now();
-      const receipt = await api.sendMessage({ userId: trial.userId, message: text.value });
-      record("out", text.value, `${receipt.status} in ${duration((performance.now() - started) / 1000)}`, receipt.messageId);
-      text.value = "";
+      const tell = record("out", text.value, "sending");
+      try {
+        const receipt = await api.sendMessage({ userId: trial.userId, message: text.value });
+        tell(`${receipt.status} in ${duration((performance.now() - started) / 1000)}`, receipt.messageId);
+        text.value = "";
+      } catch (error) {
+        tell("not accepted");
+        throw error;
+      }
     }, field("Message", text, "Sent as the operator, through the same delivery as a service's. Disconnect first, and it is held."),
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Send")));
   }
