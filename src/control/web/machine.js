@@ -1,9 +1,10 @@
 // An execution drawn as its state machine: the path taken lit, and a time on each step.
 import { duration, h, svg } from "./dom.js";
 
-const kWide = { width: 148, height: 50, column: 190, row: 128, left: 8, top: 8 };
-const kNarrow = { width: 136, height: 46, column: 166, row: 84, left: 26, top: 8 };
+const kWide = { width: 148, height: 50, column: 190, row: 128, left: 8, top: 8, bend: 34 };
+const kNarrow = { width: 132, height: 46, column: 150, row: 84, left: 20, top: 8, bend: 22 };
 
+// `bend` is the room for what runs round the outside.
 // `wide` and `narrow` are columns and rows; an edge says at which sides it leaves and arrives.
 const MACHINES = {
   SendMessage: {
@@ -70,9 +71,8 @@ const SIDES = { l: [-1, 0], r: [1, 0], t: [0, -1], b: [0, 1] };
 function place(node, narrow) {
   const grid = narrow ? kNarrow : kWide;
   const [column, row] = narrow ? node.narrow : node.wide;
-  return { x: grid.left + column * grid.column, y: grid.top + kBend + row * grid.row, ...grid };
+  return { x: grid.left + column * grid.column, y: grid.top + grid.bend + row * grid.row, ...grid };
 }
-const kBend = 34;  // room for what runs round the outside
 
 function anchor(box, side) {
   const [dx, dy] = SIDES[side];
@@ -85,7 +85,7 @@ function curve(from, to, [leave, arrive]) {
   const tip = 5;  // of the arrow
   const ex = x2 + dx2 * tip;
   const ey = y2 + dy2 * tip;
-  const reach = leave === arrive ? kBend : Math.max(18, Math.min(64, Math.hypot(ex - x1, ey - y1) / 2));
+  const reach = leave === arrive ? from.bend : Math.max(18, Math.min(64, Math.hypot(ex - x1, ey - y1) / 2));
   return `M${x1} ${y1}C${x1 + dx1 * reach} ${y1 + dy1 * reach} ${ex + dx2 * reach} ${ey + dy2 * reach} ${ex} ${ey}`;
 }
 
@@ -119,8 +119,8 @@ export function drawExecution(execution, narrow) {
     .map(([from, to]) => [from, to, "bt", "bt"]);
   const number = ++drawings;
   const boxes = Object.fromEntries(Object.entries(machine.nodes).map(([name, node]) => [name, place(node, narrow)]));
-  const right = Math.max(...Object.values(boxes).map((box) => box.x + box.width)) + 8 + (narrow ? 18 : 0);
-  const bottom = Math.max(...Object.values(boxes).map((box) => box.y + box.height)) + kBend;
+  const right = Math.max(...Object.values(boxes).map((box) => box.x + box.width)) + (narrow ? 22 : 8);
+  const bottom = Math.max(...Object.values(boxes).map((box) => box.y + box.height)) + (narrow ? 8 : 34);
   const edges = [...machine.edges, ...extra].map(([from, to, wideSides, narrowSides]) => ({
     lit: taken.has(`${from}>${to}`), rare: RARE.has(`${from}>${to}`), from, to,
     sides: narrow ? narrowSides : wideSides,

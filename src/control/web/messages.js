@@ -61,7 +61,7 @@ function stepTable(run) {
     { title: "State", main: true, cell: (step) => badge(step.state) },
     { title: "At", class: "wide-only", cell: (step) => code(step.at.slice(11, 23), step.at) },
     { title: "After", number: true, cell: (step) => `+${duration((step.atMicros - begin) / 1e6)}` },
-    { title: "Since the last", number: true, cell: (step) => (step.since === null ? "–" : duration(step.since)) },
+    { title: "Step time", number: true, cell: (step) => (step.since === null ? "–" : duration(step.since)) },
   ], run.steps.map((step, index) => ({ ...step, number: index + 1,
     since: index === 0 ? null : (step.atMicros - run.steps[index - 1].atMicros) / 1e6 })), { keep: true });
 }

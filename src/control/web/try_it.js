@@ -74,6 +74,7 @@ class Trial {
     this.set("connecting");
     try {
       const token = await temporaryToken(this.url, this.idToken);
+      if (this.left) return;
       const target = `${this.url.replace(/^http/, "ws")}/ws?token=${encodeURIComponent(token)}`;
       this.socket = subprotocol ? new WebSocket(target, subprotocol) : new WebSocket(target);
     } catch (error) {
@@ -104,6 +105,10 @@ class Trial {
   }
   disconnect() {
     this.socket?.close(1000);
+  }
+  leave() {
+    this.left = true;  // what is still on its way connects nobody
+    this.disconnect();
   }
   signOut() {
     this.disconnect();
@@ -217,5 +222,5 @@ export function tryIt(page, { gateway }) {
     h("p", { class: "lead" }, "This page becomes a client of the gateway: it signs in as a user, connects a WebSocket, and shows what that user receives."),
     place, panel("What happened", list));
   draw();
-  return () => trial.disconnect();
+  return () => trial.leave();
 }
