@@ -295,6 +295,35 @@ TEST_F(ConfigTest, RefusesStringsThatWouldNotMakeAnArn) {
               HasSubstr("must be an origin"));
 }
 
+TEST_F(ConfigTest, RefusesAConsoleThatNobodyCouldEnter) {
+  const auto hash = [this](const std::string& text) {
+    return refusal(R"({"console": {"password_hash": ")" + text + "\"}}");
+  };
+  const std::string salt_and_hash = "$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA";
+  const auto loaded = load_config(
+      {.environment = {"HOLDFAST_CONSOLE__PASSWORD_HASH=$argon2id$v=19$m=19456,t=2,p=1" +
+                       salt_and_hash}});
+  EXPECT_TRUE(loaded);
+  for (const std::string& wrong :
+       {std::string("correct horse"), "$argon2i$v=19$m=19456,t=2,p=1" + salt_and_hash,
+        "$argon2id$v=19$m=4194304,t=2,p=1" + salt_and_hash,
+        "$argon2id$v=19$m=19456,t=0,p=1" + salt_and_hash,
+        "$argon2id$v=19$m=19456,t=2" + salt_and_hash,
+        std::string("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0"),
+        "$argon2id$v=19$m=19456,t=2,p=1" + salt_and_hash + "$"}) {
+    EXPECT_THAT(hash(wrong), HasSubstr("console.password_hash must be an Argon2id hash")) << wrong;
+  }
+  for (const char* const host : {"ops.example.com:8081", "https://ops", "a b", "", "fd00::1"}) {
+    EXPECT_THAT(refusal(std::string(R"({"console": {"allowed_hosts": [")") + host + "\"]}}"),
+                HasSubstr("console.allowed_hosts must hold names or addresses"))
+        << host;
+  }
+  EXPECT_THAT(refusal(R"({"server": {"control_public_url": "https://ops.example.com/console"}})"),
+              HasSubstr("server.control_public_url must be an origin"));
+  EXPECT_THAT(refusal(R"({"server": {"control_public_url": "*"}})"),
+              HasSubstr("server.control_public_url must be an origin"));
+}
+
 TEST_F(ConfigTest, NamesTheLineOfBrokenJson) {
   EXPECT_THAT(refusal("{\n\n  \"server\": {\"listen\": }\n}"),
               HasSubstr("holdfast.json:3: not JSON"));
