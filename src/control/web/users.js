@@ -11,6 +11,8 @@ const FILTERS = {
   email: { label: "Email begins with", filter: (text) => `email ^= ${text}` },
   id: { label: "User id is", filter: (text) => `sub = ${text}` },
 };
+const kPending = "pending";  // not asked of the user pool, but of the messages
+
 const quoted = (text) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 
 const userLink = (user) => h("a", { href: `#/users/${encodeURIComponent(user.userId)}` }, user.username);
@@ -27,18 +29,35 @@ function userTable(users) {
   ], users);
 }
 
+function pendingUserTable(rows) {
+  return table("Users with pending messages", [
+    { title: "User id", main: true, class: "break", cell: (row) => h("a", { href: `#/users/${encodeURIComponent(row.userId)}` }, row.userId) },
+    { title: "Messages", number: true, cell: (row) => count(row.messages) },
+    { title: "Size", number: true, cell: (row) => bytes(row.bytes) },
+  ], rows);
+}
+
 export function users(page) {
-  const kind = h("select", {}, Object.entries(FILTERS).map(([value, { label }]) => h("option", { value }, label)));
+  const kind = h("select", {}, Object.entries(FILTERS).map(([value, { label }]) => h("option", { value }, label)),
+    h("option", { value: kPending }, "Has pending messages"));
   const text = h("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 128 });
   const list = pagedList({
     label: "users", none: "No user matches.",
     load: async (after) => {
+      if (kind.value === kPending) {
+        const answer = await api.pendingUsers({ after, limit: kPage });
+        return { rows: answer.users, next: answer.next };
+      }
       const wanted = text.value.trim();
       const filter = wanted ? FILTERS[kind.value].filter(quoted(wanted)) : "";
       const answer = await api.users({ filter, after, limit: kPage });
       return { rows: answer.users, next: answer.next };
     },
-    show: userTable,
+    show: (rows) => (rows[0].username === undefined ? pendingUserTable(rows) : userTable(rows)),
+  });
+  kind.addEventListener("change", () => {
+    text.disabled = kind.value === kPending;
+    if (text.disabled) list.restart();
   });
   const form = h("form", { class: "bar", role: "search", onsubmit: (event) => { event.preventDefault(); list.restart(); } },
     field("Search by", kind), field("For", text), h("button", { type: "submit" }, "Search"));

@@ -248,7 +248,21 @@ scenarios.pages = async () => {
   await showsWhatIs(await signIn(), { ann, bob, held, delivered });
 };
 
+// What the charts make of the cumulative buckets of a histogram.
+async function computesPercentiles(page) {
+  const of = (buckets, share) => page.evaluate(async ([given, wanted]) =>
+    (await import('/console/live.js')).percentile(given, wanted), [buckets, share]);
+  const buckets = [{ le: 0.001, count: 50 }, { le: 0.01, count: 90 }, { le: 0.1, count: 99 }, { le: null, count: 100 }];
+  assert.equal(await of(buckets, 0.5), 0.001);
+  assert.equal(await of(buckets, 0.25), 0.0005);
+  assert.ok(Math.abs(await of(buckets, 0.7) - 0.0055) < 1e-12);
+  assert.equal(await of(buckets, 0.99), 0.1);
+  assert.equal(await of(buckets, 1), 0.1);  // beyond the last bound nobody knows
+  assert.equal(await of(buckets.map(({ le }) => ({ le, count: 0 })), 0.5), null);
+}
+
 async function showsWhatIs(page, { ann, bob, held, delivered }) {
+  await computesPercentiles(page);
   await page.locator('.tile', { hasText: 'Connections' }).getByText('1', { exact: true }).waitFor();
   await page.locator('.tile', { hasText: 'Pending' }).getByText('4', { exact: true }).waitFor();
   await page.locator('.state-line').getByText('ready').waitFor();
@@ -267,6 +281,11 @@ async function showsWhatIs(page, { ann, bob, held, delivered }) {
   await page.getByLabel('For').fill(ann.userId);
   await page.getByLabel('For').press('Enter');
   await row(page, 'ann').waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 1);
+
+  await page.getByLabel('Search by').selectOption({ label: 'Has pending messages' });
+  await page.getByRole('region', { name: 'Users with pending messages' }).waitFor();
+  assert.deepEqual(await page.locator('tbody tr').first().locator('th, td').allTextContents(), [bob.userId, '4', '24 B']);
   assert.equal(await page.locator('tbody tr').count(), 1);
 
   await visit(page, `users/${bob.userId}`, 'bob');
