@@ -1,0 +1,75 @@
+"""docs/openapi.yaml against a running gateway: every operation once with success, then generated
+requests, valid and not.
+
+usage: http_contract.py OPENAPI CONTROL_URL CODE_FILE, where the gateway's code_command leaves codes
+environment: HOLDFAST_URL, HOLDFAST_USER_POOL_ID, HOLDFAST_CLIENT_ID and the AWS variables;
+CONTRACT_SEED for other requests than the usual ones
+Prints the seed and `passed`, or what was answered otherwise than documented, and ends with status 1.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+from http_contract_document import operations_of, prepared
+from http_contract_story import Story
+
+SEED = os.environ.get("CONTRACT_SEED", "20261123")
+# Half a minute to a minute in all.
+EXAMPLES = "40"
+CHECKS = ",".join([
+    "not_a_server_error", "status_code_conformance", "content_type_conformance",
+    "response_headers_conformance", "response_schema_conformance", "negative_data_rejection",
+    "ignored_auth", "unsupported_method"])
+SETTINGS = """
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", 503]
+"""
+
+
+def succeed_everywhere(document, control_url, code_file):
+    story = Story(document, os.environ["HOLDFAST_URL"], control_url, code_file)
+    story.play()
+    missing = sorted(set(operations_of(document)) - story.succeeded)
+    if missing:
+        raise SystemExit("without a success: " + ", ".join(missing))
+    return story
+
+
+def generate(document, url, only_control, story):
+    """Runs Schemathesis on the operations of one listener."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "openapi.yaml")
+        with open(path, "w") as file:
+            yaml.safe_dump(document, file)
+        with open(os.path.join(folder, "schemathesis.toml"), "w") as file:
+            file.write(SETTINGS)
+        clients = os.path.dirname(os.path.abspath(__file__))
+        done = subprocess.run(
+            [os.path.join(os.path.dirname(sys.executable), "schemathesis"),
+             "--config-file", os.path.join(folder, "schemathesis.toml"), "run", path, "--url", url,
+             "--seed", SEED, "--generation-database", "none", "--checks", CHECKS,
+             "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES,
+             "--request-timeout", "30", "--warnings", "off", "--no-color", "--continue-on-failure",
+             "--include-tag" if only_control else "--exclude-tag", "Operations"],
+            cwd=folder, text=True, capture_output=True, check=False,
+            env={**os.environ, **story.environment(), "PYTHONPATH": clients,
+                 "SCHEMATHESIS_HOOKS": "http_contract_hooks"})
+    if done.returncode != 0:
+        raise SystemExit(f"{done.stdout[-20000:]}\n{done.stderr[-4000:]}")
+
+
+def main():
+    openapi, control_url, code_file = sys.argv[1:]
+    print("seed", SEED)
+    document = prepared(openapi, os.environ["HOLDFAST_URL"])
+    with succeed_everywhere(document, control_url, code_file) as story:
+        generate(document, control_url, True, story)
+        generate(document, os.environ["HOLDFAST_URL"], False, story)
+    print("passed")
+
+
+main()
