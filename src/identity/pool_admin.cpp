@@ -190,9 +190,7 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
 void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
                                   VoidDone done) {
   // Checked once by themselves, for what is wrong with them is not the user's other attributes'.
-  Attributes kept = input.attributes;
-  std::erase_if(kept, [](const auto& entry) { return entry.second.empty(); });
-  if (PoolResult<void> good = check_attributes(kept); !good) {
+  if (PoolResult<void> good = check_attributes(input.attributes); !good) {
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }

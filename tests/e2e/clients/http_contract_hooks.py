@@ -27,7 +27,11 @@ def is_signed(context):
 
 
 def dice(value):
-    return zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode()) % 4
+    """0 to 3; the same for the same request to another gateway."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    for form, known in KNOWN.values():
+        text = text.replace(known, form)
+    return zlib.crc32(text.encode()) % 4
 
 
 @schemathesis.hook
@@ -42,6 +46,12 @@ def map_case(context, case):
     if isinstance(parameters, dict) and "connectionId" in parameters and dice(parameters) == 0:
         parameters["connectionId"] = CONNECTION
     return case
+
+
+def has_null(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(has_null, value)) if isinstance(value, list) else value is None
 
 
 def name_of(response):
@@ -66,6 +76,5 @@ def filter_failure(context, failure, case, response):
         # It was signed again after its signature had been taken away.
         resigned = "in header" in failure.message and "Authorization" in failure.message
         # In AWS's JSON, a member that is null is one that is not there.
-        absent = pool and isinstance(case.body, dict) and None in case.body.values()
-        return not (resigned or absent)
+        return not (resigned or (pool and has_null(case.body)))
     return True

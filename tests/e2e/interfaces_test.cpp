@@ -1,0 +1,86 @@
+// What docs/openapi.yaml and docs/asyncapi.yaml say is what the gateway does.
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/base/json.hpp>
+
+#include "e2e/outside.hpp"
+#include "support/base/temp_dir.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using ::testing::SizeIs;
+
+// Thousands of requests, on a machine that does other things as well.
+constexpr std::chrono::minutes kLongPatience{4};
+
+std::string document(const std::string& name) { return HOLDFAST_SOURCE_DIR "/docs/" + name; }
+
+TEST(Interfaces, TheOpenApiDocumentIsValid) {
+  ChildProcess validator({.command = {clients_python(), "-m", "openapi_spec_validator",
+                                      "--schema", "3.1", document("openapi.yaml")}});
+  EXPECT_EQ(validator.wait(kPatience), 0) << transcript(validator);
+}
+
+TEST(Interfaces, TheAsyncApiDocumentIsValid) {
+  const auto script = start_client_script("validate_asyncapi.js", {document("asyncapi.yaml")});
+  expect_passed(*script);
+}
+
+TEST(Interfaces, TheHttpApiIsAsItsDocumentSays) {
+  TempDir dir;
+  const std::string code_file = dir.file("code");
+  const Json code_command = {"/bin/sh", "-c",
+                             "cat >" + code_file + ".new && mv " + code_file + ".new " + code_file};
+  GatewayProcess gateway(
+      {.data_dir = dir.file("data"),
+       .environment = {{"HOLDFAST_USER_POOL__SELF_SIGN_UP", "true"},
+                       {"HOLDFAST_USER_POOL__CODE_COMMAND", code_command.dump()}}});
+  const auto script = start_client_script(
+      "http_contract.py",
+      {document("openapi.yaml"), "http://" + gateway.control_address(), code_file},
+      gateway.environment());
+  EXPECT_EQ(script->wait(kLongPatience), 0) << transcript(*script);
+  EXPECT_THAT(lines_after(*script, "passed"), SizeIs(1)) << transcript(*script);
+  for (const std::string& line : script->output()) std::printf("%s\n", line.c_str());
+}
+
+class WebSocketFrames : public ::testing::Test {
+ protected:
+  void start(const std::string& frame) {
+    gateway_ = std::make_unique<GatewayProcess>(GatewayProcess::Options{
+        .data_dir = dir_.file("data"),
+        .environment = {{"HOLDFAST_WEBSOCKET__FRAME", frame == "raw" ? "raw" : "payload"},
+                        {"HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000"}}});
+    user_ = make_user(*gateway_, "alice");
+    script_ = start_client_script(
+        "websocket_frames.py", {document("asyncapi.yaml"), user_.id, user_.id_token, frame},
+        gateway_->environment());
+  }
+
+  TempDir dir_;
+  OutsideUser user_;
+  std::unique_ptr<GatewayProcess> gateway_;
+  std::unique_ptr<ChildProcess> script_;
+};
+
+TEST_F(WebSocketFrames, AreAsTheirDocumentSays) {
+  start("plain");
+  // It signs the user out on its way.
+  script_->write(make_user(*gateway_, "bob").id_token + "\n");
+  ASSERT_THAT(wait_for_lines(*script_, "stop the gateway", 1), SizeIs(1)) << transcript(*script_);
+  EXPECT_EQ(gateway_->terminate(), 0);
+  EXPECT_EQ(script_->wait(kPatience), 0) << transcript(*script_);
+}
+
+TEST_F(WebSocketFrames, AreBareTextWhereThatIsConfigured) {
+  start("raw");
+  expect_passed(*script_);
+}
+
+}  // namespace
+}  // namespace holdfast::test
