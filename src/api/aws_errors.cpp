@@ -201,7 +201,9 @@ net::Response transport_error(int status, std::string_view message) {
   }
   // The documented words stand for a body that is too long, wherever that is found.
   if (message.empty() || status == 413) message = found->message;
-  return make_error(status, found->type, message);
+  net::Response out = make_error(status, found->type, message);
+  if (status == 426) out.headers.emplace_back("Upgrade", "websocket");
+  return out;
 }
 
 net::Response pool_error(std::string_view type, std::string_view message) {

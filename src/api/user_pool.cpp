@@ -493,6 +493,14 @@ net::Response not_serialized(const Error& error) {
 
 }  // namespace
 
+std::vector<UserPoolOperation> user_pool_operations() {
+  std::vector<UserPoolOperation> out;
+  for (const Operation& operation : kOperations) {
+    out.push_back({.name = operation.name, .is_signed = operation.is_signed});
+  }
+  return out;
+}
+
 void handle_user_pool(const Context& context, net::Request request, net::Responder respond) {
   const Operation* const operation = find_operation(request.head);
   if (operation == nullptr) {

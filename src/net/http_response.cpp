@@ -76,7 +76,7 @@ bool is_clean(std::string_view text) noexcept {
 
 bool is_ours(std::string_view name) noexcept {
   return equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "date") ||
-         equals_ignoring_case(name, "connection") ||
+         equals_ignoring_case(name, "connection") || equals_ignoring_case(name, "upgrade") ||
          equals_ignoring_case(name, "transfer-encoding");
 }
 

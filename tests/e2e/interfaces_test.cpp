@@ -21,8 +21,8 @@ constexpr std::chrono::minutes kLongPatience{4};
 std::string document(const std::string& name) { return HOLDFAST_SOURCE_DIR "/docs/" + name; }
 
 TEST(Interfaces, TheOpenApiDocumentIsValid) {
-  ChildProcess validator({.command = {clients_python(), "-m", "openapi_spec_validator",
-                                      "--schema", "3.1", document("openapi.yaml")}});
+  ChildProcess validator({.command = {clients_python(), "-m", "openapi_spec_validator", "--schema",
+                                      "3.1", document("openapi.yaml")}});
   EXPECT_EQ(validator.wait(kPatience), 0) << transcript(validator);
 }
 
@@ -57,9 +57,9 @@ class WebSocketFrames : public ::testing::Test {
         .environment = {{"HOLDFAST_WEBSOCKET__FRAME", frame == "raw" ? "raw" : "payload"},
                         {"HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000"}}});
     user_ = make_user(*gateway_, "alice");
-    script_ = start_client_script(
-        "websocket_frames.py", {document("asyncapi.yaml"), user_.id, user_.id_token, frame},
-        gateway_->environment());
+    script_ = start_client_script("websocket_frames.py",
+                                  {document("asyncapi.yaml"), user_.id, user_.id_token, frame},
+                                  gateway_->environment());
   }
 
   TempDir dir_;

@@ -1,0 +1,154 @@
+// docs/openapi.yaml has every route and operation of the code, and no other.
+
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/context.hpp"
+#include "api/paths.hpp"
+#include "api/user_pool.hpp"
+#include "unit/api/gateway_fixture.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using api::Route;
+
+/// One `METHOD /path` of the document.
+struct DocumentedOperation {
+  std::string path;
+  std::string method;
+  bool is_control = false;  ///< on another server than the gateway
+  bool is_signed = false;
+};
+
+// The document's paths stand two spaces in, their members four, an operation's six.
+std::vector<DocumentedOperation> documented_operations() {
+  std::ifstream file(HOLDFAST_SOURCE_DIR "/docs/openapi.yaml");
+  std::vector<DocumentedOperation> out;
+  std::string path;
+  bool in_paths = false;
+  bool is_control = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty()) continue;
+    if (!line.starts_with(' ')) {
+      in_paths = line == "paths:";
+    } else if (!in_paths) {
+      continue;
+    } else if (line.starts_with("  /")) {
+      path = line.substr(2, line.size() - 3);
+      is_control = false;
+    } else if (line == "    servers:") {
+      is_control = true;
+    } else if (line.starts_with("    ") && line[4] != ' ' && line != "    parameters:") {
+      std::string method = line.substr(4, line.size() - 5);
+      for (char& c : method) c = static_cast<char>(std::toupper(c));
+      out.push_back({path, std::move(method), is_control, false});
+    } else if (line.starts_with("        - sigv4:")) {
+      out.back().is_signed = true;
+    }
+  }
+  return out;
+}
+
+constexpr std::string_view kOperationPath = "/user-pool/";
+
+// The compiler names whoever adds a route and not its successor.
+Route after(Route route) {
+  switch (route) {
+    case Route::none:
+      return Route::message;
+    case Route::message:
+      return Route::messages;
+    case Route::messages:
+      return Route::tokens;
+    case Route::tokens:
+      return Route::websocket;
+    case Route::websocket:
+      return Route::websocket_root;
+    case Route::websocket_root:
+      return Route::user_pool;
+    case Route::user_pool:
+      return Route::cloud_formation;
+    case Route::cloud_formation:
+      return Route::jwks;
+    case Route::jwks:
+      return Route::openid_configuration;
+    case Route::openid_configuration:
+      return Route::connection;
+    case Route::connection:
+      break;
+  }
+  return Route::none;
+}
+
+class OpenApi : public GatewayFixture {
+ protected:
+  /// The routes that a documented operation comes to: `POST /` has two.
+  std::vector<Route> routes_of(const DocumentedOperation& operation) {
+    std::string target = operation.path;
+    for (const auto& [name, value] : {std::pair<std::string, std::string>("{userPoolId}", kPoolId),
+                                      {"{connectionId}", "k3YhT0mQ5s2xWbN7"}}) {
+      if (const auto at = target.find(name); at != std::string::npos) {
+        target.replace(at, name.size(), value);
+      }
+    }
+    net::RequestHead head = make_request(operation.method, target).head;
+    const bool root = operation.path == "/" && operation.method == "POST";
+    if (!root && !target.starts_with(kOperationPath)) return {api::find_route(context_, head)};
+    const std::string name = root ? "GetUser" : target.substr(kOperationPath.size());
+    net::RequestHead form = head;
+    head.headers.emplace_back("X-Amz-Target", std::string(api::kUserPoolTarget) + name);
+    if (!root) return {api::find_route(context_, head)};
+    form.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    return {api::find_route(context_, head), api::find_route(context_, form)};
+  }
+
+  static api::GatewayOptions options() {
+    api::GatewayOptions out;
+    out.pool_id = kPoolId;
+    return out;
+  }
+  const api::Context context_{options(), {clock_, router_, id_tokens_, signer_, {}, &draining_}};
+};
+
+TEST_F(OpenApi, HasEveryRouteWithItsMethodsAndNoOther) {
+  std::map<Route, std::set<std::string>> documented;
+  for (const DocumentedOperation& operation : documented_operations()) {
+    // Preflights are answered for others' methods.
+    if (operation.is_control || operation.method == "OPTIONS") continue;
+    for (const Route route : routes_of(operation)) {
+      EXPECT_NE(route, Route::none) << operation.method << " " << operation.path;
+      documented[route].insert(operation.method);
+    }
+  }
+  for (Route route = after(Route::none); route != Route::none; route = after(route)) {
+    std::string methods;
+    for (const std::string& method : documented[route]) {
+      methods += (methods.empty() ? "" : ", ") + method;
+    }
+    EXPECT_EQ(methods, api::methods_of(route)) << "route " << static_cast<int>(route);
+  }
+}
+
+TEST_F(OpenApi, HasEveryOperationOfTheUserPoolAndSaysWhichAreSigned) {
+  std::map<std::string, bool> documented;
+  for (const DocumentedOperation& operation : documented_operations()) {
+    if (!operation.path.starts_with(kOperationPath)) continue;
+    documented[operation.path.substr(kOperationPath.size())] = operation.is_signed;
+  }
+  std::map<std::string, bool> coded;
+  for (const api::UserPoolOperation& operation : api::user_pool_operations()) {
+    coded[std::string(operation.name)] = operation.is_signed;
+  }
+  EXPECT_EQ(documented, coded);
+}
+
+}  // namespace
+}  // namespace holdfast::test
