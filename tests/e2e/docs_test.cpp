@@ -1,4 +1,4 @@
-// What README.md tells people to type, and the browser client that it gives them, work as they
+// What the docs tell people to type, and the browser client that they give them, work as they
 // stand.
 
 #include <csignal>
@@ -25,12 +25,12 @@ std::optional<std::string> wait_for_text(const ChildProcess& child, const std::s
       [&text](const std::string& line) { return line.find(text) != std::string::npos; }, kPatience);
 }
 
-TEST(Readme, TellsTheStoryByHandWithCurlAndWscat) {
+TEST(Docs, TellTheStoryByHandWithCurlAndWscat) {
   TempDir dir;
   const std::string data_dir = dir.file("data");
   GatewayProcess gateway(
       {.data_dir = data_dir, .environment = {{"HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000"}}});
-  const std::string block = code_block(source_file("README.md"), "<!-- story:", "sh");
+  const std::string block = code_block(source_file("docs/quick-start.md"), "<!-- story:", "sh");
   // What a person pastes, and a line that tells which user it was, ahead of the one that stays.
   const auto last = block.rfind("wscat --connect");
   ASSERT_NE(last, std::string::npos);
@@ -55,13 +55,21 @@ TEST(Readme, TellsTheStoryByHandWithCurlAndWscat) {
   EXPECT_TRUE(wait_for_text(story, R"(< {"Payload":"You are here"})")) << transcript(story);
 }
 
-// The page around the README's client: its last call, which is the reader's to change, replaced.
-std::string page_with_readme_client() {
+TEST(Docs, NameOnlyWhatThereIs) {
+  TempDir dir;
+  GatewayProcess gateway({.data_dir = dir.file("data")});
+  const auto script = start_client_script("docs_check.py", {HOLDFAST_SOURCE_DIR, holdfast_binary(),
+                                                            "http://" + gateway.control_address()});
+  expect_passed(*script);
+}
+
+// The page around the docs' client: its last call, which is the reader's to change, replaced.
+std::string page_with_the_client() {
   const std::string code =
-      code_block(source_file("README.md"), "## A client for the browser", "js");
+      code_block(source_file("docs/sending-and-receiving.md"), "## A client for the browser", "js");
   const auto last_call = code.rfind("\nholdfast(");
   if (last_call == std::string::npos) throw std::runtime_error("the client has no call");
-  return "<!doctype html><title>README</title><script>\n" + code.substr(0, last_call) + R"(
+  return "<!doctype html><title>client</title><script>\n" + code.substr(0, last_call) + R"(
 const report = async (text) => {
   const answer = await fetch("/", { method: "POST", body: text });
   if (!answer.ok) throw new Error("not reported");
@@ -84,7 +92,7 @@ class BrowserClient : public ::testing::Test {
   void SetUp() override {
     const auto program = find_browser();
     if (!program) GTEST_SKIP() << "there is no Chromium or Google Chrome on the PATH";
-    write_file(dir_.file("page.html"), page_with_readme_client());
+    write_file(dir_.file("page.html"), page_with_the_client());
     server_ = start_client_script("serve_page.py", {dir_.file("page.html")});
     const auto origin = wait_for_lines(*server_, "origin ", 1);
     ASSERT_EQ(origin.size(), 1U) << transcript(*server_);

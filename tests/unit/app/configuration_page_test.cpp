@@ -31,8 +31,8 @@ std::string configuration_table() {
   return out;
 }
 
-TEST(Readme, ListsEveryKeyOfTheConfigurationAsTheCodeHasIt) {
-  std::ifstream file(HOLDFAST_SOURCE_DIR "/README.md");
+TEST(ConfigurationPage, ListsEveryKeyOfTheConfigurationAsTheCodeHasIt) {
+  std::ifstream file(HOLDFAST_SOURCE_DIR "/docs/configuration.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::size_t begin = text.find(kBegin);
   const std::size_t end = text.find(kEnd);
