@@ -40,10 +40,13 @@ TEST(Interfaces, TheHttpApiIsAsItsDocumentSays) {
       {.data_dir = dir.file("data"),
        .environment = {{"HOLDFAST_USER_POOL__SELF_SIGN_UP", "true"},
                        {"HOLDFAST_USER_POOL__CODE_COMMAND", code_command.dump()}}});
-  const auto script = start_client_script(
-      "http_contract.py",
-      {document("openapi.yaml"), "http://" + gateway.control_address(), code_file},
-      gateway.environment());
+  auto environment = gateway.environment();
+  environment.emplace_back("HOLDFAST_BINARY", holdfast_binary());
+  const auto script =
+      start_client_script("http_contract.py",
+                          {document("openapi.yaml"), "http://" + gateway.control_address(),
+                           dir.file("data"), code_file},
+                          environment);
   EXPECT_EQ(script->wait(kLongPatience), 0) << transcript(*script);
   EXPECT_THAT(lines_after(*script, "passed"), SizeIs(1)) << transcript(*script);
   for (const std::string& line : script->output()) std::printf("%s\n", line.c_str());

@@ -1,8 +1,9 @@
 """docs/openapi.yaml against a running gateway: every operation once with success, then generated
 requests, valid and not.
 
-usage: http_contract.py OPENAPI CONTROL_URL CODE_FILE, where the gateway's code_command leaves codes
-environment: HOLDFAST_URL, HOLDFAST_USER_POOL_ID, HOLDFAST_CLIENT_ID and the AWS variables;
+usage: http_contract.py OPENAPI CONTROL_URL DATA_DIR CODE_FILE, where the gateway's code_command
+leaves codes
+environment: HOLDFAST_BINARY, HOLDFAST_URL, HOLDFAST_USER_POOL_ID, HOLDFAST_CLIENT_ID and the AWS variables;
 CONTRACT_SEED for other requests than the usual ones
 Prints the seed and `passed`, or what was answered otherwise than documented, and ends with status 1.
 """
@@ -41,8 +42,8 @@ enabled = false
 """
 
 
-def succeed_everywhere(document, control_url, code_file):
-    story = Story(document, os.environ["HOLDFAST_URL"], control_url, code_file)
+def succeed_everywhere(document, control_url, data_dir, code_file):
+    story = Story(document, os.environ["HOLDFAST_URL"], control_url, data_dir, code_file)
     story.play()
     missing = sorted(set(operations_of(document)) - story.succeeded)
     if missing:
@@ -76,10 +77,10 @@ def generate(document, url, only_control, story):
 
 
 def main():
-    openapi, control_url, code_file = sys.argv[1:]
+    openapi, control_url, data_dir, code_file = sys.argv[1:]
     print("seed", SEED)
-    document = prepared(openapi, os.environ["HOLDFAST_URL"])
-    with succeed_everywhere(document, control_url, code_file) as story:
+    document = prepared(openapi, os.environ["HOLDFAST_URL"], control_url)
+    with succeed_everywhere(document, control_url, data_dir, code_file) as story:
         generate(document, control_url, True, story)
         generate(document, os.environ["HOLDFAST_URL"], False, story)
     print("passed")

@@ -9,6 +9,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 EXAMPLE_POOL = "us-east-1_Ab3dE5gH7"
 EXAMPLE_CLIENT = "81bpi9wia9w6kee9akzbuk7my5"
 EXAMPLE_ORIGIN = "http://127.0.0.1:8080"
+EXAMPLE_CONTROL_ORIGIN = "http://127.0.0.1:8081"
 
 
 def operations_of(document):
@@ -46,14 +47,15 @@ def _close(document, schema, seen):
         _close(document, inner, seen)
 
 
-def prepared(path, url):
+def prepared(path, url, control_url):
     """The document with this gateway's names in its examples, and closed answers."""
     with open(path) as file:
         document = yaml.safe_load(file)
     document = _with_real_names(document, {
         EXAMPLE_POOL: os.environ["HOLDFAST_USER_POOL_ID"],
         EXAMPLE_CLIENT: os.environ["HOLDFAST_CLIENT_ID"],
-        EXAMPLE_ORIGIN: url})
+        EXAMPLE_ORIGIN: url,
+        EXAMPLE_CONTROL_ORIGIN: control_url})
     document["servers"] = [{"url": url}]
     seen = set()
     answers = list(document["components"]["responses"].values())
