@@ -1,10 +1,16 @@
 // docs/openapi.yaml has every route and operation of the code, and no other.
 
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <regex>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -148,6 +154,43 @@ TEST_F(OpenApi, HasEveryOperationOfTheUserPoolAndSaysWhichAreSigned) {
     coded[std::string(operation.name)] = operation.is_signed;
   }
   EXPECT_EQ(documented, coded);
+}
+
+// The control listener's routes are rows here and there, but each is written down as a path.
+std::set<std::string> paths_in_the_code_of_control() {
+  const std::regex literal("\"(/[a-z][^\"]*)\"");
+  std::set<std::string> out;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(HOLDFAST_SOURCE_DIR "/src/control")) {
+    if (entry.path().extension() != ".cpp") continue;
+    std::ifstream file(entry.path());
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    for (std::sregex_iterator it(text.begin(), text.end(), literal), end; it != end; ++it) {
+      const std::string path = (*it)[1];
+      // Those of control.sock, which are no public interface, and of the machine's files.
+      if (path.starts_with("/v1/") || path.starts_with("/proc/")) continue;
+      if (!path.starts_with("/console/api/v1/")) out.insert(path);
+    }
+  }
+  return out;
+}
+
+TEST(OpenApiOfTheControlListener, HasEveryPathAndNoOther) {
+  const std::set<std::string> coded = paths_in_the_code_of_control();
+  std::set<std::string> documented;
+  for (const DocumentedOperation& operation : documented_operations()) {
+    if (operation.is_control) documented.insert(operation.path);
+  }
+  for (const std::string& path : coded) {
+    EXPECT_TRUE(std::ranges::any_of(documented,
+                                    [&](const std::string& one) { return one.starts_with(path); }))
+        << path << " is in the code alone";
+  }
+  for (const std::string& path : documented) {
+    EXPECT_TRUE(
+        std::ranges::any_of(coded, [&](const std::string& one) { return path.starts_with(one); }))
+        << path << " is in the document alone";
+  }
 }
 
 }  // namespace
