@@ -18,7 +18,8 @@ import jsonschema
 import requests
 import yaml
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
 
 from http_contract_wire import JSON11, Signer
 
@@ -57,9 +58,26 @@ class Document:
     def messages(self):
         return set(self.document["components"]["messages"])
 
+    def fence_length(self):
+        return int(re.search(r"a Ping of (\d+) characters",
+                             self.document["info"]["description"]).group(1))
+
     def close_codes(self):
         rows = re.findall(r"^\| ([0-9, ]+) \|", self.document["info"]["description"], re.M)
         return {int(code) for row in rows for code in row.split(",")}
+
+
+class Connection(ClientConnection):
+    """Keeps the Pings that the library answers by itself."""
+
+    def __init__(self, *args, **kwargs):
+        self.pings = []
+        super().__init__(*args, **kwargs)
+
+    def process_event(self, event):
+        if isinstance(event, Frame) and event.opcode is Opcode.PING:
+            self.pings.append(event.data.decode())
+        super().process_event(event)
 
 
 class User:
@@ -70,7 +88,8 @@ class User:
     def connect(self, subprotocol=None):
         token = requests.get(URL + "/tokens", auth=self.signer, timeout=PATIENCE).json()["token"]
         return connect(URL.replace("http", "ws", 1) + "/ws?token=" + token,
-                       subprotocols=subprotocol and [subprotocol], max_size=None)
+                       subprotocols=subprotocol and [subprotocol], max_size=None,
+                       create_connection=Connection)
 
     def send(self, text):
         answer = requests.post(URL + "/message", json={"userId": self.user_id, "message": text},
@@ -113,6 +132,12 @@ def plain(document, user, frame):
         payload = document.check(name, socket.recv(timeout=PATIENCE))
         text = payload["Payload"] if name == "payload" else payload
         expect("text", text, "caf\u00e9 \u0001 \"quoted\"")
+        # What is behind a message is read after it: the next one's comes after the first one's Ping.
+        user.send("another")
+        socket.recv(timeout=PATIENCE)
+        length = document.fence_length()
+        expect("fence", re.fullmatch(r"[!-~]+", socket.pings[0]) is not None)
+        expect("fence", len(socket.pings[0]), length)
 
 
 def version_1(document, user):
