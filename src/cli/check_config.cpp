@@ -11,7 +11,7 @@
 namespace holdfast::cli {
 namespace {
 
-struct CheckFlags : ServeFlags {
+struct ConfigCheckFlags : ServeFlags {
   bool json = false;
   bool schema = false;
 };
@@ -34,7 +34,7 @@ Json as_json(const app::ConfigReport& report) {
           {"settings", std::move(settings)}};
 }
 
-void show(const Context& context, const app::ConfigReport& report) {
+void show_settings(const Context& context, const app::ConfigReport& report) {
   std::vector<std::vector<std::string>> rows;
   for (const app::EffectiveSetting& setting : report.settings) {
     std::string from = to_string(setting.source);
@@ -44,7 +44,8 @@ void show(const Context& context, const app::ConfigReport& report) {
   print_table(context.out, {"KEY", "VALUE", "FROM"}, rows);
 }
 
-int check(const Context& context, const CheckFlags& flags, const LogFlags& log_flags) {
+int check_configuration(const Context& context, const ConfigCheckFlags& flags,
+                        const LogFlags& log_flags) {
   if (flags.schema) {
     context.out << app::config_schema_text();
     return kSuccess;
@@ -59,7 +60,7 @@ int check(const Context& context, const CheckFlags& flags, const LogFlags& log_f
   if (flags.json) {
     context.out << as_json(report).dump() << "\n";
   } else {
-    show(context, report);
+    show_settings(context, report);
   }
   for (const app::ConfigProblem& problem : report.problems) {
     (void)failed(context, printable(problem.text()));
@@ -74,7 +75,7 @@ int check(const Context& context, const CheckFlags& flags, const LogFlags& log_f
 void add_check_config(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand(
       "check-config", "Check a configuration as `serve` would, and tell who set what");
-  auto flags = std::make_shared<CheckFlags>();
+  auto flags = std::make_shared<ConfigCheckFlags>();
   add_serve_flags(*command, *flags);
   add_log_flags(*command, selection.log);
   auto* const json = command->add_flag("--json", flags->json, "print problems and values as JSON");
@@ -82,7 +83,7 @@ void add_check_config(CLI::App& app, Selection& selection) {
       ->excludes(json);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& context) {
-      return check(context, *flags, selection.log);
+      return check_configuration(context, *flags, selection.log);
     };
   });
 }

@@ -31,7 +31,7 @@ struct RestoreFlags : AdminFlags {
   bool keep_logins = false;
 };
 
-struct CheckFlags : AdminFlags {
+struct DatabaseCheckFlags : AdminFlags {
   std::string file;
 };
 
@@ -164,7 +164,7 @@ int restore(const Context& context, const RestoreFlags& flags) {
   return kSuccess;
 }
 
-int check_database(const Context& context, const CheckFlags& flags) {
+int check_database(const Context& context, const DatabaseCheckFlags& flags) {
   const auto report =
       app::check_data(flags.data_dir, flags.file, context.env("HOLDFAST_MASTER_KEY"));
   if (!report) {
@@ -223,7 +223,7 @@ void add_database(CLI::App& app, Selection& selection) {
 
   auto* group = app.add_subcommand("database", "The database at rest");
   group->require_subcommand(1);
-  auto check_flags = std::make_shared<CheckFlags>();
+  auto check_flags = std::make_shared<DatabaseCheckFlags>();
   auto* check = group->add_subcommand("check", "Read all of it, and hold its tables together");
   check->add_option("FILE", check_flags->file, "a backup (default: the data directory's database)");
   check->add_option("--data-dir", check_flags->data_dir, "of a gateway that does not run")
