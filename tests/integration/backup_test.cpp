@@ -108,6 +108,7 @@ TEST_F(BackupCommands, HoldAllThatWasAnsweredBeforeABackupUnderLoad) {
     std::atomic<bool> going{true};
     std::atomic<std::int64_t> seen{0};
     std::vector<std::thread> producers;
+    producers.reserve(3);
     for (int p = 0; p < 3; ++p) {
       producers.emplace_back([&, p, mine = gateway.client()] {
         const std::string user = "load-" + std::to_string(p);

@@ -24,10 +24,12 @@ TEST(GradualShutdown, ClosesTwoHundredClientsOverTheWindowAndNotAtOneInstant) {
                                     "limits.token_requests_per_second=0"},
                        .close_spread = milliseconds(3'000)});
   std::vector<TestUser> users;
+  users.reserve(kUsers);
   for (std::size_t i = 0; i < kUsers; ++i) {
     users.push_back(gateway.make_user("user" + std::to_string(i)));
   }
   std::vector<std::unique_ptr<Inbox>> clients;
+  clients.reserve(kClients);
   for (std::size_t i = 0; i < kClients; ++i) {
     clients.push_back(std::make_unique<Inbox>(gateway, users[i % kUsers]));
   }
@@ -71,6 +73,7 @@ TEST(GradualShutdown, RefusesNewWorkAtOnceAndStillDeliversWhatIsHeld) {
   {
     // Eight connections: the last of them is closed late enough to take all of it.
     std::vector<std::unique_ptr<Inbox>> inboxes;
+    inboxes.reserve(8);
     for (int i = 0; i < 8; ++i) inboxes.push_back(std::make_unique<Inbox>(gateway, alice));
     stopping = std::thread([&] { gateway.stop(); });
     bool refused = false;

@@ -62,8 +62,8 @@ class KeyRing {
   };
 };
 
-/// Whether `master` opens every data key among these rows that is in use: `invalid_argument`, in the
-/// words of `open_key_ring`, where it does not.
+/// Whether `master` opens every data key among these rows that is in use: `invalid_argument`, in
+/// the words of `open_key_ring`, where it does not.
 [[nodiscard]] Result<void> check_master_key(const MasterKey& master,
                                             const std::vector<KeyStore::Row>& rows);
 
