@@ -576,10 +576,11 @@ Result<void> RunningGateway::start_serving() {
     });
   });
   if (auto started = local_->start(); !started) return started;
+  // Whoever reads that the gateway listens finds it ready.
+  ready_ = true;
   for (const GatewayListener& gateway : gateways_) {
     if (auto started = gateway.listener->start(); !started) return started;
   }
-  ready_ = true;
   return {};
 }
 

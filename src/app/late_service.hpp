@@ -10,8 +10,9 @@
 
 namespace holdfast::app {
 
-/// The service of a listener that is bound before its service can be made: set once, before `start`.
-/// With one to begin with, which answers until then, it may be set while the listener serves.
+/// The service of a listener that is bound before its service can be made: set once, before
+/// `start`. With one to begin with, which answers until then, it may be set while the listener
+/// serves.
 class LateService final : public net::HttpService {
  public:
   explicit LateService(std::shared_ptr<net::HttpService> first = nullptr)
