@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <future>
 #include <thread>
 
@@ -259,6 +260,9 @@ TEST_F(GatewayOnSockets, AnswersBadRequestsInTheDocumentedShape) {
     if (row.status == 426) {
       EXPECT_EQ(response.header("Sec-WebSocket-Version"), "13");
       EXPECT_EQ(response.header("Upgrade"), "websocket");
+      EXPECT_EQ(std::ranges::count(response.headers, "Upgrade",
+                                   &std::pair<std::string, std::string>::first),
+                1);
     }
   }
 }

@@ -168,6 +168,8 @@ TEST_F(PoolUsers, ChangeTheirAttributes) {
   EXPECT_EQ(alice().attributes["email_verified"], "true");
   EXPECT_FALSE(update({{"sub", "x"}}));
   EXPECT_FALSE(update({{"unheard_of", "x"}}));
+  EXPECT_FALSE(update({{"unheard_of", ""}}));
+  EXPECT_FALSE(update({{"", ""}}));
   EXPECT_FALSE(update({{"name", std::string(5000, 'x')}}));
 }
 
