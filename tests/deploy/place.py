@@ -107,6 +107,15 @@ def hierarchies():
     ]
 
 
+def remove_abandoned_cgroups():
+    """Those of runs that were killed, and could not do so themselves."""
+    paths = [path for folder in hierarchies() for path in glob.glob(folder + "/holdfast-deploy-*")]
+    for group in {os.path.basename(path) for path in paths}:
+        pid = re.match(r"holdfast-deploy-(\d+)", group).group(1)
+        if not os.path.exists(f"/proc/{pid}"):
+            remove_cgroups(group)
+
+
 def remove_cgroups(name):
     """Once the processes in them are gone."""
 

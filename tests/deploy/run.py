@@ -49,6 +49,7 @@ def outside(arguments):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         sys.exit(f"run.py: another run is using {place.WORK}")
+    place.remove_abandoned_cgroups()
     place.remove_work()
     os.makedirs(place.WORK)
     begin_reader, begin_writer = os.pipe()
