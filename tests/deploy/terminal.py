@@ -10,7 +10,7 @@ import time
 import place
 
 # What commands say when they have begun what only Ctrl-C ends; then they are quiet.
-STAYS = re.compile(r'listens on|"event":"listening"|connected|ctrl[-+]c', re.IGNORECASE)
+STAYS = re.compile(r'\blistens on\b|"event":"listening"|\bConnected\b|\bCtrl-C\b|\bCTRL\+C\b')
 QUIET_S = 5
 PROMPT = "[newcomer]$ "
 CTRL_C = b"\x03"
