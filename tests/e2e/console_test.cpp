@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <holdfast/base/dev_certificates.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "e2e/outside.hpp"
@@ -38,14 +39,18 @@ class ConsoleInABrowser : public ::testing::Test {
     if (!browser_) GTEST_SKIP() << "there is no Chromium or Google Chrome on the PATH";
   }
   void play(const std::string& scenario,
-            std::vector<std::pair<std::string, std::string>> environment = {}) {
+            std::vector<std::pair<std::string, std::string>> environment = {},
+            const std::string& scheme = "http") {
     const std::string data_dir = dir_.file("data");
     GatewayProcess gateway({.data_dir = data_dir, .environment = std::move(environment)});
-    const Json given = {
-        {"browser", *browser_},         {"binary", holdfast_binary()},
-        {"dataDir", data_dir},          {"control", gateway.control_address()},
-        {"gateway", gateway.url()},     {"client", gateway.credentials().at("HOLDFAST_CLIENT_ID")},
-        {"password", kConsolePassword}, {"screenshots", screenshots()}};
+    const Json given = {{"browser", *browser_},
+                        {"binary", holdfast_binary()},
+                        {"dataDir", data_dir},
+                        {"control", gateway.control_address()},
+                        {"gateway", scheme + "://" + gateway.address()},
+                        {"client", gateway.credentials().at("HOLDFAST_CLIENT_ID")},
+                        {"password", kConsolePassword},
+                        {"screenshots", screenshots()}};
     const auto script = start_client_script("console.js", {scenario, given.dump()});
     expect_passed(*script);
     for (const std::string& line : gateway.process().output()) {
@@ -61,6 +66,16 @@ TEST_F(ConsoleInABrowser, LetsInByALinkOnceAndKeepsOthersOut) { play("entry"); }
 
 TEST_F(ConsoleInABrowser, LetsInByThePassword) {
   play("password", {{"HOLDFAST_CONSOLE__PASSWORD_HASH", hashed_password()}});
+}
+
+TEST_F(ConsoleInABrowser, LetsInAndConnectsOverTls) {
+  const auto made = make_dev_certificates(dir_.file("certificates"), {});
+  ASSERT_TRUE(made) << made.error().message;
+  play("tls",
+       {{"HOLDFAST_TLS__CERTIFICATE", made->certificate_file},
+        {"HOLDFAST_TLS__KEY", made->key_file},
+        {"HOLDFAST_TLS__CONTROL", "true"}},
+       "https");
 }
 
 TEST_F(ConsoleInABrowser, ShowsEveryPageOnDesktopsAndPhonesInLightAndDark) { play("pages"); }

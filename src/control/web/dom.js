@@ -117,7 +117,8 @@ export function button(label, onclick, properties = {}) {
 
 // columns: [{ title, cell: (row) => content, number?, main? }]; one marked `main` heads its row.
 // On a narrow screen each row becomes a block in which every cell carries its column's title, or
-// its `label`; one to `keep` stays a table, without the columns that are `wide-only`.
+// its `label`; one to `keep` stays a table. Columns that are
+// `wide-only` are left out there.
 const classOf = (column) => [column.number ? "number" : "", column.class ?? ""].join(" ").trim() || null;
 export function table(label, columns, rows, { keep = false } = {}) {
   const head = h("tr", {}, columns.map((column) =>
@@ -150,9 +151,12 @@ export function field(label, control, hint) {
 
 // ---- what is told and asked
 
+const kToasts = 3;
 export function toast(text, tone = "good") {
   const note = h("p", { class: `toast ${tone}` }, text);
-  document.getElementById("toasts").append(note);
+  const notes = document.getElementById("toasts");
+  if (notes.children.length >= kToasts) notes.firstChild.remove();
+  notes.append(note);
   setTimeout(() => note.remove(), tone === "bad" ? 9000 : 5000);
 }
 

@@ -20,7 +20,7 @@ export function executionTable(executions, withUser = true) {
     { title: "Workflow", cell: (run) => run.workflow },
     ...(withUser ? [{ title: "User", cell: (run) => userRef(run.userId) }] : []),
     { title: "State", cell: (run) => badge(run.state) },
-    { title: "Steps", number: true, cell: (run) => count(run.stepCount) },
+    { title: "Steps", number: true, class: "wide-only", cell: (run) => count(run.stepCount) },
     { title: "Took", number: true, cell: (run) => (run.finished ? duration(took(run)) : "running") },
     { title: "Started", cell: (run) => time(run.startedAt) },
   ], executions);

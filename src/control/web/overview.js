@@ -32,10 +32,10 @@ function numbers(status) {
   return [
     panel("Delivery", facts([
       ["Accepted", count(d.accepted)], ["Delivered", count(d.delivered)],
-      ["of these never on disk", count(d.elided)], ["Stored", count(d.stored)],
-      ["Sent from disk later", count(d.flushed)], ["Rejected", count(d.rejected)],
-      ["Repeats recognised", count(d.deduplicated)], ["Expired", count(d.expired)],
-      ["Connections timed out", count(d.timeouts)], ["Texts that were no acknowledgement", count(d.foreignTexts)],
+      ["Never on disk", count(d.elided)], ["Stored", count(d.stored)],
+      ["Sent from disk", count(d.flushed)], ["Rejected", count(d.rejected)],
+      ["Repeats", count(d.deduplicated)], ["Expired", count(d.expired)],
+      ["Timed out", count(d.timeouts)], ["Foreign texts", count(d.foreignTexts)],
     ], "dense")),
     panel("Store", facts([
       ["Commits", s.writable ? badge("ready", "working") : badge("store_failed", "failing")],

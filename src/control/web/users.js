@@ -21,11 +21,11 @@ const enabled = (user) => badge(user.enabled ? "enabled" : "disabled");
 function userTable(users) {
   return table("Users", [
     { title: "Name", main: true, class: "break", cell: userLink },
-    { title: "User id", cell: (user) => shortId(user.userId) },
+    { title: "User id", class: "wide-only", cell: (user) => shortId(user.userId) },
     { title: "Email", class: "break", cell: (user) => user.attributes.email ?? h("span", { class: "quiet" }, "–") },
     { title: "Status", cell: (user) => badge(user.status, user.status.toLowerCase().replaceAll("_", " ")) },
     { title: "Access", cell: enabled },
-    { title: "Created", cell: (user) => time(user.createdAt) },
+    { title: "Created", class: "wide-only", cell: (user) => time(user.createdAt) },
   ], users);
 }
 

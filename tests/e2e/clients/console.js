@@ -13,7 +13,8 @@ const WebSocket = require('ws');
 const { run } = require('./checks.js');
 
 const given = JSON.parse(process.argv[3]);
-const origin = `http://${given.control}`;
+const secure = given.gateway.startsWith('https:');
+const origin = `${secure ? 'https' : 'http'}://${given.control}`;
 const home = `${origin}/console/`;
 const kPassword = 'correct horse battery';
 const kPatienceMs = 30_000;
@@ -77,7 +78,7 @@ async function openBrowser() {
 }
 async function openPage(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, colorScheme: 'light',
-    reducedMotion: 'reduce', ...options });
+    reducedMotion: 'reduce', ignoreHTTPSErrors: secure, ...options });
   context.setDefaultTimeout(kPatienceMs);
   const page = await context.newPage();
   page.on('pageerror', (error) => problems.push(`error in the page: ${error.stack}`));
@@ -496,6 +497,21 @@ scenarios.trial = async () => {
     if ((await control('GET', '/v1/connections')).connections.length === 0) break;
     assert.ok(Date.now() < end, 'the connection outlives the page');
   }
+};
+
+scenarios.tls = async () => {
+  const user = await makeUser('carol');
+  await send(user.userId, 'you were away');
+  const page = await signIn();
+  const [cookie] = await page.context().cookies(home);
+  assert.match(cookie.name, /^__Secure-/);
+  assert.ok(cookie.secure);
+  await visit(page, 'try-it', 'Try it');
+  await page.getByLabel('User name').fill('carol');
+  await page.getByLabel('Password').fill(kPassword);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Connect' }).click();
+  await page.locator('.journal .in', { hasText: 'you were away' }).waitFor();
 };
 
 // From the first Tab on without a mouse.
