@@ -75,10 +75,11 @@ std::unexpected<Error> missing_database(const DataDirectory& directory) {
               database);
 }
 
-// The URL under which neighbours reach a listener that is bound; empty for a Unix socket.
+// The URL under which neighbours reach a listener; empty for a Unix socket, and before it is bound.
 std::string reachable_url(const net::Listener& listener, bool secure) {
   const std::string& address = listener.address();
-  return address.starts_with("unix:") ? std::string() : url_of(address, secure);
+  const bool unreachable = address.empty() || address.starts_with("unix:");
+  return unreachable ? std::string() : url_of(address, secure);
 }
 
 // Shards share nothing but what is handed over here: each gets its own users.

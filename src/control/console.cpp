@@ -25,9 +25,11 @@ constexpr std::string_view kRoot = "/console/";
 constexpr std::string_view kApi = "/console/api/";
 constexpr std::string_view kSessionPath = "/console/api/session";
 constexpr std::string_view kControlPaths = "/console/api/v1/";
-// The control socket's own users let others in; whoever was let in does not.
-constexpr std::string_view kLettingIn[] = {"/console/api/v1/console-links",
-                                           "/console/api/v1/sessions"};
+// What the pages need of the control socket, by the first element behind `v1`. Not all of it: who
+// was let in does not let others in, and does not change the keys of the whole.
+constexpr std::string_view kHandedOn[] = {"status",     "messages",    "pending",
+                                          "executions", "connections", "dead-letters",
+                                          "users",      "sign-out",    "access-keys"};
 constexpr std::string_view kHeader = "X-Holdfast-Console";
 constexpr std::size_t kSessionBodyBytes = 4 << 10;
 constexpr std::size_t kPasswordBytesMax = 1024;
@@ -279,8 +281,10 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
   // ---- the control socket's routes
 
   static bool is_control_path(std::string_view path) {
-    return path.starts_with(kControlPaths) &&
-           std::ranges::find(kLettingIn, path) == std::end(kLettingIn);
+    if (!path.starts_with(kControlPaths)) return false;
+    const std::string_view rest = path.substr(kControlPaths.size());
+    const std::string_view first = rest.substr(0, rest.find('/'));
+    return std::ranges::find(kHandedOn, first) != std::end(kHandedOn);
   }
   static net::RequestHead control_head(net::RequestHead head) {
     head.target.erase(0, kApi.size() - 1);

@@ -53,7 +53,7 @@ class Console {
   /// A URL that lets one browser in, once. `conflict` where no browser can reach it.
   [[nodiscard]] virtual Result<Link> make_link() = 0;
   /// What the control listener serves: `/console/`. `local` is the service of the control socket,
-  /// whose routes are `/console/api/v1/…` for who is signed in, but for those that let others in.
+  /// of whose routes those that the pages need are `/console/api/v1/…` for who is signed in.
   [[nodiscard]] virtual std::vector<ControlRoute> routes(
       std::shared_ptr<net::HttpService> local) = 0;
 };

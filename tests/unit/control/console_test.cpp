@@ -26,7 +26,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 class EchoingService final : public net::HttpService {
  public:
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
-    if (head.path() == "/v1/nothing") return net::Response{.status = 404};
+    if (head.path() == "/v1/users/nothing") return net::Response{.status = 404};
     return Admit{.body_bytes_max = 77};
   }
   void handle(net::Request request, net::Responder respond) override {
@@ -209,13 +209,17 @@ TEST_F(ConsolePages, HandOnToTheControlSocketForWhoIsSignedInAlone) {
   EXPECT_EQ(call("PATCH", "/console/api/v1/users/a%2Fb?x=%20", "{}").body,
             "PATCH /v1/users/a%2Fb?x=%20 {}");
   EXPECT_EQ(admitted_bytes_, 77U);
-  EXPECT_EQ(call("GET", "/console/api/v1/nothing").status, 404);
+  EXPECT_EQ(call("GET", "/console/api/v1/users/nothing").status, 404);
   EXPECT_EQ(call("GET", "/console/api/v2/status").status, 404);
   EXPECT_EQ(local_->asked, 1);
 }
 
-TEST_F(ConsolePages, LetNobodyElseIn) {
+TEST_F(ConsolePages, LetNobodyElseInAndRotateNoKeys) {
   sign_in();
+  EXPECT_EQ(call("POST", "/console/api/v1/keys/rotate").status, 404);
+  EXPECT_EQ(call("POST", "/console/api/v1/backup").status, 404);
+  EXPECT_EQ(call("GET", "/console/api/v1/users-of-another").status, 404);
+  EXPECT_EQ(call("GET", "/console/api/v1//status").status, 404);
   EXPECT_EQ(call("POST", "/console/api/v1/console-links").status, 404);
   EXPECT_EQ(call("POST", "/console/api/v1/sessions", "{}").status, 404);
   EXPECT_EQ(local_->asked, 0);
