@@ -60,8 +60,10 @@ async function connect(username) {
   const { token } = await (await fetch(`${given.gateway}/tokens`, { headers: { Authorization: result.IdToken } })).json();
   const socket = new WebSocket(`${given.gateway.replace('http', 'ws')}/ws?token=${token}`);
   sockets.push(socket);
+  // Listened for before it opens: a message that is held may come with the 101.
+  const received = new Promise((resolve) => { socket.once('message', resolve); });
   await new Promise((resolve, reject) => { socket.on('open', resolve); socket.on('error', reject); });
-  return socket;
+  return { received };
 }
 
 // ---- the browser
@@ -131,12 +133,10 @@ async function seed() {
   for (let i = 0; i < 3; ++i) dead.push(await send(ann.userId, `given up ${i}`));
   await control('DELETE', `/v1/pending/${ann.userId}?all=true`);
   const held = await send(ann.userId, 'held until the connection');
-  const socket = await connect('ann');
-  const arrived = new Promise((resolve) => { socket.once('message', resolve); });
-  await arrived;
+  await (await connect('ann')).received;
   const delivered = await send(ann.userId, 'delivered at once');
   assert.equal(delivered.status, 'DELIVERED');
-  return { ann, bob, held, delivered, dead, socket };
+  return { ann, bob, held, delivered, dead };
 }
 
 // ---- the scenarios
