@@ -78,7 +78,9 @@ TEST_F(ConsoleInABrowser, LetsInAndConnectsOverTls) {
        "https");
 }
 
-TEST_F(ConsoleInABrowser, ShowsEveryPageOnDesktopsAndPhonesInLightAndDark) { play("pages"); }
+TEST_F(ConsoleInABrowser, ShowsEveryPageInLightAndDark) { play("desktop"); }
+
+TEST_F(ConsoleInABrowser, ShowsEveryPageOnPhonesInLightAndDark) { play("phone"); }
 
 TEST_F(ConsoleInABrowser, ChangesWhatOperatorsChange) { play("changes"); }
 
