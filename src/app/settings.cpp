@@ -204,14 +204,14 @@ std::optional<std::string> refuse_public_origin(std::string_view value) {
 }
 
 std::optional<std::string> refuse_host(std::string_view value) {
-  const bool plain = std::ranges::all_of(value, [](char c) {
+  const bool address = value.size() > 2 && value.starts_with('[') && value.ends_with(']');
+  const std::string_view inside = address ? value.substr(1, value.size() - 2) : value;
+  const std::string_view marks = address ? ".:" : "-._";
+  const bool plain = std::ranges::all_of(inside, [marks](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("-._:[]").contains(c);
+           marks.contains(c);
   });
-  const bool address = value.starts_with('[') && value.ends_with(']');
-  if (plain && !value.empty() && value.size() <= 255 && (address || !value.contains(':'))) {
-    return std::nullopt;
-  }
+  if (plain && !inside.empty() && inside.size() <= 253) return std::nullopt;
   return "must hold names or addresses without a port";
 }
 

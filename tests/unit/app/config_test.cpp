@@ -313,7 +313,8 @@ TEST_F(ConfigTest, RefusesAConsoleThatNobodyCouldEnter) {
         "$argon2id$v=19$m=19456,t=2,p=1" + salt_and_hash + "$"}) {
     EXPECT_THAT(hash(wrong), HasSubstr("console.password_hash must be an Argon2id hash")) << wrong;
   }
-  for (const char* const host : {"ops.example.com:8081", "https://ops", "a b", "", "fd00::1"}) {
+  for (const char* const host :
+       {"ops.example.com:8081", "https://ops", "a b", "", "fd00::1", "[]", "a[b"}) {
     EXPECT_THAT(refusal(std::string(R"({"console": {"allowed_hosts": [")") + host + "\"]}}"),
                 HasSubstr("console.allowed_hosts must hold names or addresses"))
         << host;
