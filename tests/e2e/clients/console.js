@@ -392,7 +392,8 @@ async function changeAccessKeys(page) {
   const [id, secret] = await dialog(page).locator('output').allTextContents();
   await shot(page, 'dialog-secret');
   await dialog(page).getByRole('button', { name: 'Done' }).click();
-  await dialog(page).waitFor({ state: 'detached' });
+  // By its element: one that is closed has no role any more, and is removed a moment later.
+  await page.locator('dialog').waitFor({ state: 'detached' });
   const key = await control('GET', `/v1/access-keys/${id}`);
   assert.deepEqual([key.name, key.enabled, key.requestsPerSecond], ['reports', true, 50]);
   assert.ok(secret.length >= 40);
