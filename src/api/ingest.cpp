@@ -44,12 +44,12 @@ std::optional<net::Response> refuse_body(const net::RequestHead& head, const Bod
 }
 
 // What `refuse_body` has answered.
-IngestRefusal reason_of(const net::Response& refused) {
+IngestRefusal ingest_refusal_of(const net::Response& refused) {
   if (refused.status == 415) return IngestRefusal::content_type;
   return refused.status == 413 ? IngestRefusal::too_long : IngestRefusal::body;
 }
 
-IngestRefusal reason_of(const Error& error) {
+IngestRefusal ingest_refusal_of(const Error& error) {
   switch (error.code) {
     case Errc::limit_exceeded:
     case Errc::too_many_requests:
@@ -62,7 +62,7 @@ IngestRefusal reason_of(const Error& error) {
 }
 
 void count(const Context& context, std::size_t shard, const delivery::SendOutcome& outcome) {
-  if (!outcome) context.counts(shard).refused_ingest.add(reason_of(outcome.error()));
+  if (!outcome) context.counts(shard).refused_ingest.add(ingest_refusal_of(outcome.error()));
 }
 
 void append_integer(std::string& out, std::int64_t value) {
@@ -139,7 +139,7 @@ void handle_message(const Context& context, const net::Request& request, net::Re
   }
   auto message = read_message(request.body, limits_of(context.options), (*key)->caller);
   if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
-    refusals.add(reason_of(*refused));
+    refusals.add(ingest_refusal_of(*refused));
     return respond(std::move(*refused));
   }
   context.parts.router.send(shard, std::move(*message),
@@ -160,7 +160,7 @@ void handle_messages(const Context& context, const net::Request& request, net::R
   }
   auto messages = read_messages(request.body, limits_of(context.options), (*key)->caller);
   if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
-    refusals.add(reason_of(*refused));
+    refusals.add(ingest_refusal_of(*refused));
     return respond(std::move(*refused));
   }
   context.parts.router.send_batch(shard, std::move(*messages),

@@ -42,7 +42,7 @@ net::Response answer_of(const Error& error) {
   return unauthorized();
 }
 
-TokenRefusal reason_of(const Error& error) {
+TokenRefusal token_refusal_of(const Error& error) {
   switch (error.code) {
     case Errc::expired:
       return TokenRefusal::expired;
@@ -62,7 +62,7 @@ TokenRefusal reason_of(const Error& error) {
 
 // Clients learn no more than that; the log tells the operator which check it was.
 net::Response refuse(Counts& counts, const Error& error) {
-  counts.refused_tokens.add(reason_of(error));
+  counts.refused_tokens.add(token_refusal_of(error));
   net::Response out = answer_of(error);
   out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
   return out;

@@ -95,7 +95,7 @@ auto delivery_answer(net::Responder respond) {
   };
 }
 
-LoginFailure reason_of(identity::PoolErrc code) {
+LoginFailure login_failure_of(identity::PoolErrc code) {
   using identity::PoolErrc;
   switch (code) {
     case PoolErrc::not_authorized:
@@ -120,7 +120,7 @@ LoginFailure reason_of(identity::PoolErrc code) {
 
 void count_login(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
   if (!outcome) {
-    counts.failed_logins.add(reason_of(outcome.error().code));
+    counts.failed_logins.add(login_failure_of(outcome.error().code));
   } else if (outcome->result) {
     counts.logins.add();
   }

@@ -70,7 +70,7 @@ std::string user_agent_of(const net::RequestHead& head) {
   return out;
 }
 
-UpgradeRefusal reason_of(const Error& error) {
+UpgradeRefusal upgrade_refusal_of(const Error& error) {
   if (error.code == Errc::unavailable || error.code == Errc::io) return UpgradeRefusal::unavailable;
   if (error.where == "missing") return UpgradeRefusal::token_missing;
   if (error.where == "exp") return UpgradeRefusal::token_expired;
@@ -199,7 +199,7 @@ void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeR
   auto token = token_of(head.query());
   if (!token) {
     const Error missing(Errc::unauthenticated, "no token", "missing");
-    counts.refused_upgrades.add(reason_of(missing));
+    counts.refused_upgrades.add(upgrade_refusal_of(missing));
     return respond(refuse_token(missing));
   }
   identity::Authorizer& authorizer = *context.shard(head.shard).authorizer;
@@ -208,7 +208,7 @@ void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeR
       [&context, &counts, head = std::move(head), subprotocol = std::move(*subprotocol),
        respond = std::move(respond)](Result<identity::Admission> admission) mutable {
         if (!admission) {
-          counts.refused_upgrades.add(reason_of(admission.error()));
+          counts.refused_upgrades.add(upgrade_refusal_of(admission.error()));
           return respond(refuse_token(admission.error()));
         }
         counts.upgrades.add();
