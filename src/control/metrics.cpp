@@ -19,7 +19,6 @@ using prometheus::ClientMetric;
 using prometheus::MetricType;
 using Labels = std::vector<ClientMetric::Label>;
 
-constexpr double kMicrosPerSecond = 1e6;
 constexpr auto kInfinity = std::numeric_limits<double>::infinity();
 
 /// One metric with its series.

@@ -6,8 +6,6 @@
 namespace holdfast::control {
 namespace {
 
-constexpr double kMicrosPerSecond = 1e6;
-
 // As Prometheus has it: cumulative, and in seconds.
 Json to_json(const LatencyHistogram& histogram) {
   Json buckets = Json::array();

@@ -105,6 +105,9 @@ inline constexpr std::array<std::int64_t, 10> kWaitBounds{
 inline constexpr std::array<std::int64_t, 13> kBatchBounds{1,   2,   4,   8,     16,    32,   64,
                                                            128, 256, 512, 1'024, 2'048, 4'096};
 
+/// What times are told in seconds by.
+inline constexpr double kMicrosPerSecond = 1e6;
+
 using LatencyHistogram = Histogram<kLatencyBounds>;
 using WaitHistogram = Histogram<kWaitBounds>;
 using BatchHistogram = Histogram<kBatchBounds>;
