@@ -120,6 +120,7 @@ RunningGateway::RunningGateway(GatewayOptions options)
       running_(options_.config),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock()),
       started_at_(clock_.wall_now()),
+      message_bytes_max_(config_.limits.message_bytes),
       id_token_lifetime_(config_.user_pool.id_token_lifetime),
       unconfirmed_lifetime_(config_.sign_ups.unconfirmed_lifetime) {
   if (!options_.on_fatal) options_.on_fatal = end_process;
@@ -504,7 +505,7 @@ Result<void> RunningGateway::make_services() {
                                    .user_pools = {},
                                    .user_pool_id = info_.user_pool_id,
                                    .backups = backups_.get(),
-                                   .message_bytes_max = config_.limits.message_bytes,
+                                   .message_bytes_max = [this] { return message_bytes_max_.load(); },
                                    .console = make_console()};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     parts.shards.push_back({.verifier = parts_[i].verifier.get(),

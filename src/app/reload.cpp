@@ -70,6 +70,7 @@ bool RunningGateway::apply_live(const Config& config) {
     gateway.listener->change_limits(limits, config.log.access);
   }
   services_->change_options(api_options(config));
+  message_bytes_max_ = config.limits.message_bytes;
   sign_up_rate_->change(config.sign_ups.per_minute);
   store_->set_database_bytes_max(config.storage.database_bytes_max);
   const auto countdown = std::make_shared<Countdown>(parts_.size());

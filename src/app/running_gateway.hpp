@@ -112,6 +112,7 @@ class RunningGateway final : public Gateway {
   WallTime created_at_;  ///< when the data directory came to be
   std::atomic<bool> ready_{false};
   std::atomic<bool> draining_{false};
+  std::atomic<std::size_t> message_bytes_max_;
   // The first shard's.
   Seconds id_token_lifetime_{};
   Seconds unconfirmed_lifetime_{};

@@ -160,9 +160,7 @@ class Operator(unittest.TestCase):
         image()
         segments = readme.segments("docker")
         self.assertTrue(segments, "README.md says how to start it with Docker")
-        self.addCleanup(
-            engine().compose, "--profile", "demo", "--profile", "monitoring", "down", "--volumes"
-        )
+        self.addCleanup(engine().compose, "--profile", "monitoring", "down", "--volumes")
         for segment in segments:
             print(f"         README.md:{segment.line}", flush=True)
             # On a terminal, which some of them want.

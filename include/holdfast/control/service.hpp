@@ -142,7 +142,8 @@ struct LocalControlParts {
   std::vector<identity::UserPool*> user_pools;  ///< by shard
   std::string user_pool_id;
   BackupMaker* backups = nullptr;  ///< null: there are none to be made
-  std::size_t message_bytes_max = 128 << 10;
+  /// Asked for each message: it is live.
+  std::function<std::size_t()> message_bytes_max = [] { return std::size_t{128} << 10; };
   /// Whose account the messages of `POST /v1/messages` are.
   CallerPtr operator_caller = std::make_shared<const Caller>("operator");
   std::shared_ptr<Console> console{};  ///< null: switched off
