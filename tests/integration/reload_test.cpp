@@ -4,23 +4,20 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <holdfast/app/config.hpp>
 
 #include "support/base/files.hpp"
+#include "support/base/notify_socket.hpp"
 #include "support/base/temp_dir.hpp"
 #include "support/gateway/gateway_process.hpp"
 #include "support/gateway/test_gateway.hpp"
@@ -118,44 +115,6 @@ TEST(Reload, ChangesRatesOriginsAndTheStage) {
   EXPECT_GT(refused, 0);
 }
 
-/// The other end of NOTIFY_SOCKET.
-class Notified {
- public:
-  explicit Notified(const std::string& path)
-      : socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-      throw std::runtime_error("cannot bind " + path);
-    }
-  }
-  ~Notified() { close(socket_); }
-  Notified(const Notified&) = delete;
-  Notified& operator=(const Notified&) = delete;
-
-  std::optional<std::string> next(milliseconds timeout) const {
-    pollfd wait_for{.fd = socket_, .events = POLLIN, .revents = 0};
-    if (poll(&wait_for, 1, static_cast<int>(timeout.count())) != 1) return std::nullopt;
-    std::string out(4'096, '\0');
-    const ssize_t got = recv(socket_, out.data(), out.size(), 0);
-    out.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    return out;
-  }
-  /// Reads on until one begins so.
-  std::optional<std::string> wait_for(const std::string& start) const {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (std::chrono::steady_clock::now() < deadline) {
-      const auto message = next(milliseconds(1'000));
-      if (message && message->starts_with(start)) return message;
-    }
-    return std::nullopt;
-  }
-
- private:
-  int socket_;
-};
-
 class ServedProcess : public ::testing::Test {
  protected:
   GatewayProcess start(const std::string& config,
@@ -217,7 +176,7 @@ class NotifyingProcess : public ServedProcess {
 };
 
 TEST_F(NotifyingProcess, TellsItsServiceManager) {
-  const Notified manager(dir_.file("notify"));
+  const NotifySocket manager(dir_.file("notify"));
   GatewayProcess gateway =
       start(R"({"shutdown": {"drain_seconds": 2}})", {{"NOTIFY_SOCKET", dir_.file("notify")}});
   EXPECT_EQ(manager.next(kPatience).value_or(""),
@@ -265,7 +224,7 @@ class HeldThread {
 };
 
 TEST_F(NotifyingProcess, BeatsNoLongerWhileAShardOrTheStoreHangs) {
-  const Notified manager(dir_.file("notify"));
+  const NotifySocket manager(dir_.file("notify"));
   GatewayProcess gateway =
       start("{}", {{"NOTIFY_SOCKET", dir_.file("notify")}, {"WATCHDOG_USEC", "1000000"}});
   EXPECT_TRUE(manager.wait_for("WATCHDOG=1"));

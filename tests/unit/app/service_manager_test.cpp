@@ -3,17 +3,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
-#include <optional>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "support/base/notify_socket.hpp"
 #include "support/base/temp_dir.hpp"
 
 namespace holdfast::app {
@@ -25,40 +21,16 @@ using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
 
-/// The service manager's end: a datagram socket that the environment names.
-class Manager {
+/// The service manager, which the environment names.
+class Manager : public test::NotifySocket {
  public:
-  explicit Manager(const std::string& name)
-      : socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, name.data(), name.size());
-    // `@` stands for the NUL before a name that no file has.
-    if (name.front() == '@') address.sun_path[0] = '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-    EXPECT_EQ(bind(socket_, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  explicit Manager(const std::string& name) : NotifySocket(name) {
     setenv("NOTIFY_SOCKET", name.c_str(), 1);
   }
   ~Manager() {
     for (const char* variable : {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
       unsetenv(variable);
-    close(socket_);
   }
-  Manager(const Manager&) = delete;
-  Manager& operator=(const Manager&) = delete;
-
-  /// The next message; nullopt when none comes in time.
-  std::optional<std::string> next(milliseconds timeout = milliseconds(10'000)) const {
-    pollfd wait_for{.fd = socket_, .events = POLLIN, .revents = 0};
-    if (poll(&wait_for, 1, static_cast<int>(timeout.count())) != 1) return std::nullopt;
-    std::string out(4'096, '\0');
-    const ssize_t got = recv(socket_, out.data(), out.size(), 0);
-    out.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    return out;
-  }
-
- private:
-  int socket_;
 };
 
 class ServiceManagerTest : public ::testing::Test {
