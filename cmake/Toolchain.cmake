@@ -17,7 +17,9 @@ endif()
 if(HOLDFAST_SANITIZE)
   add_compile_options(-fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HOLDFAST_SANITIZE})
-  # GCC 12's flow analysis misfires in instrumented code.
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12's flow analysis misfires in std::expected and in instrumented code.
   add_compile_options(-Wno-maybe-uninitialized)
 endif()
 
