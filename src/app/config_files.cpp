@@ -1,4 +1,5 @@
 #include <holdfast/app/config.hpp>
+#include <holdfast/identity/key_ring.hpp>
 #include <holdfast/net/tls.hpp>
 
 #include "app/issuer_documents.hpp"
@@ -28,6 +29,13 @@ std::vector<ConfigProblem> examine_config_files(const Config& config) {
     check_document(issuer.jwks_file, IssuerDocumentsOptions{}.bytes_max);
   }
   return out;
+}
+
+std::optional<ConfigProblem> examine_master_key(const std::string& value) {
+  const auto key = identity::MasterKey::load({}, value.c_str(), false);
+  if (key) return std::nullopt;
+  return ConfigProblem{
+      .code = key.error().code, .place = {}, .key = {}, .message = key.error().message};
 }
 
 }  // namespace holdfast::app

@@ -52,7 +52,8 @@ void tell_people(const GatewayInfo& info) {
                "First start: a user pool and a root access key were made. In another shell:\n"
                "  . %s\n"
                "  holdfast create-user -u testUser -p a-password\n"
-               "  holdfast auth -u testUser -p a-password\n",
+               "  eval \"$(holdfast auth -u testUser -p a-password)\"\n"
+               "  holdfast connect-websocket\n",
                info.credentials_file.c_str());
 }
 
@@ -64,29 +65,29 @@ std::string joined(const std::vector<std::string>& keys) {
   return out;
 }
 
-void reload_config(Gateway& gateway, const ConfigSources& sources) {
+bool reload_config(Gateway& gateway, const ConfigSources& sources) {
   const auto config = load_config(sources);
   const auto outcome =
       config ? gateway.reload(*config) : Result<ReloadOutcome>(std::unexpected(config.error()));
   if (!outcome) {
     log::error("config_not_reloaded", {{"reason", outcome.error().message}});
-    return;
+    return false;
   }
-  log::info("config_reloaded", {{"keys", joined(outcome->changed)}});
+  if (!outcome->changed.empty()) {
+    log::info("config_reloaded", {{"keys", joined(outcome->changed)}});
+  }
   if (!outcome->need_restart.empty()) {
     log::warn("config_needs_restart", {{"keys", joined(outcome->need_restart)}});
   }
+  return true;
 }
 
 // Who sent the signal is not there to be answered: the log tells.
 void reload(Gateway& gateway, const ConfigSources& sources, ServiceManager& manager) {
   manager.reloading();
-  if (const auto done = gateway.reload_certificates(); !done) {
-    log::error("not_reloaded", {{"reason", done.error().message}});
-  } else {
-    log::info("reloaded");
-  }
-  reload_config(gateway, sources);
+  const auto certificates = gateway.reload_certificates();
+  if (!certificates) log::error("not_reloaded", {{"reason", certificates.error().message}});
+  if (reload_config(gateway, sources) && certificates) log::info("reloaded");
   manager.ready(serving(gateway.info()));
 }
 

@@ -460,8 +460,8 @@ void add_server(std::vector<Setting>& t) {
                    "one; `unix:/PATH` is a Unix socket."));
   t.push_back(parts_setting());
   t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), kAddress,
-                   "Address of the control listener: health and the console. Keep it away from the "
-                   "public."));
+                   "Address of the control listener: health, metrics and the console. Keep it away "
+                   "from the public."));
   t.push_back(listeners_setting());
   t.push_back(text("server.unix_socket_mode", HOLDFAST_FIELD(server.unix_socket_mode), kMode,
                    "Mode of the files of Unix sockets that serve the gateway's parts, for proxies "

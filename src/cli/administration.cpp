@@ -4,6 +4,7 @@
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/client/control_client.hpp>
 
 #include "cli/command.hpp"
 #include "cli/control_call.hpp"
@@ -34,6 +35,21 @@ std::string with_query(std::string target, const ListFlags& flags) {
   return target;
 }
 
+// Of a histogram, within how much time half and nearly all of it were.
+std::string times_text(const Json& histogram) {
+  const std::int64_t count = histogram.value("count", std::int64_t{0});
+  if (count == 0) return "0";
+  const auto within = [&histogram, count](double share) -> std::string {
+    for (const Json& bucket : member(histogram, "buckets")) {
+      if (bucket.value("count", 0.0) < share * static_cast<double>(count)) continue;
+      return bucket.at("le").is_null() ? "more than can be told" : cell(bucket, "le") + " s";
+    }
+    return "?";
+  };
+  return std::to_string(count) + ", half of them within " + within(0.5) + ", 99 % within " +
+         within(0.99);
+}
+
 void show_status(const Context& context, const Json& answer) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [name, value] : answer.items()) {
@@ -41,7 +57,7 @@ void show_status(const Context& context, const Json& answer) {
       for (const auto& [inner, number] : value.items()) {
         std::string& label = rows.emplace_back().emplace_back(name);
         label.append(".").append(inner);
-        rows.back().push_back(cell(value, inner.c_str()));
+        rows.back().push_back(number.is_object() ? times_text(number) : cell(value, inner.c_str()));
       }
     } else if (!value.is_array()) {
       rows.push_back({name, cell(answer, name.c_str())});
@@ -83,6 +99,32 @@ void show_pending_messages(const Context& context, const Json& answer) {
   tell_next_page(context, answer);
 }
 
+// A name is easily taken for an id, and for an id that nobody has nothing is pending.
+void tell_username(const Context& context, const ListFlags& flags) {
+  const auto user = client::make_control_client(flags.data_dir + "/control.sock")
+                        ->call("GET", "/v1/users/" + percent_encode(flags.user), nullptr);
+  if (!user) return;
+  const std::string id = cell(*user, "userId");
+  if (id == flags.user) return;
+  context.err << "\"" << printable(flags.user) << "\" is the name of a user whose id is " << id
+              << ".\n";
+}
+
+int show_pending(const Context& context, const ListFlags& flags) {
+  ListFlags query = flags;
+  query.user.clear();
+  const auto answer =
+      ask(context, flags, "GET", with_query("/v1/pending/" + percent_encode(flags.user), query));
+  if (!answer) return kFailure;
+  if (flags.json) {
+    context.out << answer->dump() << "\n";
+    return kSuccess;
+  }
+  show_pending_messages(context, *answer);
+  if (cell(member(*answer, "totals"), "messages") == "0") tell_username(context, flags);
+  return kSuccess;
+}
+
 void show_executions(const Context& context, const Json& answer) {
   print_list(context, member(answer, "executions"),
              {{"WORKFLOW", "workflow"},
@@ -112,13 +154,18 @@ void show_execution_steps(const Context& context, const Json& answer) {
 }
 
 void show_connections(const Context& context, const Json& answer) {
-  print_list(context, member(answer, "connections"),
-             {{"CONNECTION ID", "connectionId"},
-              {"USER ID", "userId"},
-              {"USERNAME", "username"},
-              {"FROM", "remoteAddress"},
-              {"SINCE", "connectedAt"},
-              {"SHARD", "shard"}});
+  const Json& connections = member(answer, "connections");
+  if (connections.empty()) {
+    context.err << "No connection is open.\n";
+  } else {
+    print_list(context, connections,
+               {{"CONNECTION ID", "connectionId"},
+                {"USER ID", "userId"},
+                {"USERNAME", "username"},
+                {"FROM", "remoteAddress"},
+                {"SINCE", "connectedAt"},
+                {"SHARD", "shard"}});
+  }
   tell_next_page(context, answer);
 }
 
@@ -219,14 +266,12 @@ void add_pending(CLI::App& app, Selection& selection) {
   show->add_option("USER_ID", user, "whose")->required();
   show->add_option("--after", show_flags->after, "begin behind this sequence");
   add_limit(*show, *show_flags);
-  add_question(
-      *show, selection, show_flags, "GET",
-      [](ListFlags flags) {
-        const std::string target = "/v1/pending/" + percent_encode(flags.user);
-        flags.user.clear();
-        return with_query(target, flags);
-      },
-      show_pending_messages);
+  add_admin_flags(*show, *show_flags);
+  show->callback([show_flags, &selection] {
+    selection.run = [show_flags](const Context& context) {
+      return show_pending(context, *show_flags);
+    };
+  });
   add_pending_delete(*group, selection);
 }
 

@@ -14,6 +14,7 @@ namespace {
 struct ConfigCheckFlags : ServeFlags {
   bool json = false;
   bool schema = false;
+  std::string data_dir;
 };
 
 Json as_json(const app::ConfigReport& report) {
@@ -57,6 +58,11 @@ int check_configuration(const Context& context, const ConfigCheckFlags& flags,
       report.problems = app::examine_config_files(*config);
     }
   }
+  if (const auto value = context.env("HOLDFAST_MASTER_KEY")) {
+    if (auto problem = app::examine_master_key(*value)) {
+      report.problems.push_back(std::move(*problem));
+    }
+  }
   if (flags.json) {
     context.out << as_json(report).dump() << "\n";
   } else {
@@ -77,6 +83,8 @@ void add_check_config(CLI::App& app, Selection& selection) {
       "check-config", "Check a configuration as `serve` would, and tell who set what");
   auto flags = std::make_shared<ConfigCheckFlags>();
   add_serve_flags(*command, *flags);
+  command->add_option("--data-dir", flags->data_dir,
+                      "taken as `serve` takes it, and not looked into");
   add_log_flags(*command, selection.log);
   auto* const json = command->add_flag("--json", flags->json, "print problems and values as JSON");
   command->add_flag("--schema", flags->schema, "print the JSON Schema of the file and no more")

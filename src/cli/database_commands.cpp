@@ -40,14 +40,15 @@ std::int64_t number(const Json& object, const char* name) {
   return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
 }
 
-std::string mebibytes(std::int64_t bytes) {
+std::string size_text(std::int64_t bytes) {
+  if (bytes < 1 << 20) return std::to_string((bytes + (1 << 10) - 1) >> 10) + " KiB";
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
 void tell_progress(const Context& context, const Json& progress) {
   const std::int64_t total = number(progress, "bytesTotal");
   context.err << (cell(progress, "stage") == "checking" ? "Checking" : "Copying") << ": "
-              << mebibytes(number(progress, "bytesDone")) << " of " << mebibytes(total) << "\n";
+              << size_text(number(progress, "bytesDone")) << " of " << size_text(total) << "\n";
 }
 
 // Until it is done; nullopt when there is no good end, which people were told, or Ctrl-C.
@@ -97,7 +98,7 @@ int back_up(const Context& context, const BackupFlags& flags) {
   } else {
     context.out << file.string() << "\n";
   }
-  context.err << "Backed up and checked: " << mebibytes(number(*done, "bytesTotal")) << ". "
+  context.err << "Backed up and checked: " << size_text(number(*done, "bytesTotal")) << ". "
               << (flags.with_master_key
                       ? "The master key is beside it: whoever has both can read all.\n"
                       : "The master key is not in it: keep that elsewhere, no backup opens "

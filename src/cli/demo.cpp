@@ -130,6 +130,7 @@ Result<void> Demo::launch_gateway(const std::string& listen) {
 }
 
 Result<void> Demo::start_gateway() {
+  data_dir_ = stage_.file("data");
   // Port 0: one that is free, so that the demonstration never collides with anything.
   if (auto launched = launch_gateway("127.0.0.1:0"); !launched) return launched;
   const std::string credentials = data_dir_ + "/credentials";
@@ -366,12 +367,12 @@ Result<void> Demo::stay() {
 }
 
 Result<void> Demo::leave() {
-  if (!options_.data_dir.empty()) return {};
   if (auto ended = Stage::end(*receiver_, "connect-websocket", SIGINT, kInterrupted); !ended) {
     return ended;
   }
-  if (auto ended = Stage::end(*sample_app_, "the sample application", SIGTERM, kSuccess); !ended) {
-    return ended;
+  if (sample_app_ != nullptr) {
+    auto ended = Stage::end(*sample_app_, "the sample application", SIGTERM, kSuccess);
+    if (!ended) return ended;
   }
   return Stage::end(*gateway_, "the gateway", SIGTERM, kSuccess);
 }
@@ -405,7 +406,7 @@ std::span<const Demo::Step> Demo::steps() const {
       {"Start the gateway again", &Demo::start_gateway_again},
       {"Reconnect: nothing that was accepted is lost", &Demo::receive_after_kill},
   };
-  // Nobody kills a gateway that others may be using.
+  // Nobody kills a gateway that others may be using: the last act has one of its own.
   static constexpr Step kWithOthers[] = {
       {"Find the gateway and the sample application", &Demo::find_gateway},
       {"Create a user", &Demo::create_user},
@@ -416,6 +417,13 @@ std::span<const Demo::Step> Demo::steps() const {
       {"Reconnect: the five arrive, in order", &Demo::receive_held},
       {"Nothing is pending any more", &Demo::check_nothing_pending},
       {"Disconnect, and remove the user", &Demo::remove_user},
+      {"Start a gateway that we may kill, with a new data directory", &Demo::start_gateway},
+      {"Create a user", &Demo::create_user},
+      {"Authenticate", &Demo::authenticate},
+      {"Connect", &Demo::connect},
+      {"Disconnect, send three, and kill the gateway while it holds them", &Demo::hold_and_kill},
+      {"Start the gateway again", &Demo::start_gateway_again},
+      {"Reconnect: nothing that was accepted is lost", &Demo::receive_after_kill},
   };
   if (options_.data_dir.empty()) return kWhole;
   return kWithOthers;
@@ -423,14 +431,12 @@ std::span<const Demo::Step> Demo::steps() const {
 
 int Demo::run() {
   if (auto opened = stage_.open(); !opened) return failed(context_, opened.error().message);
-  const bool alone = data_dir_.empty();
-  if (alone) data_dir_ = stage_.file("data");
   for (const Step& step : steps()) {
     stage_.title(step.title);
     if (const auto played = (this->*step.play)(); !played) return explain(played.error());
   }
   context_.out << "\nThe whole story has played." << std::endl;
-  if (alone && options_.terminal && !options_.once) {
+  if (options_.data_dir.empty() && options_.terminal && !options_.once) {
     if (const auto stayed = stay(); !stayed) return explain(stayed.error());
     context_.out << "\nEnding." << std::endl;
   }
@@ -452,7 +458,7 @@ void add_demo(CLI::App& app, Selection& selection) {
   command->add_flag("--once", options->once, "end afterwards, also on a terminal");
   command->add_option("--data-dir", options->data_dir,
                       "play with the gateway that runs there and with the sample application at "
-                      "HOLDFAST_SAMPLE_APP_URL, and kill neither");
+                      "HOLDFAST_SAMPLE_APP_URL; what is killed is another");
   command->callback([options, &selection] {
     selection.run = [options](Context& context) {
       options->terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;

@@ -14,8 +14,8 @@ struct DemoOptions {
 };
 
 /// Plays the whole story with processes of this very program and shows the command of each step.
-/// With a gateway that runs already, which others may be using, the story ends before anyone is
-/// killed. Answers the exit code.
+/// Where a gateway runs already, which others may be using, it is another, of the story's own, that
+/// is killed. Answers the exit code.
 [[nodiscard]] int run_demo(Context& context, const DemoOptions& options);
 
 }  // namespace holdfast::cli

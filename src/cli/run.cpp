@@ -5,6 +5,7 @@
 #include <holdfast/cli/run.hpp>
 
 #include "cli/command.hpp"
+#include "cli/table.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -60,6 +61,15 @@ int run_command(int argc, const char* const* argv, Context& context) {
   add_completion(app, selection);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // A command that there is not: that one is required tells nobody which word was wrong.
+    const std::vector<std::string> words = app.remaining(true);
+    if (!words.empty()) {
+      return misused(context, "\"" + printable(words.front()) +
+                                  "\" is not understood; `--help` tells what is");
+    }
+    app.exit(error, context.out, context.err);
+    return kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error, context.out, context.err) == 0 ? kSuccess : kUsage;
   }

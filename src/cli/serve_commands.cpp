@@ -118,7 +118,8 @@ void add_serve_flags(CLI::App& command, ServeFlags& flags) {
                      "address of the control listener (default 127.0.0.1:8081)");
   command.add_option("--tls-cert", flags.tls_certificate, "certificate in PEM: serves TLS");
   command.add_option("--tls-key", flags.tls_key, "its private key in PEM");
-  command.add_option("--config", flags.config, "JSON with comments; see config/holdfast.json");
+  command.add_option("--config", flags.config,
+                     "JSON with comments; `check-config --schema` describes it");
 }
 
 app::ConfigSources config_sources(const ServeFlags& flags, const LogFlags& log_flags) {

@@ -31,9 +31,9 @@ class ControlService final : public net::HttpService {
     const ControlRoute* const route = find(head);
     if (route == nullptr) return not_found();
     if (route->screen) return route->screen(head);
-    if (head.method != "GET") {
+    if (head.method != "GET" && head.method != "HEAD") {
       net::Response out = text_answer(405, "method not allowed");
-      out.headers.emplace_back("Allow", "GET");
+      out.headers.emplace_back("Allow", "GET, HEAD");
       return out;
     }
     return Admit{.body_bytes_max = kIgnoredBodyBytes};

@@ -125,7 +125,7 @@ void add_messages(Families& all, const delivery::Stats& stats) {
       .add(stats.deleted, {{"reason", "deleted"}});
   all.gauge("holdfast_pending_messages", "Messages committed to disk and not acknowledged yet.")
       .add(stats.pending_messages);
-  all.gauge("holdfast_pending_bytes", "Size of the texts of those messages.")
+  all.gauge("holdfast_pending_bytes", "Size of the texts of the pending messages.")
       .add(stats.pending_bytes);
 }
 

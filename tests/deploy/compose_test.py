@@ -138,6 +138,8 @@ class Composed(unittest.TestCase):
             "Held message 1",
             '< {"Payload":"Held message 5"}',
             "Nothing is pending",
+            "kill -9",
+            '< {"Payload":"Survivor 3"}',
             "The whole story has played.",
         ):
             found = played.find(words, at)

@@ -164,6 +164,7 @@ TEST_F(Tester, PlaysTheStoryWithWhatRunsAlreadyAndLeavesItAsItWas) {
     ASSERT_EQ(played.status, 0) << played.all;
     EXPECT_THAT(played.all, HasSubstr("< {\"Payload\":\"Held message 5\"}"));
     EXPECT_THAT(played.all, HasSubstr("Nothing is pending"));
+    EXPECT_THAT(played.all, HasSubstr("< {\"Payload\":\"Survivor 3\"}"));
   }
   EXPECT_EQ(type("holdfast status --ready --data-dir data").status, 0) << "it was not ours to kill";
   EXPECT_THAT(type("holdfast user list --data-dir data").all, Not(HasSubstr("demo-")));

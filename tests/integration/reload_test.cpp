@@ -181,7 +181,7 @@ TEST_F(NotifyingProcess, TellsItsServiceManager) {
       start(R"({"shutdown": {"drain_seconds": 2}})", {{"NOTIFY_SOCKET", dir_.file("notify")}});
   EXPECT_EQ(manager.next(kPatience).value_or(""),
             "READY=1\nSTATUS=Serving on " + gateway.address());
-  EXPECT_THAT(reload(gateway, "config_reloaded"), HasSubstr("keys"));
+  EXPECT_THAT(reload(gateway, "reloaded"), HasSubstr("info"));
   EXPECT_THAT(manager.next(kPatience).value_or(""),
               testing::StartsWith("RELOADING=1\nMONOTONIC_USEC="));
   EXPECT_THAT(manager.next(kPatience).value_or(""), testing::StartsWith("READY=1"));

@@ -199,6 +199,8 @@ struct ConfigReport {
 /// What is wrong with the files that a configuration names: certificates and their keys, the
 /// authorities and keys of issuers.
 [[nodiscard]] std::vector<ConfigProblem> examine_config_files(const Config& config);
+/// What is wrong with the value of HOLDFAST_MASTER_KEY, which is never told.
+[[nodiscard]] std::optional<ConfigProblem> examine_master_key(const std::string& value);
 
 /// A key that two configurations have different values for.
 struct ChangedSetting {

@@ -60,6 +60,37 @@ TEST(Administration, ShowsTheStatusAsATable) {
   EXPECT_THAT(daemon.holdfast.out, HasSubstr("127.0.0.1:1, 2 sockets, 1 WebSockets, 9 requests"));
 }
 
+TEST(Administration, ShowsTimesInALine) {
+  Daemon daemon(R"({"delivery":{"acknowledgement":{"count":200,"sumSeconds":1.5,"buckets":[)"
+                R"({"le":0.001,"count":99},{"le":0.0025,"count":101},{"le":0.05,"count":198},)"
+                R"({"le":null,"count":200}]}}})");
+  EXPECT_EQ(daemon({"status"}), kSuccess);
+  EXPECT_THAT(
+      daemon.holdfast.out,
+      HasSubstr(
+          "delivery.acknowledgement  200, half of them within 0.0025 s, 99 % within 0.05 s\n"));
+  Daemon idle(R"({"delivery":{"acknowledgement":{"count":0,"sumSeconds":0,"buckets":[]}}})");
+  EXPECT_EQ(idle({"status"}), kSuccess);
+  EXPECT_THAT(idle.holdfast.out, HasSubstr("delivery.acknowledgement  0\n"));
+}
+
+TEST(Administration, SaysWhoseIdItWasWhereAUsersNameWasGiven) {
+  const test::TempDir folder;
+  const test::FakeGateway socket(
+      [](const net::Request& request) {
+        return request.head.target.starts_with("/v1/users/")
+                   ? json_response(200, R"({"username":"ann","userId":"1-2"})")
+                   : json_response(200, R"({"messages":[],"totals":{"messages":0,"bytes":0}})");
+      },
+      "unix:" + folder.file("control.sock"));
+  CommandLine holdfast;
+  const std::string data_dir = folder.path().string();
+  EXPECT_EQ(holdfast({"pending", "show", "ann", "--data-dir", data_dir}), kSuccess);
+  EXPECT_THAT(holdfast.err, HasSubstr("\"ann\" is the name of a user whose id is 1-2"));
+  EXPECT_EQ(holdfast({"pending", "show", "1-2", "--data-dir", data_dir}), kSuccess);
+  EXPECT_THAT(holdfast.err, Not(HasSubstr("is the name")));
+}
+
 TEST(Administration, AnswersWhetherTheGatewayIsReadyByTheExitCodeAlone) {
   Daemon ready(R"({"version":"1.2","state":"ready"})");
   EXPECT_EQ(ready({"status", "--ready"}), kSuccess);

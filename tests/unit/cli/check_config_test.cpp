@@ -56,6 +56,21 @@ TEST_F(CheckConfig, LooksIntoTheFilesThatAreNamed) {
   EXPECT_THAT(holdfast.err, HasSubstr("/no/cert.pem"));
 }
 
+TEST_F(CheckConfig, TakesWhatServeTakes) {
+  EXPECT_EQ(holdfast({"check-config", "--data-dir", dir_.file("data"), "--log-level", "debug"}),
+            kSuccess)
+      << holdfast.err;
+}
+
+TEST_F(CheckConfig, ChecksTheMasterKeyOfTheEnvironmentAndNeverShowsIt) {
+  holdfast.environment["HOLDFAST_MASTER_KEY"] = "c2hvcnQ=";
+  EXPECT_EQ(holdfast({"check-config"}), kFailure);
+  EXPECT_THAT(holdfast.err, AllOf(HasSubstr("HOLDFAST_MASTER_KEY"), HasSubstr("32")));
+  EXPECT_THAT(holdfast.out + holdfast.err, Not(HasSubstr("c2hvcnQ")));
+  holdfast.environment["HOLDFAST_MASTER_KEY"] = std::string(43, 'A') + "=";
+  EXPECT_EQ(holdfast({"check-config"}), kSuccess) << holdfast.err;
+}
+
 TEST_F(CheckConfig, AnswersProgramsInJson) {
   const std::string file = write("{\"log\": {\"access\": 1}}");
   EXPECT_EQ(holdfast({"check-config", "--config", file, "--json"}), kFailure);

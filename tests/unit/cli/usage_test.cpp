@@ -72,6 +72,16 @@ TEST(Usage, AnswersTwoForWhatItDoesNotUnderstand) {
   }
 }
 
+TEST(Usage, NamesTheWordThatItDoesNotUnderstand) {
+  CommandLine holdfast;
+  EXPECT_EQ(holdfast({"frobnicate"}), kUsage);
+  EXPECT_THAT(holdfast.err, HasSubstr("\"frobnicate\" is not understood"));
+  EXPECT_EQ(holdfast({"pending", "frobnicate"}), kUsage);
+  EXPECT_THAT(holdfast.err, HasSubstr("\"frobnicate\" is not understood"));
+  EXPECT_EQ(holdfast({"pending"}), kUsage);
+  EXPECT_THAT(holdfast.err, HasSubstr("subcommand is required"));
+}
+
 TEST(Usage, SaysWhichVariableIsMissingAndHowToGetIt) {
   CommandLine holdfast;
   EXPECT_EQ(holdfast({"publish", "user", "text"}), kUsage);

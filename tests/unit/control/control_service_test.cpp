@@ -93,6 +93,7 @@ TEST_F(ControlListener, TellsMetricsInEveryStateButTheFirst) {
 TEST_F(ControlListener, RefusesOtherPathsAndMethods) {
   EXPECT_EQ(ask("GET", "/").status, 404);
   EXPECT_EQ(ask("GET", "/v1/status").status, 404);
+  EXPECT_EQ(ask("HEAD", "/livez").status, 200);
   EXPECT_EQ(ask("POST", "/livez").status, 405);
   EXPECT_EQ(ask("POST", "/metrics").status, 405);
   EXPECT_EQ(ask("GET", "/metrics/").status, 404);
