@@ -6,6 +6,7 @@
 
 const assert = require('node:assert/strict');
 const childProcess = require('node:child_process');
+const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const { chromium } = require('playwright-core');
@@ -607,12 +608,14 @@ async function keyboardOnAPhone() {
 }
 
 run(async () => {
+  const failure = path.join(given.screenshots, `failed-${process.argv[2]}.png`);
+  fs.rmSync(failure, { force: true });
   await openBrowser();
   try {
     await scenarios[process.argv[2]]();
   } catch (error) {
     const page = browser.contexts().at(-1)?.pages().at(-1);
-    await page?.screenshot({ path: path.join(given.screenshots, `failed-${process.argv[2]}.png`) }).catch(() => {});
+    await page?.screenshot({ path: failure }).catch(() => {});
     throw problems.length ? new Error(`${error.stack}\n${problems.join('\n')}`) : error;
   } finally {
     await browser.close();
