@@ -109,8 +109,11 @@ void delete_pending(Call call) {
     }
   }
   const std::string* const all = call.parameter("all");
+  if (all != nullptr && *all != "true") {
+    return call.respond(json_error(Error(Errc::invalid_argument, "must be true", "all")));
+  }
   // What is about everything must say so.
-  if (id.has_value() == (all != nullptr && *all == "true")) {
+  if (id.has_value() == (all != nullptr)) {
     return call.respond(json_error(
         Error(Errc::invalid_argument, "must have either `messageId` or `all=true`", "query")));
   }

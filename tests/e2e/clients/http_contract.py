@@ -15,12 +15,13 @@ import tempfile
 
 import yaml
 
-from http_contract_document import operations_of, prepared
+from http_contract_document import CONTROL_SOCKET, OPERATIONS, operations_of, prepared
+from http_contract_socket import Forwarder
 from http_contract_story import Story
 
 SEED = os.environ.get("CONTRACT_SEED", "20261123")
-# Half a minute to a minute in all.
-EXAMPLES = "40"
+# A minute or so in all. The coverage phase tries each parameter's bounds besides.
+EXAMPLES = {OPERATIONS: "40", CONTROL_SOCKET: "10", None: "40"}
 CHECKS = ",".join([
     "not_a_server_error", "status_code_conformance", "content_type_conformance",
     "response_headers_conformance", "response_schema_conformance", "negative_data_rejection",
@@ -42,8 +43,8 @@ enabled = false
 """
 
 
-def succeed_everywhere(document, control_url, data_dir, code_file):
-    story = Story(document, os.environ["HOLDFAST_URL"], control_url, data_dir, code_file)
+def succeed_everywhere(document, urls, data_dir, code_file):
+    story = Story(document, urls, data_dir, code_file)
     story.play()
     missing = sorted(set(operations_of(document)) - story.succeeded)
     if missing:
@@ -51,7 +52,7 @@ def succeed_everywhere(document, control_url, data_dir, code_file):
     return story
 
 
-def generate(document, url, only_control, story):
+def generate(document, listener, tags, story):
     """Runs Schemathesis on the operations of one listener."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "openapi.yaml")
@@ -62,11 +63,12 @@ def generate(document, url, only_control, story):
         clients = os.path.dirname(os.path.abspath(__file__))
         done = subprocess.run(
             [os.path.join(os.path.dirname(sys.executable), "schemathesis"),
-             "--config-file", os.path.join(folder, "schemathesis.toml"), "run", path, "--url", url,
-             "--seed", SEED, "--generation-database", "none", "--checks", CHECKS,
-             "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES,
+             "--config-file", os.path.join(folder, "schemathesis.toml"), "run", path,
+             "--url", story.urls[listener], "--seed", SEED, "--generation-database", "none",
+             "--checks", CHECKS,
+             "--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES[listener],
              "--request-timeout", "30", "--warnings", "off", "--no-color", "--continue-on-failure",
-             "--include-tag" if only_control else "--exclude-tag", "Operations"],
+             *tags],
             cwd=folder, text=True, capture_output=True, check=False,
             env={**os.environ, **story.environment(), "PYTHONPATH": clients,
                  "SCHEMATHESIS_HOOKS": "http_contract_hooks"})
@@ -80,9 +82,14 @@ def main():
     openapi, control_url, data_dir, code_file = sys.argv[1:]
     print("seed", SEED)
     document = prepared(openapi, os.environ["HOLDFAST_URL"], control_url)
-    with succeed_everywhere(document, control_url, data_dir, code_file) as story:
-        generate(document, control_url, True, story)
-        generate(document, os.environ["HOLDFAST_URL"], False, story)
+    socket = Forwarder(os.path.join(data_dir, "control.sock"))
+    urls = {None: os.environ["HOLDFAST_URL"], OPERATIONS: control_url, CONTROL_SOCKET: socket.url}
+    with succeed_everywhere(document, urls, data_dir, code_file) as story:
+        for tag in (OPERATIONS, CONTROL_SOCKET):
+            generate(document, tag, ["--include-tag", tag], story)
+        generate(document, None, ["--exclude-tag", OPERATIONS, "--exclude-tag", CONTROL_SOCKET],
+                 story)
+    socket.close()
     print("passed")
 
 

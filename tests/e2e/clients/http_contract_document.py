@@ -5,6 +5,9 @@ import os
 import yaml
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+# The tags of what is not on the gateway's listener.
+OPERATIONS = "Operations"
+CONTROL_SOCKET = "Control socket"
 # What the document's examples call the user pool and its client.
 EXAMPLE_POOL = "us-east-1_Ab3dE5gH7"
 EXAMPLE_CLIENT = "81bpi9wia9w6kee9akzbuk7my5"

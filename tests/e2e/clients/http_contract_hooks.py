@@ -8,7 +8,7 @@ import zlib
 
 import schemathesis
 
-from http_contract_wire import Signer
+from http_contract_wire import Signer, is_signed
 
 CONNECTION = os.environ["CONTRACT_CONNECTION_ID"]
 # What may stand in for a value of this form.
@@ -21,9 +21,8 @@ signed = schemathesis.auth.set_from_requests(Signer(os.environ["CONTRACT_ID_TOKE
 
 
 @signed.apply_to
-def is_signed(context):
-    security = context.operation.definition.raw.get("security")
-    return any("sigv4" in one or "idToken" in one for one in security or [])
+def needs_signature(context):
+    return is_signed(context.operation)
 
 
 def dice(value):

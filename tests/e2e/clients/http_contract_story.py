@@ -14,7 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance)
 from websockets.sync.client import connect
 
-from http_contract_wire import JSON11, Signer
+from http_contract_document import CONTROL_SOCKET, OPERATIONS
+from http_contract_wire import JSON11, Signer, is_signed
 
 load_all_checks()
 CHECKS = [status_code_conformance, content_type_conformance, response_headers_conformance,
@@ -32,10 +33,11 @@ def expect(what, got, wanted=True):
 
 
 class Story:
-    def __init__(self, document, url, control_url, data_dir, code_file):
+    def __init__(self, document, urls, data_dir, code_file):
         self.schema = schemathesis.openapi.from_dict(document)
-        self.url = url
-        self.control_url = control_url
+        self.urls = urls
+        self.url = urls[None]
+        self.control_url = urls[OPERATIONS]
         self.data_dir = data_dir
         self.code_file = code_file
         self.succeeded = set()
@@ -60,11 +62,11 @@ class Story:
 
     def call(self, method, path, status=200, **parts):
         operation = self.schema[path][method]
-        base = self.control_url if "Operations" in (operation.tags or []) else self.url
+        bases = [self.urls[tag] for tag in operation.tags if tag in self.urls]
         case = operation.Case(**parts)
-        secured = operation.definition.raw.get("security")
-        signer = Signer(self.id_token) if secured else None
-        answer = case.call(base_url=base, auth=signer, allow_redirects=False)
+        signer = Signer(self.id_token) if is_signed(operation) else None
+        answer = case.call(base_url=bases[0] if bases else self.url, auth=signer,
+                           allow_redirects=False)
         label = f"{method} {path}"
         expect(f"{label}: {answer.text}", answer.status_code, status)
         case.validate_response(answer, checks=CHECKS)
@@ -99,6 +101,11 @@ class Story:
         self.messages()
         self.aws_calls()
         self.operations()
+        self.held_messages()
+        self.control_connections()
+        self.pool_users()
+        self.access_keys()
+        self.keeping()
 
     def administration(self):
         alice = {**POOL, "Username": "alice"}
@@ -266,3 +273,75 @@ class Story:
         self.call("DELETE", session, headers={**own, "Cookie": cookie})
         expect("signed out", self.call("GET", session, headers={**own, "Cookie": cookie}).json()
                ["signedIn"], False)
+
+    # ---- the control socket
+
+    def control(self, method, path, status=200, body=None, query=None, **names):
+        parts = {} if body is None else {"body": body, "media_type": "application/json"}
+        return self.call(method, "/v1" + path, status, path_parameters=names, query=query or {},
+                         **parts).json()
+
+    def held_messages(self):
+        self.control("GET", "/status")
+        held = {"userId": "held", "message": "one"}
+        messages = [self.control("POST", "/messages", body=held) for _ in range(3)]
+        expect("outcome", messages[0]["status"], "STORED")
+        self.control("POST", "/messages", 400, body={**held, "ttlSeconds": 0})
+        self.control("GET", "/pending", query={"limit": 1})
+        pending = self.control("GET", "/pending/{userId}", query={"limit": 1}, userId="held")
+        expect("pending", pending["totals"]["messages"], 3)
+        self.control("GET", "/pending/{userId}", query={"after": pending["next"]}, userId="held")
+        first = messages[0]["messageId"]
+        self.control("GET", "/executions", query={"userId": "held"})
+        self.control("GET", "/executions/{messageId}", messageId=first)
+        deleted = self.control("DELETE", "/pending/{userId}", query={"messageId": first},
+                               userId="held")
+        expect("left", deleted["left"]["messages"], 2)
+        self.control("DELETE", "/pending/{userId}", 404, query={"messageId": first}, userId="held")
+        self.control("DELETE", "/pending/{userId}", 400, query={"all": "yes", "messageId": first},
+                     userId="held")
+        self.control("DELETE", "/pending/{userId}", query={"all": "true"}, userId="held")
+        letters = self.control("GET", "/dead-letters", query={"userId": "held", "limit": 2})
+        expect("letters", len(letters["deadLetters"]), 2)
+        redriven = self.control("POST", "/dead-letters/redrive", body={"messageIds": [first]})
+        expect("redriven", redriven["redriven"][0]["messageId"], first)
+        gone = self.control("POST", "/dead-letters/delete", body={"userId": "held"})
+        expect("deleted", len(gone["deleted"]), 2)
+
+    def control_connections(self):
+        self.open_websocket("/ws")
+        found = self.control("GET", "/connections", query={"userId": self.user_id})
+        newest = found["connections"][-1]["connectionId"]
+        self.control("GET", "/connections/{connectionId}", connectionId=newest)
+        self.control("DELETE", "/connections/{connectionId}", connectionId=newest)
+
+    def pool_users(self):
+        new = {"username": "erin", "password": "correct horse", "permanent": True,
+               "attributes": {"email": "erin@example.com"}}
+        self.control("POST", "/users", 201, body=new)
+        self.control("POST", "/users", 409, body=new)
+        self.control("GET", "/users", query={"filter": 'username^="er"', "limit": 1})
+        self.control("GET", "/users/{user}", user="erin")
+        self.control("PATCH", "/users/{user}", body={"enabled": False}, user="erin")
+        self.control("PATCH", "/users/{user}", body={"password": "battery staple"}, user="erin")
+        self.control("POST", "/sign-out/{user}", user="erin")
+        self.control("DELETE", "/users/{user}", user="erin")
+        self.control("GET", "/users/{user}", 404, user="erin")
+
+    def access_keys(self):
+        made = self.control("POST", "/access-keys", 201,
+                            body={"name": "reports", "requestsPerSecond": 5})
+        key = {"keyId": made["id"]}
+        self.control("GET", "/access-keys")
+        self.control("GET", "/access-keys/{keyId}", **key)
+        self.control("POST", "/sessions", 201, body={"accessKeyId": made["id"]})
+        self.control("PATCH", "/access-keys/{keyId}", body={"requestsPerSecond": None}, **key)
+        self.control("DELETE", "/access-keys/{keyId}", **key)
+        self.control("GET", "/access-keys/{keyId}", 404, **key)
+
+    def keeping(self):
+        self.control("POST", "/keys/rotate")
+        self.control("POST", "/backup", 202)
+        self.control("GET", "/backup")
+        self.control("DELETE", "/backup")
+        self.control("POST", "/console-links", 201)

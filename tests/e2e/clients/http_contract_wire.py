@@ -22,6 +22,11 @@ def service_of(path, target):
     return "cloudformation" if path == "/" else "execute-api"
 
 
+def is_signed(operation):
+    security = operation.definition.raw.get("security")
+    return any("sigv4" in one or "idToken" in one for one in security or [])
+
+
 class Signer(AuthBase):
     """AWS Signature Version 4; an ID token where that is asked for."""
 
