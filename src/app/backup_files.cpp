@@ -168,6 +168,7 @@ Result<void> keep_backup(const KeepOptions& options) {
 Result<DatabaseReport> check_data(const std::string& data_dir, const std::string& file,
                                   const std::optional<std::string>& master_key) {
   if (!file.empty()) {
+    if (!exists(file)) return fail(Errc::not_found, "there is no file " + file, file);
     auto check = storage::check_database(file);
     if (!check) return std::unexpected(std::move(check.error()));
     return report_of(std::move(*check));
