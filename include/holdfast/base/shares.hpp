@@ -1,0 +1,152 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace holdfast {
+
+/// What is bounded for everybody together. Names a metric's label: see `to_string`.
+enum class Bound : std::uint8_t {
+  password_work,  ///< waiting to be hashed or checked
+  codes,          ///< confirmation codes to be sent
+  sign_ups,
+  deduplication,  ///< remembered `deduplicationId`s
+  replays,        ///< remembered signatures
+  header_bytes,   ///< of header sections that have not come whole
+  body_bytes,     ///< of bodies that have not come whole
+  connections,
+  pending_bytes,  ///< of messages that are held
+  store_slots,    ///< messages on their way to the disk
+  store_bytes,    ///< and their texts
+  last = store_bytes,
+};
+/// Whose bound refused: that of all together, or the share of one.
+enum class BoundScope : std::uint8_t { all, share };
+
+/// `password_work`, the metric's label.
+[[nodiscard]] const char* to_string(Bound bound) noexcept;
+/// `all` or `share`.
+[[nodiscard]] const char* to_string(BoundScope scope) noexcept;
+
+/// Counts what was refused because something bounded was used up. Any thread.
+class BoundRefusals {
+ public:
+  void add(Bound bound, BoundScope scope) noexcept {
+    at(bound, scope).fetch_add(1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t read(Bound bound, BoundScope scope) const noexcept {
+    return counts_[index(bound, scope)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr std::size_t kBounds = static_cast<std::size_t>(Bound::last) + 1;
+  [[nodiscard]] static std::size_t index(Bound bound, BoundScope scope) noexcept {
+    return static_cast<std::size_t>(bound) * 2 + static_cast<std::size_t>(scope);
+  }
+  [[nodiscard]] std::atomic<std::uint64_t>& at(Bound bound, BoundScope scope) noexcept {
+    return counts_[index(bound, scope)];
+  }
+
+  std::array<std::atomic<std::uint64_t>, kBounds * 2> counts_{};
+};
+
+/// Who counts as one client: an IPv4 address, also in its `::ffff:` form, or the /64 of an IPv6
+/// address, since a subscriber has at least that many (RFC 6177). Any other text is its own client.
+[[nodiscard]] std::string client_share_key(std::string_view address);
+
+/// Divides something bounded: all holders together have `capacity` at most, and each of them
+/// `share`. Remembers a holder only while it holds something, so its memory is bounded by the
+/// capacity. Any thread.
+class Shares {
+ public:
+  struct Options {
+    Bound bound = Bound::connections;
+    std::size_t capacity = 0;  ///< 0: no bound
+    std::size_t share = 0;     ///< of each holder; 0: no bound but the capacity
+  };
+
+  /// An amount that is held; given back when it is destroyed, on any thread. May outlive `Shares`.
+  class Hold;
+
+  explicit Shares(Options options, std::shared_ptr<BoundRefusals> refusals = nullptr);
+
+  /// Takes `amount` for `holder`. The error, which is counted, says whose bound refused.
+  [[nodiscard]] std::expected<Hold, BoundScope> take(std::string_view holder,
+                                                     std::size_t amount = 1);
+  /// Sets other bounds from now on; what is held stays held.
+  void change(std::size_t capacity, std::size_t share);
+  /// All holders together.
+  [[nodiscard]] std::size_t held() const;
+  [[nodiscard]] std::size_t held_by(std::string_view holder) const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+class Shares::Hold {
+ public:
+  Hold() = default;
+  Hold(Hold&& other) noexcept
+      : state_(std::move(other.state_)),
+        holder_(std::move(other.holder_)),
+        amount_(std::exchange(other.amount_, 0)) {}
+  Hold& operator=(Hold&& other) noexcept;
+  ~Hold() { reset(); }
+
+  [[nodiscard]] std::size_t amount() const noexcept { return amount_; }
+  /// Holds `amount` more for the same holder; as `Shares::take`.
+  [[nodiscard]] std::expected<void, BoundScope> add(std::size_t amount);
+  void reset() noexcept;
+
+ private:
+  friend class Shares;
+  Hold(std::shared_ptr<State> state, std::string holder, std::size_t amount)
+      : state_(std::move(state)), holder_(std::move(holder)), amount_(amount) {}
+
+  std::shared_ptr<State> state_;
+  std::string holder_;
+  std::size_t amount_ = 0;
+};
+
+/// Divides a rate: all together do `capacity` in a period and each client `share`, a period's worth
+/// at once (the generic cell rate algorithm, ITU-T I.371). Remembers a bounded number of clients,
+/// and forgets first who has been quiet longest. Any thread.
+class RateShares {
+ public:
+  struct Options {
+    Bound bound = Bound::sign_ups;
+    std::int64_t period_us = 60'000'000;
+    std::uint32_t capacity = 0;         ///< in a period; 0: no bound
+    std::uint32_t share = 0;            ///< of each client; 0: no bound but the capacity
+    std::size_t clients_max = 100'000;  ///< remembered
+  };
+
+  explicit RateShares(Options options, std::shared_ptr<BoundRefusals> refusals = nullptr);
+
+  /// Whether one more of `client` keeps to the rates at `now_us` (steady); one that does is counted
+  /// for both. The error, which is counted as a refusal, says whose bound refused.
+  [[nodiscard]] std::expected<void, BoundScope> take(std::string_view client, std::int64_t now_us);
+  /// Sets other bounds from now on.
+  void change(std::uint32_t capacity, std::uint32_t share);
+
+ private:
+  void make_room(std::int64_t now_us);
+
+  mutable std::mutex mutex_;
+  Options options_;
+  std::shared_ptr<BoundRefusals> refusals_;
+  std::int64_t due_us_ = 0;
+  std::unordered_map<std::string, std::int64_t> clients_;  ///< when each one's so far would be due
+};
+
+}  // namespace holdfast

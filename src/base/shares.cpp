@@ -1,0 +1,219 @@
+#include <algorithm>
+#include <cassert>
+#include <optional>
+
+#include <arpa/inet.h>
+
+#include <holdfast/base/shares.hpp>
+
+namespace holdfast {
+
+const char* to_string(Bound bound) noexcept {
+  switch (bound) {
+    case Bound::password_work:
+      return "password_work";
+    case Bound::codes:
+      return "codes";
+    case Bound::sign_ups:
+      return "sign_ups";
+    case Bound::deduplication:
+      return "deduplication";
+    case Bound::replays:
+      return "replays";
+    case Bound::header_bytes:
+      return "header_bytes";
+    case Bound::body_bytes:
+      return "body_bytes";
+    case Bound::connections:
+      return "connections";
+    case Bound::pending_bytes:
+      return "pending_bytes";
+    case Bound::store_slots:
+      return "store_slots";
+    case Bound::store_bytes:
+      return "store_bytes";
+  }
+  return "unknown";
+}
+
+const char* to_string(BoundScope scope) noexcept {
+  return scope == BoundScope::all ? "all" : "share";
+}
+
+std::string client_share_key(std::string_view address) {
+  // A zone (`fe80::1%eth0`) names this machine's interface, not the client.
+  const std::string text(address.substr(0, address.find('%')));
+  in6_addr six{};
+  if (inet_pton(AF_INET6, text.c_str(), &six) != 1) return text;
+  if (IN6_IS_ADDR_V4MAPPED(&six)) {
+    char four[INET_ADDRSTRLEN] = {};
+    inet_ntop(AF_INET, &six.s6_addr[12], four, sizeof four);
+    return four;
+  }
+  std::fill(std::begin(six.s6_addr) + 8, std::end(six.s6_addr), std::uint8_t{0});
+  char network[INET6_ADDRSTRLEN] = {};
+  inet_ntop(AF_INET6, &six, network, sizeof network);
+  return std::string(network) + "/64";
+}
+
+// ---- Shares
+
+struct Shares::State {
+  State(Options initial, std::shared_ptr<BoundRefusals> counts)
+      : options(initial), refusals(std::move(counts)) {}
+
+  std::expected<void, BoundScope> take(const std::string& holder, std::size_t amount) {
+    const std::lock_guard lock(mutex);
+    const auto found = holders.find(holder);
+    const std::size_t mine = found == holders.end() ? 0 : found->second;
+    const auto over = [amount](std::size_t used, std::size_t bound) {
+      return bound != 0 && (used > bound || amount > bound - used);
+    };
+    std::optional<BoundScope> refused;
+    if (over(mine, options.share)) {
+      refused = BoundScope::share;
+    } else if (over(held, options.capacity)) {
+      refused = BoundScope::all;
+    }
+    if (refused) {
+      if (refusals) refusals->add(options.bound, *refused);
+      return std::unexpected(*refused);
+    }
+    held += amount;
+    if (found != holders.end()) {
+      found->second += amount;
+    } else {
+      holders.emplace(holder, amount);
+    }
+    return {};
+  }
+
+  void give_back(const std::string& holder, std::size_t amount) noexcept {
+    const std::lock_guard lock(mutex);
+    const auto found = holders.find(holder);
+    assert(found != holders.end() && found->second >= amount && held >= amount);
+    held -= amount;
+    found->second -= amount;
+    if (found->second == 0) holders.erase(found);
+  }
+
+  mutable std::mutex mutex;
+  Options options;
+  std::shared_ptr<BoundRefusals> refusals;
+  std::size_t held = 0;
+  std::unordered_map<std::string, std::size_t> holders;
+};
+
+Shares::Shares(Options options, std::shared_ptr<BoundRefusals> refusals)
+    : state_(std::make_shared<State>(options, std::move(refusals))) {}
+
+std::expected<Shares::Hold, BoundScope> Shares::take(std::string_view holder, std::size_t amount) {
+  std::string name(holder);
+  // What holds nothing has no entry to give back.
+  if (amount == 0) return Hold();
+  if (auto taken = state_->take(name, amount); !taken) return std::unexpected(taken.error());
+  return Hold(state_, std::move(name), amount);
+}
+
+void Shares::change(std::size_t capacity, std::size_t share) {
+  const std::lock_guard lock(state_->mutex);
+  state_->options.capacity = capacity;
+  state_->options.share = share;
+}
+
+std::size_t Shares::held() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->held;
+}
+
+std::size_t Shares::held_by(std::string_view holder) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->holders.find(std::string(holder));
+  return found == state_->holders.end() ? 0 : found->second;
+}
+
+Shares::Hold& Shares::Hold::operator=(Hold&& other) noexcept {
+  if (this != &other) {
+    reset();
+    state_ = std::move(other.state_);
+    holder_ = std::move(other.holder_);
+    amount_ = std::exchange(other.amount_, 0);
+  }
+  return *this;
+}
+
+std::expected<void, BoundScope> Shares::Hold::add(std::size_t amount) {
+  assert(state_ != nullptr);
+  auto taken = state_->take(holder_, amount);
+  if (taken) amount_ += amount;
+  return taken;
+}
+
+void Shares::Hold::reset() noexcept {
+  if (const auto state = std::exchange(state_, nullptr); state && amount_ != 0) {
+    state->give_back(holder_, std::exchange(amount_, 0));
+  }
+}
+
+// ---- RateShares
+
+namespace {
+
+/// Whether one more keeps to `count` in a period, given when those so far would be due: when it
+/// would be due itself.
+std::optional<std::int64_t> keeps_to(std::int64_t due_us, std::int64_t period_us,
+                                     std::uint32_t count, std::int64_t now_us) {
+  const std::int64_t interval_us = std::max<std::int64_t>(1, period_us / count);
+  const std::int64_t next = std::max(due_us, now_us) + interval_us;
+  if (next > now_us + interval_us * count) return std::nullopt;
+  return next;
+}
+
+}  // namespace
+
+RateShares::RateShares(Options options, std::shared_ptr<BoundRefusals> refusals)
+    : options_(options), refusals_(std::move(refusals)) {}
+
+std::expected<void, BoundScope> RateShares::take(std::string_view client, std::int64_t now_us) {
+  const std::lock_guard lock(mutex_);
+  const auto refuse = [this](BoundScope scope) -> std::expected<void, BoundScope> {
+    if (refusals_) refusals_->add(options_.bound, scope);
+    return std::unexpected(scope);
+  };
+  const std::string key(client);
+  const auto found = clients_.find(key);
+  std::optional<std::int64_t> mine;
+  if (options_.share != 0) {
+    mine = keeps_to(found == clients_.end() ? 0 : found->second, options_.period_us, options_.share,
+                    now_us);
+    if (!mine) return refuse(BoundScope::share);
+  }
+  if (options_.capacity != 0) {
+    const auto all = keeps_to(due_us_, options_.period_us, options_.capacity, now_us);
+    if (!all) return refuse(BoundScope::all);
+    due_us_ = *all;
+  }
+  if (!mine) return {};
+  if (found != clients_.end()) {
+    found->second = *mine;
+    return {};
+  }
+  if (clients_.size() >= options_.clients_max) make_room(now_us);
+  clients_.emplace(key, *mine);
+  return {};
+}
+
+void RateShares::make_room(std::int64_t now_us) {
+  std::erase_if(clients_, [now_us](const auto& client) { return client.second <= now_us; });
+  if (clients_.size() < options_.clients_max || clients_.empty()) return;
+  clients_.erase(
+      std::ranges::min_element(clients_, {}, [](const auto& client) { return client.second; }));
+}
+
+void RateShares::change(std::uint32_t capacity, std::uint32_t share) {
+  const std::lock_guard lock(mutex_);
+  options_.capacity = capacity;
+  options_.share = share;
+}
+
+}  // namespace holdfast
