@@ -20,6 +20,7 @@ constexpr Milliseconds kLongestRetry{1'000};
 constexpr std::uint32_t kAttempts = 10;
 constexpr std::size_t kLargeBatch = 8;
 constexpr Milliseconds kLongestGather{1};
+constexpr Seconds kLongestTurn{3'600};
 constexpr std::size_t kRetriesPerTurn = 64;
 constexpr std::size_t kReadsPerTurn = 256;
 constexpr std::int64_t kFrameHeaderBytes = 24;
@@ -81,22 +82,26 @@ StoreThread::StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Ses
 }
 
 void StoreThread::run() {
-  while (true) {
-    gather();
-    run_writes();
-    run_retries();
-    run_reads();
-    step_backup();
-    checkpoint_if_due();
-    if (stopping_ && writes_.empty() && reads_.empty()) break;
+  while (turn(steady_now() + kLongestTurn)) {
   }
-  finish();
 }
 
-void StoreThread::gather() {
+bool StoreThread::turn(SteadyTime deadline) {
+  gather(deadline);
+  run_writes();
+  run_retries();
+  run_reads();
+  step_backup();
+  checkpoint_if_due();
+  if (!stopping_ || !writes_.empty() || !reads_.empty()) return true;
+  finish();
+  return false;
+}
+
+void StoreThread::gather(SteadyTime deadline) {
   const SteadyTime now = steady_now();
   const bool has_work = !writes_.empty() || !reads_.empty() || backup_goes_on_;
-  take(has_work ? now : next_deadline(now));
+  take(has_work ? now : std::min(deadline, next_deadline(now)));
   const std::size_t enough = expected_ - expected_ / 8;
   if (expected_ < kLargeBatch || writes_.empty() || writes_.size() >= enough || stopping_) return;
   const Microseconds longest = std::min<Microseconds>(last_batch_took_ / 4, kLongestGather);
@@ -114,7 +119,7 @@ void StoreThread::take(SteadyTime deadline) {
 }
 
 SteadyTime StoreThread::next_deadline(SteadyTime now) const {
-  SteadyTime deadline = now + std::chrono::hours(1);
+  SteadyTime deadline = now + kLongestTurn;
   if (wal_frames_ > checkpointed_frames_) {
     deadline = std::max(last_write_ + kIdleBeforeCheckpoint, next_checkpoint_);
   }

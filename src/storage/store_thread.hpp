@@ -55,8 +55,13 @@ class StoreThread {
   StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Session> session,
               OperationQueue& queue, StoreThreadOptions options);
 
-  /// Until the queue is stopped and empty; closes the database.
+  /// Takes turns until there is none left.
   void run();
+  /// Takes what waits, runs a transaction of writes, what is due to be tried again, and a
+  /// transaction of reads, then a step of a copy and a checkpoint, where there is one to do. Waits
+  /// for the first until `deadline`, or something is due by itself. False once the queue is stopped
+  /// and empty: the database is closed then, and there is no further turn.
+  [[nodiscard]] bool turn(SteadyTime deadline);
   /// Takes the steps of this copy between its transactions. Any thread; whoever calls wakes it.
   void set_backup(std::shared_ptr<BackupJob> job);
   [[nodiscard]] const StoreCounters& counters() const noexcept { return counters_; }
@@ -65,7 +70,7 @@ class StoreThread {
   using Batch = std::vector<OperationPtr>;
   enum class Mode : std::uint8_t { write, read };
 
-  void gather();
+  void gather(SteadyTime deadline);
   void take(SteadyTime deadline);
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
   void run_writes();
