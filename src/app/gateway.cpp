@@ -274,6 +274,7 @@ void RunningGateway::make_mailboxes() {
     options.deduplication =
         of_shard(start.deduplication, i, shards,
                  [](const auto& record) -> const UserId& { return record.user; });
+    options.refusals = refusals_;
     parts_[i].mailboxes =
         delivery::make_mailboxes(std::move(options), clock_, shards_->at(i), *handles_[i]->messages,
                                  *handles_[i]->connections);
@@ -307,6 +308,7 @@ Result<void> RunningGateway::bind_gateway(const std::string& address, const api:
   const bool secure = *server != nullptr;
   options.tls = std::move(*server);
   options.trusted_proxies = std::move(*proxies);
+  options.refusals = refusals_;
   auto service = std::make_shared<LateService>();
   auto listener = net::make_listener(std::move(options), *shards_, clock_, service);
   auto bound = listener->bind();
@@ -361,7 +363,8 @@ control::ControlRoute RunningGateway::metrics_route() {
       [this] { return state(); },
       {.router = [this]() -> const delivery::Router& { return *router_; },
        .process = [this] { return process_status(); },
-       .counts = [this] { return counts_; }});
+       .counts = [this] { return counts_; },
+       .refusals = refusals_});
 }
 
 Result<void> RunningGateway::bind_local() {
@@ -492,7 +495,8 @@ Result<void> RunningGateway::make_services() {
                           .shards = {},
                           .draining = &draining_,
                           .issuers = issuers_,
-                          .counts = counts_};
+                          .counts = counts_,
+                          .refusals = refusals_};
   control::LocalControlParts local{
       .clock = clock_,
       .router = *router_,

@@ -136,6 +136,7 @@ class RunningGateway final : public Gateway {
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
   std::shared_ptr<api::ShardCounts> counts_;
+  std::shared_ptr<BoundRefusals> refusals_ = std::make_shared<BoundRefusals>();
 
   std::size_t connections_max_ = 0;  ///< of each of the gateway's listeners
   /// A listener of the gateway's routes.

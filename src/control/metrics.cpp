@@ -283,6 +283,19 @@ void add_access(Families& all, const Scrape& scrape) {
               counts, &Counts::refused_ingest);
 }
 
+void add_refusals(Families& all, const BoundRefusals& refusals) {
+  Family family = all.counter("holdfast_bound_refusals_total",
+                              "What was refused because something that is bounded was used up: by "
+                              "all together (scope all), or by one client, key or user (share).");
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(Bound::last); ++i) {
+    const auto bound = static_cast<Bound>(i);
+    for (const BoundScope scope : {BoundScope::all, BoundScope::share}) {
+      family.add(refusals.read(bound, scope),
+                 {{"bound", to_string(bound)}, {"scope", to_string(scope)}});
+    }
+  }
+}
+
 void add_process(Families& all, const Scrape& scrape) {
   const OwnUse& use = scrape.own_use;
   all.counter("process_cpu_seconds_total", "User and system time, in seconds.")
@@ -329,6 +342,7 @@ Scrape make_scrape(const MetricsParts& parts, State state,
              .process = parts.process(),
              .delivery = {},
              .counts = parts.counts(),
+             .refusals = parts.refusals,
              .own_use = {},
              .dropped_log_lines = log::dropped()};
   for (const delivery::Stats& shard : shards) out.delivery += shard;
@@ -355,6 +369,7 @@ std::string metrics_text(const Scrape& scrape) {
   add_store(all, scrape.process.store);
   add_listeners(all, scrape.process.listeners);
   add_access(all, scrape);
+  add_refusals(all, *scrape.refusals);
   add_instance(all, scrape);
   add_process(all, scrape);
   return all.text();

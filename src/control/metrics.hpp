@@ -18,6 +18,7 @@ struct Scrape {
   ProcessStatus process;
   delivery::Stats delivery;  ///< of all shards together
   std::shared_ptr<const api::ShardCounts> counts;
+  std::shared_ptr<const BoundRefusals> refusals;
   OwnUse own_use;
   std::uint64_t dropped_log_lines = 0;
 };

@@ -9,6 +9,7 @@
 
 #include <holdfast/api/counts.hpp>
 #include <holdfast/base/clock.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/sigv4.hpp>
@@ -92,6 +93,8 @@ struct GatewayParts {
   std::shared_ptr<identity::Issuers> issuers{};
   /// Where to count, by shard; null: nobody reads it.
   std::shared_ptr<ShardCounts> counts{};
+  /// Where to count what bounds refuse; null: nobody reads it.
+  std::shared_ptr<BoundRefusals> refusals{};
 };
 
 /// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,

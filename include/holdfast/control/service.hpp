@@ -15,6 +15,7 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/histogram.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
@@ -118,6 +119,7 @@ struct MetricsParts {
   std::function<const delivery::Router&()> router;
   std::function<ProcessStatus()> process;
   std::function<std::shared_ptr<const api::ShardCounts>()> counts;
+  std::shared_ptr<const BoundRefusals> refusals = std::make_shared<const BoundRefusals>();
 };
 
 /// `GET /metrics` in Prometheus's text format, version 0.0.4; 503 while the process starts. Every

@@ -11,6 +11,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/histogram.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/execution.hpp>
 #include <holdfast/delivery/message.hpp>
@@ -192,6 +193,8 @@ struct MailboxesOptions {
   Sequence ceiling = 0;                                   ///< committed
   std::vector<std::pair<UserId, PendingTotals>> pending;  ///< of this shard's users
   std::vector<DeduplicationRecord> deduplication;         ///< likewise
+  /// Where to count what bounds refuse; null: nobody reads it.
+  std::shared_ptr<BoundRefusals> refusals{};
 };
 
 /// `executor` is the shard itself; it is used to flush once per loop turn.

@@ -11,6 +11,7 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/histogram.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/net/http.hpp>
 #include <holdfast/net/tls.hpp>
 #include <holdfast/net/trusted_proxies.hpp>
@@ -66,6 +67,8 @@ struct ListenerOptions {
   bool access_log = true;
   std::shared_ptr<TlsServer> tls{};  ///< null: plain
   TrustedProxies trusted_proxies{};
+  /// Where to count what bounds refuse; null: nobody reads it.
+  std::shared_ptr<BoundRefusals> refusals{};
 };
 
 struct ServerStats {

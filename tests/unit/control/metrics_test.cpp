@@ -29,10 +29,12 @@ class Metrics : public testing::Test {
     return {.part = "gateway", .address = "127.0.0.1:8080", .stats = {}};
   }
 
+  std::shared_ptr<BoundRefusals> refusals_ = std::make_shared<BoundRefusals>();
   Scrape scrape_{.state = State::ready,
                  .process = {},
                  .delivery = {},
                  .counts = api::make_shard_counts(2),
+                 .refusals = refusals_,
                  .own_use = {},
                  .dropped_log_lines = 0};
 };
@@ -103,6 +105,18 @@ TEST_F(Metrics, SplitsRequestsByTheClassOfTheirStatus) {
   EXPECT_THAT(all, Contains(name + "\"2xx\"} 20"));
   EXPECT_THAT(all, Contains(name + "\"3xx\"} 0"));
   EXPECT_THAT(all, Contains(name + "\"5xx\"} 5"));
+}
+
+TEST_F(Metrics, TellsWhatBoundsRefusedForAllAndForOne) {
+  refusals_->add(Bound::password_work, BoundScope::share);
+  const auto all = lines();
+  const std::string name = "holdfast_bound_refusals_total{bound=";
+  EXPECT_THAT(all, Contains(name + "\"password_work\",scope=\"share\"} 1"));
+  EXPECT_THAT(all, Contains(name + "\"password_work\",scope=\"all\"} 0"));
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(Bound::last); ++i) {
+    const std::string bound = to_string(static_cast<Bound>(i));
+    EXPECT_THAT(all, Contains(testing::StartsWith(name + "\"" + bound + "\",scope=\"all\"}")));
+  }
 }
 
 TEST_F(Metrics, HasEveryReasonFromTheStart) {
