@@ -246,7 +246,10 @@ void ShardMailboxes::advance_closing() {
   if (!cursors_.empty()) return;
   const bool handed = std::ranges::all_of(
       mailboxes_, [](const auto& entry) { return entry.second->deletes_handed(); });
-  if (!handed && !over) return;
+  if (!handed) {
+    if (!over) return;
+    for (const auto& [user, mailbox] : mailboxes_) mailbox->hand_deletes_now();
+  }
   if (auto done = std::exchange(shutdown_done_, nullptr)) executor_.post(std::move(done));
 }
 

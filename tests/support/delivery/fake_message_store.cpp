@@ -102,6 +102,12 @@ void FakeMessageStore::read_page(PageQuery query, Completion<Result<Page>> done)
   last_read_ = query;
   enqueue(Kind::read,
           [this, query = std::move(query), done = std::move(done)](Tables* tables) mutable -> Task {
+            if (tables == nullptr) {
+              return [this, done = std::move(done)]() mutable {
+                --open_reads_;
+                done(rolled_back());
+              };
+            }
             Page page;
             if (query.expire_above) {
               page.expired =
@@ -324,6 +330,17 @@ bool FakeMessageStore::take(bool late_reads) {
   return !batch_.empty();
 }
 
+bool FakeMessageStore::take_reads() {
+  if (!batch_.empty()) return false;
+  std::deque<Operation> writes;
+  for (Operation& operation : std::exchange(queue_, {})) {
+    const bool is_read = operation.kind == Kind::read || operation.kind == Kind::find_expired;
+    (is_read ? batch_ : writes).push_back(std::move(operation));
+  }
+  queue_ = std::move(writes);
+  return !batch_.empty();
+}
+
 bool FakeMessageStore::commit() {
   if (batch_.empty()) return false;
   std::vector<Task> completions;
@@ -344,11 +361,11 @@ bool FakeMessageStore::commit() {
   return true;
 }
 
-bool FakeMessageStore::fail(bool give_up_erases) {
+bool FakeMessageStore::fail(bool give_up_erases, bool give_up_reads) {
   if (batch_.empty()) return false;
   for (Operation& operation : std::exchange(batch_, {})) {
-    const bool again =
-        operation.kind == Kind::read || (operation.kind == Kind::erase && !give_up_erases);
+    const bool again = (operation.kind == Kind::read && !give_up_reads) ||
+                       (operation.kind == Kind::erase && !give_up_erases);
     if (again) {
       again_.push_back(std::move(operation));
     } else {

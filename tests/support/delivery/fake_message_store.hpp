@@ -77,11 +77,15 @@ class FakeMessageStore final : public delivery::MessageStore {
   /// Begins a transaction with what waits; with `late_reads`, page reads stay for a later one.
   /// False when there is nothing, or one is open.
   bool take(bool late_reads = false);
+  /// Begins a transaction with the page reads alone, before writes that were called earlier: the
+  /// real store has a lane for them. False when there is none, or a transaction is open.
+  bool take_reads();
   /// Commits the open transaction and posts its completions; false when none is open.
   bool commit();
   /// The open transaction is rolled back: inserts, records, expiries and the like fail, reads and
-  /// erases wait for `retry` (erases fail too when `give_up_erases`). False when none is open.
-  bool fail(bool give_up_erases = false);
+  /// erases wait for `retry` (erases fail too when `give_up_erases`, reads when `give_up_reads`, as
+  /// when the store stops). False when none is open.
+  bool fail(bool give_up_erases = false, bool give_up_reads = false);
   /// Queues again what a rolled back transaction left, behind or before what came since.
   bool retry(bool behind = true);
   /// The commit's outcome is unknown: its effects are there or not, and nobody is answered. What a

@@ -150,6 +150,7 @@ class MailboxWorld {
   bool do_restart(std::uint64_t r);
   bool do_shutdown(std::uint64_t r);
   bool do_down(std::uint64_t r);
+  void stop_store();
 
   Peer* pick(std::uint64_t r, bool (*wanted)(const Peer&));
   void take_frame(Peer& peer, bool skip_older_pings);
@@ -230,6 +231,8 @@ class MailboxWorld {
   int clock_steps_ = 0;
   int phase_ = 0;  ///< of the shutdown: 1 drain, 2 close, 3 done
   int number_ = 0;
+  /// A transaction failed in the second half of a shutdown: deletes may be given up.
+  bool failed_since_closing_ = false;
   TimeInUse time_;
   bool given_up_ = false;
   std::optional<std::string> broken_;
