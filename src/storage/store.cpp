@@ -13,6 +13,7 @@
 #include "storage/messages.hpp"
 #include "storage/migrations.hpp"
 #include "storage/session.hpp"
+#include "storage/stepped_store.hpp"
 #include "storage/store_thread.hpp"
 
 namespace holdfast::storage {
@@ -36,7 +37,7 @@ class Beat final : public Operation {
   Task answered_;
 };
 
-class SqliteStore final : public Store {
+class SqliteStore final : public SteppedStore {
  public:
   SqliteStore(DirectoryLock lock, delivery::StartState start_state, QueueLimits limits,
               std::unique_ptr<Database> database, std::unique_ptr<Session> session,
@@ -44,9 +45,7 @@ class SqliteStore final : public Store {
       : lock_(std::move(lock)),
         start_state_(std::move(start_state)),
         queue_(limits),
-        loop_(std::move(database), std::move(session), queue_, std::move(options)) {
-    start();
-  }
+        loop_(std::move(database), std::move(session), queue_, std::move(options)) {}
   ~SqliteStore() override { stop(); }
 
   const delivery::StartState& start_state() const override { return start_state_; }
@@ -120,11 +119,30 @@ class SqliteStore final : public Store {
     queue_.slots()->set_database_bytes_max(bytes);
   }
 
+  /// Takes the turns on a thread of its own from here on.
+  void start() {
+    // Signals are other threads' business: a thread inherits the mask of its maker.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { loop_.run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_setname_np(thread_.native_handle(), "store");
+  }
+  bool turn() override { return loop_.turn(SteadyTime::min()); }
+
   void stop() override {
     const std::lock_guard lock(mutex_);
-    if (!thread_.joinable()) return;
+    if (stopped_) return;
+    stopped_ = true;
     queue_.stop();
-    thread_.join();
+    if (thread_.joinable()) {
+      thread_.join();
+    } else {
+      while (turn()) {
+      }
+    }
     const std::lock_guard backup_lock(backup_mutex_);
     if (backup_ != nullptr) backup_->stop();
   }
@@ -140,17 +158,6 @@ class SqliteStore final : public Store {
     StoreHandles handles;
   };
 
-  void start() {
-    // Signals are other threads' business: a thread inherits the mask of its maker.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { loop_.run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "store");
-  }
-
   DirectoryLock lock_;
   delivery::StartState start_state_;
   OperationQueue queue_;
@@ -160,6 +167,7 @@ class SqliteStore final : public Store {
   mutable std::mutex backup_mutex_;
   std::shared_ptr<BackupJob> backup_;
   std::thread thread_;
+  bool stopped_ = false;
 };
 
 Result<delivery::StartState> begin(Database& database, Session& session, const Clock& clock,
@@ -177,9 +185,9 @@ Result<delivery::StartState> begin(Database& database, Session& session, const C
   return state;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock) {
+/// Opens the database; the store has no thread yet.
+Result<std::unique_ptr<SqliteStore>> open_sqlite_store(StoreOptions options, const Clock& clock,
+                                                       const Clock& thread_clock) {
   auto lock = DirectoryLock::acquire(options.path);
   if (!lock) return std::unexpected(lock.error());
   auto database = open_data_file(options.path, embedded_migrations());
@@ -198,7 +206,23 @@ Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clo
       StoreThreadOptions{.batch_operations = options.batch_operations,
                          .page_bytes_per_batch = options.page_bytes_per_batch,
                          .wal_checkpoint_bytes = options.wal_checkpoint_bytes,
-                         .on_fatal = std::move(options.on_fatal)});
+                         .on_fatal = std::move(options.on_fatal),
+                         .clock = &thread_clock});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock) {
+  auto store = open_sqlite_store(std::move(options), clock, system_clock());
+  if (!store) return std::unexpected(std::move(store.error()));
+  (*store)->start();
+  return std::move(*store);
+}
+
+Result<std::unique_ptr<SteppedStore>> open_stepped_store(StoreOptions options, const Clock& clock) {
+  auto store = open_sqlite_store(std::move(options), clock, clock);
+  if (!store) return std::unexpected(std::move(store.error()));
+  return std::move(*store);
 }
 
 }  // namespace holdfast::storage

@@ -25,10 +25,6 @@ constexpr std::size_t kRetriesPerTurn = 64;
 constexpr std::size_t kReadsPerTurn = 256;
 constexpr std::int64_t kFrameHeaderBytes = 24;
 
-SteadyTime steady_now() {
-  return std::chrono::floor<Microseconds>(std::chrono::steady_clock::now());
-}
-
 // After a failed fsync the kernel may have dropped the pages and marked them clean, so that neither
 // what was synced is known nor would a second fsync tell.
 bool is_sync_failure(int code) {

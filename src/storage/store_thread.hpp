@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/base/clock.hpp>
 #include <holdfast/base/histogram.hpp>
 
 #include "storage/backup_job.hpp"
@@ -25,6 +26,8 @@ struct StoreThreadOptions {
   std::size_t page_bytes_per_batch = 0;
   std::size_t wal_checkpoint_bytes = 0;
   std::function<void(const std::string&)> on_fatal;
+  /// Of waits and measurements. The machine's, unless the caller takes the turns.
+  const Clock* clock = &system_clock();
 };
 
 /// Numbers that the store's thread writes and anybody reads.
@@ -70,6 +73,7 @@ class StoreThread {
   using Batch = std::vector<OperationPtr>;
   enum class Mode : std::uint8_t { write, read };
 
+  [[nodiscard]] SteadyTime steady_now() const { return options_.clock->steady_now(); }
   void gather(SteadyTime deadline);
   void take(SteadyTime deadline);
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
