@@ -267,6 +267,7 @@ void RunningGateway::make_mailboxes() {
     delivery::MailboxesOptions options;
     options.limits = config_.delivery;
     options.shard = i;
+    options.shards = shards;
     options.counter_start = start.counter_start;
     options.ceiling = start.ceiling;
     options.pending = of_shard(start.pending, i, shards,

@@ -639,23 +639,25 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
   shard_.may_be_idle(*this);
 }
 
-void Mailbox::expire() {
-  if (!cursors_.empty() || sweeping_ || reading_ || !shard_.clocks_agree()) return;
+bool Mailbox::expire(Task done) {
+  if (!cursors_.empty() || sweeping_ || reading_ || !shard_.clocks_agree()) return false;
   trim();
-  if (floor_ <= settled_) return;
+  if (floor_ <= settled_) return false;
   sweeping_ = true;
   shard_.store.expire(user_, settled_, floor_, shard_.wall_now(),
-                      [this](const Result<PendingTotals>& moved) {
+                      [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
                         const ShardContext::Turn turn(shard_);
                         sweeping_ = false;
                         if (moved) {
                           shard_.add_rows(rows_, -moved->messages, -moved->bytes);
                           shard_.stats.expired += static_cast<std::uint64_t>(moved->messages);
                         }
+                        done();
                         go_on_deleting();
                         pump();
                         shard_.may_be_idle(*this);
                       });
+  return true;
 }
 
 Sequence Mailbox::newest() const noexcept {

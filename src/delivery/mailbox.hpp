@@ -57,8 +57,9 @@ class Mailbox {
   void on_ack_wait_over();
   void on_last_ack_wait_over(Run& run);
   void retry();
-  /// Moves what is past its lifetime to the dead letters, if nobody is connected.
-  void expire();
+  /// Moves what is past its lifetime to the dead letters, if nobody is connected; `done` hears when
+  /// that is over. False when there is nothing to move now; then `done` hears nothing.
+  bool expire(Task done);
   /// Moves some of what is pending up to `up_to` to the dead letters, if nobody is connected and
   /// nothing else is being moved; `done` hears whether none is left. False when it is too early.
   bool bury(Sequence up_to, const std::string& reason, std::move_only_function<void(bool)> done);

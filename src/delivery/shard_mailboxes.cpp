@@ -45,6 +45,7 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
       executor_(executor),
       connection_store_(connections),
       shard_index_(options.shard),
+      shards_(options.shards),
       swept_at_(shard_.steady_now()),
       expire_at_(shard_.steady_now()),
       forget_at_(shard_.steady_now()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <set>
 #include <string_view>
@@ -86,7 +87,8 @@ class ShardMailboxes final : public Mailboxes {
   void run_timers();
   void sweep_connections();
   void sweep_expired();
-  void on_expired_found(Result<std::vector<UserId>> users);
+  void on_expired_found(Result<ExpiryPage> page);
+  void expire_due();
   void sweep_deduplication();
   void sweep_burials();
   void watch_clocks();
@@ -99,6 +101,7 @@ class ShardMailboxes final : public Mailboxes {
   Executor& executor_;
   ConnectionStore& connection_store_;
   const std::size_t shard_index_;
+  const std::size_t shards_;
 
   std::unordered_map<UserId, std::unique_ptr<Mailbox>> mailboxes_;
   /// What users have pending who need no mailbox now.
@@ -124,7 +127,9 @@ class ShardMailboxes final : public Mailboxes {
   bool finding_expired_ = false;
   bool clocks_agreed_ = true;
   std::uint32_t clocks_rebased_ = 0;
-  UserId expired_after_;
+  std::optional<ExpiryPlace> expired_after_;
+  std::deque<UserId> due_;          ///< found, and not swept yet
+  std::int64_t expiring_rows_ = 0;  ///< that users have whose sweep is under way
 
   /// Who is closed when, the next one last.
   struct Departure {

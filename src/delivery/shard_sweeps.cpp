@@ -17,7 +17,8 @@ namespace {
 /// Every connection is looked at this often, or eight times in `ack_timeout` if that is shorter.
 constexpr Milliseconds kSweepPass{1'000};
 constexpr Seconds kExpireEvery{5};
-constexpr std::size_t kExpirePage = 100;
+constexpr std::size_t kExpirePage = 512;
+constexpr std::int64_t kExpiringRows = 512;
 constexpr Seconds kForgetEvery{60};
 constexpr Milliseconds kBuryAgain{50};
 
@@ -90,25 +91,48 @@ void ShardMailboxes::watch_clocks() {
 
 // A page of users at a time; those with a connection expire theirs by page reads.
 void ShardMailboxes::sweep_expired() {
-  if (finding_expired_ || shard_.steady_now() < expire_at_ || !shard_.clocks_agree()) return;
+  if (!shard_.clocks_agree()) return;
+  expire_due();
+  if (finding_expired_ || !due_.empty() || shard_.steady_now() < expire_at_) return;
   finding_expired_ = true;
-  shard_.store.find_expired(
-      shard_.wall_now(), expired_after_, kExpirePage,
-      [this](Result<std::vector<UserId>> users) { on_expired_found(std::move(users)); });
+  ExpiryQuery query;
+  query.now = shard_.wall_now();
+  query.after = expired_after_;
+  query.shard = shard_index_;
+  query.shards = shards_;
+  query.limit = kExpirePage;
+  shard_.store.find_expired(std::move(query),
+                            [this](Result<ExpiryPage> page) { on_expired_found(std::move(page)); });
 }
 
-void ShardMailboxes::on_expired_found(Result<std::vector<UserId>> users) {
+void ShardMailboxes::on_expired_found(Result<ExpiryPage> page) {
   const ShardContext::Turn turn(shard_);
   finding_expired_ = false;
-  const bool more = users && users->size() >= kExpirePage;
-  expired_after_ = more ? users->back() : UserId();
-  if (!more) expire_at_ = shard_.steady_now() + kExpireEvery;
-  if (!users || shard_.phase != Phase::open) return;
-  for (const UserId& user : *users) {
+  expired_after_ = page ? std::move(page->next) : std::nullopt;
+  if (!expired_after_) expire_at_ = shard_.steady_now() + kExpireEvery;
+  if (page) due_ = {page->users.begin(), page->users.end()};
+  if (shard_.phase == Phase::open) expire_due();
+}
+
+// A user who connects during the own sweep waits for its end: so few rows are swept at a time that
+// this is soon.
+void ShardMailboxes::expire_due() {
+  while (!due_.empty() && shard_.clocks_agree()) {
+    const UserId user = due_.front();
     // A user of another home has nothing by this shard's count.
-    if (!mailboxes_.contains(user) && !totals_.contains(user)) continue;
+    if (!mailboxes_.contains(user) && !totals_.contains(user)) {
+      due_.pop_front();
+      continue;
+    }
+    const std::int64_t rows = pending(user).messages;
+    if (expiring_rows_ > 0 && expiring_rows_ + rows > kExpiringRows) return;
+    due_.pop_front();
     Mailbox& mailbox = mailbox_of(user);
-    mailbox.expire();
+    const bool begun = mailbox.expire([this, rows] {
+      expiring_rows_ -= rows;
+      if (shard_.phase == Phase::open) expire_due();
+    });
+    if (begun) expiring_rows_ += rows;
     shard_.may_be_idle(mailbox);
   }
 }

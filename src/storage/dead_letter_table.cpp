@@ -1,17 +1,19 @@
 #include "storage/dead_letter_table.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "storage/columns.hpp"
+#include "storage/work_budget.hpp"
 
 #define HOLDFAST_DEAD_LETTER_COLUMNS "user, id, sequence, accepted_at, expires_at, reason, died_at"
 
 namespace holdfast::storage {
 namespace {
 
-// What one commit evicts at most: what is left over goes with the next.
-constexpr std::size_t kEvictionsPerCommit = 1'000;
+// What is evicted before it is looked whether that was enough.
+constexpr std::int64_t kEvictedAtOnce = 64;
 // What one listing looks at at most, so that others' commits need not wait for a rare reason.
 constexpr std::int64_t kLookedAtPerList = 2'000;
 
@@ -38,7 +40,9 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
       change_totals_(database,
                      "UPDATE dead_letter_totals SET messages = messages + ?1, bytes = bytes + ?2"),
       read_totals_(database, "SELECT messages, bytes FROM dead_letter_totals"),
-      oldest_(database, "SELECT id FROM dead_letters ORDER BY died_at, id LIMIT ?1") {}
+      oldest_(database, "SELECT id FROM dead_letters ORDER BY died_at, id LIMIT ?1") {
+  begin();  // a bound that is smaller than before
+}
 
 void DeadLetterTable::add(std::string_view user, Sequence sequence, std::int64_t bytes,
                           std::string_view reason, std::int64_t now) {
@@ -109,12 +113,13 @@ delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& 
 }
 
 void DeadLetterTable::flush() {
-  if (change_.messages == 0 && change_.bytes == 0) return;
+  if (change_.messages == 0 && change_.bytes == 0 && !over_) return;
   changed_ = true;
   delivery::PendingTotals now = totals();
   now.messages += change_.messages;
   now.bytes += change_.bytes;
-  if (beyond_bounds(now)) evict(now);
+  if (beyond_bounds(now)) now = evict(now);
+  over_ = beyond_bounds(now);
   change_totals_.bind(1, change_.messages).bind(2, change_.bytes).run();
   change_ = {};
 }
@@ -126,17 +131,28 @@ delivery::PendingTotals DeadLetterTable::totals() {
   return out;
 }
 
-void DeadLetterTable::evict(delivery::PendingTotals totals) {
-  std::vector<MessageId> oldest;
-  oldest_.bind(1, static_cast<std::int64_t>(kEvictionsPerCommit));
-  while (oldest_.step()) oldest.push_back(to_message_id(oldest_.bytes(0)));
-  for (const MessageId& id : oldest) {
-    if (!beyond_bounds(totals)) return;
-    const delivery::PendingTotals before = change_;
-    if (!remove(id)) return;
-    totals.messages += change_.messages - before.messages;
-    totals.bytes += change_.bytes - before.bytes;
+delivery::PendingTotals DeadLetterTable::evict(delivery::PendingTotals totals) {
+  WorkBudget budget;
+  while (beyond_bounds(totals) && budget.left()) {
+    std::vector<MessageId> oldest;
+    oldest_.bind(1,
+                 std::clamp<std::int64_t>(totals.messages - bounds_.messages, 1, kEvictedAtOnce));
+    while (oldest_.step()) oldest.push_back(to_message_id(oldest_.bytes(0)));
+    if (oldest.empty()) {  // the totals were wrong: there is nothing
+      change_.messages -= totals.messages;
+      change_.bytes -= totals.bytes;
+      return {};
+    }
+    for (const MessageId& id : oldest) {
+      const delivery::PendingTotals before = change_;
+      if (!remove(id)) return totals;
+      budget.spend(WorkBudget::of_eviction(before.bytes - change_.bytes));
+      totals.messages += change_.messages - before.messages;
+      totals.bytes += change_.bytes - before.bytes;
+      if (!beyond_bounds(totals)) break;
+    }
   }
+  return totals;
 }
 
 }  // namespace holdfast::storage

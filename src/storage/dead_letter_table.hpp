@@ -30,18 +30,24 @@ class DeadLetterTable {
   [[nodiscard]] std::optional<delivery::DeadLetter> find(const MessageId& id);
   [[nodiscard]] delivery::DeadLetterPage list(const delivery::DeadLetterQuery& query);
 
-  /// Writes the totals, and makes room where a bound is passed. Before each commit.
+  /// Sees whether a bound is passed. At the begin of each transaction.
+  void begin() { over_ = beyond_bounds(totals()); }
+  /// Writes the totals, and makes room where a bound is passed: for what was added, and some of
+  /// what was too much before. Before each commit.
   void flush();
   void discard() { change_ = {}; }
   /// What there is, but for what `flush` has not written yet.
   [[nodiscard]] delivery::PendingTotals totals();
+  /// There are still more than may be kept: nothing is added until further commits have made room.
+  [[nodiscard]] bool over() const noexcept { return over_; }
   /// Whether `totals` may be others than when this was asked last.
   [[nodiscard]] bool changed_since_asked() noexcept { return std::exchange(changed_, false); }
 
  private:
   /// All but the size of the text.
   [[nodiscard]] static delivery::DeadLetterInfo read(const Statement& row);
-  void evict(delivery::PendingTotals totals);
+  /// Answers what is left of `totals`.
+  [[nodiscard]] delivery::PendingTotals evict(delivery::PendingTotals totals);
   [[nodiscard]] bool beyond_bounds(const delivery::PendingTotals& totals) const {
     return totals.messages > bounds_.messages || totals.bytes > bounds_.bytes;
   }
@@ -50,6 +56,7 @@ class DeadLetterTable {
   DeadLetterBounds bounds_;
   delivery::PendingTotals change_;
   bool changed_ = true;
+  bool over_ = false;
   Statement add_;
   Statement remove_;
   Statement find_;

@@ -6,15 +6,10 @@
 #include "storage/columns.hpp"
 
 namespace holdfast::storage {
-namespace {
 
-// A window's worth of records can be millions: forgotten in bites, others' commits go between.
-constexpr std::int64_t kForgottenPerCommit = 2'000;
-
-}  // namespace
-
-DeduplicationTable::DeduplicationTable(Database& database)
+DeduplicationTable::DeduplicationTable(Database& database, WorkBudget& budget)
     : database_(database),
+      budget_(budget),
       put_(database,
            "INSERT OR REPLACE INTO deduplication"
            " (user, caller, key, payload_hash, message_id, sequence, status, committed_at)"
@@ -39,8 +34,11 @@ void DeduplicationTable::put(const delivery::DeduplicationRecord& record) {
 }
 
 bool DeduplicationTable::forget_some(std::int64_t before) {
-  forget_.bind(1, before).bind(2, kForgottenPerCommit).run();
-  return database_.changes() == kForgottenPerCommit;
+  const std::int64_t most = budget_.rows(WorkBudget::of_erase(0));
+  forget_.bind(1, before).bind(2, most).run();
+  const std::int64_t forgotten = database_.changes();
+  budget_.spend(WorkBudget::of_call() + forgotten * WorkBudget::of_erase(0));
+  return forgotten == most;
 }
 
 std::vector<delivery::DeduplicationRecord> DeduplicationTable::load() {

@@ -6,21 +6,24 @@
 #include <holdfast/delivery/message.hpp>
 
 #include "storage/sqlite.hpp"
+#include "storage/work_budget.hpp"
 
 namespace holdfast::storage {
 
 /// What each 200 under a deduplicationId said.
 class DeduplicationTable {
  public:
-  explicit DeduplicationTable(Database& database);
+  DeduplicationTable(Database& database, WorkBudget& budget);
 
   void put(const delivery::DeduplicationRecord& record);
-  /// Removes some of the records from before `before`; true when there may be more.
+  /// Removes records from before `before`, as many as the transaction's budget allows; true when
+  /// there may be more.
   [[nodiscard]] bool forget_some(std::int64_t before);
   [[nodiscard]] std::vector<delivery::DeduplicationRecord> load();
 
  private:
   Database& database_;
+  WorkBudget& budget_;
   Statement put_;
   Statement forget_;
   Statement load_;

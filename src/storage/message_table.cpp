@@ -1,5 +1,6 @@
 #include "storage/message_table.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <string_view>
@@ -10,34 +11,27 @@
 namespace holdfast::storage {
 namespace {
 
-constexpr std::size_t kExpiredPerCall = 1'000;
-constexpr std::int64_t kExpiredBytesPerCall = 4 << 20;
-// Users whose row in `pending` promises an expired message, and who are looked at, in one call.
-constexpr std::size_t kDueUsersPerCall = 1'000;
 constexpr std::string_view kExpiredReason = "expired";
 
 }  // namespace
 
-MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetterTable& dead_letters)
+MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetterTable& dead_letters,
+                           WorkBudget& budget)
     : pending_(pending),
       dead_letters_(dead_letters),
+      budget_(budget),
       insert_(database,
               "INSERT INTO messages (user, sequence, id, accepted_at, expires_at, payload)"
               " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
-      count_range_(database,
-                   "SELECT count(*), coalesce(sum(length(payload)), 0) FROM messages"
-                   " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
+      list_range_(database,
+                  "SELECT sequence, length(payload), expires_at FROM messages"
+                  " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
       erase_range_(database,
                    "DELETE FROM messages WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
       erase_one_(database, "DELETE FROM messages WHERE user = ?1 AND sequence = ?2"),
       read_(database,
             "SELECT sequence, id, accepted_at, expires_at, payload FROM messages"
             " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
-      list_expired_(database,
-                    "SELECT sequence, length(payload) FROM messages"
-                    " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 AND expires_at <= ?4"
-                    " ORDER BY sequence"),
-      next_expiry_(database, "SELECT min(expires_at) FROM messages WHERE user = ?1"),
       find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1") {}
 
 void MessageTable::insert(const delivery::Message& message) {
@@ -52,36 +46,50 @@ void MessageTable::insert(const delivery::Message& message) {
   pending_.add(message.user.str(), static_cast<std::int64_t>(message.payload.size()), expires_at);
 }
 
-delivery::PendingTotals MessageTable::erase(const UserId& user, Sequence above, Sequence up_to) {
-  const auto run = [&](Statement& statement) -> Statement& {
-    return statement.bind(1, std::string_view(user.str())).bind(2, above).bind(3, up_to);
-  };
-  run(count_range_).step();
-  const delivery::PendingTotals removed{count_range_.integer(0), count_range_.integer(1)};
-  count_range_.reset();
-  if (removed.messages == 0) return removed;
-  run(erase_range_).run();
+void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, RowWalk& walk) {
+  const Sequence from = std::max(above, walk.at);
+  list_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, up_to);
+  delivery::PendingTotals removed;
+  while (budget_.left()) {
+    walk.end = !list_range_.step();
+    if (walk.end) break;
+    walk.at = list_range_.integer(0);
+    ++removed.messages;
+    removed.bytes += list_range_.integer(1);
+    budget_.spend(WorkBudget::of_erase(list_range_.integer(1)));
+  }
+  list_range_.reset();
+  budget_.spend(WorkBudget::of_call());
+  if (removed.messages == 0) return;
+  erase_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, walk.at).run();
   pending_.subtract(user.str(), removed);
-  return removed;
+  walk.taken.messages += removed.messages;
+  walk.taken.bytes += removed.bytes;
 }
 
 delivery::Page MessageTable::read(const delivery::PageQuery& query) {
   delivery::Page page;
-  std::vector<Expired> expired;
+  std::vector<Row> expired;
   const std::int64_t now = unix_micros(query.now);
   std::size_t bytes = 0;
-  std::int64_t expired_bytes = 0;
   read_.bind(1, std::string_view(query.user.str())).bind(2, query.above).bind(3, query.up_to);
-  while (read_.step()) {
+  while (true) {
+    if (!budget_.left()) {
+      page.end = false;
+      break;
+    }
+    if (!read_.step()) break;
     const Sequence sequence = read_.integer(0);
     const std::string_view payload = read_.bytes(4);
+    const auto size = static_cast<std::int64_t>(payload.size());
     if (query.expire_above && sequence > *query.expire_above && read_.integer(3) <= now) {
-      if (expired.size() >= kExpiredPerCall || expired_bytes >= kExpiredBytesPerCall) {
+      // While there are too many dead letters they make room first.
+      if (dead_letters_.over()) {
         page.end = false;
         break;
       }
-      expired.push_back({sequence, static_cast<std::int64_t>(payload.size())});
-      expired_bytes += static_cast<std::int64_t>(payload.size());
+      expired.push_back({sequence, size});
+      budget_.spend(WorkBudget::of_move(size));
       continue;
     }
     const bool is_full =
@@ -91,6 +99,7 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
       break;
     }
     bytes += payload.size();
+    budget_.spend(WorkBudget::of_read(size));
     auto message = std::make_shared<delivery::Message>();
     message->user = query.user;
     message->sequence = sequence;
@@ -105,10 +114,10 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
   return page;
 }
 
-delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector<Expired>& rows,
+delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector<Row>& rows,
                                            std::string_view reason, WallTime now) {
   delivery::PendingTotals moved;
-  for (const Expired& row : rows) {
+  for (const Row& row : rows) {
     dead_letters_.add(user.str(), row.sequence, row.bytes, reason, unix_micros(now));
     erase_one_.bind(1, std::string_view(user.str())).bind(2, row.sequence).run();
     ++moved.messages;
@@ -118,28 +127,45 @@ delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector
   return moved;
 }
 
-std::vector<MessageTable::Expired> MessageTable::list_expired(const UserId& user, Sequence above,
-                                                              Sequence up_to, std::int64_t at) {
-  std::vector<Expired> rows;
-  std::int64_t bytes = 0;
-  list_expired_.bind(1, std::string_view(user.str())).bind(2, above).bind(3, up_to).bind(4, at);
-  while (rows.size() < kExpiredPerCall && bytes < kExpiredBytesPerCall && list_expired_.step()) {
-    rows.push_back({list_expired_.integer(0), list_expired_.integer(1)});
-    bytes += rows.back().bytes;
+void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
+                          RowWalk& walk) {
+  std::vector<Row> expired;
+  list_range_.bind(1, std::string_view(user.str())).bind(2, walk.at);
+  list_range_.bind(3, std::numeric_limits<std::int64_t>::max());
+  while (budget_.left()) {
+    walk.end = !list_range_.step();
+    if (walk.end) break;
+    walk.at = list_range_.integer(0);
+    const std::int64_t bytes = list_range_.integer(1);
+    const std::int64_t expires_at = list_range_.integer(2);
+    if (walk.at > above && walk.at <= up_to && expires_at <= unix_micros(now)) {
+      expired.push_back({walk.at, bytes});
+      budget_.spend(WorkBudget::of_move(bytes));
+    } else {
+      walk.next_expiry = std::min(walk.next_expiry, expires_at);
+      budget_.spend(WorkBudget::of_look());
+    }
   }
-  list_expired_.reset();
-  return rows;
-}
-
-delivery::PendingTotals MessageTable::expire(const UserId& user, Sequence above, Sequence up_to,
-                                             WallTime now) {
-  return move(user, list_expired(user, above, up_to, unix_micros(now)), kExpiredReason, now);
+  list_range_.reset();
+  budget_.spend(WorkBudget::of_call());
+  const delivery::PendingTotals moved = move(user, expired, kExpiredReason, now);
+  walk.taken.messages += moved.messages;
+  walk.taken.bytes += moved.bytes;
+  // What was inserted since the walk began lies behind where it was, and was passed too.
+  if (walk.end) pending_.set_next_expiry(user, walk.next_expiry);
 }
 
 delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
                                            std::string_view reason, WallTime now) {
-  constexpr std::int64_t end_of_time = std::numeric_limits<std::int64_t>::max();
-  return move(user, list_expired(user, above, up_to, end_of_time), reason, now);
+  std::vector<Row> rows;
+  list_range_.bind(1, std::string_view(user.str())).bind(2, above).bind(3, up_to);
+  while (budget_.left() && list_range_.step()) {
+    rows.push_back({list_range_.integer(0), list_range_.integer(1)});
+    budget_.spend(WorkBudget::of_move(rows.back().bytes));
+  }
+  list_range_.reset();
+  budget_.spend(WorkBudget::of_call());
+  return move(user, rows, reason, now);
 }
 
 std::optional<Sequence> MessageTable::find(const UserId& user, const MessageId& id) {
@@ -147,31 +173,6 @@ std::optional<Sequence> MessageTable::find(const UserId& user, const MessageId& 
   std::optional<Sequence> out;
   if (find_.step()) out = find_.integer(0);
   find_.reset();
-  return out;
-}
-
-std::vector<UserId> MessageTable::find_expired(WallTime now, const UserId& after,
-                                               std::size_t limit) {
-  std::vector<UserId> out;
-  UserId last = after;
-  std::size_t looked_at = 0;
-  while (out.size() < limit && looked_at < kDueUsersPerCall) {
-    const std::vector<UserId> due = pending_.list_due(unix_micros(now), last, 100);
-    if (due.empty()) break;
-    looked_at += due.size();
-    for (const UserId& user : due) {
-      if (out.size() == limit) break;
-      next_expiry_.bind(1, std::string_view(user.str())).step();
-      const std::int64_t next = next_expiry_.integer(0);
-      next_expiry_.reset();
-      if (next <= unix_micros(now)) {
-        out.push_back(user);
-      } else {
-        pending_.set_next_expiry(user, next);
-      }
-    }
-    last = due.back();
-  }
   return out;
 }
 

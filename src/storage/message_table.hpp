@@ -9,47 +9,55 @@
 #include "storage/dead_letter_table.hpp"
 #include "storage/pending_table.hpp"
 #include "storage/sqlite.hpp"
+#include "storage/work_budget.hpp"
 
 namespace holdfast::storage {
 
-/// The rows of pending messages; keeps the totals in step.
+/// How far a walk over one user's rows has come that takes several transactions.
+struct RowWalk {
+  Sequence at = INT64_MIN;  ///< so far
+  bool end = false;         ///< there is nothing behind it
+  delivery::PendingTotals taken;
+  /// Of the rows that were passed and stay.
+  std::int64_t next_expiry = PendingTable::kNever;
+};
+
+/// The rows of pending messages; keeps the totals in step. What deletes, moves or reads many rows
+/// stops when the transaction's budget is spent; it takes one row at least if there was any left.
 class MessageTable {
  public:
-  MessageTable(Database& database, PendingTable& pending, DeadLetterTable& dead_letters);
+  MessageTable(Database& database, PendingTable& pending, DeadLetterTable& dead_letters,
+               WorkBudget& budget);
 
   void insert(const delivery::Message& message);
-  [[nodiscard]] delivery::PendingTotals erase(const UserId& user, Sequence above, Sequence up_to);
+  /// Removes rows of (above, up_to], the oldest first, from where the walk is.
+  void erase(const UserId& user, Sequence above, Sequence up_to, RowWalk& walk);
   [[nodiscard]] delivery::Page read(const delivery::PageQuery& query);
-  /// Moves expired rows, oldest first, to the dead letters: at most so much that others' commits
-  /// need not wait long.
-  [[nodiscard]] delivery::PendingTotals expire(const UserId& user, Sequence above, Sequence up_to,
-                                               WallTime now);
-  /// The same whatever their lifetime, with this reason.
+  /// Looks at all rows of the user, the oldest first, from where the walk is, and moves those of
+  /// (above, up_to] that are past their lifetime to the dead letters. At its end the user is due
+  /// when the first of those that stay is.
+  void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now, RowWalk& walk);
+  /// Moves rows of (above, up_to], whatever their lifetime, with this reason.
   [[nodiscard]] delivery::PendingTotals bury(const UserId& user, Sequence above, Sequence up_to,
                                              std::string_view reason, WallTime now);
   [[nodiscard]] std::optional<Sequence> find(const UserId& user, const MessageId& id);
-  [[nodiscard]] std::vector<UserId> find_expired(WallTime now, const UserId& after,
-                                                 std::size_t limit);
 
  private:
-  struct Expired {
+  struct Row {
     Sequence sequence;
     std::int64_t bytes;
   };
-  [[nodiscard]] std::vector<Expired> list_expired(const UserId& user, Sequence above,
-                                                  Sequence up_to, std::int64_t at);
-  delivery::PendingTotals move(const UserId& user, const std::vector<Expired>& rows,
+  delivery::PendingTotals move(const UserId& user, const std::vector<Row>& rows,
                                std::string_view reason, WallTime now);
 
   PendingTable& pending_;
   DeadLetterTable& dead_letters_;
+  WorkBudget& budget_;
   Statement insert_;
-  Statement count_range_;
+  Statement list_range_;
   Statement erase_range_;
   Statement erase_one_;
   Statement read_;
-  Statement list_expired_;
-  Statement next_expiry_;
   Statement find_;
 };
 

@@ -97,10 +97,83 @@ class ReadPageOperation final : public Operation {
   Result<Page> result_;
 };
 
+class EraseOperation final : public Operation {
+ public:
+  EraseOperation(UserId user, Sequence above, Sequence up_to,
+                 Completion<Result<PendingTotals>> done)
+      : Operation(OnRollback::retry, Load::removal),
+        user_(std::move(user)),
+        above_(above),
+        up_to_(up_to),
+        done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    next_ = walk_;
+    session.messages.erase(user_, above_, up_to_, next_);
+  }
+  [[nodiscard]] bool committed() override {
+    walk_ = next_;
+    if (walk_.end) return false;
+    never_give_up();
+    return true;
+  }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override {
+    if (result_) result_ = walk_.taken;
+    done_(std::move(result_));
+  }
+
+ private:
+  UserId user_;
+  Sequence above_;
+  Sequence up_to_;
+  RowWalk walk_;  ///< by what is committed
+  RowWalk next_;
+  Completion<Result<PendingTotals>> done_;
+  Result<PendingTotals> result_;
+};
+
+class ExpireOperation final : public Operation {
+ public:
+  ExpireOperation(UserId user, Sequence above, Sequence up_to, WallTime now,
+                  Completion<Result<PendingTotals>> done)
+      : Operation(OnRollback::fail, Load::sweep),
+        user_(std::move(user)),
+        above_(above),
+        up_to_(up_to),
+        now_(now),
+        done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    next_ = walk_;
+    session.messages.expire(user_, above_, up_to_, now_, next_);
+  }
+  [[nodiscard]] bool committed() override {
+    walk_ = next_;
+    return !walk_.end;
+  }
+  void fail() override { failed_ = true; }
+  // What earlier transactions moved stays moved, whatever became of the last one.
+  void complete() override {
+    if (failed_ && walk_.taken.messages == 0) return done_(store_unavailable());
+    done_(walk_.taken);
+  }
+
+ private:
+  UserId user_;
+  Sequence above_;
+  Sequence up_to_;
+  WallTime now_;
+  RowWalk walk_;  ///< by what is committed
+  RowWalk next_;
+  bool failed_ = false;
+  Completion<Result<PendingTotals>> done_;
+};
+
 class ForgetOperation final : public Operation {
  public:
   ForgetOperation(WallTime before, Completion<Result<void>> done)
-      : Operation(OnRollback::fail), before_(before), done_(std::move(done)) {}
+      : Operation(OnRollback::fail, Load::sweep), before_(before), done_(std::move(done)) {}
 
   void run(Session& session) override {
     wants_more_ = session.deduplication.forget_some(unix_micros(before_));
@@ -138,12 +211,8 @@ class SqliteMessageStore final : public delivery::MessageStore {
   }
   void erase(const UserId& user, Sequence above, Sequence up_to,
              Completion<Result<PendingTotals>> done) override {
-    submit<PendingTotals>(
-        Lane::reserved, OnRollback::retry,
-        [user, above, up_to](Session& session) {
-          return session.messages.erase(user, above, up_to);
-        },
-        std::move(done));
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<EraseOperation>(user, above, up_to, std::move(done)));
   }
   void read_page(PageQuery query, Completion<Result<Page>> done) override {
     queue_.submit(Lane::read, &channel_,
@@ -151,12 +220,8 @@ class SqliteMessageStore final : public delivery::MessageStore {
   }
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
               Completion<Result<PendingTotals>> done) override {
-    submit<PendingTotals>(
-        Lane::reserved, OnRollback::fail,
-        [user, above, up_to, now](Session& session) {
-          return session.messages.expire(user, above, up_to, now);
-        },
-        std::move(done));
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<ExpireOperation>(user, above, up_to, now, std::move(done)));
   }
   void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason, WallTime now,
             Completion<Result<PendingTotals>> done) override {
@@ -165,15 +230,13 @@ class SqliteMessageStore final : public delivery::MessageStore {
         [user, above, up_to, reason = std::move(reason), now](Session& session) {
           return session.messages.bury(user, above, up_to, reason, now);
         },
-        std::move(done));
+        std::move(done), Load::sweep);
   }
-  void find_expired(WallTime now, const UserId& after, std::size_t limit,
-                    Completion<Result<std::vector<UserId>>> done) override {
-    submit<std::vector<UserId>>(
+  void find_expired(delivery::ExpiryQuery query,
+                    Completion<Result<delivery::ExpiryPage>> done) override {
+    submit<delivery::ExpiryPage>(
         Lane::read, OnRollback::retry,
-        [now, after, limit](Session& session) {
-          return session.messages.find_expired(now, after, limit);
-        },
+        [query = std::move(query)](Session& session) { return session.pending.list_due(query); },
         std::move(done));
   }
   void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override {
@@ -228,9 +291,10 @@ class SqliteMessageStore final : public delivery::MessageStore {
 
  private:
   template <class T, class Work>
-  void submit(Lane lane, OnRollback on_rollback, Work work, Completion<Result<T>> done) {
+  void submit(Lane lane, OnRollback on_rollback, Work work, Completion<Result<T>> done,
+              Load load = Load::light) {
     queue_.submit(lane, &channel_,
-                  make_operation<T>(on_rollback, std::move(work), std::move(done)));
+                  make_operation<T>(on_rollback, std::move(work), std::move(done), load));
   }
 
   OperationQueue& queue_;

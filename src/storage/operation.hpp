@@ -25,11 +25,19 @@ enum class OnRollback : std::uint8_t {
   retry_always,  ///< likewise, until it succeeds or the store stops
 };
 
+/// Where in a transaction an operation runs.
+enum class Load : std::uint8_t {
+  light,    ///< where it came in
+  removal,  ///< behind all that came in with it, as far as the transaction's budget goes: deletes
+  sweep,    ///< likewise: what moves rows to the dead letters, and what forgets
+};
+
 /// One call on a handle: made on the handle's executor, run on the store's thread inside a
 /// transaction, completed on the executor again.
 class Operation {
  public:
-  explicit Operation(OnRollback on_rollback) : on_rollback_(on_rollback) {}
+  explicit Operation(OnRollback on_rollback, Load load = Load::light)
+      : on_rollback_(on_rollback), load_(load) {}
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
@@ -47,13 +55,19 @@ class Operation {
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
 
   [[nodiscard]] OnRollback on_rollback() const noexcept { return on_rollback_; }
+  [[nodiscard]] Load load() const noexcept { return load_; }
 
   Channel* channel = nullptr;  ///< null: nobody waits for it
   std::uint32_t attempts = 0;
   SteadyTime due;  ///< of the next attempt
 
+ protected:
+  /// A part is committed: what is left must follow.
+  void never_give_up() noexcept { on_rollback_ = OnRollback::retry_always; }
+
  private:
   OnRollback on_rollback_;
+  Load load_;
 };
 
 using OperationPtr = std::unique_ptr<Operation>;
@@ -75,8 +89,8 @@ struct Channel {
 template <class T, class Work>
 class CallOperation final : public Operation {
  public:
-  CallOperation(OnRollback on_rollback, Work work, Completion<Result<T>> done)
-      : Operation(on_rollback), work_(std::move(work)), done_(std::move(done)) {}
+  CallOperation(OnRollback on_rollback, Load load, Work work, Completion<Result<T>> done)
+      : Operation(on_rollback, load), work_(std::move(work)), done_(std::move(done)) {}
 
   void run(Session& session) override {
     if constexpr (std::is_void_v<decltype(work_(session))>) {
@@ -97,8 +111,9 @@ class CallOperation final : public Operation {
 
 template <class T, class Work>
 [[nodiscard]] OperationPtr make_operation(OnRollback on_rollback, Work work,
-                                          Completion<Result<T>> done) {
-  return std::make_unique<CallOperation<T, Work>>(on_rollback, std::move(work), std::move(done));
+                                          Completion<Result<T>> done, Load load = Load::light) {
+  return std::make_unique<CallOperation<T, Work>>(on_rollback, load, std::move(work),
+                                                  std::move(done));
 }
 
 }  // namespace holdfast::storage

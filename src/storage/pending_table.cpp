@@ -1,6 +1,14 @@
 #include "storage/pending_table.hpp"
 
+#include <holdfast/delivery/router.hpp>
+
 namespace holdfast::storage {
+namespace {
+
+// Users of other homes are stepped over: what one call looks at is bounded, whoever they are.
+constexpr std::int64_t kLookedAtPerCall = 2'000;
+
+}  // namespace
 
 // `add_later_` leaves the indexed column out of its SET: SQLite would rewrite the index entry even
 // where the value stays the same, and it stays the same for all but a user's first message.
@@ -20,9 +28,11 @@ PendingTable::PendingTable(Database& database)
       list_(database,
             "SELECT user, messages, bytes FROM pending WHERE user > ?1 ORDER BY user LIMIT ?2"),
       list_due_(database,
-                "SELECT user FROM pending INDEXED BY pending_by_expiry"
-                " WHERE next_expiry <= ?1 AND user > ?2 ORDER BY user LIMIT ?3"),
-      set_next_expiry_(database, "UPDATE pending SET next_expiry = ?2 WHERE user = ?1") {}
+                "SELECT next_expiry, user FROM pending INDEXED BY pending_by_expiry"
+                " WHERE next_expiry <= ?1 AND (next_expiry, user) > (?2, ?3)"
+                " ORDER BY next_expiry, user LIMIT ?4"),
+      set_next_expiry_(
+          database, "UPDATE pending SET next_expiry = ?2 WHERE user = ?1 AND next_expiry <> ?2") {}
 
 void PendingTable::subtract(std::string_view user, const delivery::PendingTotals& removed) {
   if (removed.messages == 0) return;
@@ -64,13 +74,28 @@ PendingTable::Totals PendingTable::list(const UserId& after, std::size_t limit) 
   return out;
 }
 
-std::vector<UserId> PendingTable::list_due(std::int64_t now, const UserId& after,
-                                           std::size_t limit) {
-  std::vector<UserId> out;
-  list_due_.bind(1, now).bind(2, std::string_view(after.str()));
-  list_due_.bind(3, static_cast<std::int64_t>(limit));
-  while (list_due_.step()) out.emplace_back(list_due_.string(0));
-  return out;
+// In the order of the index, so that each page begins where the last one ended.
+delivery::ExpiryPage PendingTable::list_due(const delivery::ExpiryQuery& query) {
+  const UserId nobody;
+  const UserId& after = query.after ? query.after->user : nobody;
+  list_due_.bind(1, unix_micros(query.now))
+      .bind(2, query.after ? unix_micros(query.after->next_expiry) : INT64_MIN)
+      .bind(3, std::string_view(after.str()))
+      .bind(4, kLookedAtPerCall);
+  delivery::ExpiryPage page;
+  delivery::ExpiryPlace last;
+  std::int64_t looked_at = 0;
+  while (page.users.size() < query.limit && list_due_.step()) {
+    ++looked_at;
+    last = {wall_from_micros(list_due_.integer(0)), UserId(list_due_.string(1))};
+    if (delivery::home_shard(last.user, query.shards) == query.shard) {
+      page.users.push_back(last.user);
+    }
+  }
+  list_due_.reset();
+  const bool is_full = page.users.size() >= query.limit || looked_at >= kLookedAtPerCall;
+  if (is_full && looked_at > 0) page.next = std::move(last);
+  return page;
 }
 
 void PendingTable::set_next_expiry(const UserId& user, std::int64_t next_expiry) {

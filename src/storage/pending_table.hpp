@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <holdfast/delivery/message.hpp>
+#include <holdfast/delivery/message_store.hpp>
 
 #include "storage/sqlite.hpp"
 
@@ -31,13 +31,14 @@ class PendingTable {
 
   using Totals = std::vector<std::pair<UserId, delivery::PendingTotals>>;
   [[nodiscard]] Totals list(const UserId& after, std::size_t limit);
-  /// Users above `after` who may have rows past their lifetime, by user id.
-  [[nodiscard]] std::vector<UserId> list_due(std::int64_t now, const UserId& after,
-                                             std::size_t limit);
+  /// Users who may have rows past their lifetime.
+  [[nodiscard]] delivery::ExpiryPage list_due(const delivery::ExpiryQuery& query);
+  /// No row of the user, of this transaction's neither, ends earlier.
   void set_next_expiry(const UserId& user, std::int64_t next_expiry);
 
- private:
   static constexpr std::int64_t kNever = INT64_MAX;
+
+ private:
   struct Change {
     std::int64_t messages = 0;
     std::int64_t bytes = 0;

@@ -16,6 +16,7 @@
 #include "storage/sqlite.hpp"
 #include "storage/tokens.hpp"
 #include "storage/users.hpp"
+#include "storage/work_budget.hpp"
 
 namespace holdfast::storage {
 
@@ -26,8 +27,8 @@ class Session {
       : meta(database),
         pending(database),
         dead_letters(database, dead_letter_bounds),
-        messages(database, pending, dead_letters),
-        deduplication(database),
+        messages(database, pending, dead_letters, budget),
+        deduplication(database, budget),
         connections(database),
         users(database),
         tokens(database),
@@ -37,6 +38,11 @@ class Session {
         access_keys(database),
         instance(database) {}
 
+  /// The first thing behind BEGIN.
+  void begin() {
+    budget.refill();
+    dead_letters.begin();
+  }
   /// Writes what gathered in memory: the last thing before COMMIT.
   void flush() {
     pending.flush();
@@ -47,6 +53,7 @@ class Session {
     dead_letters.discard();
   }
 
+  WorkBudget budget;
   MetaTable meta;
   PendingTable pending;
   DeadLetterTable dead_letters;

@@ -73,7 +73,7 @@ StoreThread::StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Ses
         return SQLITE_OK;
       },
       this);
-  last_write_ = next_checkpoint_ = next_report_ = steady_now();
+  last_write_ = next_checkpoint_ = next_report_ = next_eviction_ = steady_now();
   measure();
 }
 
@@ -96,8 +96,7 @@ bool StoreThread::turn(SteadyTime deadline) {
 
 void StoreThread::gather(SteadyTime deadline) {
   const SteadyTime now = steady_now();
-  const bool has_work = !writes_.empty() || !reads_.empty() || backup_goes_on_;
-  take(has_work ? now : std::min(deadline, next_deadline(now)));
+  take(has_work(now) ? now : std::min(deadline, next_deadline(now)));
   const std::size_t enough = expected_ - expected_ / 8;
   if (expected_ < kLargeBatch || writes_.empty() || writes_.size() >= enough || stopping_) return;
   const Microseconds longest = std::min<Microseconds>(last_batch_took_ / 4, kLongestGather);
@@ -120,18 +119,46 @@ SteadyTime StoreThread::next_deadline(SteadyTime now) const {
     deadline = std::max(last_write_ + kIdleBeforeCheckpoint, next_checkpoint_);
   }
   for (const auto& operation : retries_) deadline = std::min(deadline, operation->due);
+  if (session_->dead_letters.over()) deadline = std::min(deadline, next_eviction_);
   return deadline;
 }
 
-void StoreThread::run_writes() {
-  if (writes_.empty()) return;
+bool StoreThread::has_work(SteadyTime now) const {
+  return !writes_.empty() || !reads_.empty() || backup_goes_on_ || has_loads(now);
+}
+
+// While there are too many dead letters they make room first, and no sweep adds to them.
+bool StoreThread::has_loads(SteadyTime now) const {
+  const bool sweeps = session_->dead_letters.over() && !stopping_ ? evicts(now) : !sweeps_.empty();
+  return sweeps || !removals_.empty();
+}
+
+// What is too much goes in transactions of its own when nothing else commits.
+bool StoreThread::evicts(SteadyTime now) const {
+  return session_->dead_letters.over() && now >= next_eviction_ && !stopping_;
+}
+
+// Deletes and sweeps step aside. They may run later than what was called after them, but not before
+// what was called before them; all of that has been taken when it is their turn.
+void StoreThread::fill_batch() {
   std::size_t bytes = 0;
   while (!writes_.empty() && batch_.size() < options_.batch_operations) {
-    bytes += writes_.front()->bytes();
+    OperationPtr& next = writes_.front();
+    if (next->load() != Load::light) {
+      (next->load() == Load::removal ? removals_ : sweeps_).push_back(std::move(next));
+      writes_.pop_front();
+      continue;
+    }
+    bytes += next->bytes();
     if (bytes > options_.batch_bytes && !batch_.empty()) break;
-    batch_.push_back(std::move(writes_.front()));
+    batch_.push_back(std::move(next));
     writes_.pop_front();
   }
+}
+
+void StoreThread::run_writes() {
+  fill_batch();
+  if (batch_.empty() && !has_loads(steady_now())) return;
   const std::size_t operations = batch_.size();
   const SteadyTime start = steady_now();
   transact(batch_, Mode::write);
@@ -167,18 +194,20 @@ void StoreThread::run_retries() {
     ++run;
     // Alone: if it is what fails, it fails nobody else.
     batch_.push_back(std::move(operation));
-    transact(batch_, Mode::write);
+    transact(batch_, Mode::alone);
   }
 }
 
 void StoreThread::transact(Batch& batch, Mode mode) {
   const OnDisk waiting(counters_);
   const SteadyTime start = steady_now();
-  (mode == Mode::write ? control_->begin_write : control_->begin_read).run();
+  (mode == Mode::read ? control_->begin_read : control_->begin_write).run();
+  session_->begin();
   for (const auto& operation : batch) {
     if (database_->failed()) break;
     operation->run(*session_);
   }
+  if (mode == Mode::write) run_loads(batch);
   if (!database_->failed()) session_->flush();
   if (!database_->failed()) {
     control_->commit.run();
@@ -192,13 +221,26 @@ void StoreThread::transact(Batch& batch, Mode mode) {
   }
   counters_.transactions.fetch_add(1, std::memory_order_relaxed);
   counters_.operations.fetch_add(batch.size(), std::memory_order_relaxed);
-  if (mode == Mode::write) {
+  if (mode != Mode::read && !batch.empty()) {
     counters_.writable.store(true, std::memory_order_relaxed);
     counters_.batch.record(static_cast<std::int64_t>(batch.size()));
     counters_.commit.record((steady_now() - start).count());
   }
   measure();
   deliver(batch, mode);
+}
+
+void StoreThread::run_loads(Batch& batch) {
+  const bool sweeps_first = std::exchange(sweeps_first_, !sweeps_first_);
+  for (const bool sweeps : {sweeps_first, !sweeps_first}) {
+    if (sweeps && session_->dead_letters.over() && !stopping_) continue;
+    std::deque<OperationPtr>& waiting = sweeps ? sweeps_ : removals_;
+    while (!waiting.empty() && session_->budget.left() && !database_->failed()) {
+      batch.push_back(std::move(waiting.front()));
+      waiting.pop_front();
+      batch.back()->run(*session_);
+    }
+  }
 }
 
 void StoreThread::roll_back(Batch& batch) {
@@ -215,6 +257,7 @@ void StoreThread::roll_back(Batch& batch) {
   counters_.failed_transactions.fetch_add(1, std::memory_order_relaxed);
   counters_.writable.store(false, std::memory_order_relaxed);
   report_failure("store_transaction_failed", code, message);
+  next_eviction_ = steady_now() + kAfterFailedCheckpoint;
   for (auto& operation : batch) retry_or_fail(std::move(operation));
   batch.clear();
   post_completions();
@@ -238,7 +281,7 @@ void StoreThread::retry_or_fail(OperationPtr operation) {
 void StoreThread::deliver(Batch& batch, Mode mode) {
   for (auto& operation : batch) {
     if (operation->committed()) {
-      (mode == Mode::write ? writes_ : reads_).push_back(std::move(operation));
+      (mode == Mode::read ? reads_ : writes_).push_back(std::move(operation));
     } else {
       complete(std::move(operation));
     }
@@ -285,8 +328,8 @@ void StoreThread::checkpoint_if_due() {
   const SteadyTime now = steady_now();
   if (now < next_checkpoint_) return;
   const std::int64_t bytes = waiting * (page_bytes_ + kFrameHeaderBytes);
-  const bool is_idle = writes_.empty() && reads_.empty() && queue_.size() == 0 &&
-                       now >= last_write_ + kIdleBeforeCheckpoint;
+  const bool is_idle =
+      !has_work(now) && queue_.size() == 0 && now >= last_write_ + kIdleBeforeCheckpoint;
   if (is_idle || bytes >= static_cast<std::int64_t>(options_.wal_checkpoint_bytes)) checkpoint();
 }
 
@@ -336,12 +379,13 @@ void StoreThread::finish() {
     backup_ended_ = true;
     if (backup_ != nullptr) backup_->abandon();
     backup_.reset();
+    backup_goes_on_ = false;
   }
   queue_.close(taken_);
   std::ranges::move(taken_.writes, std::back_inserter(writes_));
   std::ranges::move(taken_.reads, std::back_inserter(reads_));
   for (auto& operation : retries_) operation->due = {};
-  while (!writes_.empty() || !reads_.empty() || !retries_.empty()) {
+  while (has_work(steady_now()) || !retries_.empty()) {
     run_writes();
     run_retries();
     run_reads();

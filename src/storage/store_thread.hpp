@@ -71,16 +71,27 @@ class StoreThread {
 
  private:
   using Batch = std::vector<OperationPtr>;
-  enum class Mode : std::uint8_t { write, read };
+  enum class Mode : std::uint8_t {
+    write,  ///< with as much of the loads that wait as a transaction's budget allows
+    alone,  ///< what is tried again, without them
+    read,
+  };
 
   [[nodiscard]] SteadyTime steady_now() const { return options_.clock->steady_now(); }
   void gather(SteadyTime deadline);
   void take(SteadyTime deadline);
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
+  void fill_batch();
   void run_writes();
+  void run_loads(Batch& batch);
   void run_reads();
   void run_retries();
   void finish();
+
+  /// Something waits for the next turn that nobody need wake.
+  [[nodiscard]] bool has_work(SteadyTime now) const;
+  [[nodiscard]] bool has_loads(SteadyTime now) const;
+  [[nodiscard]] bool evicts(SteadyTime now) const;
 
   void transact(Batch& batch, Mode mode);
   void roll_back(Batch& batch);
@@ -116,6 +127,9 @@ class StoreThread {
 
   OperationQueue::Taken taken_;
   std::deque<OperationPtr> writes_;
+  std::deque<OperationPtr> removals_;  ///< taken from `writes_`, with all that was before them
+  std::deque<OperationPtr> sweeps_;    ///< likewise
+  bool sweeps_first_ = false;          ///< each kind comes first in every other transaction
   std::deque<OperationPtr> reads_;
   std::deque<OperationPtr> retries_;
   Batch batch_;
@@ -134,6 +148,7 @@ class StoreThread {
   SteadyTime last_write_;
   SteadyTime next_checkpoint_;
   SteadyTime next_report_;
+  SteadyTime next_eviction_;
 };
 
 }  // namespace holdfast::storage

@@ -189,6 +189,7 @@ class Mailboxes {
 struct MailboxesOptions {
   Limits limits;
   std::size_t shard = 0;
+  std::size_t shards = 1;
   Sequence counter_start = 0;
   Sequence ceiling = 0;                                   ///< committed
   std::vector<std::pair<UserId, PendingTotals>> pending;  ///< of this shard's users

@@ -60,6 +60,26 @@ struct PageQuery {
   bool until_read = true;
 };
 
+/// Where a walk over users by the earliest end of a lifetime stands.
+struct ExpiryPlace {
+  WallTime next_expiry;
+  UserId user;
+};
+/// Which users a walk looks for.
+struct ExpiryQuery {
+  WallTime now;
+  std::optional<ExpiryPlace> after;  ///< exclusive; nullopt: from the earliest
+  std::size_t shard = 0;             ///< users of this home alone
+  std::size_t shards = 1;            ///< of so many
+  std::size_t limit = 0;
+};
+struct ExpiryPage {
+  std::vector<UserId> users;
+  /// The `after` of the next page; nullopt when there is none. A page may bring fewer than `limit`,
+  /// or nobody, and have a next one: a read looks at so many users and no more.
+  std::optional<ExpiryPlace> next;
+};
+
 /// What the mailboxes need to know before the first message.
 struct StartState {
   Sequence counter_start = 0;  ///< every counter begins above this: the old ceiling or the clock
@@ -114,9 +134,13 @@ struct DeadLetterPage {
 /// and only after the commit that they report.
 ///
 /// Inserts, records and `extend_ceiling` take effect and complete in the order of the calls;
-/// everything else may complete later than what was called after it. A transaction that fails
-/// before its commit, or is known to be rolled back, fails its inserts, records and `expire`s with
-/// `unavailable`; erases and page reads are tried again by the store (an erase may be given up on:
+/// everything else may take effect and complete later than what was called after it. A page read
+/// may also run before inserts and deletes that were called before it: a reader steps over rows
+/// that it knows to be settled, and asks only for those whose commit it has seen. What deletes,
+/// moves or reads many rows takes as many transactions as it needs, each so small that others'
+/// commits need not wait long. A transaction that fails before its commit, or is known to be rolled
+/// back, fails its inserts, records and `expire`s with `unavailable`; erases and page reads are
+/// tried again by the store (an erase may be given up on, when nothing of it was done:
 /// `unavailable`). A commit with an unknown outcome completes nothing, ever: the process ends.
 class MessageStore {
  public:
@@ -145,7 +169,8 @@ class MessageStore {
   virtual void read_page(PageQuery query, Completion<Result<Page>> done) = 0;
 
   /// Moves the user's rows in (above, up_to] that are past their lifetime at `now` to the dead
-  /// letters; answers what was moved. Never run again by the store.
+  /// letters; answers what was moved, which may be some of them when a transaction fails. Never run
+  /// again by the store.
   virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                       Completion<Result<PendingTotals>> done) = 0;
 
@@ -154,9 +179,10 @@ class MessageStore {
   virtual void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason,
                     WallTime now, Completion<Result<PendingTotals>> done) = 0;
 
-  /// Users above `after` with rows past their lifetime at `now`, by user id, at most `limit`.
-  virtual void find_expired(WallTime now, const UserId& after, std::size_t limit,
-                            Completion<Result<std::vector<UserId>>> done) = 0;
+  /// Users who may have rows past their lifetime at `now`, by the earliest end of a lifetime. A
+  /// user whose rows were removed otherwise than by `expire` may still be among them; `expire` sees
+  /// to that too.
+  virtual void find_expired(ExpiryQuery query, Completion<Result<ExpiryPage>> done) = 0;
 
   /// Raises the committed ceiling of sequence numbers to at least `ceiling`.
   virtual void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) = 0;

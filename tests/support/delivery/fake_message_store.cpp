@@ -1,6 +1,9 @@
 #include "support/delivery/fake_message_store.hpp"
 
+#include <set>
 #include <utility>
+
+#include <holdfast/delivery/router.hpp>
 
 namespace holdfast::test {
 
@@ -170,24 +173,35 @@ void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to, 
           });
 }
 
-void FakeMessageStore::find_expired(WallTime now, const UserId& after, std::size_t limit,
-                                    Completion<Result<std::vector<UserId>>> done) {
+void FakeMessageStore::find_expired(delivery::ExpiryQuery query,
+                                    Completion<Result<delivery::ExpiryPage>> done) {
   enqueue(Kind::find_expired,
-          [now, after, limit, done = std::move(done)](Tables* tables) mutable -> Task {
-            Result<std::vector<UserId>> result;
+          [query = std::move(query), done = std::move(done)](Tables* tables) mutable -> Task {
+            Result<delivery::ExpiryPage> result;
             if (tables == nullptr) {
               result = rolled_back();
             } else {
-              for (auto user = tables->messages.upper_bound(after);
-                   user != tables->messages.end() && result->size() < limit; ++user) {
-                bool due = false;
-                for (const auto& [sequence, message] : user->second) {
-                  due = due || message->expires_at <= now;
+              std::set<std::pair<WallTime, UserId>> due;
+              for (const auto& [user, rows] : tables->messages) {
+                if (delivery::home_shard(user, query.shards) != query.shard) continue;
+                WallTime first = WallTime::max();
+                for (const auto& [sequence, message] : rows) {
+                  first = std::min(first, message->expires_at);
                 }
-                if (due) result->push_back(user->first);
+                if (first <= query.now) due.emplace(first, user);
               }
+              auto next = query.after
+                              ? due.upper_bound({query.after->next_expiry, query.after->user})
+                              : due.begin();
+              for (; next != due.end() && result->users.size() < query.limit; ++next) {
+                result->users.push_back(next->second);
+                result->next = {next->first, next->second};
+              }
+              if (next == due.end()) result->next.reset();
             }
-            return [result, done = std::move(done)]() mutable { done(std::move(result)); };
+            return [result = std::move(result), done = std::move(done)]() mutable {
+              done(std::move(result));
+            };
           });
 }
 
@@ -401,7 +415,9 @@ void FakeMessageStore::enqueue(Kind kind, std::move_only_function<Task(Tables*)>
   queue_.push_back({kind, std::move(finish)});
   if (mode_ == Mode::manual) return;
   take();
-  if (fail_transactions_) {
+  if (kind == Kind::erase && fail_erases_) {
+    fail(true);
+  } else if (fail_transactions_) {
     fail();
   } else {
     commit();

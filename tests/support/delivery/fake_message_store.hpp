@@ -49,8 +49,8 @@ class FakeMessageStore final : public delivery::MessageStore {
               Completion<Result<delivery::PendingTotals>> done) override;
   void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason, WallTime now,
             Completion<Result<delivery::PendingTotals>> done) override;
-  void find_expired(WallTime now, const UserId& after, std::size_t limit,
-                    Completion<Result<std::vector<UserId>>> done) override;
+  void find_expired(delivery::ExpiryQuery query,
+                    Completion<Result<delivery::ExpiryPage>> done) override;
   void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override;
   void forget_deduplication(WallTime before, Completion<Result<void>> done) override;
   void list_pending(
@@ -73,6 +73,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   void refuse_reservations(bool refuse) { refuse_reservations_ = refuse; }
   /// In automatic mode: every transaction fails while this is set.
   void fail_transactions(bool fail) { fail_transactions_ = fail; }
+  /// Likewise: every erase is given up on.
+  void fail_erases(bool fail) { fail_erases_ = fail; }
 
   /// Begins a transaction with what waits; with `late_reads`, page reads stay for a later one.
   /// False when there is nothing, or one is open.
@@ -138,6 +140,7 @@ class FakeMessageStore final : public delivery::MessageStore {
       std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<bool> refuse_reservations_ = false;
   std::atomic<bool> fail_transactions_ = false;
+  bool fail_erases_ = false;
   std::deque<Operation> queue_;
   std::deque<Operation> batch_;
   std::deque<Operation> again_;

@@ -625,19 +625,112 @@ TEST_F(ShardMailboxesTest, BuriesNothingOfAUserWhoIsBackBefore) {
   EXPECT_EQ(clients.back()->texts.size(), 1U);
 }
 
-TEST_F(ShardMailboxesTest, SweepsEveryPageOfUsers) {
+TEST_F(ShardMailboxesTest, SweepsEveryPageOfUsersAgainAndAgain) {
+  slots = 16'384;
   start();
   caller = nullptr;
-  for (int i = 0; i < 250; ++i) {
-    auto one = request("m", {}, Seconds(1));
-    one.user = UserId("u" + std::to_string(i));
-    send(std::move(one));
+  for (std::size_t round = 1; round <= 3; ++round) {
+    for (int i = 0; i < 1'200; ++i) {
+      auto one = request("m", {}, Seconds(1));
+      one.user = UserId("u" + std::to_string(i));
+      send(std::move(one));
+    }
+    run();
+    pass(Seconds(10));
+    EXPECT_EQ(dead_letters().size(), 1'200U * round);
+    EXPECT_EQ(mailboxes->stats().pending_messages, 0);
+    EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  }
+}
+
+// Whoever connects meanwhile waits for the sweep of what is theirs, and for those before it.
+TEST_F(ShardMailboxesTest, SweepsFewRowsAtATime) {
+  start();
+  caller = nullptr;
+  for (int user_index = 0; user_index < 8; ++user_index) {
+    for (int i = 0; i < 100; ++i) {
+      auto one = request("m", {}, Seconds(1));
+      one.user = UserId("u" + std::to_string(user_index));
+      send(std::move(one));
+    }
   }
   run();
-  pass(Seconds(10));
-  EXPECT_EQ(dead_letters().size(), 250U);
-  EXPECT_EQ(mailboxes->stats().pending_messages, 0);
-  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  clock.advance(Seconds(6));
+  store->set_mode(Mode::manual);
+  mailboxes->tick();
+  ASSERT_TRUE(store->take());
+  store->commit();
+  run();
+  EXPECT_EQ(store->queued(), 5U) << "512 rows";
+  ASSERT_TRUE(store->take());
+  store->commit();
+  run();
+  EXPECT_EQ(store->queued(), 3U) << "the others follow at once";
+  store->set_mode(Mode::automatic);
+  run();
+  EXPECT_EQ(dead_letters().size(), 800U);
+}
+
+// Acknowledged, but not deleted yet: it was delivered, and is no dead letter.
+TEST_F(ShardMailboxesTest, MovesNothingThatWasAcknowledgedToTheDeadLetters) {
+  for (const bool buries : {false, true}) {
+    database->tables = {};
+    store.reset();
+    start();
+    store->fail_erases(true);
+    send(request("acknowledged", {}, Seconds(3)));
+    run();
+    auto& client = connect();
+    run();
+    EXPECT_EQ(client.texts.size(), 1U);
+    client.connection().end();
+    send(request("late", {}, Seconds(3)));
+    run();
+    EXPECT_EQ(rows(), 2U);
+    if (buries) mailboxes->bury(user, "user_deleted");
+    pass(Seconds(buries ? 1 : 10));
+    ASSERT_THAT(dead_letters(), SizeIs(1));
+    EXPECT_EQ(dead_letters()[0].message->payload, "late");
+    EXPECT_EQ(dead_letters()[0].reason, buries ? "user_deleted" : "expired");
+    store->fail_erases(false);
+    pass(Seconds(1));
+    EXPECT_EQ(rows(), 0U);
+  }
+}
+
+// A client may act on what it was sent until its connection is gone.
+TEST_F(ShardMailboxesTest, BuriesNothingUnderAConnectedClientsEyes) {
+  start();
+  auto& client = connect();
+  const Answer answer = send("sent");
+  pass(Seconds(1), false);
+  ASSERT_EQ(status(answer), DeliveryStatus::stored);
+  mailboxes->bury(user, "user_disabled");
+  pass(Seconds(3), false);
+  EXPECT_THAT(dead_letters(), IsEmpty());
+  client.run();
+  executor.run();
+  client.connection().end();
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_THAT(dead_letters(), IsEmpty()) << "it was acknowledged in the end";
+}
+
+TEST_F(ShardMailboxesTest, GivesABurialUpForGoodWhenTheUserIsBack) {
+  start();
+  auto& first = connect();
+  const Answer answer = send("kept");
+  pass(Seconds(1), false);
+  ASSERT_EQ(status(answer), DeliveryStatus::stored);
+  mailboxes->bury(user, "user_disabled");  // waits for the connection
+  pass(Seconds(1), false);
+  auto& second = connect();
+  pass(Seconds(1), false);
+  first.connection().end();
+  second.connection().end();
+  pass(Seconds(3), false);
+  EXPECT_EQ(rows(), 1U);
+  EXPECT_THAT(dead_letters(), IsEmpty());
 }
 
 TEST_F(ShardMailboxesTest, LeavesUsersOfAnotherHomeAlone) {
@@ -647,7 +740,6 @@ TEST_F(ShardMailboxesTest, LeavesUsersOfAnotherHomeAlone) {
   // The same disk, seen by a shard that has no such user.
   mailboxes.reset();
   MailboxesOptions options;
-  options.shard = 1;
   options.counter_start = unix_micros(clock.wall_now());
   options.ceiling = options.counter_start + 60'000'000;
   mailboxes = std::make_unique<ShardMailboxes>(std::move(options), clock, executor, *store,

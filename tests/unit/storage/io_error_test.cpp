@@ -70,6 +70,78 @@ TEST(IoErrors, FailAnInsertWhoseWriteFailsAndTheProcessGoesOn) {
   expect_totals_equal_rows(opened);
 }
 
+// What it would move by now may have been delivered meanwhile.
+TEST(IoErrors, FailASweepThatIsNeverRunAgain) {
+  const TempDir folder;
+  ShimVfs vfs;
+  FailingWrites writes(vfs);
+  OpenedStore opened(folder.file("holdfast.db"));
+  ASSERT_TRUE(opened.calls().insert({make_message("anna", 1, "x", Seconds(1))}));
+  writes.always = true;
+  const auto expired = opened.calls().expire("anna", 0, 9, kTestTime + Seconds(2));
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().code, Errc::unavailable);
+  EXPECT_FALSE(opened.calls().bury("anna", 0, 9, "user_deleted"));
+  writes.always = false;
+  // Longer than a retry would wait.
+  const auto deadline = std::chrono::steady_clock::now() + Milliseconds(100);
+  while (std::chrono::steady_clock::now() < deadline) {
+    ASSERT_TRUE(opened.calls().insert({make_message("bert", 1)}));
+    ASSERT_TRUE(opened.calls().erase("bert", 0, 1));
+  }
+  EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1));
+  EXPECT_THAT(opened.calls().list_dead_letters(), testing::IsEmpty());
+}
+
+// A sweep of many rows is cut short: what it moved before is told, so that nobody counts wrong.
+TEST(IoErrors, CutASweepShortThatTellsWhatItMoved) {
+  const TempDir folder;
+  ShimVfs vfs;
+  OpenedStore opened(folder.file("holdfast.db"));
+  std::vector<delivery::MessagePtr> rows;
+  for (Sequence i = 1; i <= 3'000; ++i) rows.push_back(make_message("anna", i, "x", Seconds(1)));
+  ASSERT_TRUE(opened.calls().insert(rows));
+  std::atomic<int> syncs = 0;
+  vfs.judge_with([&](Call call, std::string_view path) {
+    if (!is_log(path)) return SQLITE_OK;
+    if (call == Call::sync) ++syncs;
+    return call == Call::write && syncs >= 3 ? SQLITE_FULL : SQLITE_OK;
+  });
+  const auto moved = opened.calls().expire("anna", 0, 9'999, kTestTime + Seconds(2));
+  ASSERT_TRUE(moved);
+  vfs.judge_with(nullptr);
+  EXPECT_GT(moved->messages, 0);
+  EXPECT_LT(moved->messages, 3'000);
+  EXPECT_EQ(opened.calls().sequences("anna").size(), 3'000U - moved->messages);
+  EXPECT_EQ(opened.calls().find_expired(kTestTime + Seconds(2)).size(), 1U) << "it is due again";
+  expect_totals_equal_rows(opened);
+}
+
+// A delete of many rows that has begun is ended, however long the disk fails in between.
+TEST(IoErrors, DoNotEndADeleteThatHasBegun) {
+  const TempDir folder;
+  ShimVfs vfs;
+  OpenedStore opened(folder.file("holdfast.db"));
+  std::vector<delivery::MessagePtr> rows;
+  for (Sequence i = 1; i <= 5'000; ++i) rows.push_back(make_message("anna", i));
+  ASSERT_TRUE(opened.calls().insert(rows));
+  std::atomic<int> syncs = 0;
+  std::atomic<int> failures = 0;
+  vfs.judge_with([&](Call call, std::string_view path) {
+    if (!is_log(path)) return SQLITE_OK;
+    if (call == Call::sync) ++syncs;
+    if (call != Call::write || syncs < 2 || failures >= 11) return SQLITE_OK;
+    ++failures;
+    return SQLITE_FULL;
+  });
+  const auto removed = opened.calls().erase("anna", 0, 4'999);
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(removed->messages, 4'999);
+  EXPECT_EQ(failures, 11) << "more than one that has not begun is given";
+  EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(5'000));
+  expect_totals_equal_rows(opened);
+}
+
 TEST(IoErrors, LeaveExactlyTheRowsThatWereAcknowledged) {
   const TempDir folder;
   ShimVfs vfs;

@@ -15,7 +15,7 @@ inline constexpr WallTime kTestTime{Microseconds(1'769'076'000'000'000)};
 
 [[nodiscard]] inline delivery::MessagePtr make_message(const std::string& user, Sequence sequence,
                                                        std::string payload = "text",
-                                                       Seconds lifetime = Seconds(3600)) {
+                                                       Microseconds lifetime = Seconds(3600)) {
   delivery::Message message;
   message.user = UserId(user);
   message.id = MessageId::generate(kTestTime);
@@ -69,9 +69,13 @@ class MessageCalls {
     query.up_to = INT64_MAX;
     query.messages = SIZE_MAX;
     query.bytes = SIZE_MAX;
-    const auto page = read(std::move(query));
     std::vector<Sequence> out;
-    for (const auto& message : page->messages) out.push_back(message->sequence);
+    for (bool end = false; !end;) {
+      const auto page = read(query);
+      end = page->end;
+      for (const auto& message : page->messages) out.push_back(message->sequence);
+      if (!out.empty()) query.above = out.back();
+    }
     return out;
   }
   Result<delivery::PendingTotals> expire(const std::string& user, Sequence above, Sequence up_to,
@@ -85,12 +89,23 @@ class MessageCalls {
       store_.bury(UserId(user), above, up_to, reason, kTestTime, std::move(done));
     });
   }
-  std::vector<std::string> find_expired(WallTime now, const std::string& after = {},
-                                        std::size_t limit = 100) {
-    const auto found = executor_.await<Result<std::vector<UserId>>>(
-        [&](auto done) { store_.find_expired(now, UserId(after), limit, std::move(done)); });
+  delivery::ExpiryPage find_expired(delivery::ExpiryQuery query) {
+    return executor_
+        .await<Result<delivery::ExpiryPage>>(
+            [&](auto done) { store_.find_expired(std::move(query), std::move(done)); })
+        .value();
+  }
+  /// All users of all homes who may have expired rows, read in pages.
+  std::vector<std::string> find_expired(WallTime now, std::size_t limit = 100) {
+    delivery::ExpiryQuery query;
+    query.now = now;
+    query.limit = limit;
     std::vector<std::string> out;
-    for (const UserId& user : found.value()) out.push_back(user.str());
+    do {
+      const delivery::ExpiryPage page = find_expired(query);
+      for (const UserId& user : page.users) out.push_back(user.str());
+      query.after = page.next;
+    } while (query.after);
     return out;
   }
   Result<void> extend_ceiling(Sequence ceiling) {

@@ -1,10 +1,14 @@
 // What every MessageStore promises, held against the real one and against the fake that the
 // mailboxes are tested with.
+#include <algorithm>
 #include <memory>
+#include <set>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <holdfast/delivery/router.hpp>
 
 #include "support/base/temp_dir.hpp"
 #include "support/delivery/fake_database.hpp"
@@ -256,21 +260,39 @@ TYPED_TEST(MessageStoreContract, BuriesARangeWhateverItsLifetime) {
   for (const auto& letter : letters) EXPECT_EQ(letter.reason, "user_deleted");
 }
 
-TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByUserId) {
+TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByTheEarliestEnd) {
   ASSERT_TRUE(this->calls().insert({make_message("dora", 1, "x", Seconds(1))}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x", Seconds(1))}));
+  // The earliest end counts, in whatever order a transaction brings them.
   ASSERT_TRUE(this->calls().insert(
       {make_message("anna", 3, "x", Seconds(900)), make_message("anna", 4, "x", Seconds(1))}));
+  ASSERT_TRUE(this->calls().insert({make_message("emil", 6, "x", Milliseconds(500)),
+                                    make_message("emil", 7, "x", Seconds(900))}));
   ASSERT_TRUE(this->calls().insert({make_message("carl", 5, "x", Seconds(900))}));
   const WallTime now = kTestTime + Seconds(1);
   EXPECT_THAT(this->calls().find_expired(kTestTime), IsEmpty());
-  EXPECT_THAT(this->calls().find_expired(now), ElementsAre("anna", "bert", "dora"));
-  EXPECT_THAT(this->calls().find_expired(now, "anna", 1), ElementsAre("bert"));
-  // What expired was delivered and erased: the later row alone must not bring its user up.
+  EXPECT_THAT(this->calls().find_expired(now), ElementsAre("emil", "anna", "bert", "dora"));
+  for (const std::size_t limit : {1, 2, 3, 4}) {
+    EXPECT_THAT(this->calls().find_expired(now, limit),
+                ElementsAre("emil", "anna", "bert", "dora"));
+  }
+  delivery::ExpiryQuery query{.now = now, .after = {}, .shard = 0, .shards = 3, .limit = 9};
+  std::set<std::string> found;
+  for (; query.shard < query.shards; ++query.shard) {
+    for (const UserId& user : this->calls().find_expired(query).users) {
+      EXPECT_EQ(delivery::home_shard(user, query.shards), query.shard);
+      EXPECT_TRUE(found.insert(user.str()).second);
+    }
+  }
+  EXPECT_THAT(found, ElementsAre("anna", "bert", "dora", "emil"));
+  // What expired was delivered and erased: from the next sweep on, the later row alone does not
+  // bring its user up.
   ASSERT_TRUE(this->calls().erase("anna", 3, 4));
+  EXPECT_EQ(this->calls().expire("anna", 0, 9, now)->messages, 0);
+  EXPECT_EQ(this->calls().expire("emil", 0, 9, now)->messages, 1);
   EXPECT_THAT(this->calls().find_expired(now), ElementsAre("bert", "dora"));
   EXPECT_THAT(this->calls().find_expired(kTestTime + Seconds(900)),
-              ElementsAre("anna", "bert", "carl", "dora"));
+              ElementsAre("bert", "dora", "anna", "carl", "emil"));
 }
 
 TYPED_TEST(MessageStoreContract, StartsCountersAboveEveryCeiling) {
