@@ -14,12 +14,13 @@
 
 #include <holdfast/app/backup.hpp>
 #include <holdfast/base/crypto.hpp>
+#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/private_file.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/storage/backup.hpp>
 
 #include "app/data_directory.hpp"
-#include "app/descriptor.hpp"
 #include "app/restore_files.hpp"
 
 namespace holdfast::app {
@@ -29,6 +30,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDatabase = "holdfast.db";
 constexpr const char* kKey = "master.key";
+constexpr const char* kBackupCopy = "backup.partial";
 // Where the old database cannot be asked how far its sequence numbers went. They follow the clock,
 // and are ahead of it by a minute for each start in quick succession.
 constexpr Seconds kCeilingMargin{24 * 3600};
@@ -43,11 +45,6 @@ bool exists(const std::string& path) {
   return ::lstat(path.c_str(), &info) == 0;
 }
 
-std::string folder_of(const std::string& path) {
-  const std::string folder = fs::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
-
 Result<void> sync_folder(const std::string& folder) {
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0 || ::fsync(directory.get()) != 0) return io_failure("sync", folder);
@@ -59,17 +56,13 @@ void remove_with_log(const std::string& path) {
 }
 
 // Into a new file of mode 0600, synced.
-Result<void> copy_file(const std::string& from, const std::string& to) {
-  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info{};
-  if (source.get() < 0 || ::fstat(source.get(), &info) != 0) return io_failure("read", from);
-  if (!S_ISREG(info.st_mode)) return fail(Errc::io, from + " is not a regular file", from);
+Result<void> copy_into_new(int source, const std::string& from, const std::string& to) {
   const Descriptor target(
       ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (target.get() < 0) return io_failure("create", to);
   std::string buffer(std::size_t{1} << 20, '\0');
   for (;;) {
-    const ssize_t got = ::read(source.get(), buffer.data(), buffer.size());
+    const ssize_t got = ::read(source, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return io_failure("read", from);
     if (got == 0) break;
@@ -85,6 +78,14 @@ Result<void> copy_file(const std::string& from, const std::string& to) {
   return {};
 }
 
+Result<void> copy_file(const std::string& from, const std::string& to) {
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info{};
+  if (source.get() < 0 || ::fstat(source.get(), &info) != 0) return io_failure("read", from);
+  if (!S_ISREG(info.st_mode)) return fail(Errc::io, from + " is not a regular file", from);
+  return copy_into_new(source.get(), from, to);
+}
+
 bool rename_to(const std::string& from, const std::string& to, bool replace) {
   const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
   return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
@@ -94,25 +95,41 @@ std::unexpected<Error> there_already(const std::string& path) {
   return fail(Errc::already_exists, path + " is there already: --force replaces it", path);
 }
 
-// The folder of the copy may be on another file system than the place that it is for.
-Result<void> move_file(const std::string& from, const std::string& to, bool replace) {
-  if (!rename_to(from, to, replace)) {
-    if (errno == EEXIST) return there_already(to);
-    if (errno != EXDEV) return io_failure("put the backup in place at", to);
-    const std::string aside = to + ".partial";
-    ::unlink(aside.c_str());
-    auto copied = copy_file(from, aside);
-    if (copied && !rename_to(aside, to, replace)) {
-      copied = errno == EEXIST ? Result<void>(there_already(to)) : io_failure("rename", aside);
+/// The copy that a running gateway has made in its data directory. The gateway may be another
+/// user's, and not mean well: nothing that it could make of the name is followed or renamed.
+class GatewaysCopy {
+ public:
+  explicit GatewaysCopy(const std::string& data_dir)
+      : path_(data_dir + "/" + kBackupCopy),
+        folder_(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+        file_(::openat(folder_.get(), kBackupCopy,
+                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {}
+
+  [[nodiscard]] Result<void> check() const {
+    struct stat folder{};
+    struct stat file{};
+    if (folder_.get() < 0 || ::fstat(folder_.get(), &folder) != 0 || file_.get() < 0 ||
+        ::fstat(file_.get(), &file) != 0) {
+      return io_failure("read the gateway's copy", path_);
     }
-    if (!copied) {
-      ::unlink(aside.c_str());
-      return copied;
+    if (!S_ISREG(file.st_mode) || file.st_nlink != 1 || file.st_uid != folder.st_uid) {
+      return fail(Errc::io,
+                  path_ + " is not a file of its own that belongs to the owner of the folder",
+                  path_);
     }
-    ::unlink(from.c_str());
+    return {};
   }
-  return sync_folder(folder_of(to));
-}
+  [[nodiscard]] Result<void> copy_to(const std::string& to) const {
+    return copy_into_new(file_.get(), path_, to);
+  }
+  /// One that stays is removed by the gateway before the next backup.
+  void remove() const { (void)::unlinkat(folder_.get(), kBackupCopy, 0); }
+
+ private:
+  const std::string path_;
+  const Descriptor folder_;
+  const Descriptor file_;
+};
 
 // Root restores, and a gateway of another user is to open it.
 Result<void> give_to_owner_of(const std::string& folder, const std::string& path) {
@@ -143,26 +160,62 @@ DatabaseReport report_of(storage::DatabaseCheck check) {
           .problems = std::move(check.problems)};
 }
 
-}  // namespace
-
-Result<void> keep_backup(const KeepOptions& options) {
-  if (!options.replace && exists(options.file)) return there_already(options.file);
+// What was copied is what is checked: the gateway cannot reach it any more.
+Result<void> finish_backup(const KeepOptions& options, const std::string& aside,
+                           const std::string& key_file) {
+  const auto check = storage::check_database(aside);
+  if (!check) return std::unexpected(check.error());
+  if (!check->problems.empty()) {
+    return fail(Errc::io, "the copy is damaged: " + check->problems.front(), aside);
+  }
   if (options.with_master_key) {
-    const std::string key_file = options.file + ".key";
-    if (!options.replace && exists(key_file)) return there_already(key_file);
     const auto key = identity::MasterKey::load(options.data_dir + "/" + kKey,
                                                value_of(options.master_key), false);
     if (!key) return std::unexpected(key.error());
-    const auto check = storage::check_database(options.copy);
-    if (!check) return std::unexpected(check.error());
     if (auto good = identity::check_master_key(*key, check->data_keys); !good) return good;
     // Before the backup itself: where that is, all of it is.
     std::string text = key_text(*key);
-    auto written = write_private_file(key_file, text);
+    auto written = write_private_file(key_file, text, {.replace = options.replace});
     wipe(text);
     if (!written) return written;
   }
-  return move_file(options.copy, options.file, options.replace);
+  if (!rename_to(aside, options.file, options.replace)) {
+    if (errno == EEXIST) return there_already(options.file);
+    return io_failure("put the backup in place at", options.file);
+  }
+  return sync_folder(folder_of(options.file));
+}
+
+}  // namespace
+
+Result<void> check_backup_target(const std::string& file, bool replace) {
+  struct stat info{};
+  if (::lstat(file.c_str(), &info) != 0) return {};
+  if (!S_ISREG(info.st_mode)) {
+    return fail(Errc::invalid_argument, file + " is there already, and is not a regular file",
+                file);
+  }
+  if (!replace) return there_already(file);
+  return {};
+}
+
+Result<void> keep_backup(const KeepOptions& options) {
+  const std::string key_file = options.file + ".key";
+  auto done = check_backup_target(options.file, options.replace);
+  if (done && options.with_master_key) done = check_backup_target(key_file, options.replace);
+  const GatewaysCopy copy(options.data_dir);
+  if (done) done = copy.check();
+  if (!done) return done;
+  const std::string aside = options.file + ".partial";
+  if (::unlink(aside.c_str()) != 0 && errno != ENOENT) return io_failure("remove", aside);
+  done = copy.copy_to(aside);
+  if (done) done = finish_backup(options, aside, key_file);
+  if (!done) {
+    ::unlink(aside.c_str());
+    return done;
+  }
+  copy.remove();
+  return {};
 }
 
 Result<DatabaseReport> check_data(const std::string& data_dir, const std::string& file,
@@ -175,7 +228,7 @@ Result<DatabaseReport> check_data(const std::string& data_dir, const std::string
   }
   const std::string path = data_dir + "/" + kDatabase;
   if (!exists(path)) return fail(Errc::not_found, "there is no database at " + path, path);
-  const auto directory = DataDirectory::open(data_dir);
+  const auto directory = DataDirectory::open(data_dir, DataDirectory::Use::maintain);
   if (!directory) return std::unexpected(directory.error());
   auto check = storage::check_database(path);
   if (!check) return std::unexpected(std::move(check.error()));
@@ -342,7 +395,7 @@ Result<RestoreReport> restore_backup(const RestoreOptions& options) {
   if (!exists(options.file)) {
     return fail(Errc::not_found, "there is no file " + options.file, options.file);
   }
-  const auto directory = DataDirectory::open(options.data_dir);
+  const auto directory = DataDirectory::open(options.data_dir, DataDirectory::Use::maintain);
   if (!directory) return std::unexpected(directory.error());
   return Restore(options, **directory).run();
 }

@@ -18,10 +18,9 @@
 #include <unistd.h>
 
 #include <holdfast/base/crypto.hpp>
+#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
-
-#include "app/descriptor.hpp"
 
 namespace holdfast::app {
 namespace {

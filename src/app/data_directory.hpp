@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,9 +12,13 @@ namespace holdfast::app {
 /// The folder that belongs to one running gateway: locked while this lives.
 class DataDirectory {
  public:
+  /// `maintain` is for commands of root in the folder of a gateway's user.
+  enum class Use : std::uint8_t { serve, maintain };
+
   /// Makes the folder (0700) when it does not exist, and takes its lock. Errors: `io`; `conflict`
-  /// when another process has it.
-  [[nodiscard]] static Result<std::unique_ptr<DataDirectory>> open(const std::string& path);
+  /// when another process has it; `forbidden` when another user could change what is in it.
+  [[nodiscard]] static Result<std::unique_ptr<DataDirectory>> open(const std::string& path,
+                                                                   Use use = Use::serve);
   ~DataDirectory();
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
@@ -26,9 +31,5 @@ class DataDirectory {
   std::string path_;
   int lock_;
 };
-
-/// Writes a file of mode 0600 so that a reader sees the old or the new text, never half of one,
-/// also after a power cut. Leaves one alone that holds this text already. Error `io` with the path.
-[[nodiscard]] Result<void> write_private_file(const std::string& path, std::string_view text);
 
 }  // namespace holdfast::app

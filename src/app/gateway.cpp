@@ -15,6 +15,8 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/private_file.hpp>
+#include <holdfast/base/shell.hpp>
 
 #include "app/await.hpp"
 #include "app/code_command.hpp"
@@ -549,7 +551,7 @@ Result<void> RunningGateway::reload_certificates() {
 }
 
 Result<void> RunningGateway::write_credentials() {
-  std::vector<std::pair<std::string, std::string>> variables;
+  std::vector<ShellVariable> variables;
   const auto keys = access_keys_->list();
   const auto root = std::ranges::find(keys, "root", [](const auto& key) { return key->name; });
   if (root != keys.end()) {
@@ -561,7 +563,9 @@ Result<void> RunningGateway::write_credentials() {
   variables.emplace_back("HOLDFAST_USER_POOL_ID", info_.user_pool_id);
   variables.emplace_back("HOLDFAST_CLIENT_ID", info_.client_id);
   variables.emplace_back("HOLDFAST_URL", info_.url);
-  return write_private_file(info_.credentials_file, export_lines(variables));
+  const auto lines = export_lines(variables);
+  if (!lines) return std::unexpected(lines.error());
+  return write_private_file(info_.credentials_file, *lines);
 }
 
 Result<void> RunningGateway::start_serving() {

@@ -1,6 +1,5 @@
 #include "app/instance.hpp"
 
-#include <algorithm>
 #include <string_view>
 
 #include <holdfast/base/crypto.hpp>
@@ -25,26 +24,6 @@ std::string random_of(std::string_view alphabet, std::size_t count) {
   return out;
 }
 
-bool plain_in_a_shell(std::string_view text) {
-  static constexpr std::string_view kPlain = "-_./:+=@%,";
-  return std::ranges::all_of(text, [](char c) {
-    return kLettersAndDigits.find(c) != std::string_view::npos ||
-           kPlain.find(c) != std::string_view::npos;
-  });
-}
-
-std::string shell_quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      out += "'\\''";
-    } else {
-      out += c;
-    }
-  }
-  return out + "'";
-}
-
 }  // namespace
 
 std::string make_user_pool_id(const std::string& region) {
@@ -52,14 +31,6 @@ std::string make_user_pool_id(const std::string& region) {
 }
 
 std::string make_client_id() { return random_of(kLowerAndDigits, 26); }
-
-std::string export_lines(const std::vector<std::pair<std::string, std::string>>& variables) {
-  std::string out;
-  for (const auto& [name, value] : variables) {
-    out += "export " + name + "=" + (plain_in_a_shell(value) ? value : shell_quoted(value)) + "\n";
-  }
-  return out;
-}
 
 std::string url_of(const std::string& address, bool secure) {
   const auto colon = address.rfind(':');

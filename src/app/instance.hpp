@@ -1,8 +1,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace holdfast::app {
 
@@ -10,10 +8,6 @@ namespace holdfast::app {
 [[nodiscard]] std::string make_user_pool_id(const std::string& region);
 /// 26 random lower-case letters and digits, as Cognito's client ids are.
 [[nodiscard]] std::string make_client_id();
-
-/// Lines that a shell sources: `export NAME=value`, quoted where a shell would read more into it.
-[[nodiscard]] std::string export_lines(
-    const std::vector<std::pair<std::string, std::string>>& variables);
 
 /// The URL of a listener that is bound to `address` (`127.0.0.1:8080`), as a neighbour on this
 /// machine reaches it.

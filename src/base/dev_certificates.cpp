@@ -9,16 +9,15 @@
 #include <system_error>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <holdfast/base/dev_certificates.hpp>
+#include <holdfast/base/private_file.hpp>
 
 namespace holdfast {
 namespace {
@@ -124,28 +123,25 @@ Pair make_server(const Pair& authority, const std::string& names) {
   return made;
 }
 
-// Beside its place and then into it, so that who reads meanwhile finds one file or the other.
+// What OpenSSL writes, as text.
 template <class Write>
-Result<void> write_file(const std::string& path, mode_t mode, Write write) {
-  const std::string beside = path + ".new";
-  unlink(beside.c_str());
-  const int fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (fd < 0) return io_failure("write", beside);
-  const FilePtr file(fdopen(fd, "w"), &std::fclose);
-  if (!file || fchmod(fd, mode) != 0) return io_failure("write", beside);
-  if (write(file.get()) != 1 || std::fflush(file.get()) != 0) return io_failure("write", beside);
-  if (rename(beside.c_str(), path.c_str()) != 0) return io_failure("write", path);
-  return {};
+Result<void> write_pem(const std::string& path, mode_t mode, Write write) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> memory(BIO_new(BIO_s_secmem()), &BIO_free);
+  if (!memory || write(memory.get()) != 1) {
+    return fail(Errc::internal, "cannot make the text of " + path, path);
+  }
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(memory.get(), &text);
+  return write_private_file(path, {text, static_cast<std::size_t>(size)}, {.mode = mode});
 }
 
 Result<void> write_pair(const Pair& pair, const std::string& certificate, const std::string& key) {
-  auto written = write_file(key, S_IRUSR | S_IWUSR, [&pair](std::FILE* file) {
-    return PEM_write_PrivateKey(file, pair.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  auto written = write_pem(key, S_IRUSR | S_IWUSR, [&pair](BIO* out) {
+    return PEM_write_bio_PrivateKey(out, pair.key.get(), nullptr, nullptr, 0, nullptr, nullptr);
   });
   if (!written) return written;
-  return write_file(certificate, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, [&pair](std::FILE* file) {
-    return PEM_write_X509(file, pair.certificate.get());
-  });
+  return write_pem(certificate, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH,
+                   [&pair](BIO* out) { return PEM_write_bio_X509(out, pair.certificate.get()); });
 }
 
 Result<Pair> read_authority(const std::string& certificate, const std::string& key) {

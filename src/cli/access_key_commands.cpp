@@ -11,7 +11,9 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
+#include "cli/confirm.hpp"
 #include "cli/control_call.hpp"
+#include "cli/settings.hpp"
 #include "cli/table.hpp"
 
 namespace holdfast::cli {
@@ -22,7 +24,7 @@ constexpr const char* kKeyRateText = "requests per second, 0 for any number";
 constexpr const char* kDefaultRate = "default";
 constexpr std::int64_t kKeyRateMax = 1'000'000;
 
-struct KeyFlags : AdminFlags {
+struct KeyFlags : AdminFlags, DestructionFlags {
   std::string key;
   std::string policy;
   std::optional<std::int64_t> rate;
@@ -84,18 +86,20 @@ void show_access_key(const Context& context, const Json& answer) {
   show_policy(context, answer);
 }
 
-void show_new_access_key(const Context& context, const Json& answer) {
+int export_new_access_key(const Context& context, const Json& answer) {
   context.err << "The secret is shown this once.\n";
-  context.out << "export AWS_ACCESS_KEY_ID=" << cell(answer, "id") << "\n"
-              << "export AWS_SECRET_ACCESS_KEY=" << cell(answer, "secret") << "\n";
+  return print_exports(context,
+                       {{"AWS_ACCESS_KEY_ID", cell(answer, "id"), ShellForm::key_id},
+                        {"AWS_SECRET_ACCESS_KEY", cell(answer, "secret"), ShellForm::secret}});
 }
 
-void show_session(const Context& context, const Json& answer) {
-  context.err << "Good until " << cell(answer, "Expiration")
+int export_session(const Context& context, const Json& answer) {
+  context.err << "Good until " << printable(cell(answer, "Expiration"))
               << ", and while the key is enabled. Nothing keeps them: they are shown this once.\n";
-  context.out << "export AWS_ACCESS_KEY_ID=" << cell(answer, "AccessKeyId") << "\n"
-              << "export AWS_SECRET_ACCESS_KEY=" << cell(answer, "SecretAccessKey") << "\n"
-              << "export AWS_SESSION_TOKEN=" << cell(answer, "SessionToken") << "\n";
+  return print_exports(
+      context, {{"AWS_ACCESS_KEY_ID", cell(answer, "AccessKeyId"), ShellForm::key_id},
+                {"AWS_SECRET_ACCESS_KEY", cell(answer, "SecretAccessKey"), ShellForm::secret},
+                {"AWS_SESSION_TOKEN", cell(answer, "SessionToken"), ShellForm::secret}});
 }
 
 void show_key_deleted(const Context& context, const Json& /*answer*/) {
@@ -104,15 +108,37 @@ void show_key_deleted(const Context& context, const Json& /*answer*/) {
 
 void show_key_changed(const Context& context, const Json& /*answer*/) { context.err << "Done.\n"; }
 
-// Sends `body`, with the policy in it where one was given.
-int call_with_policy(const Context& context, const KeyFlags& flags, const std::string& method,
-                     const std::string& target, Json body, Show show) {
-  if (!flags.policy.empty()) {
-    auto policy = read_policy_text(flags.policy);
-    if (!policy) return failed(context, policy.error().message);
-    body["policy"] = std::move(*policy);
+int delete_key(const Context& context, const KeyFlags& flags) {
+  const auto what = [&]() -> std::optional<std::string> {
+    const auto key = ask(context, flags, "GET", key_target(flags));
+    if (!key) return std::nullopt;
+    return "delete the access key " + cell(*key, "id") + " (" + cell(*key, "name") + ")";
+  };
+  if (const auto exit = confirm(context, flags, what)) return *exit;
+  return call(context, flags, "DELETE", key_target(flags), nullptr, show_key_deleted);
+}
+
+// Puts the policy that was given into `body`; false when it is none, which people were told.
+bool add_given_policy(const Context& context, const KeyFlags& flags, Json& body) {
+  if (flags.policy.empty()) return true;
+  auto policy = read_policy_text(flags.policy);
+  if (!policy) {
+    (void)failed(context, policy.error().message);
+    return false;
   }
-  return call(context, flags, method, target, body, show);
+  body["policy"] = std::move(*policy);
+  return true;
+}
+
+// Asks for new credentials, and prints them as lines for a shell.
+int get_credentials(const Context& context, const KeyFlags& flags, const std::string& target,
+                    Json body, int (*print)(const Context&, const Json&)) {
+  if (!add_given_policy(context, flags, body)) return kFailure;
+  const auto answer = ask(context, flags, "POST", target, body);
+  if (!answer) return kFailure;
+  if (!flags.json) return print(context, *answer);
+  context.out << answer->dump() << "\n";
+  return kSuccess;
 }
 
 CLI::App* add_key_command(CLI::App& group, const std::string& name, const std::string& about,
@@ -137,8 +163,8 @@ void add_create(CLI::App& group, Selection& selection) {
     selection.run = [flags](const Context& context) {
       Json body{{"name", flags->key}};
       if (flags->rate) body["requestsPerSecond"] = *flags->rate;
-      return call_with_policy(context, *flags, "POST", "/v1/access-keys", std::move(body),
-                              show_new_access_key);
+      return get_credentials(context, *flags, "/v1/access-keys", std::move(body),
+                             export_new_access_key);
     };
   });
 }
@@ -169,9 +195,13 @@ void add_enable_and_disable(CLI::App& group, Selection& selection) {
     });
   }
   auto flags = std::make_shared<KeyFlags>();
-  add_question(
-      *add_key_command(group, "delete", "Delete a key; what it signs is refused at once", *flags),
-      selection, flags, "DELETE", key_target, show_key_deleted);
+  auto* remove =
+      add_key_command(group, "delete", "Delete a key; what it signs is refused at once", *flags);
+  add_destruction_flags(*remove, *flags);
+  add_admin_flags(*remove, *flags);
+  remove->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return delete_key(context, *flags); };
+  });
 }
 
 void add_policy(CLI::App& group, Selection& selection) {
@@ -182,11 +212,12 @@ void add_policy(CLI::App& group, Selection& selection) {
   add_admin_flags(*policy, *flags);
   policy->callback([flags, &selection] {
     selection.run = [flags](const Context& context) {
-      if (!flags->policy.empty()) {
-        return call_with_policy(context, *flags, "PATCH", key_target(*flags), Json::object(),
-                                show_key_changed);
+      if (flags->policy.empty()) {
+        return call(context, *flags, "GET", key_target(*flags), nullptr, show_policy);
       }
-      return call(context, *flags, "GET", key_target(*flags), nullptr, show_policy);
+      Json body = Json::object();
+      if (!add_given_policy(context, *flags, body)) return kFailure;
+      return call(context, *flags, "PATCH", key_target(*flags), body, show_key_changed);
     };
   });
 }
@@ -222,8 +253,7 @@ void add_session(CLI::App& group, Selection& selection) {
     selection.run = [flags](const Context& context) {
       Json body{{"accessKeyId", flags->key}};
       if (flags->duration) body["durationSeconds"] = *flags->duration;
-      return call_with_policy(context, *flags, "POST", "/v1/sessions", std::move(body),
-                              show_session);
+      return get_credentials(context, *flags, "/v1/sessions", std::move(body), export_session);
     };
   });
 }

@@ -4,9 +4,9 @@
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
-#include <holdfast/client/control_client.hpp>
 
 #include "cli/command.hpp"
+#include "cli/confirm.hpp"
 #include "cli/control_call.hpp"
 #include "cli/table.hpp"
 
@@ -101,8 +101,9 @@ void show_pending_messages(const Context& context, const Json& answer) {
 
 // A name is easily taken for an id, and for an id that nobody has nothing is pending.
 void tell_username(const Context& context, const ListFlags& flags) {
-  const auto user = client::make_control_client(flags.data_dir + "/control.sock")
-                        ->call("GET", "/v1/users/" + percent_encode(flags.user), nullptr);
+  const auto control = control_of(context, flags);
+  if (control == nullptr) return;
+  const auto user = control->call("GET", "/v1/users/" + percent_encode(flags.user), nullptr);
   if (!user) return;
   const std::string id = cell(*user, "userId");
   if (id == flags.user) return;
@@ -226,11 +227,29 @@ void add_status(CLI::App& app, Selection& selection) {
   });
 }
 
-struct PendingDeleteFlags : AdminFlags {
+struct PendingDeleteFlags : AdminFlags, DestructionFlags {
   std::string user;
   std::string message;
   bool all = false;
 };
+
+int delete_pending(const Context& context, const PendingDeleteFlags& flags) {
+  const std::string target = "/v1/pending/" + percent_encode(flags.user);
+  const auto what = [&]() -> std::optional<std::string> {
+    if (!flags.all) {
+      return "move the message " + flags.message + " of user " + flags.user +
+             " to the dead letters";
+    }
+    const auto pending = ask(context, flags, "GET", target + "?limit=1");
+    if (!pending) return std::nullopt;
+    const Json& totals = member(*pending, "totals");
+    return "move up to " + cell(totals, "messages") + " messages (" + cell(totals, "bytes") +
+           " bytes) of user " + flags.user + " to the dead letters";
+  };
+  if (const auto exit = confirm(context, flags, what)) return *exit;
+  const std::string which = flags.all ? "?all=true" : "?messageId=" + percent_encode(flags.message);
+  return call(context, flags, "DELETE", target + which, nullptr, show_deletion);
+}
 
 void add_pending_delete(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<PendingDeleteFlags>();
@@ -240,13 +259,11 @@ void add_pending_delete(CLI::App& group, Selection& selection) {
   which->add_option("MESSAGE_ID", flags->message, "this message");
   which->add_flag("--all", flags->all, "all that no open connection has been sent yet");
   which->require_option(1);
-  add_question(
-      *remove, selection, flags, "DELETE",
-      [](const PendingDeleteFlags& given) {
-        return "/v1/pending/" + percent_encode(given.user) +
-               (given.all ? "?all=true" : "?messageId=" + percent_encode(given.message));
-      },
-      show_deletion);
+  add_destruction_flags(*remove, *flags);
+  add_admin_flags(*remove, *flags);
+  remove->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return delete_pending(context, *flags); };
+  });
 }
 
 void add_pending(CLI::App& app, Selection& selection) {

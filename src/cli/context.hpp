@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <iostream>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -22,6 +23,10 @@ struct Context {
   std::function<std::optional<std::string>(const std::string&)> env;
   const Clock& clock;
   std::string program;  ///< as it was called, for the commands that are told to people
+  std::istream& in = std::cin;
+  bool out_is_terminal = false;  ///< `out`: someone's terminal shows it
+  bool err_is_terminal = false;
+  bool interactive = false;  ///< someone reads `err` and answers on `in`
 };
 
 /// Tells people why a command failed or was not understood; answers the exit code.

@@ -1,12 +1,51 @@
 #include "cli/control_call.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
-#include <holdfast/client/control_client.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/table.hpp"
 
 namespace holdfast::cli {
+namespace {
+
+std::string unreachable(const std::string& socket, const std::string& reason) {
+  const bool no_right = reason.contains(std::strerror(EACCES));
+  return "cannot reach the gateway's control socket " + socket + " (" + reason + "): " +
+         (no_right ? "run this as root or as the gateway's user"
+                   : "is `holdfast serve` running with this --data-dir?");
+}
+
+// Why a socket is not to be told anything; empty: it may be. Passwords and keys go over it, and a
+// folder that one happens to stand in may be anybody's.
+std::string distrust(const AdminFlags& flags, const std::string& socket) {
+  struct stat folder{};
+  struct stat status{};
+  if (stat(flags.data_dir.c_str(), &folder) != 0 || lstat(socket.c_str(), &status) != 0) {
+    return unreachable(socket, std::strerror(errno));
+  }
+  const bool named = flags.data_dir != AdminFlags{}.data_dir;
+  const auto trusted = [&folder, named](uid_t owner) {
+    return owner == 0 || owner == geteuid() || (named && owner == folder.st_uid);
+  };
+  if (!trusted(folder.st_uid)) {
+    return "the folder " + flags.data_dir +
+           " belongs to another user: name it with --data-dir and its whole path if it is meant";
+  }
+  if ((folder.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return "other users may write to the folder " + flags.data_dir +
+           ", so that the socket in it may be anybody's";
+  }
+  if (!S_ISSOCK(status.st_mode) || !trusted(status.st_uid)) {
+    return socket + " does not belong to the gateway's user, to root or to you";
+  }
+  return {};
+}
+
+}  // namespace
 
 std::string cell(const Json& object, const char* name) {
   const auto found = object.find(name);
@@ -32,17 +71,25 @@ void print_list(const Context& context, const Json& list, const Columns& columns
   print_table(context.out, headings, rows);
 }
 
+std::unique_ptr<client::ControlClient> control_of(const Context& context, const AdminFlags& flags) {
+  const std::string socket = flags.data_dir + "/control.sock";
+  if (const std::string reason = distrust(flags, socket); !reason.empty()) {
+    (void)failed(context, reason);
+    return nullptr;
+  }
+  return client::make_control_client(socket);
+}
+
 std::optional<Json> ask(const Context& context, const AdminFlags& flags, const std::string& method,
                         const std::string& target, const Json& body) {
-  const std::string socket = flags.data_dir + "/control.sock";
-  auto answer = client::make_control_client(socket)->call(method, target, body);
+  const auto control = control_of(context, flags);
+  if (control == nullptr) return std::nullopt;
+  auto answer = control->call(method, target, body);
   if (answer) return std::move(*answer);
   const client::CallError& error = answer.error();
   (void)failed(context, error.status != 0
                             ? error.message
-                            : "cannot reach the gateway's control socket " + socket + " (" +
-                                  error.message +
-                                  "): is `holdfast serve` running with this --data-dir?");
+                            : unreachable(flags.data_dir + "/control.sock", error.message));
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <holdfast/base/json.hpp>
+#include <holdfast/client/control_client.hpp>
 
 #include "cli/command.hpp"
 
@@ -24,6 +25,11 @@ void add_admin_flags(CLI::App& command, AdminFlags& flags);
 /// Prints an answer for people.
 using Show = void (*)(const Context&, const Json&);
 
+/// The control socket as it may be asked: it belongs to this user, to root or to the owner of the
+/// data directory, which must be named for the latter to be trusted. Null when there is none, which
+/// people were told.
+[[nodiscard]] std::unique_ptr<client::ControlClient> control_of(const Context& context,
+                                                                const AdminFlags& flags);
 /// Asks the control socket. nullopt when there is no good answer, which people were told.
 [[nodiscard]] std::optional<Json> ask(const Context& context, const AdminFlags& flags,
                                       const std::string& method, const std::string& target,

@@ -7,6 +7,7 @@
 
 #include <holdfast/app/backup.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/base/private_file.hpp>
 
 #include "cli/control_call.hpp"
 #include "cli/interrupt.hpp"
@@ -74,21 +75,24 @@ std::optional<Json> await_backup(const Context& context, const BackupFlags& flag
 
 int back_up(const Context& context, const BackupFlags& flags) {
   const std::filesystem::path file = std::filesystem::absolute(flags.file);
-  std::error_code ignored;
-  if (!flags.force && std::filesystem::exists(file, ignored)) {
-    return failed(context, file.string() + " is there already: --force replaces it");
+  if (const auto good = app::check_backup_target(file.string(), flags.force); !good) {
+    return failed(context, good.error().message);
   }
+  std::error_code ignored;
   if (!std::filesystem::is_directory(file.parent_path(), ignored)) {
     return failed(context, "there is no folder " + file.parent_path().string());
   }
   const Interrupt interrupt;
   const auto done = await_backup(context, flags);
   if (!done) return Interrupt::requested() ? kInterrupted : kFailure;
-  const auto kept = app::keep_backup({.copy = cell(*done, "path"),
+  if (flags.with_master_key && others_may_write(file.parent_path().string())) {
+    context.err << "Other users may write to " << file.parent_path().string()
+                << ": they cannot read the master key there, but they can take it away.\n";
+  }
+  const auto kept = app::keep_backup({.data_dir = flags.data_dir,
                                       .file = file.string(),
                                       .replace = flags.force,
                                       .with_master_key = flags.with_master_key,
-                                      .data_dir = flags.data_dir,
                                       .master_key = context.env("HOLDFAST_MASTER_KEY")});
   if (!kept) return failed(context, kept.error().message);
   if (flags.json) {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,12 +10,18 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
+#include "cli/confirm.hpp"
 #include "cli/control_call.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/table.hpp"
 
 namespace holdfast::cli {
 namespace {
+
+constexpr const char* kReasonText =
+    "with this reason: expired, deleted, user_deleted, user_disabled";
+const std::vector<std::string> kReasons{"expired", "deleted", "user_deleted", "user_disabled"};
+constexpr std::int64_t kLettersPerPage = 1000;
 
 struct LetterListFlags : AdminFlags {
   std::string user;
@@ -22,7 +30,7 @@ struct LetterListFlags : AdminFlags {
   std::int64_t limit = 100;
 };
 
-struct LetterFlags : AdminFlags {
+struct LetterFlags : AdminFlags, DestructionFlags {
   std::vector<std::string> ids;
   std::string user;
   std::string reason;
@@ -36,11 +44,12 @@ struct LetterWork {
   const char* target;
   const char* done;  ///< the answer's member
   std::size_t ids_per_call;
+  bool destroys;
 };
 constexpr LetterWork kLetterWorks[] = {
     {"redrive", "Accept dead letters anew: same ids, new sequences", "/v1/dead-letters/redrive",
-     "redriven", 100},
-    {"delete", "Delete dead letters for good", "/v1/dead-letters/delete", "deleted", 1000},
+     "redriven", 100, false},
+    {"delete", "Delete dead letters for good", "/v1/dead-letters/delete", "deleted", 1000, true},
 };
 
 std::string letters_target(const LetterListFlags& flags) {
@@ -52,7 +61,14 @@ std::string letters_target(const LetterListFlags& flags) {
   return target;
 }
 
-void show_letters(const Context& context, const Json& answer) {
+int list_letters(const Context& context, const LetterListFlags& flags) {
+  const auto found = ask(context, flags, "GET", letters_target(flags));
+  if (!found) return kFailure;
+  const Json& answer = *found;
+  if (flags.json) {
+    context.out << answer.dump() << "\n";
+    return kSuccess;
+  }
   const Json& letters = member(answer, "deadLetters");
   const std::string next = cell(answer, "next");
   if (!letters.empty()) {
@@ -64,9 +80,11 @@ void show_letters(const Context& context, const Json& answer) {
                 {"ACCEPTED", "acceptedAt"},
                 {"DIED", "diedAt"}});
   } else if (next.empty()) {
-    context.err << "There are no such dead letters.\n";
+    const bool all = flags.user.empty() && flags.reason.empty() && flags.after.empty();
+    context.err << (all ? "There are no dead letters.\n" : "There are no such dead letters.\n");
   }
   if (!next.empty()) context.err << "There is more: --after " << printable(next) << "\n";
+  return kSuccess;
 }
 
 /// The requests of one command, one after the other.
@@ -94,7 +112,9 @@ class LetterRequests {
       at_ += here();
       return at_ < flags_.ids.size();
     }
-    next_ = cell(answer, "next");
+    // One that stays where it is would never end.
+    std::string next = cell(answer, "next");
+    next_ = next == next_ ? std::string() : std::move(next);
     return !next_.empty();
   }
 
@@ -119,13 +139,43 @@ void show_work(const Context& context, const LetterWork& work, const Json& done,
                 {"STATUS", "status"}});
   }
   for (const Json& one : failed_ones) {
-    (void)failed(context, cell(one, "messageId") + ": " + printable(cell(one, "message")));
+    (void)failed(context,
+                 printable(cell(one, "messageId")) + ": " + printable(cell(one, "message")));
   }
   context.err << done.size() << " " << work.done << ", " << failed_ones.size() << " failed.\n";
 }
 
+// How many letters a filter finds, page by page.
+std::optional<std::size_t> count_letters(const Context& context, const LetterFlags& flags) {
+  LetterListFlags list;
+  list.user = flags.user;
+  list.reason = flags.reason;
+  list.limit = kLettersPerPage;
+  std::size_t count = 0;
+  do {
+    const auto page = ask(context, flags, "GET", letters_target(list));
+    if (!page) return std::nullopt;
+    count += member(*page, "deadLetters").size();
+    const std::string next = cell(*page, "next");
+    // One that stays where it is would never end.
+    list.after = next == list.after ? std::string() : next;
+  } while (!list.after.empty() && !Interrupt::requested());
+  return count;
+}
+
+std::optional<std::string> what_letters_go(const Context& context, const LetterFlags& flags) {
+  const auto count = flags.ids.empty() ? count_letters(context, flags)
+                                       : std::optional<std::size_t>(flags.ids.size());
+  if (!count) return std::nullopt;
+  return "delete " + std::to_string(*count) + " dead letters for good";
+}
+
 int work_on_letters(const Context& context, const LetterFlags& flags, const LetterWork& work) {
   const Interrupt interrupt;
+  if (work.destroys) {
+    const auto what = [&] { return what_letters_go(context, flags); };
+    if (const auto exit = confirm(context, flags, what)) return *exit;
+  }
   Json done = Json::array();
   Json failed_ones = Json::array();
   LetterRequests requests(flags, work);
@@ -154,11 +204,14 @@ void add_letter_work(CLI::App& group, Selection& selection, const LetterWork& wo
   auto* command = group.add_subcommand(work.name, work.about);
   auto* ids = command->add_option("MESSAGE_ID", flags->ids, "these");
   auto* user = command->add_option("--user", flags->user, "of this user id")->excludes(ids);
-  auto* reason = command->add_option("--reason", flags->reason, "with this reason")->excludes(ids);
+  auto* reason = command->add_option("--reason", flags->reason, kReasonText)
+                     ->check(CLI::IsMember(kReasons))
+                     ->excludes(ids);
   command->add_flag("--all", flags->all, "all there are")
       ->excludes(ids)
       ->excludes(user)
       ->excludes(reason);
+  if (work.destroys) add_destruction_flags(*command, *flags);
   add_admin_flags(*command, *flags);
   command->callback([flags, &work, &selection] {
     if (flags->ids.empty() && flags->user.empty() && flags->reason.empty() && !flags->all) {
@@ -178,13 +231,15 @@ void add_dead_letters(CLI::App& app, Selection& selection) {
   auto flags = std::make_shared<LetterListFlags>();
   auto* list = group->add_subcommand("list", "Dead letters, never their text");
   list->add_option("--user", flags->user, "of this user id alone");
-  list->add_option("--reason", flags->reason,
-                   "with this reason: expired, deleted, user_deleted, user_disabled");
+  list->add_option("--reason", flags->reason, kReasonText)->check(CLI::IsMember(kReasons));
   list->add_option("--after", flags->after, "begin behind this message id");
   list->add_option("--limit", flags->limit, "how many at most")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  add_question(*list, selection, flags, "GET", letters_target, show_letters);
+  add_admin_flags(*list, *flags);
+  list->callback([flags, &selection] {
+    selection.run = [flags](const Context& context) { return list_letters(context, *flags); };
+  });
   for (const LetterWork& work : kLetterWorks) add_letter_work(*group, selection, work);
 }
 

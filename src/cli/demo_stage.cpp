@@ -13,6 +13,7 @@
 #include <holdfast/app/config.hpp>
 
 #include "cli/interrupt.hpp"
+#include "cli/printable.hpp"
 
 namespace holdfast::cli {
 namespace {
@@ -45,7 +46,7 @@ std::string unquoted(std::string value) {
 
 }  // namespace
 
-Stage::Stage(Context& context) : context_(context), color_(isatty(STDOUT_FILENO) != 0) {
+Stage::Stage(Context& context) : context_(context), color_(context.out_is_terminal) {
   for (const std::string& variable : app::process_environment()) {
     const std::size_t equals = variable.find('=');
     if (equals == std::string::npos) continue;
@@ -71,16 +72,21 @@ Result<void> Stage::open() {
 }
 
 void Stage::title(const std::string& text) {
-  context_.out << "\n"
-               << (color_ ? "\033[1m" : "") << ++titles_ << ". " << text
-               << (color_ ? "\033[0m" : "") << std::endl;
+  context_.out << "\n";
+  if (color_) write_style(context_.out, "\033[1m");
+  context_.out << ++titles_ << ". " << text;
+  if (color_) write_style(context_.out, "\033[0m");
+  context_.out << std::endl;
 }
 
 void Stage::note(const std::string& text) { context_.out << "   " << text << std::endl; }
 
 void Stage::show(const std::string& command) {
-  context_.out << "   " << (color_ ? "\033[36m" : "") << "$ " << command
-               << (color_ ? "\033[0m" : "") << std::endl;
+  context_.out << "   ";
+  if (color_) write_style(context_.out, "\033[36m");
+  context_.out << "$ " << command;
+  if (color_) write_style(context_.out, "\033[0m");
+  context_.out << std::endl;
 }
 
 std::string Stage::command_line(const std::vector<std::string>& arguments) const {

@@ -1,3 +1,4 @@
+#include <istream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 
 #include "cli/command.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/printable.hpp"
 #include "cli/receive.hpp"
 #include "cli/settings.hpp"
 #include "cli/text_command.hpp"
@@ -64,6 +66,9 @@ int send_message(const Context& context, const SendFlags& flags) {
   return kSuccess;
 }
 
+// More than any gateway takes.
+constexpr std::size_t kTextBytesMax = 16 << 20;
+
 struct PublishFlags {
   std::string user_id;
   std::string text;
@@ -72,10 +77,30 @@ struct PublishFlags {
   bool json = false;
 };
 
+// All of a stream, without the line end that a shell's commands put behind everything.
+Result<std::string> text_from(std::istream& in) {
+  std::string text;
+  for (char c = 0; in.get(c);) {
+    text += c;
+    if (text.size() > kTextBytesMax) {
+      return fail(Errc::limit_exceeded, "what comes on standard input is too long for a message");
+    }
+  }
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.empty()) return fail(Errc::invalid_argument, "no message came on standard input");
+  return text;
+}
+
 int publish(const Context& context, const PublishFlags& flags) {
   auto gateway = gateway_from(context, {.access_key = true});
   if (!gateway) return misused(context, gateway.error().message);
-  client::OutgoingMessage message{flags.user_id, flags.text, std::nullopt, std::nullopt};
+  std::string text = flags.text;
+  if (text == "-") {
+    auto given = text_from(context.in);
+    if (!given) return failed(context, given.error().message);
+    text = std::move(*given);
+  }
+  client::OutgoingMessage message{flags.user_id, std::move(text), std::nullopt, std::nullopt};
   if (!flags.deduplication_id.empty()) message.deduplication_id = flags.deduplication_id;
   if (flags.ttl_seconds != 0) message.ttl = Seconds(flags.ttl_seconds);
   const auto receipt = (*gateway)->publish(message);
@@ -87,8 +112,8 @@ int publish(const Context& context, const PublishFlags& flags) {
                        .dump()
                 << "\n";
   } else {
-    context.out << receipt->status << "  " << receipt->message_id << "  " << receipt->sequence
-                << "\n";
+    context.out << printable(receipt->status) << "  " << printable(receipt->message_id) << "  "
+                << receipt->sequence << "\n";
   }
   return kSuccess;
 }
@@ -123,8 +148,9 @@ void add_send_message(CLI::App& app, Selection& selection) {
 }
 
 void add_publish(CLI::App& app, Selection& selection) {
-  TextCommand& command =
-      add_text_command(app, "publish", "Send TEXT to a user, signed with the access key");
+  TextCommand& command = add_text_command(
+      app, "publish",
+      "Send TEXT to a user, signed with the access key; `-` reads it from standard input");
   auto flags = std::make_shared<PublishFlags>();
   command.add_option("USER_ID", flags->user_id, "whose message it is")->required();
   command.add_option("--deduplication-id", flags->deduplication_id,

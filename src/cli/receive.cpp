@@ -6,6 +6,7 @@
 
 #include <holdfast/base/json.hpp>
 
+#include "cli/printable.hpp"
 #include "cli/settings.hpp"
 
 namespace holdfast::cli {
@@ -79,7 +80,7 @@ class Receiver {
       const auto text = socket.read(options_.look);
       if (!text) return ended_with(socket.close_code());
       if (!*text) continue;
-      context_.out << "< " << **text << std::endl;
+      context_.out << "< " << (context_.out_is_terminal ? printable(**text) : **text) << std::endl;
       // Only what was really written may be acknowledged.
       if (!context_.out) return {failed(context_, "cannot write to standard output"), {}};
       if (options_.subprotocol == kHoldfastV1) acknowledge(socket, **text);

@@ -1,6 +1,13 @@
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unistd.h>
 
 #include <holdfast/cli/run.hpp>
 
@@ -30,9 +37,20 @@ std::optional<std::string> variable(const std::string& name) {
   return value;
 }
 
-}  // namespace
+// `holdfast help user create` and `holdfast version`, as many programs have them.
+std::vector<std::string> words_of(int argc, const char* const* argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (words.empty()) return words;
+  if (words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
+  } else if (words.size() == 1 && words.front() == "version") {
+    words.front() = "--version";
+  }
+  return words;
+}
 
-int run_command(int argc, const char* const* argv, Context& context) {
+int parse_and_run(int argc, const char* const* argv, Context& context) {
   CLI::App app(
       "Holdfast accepts messages for users, delivers them over WebSockets, and holds what "
       "it cannot deliver until the user connects again.",
@@ -60,7 +78,9 @@ int run_command(int argc, const char* const* argv, Context& context) {
   add_demo(app, selection);
   add_completion(app, selection);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = words_of(argc, argv);
+    std::ranges::reverse(words);  // as the library takes them
+    app.parse(std::move(words));
   } catch (const CLI::RequiredError& error) {
     // A command that there is not: that one is required tells nobody which word was wrong.
     const std::vector<std::string> words = app.remaining(true);
@@ -76,8 +96,36 @@ int run_command(int argc, const char* const* argv, Context& context) {
   return selection.run(context);
 }
 
+}  // namespace
+
+int run_command(int argc, const char* const* argv, Context& context) {
+  // What comes from outside is not to speak to a terminal.
+  std::optional<TerminalStream> out;
+  std::optional<TerminalStream> err;
+  if (context.out_is_terminal) out.emplace(context.out);
+  if (context.err_is_terminal) err.emplace(context.err);
+  Context shown{.out = out ? *out : context.out,
+                .err = err ? *err : context.err,
+                .env = context.env,
+                .clock = context.clock,
+                .program = context.program,
+                .in = context.in,
+                .out_is_terminal = context.out_is_terminal,
+                .err_is_terminal = context.err_is_terminal,
+                .interactive = context.interactive};
+  return parse_and_run(argc, argv, shown);
+}
+
 int run(int argc, char** argv) {
-  Context context{std::cout, std::cerr, variable, system_clock(), argc > 0 ? argv[0] : "holdfast"};
+  const bool err_is_terminal = isatty(STDERR_FILENO) != 0;
+  Context context{.out = std::cout,
+                  .err = std::cerr,
+                  .env = variable,
+                  .clock = system_clock(),
+                  .program = argc > 0 ? argv[0] : "holdfast",
+                  .out_is_terminal = isatty(STDOUT_FILENO) != 0,
+                  .err_is_terminal = err_is_terminal,
+                  .interactive = err_is_terminal && isatty(STDIN_FILENO) != 0};
   try {
     const int code = run_command(argc, argv, context);
     std::cout.flush();

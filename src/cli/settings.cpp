@@ -85,6 +85,13 @@ Result<std::string> password_from(const std::string& flag) {
   return line;
 }
 
+int print_exports(const Context& context, const std::vector<ShellVariable>& variables) {
+  const auto lines = export_lines(variables);
+  if (!lines) return failed(context, lines.error().message);
+  context.out << *lines;
+  return kSuccess;
+}
+
 std::string hint_for(const client::CallError& error) {
   if (error.type == "UnrecognizedClientException" || error.type == "InvalidSignatureException") {
     return "The access key in the environment may be another gateway's: source its credentials "

@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <holdfast/base/error.hpp>
+#include <holdfast/base/shell.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
 #include "cli/context.hpp"
@@ -31,6 +33,11 @@ struct Needs {
 [[nodiscard]] Result<std::string> id_token_from(const Context& context, const std::string& flag);
 /// A password as it was given; `-` reads a line of standard input.
 [[nodiscard]] Result<std::string> password_from(const std::string& flag);
+
+/// Prints lines that a shell evaluates; answers the exit code. Where a value does not look like
+/// what it should be, it prints none, and fails.
+[[nodiscard]] int print_exports(const Context& context,
+                                const std::vector<ShellVariable>& variables);
 
 /// Tells people why a call of the gateway failed, and what to do about it; answers the exit code.
 int call_failed(const Context& context, const client::CallError& error);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <holdfast/base/encoding.hpp>
-
 namespace holdfast::cli {
 namespace {
 
@@ -23,19 +21,6 @@ void print_row(std::ostream& out, const std::vector<std::string>& cells,
 }
 
 }  // namespace
-
-std::string printable(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      out += "\\x" + hex_encode({&c, 1});
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 void print_table(std::ostream& out, const std::vector<std::string>& headings,
                  const std::vector<std::vector<std::string>>& rows) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
+#include "cli/confirm.hpp"
 #include "cli/control_call.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/new_password.hpp"
@@ -30,6 +32,7 @@ struct UserListFlags : AdminFlags {
 
 struct PoolUserFlags : AdminFlags {
   std::string user;
+  DestructionFlags destruction;
 };
 
 struct PasswordFlags : PoolUserFlags {
@@ -92,7 +95,8 @@ int list_pool_users(const Context& context, const UserListFlags& flags) {
     if (!page) return kFailure;
     for (const Json& user : member(*page, "users")) users.push_back(user);
     const std::string place = cell(*page, "next");
-    next = place.empty() ? Json() : Json(place);
+    // One that stays where it is would never end.
+    next = place.empty() || place == next ? Json() : Json(place);
     const bool enough = flags.limit > 0 && static_cast<std::int64_t>(users.size()) >= flags.limit;
     if (next.is_null() || enough) break;
     if (Interrupt::requested()) return kInterrupted;
@@ -153,7 +157,7 @@ int create_pool_user(const Context& context, const PasswordFlags& flags) {
   }
   context.err << "Created the user " << printable(flags.user) << ". Its id"
               << (flags.generate ? " and password" : "") << ":\n";
-  context.out << cell(*answer, "userId") << "\n";
+  context.out << printable(cell(*answer, "userId")) << "\n";
   if (flags.generate) context.out << cell(body, "password") << "\n";
   return kSuccess;
 }
@@ -235,8 +239,28 @@ constexpr UserCommand kUserCommands[] = {
      "", "Signed out."},
 };
 
+bool is_deletion(const UserCommand& command) {
+  return std::string_view(command.method) == "DELETE";
+}
+
+// With the user's pending messages, which go with it.
+std::optional<std::string> what_a_deletion_takes(const Context& context,
+                                                 const PoolUserFlags& flags) {
+  const auto user = ask(context, flags, "GET", user_target(flags));
+  if (!user) return std::nullopt;
+  const std::string id = cell(*user, "userId");
+  const auto pending = ask(context, flags, "GET", "/v1/pending/" + percent_encode(id) + "?limit=1");
+  if (!pending) return std::nullopt;
+  return "delete the user " + cell(*user, "username") + " (" + id + ") and move " +
+         cell(member(*pending, "totals"), "messages") + " pending messages to the dead letters";
+}
+
 int run_user_command(const Context& context, const PoolUserFlags& flags,
                      const UserCommand& command) {
+  if (is_deletion(command)) {
+    const auto what = [&] { return what_a_deletion_takes(context, flags); };
+    if (const auto exit = confirm(context, flags.destruction, what)) return *exit;
+  }
   Json body;
   if (*command.body != '\0') body = parse_json(command.body).value();
   const auto answer =
@@ -278,6 +302,7 @@ void add_user(CLI::App& app, Selection& selection) {
     auto flags = std::make_shared<PoolUserFlags>();
     auto* one = group->add_subcommand(command.name, command.about);
     one->add_option("USER", flags->user, who)->required();
+    if (is_deletion(command)) add_destruction_flags(*one, flags->destruction);
     add_admin_flags(*one, *flags);
     one->callback([flags, &command, &selection] {
       selection.run = [flags, &command](const Context& context) {

@@ -81,8 +81,7 @@ int authenticate(const Context& context, const UserFlags& flags) {
     return failed(context, "the user pool asks for " + std::get<client::Challenge>(*answer).name +
                                " first: the user has no password of its own yet");
   }
-  context.out << "export ID_TOKEN=\"" << tokens->id_token << "\"\n";
-  return kSuccess;
+  return print_exports(context, {{"ID_TOKEN", tokens->id_token, ShellForm::jwt}});
 }
 
 }  // namespace
@@ -97,7 +96,7 @@ void add_create_user(CLI::App& app, Selection& selection) {
 }
 
 void add_auth(CLI::App& app, Selection& selection) {
-  auto* command = app.add_subcommand("auth", "Log in; prints `export ID_TOKEN=\"…\"`");
+  auto* command = app.add_subcommand("auth", "Log in; prints `export ID_TOKEN=…`");
   command->footer("\nExample: eval \"$(holdfast auth -u testUser -p 'a good password')\"");
   auto flags = std::make_shared<UserFlags>();
   add_user_flags(*command, *flags);

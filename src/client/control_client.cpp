@@ -19,7 +19,7 @@ CallError control_error_of(const net::Response& response) {
   error.type = string_member(*inner, "code");
   error.message = string_member(*inner, "message");
   const std::string where = string_member(*inner, "where");
-  if (!where.empty()) error.message += " (" + where + ")";
+  if (!where.empty()) error.message = where + ": " + error.message;
   return error;
 }
 

@@ -1,7 +1,5 @@
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -10,8 +8,10 @@
 #include <unistd.h>
 
 #include <holdfast/base/crypto.hpp>
+#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/private_file.hpp>
 #include <holdfast/identity/key_ring.hpp>
 
 #include "identity/aead.hpp"
@@ -21,24 +21,6 @@ namespace holdfast::identity {
 namespace {
 
 constexpr std::size_t kFileLimitBytes = 4096;
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
-  /// What close reports: a write that failed late.
-  [[nodiscard]] bool close() noexcept { return ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
 
 std::unexpected<Error> io_failure(const std::string& what, const std::string& path) {
   const std::string reason = std::strerror(errno);
@@ -68,8 +50,8 @@ Result<Secret> parse(std::string_view text, const std::string& source) {
 
 Result<Secret> read_file(const std::string& path) {
   // Non-blocking, so that a FIFO in the key's place cannot hang the start.
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.valid()) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0) {
     if (errno == ENOENT) {
       return fail(Errc::not_found, "there is no master key at " + path, path);
     }
@@ -97,48 +79,12 @@ Result<Secret> read_file(const std::string& path) {
   return key;
 }
 
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return true;
-}
-
-Result<void> sync_folder_of(const std::string& path) {
-  std::string folder = std::filesystem::path(path).parent_path().string();
-  if (folder.empty()) folder = ".";
-  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || ::fsync(directory.get()) != 0) {
-    return io_failure("cannot sync the folder of the master key", folder);
-  }
-  return {};
-}
-
-// After this returns, no power cut can lose the key that the database is about to depend on.
-Result<void> write_file(const std::string& path, std::string_view text) {
-  const std::string aside = path + ".new";
-  if (::unlink(aside.c_str()) != 0 && errno != ENOENT) {
-    return io_failure("cannot replace", aside);
-  }
-  FileDescriptor file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file.valid() || !write_all(file.get(), text) || ::fsync(file.get()) != 0 || !file.close()) {
-    return io_failure("cannot write the master key", aside);
-  }
-  // Never over a key that came into place meanwhile; a few file systems cannot promise that.
-  if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0 &&
-      (errno != EINVAL || ::rename(aside.c_str(), path.c_str()) != 0)) {
-    return io_failure("cannot put the master key in place at", path);
-  }
-  return sync_folder_of(path);
-}
-
 Result<Secret> make_file(const std::string& path) {
   std::string bytes = random_string(kAeadKeyBytes);
   std::string text = base64_encode(bytes) + "\n";
-  const Result<void> written = write_file(path, text);
+  // After this returns, no power cut can lose the key that the database is about to depend on. A
+  // key that came into place meanwhile stays.
+  const Result<void> written = write_private_file(path, text, {.replace = false});
   wipe(text);
   Secret key = Secret::take(bytes);
   if (!written) return std::unexpected(written.error());

@@ -118,7 +118,7 @@ TEST_F(Tester, PlaysTheStoryWithNothingButTheCredentials) {
   const Said logged_in = type("holdfast auth -u tester -p 'correct horse'");
   ASSERT_EQ(logged_in.status, 0) << logged_in.all;
   ASSERT_EQ(logged_in.output.size(), 1U);
-  EXPECT_THAT(logged_in.output[0], HasSubstr("export ID_TOKEN=\""));
+  EXPECT_THAT(logged_in.output[0], HasSubstr("export ID_TOKEN="));
 
   const auto sample_app = shell("exec " + holdfast_binary() + " sample-app --listen 127.0.0.1:0");
   const std::string address = listening_address(*sample_app);

@@ -301,9 +301,9 @@ TEST(AccessKeyPolicies, AreRefusedAtOnceWhenTheyNameWhatIsNotKnown) {
     return answer ? std::string("taken") : answer.error().message;
   };
   EXPECT_EQ(refusal(R"({"StringMatches":{"aws:username":"x"}})"),
-            "unknown condition operator (Statement[0].Condition.StringMatches.aws:username)");
+            "Statement[0].Condition.StringMatches.aws:username: unknown condition operator");
   EXPECT_EQ(refusal(R"({"StringEquals":{"aws:PrincipalTag/team":"x"}})"),
-            "unknown condition key (Statement[0].Condition.StringEquals.aws:PrincipalTag/team)");
+            "Statement[0].Condition.StringEquals.aws:PrincipalTag/team: unknown condition key");
   EXPECT_EQ(refusal(R"({"Bool":{"aws:SecureTransport":"true"}})"), "taken");
 }
 

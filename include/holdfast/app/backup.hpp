@@ -10,19 +10,25 @@
 
 namespace holdfast::app {
 
-/// Puts a finished copy, which a running gateway has made in its data directory, in its place.
+/// Whether a backup may be written to `file`: nothing is there, or, with `replace`, a regular file.
+/// Errors: `already_exists`, `invalid_argument`.
+[[nodiscard]] Result<void> check_backup_target(const std::string& file, bool replace);
+
+/// Takes the finished copy that a running gateway has made in its data directory.
 struct KeepOptions {
-  std::string copy;  ///< as the gateway named it; it is gone afterwards
+  std::string data_dir;  ///< its `backup.partial` is the copy, and is gone afterwards
   std::string file;
   bool replace = false;  ///< what is there already
   /// Also writes `FILE.key`: the gateway's master key, of `master_key` (the value of
   /// `HOLDFAST_MASTER_KEY`) or else of `data_dir`.
   bool with_master_key = false;
-  std::string data_dir;
   std::optional<std::string> master_key;
 };
-/// Both files have mode 0600, are written aside, synced and renamed. Errors: `already_exists`,
-/// `io`, and those of the master key, which is held against the copy.
+/// Copies it, checks what was copied, and puts that in place. The data directory may be another
+/// user's: the copy must be a regular file of the folder's owner with one name, and no name that
+/// the gateway could choose is followed. Both files have mode 0600, are written aside, synced and
+/// renamed. Errors: those of `check_backup_target`, `io`, and those of the master key, which is
+/// held against the copy.
 [[nodiscard]] Result<void> keep_backup(const KeepOptions& options);
 
 /// What a database holds.

@@ -2,12 +2,12 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "support/base/temp_dir.hpp"
 
@@ -19,11 +19,6 @@ using ::testing::HasSubstr;
 mode_t mode_of(const std::string& path) {
   struct stat found{};
   return stat(path.c_str(), &found) == 0 ? found.st_mode & 07777 : 0;
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 TEST(DataDirectory, IsMadeForItsOwnerAlone) {
@@ -58,52 +53,29 @@ TEST(DataDirectory, NamesAPathThatCannotBeOne) {
   EXPECT_THAT(below_nothing.error().message, HasSubstr(dir.file("no/such/parent")));
 }
 
-TEST(WritePrivateFile, ReplacesTheTextAndKeepsItPrivate) {
-  const test::TempDir dir;
-  const std::string path = dir.file("credentials");
-  ASSERT_TRUE(write_private_file(path, "one\n"));
-  EXPECT_EQ(text_of(path), "one\n");
-  EXPECT_EQ(mode_of(path), 0600u);
-  ASSERT_TRUE(write_private_file(path, "two\n"));
-  EXPECT_EQ(text_of(path), "two\n");
-  EXPECT_EQ(mode_of(path), 0600u);
-  EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+TEST(DataDirectory, IsRefusedWhileOthersMayWriteToIt) {
+  for (const mode_t mode : {0720U, 0702U, 0777U, 01777U}) {
+    const test::TempDir dir;
+    ASSERT_EQ(mkdir(dir.file("data").c_str(), 0700), 0);
+    ASSERT_EQ(chmod(dir.file("data").c_str(), mode), 0);
+    const auto opened = DataDirectory::open(dir.file("data"));
+    ASSERT_FALSE(opened) << std::oct << mode;
+    EXPECT_THAT(opened.error().message, HasSubstr("other users may write"));
+    EXPECT_THAT(opened.error().message, HasSubstr(dir.file("data")));
+    EXPECT_TRUE(std::filesystem::is_empty(dir.file("data")));
+  }
 }
 
-TEST(WritePrivateFile, TakesTheRightsOfOthersAway) {
+TEST(DataDirectory, OfAnotherUserIsRefusedToAGatewayAndOpenToRootsCommands) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
   const test::TempDir dir;
-  const std::string path = dir.file("credentials");
-  std::ofstream(path) << "same\n";
-  ASSERT_EQ(chmod(path.c_str(), 0644), 0);
-  ASSERT_TRUE(write_private_file(path, "same\n"));
-  EXPECT_EQ(mode_of(path), 0600u);
-}
-
-TEST(WritePrivateFile, LeavesTheSameTextAlone) {
-  const test::TempDir dir;
-  const std::string path = dir.file("credentials");
-  ASSERT_TRUE(write_private_file(path, "same\n"));
-  struct stat before{};
-  ASSERT_EQ(stat(path.c_str(), &before), 0);
-  ASSERT_TRUE(write_private_file(path, "same\n"));
-  struct stat after{};
-  ASSERT_EQ(stat(path.c_str(), &after), 0);
-  EXPECT_EQ(before.st_ino, after.st_ino);
-}
-
-TEST(WritePrivateFile, DoesNotFollowALinkThatSomebodyLaid) {
-  const test::TempDir dir;
-  std::ofstream(dir.file("other")) << "theirs";
-  std::filesystem::create_symlink(dir.file("other"), dir.file("credentials.new"));
-  EXPECT_FALSE(write_private_file(dir.file("credentials"), "secret"));
-  EXPECT_EQ(text_of(dir.file("other")), "theirs");
-}
-
-TEST(WritePrivateFile, NamesAPathThatCannotBeWritten) {
-  const auto written = write_private_file("/no/such/folder/credentials", "x");
-  ASSERT_FALSE(written);
-  EXPECT_EQ(written.error().code, Errc::io);
-  EXPECT_THAT(written.error().message, HasSubstr("/no/such/folder/credentials"));
+  ASSERT_EQ(mkdir(dir.file("data").c_str(), 0700), 0);
+  ASSERT_EQ(chown(dir.file("data").c_str(), 65534, 65534), 0);
+  const auto opened = DataDirectory::open(dir.file("data"));
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("belongs to another user (65534)"));
+  EXPECT_TRUE(std::filesystem::is_empty(dir.file("data")));
+  EXPECT_TRUE(DataDirectory::open(dir.file("data"), DataDirectory::Use::maintain));
 }
 
 }  // namespace

@@ -29,11 +29,6 @@ TEST(Instance, ClientIdsLookLikeCognitos) {
   }
 }
 
-TEST(ExportLines, QuoteWhatAShellWouldReadMoreInto) {
-  EXPECT_EQ(export_lines({{"A", "plain/+=:._-1"}, {"B", "it's $HOME"}, {"C", "http://[::1]:80"}}),
-            "export A=plain/+=:._-1\nexport B='it'\\''s $HOME'\nexport C='http://[::1]:80'\n");
-}
-
 TEST(Urls, AreWhatANeighbourReaches) {
   EXPECT_EQ(url_of("127.0.0.1:8080"), "http://127.0.0.1:8080");
   EXPECT_EQ(url_of("0.0.0.0:8080"), "http://127.0.0.1:8080");

@@ -146,12 +146,15 @@ TEST(Administration, AsksForTheExecutionsAndConnectionsOfOneUser) {
 }
 
 TEST(Administration, CreatesAnAccessKeyWithAPolicyAndPrintsWhatAShellCanEvaluate) {
-  Daemon daemon(R"({"id":"AKIA1","secret":"s3cret","name":"ann"})", 201);
+  Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","secret":"wJalrXUtnFEMI/K7MDENG",)"
+                R"("name":"ann"})",
+                201);
   const std::string policy = daemon.folder.file("policy.json");
   std::ofstream(policy) << R"({"Version":"2012-10-17","Statement":[]})";
   EXPECT_EQ(daemon({"access-key", "create", "ann", "--policy", policy}), kSuccess);
   EXPECT_EQ(daemon.holdfast.out,
-            "export AWS_ACCESS_KEY_ID=AKIA1\nexport AWS_SECRET_ACCESS_KEY=s3cret\n");
+            "export AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE\n"
+            "export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG\n");
   EXPECT_EQ(daemon.last().head.method, "POST");
   EXPECT_EQ(daemon.last().body,
             R"({"name":"ann","policy":{"Version":"2012-10-17","Statement":[]}})");
@@ -211,7 +214,8 @@ TEST(Administration, ReplacesAPolicyFromAFileOrFromTheCommandLine) {
 }
 
 TEST(Administration, BoundsAKeysRate) {
-  Daemon daemon(R"({"id":"AKIA1","secret":"s3cret","name":"ann"})");
+  Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","secret":"wJalrXUtnFEMI/K7MDENG",)"
+                R"("name":"ann"})");
   EXPECT_EQ(daemon({"access-key", "create", "ann", "--rate", "5"}), kSuccess);
   EXPECT_EQ(daemon.last().body, R"({"name":"ann","requestsPerSecond":5})");
   EXPECT_EQ(daemon({"access-key", "rate", "AKIA1", "0"}), kSuccess);
@@ -228,13 +232,15 @@ TEST(Administration, BoundsAKeysRate) {
 
 TEST(Administration, MakesTemporaryCredentialsForAShellAndForAwsTools) {
   const std::string answer =
-      R"({"Version":1,"AccessKeyId":"ASIA1","SecretAccessKey":"s3cret","SessionToken":"t0ken",)"
+      R"({"Version":1,"AccessKeyId":"ASIAIOSFODNN7EXAMPLE",)"
+      R"("SecretAccessKey":"wJalrXUtnFEMI/K7MDENG","SessionToken":"t0ken-t0ken-t0ken",)"
       R"("Expiration":"2026-01-22T10:00:00.000Z"})";
   Daemon daemon(answer, 201);
   EXPECT_EQ(daemon({"access-key", "session", "AKIA1"}), kSuccess);
   EXPECT_EQ(daemon.holdfast.out,
-            "export AWS_ACCESS_KEY_ID=ASIA1\nexport AWS_SECRET_ACCESS_KEY=s3cret\n"
-            "export AWS_SESSION_TOKEN=t0ken\n");
+            "export AWS_ACCESS_KEY_ID=ASIAIOSFODNN7EXAMPLE\n"
+            "export AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG\n"
+            "export AWS_SESSION_TOKEN=t0ken-t0ken-t0ken\n");
   EXPECT_THAT(daemon.holdfast.err, HasSubstr("2026-01-22T10:00:00.000Z"));
   EXPECT_THAT(daemon.holdfast.err, Not(HasSubstr("t0ken")));
   EXPECT_EQ(daemon.last().head.method, "POST");

@@ -17,6 +17,8 @@ struct CommandLine {
   test::ManualClock clock;
   std::string out;
   std::string err;
+  std::string in;         ///< what is typed
+  bool terminal = false;  ///< all three streams are one
 
   /// Answers the exit code.
   int operator()(const std::vector<std::string>& arguments) {
@@ -27,7 +29,16 @@ struct CommandLine {
       if (found == environment.end()) return std::nullopt;
       return found->second;
     };
-    Context context{out_stream, err_stream, variable, clock, "holdfast"};
+    std::istringstream in_stream(in);
+    Context context{.out = out_stream,
+                    .err = err_stream,
+                    .env = variable,
+                    .clock = clock,
+                    .program = "holdfast",
+                    .in = in_stream,
+                    .out_is_terminal = terminal,
+                    .err_is_terminal = terminal,
+                    .interactive = terminal};
     std::vector<const char*> argv{"holdfast"};
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
     const int code = run_command(static_cast<int>(argv.size()), argv.data(), context);

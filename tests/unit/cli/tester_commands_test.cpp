@@ -124,7 +124,7 @@ TEST(Auth, PrintsTheExportAlone) {
   CommandLine holdfast;
   holdfast.source_credentials(gateway.url());
   EXPECT_EQ(holdfast({"auth", "-u", "ann", "-p", "password1"}), kSuccess);
-  EXPECT_EQ(holdfast.out, "export ID_TOKEN=\"" + id_token_of("the-sub") + "\"\n");
+  EXPECT_EQ(holdfast.out, "export ID_TOKEN=" + id_token_of("the-sub") + "\n");
   EXPECT_EQ(holdfast.err, "");
 }
 

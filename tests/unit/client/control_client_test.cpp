@@ -40,7 +40,7 @@ TEST(ControlClient, CarriesTheDaemonsWords) {
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().status, 400);
   EXPECT_EQ(answer.error().type, "invalid_argument");
-  EXPECT_EQ(answer.error().message, "unknown action (Statement[0].Action)");
+  EXPECT_EQ(answer.error().message, "Statement[0].Action: unknown action");
 }
 
 TEST(ControlClient, SaysThatNobodyListens) {

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-namespace holdfast::app {
+namespace holdfast {
 
 /// A file descriptor that is closed with its scope; negative: none.
 class Descriptor {
@@ -24,4 +24,4 @@ class Descriptor {
   int descriptor_;
 };
 
-}  // namespace holdfast::app
+}  // namespace holdfast
