@@ -18,6 +18,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr Milliseconds kLeastRest{1'000};
+constexpr Milliseconds kLeastForDeletes{250};
 
 // Answers are on their way to sockets; nothing tells when the last has left but the count of them.
 bool wait_until_empty(const net::Listener& listener, steady_clock::time_point deadline) {
@@ -55,7 +56,10 @@ bool RunningGateway::stop() {
   for (const GatewayListener& gateway : gateways_) gateway.listener->drain();
   close_gradually(longest);
   const bool drained = each_mailboxes(&delivery::Mailboxes::drain, deadline);
-  const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, deadline);
+  // The store runs what it was handed before it stopped: what clients have acknowledged by now is
+  // handed even where there is no time left for anything else.
+  const auto handed = std::max(deadline, steady_clock::now() + kLeastForDeletes);
+  const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, handed);
   const bool emptied = std::ranges::all_of(gateways_, [deadline](const GatewayListener& gateway) {
     return wait_until_empty(*gateway.listener, deadline);
   });

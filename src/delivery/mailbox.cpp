@@ -612,13 +612,19 @@ void Mailbox::drop_from_tail(Sequence sequence) {
 }
 
 void Mailbox::erase_settled() {
-  if (erasing_ != 0 || erase_again_) return;
+  const bool is_closing = shard_.phase == Phase::closing;
+  if ((erasing_ != 0 && !is_closing) || erase_again_) return;
   if (rows_.messages == 0 && inserting_ == 0) {
     deleted_ = settled_;
     return;
   }
-  if (std::min(settled_, handed_) <= deleted_) return;
-  erasing_ = settled_;
+  if (std::min(settled_, handed_) <= std::max(deleted_, erasing_)) return;
+  if (std::exchange(erasing_, settled_) != 0) {
+    // The end of a process waits for no delete that is under way: there may be no time for another.
+    // Nobody counts rows any more.
+    shard_.store.erase(user_, deleted_, settled_, [](const Result<PendingTotals>&) {});
+    return;
+  }
   shard_.store.erase(user_, deleted_, settled_,
                      [this, up_to = settled_](const Result<PendingTotals>& removed) {
                        on_erased(up_to, removed);
@@ -629,7 +635,7 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
   const ShardContext::Turn turn(shard_);
   erasing_ = 0;
   if (removed) {
-    deleted_ = up_to;
+    deleted_ = std::max(deleted_, up_to);
     shard_.add_rows(rows_, -removed->messages, -removed->bytes);
   } else {
     erase_again_ = true;
@@ -785,11 +791,9 @@ bool Mailbox::deletes_handed() const noexcept {
          std::min(settled_, handed_) <= std::max(deleted_, erasing_);
 }
 
-void Mailbox::hand_deletes_now() {
-  if (deletes_handed()) return;
-  // Nobody counts rows any more: the process ends.
-  shard_.store.erase(user_, std::max(deleted_, erasing_), settled_,
-                     [](const Result<PendingTotals>&) {});
+void Mailbox::hand_deletes() {
+  erase_again_ = false;
+  erase_settled();
 }
 
 bool Mailbox::idle() {

@@ -80,9 +80,8 @@ class Mailbox {
   /// Nothing that was acknowledged still has to be removed from the store, but for what the store
   /// was told already.
   [[nodiscard]] bool deletes_handed() const noexcept;
-  /// Hands what is left to the store without waiting for a delete under way: the end of a shutdown
-  /// that has no more time, for the store still runs what it was given.
-  void hand_deletes_now();
+  /// Hands the store what is left to remove now, and not after a while, where a delete failed.
+  void hand_deletes();
   [[nodiscard]] const UserId& user() const noexcept { return user_; }
   [[nodiscard]] PendingTotals rows() const noexcept { return rows_; }
   [[nodiscard]] PendingTotals pending() const noexcept;

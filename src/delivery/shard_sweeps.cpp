@@ -238,6 +238,7 @@ void ShardMailboxes::close_connections(Task done) {
   // Twice: for the peers' Closes, and for what the store is still to be told.
   shutdown_deadline_ = shard_.steady_now() + 2 * shard_.limits.close_wait;
   for (const auto& cursor : cursors_) close_with(*cursor);
+  for (const auto& [user, mailbox] : mailboxes_) mailbox->hand_deletes();
   advance_shutdown();
 }
 
@@ -272,7 +273,7 @@ void ShardMailboxes::advance_closing() {
       mailboxes_, [](const auto& entry) { return entry.second->deletes_handed(); });
   if (!handed) {
     if (!over) return;
-    for (const auto& [user, mailbox] : mailboxes_) mailbox->hand_deletes_now();
+    for (const auto& [user, mailbox] : mailboxes_) mailbox->hand_deletes();
   }
   if (auto done = std::exchange(shutdown_done_, nullptr)) executor_.post(std::move(done));
 }

@@ -192,6 +192,7 @@ Result<std::unique_ptr<SqliteStore>> open_sqlite_store(StoreOptions options, con
   if (!lock) return std::unexpected(lock.error());
   auto database = open_data_file(options.path, embedded_migrations());
   if (!database) return std::unexpected(database.error());
+  (*database)->execute(("PRAGMA cache_size = -" + std::to_string(options.cache_kib)).c_str());
   auto session = std::make_unique<Session>(
       **database, DeadLetterBounds{.messages = options.dead_letters_max,
                                    .bytes = options.dead_letters_bytes_max});

@@ -96,9 +96,10 @@ bool StoreThread::turn(SteadyTime deadline) {
 
 void StoreThread::gather(SteadyTime deadline) {
   const SteadyTime now = steady_now();
-  take(has_work(now) ? now : std::min(deadline, next_deadline(now)));
+  take(std::min(deadline, has_work(now) ? now : next_deadline(now)));
   const std::size_t enough = expected_ - expected_ / 8;
   if (expected_ < kLargeBatch || writes_.empty() || writes_.size() >= enough || stopping_) return;
+  if (deadline <= now) return;  // whoever takes the turns waits for nobody
   const Microseconds longest = std::min<Microseconds>(last_batch_took_ / 4, kLongestGather);
   queue_.linger(enough - writes_.size(), steady_now() + longest);
   take(now);

@@ -30,6 +30,7 @@ struct StoreOptions {
   std::int64_t dead_letters_max = 100'000;
   std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
   std::size_t wal_checkpoint_bytes = 64 << 20;
+  std::int64_t cache_kib = 64 << 10;  ///< of the database's pages, in memory
   /// A commit's outcome is unknown: called on the store thread with what happened; must not return.
   std::function<void(const std::string&)> on_fatal;
 };

@@ -15,7 +15,7 @@
 #include "unit/storage/child.hpp"
 #include "unit/storage/ledger.hpp"
 #include "unit/storage/opened_store.hpp"
-#include "unit/storage/shim_vfs.hpp"
+#include "support/storage/shim_vfs.hpp"
 
 namespace holdfast::test {
 namespace {

@@ -14,7 +14,7 @@
 #include "support/base/temp_dir.hpp"
 #include "unit/storage/ledger.hpp"
 #include "unit/storage/opened_store.hpp"
-#include "unit/storage/shim_vfs.hpp"
+#include "support/storage/shim_vfs.hpp"
 
 namespace holdfast::test {
 namespace {

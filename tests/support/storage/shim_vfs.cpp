@@ -1,4 +1,4 @@
-#include "unit/storage/shim_vfs.hpp"
+#include "support/storage/shim_vfs.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -11,6 +11,8 @@
 
 namespace holdfast::test {
 namespace {
+
+constexpr std::size_t kSectorBytes = 512;
 
 ShimVfs* g_shim = nullptr;
 sqlite3_vfs* g_real = nullptr;
@@ -27,10 +29,12 @@ sqlite3_file* real(sqlite3_file* file) { return shim(file).real(); }
 
 int shim_close(sqlite3_file* file) { return real(file)->pMethods->xClose(real(file)); }
 int shim_read(sqlite3_file* file, void* out, int size, sqlite3_int64 offset) {
+  if (const int code = g_shim->judge(ShimVfs::Call::read, shim(file).path)) return code;
   return real(file)->pMethods->xRead(real(file), out, size, offset);
 }
 int shim_write(sqlite3_file* file, const void* bytes, int size, sqlite3_int64 offset) {
   if (const int code = g_shim->judge(ShimVfs::Call::write, shim(file).path)) return code;
+  if (!g_shim->has_room(shim(file).path, offset + size)) return SQLITE_FULL;
   const int code = real(file)->pMethods->xWrite(real(file), bytes, size, offset);
   if (code == SQLITE_OK) {
     g_shim->wrote(shim(file).path,
@@ -45,9 +49,13 @@ int shim_truncate(sqlite3_file* file, sqlite3_int64 size) {
   return code;
 }
 int shim_sync(sqlite3_file* file, int flags) {
-  if (const int code = g_shim->judge(ShimVfs::Call::sync, shim(file).path)) return code;
+  if (const int code = g_shim->judge(ShimVfs::Call::sync, shim(file).path)) {
+    g_shim->failed_to_sync(shim(file).path);
+    return code;
+  }
   if (g_shim->ignores_syncs()) return SQLITE_OK;
-  const int code = real(file)->pMethods->xSync(real(file), flags);
+  // Where the layer knows what is durable, the real disk need not.
+  const int code = g_shim->tracks() ? SQLITE_OK : real(file)->pMethods->xSync(real(file), flags);
   if (code == SQLITE_OK) g_shim->synced(shim(file).path);
   return code;
 }
@@ -71,6 +79,9 @@ int shim_device(sqlite3_file* file) {
   return real(file)->pMethods->xDeviceCharacteristics(real(file));
 }
 int shim_shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** out) {
+  if (extend != 0) {
+    if (const int code = g_shim->judge(ShimVfs::Call::shm, shim(file).path)) return code;
+  }
   return real(file)->pMethods->xShmMap(real(file), page, size, extend, out);
 }
 int shim_shm_lock(sqlite3_file* file, int offset, int n, int flags) {
@@ -147,8 +158,27 @@ int ShimVfs::judge(Call call, std::string_view path) {
   return judge_ ? judge_(call, path) : SQLITE_OK;
 }
 
+void ShimVfs::limit_bytes(std::int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  bytes_max_ = bytes;
+}
+
+bool ShimVfs::has_room(const std::string& path, std::int64_t size) {
+  const std::lock_guard lock(mutex_);
+  std::int64_t& mine = sizes_[path];
+  if (size <= mine) return true;
+  std::int64_t used = 0;
+  for (const auto& [other, bytes] : sizes_) used += bytes;
+  if (bytes_max_ != 0 && used + size - mine > bytes_max_) return false;
+  mine = size;
+  return true;
+}
+
 void ShimVfs::opened(const std::string& path) {
   const std::lock_guard lock(mutex_);
+  std::error_code missing;
+  const auto size = std::filesystem::file_size(path, missing);
+  if (!missing) sizes_[path] = static_cast<std::int64_t>(size);
   if (!tracks_ || files_.contains(path)) return;
   std::ifstream in(path, std::ios::binary);
   files_[path].durable.assign(std::istreambuf_iterator<char>(in), {});
@@ -156,6 +186,7 @@ void ShimVfs::opened(const std::string& path) {
 
 void ShimVfs::wrote(const std::string& path, Write write) {
   const std::lock_guard lock(mutex_);
+  if (write.is_truncate) sizes_[path] = std::min(sizes_[path], write.offset);
   if (tracks_) files_[path].unsynced.push_back(std::move(write));
 }
 
@@ -167,9 +198,39 @@ void ShimVfs::synced(const std::string& path) {
   file.unsynced.clear();
 }
 
+void ShimVfs::failed_to_sync(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (tracks_) files_[path].unsynced.clear();
+}
+
 void ShimVfs::removed(const std::string& path) {
   const std::lock_guard lock(mutex_);
   files_.erase(path);
+  sizes_.erase(path);
+}
+
+void ShimVfs::copy_files(const std::filesystem::path& folder) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [path, size] : sizes_) {
+    const std::filesystem::path from(path);
+    std::error_code missing;
+    std::filesystem::copy_file(from, folder / from.filename(), missing);
+  }
+  // What is durable stays what it was: the copies stand for the same files.
+  std::map<std::string, TrackedFile> copies;
+  for (const auto& [path, file] : files_) {
+    copies[(folder / std::filesystem::path(path).filename()).string()] = file;
+  }
+  files_.merge(copies);
+}
+
+void ShimVfs::forget_files(const std::filesystem::path& folder) {
+  const std::lock_guard lock(mutex_);
+  const auto inside = [&folder](const auto& entry) {
+    return std::filesystem::path(entry.first).parent_path() == folder;
+  };
+  std::erase_if(files_, inside);
+  std::erase_if(sizes_, inside);
 }
 
 void ShimVfs::cut_power(const std::filesystem::path& folder, unsigned seed) {
@@ -180,8 +241,17 @@ void ShimVfs::cut_power(const std::filesystem::path& folder, unsigned seed) {
     for (const Write& write : file.unsynced) {
       const auto fate = random() % 3;
       if (fate == 0) continue;
-      const std::size_t torn = write.bytes.size() / 2;
-      apply(content, write, fate == 1 ? torn : write.bytes.size());
+      if (fate == 1 || write.is_truncate) {
+        apply(content, write, write.bytes.size());
+        continue;
+      }
+      // A disk writes sectors, in whatever order: any of them may be missing.
+      for (std::size_t at = 0; at < write.bytes.size(); at += kSectorBytes) {
+        if (random() % 2 == 0) continue;
+        const Write sector{write.offset + static_cast<std::int64_t>(at),
+                           write.bytes.substr(at, kSectorBytes), false};
+        apply(content, sector, sector.bytes.size());
+      }
     }
     std::ofstream out(folder / std::filesystem::path(path).filename(), std::ios::binary);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));

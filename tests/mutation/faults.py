@@ -1,0 +1,419 @@
+"""One-line faults of delivery and storage, each of which a test must notice.
+
+A fault is a name, the file, the text that is there (once) and the text that takes its place. Where the code changes,
+its fault changes with it: a text that is not found is reported as an error.
+"""
+
+DELIVERY = "src/delivery/"
+STORAGE = "src/storage/"
+
+# (what breaks, file, text, text in its place)
+FAULTS = [
+    (
+        "tail drops what is handed, not committed",
+        DELIVERY + "mailbox.cpp",
+        "if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else",
+        "if (oldest > std::max(handed_, settled_)) return;",
+    ),
+    (
+        "page read expires above its own position only",
+        DELIVERY + "mailbox.cpp",
+        "query.expire_above = furthest_position();",
+        "query.expire_above = cursor.position();",
+    ),
+    (
+        "mark is the floor at completion",
+        DELIVERY + "mailbox.cpp",
+        "send_page(*cursor, mark, *result);",
+        "send_page(*cursor, std::max(mark, floor_), *result);",
+    ),
+    (
+        "delete goes up to stored",
+        DELIVERY + "mailbox.cpp",
+        "shard_.store.erase(user_, deleted_, settled_,\n"
+        "                     [this, up_to = settled_]",
+        "shard_.store.erase(user_, deleted_, std::max(settled_, stored_),\n"
+        "                     [this, up_to = settled_]",
+    ),
+    (
+        "an unconfirmed delete is forgotten",
+        DELIVERY + "mailbox.cpp",
+        "    erase_again_ = true;\n"
+        "    retry_later();\n"
+        "  }\n"
+        "  erase_settled();\n"
+        "  shard_.may_be_idle(*this);",
+        "    deleted_ = up_to;\n"
+        "  }\n"
+        "  erase_settled();\n"
+        "  shard_.may_be_idle(*this);",
+    ),
+    (
+        "latest: next goes on from its own position",
+        DELIVERY + "mailbox.cpp",
+        "if (Cursor* const next = newest_open()) next->move_to(settled_);",
+        "(void)newest_open();",
+    ),
+    (
+        "handing over does not hand over all before",
+        DELIVERY + "mailbox.cpp",
+        "if (run->machine.state() == State::awaiting_ack) drive(*run, Event::overtaken);",
+        "",
+    ),
+    (
+        "idle although a retry waits",
+        DELIVERY + "mailbox.cpp",
+        "deletion() == nullptr && !in_retry_list && deletes_handed()",
+        "deletion() == nullptr && deletes_handed()",
+    ),
+    (
+        "one fence more than allowed",
+        DELIVERY + "cursor.cpp",
+        "if (fences() >= shard_.limits.fences ||",
+        "if (fences() > shard_.limits.fences ||",
+    ),
+    (
+        "what found all fences in flight gets none later",
+        DELIVERY + "cursor.cpp",
+        "  if (unfenced_) mark_dirty();\n"
+        "",
+        "",
+    ),
+    (
+        "a Pong's own fence alone is done",
+        DELIVERY + "fence_window.cpp",
+        "for (std::size_t done = 0; done <= i; ++done) fences_.pop_front();",
+        "fences_.erase(i);",
+    ),
+    (
+        "nonce is not compared",
+        DELIVERY + "fence_window.cpp",
+        ".view() != pong) continue;",
+        ".view().substr(0, 24) != pong.substr(0, std::min<std::size_t>(24, pong.size()))) continue;",
+    ),
+    (
+        "ack of what is not fully written is taken",
+        DELIVERY + "cursor.cpp",
+        "if (sequence > sent_ || !written) {",
+        "if (sequence > sent_ || (false && !written)) {",
+    ),
+    (
+        "a connection begins at stored",
+        DELIVERY + "mailbox.cpp",
+        "cursor.begin_at(settled_);",
+        "cursor.begin_at(std::max(settled_, stored_));",
+    ),
+    (
+        "ceiling is not held",
+        DELIVERY + "sequence_counter.hpp",
+        "if (candidate > ceiling_) return std::nullopt;",
+        "",
+    ),
+    (
+        "ceiling counts before its commit",
+        DELIVERY + "sequence_counter.hpp",
+        "if (committed && ceiling > ceiling_)",
+        "if ((committed || true) && ceiling > ceiling_)",
+    ),
+    (
+        "dedup window not frozen while clocks disagree",
+        DELIVERY + "deduplication.cpp",
+        "if (frozen || now - hit->second.committed_at < window_) {",
+        "if ((frozen && false) || now - hit->second.committed_at < window_) {",
+    ),
+    (
+        "page reads expire while clocks disagree",
+        DELIVERY + "mailbox.cpp",
+        "  if (shard_.clocks_agree()) {\n"
+        "    query.expire_above",
+        "  {\n"
+        "    query.expire_above",
+    ),
+    (
+        "page read beside a sweep",
+        DELIVERY + "mailbox.cpp",
+        "if (reading_ || sweeping_ || read_again_) return;",
+        "if (reading_ || read_again_) return;",
+    ),
+    (
+        "sweep expires from 0, not from settled",
+        DELIVERY + "mailbox.cpp",
+        "shard_.store.expire(user_, settled_, floor_,",
+        "shard_.store.expire(user_, 0, floor_,",
+    ),
+    (
+        "burial from 0, not from settled",
+        DELIVERY + "mailbox.cpp",
+        "shard_.store.bury(user_, settled_, up_to, reason,",
+        "shard_.store.bury(user_, 0, up_to, reason,",
+    ),
+    (
+        "deletion moves what a connection was sent",
+        DELIVERY + "mailbox.cpp",
+        "const Sequence above = std::max({current->above, settled_, furthest_position()});",
+        "const Sequence above = std::max({current->above, settled_});",
+    ),
+    (
+        "burial although somebody is connected",
+        DELIVERY + "mailbox.cpp",
+        "if (!cursors_.empty() || sweeping_ || reading_) return false;",
+        "if (sweeping_ || reading_) return false;",
+    ),
+    (
+        "shutdown does not wait for deletes to be handed",
+        DELIVERY + "shard_sweeps.cpp",
+        "if (!handed && !over) return;",
+        "(void)handed;",
+    ),
+    (
+        "early out of the delete ignores inserts in flight",
+        DELIVERY + "mailbox.cpp",
+        "  if (rows_.messages == 0 && inserting_ == 0) {\n"
+        "    deleted_ = settled_;",
+        "  if (rows_.messages == 0) {\n"
+        "    deleted_ = settled_;",
+    ),
+    (
+        "a page is sent to who no longer receives",
+        DELIVERY + "mailbox.cpp",
+        "if (cursor != nullptr && shard_.sends() && receives(*cursor)) {",
+        "if (cursor != nullptr && shard_.sends()) {",
+    ),
+    (
+        "the expiry sweep never starts from the first user again",
+        DELIVERY + "shard_sweeps.cpp",
+        "expired_after_ = more ? users->back() : UserId();",
+        "if (more) expired_after_ = users->back();",
+    ),
+    (
+        "credit in bytes is not looked at",
+        DELIVERY + "cursor.cpp",
+        "return unacked_messages() < shard_.limits.credit_messages &&\n"
+        "         unacked_bytes() < shard_.limits.credit_bytes;",
+        "return unacked_messages() < shard_.limits.credit_messages;",
+    ),
+    (
+        "v1: Pongs settle too",
+        DELIVERY + "cursor.cpp",
+        "if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, fence->sequence);",
+        "mailbox_->acknowledge(*this, fence->sequence);",
+    ),
+    (
+        "burial is not given up when the user is back",
+        DELIVERY + "shard_mailboxes.cpp",
+        "if (!burials_.empty()) burials_.erase(cursor->mailbox().user());",
+        "",
+    ),
+    (
+        "key's in-flight count leaks when the queue is full",
+        DELIVERY + "shard_mailboxes.cpp",
+        "if (caller) caller->in_flight.fetch_sub(1, std::memory_order_relaxed);\n"
+        '    return fail(Errc::unavailable, "The store is busy or full");',
+        'return fail(Errc::unavailable, "The store is busy or full");',
+    ),
+    (
+        "failed message vouched for by anybody",
+        DELIVERY + "mailbox.cpp",
+        "if (run->machine.state() == State::failed && cursor.holds(run->sequence())) {",
+        "if (run->machine.state() == State::failed && (cursor.holds(run->sequence()) || true)) {",
+    ),
+    (
+        "retry forgets reads",
+        DELIVERY + "mailbox.cpp",
+        "  read_again_ = false;\n"
+        "  erase_again_ = false;",
+        "  erase_again_ = false;",
+    ),
+    (
+        "window is dropped with unacked messages in it",
+        DELIVERY + "cursor.cpp",
+        "if (unacked_messages() == 0 && posted_bytes_waiting() == 0) window_.reset();",
+        "if (posted_bytes_waiting() == 0) window_.reset();",
+    ),
+    (
+        "restored dedup records start their window anew",
+        DELIVERY + "shard_mailboxes.cpp",
+        "shard_.deduplication.restore(record, shard_.boot_now() - age);",
+        "shard_.deduplication.restore(record, shard_.boot_now());",
+    ),
+    (
+        "batch: a 503 of the commit for the first, later ones stored alone",
+        DELIVERY + "shard_mailboxes.cpp",
+        "if (is_transient(accepted.error())) failure = accepted.error();",
+        "if (is_transient(accepted.error()) && accepted.error().code == Errc::limit_exceeded) failure = accepted.error();",
+    ),
+    (
+        "redrive by record leaves the dead letter",
+        DELIVERY + "mailbox.cpp",
+        "if (run.redrive) dead_letter = run.message->id;",
+        "",
+    ),
+    (
+        "last look of a slow link is not compared (closes early)",
+        DELIVERY + "cursor.cpp",
+        "if (!compared) return false;  // the first look only learns where the peer stands",
+        "(void)compared;",
+    ),
+    (
+        "inserts run again after a rollback",
+        STORAGE + "messages.cpp",
+        "      : Operation(OnRollback::fail), inserts_(std::move(inserts)), done_(std::move(done)) {",
+        "      : Operation(OnRollback::retry), inserts_(std::move(inserts)), done_(std::move(done)) {",
+    ),
+    (
+        "a sweep is run again like a delete",
+        STORAGE + "messages.cpp",
+        "        Lane::reserved, OnRollback::fail,\n"
+        "        [user, above, up_to, now](Session& session) {",
+        "        Lane::reserved, OnRollback::retry,\n"
+        "        [user, above, up_to, now](Session& session) {",
+    ),
+    (
+        "any I/O error of COMMIT counts as not committed",
+        STORAGE + "store_thread.cpp",
+        "return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;",
+        "return !is_sync_failure(code);",
+    ),
+    (
+        "synchronous=NORMAL",
+        STORAGE + "data_file.cpp",
+        "PRAGMA synchronous = FULL;",
+        "PRAGMA synchronous = NORMAL;",
+    ),
+    (
+        "page.end stays true when the page is full",
+        STORAGE + "message_table.cpp",
+        "    if (is_full && !page.messages.empty()) {\n"
+        "      page.end = false;",
+        "    if (is_full && !page.messages.empty()) {",
+    ),
+    (
+        "expire_above is inclusive",
+        STORAGE + "message_table.cpp",
+        "if (query.expire_above && sequence > *query.expire_above &&",
+        "if (query.expire_above && sequence >= *query.expire_above &&",
+    ),
+    (
+        "next_expiry takes the latest",
+        STORAGE + "pending_table.hpp",
+        "if (expires_at < change.next_expiry) change.next_expiry = expires_at;",
+        "change.next_expiry = expires_at;",
+    ),
+    (
+        "dedup record of an old key stays",
+        STORAGE + "deduplication_table.cpp",
+        '"INSERT OR REPLACE INTO deduplication"',
+        '"INSERT OR IGNORE INTO deduplication"',
+    ),
+    (
+        "counters start at the clock alone",
+        STORAGE + "store.cpp",
+        "state.counter_start = std::max(session.meta.ceiling(), unix_micros(clock.wall_now()));",
+        "state.counter_start = unix_micros(clock.wall_now());",
+    ),
+    (
+        "first ceiling is not committed",
+        STORAGE + "store.cpp",
+        "  session.meta.raise_ceiling(state.ceiling);\n"
+        "",
+        "",
+    ),
+    (
+        "reservation bytes leak on refusal",
+        STORAGE + "queue.cpp",
+        "    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);\n"
+        "    return std::nullopt;",
+        "    return std::nullopt;",
+    ),
+    (
+        "expired of a page read's earlier parts is not counted",
+        STORAGE + "messages.cpp",
+        "    result_->expired = expired_;\n"
+        "",
+        "",
+    ),
+    (
+        "expired token admits",
+        STORAGE + "tokens.cpp",
+        "return now <= expires_at + drift;",
+        "return now <= expires_at + drift || true;",
+    ),
+    (
+        "token is read, not deleted",
+        STORAGE + "tokens.cpp",
+        '"DELETE FROM temp_keys WHERE token_hash = ?1 RETURNING ttl"',
+        '"SELECT ttl FROM temp_keys WHERE token_hash = ?1"',
+    ),
+    (
+        "the failed sync of a checkpoint is passed over",
+        STORAGE + "store_thread.cpp",
+        'if (is_sync_failure(code)) die("the sync of a checkpoint failed");',
+        "",
+    ),
+    (
+        "pending changes of a rolled back batch stay",
+        STORAGE + "session.hpp",
+        "    pending.discard();\n"
+        "",
+        "",
+    ),
+    (
+        "dead letter totals of a rolled back batch stay",
+        STORAGE + "session.hpp",
+        "    dead_letters.discard();\n"
+        "",
+        "",
+    ),
+    (
+        "evicts at most one dead letter a commit",
+        STORAGE + "dead_letter_table.cpp",
+        "constexpr std::size_t kEvictionsPerCommit = 1'000;",
+        "constexpr std::size_t kEvictionsPerCommit = 1;",
+    ),
+    (
+        "open does not move the log into the file",
+        STORAGE + "data_file.cpp",
+        '  if (!(*database)->execute("PRAGMA wal_checkpoint(TRUNCATE)")) {\n'
+        "    return std::unexpected(as_damage((*database)->error(path)));\n"
+        "  }\n"
+        "  return database;",
+        "  return database;",
+    ),
+    (
+        "prepare_restored keeps temporary tokens",
+        STORAGE + "check.cpp",
+        "BEGIN IMMEDIATE; DELETE FROM connections; DELETE FROM temp_keys;",
+        "BEGIN IMMEDIATE; DELETE FROM connections;",
+    ),
+    (
+        "prepare_restored keeps the old ceiling",
+        STORAGE + "check.cpp",
+        "  database.execute(raise.c_str());\n"
+        "",
+        "",
+    ),
+    (
+        "redrive insert leaves the dead letter",
+        STORAGE + "messages.cpp",
+        "      if (insert.redrive) static_cast<void>(session.dead_letters.remove(insert.message->id));\n"
+        "",
+        "",
+    ),
+    (
+        "group of a failed batch: only the first insert fails",
+        STORAGE + "store_thread.cpp",
+        "  for (auto& operation : batch) retry_or_fail(std::move(operation));\n"
+        "  batch.clear();\n"
+        "  post_completions();\n"
+        "}\n"
+        "\n"
+        "void StoreThread::retry_or_fail",
+        "  retry_or_fail(std::move(batch.front()));\n"
+        "  for (auto& operation : batch) if (operation) complete(std::move(operation));\n"
+        "  batch.clear();\n"
+        "  post_completions();\n"
+        "}\n"
+        "\n"
+        "void StoreThread::retry_or_fail",
+    ),
+]
