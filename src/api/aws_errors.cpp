@@ -246,6 +246,8 @@ net::Response pool_error(const identity::PoolError& error) {
       return pool_error("ExpiredCodeException", error.message);
     case PoolErrc::code_delivery_failure:
       return pool_error("CodeDeliveryFailureException", error.message);
+    case PoolErrc::refresh_token_reuse:
+      return pool_error("RefreshTokenReuseException", error.message);
     case PoolErrc::limit_exceeded:
       return pool_error("LimitExceededException", error.message);
     case PoolErrc::unauthorized:

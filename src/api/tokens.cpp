@@ -57,7 +57,8 @@ TokenRefusal token_refusal_of(const Error& error) {
       break;
   }
   if (error.where == "missing") return TokenRefusal::missing;
-  return error.where == "user" ? TokenRefusal::user : TokenRefusal::invalid;
+  const bool proven = error.where == "user" || error.where == "login";
+  return proven ? TokenRefusal::user : TokenRefusal::invalid;
 }
 
 // Clients learn no more than that; the log tells the operator which check it was.

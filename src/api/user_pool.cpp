@@ -99,6 +99,7 @@ LoginFailure login_failure_of(identity::PoolErrc code) {
   using identity::PoolErrc;
   switch (code) {
     case PoolErrc::not_authorized:
+    case PoolErrc::refresh_token_reuse:
       return LoginFailure::not_authorized;
     case PoolErrc::locked:
       return LoginFailure::locked;
@@ -126,6 +127,15 @@ void count_login(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
   }
 }
 
+Json to_json(const identity::AuthenticationResult& result) {
+  Json out = {{"AccessToken", result.access_token},
+              {"ExpiresIn", result.expires_in.count()},
+              {"TokenType", "Bearer"},
+              {"IdToken", result.id_token}};
+  if (result.refresh_token) out["RefreshToken"] = *result.refresh_token;
+  return out;
+}
+
 net::Response auth_answer(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
   count_login(counts, outcome);
   if (!outcome) return pool_error(outcome.error());
@@ -137,15 +147,7 @@ net::Response auth_answer(Counts& counts, const PoolResult<AuthOutcome>& outcome
     return answer(body);
   }
   body["ChallengeParameters"] = Json::object();
-  if (const auto& result = outcome->result) {
-    body["AuthenticationResult"] = {{"AccessToken", result->access_token},
-                                    {"ExpiresIn", result->expires_in.count()},
-                                    {"TokenType", "Bearer"},
-                                    {"IdToken", result->id_token}};
-    if (result->refresh_token) {
-      body["AuthenticationResult"]["RefreshToken"] = *result->refresh_token;
-    }
-  }
+  if (outcome->result) body["AuthenticationResult"] = to_json(*outcome->result);
   return answer(body);
 }
 
@@ -209,6 +211,24 @@ void respond_to_challenge(PoolCall call, bool admin) {
           PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(counts, outcome)); });
 }
 
+void get_tokens_from_refresh_token(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::RefreshTokens input;
+  input.client_id = reader.required("ClientId");
+  input.token = reader.required("RefreshToken");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.get_tokens_from_refresh_token(
+      std::move(input), [&counts = call.counts, respond = std::move(call.respond)](
+                            PoolResult<identity::AuthenticationResult> result) mutable {
+        if (!result) {
+          counts.failed_logins.add(login_failure_of(result.error().code));
+          return respond(pool_error(result.error()));
+        }
+        counts.logins.add();
+        respond(answer({{"AuthenticationResult", to_json(*result)}}));
+      });
+}
+
 void admin_initiate_auth(PoolCall call) { initiate(std::move(call), true); }
 void initiate_auth(PoolCall call) { initiate(std::move(call), false); }
 void admin_respond(PoolCall call) { respond_to_challenge(std::move(call), true); }
@@ -256,6 +276,38 @@ void admin_update_user_attributes(PoolCall call) {
   input.attributes = reader.attributes("UserAttributes");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.admin_update_user_attributes(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void admin_delete_user_attributes(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::DeleteAttributes input;
+  input.user.pool_id = reader.required("UserPoolId");
+  input.user.username = reader.required("Username");
+  input.names = reader.required_names("UserAttributeNames");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.admin_delete_user_attributes(std::move(input), empty_answer(std::move(call.respond)));
+}
+
+void update_user_attributes(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::UpdateOwnAttributes input;
+  input.access_token = reader.required("AccessToken");
+  input.attributes = reader.required_attributes("UserAttributes");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.update_user_attributes(
+      std::move(input), [respond = std::move(call.respond)](PoolResult<void> done) mutable {
+        if (!done) return respond(pool_error(done.error()));
+        respond(answer({{"CodeDeliveryDetailsList", Json::array()}}));
+      });
+}
+
+void delete_user_attributes(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::DeleteOwnAttributes input;
+  input.access_token = reader.required("AccessToken");
+  input.names = reader.required_names("UserAttributeNames");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.delete_user_attributes(std::move(input), empty_answer(std::move(call.respond)));
 }
 
 void list_users(PoolCall call) {
@@ -313,8 +365,13 @@ void describe_user_pool_client(PoolCall call) {
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   const auto pool = call.pool.describe_user_pool_client(pool_id, client_id);
   if (!pool) return call.respond(pool_error(pool.error()));
-  Json flows = Json::array(
-      {"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"});
+  Json flows = Json::array({"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH"});
+  Json rotation = {{"Feature", pool->refresh_token_rotation ? "ENABLED" : "DISABLED"}};
+  if (pool->refresh_token_rotation) {
+    rotation["RetryGracePeriodSeconds"] = pool->refresh_token_grace.count();
+  } else {
+    flows.push_back("ALLOW_REFRESH_TOKEN_AUTH");
+  }
   if (pool->srp_enabled) flows.push_back("ALLOW_USER_SRP_AUTH");
   const std::int64_t id_seconds = pool->id_token_lifetime.count();
   call.respond(
@@ -326,6 +383,7 @@ void describe_user_pool_client(PoolCall call) {
                 {"IdTokenValidity", id_seconds},
                 {"AccessTokenValidity", id_seconds},
                 {"RefreshTokenValidity", pool->refresh_token_lifetime.count()},
+                {"RefreshTokenRotation", std::move(rotation)},
                 {"TokenValidityUnits",
                  {{"IdToken", "seconds"}, {"AccessToken", "seconds"}, {"RefreshToken", "seconds"}}},
                 {"AuthSessionValidity",
@@ -433,6 +491,7 @@ constexpr Operation kOperations[] = {
     {"AdminConfirmSignUp", true, on_user<&UserPool::admin_confirm_sign_up>},
     {"AdminCreateUser", true, admin_create_user},
     {"AdminDeleteUser", true, on_user<&UserPool::admin_delete_user>},
+    {"AdminDeleteUserAttributes", true, admin_delete_user_attributes},
     {"AdminDisableUser", true, on_user<&UserPool::admin_disable_user>},
     {"AdminEnableUser", true, on_user<&UserPool::admin_enable_user>},
     {"AdminGetUser", true, admin_get_user},
@@ -445,9 +504,11 @@ constexpr Operation kOperations[] = {
     {"ConfirmForgotPassword", false, confirm_forgot_password},
     {"ConfirmSignUp", false, confirm_sign_up},
     {"DeleteUser", false, by_access_token<&UserPool::delete_user>},
+    {"DeleteUserAttributes", false, delete_user_attributes},
     {"DescribeUserPool", true, describe_user_pool},
     {"DescribeUserPoolClient", true, describe_user_pool_client},
     {"ForgotPassword", false, forgot_password},
+    {"GetTokensFromRefreshToken", false, get_tokens_from_refresh_token},
     {"GetUser", false, get_user},
     {"GlobalSignOut", false, by_access_token<&UserPool::global_sign_out>},
     {"InitiateAuth", false, initiate_auth},
@@ -456,6 +517,7 @@ constexpr Operation kOperations[] = {
     {"RespondToAuthChallenge", false, respond_to_auth_challenge},
     {"RevokeToken", false, revoke_token},
     {"SignUp", false, sign_up},
+    {"UpdateUserAttributes", false, update_user_attributes},
 };
 
 const Operation* find_operation(const net::RequestHead& head) {

@@ -78,6 +78,16 @@ std::vector<std::string> InputReader::names(std::string_view name) {
   return out;
 }
 
+std::map<std::string, std::string> InputReader::required_attributes(std::string_view name) {
+  if (find(name) == nullptr) missing(name);
+  return attributes(name);
+}
+
+std::vector<std::string> InputReader::required_names(std::string_view name) {
+  if (find(name) == nullptr) missing(name);
+  return names(name);
+}
+
 bool InputReader::flag(std::string_view name) {
   const Json* const value = find(name);
   if (value == nullptr) return false;

@@ -30,8 +30,13 @@ class InputReader {
   /// A list of `{"Name","Value"}`; empty when there is none.
   [[nodiscard]] std::map<std::string, std::string> attributes(std::string_view name);
 
+  /// The same where there must be one.
+  [[nodiscard]] std::map<std::string, std::string> required_attributes(std::string_view name);
+
   /// A list of strings; empty when there is none.
   [[nodiscard]] std::vector<std::string> names(std::string_view name);
+  /// The same where there must be one.
+  [[nodiscard]] std::vector<std::string> required_names(std::string_view name);
   /// False when there is none.
   [[nodiscard]] bool flag(std::string_view name);
   /// A number from 0 up.

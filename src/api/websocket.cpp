@@ -88,10 +88,10 @@ net::Response refuse_subprotocol() {
   return make_error(400, "BadRequestException", "Unsupported WebSocket subprotocol");
 }
 
-// On the home shard, once the 101 is written. Registered first, asked about second: a user who is
-// disabled between the two is closed by whoever disables them.
+// On the home shard, once the 101 is written. Registered first, asked about second: a login that
+// ends between the two is closed by whoever ends it.
 void open_connection(const Context& context, delivery::ConnectionInfo info,
-                     std::optional<WallTime> signed_out_at, delivery::FrameFormat format,
+                     std::optional<identity::TokenLogin> login, delivery::FrameFormat format,
                      std::shared_ptr<delivery::Connection> connection) {
   const std::size_t home = info.shard;
   delivery::Mailboxes& mailboxes = *context.parts.router.shard(home).mailboxes;
@@ -99,7 +99,7 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
   const UserId user = info.user;
   mailboxes.attach(std::move(info), format, std::move(connection));
   identity::Authorizer& authorizer = *context.shard(home).authorizer;
-  authorizer.still_admits(user, signed_out_at, [&mailboxes, id](Result<bool> admits) {
+  authorizer.still_admits(user, std::move(login), [&mailboxes, id](Result<bool> admits) {
     if (admits && *admits) return mailboxes.admit(id);
     // Nobody can tell: not the user's fault, and the client may come back.
     const auto code = admits ? delivery::CloseCode::access_ended : delivery::CloseCode::going_away;
@@ -111,6 +111,7 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
                             identity::Admission admission, std::string subprotocol) {
   delivery::ConnectionInfo info;
   info.username = std::move(admission.username);
+  if (admission.login) info.login = admission.login->id;
   info.remote_address = head.remote_address;
   info.user_agent = user_agent_of(head);
   info.connected_at = context.parts.clock.wall_now();
@@ -124,9 +125,9 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
   const delivery::FrameFormat format =
       subprotocol == kSubprotocolV1 ? delivery::FrameFormat::holdfast_v1 : context.options.frame;
   out.subprotocol = std::move(subprotocol);
-  out.on_open = [&context, format, signed_out_at = admission.signed_out_at,
+  out.on_open = [&context, format, login = std::move(admission.login),
                  info = std::move(info)](std::shared_ptr<delivery::Connection> connection) mutable {
-    open_connection(context, std::move(info), signed_out_at, format, std::move(connection));
+    open_connection(context, std::move(info), std::move(login), format, std::move(connection));
   };
   return out;
 }

@@ -36,15 +36,22 @@ constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
 constexpr std::size_t kDecoySecretBytes = 32;
 
-// Why a user's connections are closed.
-const char* words_of(identity::AccessEnd end) {
+// Why a login's connections are closed.
+const char* words_of(identity::LoginEnd end) {
   switch (end) {
-    case identity::AccessEnd::disabled:
+    case identity::LoginEnd::disabled:
       return "user disabled";
-    case identity::AccessEnd::deleted:
+    case identity::LoginEnd::deleted:
       return "user deleted";
-    case identity::AccessEnd::signed_out:
+    case identity::LoginEnd::signed_out:
       return "signed out everywhere";
+    case identity::LoginEnd::password_changed:
+      return "password changed";
+    case identity::LoginEnd::revoked:
+    case identity::LoginEnd::token_reused:
+      return "login revoked";
+    case identity::LoginEnd::too_many:
+      return "too many logins";
   }
   return "access ended";
 }
@@ -441,16 +448,21 @@ void RunningGateway::make_identity() {
                   .spent_challenges = spent_challenges,
                   .sign_up_rate = sign_up_rate_,
                   .code_sender = code_sender_,
-                  .on_access_ended = [this](const UserId& user, identity::AccessEnd end) {
-                    router_->close_all(user, delivery::CloseCode::access_ended, words_of(end));
-                    if (end == identity::AccessEnd::deleted) router_->bury(user, "user_deleted");
-                    if (end == identity::AccessEnd::disabled) router_->bury(user, "user_disabled");
+                  .on_logins_ended = [this](const identity::EndedLogins& ended) {
+                    end_connections(ended);
                   }});
     part.generator =
         identity::make_generator(config_.tokens, clock_, ring_, *handles.users, *handles.tokens);
     part.authorizer =
         identity::make_authorizer(config_.tokens, clock_, ring_, *handles.users, *handles.tokens);
   }
+}
+
+void RunningGateway::end_connections(const identity::EndedLogins& ended) {
+  router_->close_logins(ended.sub, ended.which, delivery::CloseCode::access_ended,
+                        words_of(ended.why));
+  if (ended.why == identity::LoginEnd::deleted) router_->bury(ended.sub, "user_deleted");
+  if (ended.why == identity::LoginEnd::disabled) router_->bury(ended.sub, "user_disabled");
 }
 
 Result<void> RunningGateway::make_issuers() {

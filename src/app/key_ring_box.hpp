@@ -21,6 +21,12 @@ class KeyRingBox final : public iam::SecretBox {
   Result<std::string> open(std::string_view sealed, std::string_view context) const override {
     return ring_->open(sealed, context);
   }
+  Result<std::string> seal_token(std::string_view plaintext, std::string_view context) override {
+    return ring_->seal_token(plaintext, context);
+  }
+  Result<std::string> open_token(std::string_view sealed, std::string_view context) const override {
+    return ring_->open_token(sealed, context);
+  }
 
  private:
   std::shared_ptr<identity::KeyRing> ring_;

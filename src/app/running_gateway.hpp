@@ -80,6 +80,7 @@ class RunningGateway final : public Gateway {
   void make_mailboxes();
   void sweep_tokens();
   void make_identity();
+  void end_connections(const identity::EndedLogins& ended);
   [[nodiscard]] Result<void> make_issuers();
   [[nodiscard]] api::GatewayOptions api_options(const Config& config) const;
   [[nodiscard]] Result<void> make_services();

@@ -628,6 +628,11 @@ void add_clients(std::vector<Setting>& t) {
                     "own origin: "
                     "`https://app.example.com`; `*` is every page.",
                     true));
+  t.push_back(integer("websocket.connection_seconds_max", HOLDFAST_FIELD(delivery.connection_age),
+                      0, 365 * kDaySeconds,
+                      "How old a connection gets: in the last tenth of that it is closed with "
+                      "1001, and its client returns with a new token. 0 is no bound.",
+                      true));
   t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), kServiceName,
                    "Issuer and audience of temporary tokens."));
   t.push_back(integer("tokens.lifetime_seconds", HOLDFAST_FIELD(tokens.lifetime), 1, 3'600,
@@ -738,6 +743,17 @@ void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.refresh_tokens_per_user",
                       HOLDFAST_FIELD(user_pool.refresh_tokens_per_user), 1, 100'000,
                       "Logins of one user that are remembered; one more ends the oldest.", true));
+  t.push_back(boolean("user_pool.refresh_token_rotation",
+                      HOLDFAST_FIELD(user_pool.refresh_token_rotation),
+                      "Let each refresh replace the refresh token, and let one that is used after "
+                      "it was replaced end its login. Clients must refresh by "
+                      "`GetTokensFromRefreshToken`.",
+                      true));
+  t.push_back(integer("user_pool.refresh_token_grace_seconds",
+                      HOLDFAST_FIELD(user_pool.refresh_token_grace), 0, 60,
+                      "How long a refresh token that was replaced still gives its successor, for "
+                      "clients that did not hear the answer.",
+                      true));
   t.push_back(integer("user_pool.session_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.session_lifetime), 60, 900,
                       "How long a login may take between its challenge and the response.", true));

@@ -1,10 +1,11 @@
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
+#include <sys/random.h>
 
 #include <holdfast/base/crypto.hpp>
 
@@ -78,7 +79,11 @@ void wipe(std::string& secret) noexcept {
 void wipe(Digest& secret) noexcept { OPENSSL_cleanse(secret.data(), secret.size()); }
 
 void random_bytes(std::span<std::uint8_t> out) {
-  require(RAND_bytes(out.data(), static_cast<int>(out.size())) == 1);
+  while (!out.empty()) {
+    const ssize_t got = ::getrandom(out.data(), out.size(), 0);
+    require(got > 0 || errno == EINTR);
+    if (got > 0) out = out.subspan(static_cast<std::size_t>(got));
+  }
 }
 
 void identifier_bytes(std::span<std::uint8_t> out) {

@@ -1,6 +1,7 @@
 #include "delivery/cursor.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <holdfast/base/log.hpp>
 
@@ -41,10 +42,12 @@ Cursor::Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info
       serial_(shard.next_serial++),
       page_bytes_(static_cast<std::uint32_t>(shard.limits.first_page_bytes)),
       format_(format),
+      opened_s_(static_cast<std::uint32_t>(
+          std::chrono::floor<Seconds>(shard.boot_now().time_since_epoch()).count())),
       active_ms_(now_ms()) {
   std::string packed;
   for (const std::string* const part :
-       {&info.id.str(), &info.username, &info.remote_address, &info.user_agent}) {
+       {&info.id.str(), &info.username, &info.remote_address, &info.user_agent, &info.login}) {
     packed.push_back(static_cast<char>(cut(*part).size()));
     packed.append(cut(*part));
   }
@@ -65,6 +68,7 @@ ConnectionInfo Cursor::info() const {
   out.username = detail(1);
   out.remote_address = detail(2);
   out.user_agent = detail(3);
+  out.login = login();
   out.connected_at = connected_at_;
   out.last_active_at =
       std::max(connected_at_, shard_.wall_now() - Milliseconds(now_ms() - active_ms_));

@@ -45,6 +45,10 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] Connection& connection() noexcept { return *connection_; }
   [[nodiscard]] ConnectionInfo info() const;
   [[nodiscard]] WallTime connected_at() const noexcept { return connected_at_; }
+  /// To the second.
+  [[nodiscard]] BootTime opened_at() const noexcept { return BootTime(Seconds(opened_s_)); }
+  /// Through which it was opened; empty when that is not known.
+  [[nodiscard]] std::string_view login() const noexcept { return detail(4); }
 
   // ---- the log
   [[nodiscard]] Sequence position() const noexcept { return position_; }
@@ -143,11 +147,12 @@ class Cursor final : public ConnectionEvents {
   bool unfenced_ = false;
   FrameFormat format_;
   std::uint8_t fences_back_ = 0;        ///< acknowledged ones, as far as they are counted
+  bool taken_known_ = false;            ///< `bytes_taken_` was looked up since the last progress
   std::uint32_t round_trip_ms_x8_ = 0;  ///< smoothed
   std::uint32_t texts_ = 0;             ///< that were no acknowledgement, less what time forgave
   std::uint32_t texts_since_ms_ = 0;
-  std::uint32_t active_ms_;   ///< when it last said something or was sent something
-  bool taken_known_ = false;  ///< `bytes_taken_` was looked up since the last progress
+  std::uint32_t opened_s_;   ///< boot time
+  std::uint32_t active_ms_;  ///< when it last said something or was sent something
   std::uint64_t bytes_taken_ = 0;
   SteadyTime progress_at_;
   SteadyTime ping_at_;

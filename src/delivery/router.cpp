@@ -185,12 +185,11 @@ void Router::bury(UserId user, std::string reason) const {
                              reason = std::move(reason)] { mailboxes->bury(user, reason); });
 }
 
-void Router::close_all(UserId user, CloseCode code, std::string reason) const {
+void Router::close_logins(UserId user, Logins logins, CloseCode code, std::string reason) const {
   const Shard& home_shard = shards_[home(user)];
   home_shard.executor->post(
-      [mailboxes = home_shard.mailboxes, user = std::move(user), code, reason = std::move(reason)] {
-        mailboxes->close_all(user, code, reason);
-      });
+      [mailboxes = home_shard.mailboxes, user = std::move(user), logins = std::move(logins), code,
+       reason = std::move(reason)] { mailboxes->close_logins(user, logins, code, reason); });
 }
 
 void Router::delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,

@@ -47,6 +47,7 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
       shard_index_(options.shard),
       shards_(options.shards),
       swept_at_(shard_.steady_now()),
+      age_bounded_at_(shard_.boot_now()),
       expire_at_(shard_.steady_now()),
       forget_at_(shard_.steady_now()) {
   for (auto& [user, totals] : options.pending) {
@@ -380,12 +381,15 @@ bool ShardMailboxes::close(const ConnectionId& id, CloseCode code, std::string_v
   return true;
 }
 
-void ShardMailboxes::close_all(const UserId& user, CloseCode code, std::string_view reason) {
+void ShardMailboxes::close_logins(const UserId& user, const Logins& logins, CloseCode code,
+                                  std::string_view reason) {
   const ShardContext::Turn turn(shard_);
   const auto found = mailboxes_.find(user);
   if (found == mailboxes_.end()) return;
   const std::vector<Cursor*> cursors = found->second->cursors();
-  for (Cursor* const cursor : cursors) found->second->leave(*cursor, code, reason);
+  for (Cursor* const cursor : cursors) {
+    if (logins.contains(cursor->login())) found->second->leave(*cursor, code, reason);
+  }
 }
 
 void ShardMailboxes::bury(const UserId& user, std::string reason) {

@@ -34,7 +34,8 @@ class ShardMailboxes final : public Mailboxes {
   std::optional<ConnectionInfo> find_connection(const ConnectionId& id) const override;
   Result<void> post_text(const ConnectionId& id, std::string_view text) override;
   bool close(const ConnectionId& id, CloseCode code, std::string_view reason) override;
-  void close_all(const UserId& user, CloseCode code, std::string_view reason) override;
+  void close_logins(const UserId& user, const Logins& logins, CloseCode code,
+                    std::string_view reason) override;
   void bury(const UserId& user, std::string reason) override;
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<Deletion>> done) override;
@@ -86,6 +87,7 @@ class ShardMailboxes final : public Mailboxes {
   // ---- what runs beside the messages
   void run_timers();
   void sweep_connections();
+  [[nodiscard]] bool is_old(const Cursor& cursor) const;
   void sweep_expired();
   void on_expired_found(Result<ExpiryPage> page);
   void expire_due();
@@ -122,6 +124,9 @@ class ShardMailboxes final : public Mailboxes {
 
   std::size_t sweep_at_ = 0;  ///< in `cursors_`
   SteadyTime swept_at_;
+  /// When the bound on their age became what it is: connections that are older by then do not all
+  /// go at once.
+  BootTime age_bounded_at_;
   SteadyTime expire_at_;
   SteadyTime forget_at_;
   bool finding_expired_ = false;

@@ -63,12 +63,30 @@ void ShardMailboxes::sweep_connections() {
   for (std::size_t i = 0; i < std::min(share, cursors_.size()); ++i) {
     if (sweep_at_ >= cursors_.size()) sweep_at_ = 0;
     Cursor& cursor = *cursors_[sweep_at_++];
+    if (is_old(cursor)) {
+      cursor.mailbox().leave(cursor, CloseCode::going_away, "connected for long enough");
+      continue;
+    }
     if (!cursor.sweep()) continue;
     ++shard_.stats.timeouts;
     log::info("connection_timed_out", {{"connectionId", cursor.id()}});
     cursor.connection().abort();
     cursor.mailbox().remove(cursor);
   }
+}
+
+// Each at a moment of its own in the last tenth of the bound: connections that were opened
+// together, as after a restart, do not come back together. By the clock that runs on while the
+// machine is suspended. A bound that is new is at first counted from then on, as far as that tenth.
+bool ShardMailboxes::is_old(const Cursor& cursor) const {
+  const Seconds bound = shard_.limits.connection_age;
+  if (bound.count() == 0 || cursor.state != Cursor::State::open) return false;
+  constexpr std::uint64_t steps = 1024;
+  const auto step = static_cast<std::int64_t>((cursor.serial() * 0x9e3779b97f4a7c15U) >> 54);
+  const Microseconds tenth = Microseconds(bound) / 10;
+  const Microseconds early = tenth * step / static_cast<std::int64_t>(steps);
+  const BootTime now = shard_.boot_now();
+  return now >= cursor.opened_at() + bound - early && now >= age_bounded_at_ + tenth - early;
 }
 
 void ShardMailboxes::watch_clocks() {
@@ -169,6 +187,7 @@ void ShardMailboxes::sweep_burials() {
 }
 
 void ShardMailboxes::change_limits(const Limits& limits) {
+  const ShardContext::Turn turn(shard_);
   Limits& mine = shard_.limits;
   mine.ack_wait = limits.ack_wait;
   mine.ack_timeout = limits.ack_timeout;
@@ -177,6 +196,8 @@ void ShardMailboxes::change_limits(const Limits& limits) {
   mine.tail_messages = limits.tail_messages;
   mine.tail_bytes = limits.tail_bytes;
   mine.connections_per_user = limits.connections_per_user;
+  if (mine.connection_age != limits.connection_age) age_bounded_at_ = shard_.boot_now();
+  mine.connection_age = limits.connection_age;
   mine.pending_messages = limits.pending_messages;
   mine.pending_bytes = limits.pending_bytes;
   mine.message_ttl = limits.message_ttl;

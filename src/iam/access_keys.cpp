@@ -251,7 +251,7 @@ Result<AccessKeys::NewSession> StoredAccessKeys::make_session(
   out.secret = base64_encode(random_string(kSecretBytes));
   out.expires_at = std::chrono::floor<Seconds>(clock_.wall_now() + lifetime);
   std::string text = write_session(out, parent->id, policy.value_or(std::string()));
-  auto sealed = box_.seal(text, kSessionContext);
+  auto sealed = box_.seal_token(text, kSessionContext);
   wipe(text);
   if (!sealed) return std::unexpected(sealed.error());
   out.token = base64url_encode(*sealed);
@@ -263,7 +263,7 @@ Result<SessionPtr> StoredAccessKeys::open_session(std::string_view token) const 
   if (token.size() > kSessionTokenBytesMax) return unknown();
   const std::optional<Bytes> sealed = base64url_decode(token);
   if (!sealed) return unknown();
-  auto text = box_.open(*sealed, kSessionContext);
+  auto text = box_.open_token(*sealed, kSessionContext);
   if (!text) return unknown();
   SessionPtr session = read_session(*text);
   wipe(*text);

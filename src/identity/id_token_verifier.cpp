@@ -47,6 +47,7 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
     if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse_token("sub");
     const std::string* const username = text_member(claims, "cognito:username");
     if (username == nullptr || username->empty()) return refuse_token("cognito:username");
+    const std::string* const login = text_member(claims, "origin_jti");
     const std::optional<WallTime> issued_at = time_member(claims, "iat");
     if (!issued_at) return refuse_token("iat");
     const std::optional<WallTime> expires_at = time_member(claims, "exp");
@@ -62,7 +63,8 @@ class IdTokenVerifierImpl final : public IdTokenVerifier {
     return IdTokenClaims{.sub = UserId(*sub),
                          .username = *username,
                          .issued_at = *issued_at,
-                         .expires_at = *expires_at};
+                         .expires_at = *expires_at,
+                         .login = login != nullptr ? *login : std::string()};
   }
 
   PoolAudience expected_;

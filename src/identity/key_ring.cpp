@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -17,16 +15,10 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr char kVersion = 1;
+// Under the data key itself: no longer made.
+constexpr char kFirstVersion = 1;
+constexpr char kVersion = 2;
 constexpr std::size_t kHeaderBytes = 5;
-
-// Random nonces: NIST SP 800-38D section 8.3 allows 2^32 seals per key. Half of that begins a
-// rotation; what is set aside is counted as spent, so a restart wastes at most a chunk.
-constexpr std::int64_t kUsesLimit = std::int64_t{1} << 32;
-constexpr std::int64_t kRotationUses = std::int64_t{1} << 31;
-constexpr std::int64_t kChunkUses = std::int64_t{1} << 21;
-// What must be left for the minute until the next call of maintain().
-constexpr std::int64_t kLowUses = std::int64_t{1} << 20;
 
 void append_id(std::string& out, std::uint32_t id) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(id >> shift));
@@ -61,29 +53,28 @@ std::unexpected<Error> not_unwrapped(std::uint32_t id, bool any_other) {
 }
 
 struct DataKey {
-  DataKey(std::uint32_t key_id, Secret key_secret, WallTime created, std::int64_t used,
-          std::int64_t available)
-      : id(key_id),
-        secret(std::move(key_secret)),
-        created_at(created),
-        spent(used),
-        set_aside(available) {}
+  DataKey(std::uint32_t key_id, Secret key_secret, WallTime created)
+      : id(key_id), secret(std::move(key_secret)), created_at(created) {
+    Digest extracted = hmac_sha256({}, secret.view());
+    derivation = Secret(view(extracted));
+    wipe(extracted);
+  }
+
+  /// HKDF-Expand (RFC 5869 section 2.3): one block is a whole key.
+  [[nodiscard]] Secret key_for(std::string_view context) const {
+    Digest expanded =
+        hmac_sha256(derivation.view(), "holdfast seal " + std::string(context) + '\1');
+    Secret out{view(expanded)};
+    wipe(expanded);
+    return out;
+  }
 
   const std::uint32_t id;
   const Secret secret;
   const WallTime created_at;
-  std::atomic<std::int64_t> spent;
-  std::atomic<std::int64_t> set_aside;  ///< as committed: `spent` never exceeds it
-
-  bool spend() noexcept {
-    std::int64_t now = spent.load(std::memory_order_relaxed);
-    do {
-      if (now >= set_aside.load(std::memory_order_relaxed)) return false;
-    } while (!spent.compare_exchange_weak(now, now + 1, std::memory_order_relaxed));
-    return true;
-  }
+  Secret derivation;  ///< HKDF-Extract of `secret`
 };
-using DataKeyPtr = std::shared_ptr<DataKey>;
+using DataKeyPtr = std::shared_ptr<const DataKey>;
 
 struct Snapshot {
   std::map<std::uint32_t, DataKeyPtr> keys;
@@ -98,25 +89,27 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
 
   Result<std::string> seal(std::string_view plaintext, std::string_view context) override {
     const SnapshotPtr keys = snapshot();
-    DataKey& key = *keys->current;
-    if (!key.spend()) {
-      return fail(Errc::unavailable, "no nonces of the data key are set aside",
-                  std::to_string(key.id));
-    }
+    const DataKey& key = *keys->current;
     std::string out(1, kVersion);
     append_id(out, key.id);
-    out += aead_seal(key.secret.view(), plaintext, out + std::string(context));
+    out += xaes_seal(key.key_for(context).view(), plaintext, out + std::string(context));
     return out;
   }
 
   Result<std::string> open(std::string_view sealed, std::string_view context) const override {
-    if (sealed.size() < kHeaderBytes || sealed.front() != kVersion) return refused();
+    if (sealed.size() < kHeaderBytes) return refused();
     const SnapshotPtr keys = snapshot();
     const auto found = keys->keys.find(read_id(sealed.substr(1)));
     if (found == keys->keys.end()) return refused();
-    const std::string header(sealed.substr(0, kHeaderBytes));
-    std::optional<std::string> plaintext = aead_open(
-        found->second->secret.view(), sealed.substr(kHeaderBytes), header + std::string(context));
+    const DataKey& key = *found->second;
+    const std::string_view rest = sealed.substr(kHeaderBytes);
+    const std::string data = std::string(sealed.substr(0, kHeaderBytes)) + std::string(context);
+    std::optional<std::string> plaintext;
+    if (sealed.front() == kVersion) {
+      plaintext = xaes_open(key.key_for(context).view(), rest, data);
+    } else if (sealed.front() == kFirstVersion) {
+      plaintext = aead_open(key.secret.view(), rest, data);
+    }
     if (!plaintext) return refused();
     return std::move(*plaintext);
   }
@@ -131,9 +124,8 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
     row.kind = KeyStore::Row::Kind::data;
     row.id = id;
     row.wrapped = aead_seal(master_.bytes(), secret.view(), wrapping_data(id));
-    row.uses = kChunkUses;
     row.created_at = clock_.wall_now();
-    auto key = std::make_shared<DataKey>(id, std::move(secret), row.created_at, 0, kChunkUses);
+    auto key = std::make_shared<const DataKey>(id, std::move(secret), row.created_at);
     store_.add(std::move(row), [self = shared_from_this(), key](Result<void> added) {
       self->rotated(key, std::move(added));
     });
@@ -146,29 +138,23 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
         if (!rotated) log::warn("data_key_rotation_failed", {{"reason", rotated.error().message}});
       });
     }
-    set_uses_aside(keys->current);
   }
 
   /// Takes the rows of the store; the ring is open when this has called `done` with success.
-  void start(const std::vector<KeyStore::Row>& rows, Completion<Result<void>> done) {
+  void start(const std::vector<KeyStore::Row>& rows, std::int64_t epoch,
+             Completion<Result<void>> done) {
+    epoch_ = epoch;
     if (Result<void> unwrapped = unwrap_all(rows); !unwrapped) {
       done(std::move(unwrapped));
       return;
     }
-    const DataKeyPtr current = snapshot()->current;
-    if (current == nullptr || current->spent >= kUsesLimit) {
-      rotate([done = std::move(done)](Result<std::uint32_t> made) mutable {
-        done(made ? Result<void>() : std::unexpected(std::move(made.error())));
-      });
+    if (snapshot()->current != nullptr) {
+      done({});
       return;
     }
-    const std::int64_t target = std::min(current->set_aside + kChunkUses, kUsesLimit);
-    store_.set_uses(current->id, target,
-                    [self = shared_from_this(), current, target,
-                     done = std::move(done)](Result<void> set) mutable {
-                      if (set) current->set_aside = target;
-                      done(std::move(set));
-                    });
+    rotate([done = std::move(done)](Result<std::uint32_t> made) mutable {
+      done(made ? Result<void>() : std::unexpected(std::move(made.error())));
+    });
   }
 
  private:
@@ -197,8 +183,8 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
         damaged = row.id;
         continue;
       }
-      next->keys[row.id] = std::make_shared<DataKey>(row.id, Secret::take(*bytes), row.created_at,
-                                                     row.uses, row.uses);
+      next->keys[row.id] =
+          std::make_shared<const DataKey>(row.id, Secret::take(*bytes), row.created_at);
     }
     if (damaged) return not_unwrapped(*damaged, !next->keys.empty());
     if (!next->keys.empty()) next->current = next->keys.rbegin()->second;
@@ -221,25 +207,8 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
   }
 
   [[nodiscard]] bool rotation_due(const DataKey& key) const {
-    // Nonces are a matter of safety: running out of them rotates whatever is configured.
-    if (key.spent >= kRotationUses) return true;
     return options_.rotation_enabled &&
            clock_.wall_now() - key.created_at >= options_.rotation_period;
-  }
-
-  void set_uses_aside(const DataKeyPtr& key) {
-    const std::int64_t limit = key->set_aside;
-    if (setting_aside_ || limit >= kUsesLimit || limit - key->spent >= kLowUses) return;
-    setting_aside_ = true;
-    const std::int64_t target = std::min(limit + kChunkUses, kUsesLimit);
-    store_.set_uses(key->id, target, [self = shared_from_this(), key, target](Result<void> set) {
-      self->setting_aside_ = false;
-      if (set) {
-        key->set_aside = target;
-      } else {
-        log::warn("data_key_uses_not_set_aside", {{"reason", set.error().message}});
-      }
-    });
   }
 
   const MasterKey master_;
@@ -252,7 +221,6 @@ class KeyRingImpl final : public KeyRing, public std::enable_shared_from_this<Ke
 
   // Touched on the store handle's executor alone.
   std::uint32_t last_id_ = 0;
-  bool setting_aside_ = false;
   std::vector<Completion<Result<std::uint32_t>>> waiters_;
 };
 
@@ -278,19 +246,27 @@ Result<void> check_master_key(const MasterKey& master, const std::vector<KeyStor
 void open_key_ring(MasterKey master, KeyRing::Options options, const Clock& clock, KeyStore& store,
                    Completion<Result<std::shared_ptr<KeyRing>>> done) {
   auto ring = std::make_shared<KeyRingImpl>(std::move(master), options, clock, store);
-  store.load([ring, done = std::move(done)](Result<std::vector<KeyStore::Row>> rows) mutable {
-    if (!rows) {
-      done(std::unexpected(std::move(rows.error())));
-      return;
-    }
-    ring->start(*rows, [ring, done = std::move(done)](Result<void> started) mutable {
-      if (!started) {
-        done(std::unexpected(std::move(started.error())));
-      } else {
-        done(std::shared_ptr<KeyRing>(std::move(ring)));
-      }
-    });
-  });
+  store.load(
+      [ring, &store, done = std::move(done)](Result<std::vector<KeyStore::Row>> rows) mutable {
+        if (!rows) {
+          done(std::unexpected(std::move(rows.error())));
+          return;
+        }
+        store.epoch([ring, rows = std::move(*rows),
+                     done = std::move(done)](Result<std::int64_t> epoch) mutable {
+          if (!epoch) {
+            done(std::unexpected(std::move(epoch.error())));
+            return;
+          }
+          ring->start(rows, *epoch, [ring, done = std::move(done)](Result<void> started) mutable {
+            if (!started) {
+              done(std::unexpected(std::move(started.error())));
+            } else {
+              done(std::shared_ptr<KeyRing>(std::move(ring)));
+            }
+          });
+        });
+      });
 }
 
 }  // namespace holdfast::identity

@@ -42,16 +42,16 @@ void store_user(const PoolContextPtr& pool, User user, Done done) {
   });
 }
 
-void change(const PoolContextPtr& pool, UserPool::UserName input, std::optional<AccessEnd> end,
+void change(const PoolContextPtr& pool, UserPool::UserName input, std::optional<LoginEnd> end,
             VoidDone done, std::move_only_function<PoolResult<void>(User&)> apply) {
   if (auto good = check(*pool, input); !good) {
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
   UserChange change;
-  change.who = std::move(input.username);
+  change.who = NameOrSub{std::move(input.username)};
   change.change = std::move(apply);
-  change.ends_access = end;
+  change.ends = end;
   change_user(pool, std::move(change), without_user(std::move(done)));
 }
 
@@ -59,7 +59,7 @@ void set_credentials(const PoolContextPtr& pool, const UserId& sub, Credentials 
                      bool permanent, VoidDone done) {
   UserChange change;
   change.who = sub;
-  change.ends_tokens = true;
+  change.ends = LoginEnd::password_changed;
   change.change = [pool, credentials = std::move(credentials), permanent](User& user) {
     credentials.apply(user, pool->now());
     user.status = permanent ? UserStatus::confirmed : UserStatus::force_change_password;
@@ -111,7 +111,7 @@ void admin_get_user(const PoolContextPtr& pool, UserPool::UserName input, Done d
     pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  find_user(pool, std::move(input.username), std::move(done));
+  find_user(pool, NameOrSub{std::move(input.username)}, std::move(done));
 }
 
 void admin_delete_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
@@ -133,7 +133,7 @@ void admin_enable_user(const PoolContextPtr& pool, UserPool::UserName input, Voi
 }
 
 void admin_disable_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
-  change(pool, std::move(input), AccessEnd::disabled, std::move(done), [](User& user) {
+  change(pool, std::move(input), LoginEnd::disabled, std::move(done), [](User& user) {
     user.enabled = false;
     return PoolResult<void>();
   });
@@ -141,7 +141,7 @@ void admin_disable_user(const PoolContextPtr& pool, UserPool::UserName input, Vo
 
 void admin_user_global_sign_out(const PoolContextPtr& pool, UserPool::UserName input,
                                 VoidDone done) {
-  change(pool, std::move(input), AccessEnd::signed_out, std::move(done),
+  change(pool, std::move(input), LoginEnd::signed_out, std::move(done),
          [](User&) { return PoolResult<void>(); });
 }
 
@@ -167,7 +167,7 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
     return;
   }
   // First, so that a name that nobody has costs no hash, and the verifier is bound to the user.
-  find_user(pool, std::move(input.user.username),
+  find_user(pool, NameOrSub{std::move(input.user.username)},
             [pool, password, permanent = input.permanent,
              done = std::move(done)](PoolResult<User> user) mutable {
               if (!user) {

@@ -63,10 +63,12 @@ Attributes attributes_of(const std::map<std::string, std::string>& responses) {
 class NewPassword : public std::enable_shared_from_this<NewPassword> {
  public:
   NewPassword(PoolContextPtr pool, AuthSession session, const std::string& username,
-              Attributes new_attributes, Completion<PoolResult<AuthOutcome>> done)
+              bool by_administrator, Attributes new_attributes,
+              Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         session_(std::move(session)),
         folded_(fold_username(username)),
+        named_by_sub_(by_administrator && session_.sub == UserId(username)),
         new_attributes_(std::move(new_attributes)),
         done_(std::move(done)) {}
 
@@ -95,7 +97,8 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
   }
   [[nodiscard]] bool is_sessions_user(const User& user) const {
     return user.enabled && user.status == UserStatus::force_change_password &&
-           user.revision == session_.revision && fold_username(user.username) == folded_;
+           user.revision == session_.revision &&
+           (named_by_sub_ || fold_username(user.username) == folded_);
   }
 
   void change(User user, const Secret& password) {
@@ -151,6 +154,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
   PoolContextPtr pool_;
   AuthSession session_;
   std::string folded_;
+  bool named_by_sub_;
   Attributes new_attributes_;
   Completion<PoolResult<AuthOutcome>> done_;
 };
@@ -180,7 +184,7 @@ void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToCh
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(session.error())));
     return;
   }
-  std::make_shared<NewPassword>(pool, std::move(*session), *username,
+  std::make_shared<NewPassword>(pool, std::move(*session), *username, input.pool_id.has_value(),
                                 attributes_of(input.responses), std::move(done))
       ->start(Secret::take(*password));
 }

@@ -16,21 +16,9 @@ std::unexpected<PoolError> no_such_user() {
   return refuse(PoolErrc::user_not_found, "User does not exist.");
 }
 
-const char* reason_of(AccessEnd end) {
-  switch (end) {
-    case AccessEnd::disabled:
-      return "disabled";
-    case AccessEnd::deleted:
-      return "deleted";
-    case AccessEnd::signed_out:
-      return "signed_out";
-  }
-  return "unknown";
-}
-
-void tell(const PoolContext& pool, const UserId& sub, AccessEnd end) {
-  log::info("access_ended", {{"userId", sub.str()}, {"reason", reason_of(end)}});
-  if (pool.parts.on_access_ended) pool.parts.on_access_ended(sub, end);
+// Those which end ID tokens by their time as well: what is no login's ends too.
+bool signs_out(LoginEnd end) {
+  return end == LoginEnd::disabled || end == LoginEnd::deleted || end == LoginEnd::signed_out;
 }
 
 /// Read, change, write back if nobody else has meanwhile.
@@ -65,7 +53,7 @@ class Change : public std::enable_shared_from_this<Change> {
     const WallTime now = pool_->now();
     const std::int64_t revision = user.revision;
     user.modified_at = now;
-    if (change_.ends_access) {
+    if (change_.ends && signs_out(*change_.ends)) {
       // A second apart, for tokens say no more than the second in which they were made.
       user.signed_out_at = std::max(now, user.signed_out_at + Seconds(1));
     }
@@ -78,9 +66,8 @@ class Change : public std::enable_shared_from_this<Change> {
     UserStore& users = pool_->parts.users;
     if (change_.code) {
       users.update_by_code(std::move(user), revision, *change_.code, std::move(stored));
-    } else if (change_.ends_access || change_.ends_tokens) {
-      users.update_and_end_access(std::move(user), revision, change_.kept_origin,
-                                  std::move(stored));
+    } else if (change_.ends) {
+      users.update_and_end_logins(std::move(user), revision, change_.kept_login, std::move(stored));
     } else {
       users.update(std::move(user), revision, std::move(stored));
     }
@@ -88,7 +75,13 @@ class Change : public std::enable_shared_from_this<Change> {
 
   void stored(User user, Result<void> result) {
     if (result) {
-      if (change_.ends_access) tell(*pool_, user.sub, *change_.ends_access);
+      if (change_.ends) {
+        tell_ended(*pool_,
+                   {.sub = user.sub,
+                    .which = change_.kept_login.empty() ? Logins::all()
+                                                        : Logins::all_but(change_.kept_login),
+                    .why = *change_.ends});
+      }
       done_(std::move(user));
     } else if (result.error().code == Errc::conflict && tries_left_ > 0) {
       run();
@@ -109,6 +102,31 @@ class Change : public std::enable_shared_from_this<Change> {
 
 }  // namespace
 
+const char* to_string(LoginEnd end) noexcept {
+  switch (end) {
+    case LoginEnd::disabled:
+      return "disabled";
+    case LoginEnd::deleted:
+      return "deleted";
+    case LoginEnd::signed_out:
+      return "signed_out";
+    case LoginEnd::password_changed:
+      return "password_changed";
+    case LoginEnd::revoked:
+      return "revoked";
+    case LoginEnd::token_reused:
+      return "token_reused";
+    case LoginEnd::too_many:
+      return "too_many";
+  }
+  return "unknown";
+}
+
+void tell_ended(const PoolContext& pool, const EndedLogins& ended) {
+  log::info("access_ended", {{"userId", ended.sub.str()}, {"reason", to_string(ended.why)}});
+  if (pool.parts.on_logins_ended) pool.parts.on_logins_ended(ended);
+}
+
 void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done) {
   Completion<Result<std::optional<User>>> found =
       [pool, done = std::move(done)](Result<std::optional<User>> user) mutable {
@@ -122,6 +140,8 @@ void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolRe
       };
   if (const auto* const sub = std::get_if<UserId>(&who)) {
     pool->parts.users.find_by_sub(*sub, std::move(found));
+  } else if (const auto* const either = std::get_if<NameOrSub>(&who)) {
+    pool->parts.users.find_by_name_or_sub(either->text, std::move(found));
   } else {
     pool->parts.users.find_by_username(std::get<std::string>(who), std::move(found));
   }
@@ -147,7 +167,7 @@ void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolR
       done(refuse(removed.error()));
       return;
     }
-    tell(*pool, sub, AccessEnd::deleted);
+    tell_ended(*pool, {.sub = sub, .which = Logins::all(), .why = LoginEnd::deleted});
     done({});
   });
 }

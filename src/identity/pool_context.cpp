@@ -10,8 +10,17 @@ constexpr std::string_view kSessionContext = "login session";
 // Cognito's bounds on the text of a session.
 constexpr std::size_t kShortestSession = 20;
 constexpr std::size_t kLongestSession = 2048;
+// More than the longest name and all that is sealed beside it.
+constexpr std::size_t kSealedBytes = 1024;
 
 }  // namespace
+
+Result<std::string> PoolContext::seal_for_stranger(std::string json,
+                                                   std::string_view context) const {
+  // Blanks after the object are none of it. What is longer must not show by how much.
+  json.resize((json.size() / kSealedBytes + 1) * kSealedBytes, ' ');
+  return parts.ring->seal_token(json, context);
+}
 
 Result<std::string> PoolContext::seal_session(const AuthSession& session) const {
   const Json object = {{"sub", session.sub.str()},
@@ -19,7 +28,7 @@ Result<std::string> PoolContext::seal_session(const AuthSession& session) const 
                        {"client", session.client_id},
                        {"challenge", session.challenge},
                        {"expires_us", unix_micros(session.expires_at)}};
-  Result<std::string> sealed = parts.ring->seal(object.dump(), kSessionContext);
+  Result<std::string> sealed = seal_for_stranger(object.dump(), kSessionContext);
   if (sealed) *sealed = base64url_encode(*sealed);
   return sealed;
 }
@@ -32,7 +41,7 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
   if (session.size() < kShortestSession || session.size() > kLongestSession) return invalid;
   const auto sealed = base64url_decode(session);
   if (!sealed) return invalid;
-  const Result<std::string> text = parts.ring->open(*sealed, kSessionContext);
+  const Result<std::string> text = parts.ring->open_token(*sealed, kSessionContext);
   if (!text) return invalid;
   // Nobody but this pool seals under this context, so the members are as seal_session wrote them.
   const Json object = Json::parse(*text);

@@ -32,6 +32,10 @@ struct PoolContext {
   UserPoolOptions options;
   UserPoolParts parts;
 
+  /// A JSON object, sealed for those who have proven nothing yet. Every such seal has one length,
+  /// so that it tells nothing of what it holds: not whether there is such a user.
+  [[nodiscard]] Result<std::string> seal_for_stranger(std::string json,
+                                                      std::string_view context) const;
   /// Sealed and stateless: what it is bound to is checked when it comes back.
   [[nodiscard]] Result<std::string> seal_session(const AuthSession& session) const;
   /// `not_authorized` for anything but a session of this pool that has not expired.
@@ -69,17 +73,20 @@ void admit_user(const PoolContextPtr& pool, User user, Completion<PoolResult<Aut
 
 // ---- pool_change.cpp
 
-/// Who is changed: a name, or a `sub`.
-using UserKey = std::variant<std::string, UserId>;
+/// What an administrator calls a user by: their name or, where nobody has that name, their `sub`.
+struct NameOrSub {
+  std::string text;
+};
+/// Who is looked for.
+using UserKey = std::variant<std::string, UserId, NameOrSub>;
 /// A change of one user, and what it ends.
 struct UserChange {
   UserKey who;
   /// Runs again when the user was changed meanwhile.
   std::move_only_function<PoolResult<void>(User&)> change;
-  bool ends_tokens = false;
-  std::string kept_origin{};               ///< the login that keeps its refresh token
-  std::optional<AccessEnd> ends_access{};  ///< ends tokens too, ID tokens included
-  std::optional<CodeStore::Row> code{};    ///< what allows it, and is spent by it
+  std::optional<LoginEnd> ends{};        ///< the user's logins, and why
+  std::string kept_login{};              ///< the one that goes on
+  std::optional<CodeStore::Row> code{};  ///< what allows it, and is spent by it
 };
 /// The answer to a code that is no longer good: where it is not told who exists, that of a wrong
 /// one, for a name that nobody has has no code that could expire.
@@ -90,6 +97,8 @@ void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolR
 /// For a change whose user nobody asks for.
 [[nodiscard]] Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done);
 void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done);
+/// Says that logins have ended, once that is committed.
+void tell_ended(const PoolContext& pool, const EndedLogins& ended);
 
 // ---- pool_password.cpp
 
@@ -111,7 +120,7 @@ void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::
 /// The user of an access token that is good, and its login.
 struct TokenUser {
   User user;
-  std::string origin;
+  std::string login;
 };
 void find_token_user(const PoolContextPtr& pool, const std::string& access_token,
                      Completion<PoolResult<TokenUser>> done);
@@ -137,6 +146,13 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
                              Completion<PoolResult<void>> done);
 void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
                                   Completion<PoolResult<void>> done);
+// pool_attributes.cpp
+void update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateOwnAttributes input,
+                            Completion<PoolResult<void>> done);
+void delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteOwnAttributes input,
+                            Completion<PoolResult<void>> done);
+void admin_delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteAttributes input,
+                                  Completion<PoolResult<void>> done);
 // pool_list.cpp
 void list_users(const PoolContextPtr& pool, UserPool::ListUsers input,
                 Completion<PoolResult<UserPool::UserList>> done);
@@ -146,6 +162,8 @@ void initiate_auth(const PoolContextPtr& pool, UserPool::InitiateAuth input,
 // pool_tokens.cpp
 void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
                     Completion<PoolResult<AuthOutcome>> done);
+void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::RefreshTokens input,
+                                   Completion<PoolResult<AuthenticationResult>> done);
 void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
                   Completion<PoolResult<void>> done);
 // pool_srp.cpp

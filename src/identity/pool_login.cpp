@@ -29,7 +29,9 @@ PoolResult<void> check_flow(const PoolContext& pool, const UserPool::InitiateAut
     if (input.pool_id) return {};
     return refuse(PoolErrc::invalid_parameter, "Initiate Auth method not supported.");
   }
-  if (input.flow == "USER_PASSWORD_AUTH" || is_refresh(input.flow)) return {};
+  if (input.flow == "USER_PASSWORD_AUTH") return {};
+  // Its clients would not keep the refresh token that a rotation gives them.
+  if (is_refresh(input.flow) && !pool.options.refresh_token_rotation) return {};
   if (input.flow == "USER_SRP_AUTH" && pool.options.srp_enabled) return {};
   return refuse(PoolErrc::invalid_parameter, input.flow + " flow not enabled for this client");
 }
@@ -46,9 +48,11 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::InitiateAuth& in
 /// take the same path, so that neither the answer nor its time tells them apart.
 class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
  public:
-  PasswordLogin(PoolContextPtr pool, std::string username, Completion<PoolResult<AuthOutcome>> done)
+  PasswordLogin(PoolContextPtr pool, std::string username, bool by_administrator,
+                Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         username_(std::move(username)),
+        by_administrator_(by_administrator),
         folded_(fold_username(username_)),
         done_(std::move(done)) {}
 
@@ -59,10 +63,15 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
-    pool_->parts.users.find_by_username(
-        username_, [self = shared_from_this()](Result<std::optional<User>> found) {
-          self->looked_up(std::move(found));
-        });
+    Completion<Result<std::optional<User>>> found =
+        [self = shared_from_this()](Result<std::optional<User>> user) {
+          self->looked_up(std::move(user));
+        };
+    if (by_administrator_) {
+      pool_->parts.users.find_by_name_or_sub(username_, std::move(found));
+    } else {
+      pool_->parts.users.find_by_username(username_, std::move(found));
+    }
   }
 
  private:
@@ -79,6 +88,8 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       return;
     }
     known_ = std::move(*found);
+    // An administrator may have named the user by their `sub`.
+    if (known_) folded_ = fold_username(known_->username);
     if (auto refused = take_attempt(login_lockout(*pool_, known_.has_value()), folded_,
                                     {PoolErrc::locked, "Password attempts exceeded"})) {
       done_(std::unexpected(std::move(*refused)));
@@ -160,6 +171,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
 
   PoolContextPtr pool_;
   std::string username_;
+  bool by_administrator_;
   std::string folded_;
   Completion<PoolResult<AuthOutcome>> done_;
   std::shared_ptr<const Secret> password_;
@@ -178,7 +190,8 @@ void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth inp
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(error)));
     return;
   }
-  std::make_shared<PasswordLogin>(pool, std::move(*username), std::move(done))
+  std::make_shared<PasswordLogin>(pool, std::move(*username), input.pool_id.has_value(),
+                                  std::move(done))
       ->start(std::make_shared<const Secret>(Secret::take(*password)));
 }
 

@@ -230,7 +230,11 @@ void merge_attributes(Attributes& into, const Attributes& changes) {
     if (changed == changes.end() || changes.contains(verified)) continue;
     const auto present = into.find(name);
     if (present != into.end() && present->second == changed->second) continue;
-    if (into.contains(verified)) into[verified] = "false";
+    if (changed->second.empty()) {
+      into.erase(verified);
+    } else if (into.contains(verified)) {
+      into[verified] = "false";
+    }
   }
   for (const auto& [name, value] : changes) {
     if (value.empty()) {

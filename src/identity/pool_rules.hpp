@@ -33,7 +33,7 @@ using Attributes = std::map<std::string, std::string>;
 /// The same of what users say of themselves, who may not say that an address is verified.
 [[nodiscard]] PoolResult<void> check_own_attributes(const Attributes& attributes);
 /// An empty value removes an attribute. An address that has changed is no longer a verified one,
-/// unless the changes say so.
+/// unless the changes say so; one that is removed is neither.
 void merge_attributes(Attributes& into, const Attributes& changes);
 /// `value` must be one of `allowed`, a list as Cognito's message prints it.
 [[nodiscard]] PoolResult<void> check_enum(const std::string& value, const char* member,

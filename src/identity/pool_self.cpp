@@ -11,27 +11,6 @@
 namespace holdfast::identity {
 namespace {
 
-std::unexpected<PoolError> access_revoked() {
-  return refuse(PoolErrc::not_authorized, "Access Token has been revoked");
-}
-
-void check_login(const PoolContextPtr& pool, User user, std::string origin,
-                 Completion<PoolResult<TokenUser>> done) {
-  const UserId sub = user.sub;
-  pool->parts.refresh_tokens.find_origin(
-      sub, origin,
-      [user = std::move(user), origin,
-       done = std::move(done)](Result<std::optional<RefreshTokenStore::Row>> row) mutable {
-        if (!row) {
-          done(refuse(row.error()));
-        } else if (!*row || (*row)->revoked) {
-          done(access_revoked());
-        } else {
-          done(TokenUser{.user = std::move(user), .origin = std::move(origin)});
-        }
-      });
-}
-
 /// Find, verify the old password, make what is kept of the new one, write.
 class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
  public:
@@ -91,8 +70,8 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
     }
     UserChange change;
     change.who = found_.user.sub;
-    change.ends_tokens = true;
-    change.kept_origin = found_.origin;
+    change.ends = LoginEnd::password_changed;
+    change.kept_login = found_.login;
     change.change = [self = shared_from_this(),
                      made = std::move(*made)](User& user) -> PoolResult<void> {
       // The old password was another one's by now: somebody else has set it meanwhile.
@@ -124,17 +103,21 @@ void find_token_user(const PoolContextPtr& pool, const std::string& access_token
     return;
   }
   const UserId sub = claims->sub;
-  find_user(
-      pool, sub,
-      [pool, claims = std::move(*claims), done = std::move(done)](PoolResult<User> user) mutable {
-        if (!user) {
-          done(std::unexpected(std::move(user.error())));
-        } else if (!user->enabled) {
+  std::string login = claims->origin;
+  pool->parts.users.find_with_login(
+      sub, std::move(login),
+      [claims = std::move(*claims),
+       done = std::move(done)](Result<std::optional<UserStore::UserAndLogin>> found) mutable {
+        if (!found) {
+          done(refuse(found.error()));
+        } else if (!*found) {
+          done(refuse(PoolErrc::user_not_found, "User does not exist."));
+        } else if (!(*found)->user.enabled) {
           done(refuse(PoolErrc::not_authorized, "User is disabled."));
-        } else if (is_signed_out(*user, claims.issued_at)) {
-          done(access_revoked());
+        } else if (!(*found)->login_goes_on || is_signed_out((*found)->user, claims.issued_at)) {
+          done(refuse(PoolErrc::not_authorized, "Access Token has been revoked"));
         } else {
-          check_login(pool, std::move(*user), std::move(claims.origin), std::move(done));
+          done(TokenUser{.user = std::move((*found)->user), .login = std::move(claims.origin)});
         }
       });
 }
@@ -175,7 +158,7 @@ void global_sign_out(const PoolContextPtr& pool, const std::string& access_token
                     UserChange change;
                     change.who = found->user.sub;
                     change.change = [](User&) { return PoolResult<void>(); };
-                    change.ends_access = AccessEnd::signed_out;
+                    change.ends = LoginEnd::signed_out;
                     change_user(pool, std::move(change), without_user(std::move(done)));
                   });
 }

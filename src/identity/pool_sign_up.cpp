@@ -359,6 +359,7 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
   void change(CodeStore::Row code, Credentials credentials) {
     UserChange change;
     change.who = code.sub;
+    change.ends = LoginEnd::password_changed;
     change.code = std::move(code);
     change.change = [pool = pool_, credentials = std::move(credentials)](User& user) {
       PoolResult<void> may = may_reset_password(user);

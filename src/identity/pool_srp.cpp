@@ -40,7 +40,7 @@ Result<std::string> seal_block(const PoolContext& pool, const SrpSession& sessio
                        {"client", session.client_id},
                        {"key", base64url_encode(session.key)},
                        {"expires_us", unix_micros(session.expires_at)}};
-  Result<std::string> sealed = pool.parts.ring->seal(object.dump(), kSrpContext);
+  Result<std::string> sealed = pool.seal_for_stranger(object.dump(), kSrpContext);
   if (sealed) *sealed = base64_encode(*sealed);
   return sealed;
 }
@@ -49,7 +49,7 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
   if (block.size() > kSecretBlockLimitBytes) return std::nullopt;
   const auto sealed = base64_decode(block);
   if (!sealed) return std::nullopt;
-  const Result<std::string> text = pool.parts.ring->open(*sealed, kSrpContext);
+  const Result<std::string> text = pool.parts.ring->open_token(*sealed, kSrpContext);
   if (!text) return std::nullopt;
   // Nobody but this pool seals under this context, so the members are as seal_block wrote them.
   const Json object = Json::parse(*text);
@@ -68,18 +68,24 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
 /// one without a verifier.
 class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
  public:
-  SrpBegin(PoolContextPtr pool, std::string username, std::string client_public,
-           Completion<PoolResult<AuthOutcome>> done)
+  SrpBegin(PoolContextPtr pool, std::string username, bool by_administrator,
+           std::string client_public, Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         username_(std::move(username)),
+        by_administrator_(by_administrator),
         client_public_(std::move(client_public)),
         done_(std::move(done)) {}
 
   void start() {
-    pool_->parts.users.find_by_username(
-        username_, [self = shared_from_this()](Result<std::optional<User>> found) {
-          self->looked_up(std::move(found));
-        });
+    Completion<Result<std::optional<User>>> found =
+        [self = shared_from_this()](Result<std::optional<User>> user) {
+          self->looked_up(std::move(user));
+        };
+    if (by_administrator_) {
+      pool_->parts.users.find_by_name_or_sub(username_, std::move(found));
+    } else {
+      pool_->parts.users.find_by_username(username_, std::move(found));
+    }
   }
 
  private:
@@ -93,7 +99,11 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       return;
     }
     std::string verifier = make_srp_decoy(pool_->options.decoy_secret, username_);
-    if (*found) session_.sub = (*found)->sub;
+    if (*found) {
+      session_.sub = (*found)->sub;
+      // An administrator may have named the user by their `sub`.
+      username_ = (*found)->username;
+    }
     if (*found && !(*found)->srp_verifier.empty()) {
       Result<std::string> opened =
           pool_->parts.ring->open((*found)->srp_verifier, srp_sealing_context((*found)->sub));
@@ -153,6 +163,7 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
 
   PoolContextPtr pool_;
   std::string username_;
+  bool by_administrator_;
   std::string client_public_;
   Completion<PoolResult<AuthOutcome>> done_;
   SrpSession session_;
@@ -180,6 +191,12 @@ PoolResult<SrpProof> read_proof(const std::map<std::string, std::string>& respon
   return out;
 }
 
+// An administrator may name the user by their `sub`.
+bool is_named(const SrpSession& session, const SrpProof& proof, bool by_administrator) {
+  return session.folded == fold_username(proof.username) ||
+         (by_administrator && session.sub == UserId(proof.username));
+}
+
 bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProof& proof) {
   const auto given = base64_decode(proof.signature);
   const auto block = base64_decode(proof.block);
@@ -203,7 +220,8 @@ void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
     pool->answer<AuthOutcome>(std::move(done), std::move(refused));
     return;
   }
-  std::make_shared<SrpBegin>(pool, std::move(*username), std::move(*client_public), std::move(done))
+  std::make_shared<SrpBegin>(pool, std::move(*username), input.pool_id.has_value(),
+                             std::move(*client_public), std::move(done))
       ->start();
 }
 
@@ -216,7 +234,7 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
   if (!proof) return answer(std::move(proof.error()));
   const std::optional<SrpSession> session = open_block(*pool, proof->block);
   if (!pool->options.srp_enabled || !session || session->client_id != input.client_id ||
-      session->folded != fold_username(proof->username)) {
+      !is_named(*session, *proof, input.pool_id.has_value())) {
     return answer({PoolErrc::not_authorized, "Incorrect username or password."});
   }
   if (pool->now() >= session->expires_at) {

@@ -2,7 +2,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
@@ -15,7 +17,10 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::size_t kRefreshTokenBytes = 48;
+// Base64 of 24 bytes each: what all refresh tokens of one login begin with, and the rest.
+constexpr std::size_t kFamilyLength = 32;
+constexpr std::size_t kPartBytes = 24;
+constexpr std::string_view kRotatedContext = "rotated refresh token";
 constexpr std::size_t kRefreshTokenLimitBytes = 4096;
 constexpr int kIssueTries = 5;
 
@@ -47,9 +52,15 @@ std::unexpected<PoolError> invalid_refresh_token() {
 
 // Without `-` in front, which a command line would take for an option.
 std::string make_refresh_token() {
-  std::string token = base64url_encode(random_string(kRefreshTokenBytes));
-  while (token.starts_with('-')) token = base64url_encode(random_string(kRefreshTokenBytes));
+  std::string token = base64url_encode(random_string(2 * kPartBytes));
+  while (token.starts_with('-')) token = base64url_encode(random_string(2 * kPartBytes));
   return token;
+}
+std::string make_next_refresh_token(std::string_view token) {
+  return std::string(token.substr(0, kFamilyLength)) + base64url_encode(random_string(kPartBytes));
+}
+RefreshTokenStore::TokenHashes hashes_of(std::string_view token) {
+  return {.token = sha256(token), .family = sha256(token.substr(0, kFamilyLength))};
 }
 
 /// Commits a refresh token for the user as they are, and signs the others.
@@ -68,19 +79,24 @@ class Issue : public std::enable_shared_from_this<Issue> {
                                .issued_at = now,
                                .expires_at = now + pool_->options.refresh_token_lifetime};
     std::string origin = row.origin;
-    pool_->parts.refresh_tokens.add(std::move(row), user_.revision,
-                                    pool_->options.refresh_tokens_per_user,
-                                    [self = shared_from_this(), token = std::move(token),
-                                     origin = std::move(origin), now](Result<void> added) mutable {
-                                      self->added(std::move(token), origin, now, std::move(added));
-                                    });
+    pool_->parts.refresh_tokens.add(
+        std::move(row), user_.revision, pool_->options.refresh_tokens_per_user,
+        [self = shared_from_this(), token = std::move(token), origin = std::move(origin), now](
+            Ended ended) mutable { self->added(std::move(token), origin, now, std::move(ended)); });
   }
 
  private:
-  void added(std::string token, const std::string& origin, WallTime at, Result<void> added) {
-    if (!added) {
-      not_added(added.error());
+  using Ended = Result<std::vector<std::string>>;
+
+  void added(std::string token, const std::string& origin, WallTime at, Ended ended) {
+    if (!ended) {
+      not_added(ended.error());
       return;
+    }
+    if (!ended->empty()) {
+      tell_ended(
+          *pool_,
+          {.sub = user_.sub, .which = Logins::only(std::move(*ended)), .why = LoginEnd::too_many});
     }
     AuthenticationResult result =
         sign_tokens(*pool_, user_, {.origin = origin, .issued_at = at, .authenticated_at = at});
@@ -145,19 +161,164 @@ PoolResult<AuthOutcome> new_password_challenge(const PoolContext& pool, const Us
   return AuthOutcome{.result = {}, .challenge = std::move(out)};
 }
 
-PoolResult<void> check_login(const PoolContext& pool,
-                             const std::optional<RefreshTokenStore::RowAndUser>& login) {
-  if (!login) return invalid_refresh_token();
-  if (login->row.revoked) return refuse(PoolErrc::not_authorized, "Refresh Token has been revoked");
-  if (pool.now() >= login->row.expires_at) {
-    return refuse(PoolErrc::not_authorized, "Refresh Token has expired");
-  }
-  if (!login->user.enabled) return user_disabled();
-  return {};
+using FoundLogin = Result<std::optional<RefreshTokenStore::RowAndUser>>;
+
+/// Ends a login of which somebody gave back the refresh token.
+void end_login(const PoolContextPtr& pool, const RefreshTokenStore::Row& row, LoginEnd why,
+               Completion<PoolResult<void>> done) {
+  pool->parts.refresh_tokens.end_login(
+      row.sub, row.origin,
+      [pool, sub = row.sub, login = row.origin, why,
+       done = std::move(done)](Result<void> ended) mutable {
+        if (!ended) {
+          done(refuse(ended.error()));
+          return;
+        }
+        tell_ended(*pool,
+                   {.sub = std::move(sub), .which = Logins::only({std::move(login)}), .why = why});
+        done({});
+      });
 }
 
-using FoundRow = Result<std::optional<RefreshTokenStore::Row>>;
-using FoundLogin = Result<std::optional<RefreshTokenStore::RowAndUser>>;
+/// A refresh: look up, replace the token where that is wanted, sign.
+class Refresh : public std::enable_shared_from_this<Refresh> {
+ public:
+  using Done = Completion<PoolResult<AuthenticationResult>>;
+  Refresh(PoolContextPtr pool, std::string token, Done done)
+      : pool_(std::move(pool)), token_(std::move(token)), done_(std::move(done)) {}
+
+  void run() {
+    // The moment before the look: tokens made of what it finds are from before any later sign-out.
+    at_ = pool_->now();
+    pool_->parts.refresh_tokens.find_with_user(
+        hashes_of(token_),
+        [self = shared_from_this()](FoundLogin found) { self->found(std::move(found)); });
+  }
+
+ private:
+  void found(FoundLogin found) {
+    if (!found) {
+      done_(refuse(found.error()));
+    } else if (!*found) {
+      done_(invalid_refresh_token());
+    } else {
+      login_ = std::move(**found);
+      if (PoolResult<void> good = check(); !good) {
+        done_(std::unexpected(std::move(good.error())));
+      } else {
+        go_on();
+      }
+    }
+  }
+
+  [[nodiscard]] PoolResult<void> check() const {
+    if (login_.row.revoked) {
+      return refuse(PoolErrc::not_authorized, "Refresh Token has been revoked");
+    }
+    if (at_ >= login_.row.expires_at) {
+      return refuse(PoolErrc::not_authorized, "Refresh Token has expired");
+    }
+    if (!login_.user.enabled) return user_disabled();
+    return {};
+  }
+
+  [[nodiscard]] bool replaced_just_now() const {
+    return login_.row.previous_hash &&
+           at_ < login_.row.rotated_at + pool_->options.refresh_token_grace;
+  }
+
+  void go_on() {
+    const Digest hash = sha256(token_);
+    if (login_.row.token_hash == hash) {
+      if (!pool_->options.refresh_token_rotation) {
+        sign(std::nullopt);
+      } else if (replaced_just_now()) {
+        // Others may still come with the one before, and must get one that stays good.
+        sign(token_);
+      } else {
+        rotate();
+      }
+    } else if (login_.row.previous_hash == hash && replaced_just_now()) {
+      give_current();
+    } else {
+      end_it();
+    }
+  }
+
+  void rotate() {
+    std::string next = make_next_refresh_token(token_);
+    Result<std::string> sealed = pool_->parts.ring->seal(next, kRotatedContext);
+    if (!sealed) {
+      done_(refuse(sealed.error()));
+      return;
+    }
+    RefreshTokenStore::Rotation rotation{.sub = login_.row.sub,
+                                         .origin = login_.row.origin,
+                                         .from = login_.row.token_hash,
+                                         .to = hashes_of(next),
+                                         .sealed_token = std::move(*sealed),
+                                         .at = at_};
+    pool_->parts.refresh_tokens.rotate(
+        std::move(rotation),
+        [self = shared_from_this(), next = std::move(next)](Result<bool> rotated) mutable {
+          if (!rotated) {
+            self->done_(refuse(rotated.error()));
+          } else if (*rotated) {
+            self->sign(std::move(next));
+          } else if (--self->tries_left_ > 0) {
+            self->run();  // somebody else was quicker: the row says what that means
+          } else {
+            self->done_(refuse(PoolErrc::unavailable, "Service unavailable"));
+          }
+        });
+  }
+
+  // The answer with the current token was lost, or somebody asked twice at once.
+  void give_current() {
+    Result<std::string> current = pool_->parts.ring->open(login_.row.sealed_token, kRotatedContext);
+    if (current) {
+      sign(std::move(*current));
+    } else {
+      done_(invalid_refresh_token());
+    }
+  }
+
+  void end_it() {
+    end_login(pool_, login_.row, LoginEnd::token_reused,
+              [self = shared_from_this()](PoolResult<void> ended) {
+                if (ended) {
+                  self->done_(refuse(PoolErrc::refresh_token_reuse,
+                                     "Refresh Token has been replaced and was used again."));
+                } else {
+                  self->done_(std::unexpected(std::move(ended.error())));
+                }
+              });
+  }
+
+  void sign(std::optional<std::string> refresh_token) {
+    AuthenticationResult result = sign_tokens(
+        *pool_, login_.user,
+        {.origin = login_.row.origin, .issued_at = at_, .authenticated_at = login_.row.issued_at});
+    result.refresh_token = std::move(refresh_token);
+    done_(std::move(result));
+  }
+
+  PoolContextPtr pool_;
+  std::string token_;
+  Done done_;
+  WallTime at_;
+  RefreshTokenStore::RowAndUser login_;
+  int tries_left_ = kIssueTries;
+};
+
+void begin_refresh(const PoolContextPtr& pool, PoolResult<std::string> token, Refresh::Done done) {
+  if (token && token->size() > kRefreshTokenLimitBytes) token = invalid_refresh_token();
+  if (!token) {
+    pool->answer<AuthenticationResult>(std::move(done), std::unexpected(std::move(token.error())));
+    return;
+  }
+  std::make_shared<Refresh>(pool, std::move(*token), std::move(done))->run();
+}
 
 }  // namespace
 
@@ -196,32 +357,26 @@ void admit_user(const PoolContextPtr& pool, User user, Completion<PoolResult<Aut
 
 void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
                     Completion<PoolResult<AuthOutcome>> done) {
-  PoolResult<std::string> token = required(input.parameters, "REFRESH_TOKEN");
-  if (token && token->size() > kRefreshTokenLimitBytes) token = invalid_refresh_token();
-  if (!token) {
-    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(token.error())));
-    return;
+  begin_refresh(pool, required(input.parameters, "REFRESH_TOKEN"),
+                [done = std::move(done)](PoolResult<AuthenticationResult> result) mutable {
+                  if (result) {
+                    done(AuthOutcome{.result = std::move(*result), .challenge = {}});
+                  } else {
+                    done(std::unexpected(std::move(result.error())));
+                  }
+                });
+}
+
+void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::RefreshTokens input,
+                                   Completion<PoolResult<AuthenticationResult>> done) {
+  PoolResult<std::string> token = std::move(input.token);
+  if (token->empty()) {
+    token = refuse(PoolErrc::invalid_parameter, "Missing required parameter RefreshToken");
   }
-  // The moment before the look: tokens made of what it finds are from before any later sign-out.
-  pool->parts.refresh_tokens.find_with_user(
-      sha256(*token), [pool, at = pool->now(), done = std::move(done)](FoundLogin found) mutable {
-        PoolResult<void> good;
-        if (!found) {
-          good = refuse(found.error());
-        } else {
-          good = check_login(*pool, *found);
-        }
-        if (!good) {
-          done(std::unexpected(std::move(good.error())));
-          return;
-        }
-        const auto& [row, user] = **found;
-        done(AuthOutcome{
-            .result = sign_tokens(
-                *pool, user,
-                {.origin = row.origin, .issued_at = at, .authenticated_at = row.issued_at}),
-            .challenge = {}});
-      });
+  if (auto good = check_client(input.client_id, pool->options); !good) {
+    token = std::unexpected(std::move(good.error()));
+  }
+  begin_refresh(pool, std::move(token), std::move(done));
 }
 
 void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
@@ -238,21 +393,14 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
-  pool->parts.refresh_tokens.find(
-      sha256(input.token), [pool, done = std::move(done)](FoundRow row) mutable {
-        if (!row) {
-          done(refuse(row.error()));
-        } else if (!*row) {
+  pool->parts.refresh_tokens.find_with_user(
+      hashes_of(input.token), [pool, done = std::move(done)](FoundLogin found) mutable {
+        if (!found) {
+          done(refuse(found.error()));
+        } else if (!*found || (*found)->row.revoked) {
           done({});
         } else {
-          pool->parts.refresh_tokens.revoke((*row)->sub, (*row)->origin,
-                                            [done = std::move(done)](Result<void> revoked) mutable {
-                                              if (revoked) {
-                                                done({});
-                                              } else {
-                                                done(refuse(revoked.error()));
-                                              }
-                                            });
+          end_login(pool, (*found)->row, LoginEnd::revoked, std::move(done));
         }
       });
 }

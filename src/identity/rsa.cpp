@@ -2,6 +2,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr int kMinimumBits = 2048;
 constexpr int kMaximumBits = 8192;
+constexpr std::size_t kSeedBytes = 48;
 
 const unsigned char* rsa_octets(std::string_view bytes) noexcept {
   return reinterpret_cast<const unsigned char*>(bytes.data());
@@ -80,6 +82,10 @@ RsaPrivateKey::RsaPrivateKey(Pkey key)
 }
 
 RsaPrivateKey RsaPrivateKey::generate() {
+  // OpenSSL's generator may be a copy of another machine's: what the kernel gives is not.
+  std::string seed = random_string(kSeedBytes);
+  RAND_seed(seed.data(), static_cast<int>(seed.size()));
+  wipe(seed);
   Pkey key(EVP_RSA_gen(kMinimumBits));
   require(key != nullptr);
   return RsaPrivateKey(std::move(key));

@@ -26,7 +26,7 @@ struct Claims {
   UserId sub;
   std::string username;
   WallTime expires_at;
-  std::optional<WallTime> signed_out_at;  ///< nullopt: not a user of the pool
+  std::optional<TokenLogin> login;  ///< nullopt: not a user of the pool
 };
 
 std::string write_claims(const Claims& claims, const std::string& service_name) {
@@ -35,11 +35,14 @@ std::string write_claims(const Claims& claims, const std::string& service_name) 
                  {"sub", claims.sub.str()},
                  {"aud", service_name},
                  {"cognito:username", claims.username}};
-  // Few users ever sign out everywhere.
-  if (!claims.signed_out_at) {
+  if (!claims.login) {
     object["foreign"] = true;
-  } else if (*claims.signed_out_at != WallTime()) {
-    object["signed_out_us"] = unix_micros(*claims.signed_out_at);
+  } else {
+    object["origin_jti"] = claims.login->id;
+    // Few users ever sign out everywhere.
+    if (claims.login->signed_out_at != WallTime()) {
+      object["signed_out_us"] = unix_micros(claims.login->signed_out_at);
+    }
   }
   return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -56,16 +59,17 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   const std::string* const username = text_member(*parsed, "cognito:username");
   const std::optional<WallTime> expires_at = time_member(*parsed, "exp");
   if (sub == nullptr || sub->empty() || username == nullptr || !expires_at) return std::nullopt;
-  std::optional<WallTime> signed_out_at = WallTime();
+  Claims out{
+      .sub = UserId(*sub), .username = *username, .expires_at = *expires_at, .login = std::nullopt};
+  if (parsed->contains("foreign")) return out;
+  const std::string* const login = text_member(*parsed, "origin_jti");
+  if (login == nullptr || login->empty()) return std::nullopt;
+  out.login = TokenLogin{.id = *login, .signed_out_at = WallTime()};
   if (const auto found = parsed->find("signed_out_us"); found != parsed->end()) {
     if (!found->is_number_integer()) return std::nullopt;
-    signed_out_at = wall_from_micros(found->get<std::int64_t>());
+    out.login->signed_out_at = wall_from_micros(found->get<std::int64_t>());
   }
-  if (parsed->contains("foreign")) signed_out_at.reset();
-  return Claims{.sub = UserId(*sub),
-                .username = *username,
-                .expires_at = *expires_at,
-                .signed_out_at = signed_out_at};
+  return out;
 }
 
 /// What both sides hold, and what their operations in flight keep alive.
@@ -81,15 +85,17 @@ using ServicePartsPtr = std::shared_ptr<const ServiceParts>;
 void issue_to(const ServicePartsPtr& parts, Claims claims, Completion<Result<std::string>> done) {
   const WallTime now = parts->clock.wall_now();
   claims.expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime;
-  Result<std::string> sealed =
-      parts->ring->seal(write_claims(claims, parts->options.service_name), kTemporaryTokenContext);
+  Result<std::string> sealed = parts->ring->seal_token(
+      write_claims(claims, parts->options.service_name), kTemporaryTokenContext);
   if (!sealed) {
     done(std::unexpected(std::move(sealed.error())));
     return;
   }
   std::string token = base64url_encode(*sealed);
-  TokenStore::Row row{
-      .token_hash = sha256(token), .sub = std::move(claims.sub), .expires_at = claims.expires_at};
+  TokenStore::Row row{.token_hash = sha256(token),
+                      .sub = std::move(claims.sub),
+                      .expires_at = claims.expires_at,
+                      .login = claims.login ? std::move(claims.login->id) : std::string()};
   parts->tokens.put(std::move(row), parts->options.max_outstanding, now,
                     [token = std::move(token), done = std::move(done)](Result<void> put) mutable {
                       if (!put) {
@@ -105,32 +111,53 @@ class GeneratorImpl final : public Generator {
   explicit GeneratorImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
 
   void issue(IdTokenClaims claims, Completion<Result<std::string>> done) override {
-    const UserId sub = claims.sub;
-    parts_->users.find_by_sub(sub,
-                              [parts = parts_, claims = std::move(claims),
-                               done = std::move(done)](Result<std::optional<User>> found) mutable {
-                                if (!found) return done(std::unexpected(std::move(found.error())));
-                                std::optional<Claims> admitted = admit(claims, *found);
-                                if (!admitted) return done(refuse_token("user"));
-                                issue_to(parts, std::move(*admitted), std::move(done));
-                              });
+    if (claims.in_pool) {
+      issue_in_pool(std::move(claims), std::move(done));
+    } else {
+      issue_foreign(std::move(claims), std::move(done));
+    }
   }
 
  private:
-  /// What a token for this user claims; nullopt for a user who gets none.
-  static std::optional<Claims> admit(const IdTokenClaims& proven, const std::optional<User>& user) {
-    Claims claims{
-        .sub = proven.sub, .username = {}, .expires_at = {}, .signed_out_at = std::nullopt};
-    if (!proven.in_pool) {
-      // Whatever the prefixes: who is in the pool is proven by the pool alone.
-      if (user) return std::nullopt;
-      claims.username = proven.username;
-      return claims;
-    }
-    if (!user || !user->enabled || is_signed_out(*user, proven.issued_at)) return std::nullopt;
-    claims.username = user->username;
-    claims.signed_out_at = user->signed_out_at;
-    return claims;
+  using FoundLogin = Result<std::optional<UserStore::UserAndLogin>>;
+
+  void issue_in_pool(IdTokenClaims proven, Completion<Result<std::string>> done) {
+    const UserId sub = proven.sub;
+    std::string login = proven.login;
+    parts_->users.find_with_login(sub, std::move(login),
+                                  [parts = parts_, proven = std::move(proven),
+                                   done = std::move(done)](FoundLogin found) mutable {
+                                    if (!found)
+                                      return done(std::unexpected(std::move(found.error())));
+                                    if (!*found || !(*found)->user.enabled ||
+                                        is_signed_out((*found)->user, proven.issued_at)) {
+                                      return done(refuse_token("user"));
+                                    }
+                                    const auto& [user, login_goes_on] = **found;
+                                    if (!login_goes_on) return done(refuse_token("login"));
+                                    Claims claims{
+                                        .sub = std::move(proven.sub),
+                                        .username = user.username,
+                                        .expires_at = {},
+                                        .login = TokenLogin{.id = std::move(proven.login),
+                                                            .signed_out_at = user.signed_out_at}};
+                                    issue_to(parts, std::move(claims), std::move(done));
+                                  });
+  }
+  // Whatever the prefixes: who is in the pool is proven by the pool alone.
+  void issue_foreign(IdTokenClaims proven, Completion<Result<std::string>> done) {
+    const UserId sub = proven.sub;
+    parts_->users.find_by_sub(sub,
+                              [parts = parts_, proven = std::move(proven),
+                               done = std::move(done)](Result<std::optional<User>> found) mutable {
+                                if (!found) return done(std::unexpected(std::move(found.error())));
+                                if (*found) return done(refuse_token("user"));
+                                Claims claims{.sub = std::move(proven.sub),
+                                              .username = std::move(proven.username),
+                                              .expires_at = {},
+                                              .login = std::nullopt};
+                                issue_to(parts, std::move(claims), std::move(done));
+                              });
   }
 
   ServicePartsPtr parts_;
@@ -161,22 +188,29 @@ class AuthorizerImpl final : public Authorizer {
           } else {
             done(Admission{.sub = std::move(claims.sub),
                            .username = std::move(claims.username),
-                           .signed_out_at = claims.signed_out_at});
+                           .login = std::move(claims.login)});
           }
         });
   }
 
-  void still_admits(const UserId& sub, std::optional<WallTime> signed_out_at,
+  void still_admits(const UserId& sub, std::optional<TokenLogin> login,
                     Completion<Result<bool>> done) override {
-    parts_->users.find_by_sub(
-        sub, [signed_out_at, done = std::move(done)](Result<std::optional<User>> found) mutable {
-          if (!found) {
-            done(std::unexpected(std::move(found.error())));
-          } else if (!signed_out_at) {
+    if (!login) {
+      parts_->users.find_by_sub(
+          sub, [done = std::move(done)](Result<std::optional<User>> found) mutable {
+            if (!found) return done(std::unexpected(std::move(found.error())));
             done(!found->has_value());
-          } else {
-            done(*found && (*found)->enabled && (*found)->signed_out_at == *signed_out_at);
-          }
+          });
+      return;
+    }
+    std::string id = login->id;
+    parts_->users.find_with_login(
+        sub, std::move(id),
+        [signed_out_at = login->signed_out_at,
+         done = std::move(done)](Result<std::optional<UserStore::UserAndLogin>> found) mutable {
+          if (!found) return done(std::unexpected(std::move(found.error())));
+          done(*found && (*found)->login_goes_on && (*found)->user.enabled &&
+               (*found)->user.signed_out_at == signed_out_at);
         });
   }
 
@@ -185,7 +219,7 @@ class AuthorizerImpl final : public Authorizer {
     if (token.size() > kTemporaryTokenLimitBytes) return std::nullopt;
     const std::optional<Bytes> sealed = base64url_decode(token);
     if (!sealed) return std::nullopt;
-    const Result<std::string> text = parts_->ring->open(*sealed, kTemporaryTokenContext);
+    const Result<std::string> text = parts_->ring->open_token(*sealed, kTemporaryTokenContext);
     if (!text) return std::nullopt;
     return read_claims(*text, parts_->options.service_name);
   }

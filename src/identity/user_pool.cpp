@@ -18,6 +18,10 @@ class UserPoolImpl final : public UserPool {
   void initiate_auth(InitiateAuth input, Completion<PoolResult<AuthOutcome>> done) override {
     identity::initiate_auth(context_, std::move(input), std::move(done));
   }
+  void get_tokens_from_refresh_token(RefreshTokens input,
+                                     Completion<PoolResult<AuthenticationResult>> done) override {
+    identity::get_tokens_from_refresh_token(context_, std::move(input), std::move(done));
+  }
   void respond_to_auth_challenge(RespondToChallenge input,
                                  Completion<PoolResult<AuthOutcome>> done) override {
     identity::respond_to_auth_challenge(context_, std::move(input), std::move(done));
@@ -47,6 +51,10 @@ class UserPoolImpl final : public UserPool {
                                     Completion<PoolResult<void>> done) override {
     identity::admin_update_user_attributes(context_, std::move(input), std::move(done));
   }
+  void admin_delete_user_attributes(DeleteAttributes input,
+                                    Completion<PoolResult<void>> done) override {
+    identity::admin_delete_user_attributes(context_, std::move(input), std::move(done));
+  }
   void list_users(ListUsers input, Completion<PoolResult<UserList>> done) override {
     identity::list_users(context_, std::move(input), std::move(done));
   }
@@ -66,6 +74,14 @@ class UserPoolImpl final : public UserPool {
   }
   void change_password(ChangePassword input, Completion<PoolResult<void>> done) override {
     identity::change_password(context_, std::move(input), std::move(done));
+  }
+  void update_user_attributes(UpdateOwnAttributes input,
+                              Completion<PoolResult<void>> done) override {
+    identity::update_user_attributes(context_, std::move(input), std::move(done));
+  }
+  void delete_user_attributes(DeleteOwnAttributes input,
+                              Completion<PoolResult<void>> done) override {
+    identity::delete_user_attributes(context_, std::move(input), std::move(done));
   }
   void global_sign_out(std::string input, Completion<PoolResult<void>> done) override {
     identity::global_sign_out(context_, input, std::move(done));

@@ -16,9 +16,8 @@ void load_from(Statement& statement, Row::Kind kind, std::vector<Row>& out) {
     row.kind = kind;
     row.id = static_cast<std::uint32_t>(statement.integer(0));
     row.wrapped = statement.string(1);
-    row.uses = statement.integer(2);
-    row.created_at = wall_from_micros(statement.integer(3));
-    row.retired = statement.integer(4) != 0;
+    row.created_at = wall_from_micros(statement.integer(2));
+    row.retired = statement.integer(3) != 0;
     out.push_back(std::move(row));
   }
 }
@@ -27,17 +26,15 @@ void load_from(Statement& statement, Row::Kind kind, std::vector<Row>& out) {
 
 KeyTable::KeyTable(Database& database)
     : database_(database),
-      load_data_(database,
-                 "SELECT id, wrapped, uses, created_at, retired FROM data_keys ORDER BY id"),
+      load_data_(database, "SELECT id, wrapped, created_at, retired FROM data_keys ORDER BY id"),
       load_signing_(database,
-                    "SELECT id, wrapped, uses, created_at, retired FROM signing_keys ORDER BY id"),
+                    "SELECT id, wrapped, created_at, retired FROM signing_keys ORDER BY id"),
       add_data_(database,
                 "INSERT INTO data_keys (id, wrapped, uses, created_at, retired)"
-                " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
+                " VALUES (?1, ?2, 0, ?3, ?4) ON CONFLICT DO NOTHING"),
       add_signing_(database,
                    "INSERT INTO signing_keys (id, wrapped, uses, created_at, retired)"
-                   " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"),
-      set_uses_(database, "UPDATE data_keys SET uses = max(uses, ?2) WHERE id = ?1"),
+                   " VALUES (?1, ?2, 0, ?3, ?4) ON CONFLICT DO NOTHING"),
       retire_signing_(database,
                       "UPDATE signing_keys SET retired = 1, wrapped = x'' WHERE id = ?1") {}
 
@@ -52,19 +49,12 @@ Result<void> KeyTable::add(const Row& row) {
   Statement& statement = row.kind == Row::Kind::data ? add_data_ : add_signing_;
   statement.bind(1, static_cast<std::int64_t>(row.id))
       .bind_blob(2, row.wrapped)
-      .bind(3, row.uses)
-      .bind(4, unix_micros(row.created_at))
-      .bind(5, static_cast<std::int64_t>(row.retired))
+      .bind(3, unix_micros(row.created_at))
+      .bind(4, static_cast<std::int64_t>(row.retired))
       .run();
   if (database_.changes() == 0) {
     return holdfast::fail(Errc::already_exists, "there is a key of this id");
   }
-  return {};
-}
-
-Result<void> KeyTable::set_uses(std::uint32_t id, std::int64_t uses) {
-  set_uses_.bind(1, static_cast<std::int64_t>(id)).bind(2, uses).run();
-  if (database_.changes() == 0) return holdfast::fail(Errc::not_found, "there is no such data key");
   return {};
 }
 
@@ -92,10 +82,9 @@ class SqliteKeyStore final : public identity::KeyStore, private Submitter {
         [row = std::move(row)](Session& session) { return session.keys.add(row); },
         std::move(done));
   }
-  void set_uses(std::uint32_t id, std::int64_t uses, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail, [id, uses](Session& session) { return session.keys.set_uses(id, uses); },
-        std::move(done));
+  void epoch(Completion<Result<std::int64_t>> done) override {
+    submit<std::int64_t>(
+        OnRollback::retry, [](Session& session) { return session.meta.epoch(); }, std::move(done));
   }
   void retire_signing(std::uint32_t id, Completion<Result<void>> done) override {
     submit<void>(

@@ -18,7 +18,6 @@ class KeyTable {
 
   [[nodiscard]] std::vector<identity::KeyStore::Row> load();
   [[nodiscard]] Result<void> add(const identity::KeyStore::Row& row);
-  [[nodiscard]] Result<void> set_uses(std::uint32_t id, std::int64_t uses);
   [[nodiscard]] Result<void> retire_signing(std::uint32_t id);
 
  private:
@@ -27,7 +26,6 @@ class KeyTable {
   Statement load_signing_;
   Statement add_data_;
   Statement add_signing_;
-  Statement set_uses_;
   Statement retire_signing_;
 };
 

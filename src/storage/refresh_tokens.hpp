@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <holdfast/identity/stores.hpp>
 
@@ -16,11 +17,15 @@ namespace holdfast::storage {
 class RefreshTokenTable {
  public:
   using Row = identity::RefreshTokenStore::Row;
+  using TokenHashes = identity::RefreshTokenStore::TokenHashes;
   explicit RefreshTokenTable(Database& database);
 
-  void add(const Row& row, std::size_t max_per_user);
-  [[nodiscard]] std::optional<Row> find(const Digest& token_hash);
-  [[nodiscard]] std::optional<Row> find_origin(const UserId& sub, std::string_view origin);
+  /// The logins that ended to make room.
+  [[nodiscard]] std::vector<std::string> add(const Row& row, std::size_t max_per_user);
+  [[nodiscard]] std::optional<Row> find(const TokenHashes& hashes);
+  /// The login is known and was not ended.
+  [[nodiscard]] bool goes_on(const UserId& sub, std::string_view origin);
+  [[nodiscard]] bool rotate(const identity::RefreshTokenStore::Rotation& rotation);
   void revoke(const UserId& sub, std::string_view origin);
   void revoke_all_but(const UserId& sub, std::string_view kept_origin);
   void drop(const UserId& sub);
@@ -29,10 +34,13 @@ class RefreshTokenTable {
  private:
   [[nodiscard]] static std::optional<Row> take(Statement& statement);
 
+  Database& database_;
   Statement add_;
   Statement trim_;
   Statement find_;
-  Statement find_origin_;
+  Statement find_family_;
+  Statement goes_on_;
+  Statement rotate_;
   Statement revoke_;
   Statement revoke_all_but_;
   Statement drop_;

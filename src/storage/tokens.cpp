@@ -11,9 +11,13 @@ namespace holdfast::storage {
 
 TokenTable::TokenTable(Database& database)
     : count_(database, "SELECT count(*) FROM temp_keys WHERE user = ?1 AND ttl > ?2"),
-      put_(database, "INSERT INTO temp_keys (token_hash, user, ttl) VALUES (?1, ?2, ?3)"),
+      put_(database,
+           "INSERT INTO temp_keys (token_hash, user, ttl, login)"
+           " VALUES (?1, ?2, ?3, ?4)"),
       consume_(database, "DELETE FROM temp_keys WHERE token_hash = ?1 RETURNING ttl"),
       drop_(database, "DELETE FROM temp_keys WHERE user = ?1"),
+      drop_all_but_(database, "DELETE FROM temp_keys WHERE user = ?1 AND login <> ?2"),
+      drop_login_(database, "DELETE FROM temp_keys WHERE user = ?1 AND login = ?2"),
       sweep_(database, "DELETE FROM temp_keys WHERE ttl < ?1") {}
 
 Result<void> TokenTable::put(const identity::TokenStore::Row& row, std::size_t max_outstanding,
@@ -27,6 +31,7 @@ Result<void> TokenTable::put(const identity::TokenStore::Row& row, std::size_t m
   put_.bind_blob(1, view(row.token_hash))
       .bind(2, std::string_view(row.sub.str()))
       .bind(3, unix_micros(row.expires_at))
+      .bind(4, std::string_view(row.login))
       .run();
   return {};
 }
@@ -40,6 +45,15 @@ bool TokenTable::consume(const Digest& token_hash, WallTime now, Seconds drift) 
 }
 
 void TokenTable::drop(const UserId& sub) { drop_.bind(1, std::string_view(sub.str())).run(); }
+
+void TokenTable::drop_all_but(const UserId& sub, std::string_view kept_login) {
+  if (kept_login.empty()) return drop(sub);
+  drop_all_but_.bind(1, std::string_view(sub.str())).bind(2, kept_login).run();
+}
+
+void TokenTable::drop_login(const UserId& sub, std::string_view login) {
+  drop_login_.bind(1, std::string_view(sub.str())).bind(2, login).run();
+}
 
 void TokenTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 
 #include <holdfast/identity/stores.hpp>
 
@@ -18,6 +19,9 @@ class TokenTable {
                                  WallTime now);
   [[nodiscard]] bool consume(const Digest& token_hash, WallTime now, Seconds drift);
   void drop(const UserId& sub);
+  /// Empty: all.
+  void drop_all_but(const UserId& sub, std::string_view kept_login);
+  void drop_login(const UserId& sub, std::string_view login);
   void sweep(WallTime before);
 
  private:
@@ -25,6 +29,8 @@ class TokenTable {
   Statement put_;
   Statement consume_;
   Statement drop_;
+  Statement drop_all_but_;
+  Statement drop_login_;
   Statement sweep_;
 };
 

@@ -170,10 +170,10 @@ void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub
 
 namespace {
 
-void end_access(Session& session, const UserId& sub, std::string_view kept_origin) {
-  session.tokens.drop(sub);
+void end_logins(Session& session, const UserId& sub, std::string_view kept_login) {
+  session.tokens.drop_all_but(sub, kept_login);
   session.codes.drop(sub);
-  session.refresh_tokens.revoke_all_but(sub, kept_origin);
+  session.refresh_tokens.revoke_all_but(sub, kept_login);
 }
 
 class SqliteUserStore final : public identity::UserStore, private Submitter {
@@ -210,14 +210,37 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         },
         std::move(done));
   }
-  void update_and_end_access(identity::User user, std::int64_t expected_revision,
-                             std::string kept_origin, Completion<Result<void>> done) override {
+  void find_by_name_or_sub(std::string text,
+                           Completion<Result<std::optional<identity::User>>> done) override {
+    submit<std::optional<identity::User>>(
+        OnRollback::retry,
+        [text = std::move(text)](Session& session) {
+          std::optional<identity::User> found =
+              session.users.find_by_username(identity::fold_username(text));
+          return found ? found : session.users.find_by_sub(UserId(text));
+        },
+        std::move(done));
+  }
+  void find_with_login(const UserId& sub, std::string login,
+                       Completion<Result<std::optional<UserAndLogin>>> done) override {
+    submit<std::optional<UserAndLogin>>(
+        OnRollback::retry,
+        [sub, login = std::move(login)](Session& session) -> std::optional<UserAndLogin> {
+          std::optional<identity::User> user = session.users.find_by_sub(sub);
+          if (!user) return std::nullopt;
+          return UserAndLogin{.user = std::move(*user),
+                              .login_goes_on = session.refresh_tokens.goes_on(sub, login)};
+        },
+        std::move(done));
+  }
+  void update_and_end_logins(identity::User user, std::int64_t expected_revision,
+                             std::string kept_login, Completion<Result<void>> done) override {
     submit<void>(
         OnRollback::fail,
         [user = std::move(user), expected_revision,
-         kept_origin = std::move(kept_origin)](Session& session) {
+         kept_login = std::move(kept_login)](Session& session) {
           Result<void> updated = session.users.update(user, expected_revision);
-          if (updated) end_access(session, user.sub, kept_origin);
+          if (updated) end_logins(session, user.sub, kept_login);
           return updated;
         },
         std::move(done));
@@ -235,7 +258,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
           if (!updated) return updated;
           session.codes.drop(user.sub);
           if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
-            end_access(session, user.sub, "");
+            end_logins(session, user.sub, "");
           }
           return updated;
         },

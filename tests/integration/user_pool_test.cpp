@@ -1,9 +1,12 @@
 // The user pool over the wire, on a real store: what clients of Cognito do beyond logging in.
 #include <chrono>
+#include <cstdio>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -64,10 +67,34 @@ class UserPoolOverHttp : public ::testing::Test {
                                       {"AuthParameters", {{"REFRESH_TOKEN", token}}}});
   }
 
+  /// The status with which a temporary token is answered.
+  int upgrade_status(const std::string& token) {
+    const auto upgrade = gateway_.send_bytes(
+        "GET /ws?token=" + token + " HTTP/1.1\r\nHost: " + gateway_.address() +
+        "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    return upgrade ? upgrade->status : 0;
+  }
+  /// The code that this operation of a client has sent.
+  std::string code_for(const std::string& operation, const std::string& name) {
+    std::remove(sent_code_.c_str());
+    EXPECT_EQ(of_client(operation, {{"Username", name}}).status, 200);
+    const auto deadline = std::chrono::steady_clock::now() + Inbox::kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+      std::ifstream file(sent_code_);
+      const std::string text{std::istreambuf_iterator<char>(file), {}};
+      if (const auto sent = parse_json(text); sent && sent->contains("code")) {
+        return (*sent)["code"];
+      }
+      std::this_thread::yield();
+    }
+    return "no code";
+  }
+
   TempDir folder_;
   std::string sent_code_ = folder_.file("code.json");
   TestGateway gateway_{
-      {.settings = {"user_pool.self_sign_up=true",
+      {.settings = {"user_pool.self_sign_up=true", "user_pool.refresh_tokens_per_user=3",
                     "user_pool.code_command=[\"/usr/bin/tee\",\"" + sent_code_ + "\"]"}}};
 };
 
@@ -97,6 +124,113 @@ TEST_F(UserPoolOverHttp, ClosesTheConnectionsOfWhoMayNoLongerConnect) {
     EXPECT_EQ(upgrade->status, 401) << operation;
     (void)gateway_.publish(other.id, "still here");
     EXPECT_EQ(others.wait_for(1).size(), 1U);
+  }
+}
+
+// Whatever ends a login ends all of it: its connections, its ID token, its temporary tokens. The
+// user's other logins go on.
+TEST_F(UserPoolOverHttp, EndsAllOfALoginAndNoOther) {
+  struct Login {
+    TestUser user;
+    Json tokens;
+    std::string unused;
+  };
+  struct Case {
+    const char* operation;
+    bool all;  ///< the other login ends too
+    std::function<int(const std::string& name, const Login& ended, const Login& other)> end;
+  };
+  const std::string next = "another password";
+  const std::vector<Case> cases{
+      {"ChangePassword", false,
+       [&](const std::string&, const Login&, const Login& other) {
+         return open("ChangePassword", {{"AccessToken", other.tokens["AccessToken"]},
+                                        {"PreviousPassword", TestGateway::kPassword},
+                                        {"ProposedPassword", next}})
+             .status;
+       }},
+      {"RevokeToken", false,
+       [&](const std::string&, const Login& ended, const Login&) {
+         return of_client("RevokeToken", {{"Token", ended.tokens["RefreshToken"]}}).status;
+       }},
+      {"the login after the last that is kept", false,
+       [&](const std::string& name, const Login&, const Login&) { return log_in(name).status; }},
+      {"AdminSetUserPassword", true,
+       [&](const std::string& name, const Login&, const Login&) {
+         return admin("AdminSetUserPassword",
+                      {{"Username", name}, {"Password", next}, {"Permanent", true}})
+             .status;
+       }},
+      {"ConfirmForgotPassword", true,
+       [&](const std::string& name, const Login&, const Login&) {
+         const std::string code = code_for("ForgotPassword", name);
+         return of_client("ConfirmForgotPassword",
+                          {{"Username", name}, {"ConfirmationCode", code}, {"Password", next}})
+             .status;
+       }},
+      {"GlobalSignOut", true,
+       [&](const std::string&, const Login&, const Login& other) {
+         return open("GlobalSignOut", {{"AccessToken", other.tokens["AccessToken"]}}).status;
+       }},
+      {"DeleteUser", true,
+       [&](const std::string&, const Login&, const Login& other) {
+         return open("DeleteUser", {{"AccessToken", other.tokens["AccessToken"]}}).status;
+       }},
+      {"AdminUserGlobalSignOut", true,
+       [&](const std::string& name, const Login&, const Login&) {
+         return admin("AdminUserGlobalSignOut", {{"Username", name}}).status;
+       }},
+      {"AdminDisableUser", true,
+       [&](const std::string& name, const Login&, const Login&) {
+         return admin("AdminDisableUser", {{"Username", name}}).status;
+       }},
+      {"AdminDeleteUser", true,
+       [&](const std::string& name, const Login&, const Login&) {
+         return admin("AdminDeleteUser", {{"Username", name}}).status;
+       }},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Case& tried = cases[i];
+    SCOPED_TRACE(tried.operation);
+    const std::string name = "user-" + std::to_string(i);
+    const auto log_in_as = [&](TestUser user) {
+      Login out{.user = std::move(user),
+                .tokens = log_in(name).body["AuthenticationResult"],
+                .unused = {}};
+      out.user.id_token = out.tokens["IdToken"];
+      out.unused = gateway_.token(out.user);
+      return out;
+    };
+    // Three are kept: the one that made the user goes with the fourth.
+    const TestUser user = gateway_.make_user(name);
+    ASSERT_EQ(log_in(name).status, 200);
+    const Login ended = log_in_as(user);
+    const Login other = log_in_as(user);
+    if (i == 2) ASSERT_EQ(log_in(name).status, 200);  // the next one ends `ended`
+    const Inbox first(gateway_, ended.user);
+    const Inbox second(gateway_, other.user);
+    (void)gateway_.publish(user.id, "before");
+    ASSERT_EQ(first.wait_for(1).size(), 1U);
+    ASSERT_EQ(second.wait_for(1).size(), 1U);
+
+    ASSERT_EQ(tried.end(name, ended, other), 200);
+
+    EXPECT_EQ(first.wait_closed(), kAccessEnded);
+    EXPECT_FALSE(gateway_.root().temporary_token(ended.user.id_token));
+    EXPECT_EQ(upgrade_status(ended.unused), 401);
+    EXPECT_NE(refresh(ended.tokens["RefreshToken"]).status, 200);
+    EXPECT_NE(open("GetUser", {{"AccessToken", ended.tokens["AccessToken"]}}).status, 200);
+    if (tried.all) {
+      EXPECT_EQ(second.wait_closed(), kAccessEnded);
+      EXPECT_FALSE(gateway_.root().temporary_token(other.user.id_token));
+      EXPECT_EQ(upgrade_status(other.unused), 401);
+    } else {
+      EXPECT_EQ(gateway_.publish_status(user.id, "after"), "DELIVERED");
+      EXPECT_EQ(second.wait_for(2).size(), 2U);
+      EXPECT_TRUE(gateway_.root().temporary_token(other.user.id_token));
+      EXPECT_EQ(upgrade_status(other.unused), 101);
+      EXPECT_EQ(refresh(other.tokens["RefreshToken"]).status, 200);
+    }
   }
 }
 

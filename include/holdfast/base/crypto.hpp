@@ -20,13 +20,14 @@ using Digest = std::array<std::uint8_t, 32>;
 void wipe(std::string& secret) noexcept;
 void wipe(Digest& secret) noexcept;
 
-/// OpenSSL's generator. Aborts the process when it cannot give random bytes. Any thread.
+/// The kernel's generator (getrandom(2)): two copies of a process, or of a whole virtual machine,
+/// never draw the same. Aborts the process when it gives none. Any thread.
 void random_bytes(std::span<std::uint8_t> out);
 [[nodiscard]] std::string random_string(std::size_t bytes);
 [[nodiscard]] std::uint64_t random_u64();
 /// Random bytes for identifiers, which must be unique but are no secrets: out of a block that the
 /// thread keeps, because a call of the generator costs more than all else about an identifier. Not
-/// for keys, tokens or nonces; a forked child would repeat its parent's. Any thread.
+/// for keys, tokens or nonces; a copy of the process would repeat them. Any thread.
 void identifier_bytes(std::span<std::uint8_t> out);
 
 [[nodiscard]] inline std::string_view view(const Digest& digest) noexcept {

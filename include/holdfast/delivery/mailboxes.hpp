@@ -11,6 +11,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/histogram.hpp>
+#include <holdfast/base/logins.hpp>
 #include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/execution.hpp>
@@ -47,6 +48,9 @@ struct Limits {
   std::size_t fences = 4;
   std::size_t first_page_bytes = 64 << 10;
   std::size_t connections_per_user = 8;
+  /// How old a connection gets, at most: it is closed with 1001 at a moment of its own in the last
+  /// tenth of that. 0: no bound.
+  Seconds connection_age{24 * 3600};
   std::int64_t pending_messages = 10'000;
   std::int64_t pending_bytes = 64 << 20;
   Seconds message_ttl{14 * 24 * 3600};
@@ -132,8 +136,9 @@ class Mailboxes {
   virtual Result<void> post_text(const ConnectionId& id, std::string_view text) = 0;
   /// Closes one connection; false when there is none of that id here.
   virtual bool close(const ConnectionId& id, CloseCode code, std::string_view reason) = 0;
-  /// Closes all of a user's connections.
-  virtual void close_all(const UserId& user, CloseCode code, std::string_view reason) = 0;
+  /// Closes a user's connections that were opened through these logins.
+  virtual void close_logins(const UserId& user, const Logins& logins, CloseCode code,
+                            std::string_view reason) = 0;
   /// Moves what the user has pending by now to the dead letters, with this reason (`user_deleted`),
   /// as soon as their connections are gone. Given up on when one is admitted first, and by a
   /// restart: then it stays pending for its lifetime.
@@ -168,7 +173,7 @@ class Mailboxes {
   [[nodiscard]] virtual PendingTotals pending(const UserId& user) const = 0;
 
   /// Takes over the waits and bounds that may change while messages are under way: `ack_wait`,
-  /// `ack_timeout`, `idle_ping`, `close_wait`, `tail_messages`, `tail_bytes`,
+  /// `ack_timeout`, `idle_ping`, `close_wait`, `tail_messages`, `tail_bytes`, `connection_age`,
   /// `connections_per_user`, `pending_messages`, `pending_bytes` and `message_ttl`; the others stay
   /// as they are. What has begun to wait keeps its old deadline.
   virtual void change_limits(const Limits& limits) = 0;

@@ -218,6 +218,7 @@ struct ConnectionInfo {
   std::string username;
   std::string remote_address;
   std::string user_agent;
+  std::string login{};  ///< through which it was opened, by its id; empty when that is not known
   WallTime connected_at;
   WallTime last_active_at;  ///< when it last said something or was sent something
   std::size_t shard = 0;

@@ -35,9 +35,9 @@ class Router {
   /// user keep their order.
   void send_batch(std::size_t from, std::vector<SendRequest> requests,
                   Completion<std::vector<SendOutcome>> done) const;
-  /// Closes all of a user's connections, soon. Any thread.
-  void close_all(UserId user, CloseCode code, std::string reason) const;
-  /// Moves what a user has pending to the dead letters, after what `close_all` was told. Any
+  /// Closes a user's connections that were opened through these logins, soon. Any thread.
+  void close_logins(UserId user, Logins logins, CloseCode code, std::string reason) const;
+  /// Moves what a user has pending to the dead letters, after what `close_logins` was told. Any
   /// thread.
   void bury(UserId user, std::string reason) const;
 

@@ -59,6 +59,11 @@ class SecretBox {
                                                  std::string_view context) = 0;
   [[nodiscard]] virtual Result<std::string> open(std::string_view sealed,
                                                  std::string_view context) const = 0;
+  /// The same for tokens, which are given away and kept nowhere.
+  [[nodiscard]] virtual Result<std::string> seal_token(std::string_view plaintext,
+                                                       std::string_view context) = 0;
+  [[nodiscard]] virtual Result<std::string> open_token(std::string_view sealed,
+                                                       std::string_view context) const = 0;
 };
 
 /// A key that can sign: a permanent one, or the temporary credentials of one, which act in its name

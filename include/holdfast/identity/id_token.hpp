@@ -23,6 +23,7 @@ struct IdTokenClaims {
   WallTime expires_at;
   /// The user is the own pool's; false for those of other issuers, who have no row there.
   bool in_pool = true;
+  std::string login{};  ///< the login that it came with, `origin_jti`; empty when it names none
 };
 
 /// The public keys of an issuer, and what they may be used with. Immutable.

@@ -39,27 +39,45 @@ class MasterKey {
 class KeyRing {
  public:
   virtual ~KeyRing() = default;
-  /// version ‖ key id ‖ nonce ‖ ciphertext ‖ tag (AES-256-GCM, the first two as additional data
-  /// together with `context`). Error `unavailable` when this process may not spend another nonce of
-  /// the key yet.
+  /// version ‖ key id ‖ nonce ‖ ciphertext ‖ tag: XAES-256-GCM under a key that is derived from the
+  /// data key for this context (HKDF-SHA-256, RFC 5869), with the first two and `context` as
+  /// additional data.
   [[nodiscard]] virtual Result<std::string> seal(std::string_view plaintext,
                                                  std::string_view context) = 0;
   /// `unauthenticated` for anything but an unchanged seal of the same context under a key of the
-  /// ring.
+  /// ring. Seals of version 1 (AES-256-GCM under the data key itself) still open.
   [[nodiscard]] virtual Result<std::string> open(std::string_view sealed,
                                                  std::string_view context) const = 0;
+  /// The same for tokens, which are given away and kept nowhere: they no longer open once the
+  /// database has been restored from a backup, when nobody knows what was revoked meanwhile.
+  [[nodiscard]] Result<std::string> seal_token(std::string_view plaintext,
+                                               std::string_view context) {
+    return seal(plaintext, in_epoch(context));
+  }
+  [[nodiscard]] Result<std::string> open_token(std::string_view sealed,
+                                               std::string_view context) const {
+    return open(sealed, in_epoch(context));
+  }
   /// Makes a new data key; it is used from its commit on. Answers with its id; who asks while one
   /// is being made gets that one.
   virtual void rotate(Completion<Result<std::uint32_t>> done) = 0;
-  /// Rotates when the current key is a year old or has spent half of its 2^32 nonces (this one
-  /// whatever is configured), and sets nonces aside: a million are left for the minute until the
-  /// next call. Called once a minute.
+  /// Rotates when the current key is a year old. Called once a minute.
   virtual void maintain() = 0;
 
   struct Options {
     bool rotation_enabled = true;  ///< by age
     Seconds rotation_period{365 * 24 * 3600};
   };
+
+ protected:
+  std::int64_t epoch_ = 0;  ///< the database's; 0 until it is restored for the first time
+
+ private:
+  [[nodiscard]] std::string in_epoch(std::string_view context) const {
+    std::string out(context);
+    if (epoch_ != 0) out += " of epoch " + std::to_string(epoch_);
+    return out;
+  }
 };
 
 /// Whether `master` opens every data key among these rows that is in use: `invalid_argument`, in

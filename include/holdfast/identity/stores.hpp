@@ -46,16 +46,25 @@ class UserStore {
   virtual void find_by_username(std::string_view username,
                                 Completion<Result<std::optional<User>>> done) = 0;
   virtual void find_by_sub(const UserId& sub, Completion<Result<std::optional<User>>> done) = 0;
+  /// The user of this name or, when nobody has it, of this `sub`.
+  virtual void find_by_name_or_sub(std::string text,
+                                   Completion<Result<std::optional<User>>> done) = 0;
+  /// A user and one of their logins, as both are at one moment; nullopt when there is no such user.
+  struct UserAndLogin {
+    User user;
+    bool login_goes_on = false;  ///< the login is known and was not ended
+  };
+  virtual void find_with_login(const UserId& sub, std::string login,
+                               Completion<Result<std::optional<UserAndLogin>>> done) = 0;
   /// Replaces the row of `user.sub` if its revision is still `expected_revision`, and raises it by
   /// one; `conflict` otherwise, `not_found` when the user is gone.
   virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
-  /// The same, and in the same transaction ends what was given out to the user: temporary tokens
-  /// and confirmation codes go, refresh tokens are revoked, but for the one of `kept_origin`
-  /// (empty: for none).
-  virtual void update_and_end_access(User user, std::int64_t expected_revision,
-                                     std::string kept_origin, Completion<Result<void>> done) = 0;
+  /// The same, and in the same transaction ends the user's logins but for `kept_login` (empty: all
+  /// of them): refresh tokens are revoked, temporary tokens go. So do all confirmation codes.
+  virtual void update_and_end_logins(User user, std::int64_t expected_revision,
+                                     std::string kept_login, Completion<Result<void>> done) = 0;
   /// The same by a confirmation code, which is spent in the same transaction: `expired` when it is
-  /// no longer the one of `code.sealed`. One for a forgotten password ends what was given out, too.
+  /// no longer the one of `code.sealed`. One for a forgotten password ends all logins, too.
   virtual void update_by_code(User user, std::int64_t expected_revision, CodeStore::Row code,
                               Completion<Result<void>> done) = 0;
   /// Removes a user with all tokens and codes, in one transaction.
@@ -78,25 +87,47 @@ class RefreshTokenStore {
     WallTime issued_at;
     WallTime expires_at;
     bool revoked = false;
+    /// Of a login whose token was replaced: the token before, when that was, and the current one,
+    /// sealed.
+    std::optional<Digest> previous_hash{};
+    WallTime rotated_at{};
+    std::string sealed_token{};
+  };
+  /// By which a token is looked for: its own hash, and that of the part which all tokens of its
+  /// login begin with.
+  struct TokenHashes {
+    Digest token{};
+    Digest family{};
   };
   virtual ~RefreshTokenStore() = default;
   /// Adds a row if the user still has `expected_revision`: `conflict` otherwise, `not_found` when
-  /// the user is gone. Of a user's rows the oldest go, so that no more than `max_per_user` stay.
+  /// the user is gone. No more than `max_per_user` of a user's rows stay: ended logins go first,
+  /// then the oldest, which end with all that was given out through them. Answers whose these were.
   virtual void add(Row row, std::int64_t expected_revision, std::size_t max_per_user,
-                   Completion<Result<void>> done) = 0;
-  virtual void find(const Digest& token_hash, Completion<Result<std::optional<Row>>> done) = 0;
+                   Completion<Result<std::vector<std::string>>> done) = 0;
   /// A row and its user as they are at one moment, so that no sign-out comes between; nullopt when
-  /// either is gone.
+  /// either is gone. Where no row has the token, it is one that had a token of the family before:
+  /// its `token_hash` is another one then.
   struct RowAndUser {
     Row row;
     User user;
   };
-  virtual void find_with_user(const Digest& token_hash,
+  virtual void find_with_user(const TokenHashes& hashes,
                               Completion<Result<std::optional<RowAndUser>>> done) = 0;
-  virtual void find_origin(const UserId& sub, std::string origin,
-                           Completion<Result<std::optional<Row>>> done) = 0;
-  /// A row that is gone or revoked already is no error.
-  virtual void revoke(const UserId& sub, std::string origin, Completion<Result<void>> done) = 0;
+  /// Puts `to` in the place of a login's current token `from`. False, without effect, when the
+  /// login has ended, or its token is another one by now.
+  struct Rotation {
+    UserId sub;
+    std::string origin;
+    Digest from{};
+    TokenHashes to;
+    std::string sealed_token;  ///< the new one
+    WallTime at;
+  };
+  virtual void rotate(Rotation rotation, Completion<Result<bool>> done) = 0;
+  /// Ends a login: its refresh token is revoked, its temporary tokens go. One that is gone or ended
+  /// already is no error.
+  virtual void end_login(const UserId& sub, std::string origin, Completion<Result<void>> done) = 0;
   /// Removes what expired before `before`.
   virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };
@@ -108,6 +139,7 @@ class TokenStore {
     Digest token_hash{};  ///< SHA-256 of the token's text
     UserId sub;
     WallTime expires_at;
+    std::string login{};  ///< `origin_jti`; empty for users of other issuers
   };
   virtual ~TokenStore() = default;
   /// Adds a row; `too_many_requests` when the user has `max_outstanding` that have not expired at
@@ -133,15 +165,15 @@ class KeyStore {
     std::uint32_t id = 0;  ///< data keys: rising; signing keys: rising
     std::string
         wrapped;  ///< sealed: data keys under the master key, signing keys under the key ring
-    std::int64_t uses = 0;  ///< nonces spent or set aside, an upper bound
     WallTime created_at;
     bool retired = false;  ///< no longer opens seals, or no longer in the JWKS
   };
   virtual ~KeyStore() = default;
   virtual void load(Completion<Result<std::vector<Row>>> done) = 0;
   virtual void add(Row row, Completion<Result<void>> done) = 0;
-  /// Raises `uses` of a data key: set aside before they are spent.
-  virtual void set_uses(std::uint32_t id, std::int64_t uses, Completion<Result<void>> done) = 0;
+  /// How often, so to say, the database has been restored from a backup: a number that no restored
+  /// one has had before; 0 for one that never was.
+  virtual void epoch(Completion<Result<std::int64_t>> done) = 0;
   /// Retires a signing key for good: what is wrapped in its row is erased. One that is retired
   /// already is no error; `not_found` when there is none.
   virtual void retire_signing(std::uint32_t id, Completion<Result<void>> done) = 0;

@@ -26,8 +26,9 @@ class Generator {
  public:
   virtual ~Generator() = default;
   /// A token for the user whom these claims prove; answered after its row is committed. Errors:
-  /// `unauthenticated` (user unknown, disabled, signed out everywhere since; for another issuer's
-  /// user: the pool has this id), `too_many_requests` (8 outstanding), `unavailable`.
+  /// `unauthenticated` (user unknown, disabled, signed out everywhere since; the login has ended;
+  /// for another issuer's user: the pool has this id), `too_many_requests` (8 outstanding),
+  /// `unavailable`.
   virtual void issue(IdTokenClaims claims, Completion<Result<std::string>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options,
@@ -35,13 +36,18 @@ class Generator {
                                                         std::shared_ptr<KeyRing> ring,
                                                         UserStore& users, TokenStore& tokens);
 
+/// What a temporary token says of the login that it came with.
+struct TokenLogin {
+  std::string id;          ///< `origin_jti`
+  WallTime signed_out_at;  ///< the user's, when the token was issued
+};
+
 /// Who a consumed token admits.
 struct Admission {
   UserId sub;
   std::string username;
-  /// The user's, when the token was issued; nullopt for another issuer's user, whom the pool does
-  /// not have.
-  std::optional<WallTime> signed_out_at;
+  /// nullopt for another issuer's user, whom the pool does not have.
+  std::optional<TokenLogin> login;
 };
 
 /// Consumes temporary tokens. One per shard, on the executor of its store handle. May go before its
@@ -53,9 +59,9 @@ class Authorizer {
   /// disk: then `done` is called within the call. Every refusal is `unauthenticated`; `unavailable`
   /// when the store cannot tell.
   virtual void consume(std::string token, Completion<Result<Admission>> done) = 0;
-  /// The user once more, at attaching: false when deleted, disabled or signed out everywhere since;
-  /// with nullopt, when the pool has a user of this id.
-  virtual void still_admits(const UserId& sub, std::optional<WallTime> signed_out_at,
+  /// The user once more, at attaching: false when deleted, disabled or signed out everywhere since,
+  /// or when the login has ended; with nullopt, when the pool has a user of this id.
+  virtual void still_admits(const UserId& sub, std::optional<TokenLogin> login,
                             Completion<Result<bool>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options,

@@ -15,6 +15,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/logins.hpp>
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/stores.hpp>
@@ -36,6 +37,7 @@ enum class PoolErrc : std::uint8_t {
   code_mismatch,
   expired_code,
   code_delivery_failure,
+  refresh_token_reuse,  ///< a refresh token that was replaced: its login has ended
   limit_exceeded,
   unauthorized,  ///< a token of another client
   unsupported_token_type,
@@ -56,7 +58,11 @@ struct UserPoolOptions {
   std::string name = "holdfast";    ///< what `DescribeUserPool` calls it
   Seconds id_token_lifetime{3600};  ///< access tokens' too
   Seconds refresh_token_lifetime{30 * 24 * 3600};
-  std::size_t refresh_tokens_per_user = 100;  ///< the oldest go
+  std::size_t refresh_tokens_per_user = 100;  ///< the oldest go, and their logins with them
+  /// Each refresh gives another refresh token; the one before is good for the grace period, for
+  /// those whose answer was lost, and ends its login after that.
+  bool refresh_token_rotation = false;
+  Seconds refresh_token_grace{10};
   Seconds session_lifetime{180};
   Seconds temporary_password_lifetime{7 * 24 * 3600};
   bool prevent_user_existence_errors = true;
@@ -192,13 +198,30 @@ class CodeSender {
   virtual void stop() = 0;
 };
 
-/// Why a user's access has ended.
-enum class AccessEnd : std::uint8_t { disabled, deleted, signed_out };
+/// Why logins have ended.
+enum class LoginEnd : std::uint8_t {
+  disabled,          ///< the user is
+  deleted,           ///< likewise
+  signed_out,        ///< everywhere
+  password_changed,  ///< by the user in another login, by a code, by an administrator
+  revoked,           ///< the refresh token
+  token_reused,      ///< a refresh token that had been replaced came again
+  too_many,          ///< the user logged in more often than is kept
+};
+/// `password_changed`, …
+[[nodiscard]] const char* to_string(LoginEnd end) noexcept;
+
+/// Logins of a user that have ended: nothing that was given out through them is good any more.
+struct EndedLogins {
+  UserId sub;
+  Logins which;
+  LoginEnd why;
+};
 
 struct AuthenticationResult {
   std::string id_token;
   std::string access_token;
-  std::optional<std::string> refresh_token;  ///< none after a refresh
+  std::optional<std::string> refresh_token;  ///< none after a refresh, but under rotation
   Seconds expires_in{3600};
 };
 struct Challenge {
@@ -247,6 +270,14 @@ class UserPool {
   };
   virtual void initiate_auth(InitiateAuth input, Completion<PoolResult<AuthOutcome>> done) = 0;
 
+  struct RefreshTokens {
+    std::string client_id;
+    std::string token;
+  };
+  /// New tokens of the login that a refresh token stands for; under rotation the only way to them.
+  virtual void get_tokens_from_refresh_token(RefreshTokens input,
+                                             Completion<PoolResult<AuthenticationResult>> done) = 0;
+
   struct RespondToChallenge {
     std::optional<std::string> pool_id;  ///< the Admin form has one
     std::string client_id;
@@ -264,7 +295,7 @@ class UserPool {
   };
   virtual void admin_get_user(UserName input, Completion<PoolResult<User>> done) = 0;
   virtual void admin_enable_user(UserName input, Completion<PoolResult<void>> done) = 0;
-  /// Ends the user's access: see `UserPoolParts::on_access_ended`.
+  /// Ends the user's logins: see `UserPoolParts::on_logins_ended`.
   virtual void admin_disable_user(UserName input, Completion<PoolResult<void>> done) = 0;
   virtual void admin_delete_user(UserName input, Completion<PoolResult<void>> done) = 0;
   virtual void admin_user_global_sign_out(UserName input, Completion<PoolResult<void>> done) = 0;
@@ -274,14 +305,19 @@ class UserPool {
     std::string password;
     bool permanent = false;
   };
-  /// Revokes the user's refresh tokens, and with them access tokens, temporary tokens and codes. ID
-  /// tokens stay good until they expire, as Cognito's do, and open connections stay.
+  /// Ends the user's logins.
   virtual void admin_set_user_password(SetPassword input, Completion<PoolResult<void>> done) = 0;
   struct UpdateAttributes {
     UserName user;
     std::map<std::string, std::string> attributes;  ///< an empty value removes one
   };
   virtual void admin_update_user_attributes(UpdateAttributes input,
+                                            Completion<PoolResult<void>> done) = 0;
+  struct DeleteAttributes {
+    UserName user;
+    std::vector<std::string> names;
+  };
+  virtual void admin_delete_user_attributes(DeleteAttributes input,
                                             Completion<PoolResult<void>> done) = 0;
   struct ListUsers {
     std::string pool_id;
@@ -309,16 +345,29 @@ class UserPool {
     std::string previous;
     std::string proposed;
   };
-  /// Revokes the refresh tokens of the user's other logins.
+  /// Ends the user's other logins.
   virtual void change_password(ChangePassword input, Completion<PoolResult<void>> done) = 0;
+  struct UpdateOwnAttributes {
+    std::string access_token;
+    std::map<std::string, std::string> attributes;  ///< an empty value removes one
+  };
+  /// An address that changes is no longer a verified one.
+  virtual void update_user_attributes(UpdateOwnAttributes input,
+                                      Completion<PoolResult<void>> done) = 0;
+  struct DeleteOwnAttributes {
+    std::string access_token;
+    std::vector<std::string> names;
+  };
+  virtual void delete_user_attributes(DeleteOwnAttributes input,
+                                      Completion<PoolResult<void>> done) = 0;
   virtual void global_sign_out(std::string access_token, Completion<PoolResult<void>> done) = 0;
   virtual void delete_user(std::string access_token, Completion<PoolResult<void>> done) = 0;
   struct RevokeToken {
     std::string client_id;
     std::string token;
   };
-  /// The refresh token and the access tokens of its login. A token that nobody knows is no error
-  /// (RFC 7009 section 2.2).
+  /// Ends the login of a refresh token. A token that nobody knows is no error (RFC 7009 section
+  /// 2.2).
   virtual void revoke_token(RevokeToken input, Completion<PoolResult<void>> done) = 0;
 
   // ---- sign-up and forgotten passwords
@@ -346,7 +395,7 @@ class UserPool {
     std::string password;  ///< the new one, where it was forgotten
   };
   virtual void confirm_sign_up(Confirm input, Completion<PoolResult<void>> done) = 0;
-  /// Revokes the user's refresh tokens.
+  /// Ends the user's logins.
   virtual void confirm_forgot_password(Confirm input, Completion<PoolResult<void>> done) = 0;
 };
 
@@ -371,9 +420,9 @@ struct UserPoolParts {
   std::shared_ptr<SpentChallenges> spent_challenges;
   std::shared_ptr<SignUpRate> sign_up_rate{};  ///< none: no bound
   std::shared_ptr<CodeSender> code_sender;
-  /// Told on the executor, once it is committed, that nothing given out to this user is good any
-  /// more: whoever keeps connections closes them.
-  std::function<void(const UserId&, AccessEnd)> on_access_ended;
+  /// Told on the executor, once it is committed, that logins have ended: whoever keeps their
+  /// connections closes them.
+  std::function<void(const EndedLogins&)> on_logins_ended;
 };
 [[nodiscard]] std::unique_ptr<UserPool> make_user_pool(UserPoolOptions options,
                                                        UserPoolParts parts);

@@ -56,7 +56,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
     closed.push_back({id, code});
     return true;
   }
-  void close_all(const UserId&, delivery::CloseCode, std::string_view) override {}
+  void close_logins(const UserId&, const Logins&, delivery::CloseCode, std::string_view) override {}
   void bury(const UserId&, std::string) override {}
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<delivery::Deletion>> done) override {

@@ -28,6 +28,12 @@ class FakeSecretBox final : public iam::SecretBox {
     }
     return secret;
   }
+  Result<std::string> seal_token(std::string_view plaintext, std::string_view context) override {
+    return seal(plaintext, context);
+  }
+  Result<std::string> open_token(std::string_view sealed, std::string_view context) const override {
+    return open(sealed, context);
+  }
 
  private:
   static Digest checksum(std::string_view secret, std::string_view context) {

@@ -21,7 +21,9 @@ struct FakeIdentityDatabase {
   std::vector<identity::TokenStore::Row> tokens;
   std::vector<identity::KeyStore::Row> keys;
   std::vector<identity::RefreshTokenStore::Row> refresh_tokens;  ///< the oldest first
+  std::map<std::string, Digest> families;  ///< of refresh tokens that were replaced, by login
   std::vector<identity::CodeStore::Row> codes;
+  std::int64_t epoch = 0;
 };
 
 /// What all fake stores have: an operation takes effect when it is called, in order; its completion

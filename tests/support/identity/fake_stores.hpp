@@ -36,6 +36,27 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
           found == database.users.end() ? std::nullopt : std::optional(found->second));
     });
   }
+  void find_by_name_or_sub(std::string text,
+                           Completion<Result<std::optional<User>>> done) override {
+    run<std::optional<User>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      std::optional<User> user = find(database, text);
+      const auto found = database.users.find(text);
+      if (!user && found != database.users.end()) user = found->second;
+      return Result<std::optional<User>>(std::move(user));
+    });
+  }
+  void find_with_login(const UserId& sub, std::string login,
+                       Completion<Result<std::optional<UserAndLogin>>> done) override {
+    run<std::optional<UserAndLogin>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      const auto found = database.users.find(sub.str());
+      if (found == database.users.end()) return Result<std::optional<UserAndLogin>>(std::nullopt);
+      const bool goes_on = std::ranges::any_of(database.refresh_tokens, [&](const auto& row) {
+        return row.sub == sub && row.origin == login && !row.revoked;
+      });
+      return Result<std::optional<UserAndLogin>>(
+          UserAndLogin{.user = found->second, .login_goes_on = goes_on});
+    });
+  }
   void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
       const auto found = database.users.find(user.sub.str());
@@ -46,14 +67,14 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       return {};
     });
   }
-  void update_and_end_access(User user, std::int64_t expected_revision, std::string kept_origin,
+  void update_and_end_logins(User user, std::int64_t expected_revision, std::string kept_login,
                              Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
       const auto found = database.users.find(user.sub.str());
       if (found == database.users.end()) return fail(Errc::not_found, "no such user");
       if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
       user.revision = expected_revision + 1;
-      end_access(database, user.sub, kept_origin);
+      end_logins(database, user.sub, kept_login);
       found->second = std::move(user);
       return {};
     });
@@ -71,7 +92,7 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       user.revision = expected_revision + 1;
       std::erase_if(database.codes, [&](const auto& row) { return row.sub == user.sub; });
       if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
-        end_access(database, user.sub, "");
+        end_logins(database, user.sub, "");
       }
       found->second = std::move(user);
       return {};
@@ -116,13 +137,14 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
   }
 
  private:
-  static void end_access(FakeIdentityDatabase& database, const UserId& sub,
-                         std::string_view kept_origin) {
-    const auto is_theirs = [&](const auto& row) { return row.sub == sub; };
-    std::erase_if(database.tokens, is_theirs);
-    std::erase_if(database.codes, is_theirs);
+  static void end_logins(FakeIdentityDatabase& database, const UserId& sub,
+                         std::string_view kept_login) {
+    std::erase_if(database.tokens, [&](const auto& row) {
+      return row.sub == sub && (kept_login.empty() || row.login != kept_login);
+    });
+    std::erase_if(database.codes, [&](const auto& row) { return row.sub == sub; });
     for (auto& row : database.refresh_tokens) {
-      if (row.sub == sub && row.origin != kept_origin) row.revoked = true;
+      if (row.sub == sub && row.origin != kept_login) row.revoked = true;
     }
   }
   static std::optional<User> find(const FakeIdentityDatabase& database, std::string_view username) {
@@ -178,44 +200,62 @@ class FakeRefreshTokenStore final : public identity::RefreshTokenStore, public F
   using FakeHandle::FakeHandle;
 
   void add(Row row, std::int64_t expected_revision, std::size_t max_per_user,
-           Completion<Result<void>> done) override {
-    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+           Completion<Result<std::vector<std::string>>> done) override {
+    using Ended = Result<std::vector<std::string>>;
+    run<std::vector<std::string>>(std::move(done), [&](FakeIdentityDatabase& database) -> Ended {
       const auto user = database.users.find(row.sub.str());
       if (user == database.users.end()) return fail(Errc::not_found, "no such user");
       if (user->second.revision != expected_revision) return fail(Errc::conflict, "revision");
       auto& rows = database.refresh_tokens;
       const auto is_theirs = [&](const Row& other) { return other.sub == row.sub; };
+      std::vector<std::string> ended;
       while (static_cast<std::size_t>(std::ranges::count_if(rows, is_theirs)) >= max_per_user) {
-        rows.erase(std::ranges::find_if(rows, is_theirs));
+        auto gone = std::ranges::find_if(
+            rows, [&](const Row& other) { return is_theirs(other) && other.revoked; });
+        if (gone == rows.end()) gone = std::ranges::find_if(rows, is_theirs);
+        if (!gone->revoked) ended.push_back(gone->origin);
+        drop_tokens(database, gone->sub, gone->origin);
+        rows.erase(gone);
       }
       rows.push_back(std::move(row));
-      return {};
+      return ended;
     });
   }
-  void find(const Digest& token_hash, Completion<Result<std::optional<Row>>> done) override {
-    find_if(std::move(done), [&](const Row& row) { return row.token_hash == token_hash; });
-  }
-  void find_with_user(const Digest& token_hash,
+  void find_with_user(const TokenHashes& hashes,
                       Completion<Result<std::optional<RowAndUser>>> done) override {
     run<std::optional<RowAndUser>>(std::move(done), [&](FakeIdentityDatabase& database) {
-      for (const Row& row : database.refresh_tokens) {
-        const auto user = database.users.find(row.sub.str());
-        if (row.token_hash != token_hash || user == database.users.end()) continue;
-        return Result<std::optional<RowAndUser>>(RowAndUser{.row = row, .user = user->second});
+      const auto found = find(database, hashes);
+      if (found == database.refresh_tokens.end()) {
+        return Result<std::optional<RowAndUser>>(std::nullopt);
       }
-      return Result<std::optional<RowAndUser>>(std::nullopt);
+      const auto user = database.users.find(found->sub.str());
+      if (user == database.users.end()) return Result<std::optional<RowAndUser>>(std::nullopt);
+      return Result<std::optional<RowAndUser>>(RowAndUser{.row = *found, .user = user->second});
     });
   }
-  void find_origin(const UserId& sub, std::string origin,
-                   Completion<Result<std::optional<Row>>> done) override {
-    find_if(std::move(done),
-            [&](const Row& row) { return row.sub == sub && row.origin == origin; });
+  void rotate(Rotation rotation, Completion<Result<bool>> done) override {
+    run<bool>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<bool> {
+      for (Row& row : database.refresh_tokens) {
+        if (row.sub != rotation.sub || row.origin != rotation.origin || row.revoked ||
+            row.token_hash != rotation.from) {
+          continue;
+        }
+        row.previous_hash = rotation.from;
+        row.token_hash = rotation.to.token;
+        row.rotated_at = rotation.at;
+        row.sealed_token = rotation.sealed_token;
+        database.families[row.origin] = rotation.to.family;
+        return true;
+      }
+      return false;
+    });
   }
-  void revoke(const UserId& sub, std::string origin, Completion<Result<void>> done) override {
+  void end_login(const UserId& sub, std::string origin, Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
       for (Row& row : database.refresh_tokens) {
         if (row.sub == sub && row.origin == origin) row.revoked = true;
       }
+      drop_tokens(database, sub, origin);
       return {};
     });
   }
@@ -228,13 +268,20 @@ class FakeRefreshTokenStore final : public identity::RefreshTokenStore, public F
   }
 
  private:
-  template <class Predicate>
-  void find_if(Completion<Result<std::optional<Row>>> done, Predicate predicate) {
-    run<std::optional<Row>>(std::move(done), [&](FakeIdentityDatabase& database) {
-      const auto found = std::ranges::find_if(database.refresh_tokens, predicate);
-      return Result<std::optional<Row>>(
-          found == database.refresh_tokens.end() ? std::nullopt : std::optional(*found));
+  static std::vector<Row>::iterator find(FakeIdentityDatabase& database,
+                                         const TokenHashes& hashes) {
+    auto& rows = database.refresh_tokens;
+    const auto found = std::ranges::find(rows, hashes.token, &Row::token_hash);
+    if (found != rows.end()) return found;
+    return std::ranges::find_if(rows, [&](const Row& row) {
+      const auto family = database.families.find(row.origin);
+      return family != database.families.end() && family->second == hashes.family;
     });
+  }
+  static void drop_tokens(FakeIdentityDatabase& database, const UserId& sub,
+                          const std::string& login) {
+    std::erase_if(database.tokens,
+                  [&](const auto& row) { return row.sub == sub && row.login == login; });
   }
 };
 
@@ -300,14 +347,9 @@ class FakeKeyStore final : public identity::KeyStore, public FakeHandle {
       return {};
     });
   }
-  void set_uses(std::uint32_t id, std::int64_t uses, Completion<Result<void>> done) override {
-    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
-      for (Row& row : database.keys) {
-        if (row.kind != Row::Kind::data || row.id != id) continue;
-        row.uses = std::max(row.uses, uses);
-        return {};
-      }
-      return fail(Errc::not_found, "no such key");
+  void epoch(Completion<Result<std::int64_t>> done) override {
+    run<std::int64_t>(std::move(done), [](FakeIdentityDatabase& database) {
+      return Result<std::int64_t>(database.epoch);
     });
   }
   void retire_signing(std::uint32_t id, Completion<Result<void>> done) override {

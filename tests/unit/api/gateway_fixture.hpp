@@ -143,8 +143,8 @@ class GatewayFixture : public ::testing::Test {
                           .decoy_lockout = decoy_lockout_,
                           .spent_challenges = spent_challenges_,
                           .code_sender = code_sender_,
-                          .on_access_ended = [this](const UserId& user, identity::AccessEnd) {
-                            ended_.push_back(user.str());
+                          .on_logins_ended = [this](const identity::EndedLogins& ended) {
+                            ended_.push_back(ended.sub.str());
                           }});
       generators_[i] = identity::make_generator({}, clock_, ring_, users_[i], tokens_[i]);
       authorizers_[i] = identity::make_authorizer({}, clock_, ring_, users_[i], tokens_[i]);

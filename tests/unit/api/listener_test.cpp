@@ -77,7 +77,7 @@ class GatewayOnSockets : public ::testing::Test {
                                           .decoy_lockout = lockout_,
                                           .spent_challenges = spent_challenges_,
                                           .code_sender = std::make_shared<FakeCodeSender>(),
-                                          .on_access_ended = {}});
+                                          .on_logins_ended = {}});
       stores.generator = identity::make_generator({}, clock_, ring_, stores.users, stores.tokens);
       stores.authorizer = identity::make_authorizer({}, clock_, ring_, stores.users, stores.tokens);
       parts.shards.push_back({stores.verifier.get(), stores.pool.get(), stores.generator.get(),

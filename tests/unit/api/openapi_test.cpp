@@ -156,6 +156,31 @@ TEST_F(OpenApi, HasEveryOperationOfTheUserPoolAndSaysWhichAreSigned) {
   EXPECT_EQ(documented, coded);
 }
 
+// Where a page says what is there and what is not, it says so of the code.
+TEST_F(OpenApi, IsNotAloneInNamingTheOperationsOfTheUserPool) {
+  std::ifstream file(HOLDFAST_SOURCE_DIR "/docs/users-and-keys.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto names_after = [&](const std::string& words) {
+    const std::size_t begin = text.find(words);
+    EXPECT_NE(begin, std::string::npos) << words;
+    const std::string paragraph = text.substr(begin, text.find("\n\n", begin) - begin);
+    const std::regex name("`([A-Z][A-Za-z]+)`");
+    std::set<std::string> out;
+    for (std::sregex_iterator it(paragraph.begin(), paragraph.end(), name), end; it != end; ++it) {
+      out.insert((*it)[1]);
+    }
+    return out;
+  };
+  std::set<std::string> coded;
+  for (const api::UserPoolOperation& operation : api::user_pool_operations()) {
+    coded.emplace(operation.name);
+  }
+  EXPECT_EQ(names_after("Its operations are "), coded);
+  for (const std::string& name : names_after("Client libraries know others, ")) {
+    EXPECT_FALSE(coded.contains(name)) << name;
+  }
+}
+
 // The control listener's routes are rows here and there, but each is written down as a path.
 std::set<std::string> paths_in_the_code_of_control() {
   const std::regex literal("\"(/[a-z][^\"]*)\"");

@@ -5,7 +5,13 @@ namespace {
 
 class Tokens : public GatewayFixture {
  protected:
-  void SetUp() override { user_ = add_user("alice"); }
+  void SetUp() override {
+    user_ = add_user("alice");
+    database_.refresh_tokens.push_back({.sub = user_.sub,
+                                        .origin = "login of claims",
+                                        .issued_at = {},
+                                        .expires_at = clock_.wall_now() + Seconds(3600)});
+  }
 
   net::Response ask(const std::string& authorization, std::string target = "/tokens") {
     net::Request request = make_request("GET", std::move(target));
@@ -18,6 +24,7 @@ class Tokens : public GatewayFixture {
             {"aud", kClientId},
             {"iss", issuer()},
             {"cognito:username", "alice"},
+            {"origin_jti", "login of claims"},
             {"token_use", "id"},
             {"auth_time", now},
             {"iat", now},
@@ -43,6 +50,20 @@ TEST_F(Tokens, IssuesATemporaryTokenForARawIdTokenAndForABearer) {
     EXPECT_EQ(header(response, "Cache-Control"), "no-store");
   }
   EXPECT_EQ(ask(id_token, "/prod/tokens").status, 200);
+}
+
+TEST_F(Tokens, RefusesALoginThatHasEndedAndOneThatNobodyKnows) {
+  const std::string good = sign_claims(claims());
+  EXPECT_EQ(ask(good).status, 200);
+  database_.refresh_tokens[0].revoked = true;
+  const net::Response ended = ask(good);
+  expect_error(ended, 401, "UnauthorizedException", "Unauthorized");
+  EXPECT_EQ(ended.refused, "ID token: login");
+  for (const Json& login : {Json("of nobody"), Json(""), Json(1), Json()}) {
+    Json changed = claims();
+    changed["origin_jti"] = login;
+    EXPECT_EQ(ask(sign_claims(changed)).status, 401) << login;
+  }
 }
 
 TEST_F(Tokens, KeepsEachUserToARate) {

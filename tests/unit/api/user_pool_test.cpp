@@ -1,5 +1,8 @@
+#include "api/user_pool.hpp"
+
 #include <random>
 
+#include "identity/srp.hpp"
 #include "unit/api/gateway_fixture.hpp"
 
 namespace holdfast::test {
@@ -370,6 +373,229 @@ TEST_F(UserPoolApi, GivesARefreshTokenWithALoginAndNoneWithARefresh) {
   }
   expect_pool_error(open("RevokeToken", {{"ClientId", kClientId}, {"Token", first["IdToken"]}}),
                     "UnsupportedTokenTypeException", "Unsupported token type");
+}
+
+TEST_F(UserPoolApi, GivesNewTokensForARefreshTokenAsNewerClientsAsk) {
+  const identity::User alice = add_user("alice");
+  const Json first = body_of(login("alice", "Passw0rd!"))["AuthenticationResult"];
+  const Json input = {{"ClientId", kClientId},
+                      {"RefreshToken", first["RefreshToken"]},
+                      {"ClientMetadata", {{"a", "b"}}},
+                      {"DeviceKey", nullptr}};
+  const net::Response response = open("GetTokensFromRefreshToken", input);
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json body = body_of(response);
+  EXPECT_EQ(body.size(), 1U);
+  EXPECT_EQ(body["AuthenticationResult"]["TokenType"], "Bearer");
+  EXPECT_EQ(body["AuthenticationResult"]["ExpiresIn"], 3600);
+  EXPECT_FALSE(body["AuthenticationResult"].contains("RefreshToken"));
+  for (const char* token : {"AccessToken", "IdToken"}) {
+    EXPECT_FALSE(body["AuthenticationResult"][token].get<std::string>().empty());
+  }
+  Json unknown = input;
+  unknown["RefreshToken"] = "unknown";
+  expect_pool_error(open("GetTokensFromRefreshToken", unknown), "NotAuthorizedException",
+                    "Invalid Refresh Token");
+  database_.users[alice.sub.str()].enabled = false;
+  expect_pool_error(open("GetTokensFromRefreshToken", input), "NotAuthorizedException",
+                    "User is disabled.");
+  database_.users[alice.sub.str()].enabled = true;
+  EXPECT_EQ(open("RevokeToken", {{"ClientId", kClientId}, {"Token", first["RefreshToken"]}}).status,
+            200);
+  expect_pool_error(open("GetTokensFromRefreshToken", input), "NotAuthorizedException",
+                    "Refresh Token has been revoked");
+}
+
+TEST_F(UserPoolApi, ReplacesRefreshTokensWhereThatIsWanted) {
+  pool_options_.refresh_token_rotation = true;
+  pool_options_.refresh_token_grace = Seconds(0);
+  start({});
+  (void)add_user("alice");
+  const auto ask = [&](const Json& token) {
+    return open("GetTokensFromRefreshToken", {{"ClientId", kClientId}, {"RefreshToken", token}});
+  };
+  const Json first = body_of(login("alice", "Passw0rd!"))["AuthenticationResult"]["RefreshToken"];
+  const net::Response response = ask(first);
+  ASSERT_EQ(response.status, 200) << response.body;
+  const Json second = body_of(response)["AuthenticationResult"]["RefreshToken"];
+  EXPECT_NE(second, first);
+  expect_pool_error(ask(first), "RefreshTokenReuseException", "replaced");
+  expect_pool_error(ask(second), "NotAuthorizedException", "Refresh Token has been revoked");
+  const Json described =
+      body_of(admin("DescribeUserPoolClient", {{"UserPoolId", kPoolId}, {"ClientId", kClientId}}));
+  EXPECT_EQ(described["UserPoolClient"]["RefreshTokenRotation"]["Feature"], "ENABLED");
+  EXPECT_EQ(described["UserPoolClient"]["RefreshTokenRotation"]["RetryGracePeriodSeconds"], 0);
+}
+
+// By the name, or by the `sub` of whom nobody else is called.
+TEST_F(UserPoolApi, TakesUsersBySubInEveryAdministrativeOperation) {
+  const std::string unknown = "00000000-0000-4000-8000-000000000000";
+  std::size_t tried = 0;
+  for (const api::UserPoolOperation& operation : api::user_pool_operations()) {
+    const std::string name(operation.name);
+    if (!name.starts_with("Admin") || name == "AdminCreateUser") continue;
+    SCOPED_TRACE(name);
+    ++tried;
+    identity::User user = add_user("user-" + name);
+    if (name == "AdminConfirmSignUp") {
+      database_.users[user.sub.str()].status = identity::UserStatus::unconfirmed;
+    }
+    std::string session;
+    if (name == "AdminRespondToAuthChallenge") {
+      database_.users[user.sub.str()].status = identity::UserStatus::force_change_password;
+      session = body_of(login(user.username, "Passw0rd!"))["Session"];
+    }
+    const auto input_for = [&](const std::string& who) {
+      return Json{
+          {"UserPoolId", kPoolId},
+          {"ClientId", kClientId},
+          {"Username", who},
+          {"Password", "another passw0rd"},
+          {"UserAttributes", Json::array()},
+          {"UserAttributeNames", Json::array()},
+          {"AuthFlow", "ADMIN_USER_PASSWORD_AUTH"},
+          {"AuthParameters", {{"USERNAME", who}, {"PASSWORD", "Passw0rd!"}}},
+          {"ChallengeName", "NEW_PASSWORD_REQUIRED"},
+          {"Session", session},
+          {"ChallengeResponses", {{"USERNAME", who}, {"NEW_PASSWORD", "another passw0rd"}}}};
+    };
+    const net::Response refused = admin(name, input_for(unknown));
+    EXPECT_EQ(refused.status, 400);
+    if (name != "AdminInitiateAuth" && name != "AdminRespondToAuthChallenge") {
+      expect_pool_error(refused, "UserNotFoundException", "User does not exist.");
+    }
+    EXPECT_EQ(admin(name, input_for(user.sub.str())).status, 200);
+  }
+  EXPECT_GE(tried, 12U);
+  // Somebody is called as another one's `sub` is.
+  const identity::User other = add_user("other");
+  const identity::User named = add_user(other.sub.str());
+  const Json got =
+      body_of(admin("AdminGetUser", {{"UserPoolId", kPoolId}, {"Username", other.sub.str()}}));
+  EXPECT_EQ(got["UserAttributes"][0]["Value"], named.sub.str());
+  // Strangers and users themselves log in by name.
+  EXPECT_EQ(login(add_user("zoe").sub.str(), "Passw0rd!").status, 400);
+}
+
+TEST_F(UserPoolApi, LetsUsersChangeTheirOwnAttributes) {
+  const identity::User alice = add_user("alice");
+  const auto attributes = [&]() -> std::map<std::string, std::string>& {
+    return database_.users[alice.sub.str()].attributes;
+  };
+  attributes() = {{"email", "a@example.com"},
+                  {"email_verified", "true"},
+                  {"phone_number", "+15550100"},
+                  {"phone_number_verified", "true"}};
+  const Json token = body_of(login("alice", "Passw0rd!"))["AuthenticationResult"]["AccessToken"];
+  const auto update = [&](const std::string& name, const std::string& value) {
+    return open("UpdateUserAttributes",
+                {{"AccessToken", token},
+                 {"UserAttributes", Json::array({{{"Name", name}, {"Value", value}}})}});
+  };
+  const auto remove = [&](const std::string& name) {
+    return open("DeleteUserAttributes",
+                {{"AccessToken", token}, {"UserAttributeNames", Json::array({name})}});
+  };
+  const net::Response updated = update("nickname", "Al");
+  ASSERT_EQ(updated.status, 200) << updated.body;
+  EXPECT_EQ(body_of(updated), Json({{"CodeDeliveryDetailsList", Json::array()}}));
+  EXPECT_EQ(attributes()["nickname"], "Al");
+  EXPECT_EQ(update("email", "a@example.com").status, 200);
+  EXPECT_EQ(attributes()["email_verified"], "true") << "the same address";
+  EXPECT_EQ(update("email", "b@example.com").status, 200);
+  EXPECT_EQ(attributes()["email"], "b@example.com");
+  EXPECT_EQ(attributes()["email_verified"], "false");
+  EXPECT_EQ(attributes()["phone_number_verified"], "true");
+  EXPECT_EQ(update("phone_number", "").status, 200);
+  EXPECT_FALSE(attributes().contains("phone_number"));
+  EXPECT_FALSE(attributes().contains("phone_number_verified"));
+  for (const char* name : {"email_verified", "phone_number_verified"}) {
+    expect_pool_error(update(name, "true"), "NotAuthorizedException", "unauthorized attribute");
+    expect_pool_error(remove(name), "NotAuthorizedException", "unauthorized attribute");
+  }
+  for (const char* name : {"sub", "iss", "cognito:username"}) {
+    expect_pool_error(update(name, "x"), "InvalidParameterException", "");
+    expect_pool_error(remove(name), "InvalidParameterException", "");
+  }
+  EXPECT_EQ(remove("nickname").status, 200);
+  EXPECT_EQ(remove("nickname").status, 200);
+  EXPECT_FALSE(attributes().contains("nickname"));
+  EXPECT_EQ(admin("AdminDeleteUserAttributes", {{"UserPoolId", kPoolId},
+                                                {"Username", "alice"},
+                                                {"UserAttributeNames", Json::array({"email"})}})
+                .status,
+            200);
+  EXPECT_TRUE(attributes().empty());
+  expect_pool_error(open("UpdateUserAttributes", {{"AccessToken", token}}),
+                    "InvalidParameterException", "userAttributes");
+}
+
+// The lengths of all that an answer says, by where it says it.
+std::map<std::string, std::size_t> lengths_of(const net::Response& response) {
+  std::map<std::string, std::size_t> out;
+  out["status " + std::to_string(response.status)] = 0;
+  for (const auto& [name, value] : response.headers) out["header " + name] = value.size();
+  const Json flat = parse_json(response.body).value_or(Json(response.body)).flatten();
+  for (const auto& [place, value] : flat.items()) out[place] = value.dump().size();
+  return out;
+}
+
+// Names that nobody has, that somebody has who has no password yet, and that somebody has: no
+// answer that needs no credential tells them apart.
+TEST_F(UserPoolApi, TellsStrangersNothingOfWhoThereIs) {
+  const std::string known = "alice@example.com";
+  const std::string without = "bobby@example.com";
+  const std::string nobody = "nobod@example.com";
+  identity::User& alice = database_.users[add_user(known).sub.str()];
+  alice.srp_verifier = ring_
+                           ->seal(identity::make_srp_verifier(kPoolId, known, "Passw0rd!"),
+                                  identity::srp_sealing_context(alice.sub))
+                           .value();
+  identity::User& bob = database_.users[add_user(without).sub.str()];
+  bob.password_hash.clear();
+  bob.signed_out_at = clock_.wall_now();
+  bob.status = identity::UserStatus::force_change_password;
+  const auto secret_block = [&](const std::string& name) -> Json {
+    return body_of(open("InitiateAuth", {{"ClientId", kClientId},
+                                         {"AuthFlow", "USER_SRP_AUTH"},
+                                         {"AuthParameters", {{"USERNAME", name}, {"SRP_A", "2"}}}}))
+        .value("/ChallengeParameters/SECRET_BLOCK"_json_pointer, Json());
+  };
+  const auto input_for = [&](const std::string& name, const std::string& flow) {
+    return Json{{"ClientId", kClientId},
+                {"Username", name},
+                {"Password", "wrong passw0rd"},
+                {"ConfirmationCode", "123456"},
+                {"AuthFlow", flow},
+                {"AuthParameters",
+                 {{"USERNAME", name},
+                  {"PASSWORD", "wrong passw0rd"},
+                  {"SRP_A", "2"},
+                  {"REFRESH_TOKEN", "x"}}},
+                {"ChallengeName", "PASSWORD_VERIFIER"},
+                {"ChallengeResponses",
+                 {{"USERNAME", name},
+                  {"PASSWORD_CLAIM_SECRET_BLOCK", secret_block(name)},
+                  {"PASSWORD_CLAIM_SIGNATURE", "AAAA"},
+                  {"TIMESTAMP", "Mon Nov 30 16:00:00 UTC 2026"}}},
+                {"AccessToken", "x"},
+                {"PreviousPassword", "x"},
+                {"ProposedPassword", "another passw0rd"},
+                {"Token", "x"},
+                {"RefreshToken", "x"},
+                {"UserAttributes", Json::array()},
+                {"UserAttributeNames", Json::array()}};
+  };
+  for (const api::UserPoolOperation& operation : api::user_pool_operations()) {
+    if (operation.is_signed) continue;
+    for (const char* flow : {"USER_PASSWORD_AUTH", "USER_SRP_AUTH", "REFRESH_TOKEN_AUTH"}) {
+      const std::string name(operation.name);
+      SCOPED_TRACE(name + " " + flow);
+      const auto expected = lengths_of(open(name, input_for(nobody, flow)));
+      EXPECT_EQ(lengths_of(open(name, input_for(known, flow))), expected);
+      EXPECT_EQ(lengths_of(open(name, input_for(without, flow))), expected);
+    }
+  }
 }
 
 TEST_F(UserPoolApi, TellsOfCodesByCognitosNames) {

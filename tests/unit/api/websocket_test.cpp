@@ -138,6 +138,23 @@ TEST_F(WebSocketHandshake, ClosesAUserWhoWasDisabledMeanwhile) {
   EXPECT_TRUE(home().admitted.empty());
 }
 
+TEST_F(WebSocketHandshake, ClosesALoginThatEndedMeanwhileAndNoOther) {
+  auto ended = accepted(temporary_token("alice"));
+  auto other = accepted(temporary_token("alice"));
+  ASSERT_EQ(database_.refresh_tokens.size(), 2U);
+  database_.refresh_tokens[0].revoked = true;
+  ended.on_open(std::make_shared<FakeConnection>());
+  other.on_open(std::make_shared<FakeConnection>());
+  run();
+  ASSERT_EQ(home().attached.size(), 2U);
+  EXPECT_EQ(home().attached[0].info.login, database_.refresh_tokens[0].origin);
+  ASSERT_EQ(home().closed.size(), 1U);
+  EXPECT_EQ(home().closed[0].id, home().attached[0].info.id);
+  EXPECT_EQ(home().closed[0].code, delivery::CloseCode::access_ended);
+  ASSERT_EQ(home().admitted.size(), 1U);
+  EXPECT_EQ(home().admitted[0], home().attached[1].info.id);
+}
+
 TEST_F(WebSocketHandshake, AdmitsNobodyWhomTheStoreCannotVouchFor) {
   auto upgraded = accepted(temporary_token("alice"));
   users_[upgraded.shard].fail_next();

@@ -1,8 +1,17 @@
+#include <algorithm>
+#include <array>
+#include <csignal>
 #include <set>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
@@ -75,6 +84,59 @@ TEST(Crypto, RandomBytesDoNotRepeat) {
   EXPECT_EQ(strings.size(), 1000U);
   EXPECT_EQ(numbers.size(), 1000U);
   EXPECT_TRUE(random_string(0).empty());
+}
+
+// A copy of a virtual machine is a copy of its processes with all their memory, and with the same
+// process ids. New namespaces give children one id: each is the first process of its own.
+namespace {
+
+pid_t clone_here(unsigned long flags) {
+  // Not fork(): that tells whoever wants to know that this is a child.
+  return static_cast<pid_t>(::syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, 0UL));
+}
+void write_drawn(int to) {
+  std::array<std::uint8_t, 12> drawn{};
+  random_bytes(drawn);
+  if (::write(to, drawn.data(), drawn.size()) < 0) ::_exit(1);
+}
+[[noreturn]] void draw_in_two_copies(int to) {
+  (void)random_u64();
+  for (int copy = 0; copy < 2; ++copy) {
+    const pid_t child = clone_here(CLONE_NEWPID);
+    if (child < 0) ::_exit(1);
+    if (child == 0) {
+      write_drawn(to);
+      ::_exit(0);
+    }
+    ::waitpid(child, nullptr, 0);
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+TEST(Crypto, CopiesOfAProcessDoNotDrawTheSame) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  pid_t first = clone_here(CLONE_NEWPID | CLONE_NEWUSER);
+  if (first == 0) draw_in_two_copies(ends[1]);
+  ::close(ends[1]);
+  if (first < 0) {
+    ::close(ends[0]);
+    GTEST_SKIP() << "this machine gives no process another namespace";
+  }
+  std::array<char, 25> drawn{};
+  ssize_t got = 0;
+  for (ssize_t more = 1; more > 0; got += std::max<ssize_t>(more, 0)) {
+    more = ::read(ends[0], drawn.data() + got, drawn.size() - static_cast<std::size_t>(got));
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(first, &status, 0);
+  if (status != 0) GTEST_SKIP() << "this machine gives no process another namespace";
+  ASSERT_EQ(got, 24);
+  const std::string_view both(drawn.data(), 24);
+  EXPECT_NE(both.substr(0, 12), both.substr(12));
 }
 
 TEST(Crypto, IdentifierBytesDoNotRepeatWithinAndAcrossThreads) {

@@ -457,7 +457,7 @@ bool MailboxWorld::do_close(std::uint64_t r) {
   if (r % 2 == 0) {
     mailboxes_->close(peer->id, CloseCode::access_ended, "closed");
   } else {
-    mailboxes_->close_all(user_, CloseCode::access_ended, "closed");
+    mailboxes_->close_logins(user_, Logins::all(), CloseCode::access_ended, "closed");
   }
   return true;
 }

@@ -339,10 +339,111 @@ TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
   run();
   EXPECT_FALSE(mailboxes->close(id, CloseCode::normal, "bye"));
   EXPECT_FALSE(mailboxes->close(ConnectionId("unknown"), CloseCode::normal, "bye"));
-  mailboxes->close_all(user, CloseCode::access_ended, "disabled");
+  mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "disabled");
   run();
   EXPECT_THAT(mailboxes->connections({.user = {}, .after = {}, .limit = 10}), IsEmpty());
   EXPECT_THAT(connection_store.open, IsEmpty());
+}
+
+TEST_F(ShardMailboxesTest, ClosesTheConnectionsOfTheLoginsThatHaveEnded) {
+  const auto open = [&](const std::string& login) {
+    auto connection = std::make_shared<test::FakeConnection>();
+    ConnectionInfo info;
+    info.id = ConnectionId("of " + login + std::to_string(clients.size()));
+    info.user = user;
+    info.login = login;
+    mailboxes->attach(info, FrameFormat::raw, connection);
+    mailboxes->admit(info.id);
+    clients.push_back(std::make_unique<test::ScriptedClient>(connection));
+    return connection;
+  };
+  start();
+  const auto first = open("a");
+  const auto again = open("a");
+  const auto second = open("b");
+  const auto third = open("c");
+  const auto without = open("");
+  run();
+  mailboxes->close_logins(user, Logins::only({"a", "x"}), CloseCode::access_ended, "revoked");
+  EXPECT_EQ(first->close_code, CloseCode::access_ended);
+  EXPECT_EQ(again->close_code, CloseCode::access_ended);
+  EXPECT_EQ(second->close_code, CloseCode{});
+  EXPECT_EQ(without->close_code, CloseCode{});
+  mailboxes->close_logins(user, Logins::all_but("b"), CloseCode::access_ended, "password changed");
+  EXPECT_EQ(second->close_code, CloseCode{});
+  EXPECT_EQ(third->close_code, CloseCode::access_ended);
+  EXPECT_EQ(without->close_code, CloseCode::access_ended) << "whose it is, nobody knows";
+}
+
+TEST_F(ShardMailboxesTest, ClosesConnectionsThatAreOldAtMomentsOfTheirOwn) {
+  limits.connection_age = Seconds(1'000);
+  start();
+  constexpr std::size_t count = 200;
+  for (std::size_t i = 0; i < count; ++i) connect(FrameFormat::raw, UserId(std::to_string(i)));
+  run();
+  const auto step = [&](Seconds time) {
+    clock.advance(time);
+    pass(Milliseconds(1'100));
+  };
+  step(Seconds(890));
+  EXPECT_EQ(mailboxes->stats().connections, count);
+  std::size_t most_at_once = 0;
+  for (int i = 0; i < 20; ++i) {
+    const std::size_t before = mailboxes->stats().connections;
+    step(Seconds(5));
+    most_at_once = std::max(most_at_once, before - mailboxes->stats().connections);
+  }
+  EXPECT_LE(most_at_once, count / 5);
+  EXPECT_EQ(mailboxes->stats().connections, 0U);
+  for (const auto& client : clients) {
+    EXPECT_EQ(client->connection().close_code, CloseCode::going_away);
+  }
+}
+
+TEST_F(ShardMailboxesTest, AcknowledgesBeforeItClosesAnOldConnection) {
+  limits.connection_age = Seconds(100);
+  start();
+  auto& client = connect();
+  run();
+  clock.advance(Seconds(99));
+  send("m");
+  pass(Milliseconds(1'100));
+  EXPECT_EQ(client.connection().close_code, CloseCode::going_away);
+  EXPECT_THAT(client.texts, ElementsAre("m"));
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(ShardMailboxesTest, ClosesNoConnectionForItsAgeWhereThereIsNoBound) {
+  limits.connection_age = Seconds(0);
+  start();
+  auto& client = connect();
+  run();
+  clock.advance(Seconds(365 * 24 * 3600));
+  pass(Milliseconds(1'100));
+  EXPECT_NE(client.connection().close_code, CloseCode::going_away);
+}
+
+// What is older by then does not all go in the moment of a reload.
+TEST_F(ShardMailboxesTest, SpreadsTheClosesOfABoundThatIsNew) {
+  limits.connection_age = Seconds(0);
+  start();
+  constexpr std::size_t count = 200;
+  for (std::size_t i = 0; i < count; ++i) connect(FrameFormat::raw, UserId(std::to_string(i)));
+  run();
+  clock.advance(Seconds(10'000));
+  limits.connection_age = Seconds(1'000);
+  mailboxes->change_limits(limits);
+  pass(Milliseconds(1'100));
+  EXPECT_GT(mailboxes->stats().connections, count * 9 / 10);
+  for (int i = 0; i < 4; ++i) {
+    clock.advance(Seconds(12));
+    pass(Milliseconds(1'100));
+  }
+  EXPECT_LT(mailboxes->stats().connections, count * 3 / 4);
+  EXPECT_GT(mailboxes->stats().connections, count / 4);
+  clock.advance(Seconds(50));
+  pass(Milliseconds(1'100));
+  EXPECT_EQ(mailboxes->stats().connections, 0U);
 }
 
 TEST_F(ShardMailboxesTest, PostsATextToOneConnectionAndStoresNothing) {
@@ -439,7 +540,7 @@ TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
   info.id = ConnectionId("c");
   info.user = user;
   mailboxes->attach(info, FrameFormat::raw, connection);
-  mailboxes->close_all(user, CloseCode::access_ended, "disabled");
+  mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "disabled");
   EXPECT_EQ(connection->close_code, CloseCode::access_ended);
   mailboxes->admit(info.id);
   send("m");
@@ -601,7 +702,7 @@ TEST_F(ShardMailboxesTest, BuriesAlsoWhatAConnectionHadNotAcknowledged) {
   start();
   auto& client = connect();
   const Answer answer = send("unacknowledged");
-  mailboxes->close_all(user, CloseCode::access_ended, "user deleted");
+  mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "user deleted");
   mailboxes->bury(user, "user_deleted");
   pass(limits.close_wait + Seconds(1), false);
   client.connection().end();
@@ -1135,7 +1236,7 @@ TEST_F(ShardMailboxesTest, TakesCallsFromInsideAnAnswer) {
   Answer second;
   mailboxes->send(request("first"), [&](const SendOutcome&) {
     second = send("second");
-    mailboxes->close_all(user, CloseCode::normal, "bye");
+    mailboxes->close_logins(user, Logins::all(), CloseCode::normal, "bye");
   });
   run();
   ASSERT_TRUE(second);

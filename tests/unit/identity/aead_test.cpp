@@ -28,6 +28,34 @@ TEST(Aead, OpensThePublishedVectors) {
                 "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"));
 }
 
+// Those of the specification (C2SP, c2sp.org/XAES-256-GCM): one key for each value of the bit that
+// the derivation of the mask looks at.
+TEST(Xaes, SealsAsThePublishedVectors) {
+  const std::string nonce = "ABCDEFGHIJKLMNOPQRSTUVWX";
+  EXPECT_EQ(xaes_seal(std::string(32, '\x01'), nonce, "XAES-256-GCM", ""),
+            nonce + hex("ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"));
+  EXPECT_EQ(xaes_seal(std::string(32, '\x03'), nonce, "XAES-256-GCM", "c2sp.org/XAES-256-GCM"),
+            nonce + hex("986ec1832593df5443a179437fd083bf3fdb41abd740a21f71eb769d"));
+}
+
+TEST(Xaes, OpensWhatItSealedAndRefusesEveryChange) {
+  const std::string key(32, 'k');
+  for (const std::string& text : {std::string(), std::string("x"), std::string(5000, 'y')}) {
+    EXPECT_EQ(xaes_open(key, xaes_seal(key, text, "data"), "data"), text);
+  }
+  const std::string sealed = xaes_seal(key, "some text", "data");
+  for (std::size_t i = 0; i < sealed.size(); ++i) {
+    std::string changed = sealed;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    ASSERT_FALSE(xaes_open(key, changed, "data")) << i;
+    ASSERT_FALSE(xaes_open(key, sealed.substr(0, i), "data")) << i;
+  }
+  EXPECT_FALSE(xaes_open(key, sealed, "datb"));
+  EXPECT_FALSE(xaes_open(std::string(32, 'j'), sealed, "data"));
+  EXPECT_FALSE(xaes_open("short", sealed, "data"));
+  EXPECT_NE(xaes_seal(key, "text", ""), xaes_seal(key, "text", ""));
+}
+
 TEST(Aead, OpensWhatItSealed) {
   const std::string key(32, 'k');
   for (const std::string& text : {std::string(), std::string("x"), std::string(5000, 'y')}) {

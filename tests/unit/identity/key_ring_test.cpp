@@ -9,6 +9,7 @@
 
 #include <holdfast/base/crypto.hpp>
 
+#include "identity/aead.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/identity/open.hpp"
 
@@ -17,9 +18,6 @@ namespace {
 
 using std::chrono::hours;
 using Ring = std::shared_ptr<KeyRing>;
-
-constexpr std::int64_t kNonces = std::int64_t{1} << 32;
-constexpr std::int64_t kChunk = std::int64_t{1} << 21;
 
 class KeyRingTest : public testing::Test {
  protected:
@@ -39,8 +37,12 @@ class KeyRingTest : public testing::Test {
   static std::uint32_t key_of(const std::string& sealed) {
     return static_cast<unsigned char>(sealed.at(4));
   }
-  /// As if all but `left` nonces below `uses` had been spent before a restart.
-  void spend_up_to(std::int64_t uses) { database_.keys.at(0).uses = uses; }
+  /// The data key of this id, in the clear.
+  std::string data_key(std::uint32_t id) {
+    const std::string data =
+        std::string("holdfast data key ") + std::string(3, '\0') + static_cast<char>(id);
+    return aead_open(std::string(32, 'm'), database_.keys.at(id - 1).wrapped, data).value();
+  }
 
   test::ManualClock clock_;
   test::ManualExecutor executor_;
@@ -51,7 +53,7 @@ class KeyRingTest : public testing::Test {
 TEST_F(KeyRingTest, OpensWhatItSealedAndNothingElse) {
   const Ring ring = open().value();
   const std::string sealed = ring->seal("secret", "context").value();
-  EXPECT_EQ(sealed.size(), 1 + 4 + 12 + 6 + 16U);
+  EXPECT_EQ(sealed.size(), 1 + 4 + 24 + 6 + 16U);
   EXPECT_EQ(ring->open(sealed, "context").value(), "secret");
   for (std::size_t i = 0; i < sealed.size(); ++i) {
     std::string changed = sealed;
@@ -198,75 +200,57 @@ TEST_F(KeyRingTest, TriesTheYearlyRotationAgainWhenItFailed) {
   EXPECT_EQ(database_.keys.size(), 2U);
 }
 
-TEST_F(KeyRingTest, SetsNoncesAsideBeforeSpendingThem) {
+TEST_F(KeyRingTest, OpensWhatWasSealedUnderTheDataKeyItselfBefore) {
   const Ring ring = open().value();
-  EXPECT_EQ(database_.keys.at(0).uses, kChunk);
-  // What the first process may have spent, the second one does not touch.
-  const Ring second = open().value();
-  EXPECT_EQ(database_.keys.at(0).uses, 2 * kChunk);
-  ASSERT_TRUE(second->seal("x", ""));
-  maintain(*second);
-  EXPECT_EQ(database_.keys.at(0).uses, 2 * kChunk);
+  const std::string header = std::string(1, '\1') + std::string(3, '\0') + '\1';
+  const std::string old = header + aead_seal(data_key(1), "secret", header + "context");
+  EXPECT_EQ(ring->open(old, "context").value(), "secret");
+  EXPECT_FALSE(ring->open(old, "other"));
+  // Neither version passes for the other one.
+  std::string renamed = old;
+  renamed.front() = '\2';
+  EXPECT_FALSE(ring->open(renamed, "context"));
+  renamed = ring->seal("secret", "context").value();
+  renamed.front() = '\1';
+  EXPECT_FALSE(ring->open(renamed, "context"));
 }
 
-TEST_F(KeyRingTest, DoesNotOpenUntilNoncesAreSetAside) {
+TEST_F(KeyRingTest, SealsForEachContextUnderAKeyOfItsOwn) {
+  const Ring ring = open().value();
+  const auto key_for = [&](const std::string& context) {
+    const Digest extracted = hmac_sha256({}, data_key(1));
+    return std::string(view(hmac_sha256(view(extracted), "holdfast seal " + context + "\1")));
+  };
+  const std::string sealed = ring->seal("secret", "context").value();
+  const std::string_view rest = std::string_view(sealed).substr(5);
+  const std::string data = sealed.substr(0, 5) + "context";
+  EXPECT_EQ(xaes_open(key_for("context"), rest, data), "secret");
+  EXPECT_EQ(xaes_open(key_for("other"), rest, data), std::nullopt);
+  EXPECT_EQ(xaes_open(data_key(1), rest, data), std::nullopt);
+}
+
+TEST_F(KeyRingTest, OpensTokensOnlyInTheEpochInWhichTheyWereSealed) {
+  const Ring before = open().value();
+  const std::string token = before->seal_token("token", "context").value();
+  const std::string row = before->seal("row", "context").value();
+  EXPECT_EQ(open().value()->open_token(token, "context").value(), "token");
+  database_.epoch = 1'700'000'000'000'000;
+  const Ring restored = open().value();
+  EXPECT_FALSE(restored->open_token(token, "context"));
+  EXPECT_EQ(restored->open(row, "context").value(), "row");
+  const std::string later = restored->seal_token("token", "context").value();
+  EXPECT_EQ(restored->open_token(later, "context").value(), "token");
+  EXPECT_FALSE(before->open_token(later, "context"));
+}
+
+TEST_F(KeyRingTest, OpensOnlyWhenTheEpochIsKnown) {
   ASSERT_TRUE(open());
   std::optional<Result<Ring>> opened;
   open_key_ring(test::master_key(), {}, clock_, store_, [&](auto r) { opened = std::move(r); });
-  store_.fail_next();  // load has been called already; this is set_uses
+  store_.fail_next();  // load has been called already; this is the epoch
   executor_.run();
   ASSERT_TRUE(opened);
   EXPECT_EQ(opened->error().code, Errc::unavailable);
-}
-
-TEST_F(KeyRingTest, SetsMoreNoncesAsideWhenTheyRunLow) {
-  const Ring ring = open().value();
-  const std::int64_t low = kChunk / 2;
-  for (std::int64_t i = 0; i < low; ++i) ASSERT_TRUE(ring->seal("", ""));
-  maintain(*ring);
-  EXPECT_EQ(database_.keys.at(0).uses, kChunk);
-  ASSERT_TRUE(ring->seal("", ""));
-  store_.fail_next();
-  maintain(*ring);
-  EXPECT_EQ(database_.keys.at(0).uses, kChunk);
-  maintain(*ring);
-  EXPECT_EQ(database_.keys.at(0).uses, 2 * kChunk);
-}
-
-TEST_F(KeyRingTest, RotatesLongBeforeTheNoncesEndWhateverIsConfigured) {
-  ASSERT_TRUE(open());
-  spend_up_to(kNonces / 2 - kChunk);
-  const Ring before = open({.rotation_enabled = false}).value();
-  maintain(*before);
-  EXPECT_EQ(database_.keys.size(), 1U);
-  const Ring after = open({.rotation_enabled = false}).value();
-  maintain(*after);
-  EXPECT_EQ(database_.keys.size(), 2U);
-  EXPECT_EQ(key_of(after->seal("x", "").value()), 2U);
-}
-
-TEST_F(KeyRingTest, NeverSpendsMoreNoncesThanAKeyHas) {
-  ASSERT_TRUE(open());
-  spend_up_to(kNonces - 3);
-  const Ring ring = open().value();
-  EXPECT_EQ(database_.keys.at(0).uses, kNonces);
-  store_.fail_next(2);  // the rotation fails, and setting aside would if it were tried
-  maintain(*ring);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(ring->seal("x", ""));
-  const auto refused = ring->seal("x", "");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Errc::unavailable);
-  store_.fail_next(0);
-  maintain(*ring);
-  EXPECT_EQ(key_of(ring->seal("x", "").value()), 2U);
-  EXPECT_EQ(database_.keys.at(0).uses, kNonces);
-}
-
-TEST_F(KeyRingTest, MakesANewKeyAtOnceWhenNoNonceIsLeft) {
-  ASSERT_TRUE(open());
-  spend_up_to(kNonces);
-  const Ring ring = open().value();
-  EXPECT_EQ(key_of(ring->seal("x", "").value()), 2U);
 }
 
 TEST_F(KeyRingTest, ServesEveryThreadWhileItRotates) {

@@ -10,6 +10,9 @@
 namespace holdfast::identity {
 namespace {
 
+using testing::ElementsAre;
+using testing::Pair;
+
 class PoolTokens : public UserPoolTest {
  protected:
   PoolResult<void> revoke(const std::string& token, const std::string& client = kClient) {
@@ -20,6 +23,14 @@ class PoolTokens : public UserPoolTest {
     return run<void>([&](auto done) {
       pool_->change_password({access_token, previous, proposed}, std::move(done));
     });
+  }
+  PoolResult<AuthenticationResult> get_tokens(const std::string& token,
+                                              const std::string& client = kClient) {
+    return run<AuthenticationResult>(
+        [&](auto done) { pool_->get_tokens_from_refresh_token({client, token}, std::move(done)); });
+  }
+  static std::string login_of(const AuthenticationResult& result) {
+    return claims_of(result.id_token)["origin_jti"];
   }
   PoolResult<void> sign_out(const std::string& access_token) {
     return run<void>([&](auto done) { pool_->global_sign_out(access_token, std::move(done)); });
@@ -51,6 +62,117 @@ TEST_F(PoolTokens, AreRefreshedUntilTheRefreshTokenExpires) {
   clock_.advance(options_.refresh_token_lifetime);
   EXPECT_EQ(refusal(refresh(*first.refresh_token), PoolErrc::not_authorized),
             "Refresh Token has expired");
+}
+
+TEST_F(PoolTokens, AreGivenForARefreshTokenAsNewerClientsAskForThem) {
+  confirmed();
+  const AuthenticationResult first = tokens();
+  clock_.advance(Seconds(10));
+  const auto again = get_tokens(*first.refresh_token);
+  ASSERT_TRUE(again);
+  EXPECT_FALSE(again->refresh_token);
+  EXPECT_EQ(again->expires_in, options_.id_token_lifetime);
+  EXPECT_EQ(login_of(*again), login_of(first));
+  EXPECT_TRUE(get(again->access_token));
+  EXPECT_EQ(refusal(get_tokens("x"), PoolErrc::not_authorized), "Invalid Refresh Token.");
+  EXPECT_EQ(refusal(get_tokens(std::string(5000, 'x')), PoolErrc::not_authorized),
+            "Invalid Refresh Token.");
+  EXPECT_EQ(refusal(get_tokens(""), PoolErrc::invalid_parameter),
+            "Missing required parameter RefreshToken");
+  EXPECT_EQ(refusal(get_tokens(*first.refresh_token, "other"), PoolErrc::resource_not_found),
+            "User pool client other does not exist.");
+  alice().enabled = false;
+  EXPECT_EQ(refusal(get_tokens(*first.refresh_token), PoolErrc::not_authorized),
+            "User is disabled.");
+  alice().enabled = true;
+  ASSERT_TRUE(revoke(*first.refresh_token));
+  EXPECT_EQ(refusal(get_tokens(*first.refresh_token), PoolErrc::not_authorized),
+            "Refresh Token has been revoked");
+}
+
+TEST_F(PoolTokens, AreReplacedByEachRefreshWhereThatIsWanted) {
+  options_.refresh_token_rotation = true;
+  options_.refresh_token_grace = Seconds(10);
+  make();
+  confirmed();
+  const AuthenticationResult login = tokens();
+  const std::string first = *login.refresh_token;
+  clock_.advance(Seconds(100));
+  const std::string second = get_tokens(first).value().refresh_token.value();
+  EXPECT_NE(second, first);
+  // The answer may have been lost, and two tabs may ask at once: they get one that stays good.
+  clock_.advance(Seconds(9));
+  EXPECT_EQ(get_tokens(first).value().refresh_token, second);
+  EXPECT_EQ(get_tokens(second).value().refresh_token, second);
+  EXPECT_EQ(get_tokens(first).value().refresh_token, second);
+  clock_.advance(Seconds(100));
+  const auto next = get_tokens(second);
+  ASSERT_TRUE(next);
+  EXPECT_NE(next->refresh_token, second);
+  EXPECT_EQ(login_of(*next), login_of(login));
+  EXPECT_TRUE(ended_.empty());
+  // A new one lives as long as the first one would have.
+  clock_.advance(options_.refresh_token_lifetime - Seconds(209));
+  EXPECT_EQ(refusal(get_tokens(*next->refresh_token), PoolErrc::not_authorized),
+            "Refresh Token has expired");
+}
+
+TEST_F(PoolTokens, EndTheirLoginWhenOneComesAgainThatWasReplaced) {
+  options_.refresh_token_rotation = true;
+  for (const int replaced : {1, 3}) {
+    make();
+    confirmed();
+    ended_.clear();
+    const AuthenticationResult login = tokens();
+    const AuthenticationResult other = tokens();
+    std::string current = *login.refresh_token;
+    for (int i = 0; i < replaced; ++i) {
+      current = get_tokens(current).value().refresh_token.value();
+      clock_.advance(options_.refresh_token_grace);
+    }
+    EXPECT_EQ(refusal(get_tokens(*login.refresh_token), PoolErrc::refresh_token_reuse),
+              "Refresh Token has been replaced and was used again.");
+    EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::token_reused)));
+    EXPECT_TRUE(which_.back().contains(login_of(login)));
+    EXPECT_FALSE(which_.back().contains(login_of(other)));
+    EXPECT_EQ(refusal(get_tokens(current), PoolErrc::not_authorized),
+              "Refresh Token has been revoked");
+    EXPECT_EQ(refusal(get(login.access_token), PoolErrc::not_authorized),
+              "Access Token has been revoked");
+    EXPECT_TRUE(get_tokens(*other.refresh_token));
+  }
+}
+
+TEST_F(PoolTokens, AreReplacedOnceWhenTwoAskAtTheSameTime) {
+  options_.refresh_token_rotation = true;
+  make();
+  confirmed();
+  const std::string first = *tokens().refresh_token;
+  std::vector<std::string> given;
+  for (int i = 0; i < 2; ++i) {
+    pool_->get_tokens_from_refresh_token({kClient, first}, [&](auto result) {
+      given.push_back(result.value().refresh_token.value());
+    });
+  }
+  for (int i = 0; i < 10; ++i) executor_.run();
+  ASSERT_EQ(given.size(), 2U);
+  EXPECT_EQ(given[0], given[1]);
+  EXPECT_TRUE(ended_.empty());
+}
+
+// A client that asks by REFRESH_TOKEN_AUTH keeps the token that it has, and would be taken for a
+// thief.
+TEST_F(PoolTokens, AreNotRefreshedTheOldWayWhereTheyAreReplaced) {
+  confirmed();
+  const std::string token = *tokens().refresh_token;
+  options_.refresh_token_rotation = true;
+  make();
+  EXPECT_EQ(refusal(refresh(token), PoolErrc::invalid_parameter),
+            "REFRESH_TOKEN_AUTH flow not enabled for this client");
+  ASSERT_TRUE(get_tokens(token));
+  // A token that was replaced is enough to end the login.
+  ASSERT_TRUE(revoke(token));
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::revoked)));
 }
 
 TEST_F(PoolTokens, DoNotLookLikeACommandLinesOption) {
@@ -92,7 +214,9 @@ TEST_F(PoolTokens, AreRevokedWithTheirLoginAlone) {
             "Access Token has been revoked");
   EXPECT_TRUE(refresh(*second.refresh_token));
   EXPECT_TRUE(get(second.access_token));
-  EXPECT_TRUE(ended_.empty());
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::revoked)));
+  EXPECT_TRUE(which_.at(0).contains(login_of(first)));
+  EXPECT_FALSE(which_.at(0).contains(login_of(second)));
 }
 
 TEST_F(PoolTokens, AreGivenToOneWhoWasNotDisabledMeanwhile) {
@@ -171,6 +295,9 @@ TEST_F(PoolTokens, OfTheOldestLoginGoWhenThereAreTooMany) {
   const AuthenticationResult third = tokens();
   EXPECT_EQ(refusal(refresh(*first.refresh_token), PoolErrc::not_authorized),
             "Invalid Refresh Token.");
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::too_many)));
+  EXPECT_TRUE(which_.at(0).contains(login_of(first)));
+  EXPECT_FALSE(which_.at(0).contains(login_of(second)));
   EXPECT_TRUE(refresh(*second.refresh_token));
   EXPECT_TRUE(refresh(*third.refresh_token));
 }
@@ -204,7 +331,9 @@ TEST_F(PoolTokens, ChangeThePasswordAndEndTheOtherLogins) {
   EXPECT_TRUE(login("alice", "password2"));
   EXPECT_TRUE(refresh(*mine.refresh_token));
   EXPECT_FALSE(refresh(*other.refresh_token));
-  EXPECT_TRUE(ended_.empty());
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::password_changed)));
+  EXPECT_TRUE(which_.at(0).contains(login_of(other)));
+  EXPECT_FALSE(which_.at(0).contains(login_of(mine)));
 }
 
 TEST_F(PoolTokens, LetNobodyGuessThePasswordAtLeisure) {
@@ -221,7 +350,7 @@ TEST_F(PoolTokens, SignAUserOutEverywhere) {
   const AuthenticationResult other = tokens();
   ASSERT_TRUE(sign_out(mine.access_token));
   EXPECT_EQ(ended_,
-            (std::vector<std::pair<std::string, AccessEnd>>{{"sub-alice", AccessEnd::signed_out}}));
+            (std::vector<std::pair<std::string, LoginEnd>>{{"sub-alice", LoginEnd::signed_out}}));
   EXPECT_FALSE(refresh(*mine.refresh_token));
   EXPECT_FALSE(refresh(*other.refresh_token));
   EXPECT_EQ(refusal(sign_out(mine.access_token), PoolErrc::not_authorized),
@@ -248,7 +377,7 @@ TEST_F(PoolTokens, AreNotGivenWhenTheStoreFails) {
   const AuthenticationResult result = tokens();
   refresh_tokens_.fail_next();
   EXPECT_EQ(refusal(refresh(*result.refresh_token), PoolErrc::unavailable), "Service unavailable");
-  refresh_tokens_.fail_next();
+  users_.fail_next();
   EXPECT_EQ(refusal(get(result.access_token), PoolErrc::unavailable), "Service unavailable");
   refresh_tokens_.fail_next();
   EXPECT_EQ(refusal(revoke(*result.refresh_token), PoolErrc::unavailable), "Service unavailable");

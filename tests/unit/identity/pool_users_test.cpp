@@ -62,7 +62,7 @@ TEST_F(PoolUsers, WhoAreDisabledLoseAllAccessAtOnce) {
   const AuthenticationResult result = tokens();
   database_.tokens.push_back({{}, UserId("sub-alice"), clock_.wall_now() + Seconds(30)});
   ASSERT_TRUE(on_user(&UserPool::admin_disable_user));
-  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", AccessEnd::disabled)));
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::disabled)));
   EXPECT_FALSE(alice().enabled);
   EXPECT_THAT(database_.tokens, IsEmpty());
   EXPECT_EQ(refusal(refresh(*result.refresh_token), PoolErrc::not_authorized),
@@ -80,7 +80,7 @@ TEST_F(PoolUsers, WhoAreDeletedLeaveNothing) {
   confirmed();
   const AuthenticationResult result = tokens();
   ASSERT_TRUE(on_user(&UserPool::admin_delete_user));
-  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", AccessEnd::deleted)));
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::deleted)));
   EXPECT_TRUE(database_.users.empty());
   EXPECT_THAT(database_.refresh_tokens, IsEmpty());
   EXPECT_EQ(refusal(refresh(*result.refresh_token), PoolErrc::not_authorized),
@@ -94,7 +94,7 @@ TEST_F(PoolUsers, WhoAreSignedOutEverywhereMayLogInAgainWithinTheSecond) {
   confirmed();
   const AuthenticationResult before = tokens();
   ASSERT_TRUE(on_user(&UserPool::admin_user_global_sign_out));
-  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", AccessEnd::signed_out)));
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::signed_out)));
   EXPECT_EQ(refusal(get(before.access_token), PoolErrc::not_authorized),
             "Access Token has been revoked");
   const AuthenticationResult after = tokens();
@@ -126,7 +126,7 @@ TEST_F(PoolUsers, GetAPermanentPasswordOrATemporaryOne) {
   EXPECT_FALSE(login("alice", "password1"));
   EXPECT_TRUE(login("alice", "password2"));
   EXPECT_FALSE(refresh(*before.refresh_token));
-  EXPECT_THAT(ended_, IsEmpty());
+  EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::password_changed)));
 
   ASSERT_TRUE(set("password3", false));
   EXPECT_EQ(login("alice", "password3")->challenge->name, "NEW_PASSWORD_REQUIRED");

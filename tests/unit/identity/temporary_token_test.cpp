@@ -30,11 +30,24 @@ class TemporaryTokenTest : public testing::Test {
     user.sub = UserId("sub-1");
     user.username = "Alice \"Ä\"";
     database_.users["sub-1"] = user;
+    add_login("login-1");
+  }
+  void add_login(const std::string& login) {
+    database_.refresh_tokens.push_back({.sub = UserId("sub-1"),
+                                        .origin = login,
+                                        .token_hash = sha256(login),
+                                        .issued_at = {},
+                                        .expires_at = {}});
   }
 
-  Result<std::string> issue(const std::string& sub = "sub-1") {
+  Result<std::string> issue(const std::string& sub = "sub-1",
+                            const std::string& login = "login-1") {
     std::optional<Result<std::string>> out;
-    generator_->issue({.sub = UserId(sub), .username = "stale", .issued_at = {}, .expires_at = {}},
+    generator_->issue({.sub = UserId(sub),
+                       .username = "stale",
+                       .issued_at = {},
+                       .expires_at = {},
+                       .login = login},
                       [&](auto result) { out = std::move(result); });
     executor_.run();
     return std::move(out.value());
@@ -45,9 +58,9 @@ class TemporaryTokenTest : public testing::Test {
     executor_.run();
     return std::move(out.value());
   }
-  Result<bool> still_admits() {
+  Result<bool> still_admits(const std::string& login = "login-1") {
     std::optional<Result<bool>> out;
-    authorizer_->still_admits(UserId("sub-1"), WallTime(),
+    authorizer_->still_admits(UserId("sub-1"), TokenLogin{.id = login, .signed_out_at = {}},
                               [&](auto result) { out = std::move(result); });
     executor_.run();
     return std::move(out.value());
@@ -74,7 +87,8 @@ class TemporaryTokenTest : public testing::Test {
             {"exp", unix_seconds(clock_.wall_now()) + 30},
             {"sub", "sub-1"},
             {"aud", "holdfast"},
-            {"cognito:username", "Alice"}};
+            {"cognito:username", "Alice"},
+            {"origin_jti", "login-1"}};
   }
   void make() {
     generator_ = make_generator(options_, clock_, ring_, users_, tokens_);
@@ -126,7 +140,11 @@ TEST_F(TemporaryTokenTest, IsKeptAsItsHashAlone) {
 TEST_F(TemporaryTokenTest, IsAnsweredOnlyAfterItsRowIsCommitted) {
   tokens_.hold();
   bool answered = false;
-  generator_->issue({.sub = UserId("sub-1"), .username = {}, .issued_at = {}, .expires_at = {}},
+  generator_->issue({.sub = UserId("sub-1"),
+                     .username = {},
+                     .issued_at = {},
+                     .expires_at = {},
+                     .login = "login-1"},
                     [&](const auto&) { answered = true; });
   executor_.run();
   EXPECT_FALSE(answered);
@@ -285,7 +303,11 @@ TEST_F(TemporaryTokenTest, RefusesTokensOfAnotherService) {
   options_.service_name = "other";
   const auto other = make_generator(options_, clock_, ring_, users_, tokens_);
   std::optional<Result<std::string>> token;
-  other->issue({.sub = UserId("sub-1"), .username = {}, .issued_at = {}, .expires_at = {}},
+  other->issue({.sub = UserId("sub-1"),
+                .username = {},
+                .issued_at = {},
+                .expires_at = {},
+                .login = "login-1"},
                [&](auto result) { token = std::move(result); });
   executor_.run();
   expect_garbage(token->value());
@@ -335,15 +357,18 @@ TEST_F(TemporaryTokenTest, ChecksTheUserOnceMoreAtAttaching) {
 
 TEST_F(TemporaryTokenTest, AdmitsNobodyWhoSignedOutEverywhereMeanwhile) {
   const Admission before = consume(issue().value()).value();
-  EXPECT_EQ(before.signed_out_at, WallTime());
+  EXPECT_EQ(before.login.value().signed_out_at, WallTime());
   database_.users["sub-1"].signed_out_at = clock_.wall_now();
   EXPECT_FALSE(still_admits().value());
 
   const auto issue_of = [&](WallTime issued_at) {
     std::optional<Result<std::string>> out;
-    generator_->issue(
-        {.sub = UserId("sub-1"), .username = {}, .issued_at = issued_at, .expires_at = {}},
-        [&](auto result) { out = std::move(result); });
+    generator_->issue({.sub = UserId("sub-1"),
+                       .username = {},
+                       .issued_at = issued_at,
+                       .expires_at = {},
+                       .login = "login-1"},
+                      [&](auto result) { out = std::move(result); });
     executor_.run();
     return std::move(out.value());
   };
@@ -351,7 +376,24 @@ TEST_F(TemporaryTokenTest, AdmitsNobodyWhoSignedOutEverywhereMeanwhile) {
   EXPECT_EQ(issue_of(second).error().code, Errc::unauthenticated);
   const auto token = issue_of(second + Seconds(1));
   ASSERT_TRUE(token);
-  EXPECT_EQ(consume(*token).value().signed_out_at, clock_.wall_now());
+  EXPECT_EQ(consume(*token).value().login.value().signed_out_at, clock_.wall_now());
+}
+
+TEST_F(TemporaryTokenTest, IsOfALoginAndEndsWithIt) {
+  add_login("login-2");
+  const std::string first = issue().value();
+  const std::string second = issue("sub-1", "login-2").value();
+  EXPECT_EQ(database_.tokens.at(1).login, "login-2");
+  EXPECT_TRUE(still_admits().value());
+  database_.refresh_tokens.at(0).revoked = true;
+  EXPECT_EQ(issue().error().code, Errc::unauthenticated);
+  EXPECT_EQ(issue().error().where, "login");
+  EXPECT_FALSE(still_admits().value());
+  EXPECT_TRUE(still_admits("login-2").value());
+  EXPECT_TRUE(issue("sub-1", "login-2"));
+  EXPECT_EQ(issue("sub-1", "login of nobody").error().code, Errc::unauthenticated);
+  EXPECT_EQ(issue("sub-1", "").error().code, Errc::unauthenticated);
+  EXPECT_EQ(consume(second)->login.value().id, "login-2");
 }
 
 TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
@@ -375,7 +417,7 @@ TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
   ASSERT_TRUE(admission);
   EXPECT_EQ(admission->sub, UserId("kc:ann"));
   EXPECT_EQ(admission->username, "kc:ann");
-  EXPECT_EQ(admission->signed_out_at, std::nullopt);
+  EXPECT_FALSE(admission->login);
   EXPECT_TRUE(still_admits_foreign("kc:ann"));
   EXPECT_FALSE(consume(*token)) << "once";
 
@@ -383,7 +425,7 @@ TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
   EXPECT_EQ(issue_foreign("sub-1").error().code, Errc::unauthenticated);
   EXPECT_FALSE(still_admits_foreign("sub-1"));
   EXPECT_EQ(issue("kc:ann").error().code, Errc::unauthenticated);
-  EXPECT_EQ(consume(issue().value())->signed_out_at, WallTime());
+  EXPECT_EQ(consume(issue().value())->login.value().id, "login-1");
 }
 
 TEST_F(TemporaryTokenTest, AnswersAlsoWhenItsMakersAreGone) {
@@ -391,7 +433,11 @@ TEST_F(TemporaryTokenTest, AnswersAlsoWhenItsMakersAreGone) {
   bool admitted = false;
   bool issued = false;
   authorizer_->consume(token, [&](const auto& result) { admitted = result.has_value(); });
-  generator_->issue({.sub = UserId("sub-1"), .username = {}, .issued_at = {}, .expires_at = {}},
+  generator_->issue({.sub = UserId("sub-1"),
+                     .username = {},
+                     .issued_at = {},
+                     .expires_at = {},
+                     .login = "login-1"},
                     [&](const auto& result) { issued = result.has_value(); });
   authorizer_.reset();
   generator_.reset();

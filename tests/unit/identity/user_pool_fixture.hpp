@@ -63,8 +63,9 @@ class UserPoolTest : public testing::Test {
                                       .spent_challenges = spent_challenges_,
                                       .sign_up_rate = sign_up_rate_,
                                       .code_sender = code_sender_,
-                                      .on_access_ended = [this](const UserId& sub, AccessEnd end) {
-                                        ended_.emplace_back(sub.str(), end);
+                                      .on_logins_ended = [this](const EndedLogins& ended) {
+                                        ended_.emplace_back(ended.sub.str(), ended.why);
+                                        which_.push_back(ended.which);
                                       }});
   }
 
@@ -168,7 +169,8 @@ class UserPoolTest : public testing::Test {
   test::FakeRefreshTokenStore refresh_tokens_{database_, executor_};
   test::FakeCodeStore codes_{database_, executor_};
   std::shared_ptr<test::FakeCodeSender> code_sender_ = std::make_shared<test::FakeCodeSender>();
-  std::vector<std::pair<std::string, AccessEnd>> ended_;
+  std::vector<std::pair<std::string, LoginEnd>> ended_;
+  std::vector<Logins> which_;  ///< of each
   std::shared_ptr<test::FakePasswordHasher> hasher_ = std::make_shared<test::FakePasswordHasher>();
   std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
   std::shared_ptr<Lockout> code_lockout_ = std::make_shared<Lockout>(clock_);

@@ -526,7 +526,7 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
                            .decoy_lockout = std::make_shared<Lockout>(keys().clock),
                            .spent_challenges = std::make_shared<SpentChallenges>(keys().clock),
                            .code_sender = std::make_shared<test::FakeCodeSender>(),
-                           .on_access_ended = {}});
+                           .on_logins_ended = {}});
   const std::string password = "пароль-🔑-密码-" + std::string(100, 'x');
   std::promise<bool> created;
   executor.post([&] {

@@ -102,10 +102,15 @@ class IdentityStoreContract : public testing::Test {
         .value();
   }
   Result<void> put(const std::string& token, const std::string& sub, WallTime expires_at,
-                   std::size_t max_outstanding = 8, WallTime now = kTestTime) {
-    const TokenStore::Row row{sha256(token), UserId(sub), expires_at};
+                   std::size_t max_outstanding = 8, WallTime now = kTestTime,
+                   const std::string& login = {}) {
+    const TokenStore::Row row{sha256(token), UserId(sub), expires_at, login};
     return await<void>(
         [&](auto done) { backend_.tokens().put(row, max_outstanding, now, std::move(done)); });
+  }
+  /// One of the login that `refresh(origin)` began.
+  Result<void> put_of(const std::string& login, const std::string& token, const std::string& sub) {
+    return put(token, sub, kTestTime + Seconds(30), 8, kTestTime, "origin-" + login);
   }
   bool consume(const std::string& token, WallTime now) {
     return await<bool>([&](auto done) {
@@ -121,16 +126,31 @@ class IdentityStoreContract : public testing::Test {
             .issued_at = issued_at,
             .expires_at = issued_at + Seconds(100)};
   }
-  Result<void> add_refresh(const RefreshTokenStore::Row& row, std::int64_t revision = 1,
-                           std::size_t max_per_user = 8) {
-    return await<void>([&](auto done) {
+  Result<std::vector<std::string>> add_refresh(const RefreshTokenStore::Row& row,
+                                               std::int64_t revision = 1,
+                                               std::size_t max_per_user = 8) {
+    return await<std::vector<std::string>>([&](auto done) {
       backend_.refresh_tokens().add(row, revision, max_per_user, std::move(done));
     });
   }
-  std::optional<RefreshTokenStore::Row> find_refresh(const std::string& token) {
-    return await<std::optional<RefreshTokenStore::Row>>(
-               [&](auto done) { backend_.refresh_tokens().find(sha256(token), std::move(done)); })
-        .value();
+  std::optional<RefreshTokenStore::Row> find_refresh(const std::string& token,
+                                                     const std::string& family = "of nobody") {
+    const auto found = await<std::optional<RefreshTokenStore::RowAndUser>>([&](auto done) {
+      backend_.refresh_tokens().find_with_user({.token = sha256(token), .family = sha256(family)},
+                                               std::move(done));
+    });
+    return found.value() ? std::optional((*found)->row) : std::nullopt;
+  }
+  Result<void> end_login(const std::string& sub, const std::string& origin) {
+    return await<void>([&](auto done) {
+      backend_.refresh_tokens().end_login(UserId(sub), origin, std::move(done));
+    });
+  }
+  /// nullopt when there is no such user.
+  std::optional<bool> goes_on(const std::string& sub, const std::string& login) {
+    const auto found = await<std::optional<identity::UserStore::UserAndLogin>>(
+        [&](auto done) { backend_.users().find_with_login(UserId(sub), login, std::move(done)); });
+    return found.value() ? std::optional((*found)->login_goes_on) : std::nullopt;
   }
   std::vector<std::string> list(const std::string& after, std::size_t limit) {
     std::vector<std::string> names;
@@ -165,7 +185,6 @@ class IdentityStoreContract : public testing::Test {
     row.kind = kind;
     row.id = id;
     row.wrapped = std::string("\0wrapped", 8);
-    row.uses = 10;
     row.created_at = kTestTime;
     return row;
   }
@@ -333,18 +352,20 @@ TYPED_TEST(IdentityStoreContract, ListsUsersByTheirFoldedNames) {
   EXPECT_THAT(this->list("zoe", 2), IsEmpty());
 }
 
-TYPED_TEST(IdentityStoreContract, EndsAUsersAccessWithTheirUpdateOrNotAtAll) {
+TYPED_TEST(IdentityStoreContract, EndsAUsersLoginsWithTheirUpdateOrNotAtAll) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
-  ASSERT_TRUE(this->put("a", "sub-1", kTestTime + Seconds(30)));
-  ASSERT_TRUE(this->put("b", "sub-2", kTestTime + Seconds(30)));
+  ASSERT_TRUE(this->put_of("r1", "a", "sub-1"));
+  ASSERT_TRUE(this->put_of("r2", "kept", "sub-1"));
+  ASSERT_TRUE(this->put_of("r2", "later", "sub-1"));
+  ASSERT_TRUE(this->put_of("r3", "b", "sub-2"));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r2", "sub-1")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r3", "sub-2")));
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::forgot_password));
   const auto end = [&](std::int64_t revision, const std::string& kept) {
     return this->template await<void>([&](auto done) {
-      this->backend_.users().update_and_end_access(make_user("sub-1", "Anna"), revision, kept,
+      this->backend_.users().update_and_end_logins(make_user("sub-1", "Anna"), revision, kept,
                                                    std::move(done));
     });
   };
@@ -356,13 +377,44 @@ TYPED_TEST(IdentityStoreContract, EndsAUsersAccessWithTheirUpdateOrNotAtAll) {
   ASSERT_TRUE(end(1, "origin-r2"));
   EXPECT_EQ(this->find("anna")->revision, 2);
   EXPECT_FALSE(this->consume("a", kTestTime));
+  EXPECT_TRUE(this->consume("kept", kTestTime));
   EXPECT_TRUE(this->consume("b", kTestTime));
+  EXPECT_EQ(this->goes_on("sub-1", "origin-r1"), false);
+  EXPECT_EQ(this->goes_on("sub-1", "origin-r2"), true);
   EXPECT_TRUE(this->find_refresh("r1")->revoked);
   EXPECT_FALSE(this->find_refresh("r2")->revoked);
   EXPECT_FALSE(this->find_refresh("r3")->revoked);
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
   ASSERT_TRUE(end(2, ""));
   EXPECT_TRUE(this->find_refresh("r2")->revoked);
+  EXPECT_FALSE(this->consume("later", kTestTime));
+}
+
+TYPED_TEST(IdentityStoreContract, KnowsWhetherALoginGoesOn) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  EXPECT_EQ(this->goes_on("sub-1", "origin-r1"), true);
+  EXPECT_EQ(this->goes_on("sub-2", "origin-r1"), false) << "another's";
+  EXPECT_EQ(this->goes_on("sub-1", "origin-r2"), false);
+  EXPECT_EQ(this->goes_on("sub-1", ""), false);
+  EXPECT_EQ(this->goes_on("sub-3", "origin-r1"), std::nullopt);
+}
+
+TYPED_TEST(IdentityStoreContract, FindsUsersByNameBeforeSub) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
+  ASSERT_TRUE(this->create(make_user("sub-3", "sub-1")));
+  const auto found = [&](const std::string& text) -> std::string {
+    const auto user = this->template await<std::optional<User>>(
+        [&](auto done) { this->backend_.users().find_by_name_or_sub(text, std::move(done)); });
+    return user.value() ? (*user)->sub.str() : "nobody";
+  };
+  EXPECT_EQ(found("ANNA"), "sub-1");
+  EXPECT_EQ(found("sub-2"), "sub-2");
+  EXPECT_EQ(found("sub-1"), "sub-3") << "a name wins";
+  EXPECT_EQ(found("SUB-2"), "nobody") << "a sub is no name";
+  EXPECT_EQ(found("sub-4"), "nobody");
 }
 
 TYPED_TEST(IdentityStoreContract, RemovesAUsersTokensAndCodesWithThem) {
@@ -409,32 +461,79 @@ TYPED_TEST(IdentityStoreContract, KeepsTheNewestRefreshTokensOfAUser) {
   ASSERT_TRUE(this->add_refresh(this->refresh("other", "sub-2")));
   for (int i = 0; i < 4; ++i) {
     const auto row = this->refresh("r" + std::to_string(i), "sub-1", kTestTime + Seconds(i));
-    ASSERT_TRUE(this->add_refresh(row, 1, 2));
+    ASSERT_TRUE(this->put_of("r" + std::to_string(i), "t" + std::to_string(i), "sub-1"));
+    const auto ended = this->add_refresh(row, 1, 2);
+    ASSERT_TRUE(ended);
+    if (i < 2) {
+      EXPECT_THAT(*ended, IsEmpty());
+    } else {
+      EXPECT_THAT(*ended, testing::ElementsAre("origin-r" + std::to_string(i - 2)));
+    }
   }
+  EXPECT_FALSE(this->consume("t1", kTestTime));
+  EXPECT_TRUE(this->consume("t2", kTestTime));
   EXPECT_FALSE(this->find_refresh("r1"));
   EXPECT_TRUE(this->find_refresh("r2"));
   EXPECT_TRUE(this->find_refresh("r3"));
   EXPECT_TRUE(this->find_refresh("other"));
+  // What has ended makes room before what goes on, however old that is.
+  ASSERT_TRUE(this->end_login("sub-1", "origin-r3"));
+  const auto row = this->refresh("r4", "sub-1", kTestTime + Seconds(4));
+  EXPECT_THAT(this->add_refresh(row, 1, 2).value(), IsEmpty());
+  EXPECT_TRUE(this->find_refresh("r2"));
+  EXPECT_FALSE(this->find_refresh("r3"));
 }
 
-TYPED_TEST(IdentityStoreContract, RevokesARefreshTokenByItsLogin) {
+TYPED_TEST(IdentityStoreContract, EndsALogin) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r2", "sub-1")));
-  const auto revoke = [&](const std::string& origin) {
-    return this->template await<void>([&](auto done) {
-      this->backend_.refresh_tokens().revoke(UserId("sub-1"), origin, std::move(done));
-    });
-  };
-  ASSERT_TRUE(revoke("origin-r1"));
-  ASSERT_TRUE(revoke("origin-r1"));
-  ASSERT_TRUE(revoke("no such login"));
-  const auto revoked = this->template await<std::optional<RefreshTokenStore::Row>>([&](auto done) {
-    this->backend_.refresh_tokens().find_origin(UserId("sub-1"), "origin-r1", std::move(done));
-  });
-  ASSERT_TRUE(revoked.value());
-  EXPECT_TRUE(revoked.value()->revoked);
+  ASSERT_TRUE(this->put_of("r1", "a", "sub-1"));
+  ASSERT_TRUE(this->put_of("r2", "b", "sub-1"));
+  ASSERT_TRUE(this->end_login("sub-1", "origin-r1"));
+  ASSERT_TRUE(this->end_login("sub-1", "origin-r1"));
+  ASSERT_TRUE(this->end_login("sub-1", "no such login"));
+  EXPECT_TRUE(this->find_refresh("r1")->revoked);
   EXPECT_FALSE(this->find_refresh("r2")->revoked);
+  EXPECT_FALSE(this->consume("a", kTestTime));
+  EXPECT_TRUE(this->consume("b", kTestTime));
+  EXPECT_EQ(this->goes_on("sub-1", "origin-r1"), false);
+  EXPECT_EQ(this->goes_on("sub-1", "origin-r2"), true);
+}
+
+TYPED_TEST(IdentityStoreContract, ReplacesARefreshTokenOnceAndKnowsThoseBefore) {
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
+  const auto rotate = [&](const std::string& from, const std::string& to) {
+    RefreshTokenStore::Rotation rotation{.sub = UserId("sub-1"),
+                                         .origin = "origin-r1",
+                                         .from = sha256(from),
+                                         .to = {.token = sha256(to), .family = sha256("family")},
+                                         .sealed_token = std::string("\0sealed", 7),
+                                         .at = kTestTime + Seconds(1)};
+    return this
+        ->template await<bool>([&](auto done) {
+          this->backend_.refresh_tokens().rotate(std::move(rotation), std::move(done));
+        })
+        .value();
+  };
+  EXPECT_FALSE(this->find_refresh("r1")->previous_hash);
+  EXPECT_FALSE(this->find_refresh("r2", "family"));
+  EXPECT_TRUE(rotate("r1", "r2"));
+  EXPECT_FALSE(rotate("r1", "r3")) << "it is another one by now";
+  EXPECT_TRUE(rotate("r2", "r4"));
+  this->backend_.restart();
+  const auto current = this->find_refresh("r4");
+  ASSERT_TRUE(current);
+  EXPECT_EQ(current->token_hash, sha256("r4"));
+  EXPECT_EQ(current->previous_hash, sha256("r2"));
+  EXPECT_EQ(current->rotated_at, kTestTime + Seconds(1));
+  EXPECT_EQ(current->sealed_token, std::string("\0sealed", 7));
+  EXPECT_FALSE(this->find_refresh("r1"));
+  EXPECT_EQ(this->find_refresh("r1", "family").value().origin, "origin-r1");
+  EXPECT_EQ(this->find_refresh("r1", "family").value().token_hash, sha256("r4"));
+  ASSERT_TRUE(this->end_login("sub-1", "origin-r1"));
+  EXPECT_FALSE(rotate("r4", "r5"));
 }
 
 TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
@@ -508,7 +607,6 @@ TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {
   ASSERT_THAT(rows, SizeIs(3));
   for (const auto& row : rows) {
     EXPECT_EQ(row.wrapped, std::string("\0wrapped", 8));
-    EXPECT_EQ(row.uses, 10);
     EXPECT_EQ(row.created_at, kTestTime);
     EXPECT_FALSE(row.retired);
   }
@@ -534,18 +632,10 @@ TYPED_TEST(IdentityStoreContract, ErasesASigningKeyThatItRetires) {
   }
 }
 
-TYPED_TEST(IdentityStoreContract, NeverLowersAKeysUses) {
-  ASSERT_TRUE(this->add(this->key(KeyStore::Row::Kind::data, 1)));
-  const auto set_uses = [&](std::uint32_t id, std::int64_t uses) {
-    return this->template await<void>(
-        [&](auto done) { this->backend_.keys().set_uses(id, uses, std::move(done)); });
-  };
-  ASSERT_TRUE(set_uses(1, 500));
-  ASSERT_TRUE(set_uses(1, 400));
-  EXPECT_EQ(this->load().front().uses, 500);
-  const auto missing = set_uses(9, 1);
-  ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().code, Errc::not_found);
+TYPED_TEST(IdentityStoreContract, IsOfTheFirstEpochUntilItIsRestored) {
+  EXPECT_EQ(this->template await<std::int64_t>(
+                [&](auto done) { this->backend_.keys().epoch(std::move(done)); }),
+            0);
 }
 
 TYPED_TEST(IdentityStoreContract, WritesForAnAttemptAtNoCodeAsForOneAtACode) {
