@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 constexpr const char* kDatabase = "holdfast.db";
 constexpr const char* kKey = "master.key";
 constexpr const char* kBackupCopy = "backup.partial";
+constexpr const char* kBeforeRestore = ".before-restore-";
 // Where the old database cannot be asked how far its sequence numbers went. They follow the clock,
 // and are ahead of it by a minute for each start in quick succession.
 constexpr Seconds kCeilingMargin{24 * 3600};
@@ -282,6 +283,7 @@ class Restore {
                       "database that may be in use",
                   options_.file);
     }
+    const std::string previous = there ? database_ : last_put_aside();
     remove_with_log(restoring_);
     if (auto copied = copy_file(options_.file, restoring_); !copied) return copied;
     auto check = storage::check_database(restoring_);
@@ -291,10 +293,7 @@ class Restore {
     }
     if (auto found = find_key(check->data_keys); !found) return found;
     report_.database = report_of(std::move(*check));
-    const Sequence ceiling = ceiling_of_the_past(there);
-    if (auto made = storage::prepare_restored(restoring_, ceiling, !options_.keep_logins); !made) {
-      return made;
-    }
+    if (auto ended = end_what_was_revoked(previous); !ended) return ended;
     if (auto given = give_to_owner_of(options_.data_dir, restoring_); !given) return given;
     const Descriptor file(::open(restoring_.c_str(), O_RDONLY | O_CLOEXEC));
     if (file.get() < 0 || ::fsync(file.get()) != 0) return io_failure("sync", restoring_);
@@ -337,12 +336,40 @@ class Restore {
     return {};
   }
 
-  // What clients may have seen: no sequence number of that may come again.
-  [[nodiscard]] Sequence ceiling_of_the_past(bool there) const {
+  // A restore that was cut short has put the database aside already.
+  [[nodiscard]] std::string last_put_aside() const {
+    std::string out;
+    if (!exists(restoring_)) return out;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(options_.data_dir, ignored)) {
+      const std::string name = entry.path().filename().string();
+      if (!name.starts_with(std::string(kDatabase) + kBeforeRestore)) continue;
+      if (name.ends_with("-wal") || name.ends_with("-shm")) continue;
+      out = std::max(out, directory_.file(name.c_str()));
+    }
+    return out;
+  }
+
+  Result<void> end_what_was_revoked(const std::string& previous) {
     const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock();
-    const Sequence now = unix_micros(clock.wall_now());
-    const auto known = there ? storage::settle_database(database_) : std::nullopt;
-    return known ? std::max(*known, now) : now + Microseconds(kCeilingMargin).count();
+    storage::RestoreRules rules{.now = clock.wall_now(),
+                                .end_logins = !options_.keep_logins,
+                                .previous = {},
+                                .disable_access_keys = options_.disable_access_keys};
+    const Sequence now = unix_micros(rules.now);
+    const auto known = previous.empty() ? std::nullopt : storage::settle_database(previous);
+    // What clients may have seen: no sequence number of that may come again.
+    rules.ceiling = known ? std::max(*known, now) : now + Microseconds(kCeilingMargin).count();
+    if (known) rules.previous = previous;
+    const auto access = storage::prepare_restored(restoring_, rules);
+    if (!access) return std::unexpected(access.error());
+    for (const auto& key : access->enabled_keys) report_.enabled_keys.push_back({key.id, key.name});
+    for (const auto& key : access->disabled_keys) {
+      report_.disabled_keys.push_back({key.id, key.name});
+    }
+    report_.disabled_users = access->disabled_users;
+    report_.revocations_known = access->took_over;
+    return {};
   }
 
   // The database first: a log without one is refused at a start, a database without its log is not.
@@ -350,7 +377,7 @@ class Restore {
     const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock();
     std::string stamp = format_iso8601(clock.wall_now());
     std::erase_if(stamp, [](char c) { return c == ':' || c == '-'; });
-    const std::string before = ".before-restore-" + stamp;
+    const std::string before = kBeforeRestore + stamp;
     const std::string aside = database_ + before;
     if (exists(database_)) {
       if (!rename_to(database_, aside, false)) return io_failure("rename", database_);

@@ -30,6 +30,7 @@ struct RestoreFlags : AdminFlags {
   std::string master_key_file;
   bool force = false;
   bool keep_logins = false;
+  bool disable_access_keys = false;
 };
 
 struct DatabaseCheckFlags : AdminFlags {
@@ -132,6 +133,40 @@ void show_report(const Context& context, const app::DatabaseReport& report) {
                {"dead letters", std::to_string(report.dead_letters)}});
 }
 
+Json as_json(const std::vector<app::RestoreReport::AccessKey>& keys) {
+  Json out = Json::array();
+  for (const auto& key : keys) out.push_back({{"id", key.id}, {"name", key.name}});
+  return out;
+}
+
+std::string listed(const std::vector<app::RestoreReport::AccessKey>& keys) {
+  std::string out;
+  for (const auto& key : keys) {
+    out += (out.empty() ? "" : ", ") + printable(key.id) + " (" + printable(key.name) + ")";
+  }
+  return out.empty() ? "none" : out;
+}
+
+// A restore brings back what was revoked since the backup, as far as nobody knows of it.
+void tell_access(const Context& context, const app::RestoreReport& restored) {
+  if (!restored.disabled_keys.empty()) {
+    context.err << "Access keys that are disabled now: " << listed(restored.disabled_keys) << "\n";
+  }
+  if (restored.disabled_users > 0) {
+    context.err << "Users that are disabled now, as they were since the backup: "
+                << restored.disabled_users << "\n";
+  }
+  context.err << "Access keys that are enabled now: " << listed(restored.enabled_keys) << "\n";
+  if (!restored.revocations_known) {
+    context.err << "There is no database before that tells what was revoked since the backup: "
+                   "check these keys, and the users, before the gateway starts";
+    if (!restored.enabled_keys.empty()) {
+      context.err << " (--disable-access-keys disables all keys)";
+    }
+    context.err << ".\n";
+  }
+}
+
 int restore(const Context& context, const RestoreFlags& flags) {
   const auto restored = app::restore_backup({.file = flags.file,
                                              .data_dir = flags.data_dir,
@@ -139,6 +174,7 @@ int restore(const Context& context, const RestoreFlags& flags) {
                                              .master_key_file = flags.master_key_file,
                                              .master_key = context.env("HOLDFAST_MASTER_KEY"),
                                              .keep_logins = flags.keep_logins,
+                                             .disable_access_keys = flags.disable_access_keys,
                                              .clock = &context.clock});
   if (!restored) {
     std::string message = restored.error().message;
@@ -152,6 +188,10 @@ int restore(const Context& context, const RestoreFlags& flags) {
     answer["masterKeyFrom"] = restored->key_from;
     answer["keptDatabase"] = restored->kept_database;
     answer["keptMasterKey"] = restored->kept_key;
+    answer["enabledAccessKeys"] = as_json(restored->enabled_keys);
+    answer["disabledAccessKeys"] = as_json(restored->disabled_keys);
+    answer["disabledUsers"] = restored->disabled_users;
+    answer["revocationsKnown"] = restored->revocations_known;
     context.out << answer.dump() << "\n";
   } else {
     show_report(context, restored->database);
@@ -164,6 +204,7 @@ int restore(const Context& context, const RestoreFlags& flags) {
   if (!restored->kept_key.empty()) {
     context.err << "The master key before is kept: " << restored->kept_key << "\n";
   }
+  tell_access(context, *restored);
   context.err << "Messages that were acknowledged since the backup will be delivered again"
               << (flags.keep_logins ? ".\n" : "; users log in again.\n");
   return kSuccess;
@@ -222,7 +263,10 @@ void add_database(CLI::App& app, Selection& selection) {
   restored->add_flag("--force", restore_flags->force,
                      "restore over a database that is there, and keep it aside");
   restored->add_flag("--keep-logins", restore_flags->keep_logins,
-                     "let logins go on, also those that were ended since the backup");
+                     "let logins go on, also those that were ended since the backup without a "
+                     "database before that tells so");
+  restored->add_flag("--disable-access-keys", restore_flags->disable_access_keys,
+                     "disable every access key, as some may have been deleted since the backup");
   restored->add_flag("--json", restore_flags->json, "print what was restored as JSON");
   run_on(*restored, selection, restore_flags, restore);
 

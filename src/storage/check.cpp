@@ -6,7 +6,6 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/storage/backup.hpp>
 
-#include "storage/data_file.hpp"
 #include "storage/keys.hpp"
 #include "storage/migrations.hpp"
 #include "storage/sqlite.hpp"
@@ -156,22 +155,6 @@ std::optional<Sequence> settle_database(const std::string& path) {
   (*database)->execute("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE);");
   if ((*database)->failed()) return std::nullopt;
   return ceiling;
-}
-
-Result<void> prepare_restored(const std::string& path, Sequence ceiling, bool end_logins) {
-  auto opened = open_data_file(path, embedded_migrations());
-  if (!opened) return std::unexpected(opened.error());
-  Database& database = **opened;
-  database.execute(
-      "BEGIN IMMEDIATE; DELETE FROM connections; DELETE FROM temp_keys;"
-      "DELETE FROM confirmation_codes;");
-  if (end_logins) database.execute("DELETE FROM refresh_tokens");
-  const std::string raise =
-      "UPDATE meta SET value = max(value, " + std::to_string(ceiling) + ") WHERE name = 'ceiling'";
-  database.execute(raise.c_str());
-  database.execute("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);");
-  if (database.failed()) return std::unexpected(database.error(path));
-  return {};
 }
 
 }  // namespace holdfast::storage

@@ -281,17 +281,68 @@ TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
     ASSERT_TRUE(client->open_websocket(unused, ""));
     EXPECT_EQ(gateway.terminate(), 0);
   }
-  ASSERT_EQ(run({"restore", file_, "--data-dir", data_, "--force"}).status, 0);
-  // The same issuer: the ID token stays good.
+  {
+    ASSERT_EQ(run({"restore", file_, "--data-dir", data_, "--force"}).status, 0);
+    // The same issuer: the ID token is a good one, but for its login.
+    GatewayProcess gateway({.data_dir = data_, .listen = address});
+    const auto client = gateway.client();
+    EXPECT_FALSE(client->open_websocket(unused, ""));
+    EXPECT_FALSE(client->temporary_token(alice.id_token));
+    EXPECT_TRUE(client->initiate_auth("alice", TestGateway::kPassword));
+    EXPECT_EQ(gateway.terminate(), 0);
+  }
+  fs::remove(data_ + "/holdfast.db");
+  ASSERT_EQ(run({"restore", file_, "--data-dir", data_, "--keep-logins"}).status, 0);
   GatewayProcess gateway({.data_dir = data_, .listen = address});
   const auto client = gateway.client();
   EXPECT_FALSE(client->open_websocket(unused, ""));
-  // The user is there, and gets a new one by what he has.
   EXPECT_TRUE(client->open_websocket(client->temporary_token(alice.id_token).value(), ""));
   const auto connections =
       client::make_control_client(data_ + "/control.sock")->call("GET", "/v1/connections");
   ASSERT_TRUE(connections);
   EXPECT_LE(connections->at("connections").size(), 1u);
+}
+
+TEST_F(BackupCommands, DoNotReviveAccessThatWasRevokedSince) {
+  std::string id;
+  {
+    GatewayProcess gateway = start(data_);
+    const auto made = run({"access-key", "create", "leaked", "--data-dir", data_, "--json"});
+    ASSERT_EQ(made.status, 0) << made.errors;
+    id = parse_json(made.output)->at("id");
+    ASSERT_EQ(run({"backup", file_, "--data-dir", data_, "--with-master-key"}).status, 0);
+    ASSERT_EQ(run({"access-key", "delete", id, "--data-dir", data_}).status, 0);
+    EXPECT_EQ(gateway.terminate(), 0);
+  }
+  const auto is_enabled = [&](const Ended& ended) {
+    const auto answer = parse_json(ended.output);
+    if (!answer) return std::string("no answer: ") + ended.errors;
+    for (const Json& key : answer->at("enabledAccessKeys")) {
+      if (key.at("id") == id) return std::string("enabled");
+    }
+    for (const Json& key : answer->at("disabledAccessKeys")) {
+      if (key.at("id") == id) return std::string("disabled");
+    }
+    return std::string("unknown");
+  };
+  const Ended over = run({"restore", file_, "--data-dir", data_, "--force", "--json"});
+  EXPECT_EQ(is_enabled(over), "disabled");
+  EXPECT_EQ(parse_json(over.output)->at("enabledAccessKeys").size(), 1U) << "the root key";
+  EXPECT_THAT(over.errors, HasSubstr("disabled now: " + id + " (leaked)"));
+  {
+    GatewayProcess gateway = start(data_);
+    const auto keys = run({"access-key", "list", "--data-dir", data_, "--json"});
+    EXPECT_THAT(keys.output, HasSubstr(id));
+    EXPECT_EQ(gateway.terminate(), 0);
+  }
+  fs::remove(data_ + "/holdfast.db");
+  const Ended alone = run({"restore", file_, "--data-dir", data_, "--json"});
+  EXPECT_EQ(is_enabled(alone), "enabled");
+  EXPECT_THAT(alone.errors, HasSubstr("--disable-access-keys"));
+  fs::remove(data_ + "/holdfast.db");
+  EXPECT_EQ(
+      is_enabled(run({"restore", file_, "--data-dir", data_, "--disable-access-keys", "--json"})),
+      "disabled");
 }
 
 TEST_F(BackupCommands, SurviveBeingKilledAtAnyMomentOfARestore) {

@@ -56,8 +56,12 @@ struct RestoreOptions {
   /// Where the master key is; empty: `master_key`, else `FILE.key`, else the data directory's.
   std::string master_key_file;
   std::optional<std::string> master_key;  ///< the value of `HOLDFAST_MASTER_KEY`
-  /// Logins go on. Those that were ended since the backup are good again.
+  /// Logins go on. Those that were ended since the backup are good again where the database before
+  /// is gone.
   bool keep_logins = false;
+  /// Disables all access keys: for where the database before is gone, and nobody knows which were
+  /// deleted since the backup.
+  bool disable_access_keys = false;
   const Clock* clock = nullptr;  ///< nullptr: the machine's
 };
 struct RestoreReport {
@@ -65,6 +69,15 @@ struct RestoreReport {
   std::string key_from;       ///< what opened the database's keys, for people
   std::string kept_database;  ///< where the one before is; empty: there was none
   std::string kept_key;       ///< likewise
+  struct AccessKey {
+    std::string id;
+    std::string name;
+  };
+  std::vector<AccessKey> enabled_keys;   ///< those that sign requests from now on
+  std::vector<AccessKey> disabled_keys;  ///< by this restore
+  std::int64_t disabled_users = 0;       ///< likewise
+  /// What was revoked since the backup was taken from the database before.
+  bool revocations_known = false;
 };
 /// Puts a backup into a data directory that no gateway runs on. Whatever goes wrong before the last
 /// steps leaves the directory as it was. Cut short in the middle of those, it leaves a directory

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/ids.hpp>
 #include <holdfast/identity/stores.hpp>
@@ -53,11 +54,35 @@ struct DatabaseCheck {
 /// and answers its ceiling of sequence numbers; nullopt when it cannot be used.
 [[nodiscard]] std::optional<Sequence> settle_database(const std::string& path);
 
-/// Makes a copy of a backup into what a gateway may start with: brings its schema up to date,
-/// raises the ceiling of sequence numbers, and removes what was of the moment: connections, and the
-/// temporary tokens and confirmation codes, which may have been used since; with `end_logins` the
-/// refresh tokens too, which may have been revoked since.
-[[nodiscard]] Result<void> prepare_restored(const std::string& path, Sequence ceiling,
-                                            bool end_logins);
+/// How a copy of a backup becomes what a gateway may start with.
+struct RestoreRules {
+  Sequence ceiling = 0;  ///< of sequence numbers: at least that
+  WallTime now;
+  /// Ends all logins: some may have been ended since the backup.
+  bool end_logins = true;
+  /// The database that was in its place and that nobody uses; empty: there is none that can be
+  /// read. What it lacks or has disabled is disabled in the copy: access keys and users. Its
+  /// sign-outs, its ends of logins and its newer passwords are taken over.
+  std::string previous;
+  bool disable_access_keys = false;  ///< all of them
+};
+/// What access a restored database gives.
+struct RestoredAccess {
+  struct Key {
+    std::string id;
+    std::string name;
+  };
+  std::vector<Key> enabled_keys;
+  std::vector<Key> disabled_keys;   ///< by this restore
+  std::int64_t disabled_users = 0;  ///< likewise
+  /// What was revoked by the database before is known. False without one, with one that cannot be
+  /// read, and with that of another gateway.
+  bool took_over = false;
+};
+/// Brings the schema up to date, raises the ceiling, and removes what was of the moment:
+/// connections, and the temporary tokens and confirmation codes, which may have been used since.
+/// Tokens that are kept nowhere no longer open (see `KeyRing::seal_token`). All in one transaction.
+[[nodiscard]] Result<RestoredAccess> prepare_restored(const std::string& path,
+                                                      const RestoreRules& rules);
 
 }  // namespace holdfast::storage

@@ -38,17 +38,26 @@ void run_sql(const std::string& path, const std::string& sql) {
   sqlite3_close(handle);
 }
 
-std::int64_t sql_integer(const std::string& path, const std::string& sql) {
+// The first column of the first row.
+std::string sql_text(const std::string& path, const std::string& sql) {
   sqlite3* handle = nullptr;
-  std::int64_t out = -1;
+  std::string out = "no row";
   if (sqlite3_open(path.c_str(), &handle) == SQLITE_OK) {
     sqlite3_stmt* statement = nullptr;
     sqlite3_prepare_v2(handle, sql.c_str(), -1, &statement, nullptr);
-    if (sqlite3_step(statement) == SQLITE_ROW) out = sqlite3_column_int64(statement, 0);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+      const auto* const text = sqlite3_column_text(statement, 0);
+      out = text == nullptr ? "" : reinterpret_cast<const char*>(text);
+    }
     sqlite3_finalize(statement);
   }
   sqlite3_close(handle);
   return out;
+}
+
+std::int64_t sql_integer(const std::string& path, const std::string& sql) {
+  const std::string text = sql_text(path, sql);
+  return text == "no row" || text.empty() ? -1 : std::stoll(text);
 }
 
 class BackupTest : public ::testing::Test {
@@ -327,22 +336,149 @@ TEST_F(CheckTest, ReadsTheCeilingOfADatabaseThatItCanRead) {
 TEST_F(CheckTest, PreparesACopyWithoutWhatWasOfTheMoment) {
   run_sql(path_,
           "INSERT INTO connections VALUES ('u', 'c', 'n', 'a', 'b', 1, 0);"
-          "INSERT INTO temp_keys VALUES (x'01', 'u', 1);"
-          "INSERT INTO refresh_tokens VALUES ('u', 'o', x'01', 1, 2, 0);"
+          "INSERT INTO temp_keys (token_hash, user, ttl) VALUES (x'01', 'u', 1);"
+          "INSERT INTO refresh_tokens (user, origin, token_hash, issued_at, expires_at, revoked)"
+          " VALUES ('u', 'o', x'01', 1, 2, 0);"
           "INSERT INTO confirmation_codes VALUES ('u', 1, x'01', 1, 0);");
   const auto rows = [this](const std::string& table) {
     return sql_integer(path_, "SELECT count(*) FROM " + table);
   };
-  ASSERT_TRUE(storage::prepare_restored(path_, 1'000, false));
+  const auto epoch = [this] {
+    return sql_integer(path_, "SELECT value FROM meta WHERE name = 'epoch'");
+  };
+  EXPECT_EQ(epoch(), 0);
+  ASSERT_TRUE(storage::prepare_restored(
+      path_, {.ceiling = 1'000, .now = kTestTime, .end_logins = false, .previous = {}}));
   EXPECT_EQ(rows("connections") + rows("temp_keys") + rows("confirmation_codes"), 0);
   EXPECT_EQ(rows("refresh_tokens"), 1);
+  EXPECT_EQ(epoch(), unix_micros(kTestTime));
   EXPECT_GE(storage::settle_database(path_).value_or(0), sequence_) << "it never goes down";
   const Sequence ahead = sequence_ + 1'000'000'000'000;
-  ASSERT_TRUE(storage::prepare_restored(path_, ahead, true));
+  ASSERT_TRUE(
+      storage::prepare_restored(path_, {.ceiling = ahead, .now = kTestTime, .previous = {}}));
   EXPECT_EQ(rows("refresh_tokens"), 0);
+  EXPECT_EQ(epoch(), unix_micros(kTestTime) + 1) << "another one, whatever the clock says";
   EXPECT_EQ(storage::settle_database(path_), ahead);
   EXPECT_FALSE(fs::exists(path_ + "-wal"));
   EXPECT_EQ(rows("messages"), 50);
+}
+
+/// A copy of a backup, and the database that went on since.
+class RestoredAccessTest : public CheckTest {
+ protected:
+  RestoredAccessTest() {
+    run_sql(path_,
+            "INSERT OR REPLACE INTO instance VALUES ('user_pool_id', 'us-east-1_a');"
+            "INSERT INTO data_keys VALUES (1, x'aa', 0, 1, 0);");
+    for (const char* key : {"good", "deleted", "disabled"}) {
+      run_sql(path_, std::string("INSERT INTO access_keys (id, name, sealed_secret, enabled,"
+                                 " created_at) VALUES ('") +
+                         key + "', 'of " + key + "', x'01', 1, 1)");
+    }
+    for (const char* user : {"good", "deleted", "disabled", "away", "changed"}) {
+      run_sql(path_, std::string("INSERT INTO users (sub, username, folded_username, status,"
+                                 " enabled, password_hash, revision, attributes, created_at,"
+                                 " modified_at, password_set_at, srp_verifier) VALUES ('") +
+                         user + "', '" + user + "', '" + user +
+                         "', 1, 1, 'old hash', 3, '{}', 1, 1, 100, x'01')");
+    }
+    for (const char* login : {"good", "revoked", "gone"}) {
+      run_sql(path_, std::string("INSERT INTO refresh_tokens (user, origin, token_hash, issued_at,"
+                                 " expires_at, revoked) VALUES ('good', '") +
+                         login + "', CAST('" + login + "' AS BLOB), 1, 9000000000000000, 0)");
+    }
+    fs::copy_file(path_, copy_);
+    run_sql(path_,
+            "DELETE FROM access_keys WHERE id = 'deleted';"
+            "UPDATE access_keys SET enabled = 0 WHERE id = 'disabled';"
+            "DELETE FROM users WHERE sub = 'deleted';"
+            "UPDATE users SET enabled = 0 WHERE sub = 'disabled';"
+            "UPDATE users SET signed_out_at = 5000 WHERE sub = 'away';"
+            "UPDATE users SET password_hash = 'new hash', password_set_at = 200,"
+            " srp_verifier = x'02', status = 2 WHERE sub = 'changed';"
+            "UPDATE refresh_tokens SET revoked = 1 WHERE origin = 'revoked';"
+            "DELETE FROM refresh_tokens WHERE origin = 'gone';");
+  }
+  storage::RestoredAccess prepare(storage::RestoreRules rules) {
+    rules.now = kTestTime;
+    auto out = storage::prepare_restored(copy_, rules);
+    if (!out) throw std::runtime_error(out.error().message);
+    return std::move(*out);
+  }
+  /// What the copy's rows of this condition are called.
+  std::string names(const std::string& column, const std::string& from) {
+    return sql_text(copy_, "SELECT group_concat(" + column + ") FROM (SELECT " + column + " FROM " +
+                               from + " ORDER BY 1)");
+  }
+  static std::vector<std::string> ids(const std::vector<storage::RestoredAccess::Key>& keys) {
+    std::vector<std::string> out;
+    for (const auto& key : keys) out.push_back(key.id);
+    return out;
+  }
+};
+
+TEST_F(RestoredAccessTest, IsNoMoreThanTheDatabaseBeforeGave) {
+  const auto access = prepare({.now = {}, .previous = path_});
+  EXPECT_TRUE(access.took_over);
+  EXPECT_THAT(ids(access.enabled_keys), ElementsAre("good"));
+  EXPECT_EQ(access.enabled_keys[0].name, "of good");
+  EXPECT_THAT(ids(access.disabled_keys), ElementsAre("deleted", "disabled"));
+  EXPECT_EQ(names("id", "access_keys WHERE enabled = 1"), "good");
+  EXPECT_EQ(names("sub", "users WHERE enabled = 1"), "away,changed,good");
+  EXPECT_EQ(access.disabled_users, 2);
+  // A password that was replaced may have been replaced because somebody knew it.
+  EXPECT_EQ(names("sub", "users WHERE password_hash = 'old hash'"), "away,deleted,disabled,good");
+  EXPECT_EQ(sql_text(copy_,
+                     "SELECT password_hash || ' ' || hex(srp_verifier) || ' ' || status"
+                     " FROM users WHERE sub = 'changed'"),
+            "new hash 02 2");
+  EXPECT_EQ(sql_integer(copy_, "SELECT count(*) FROM refresh_tokens"), 0);
+  EXPECT_EQ(sql_integer(copy_, "SELECT min(signed_out_at) FROM users"), unix_micros(kTestTime));
+}
+
+TEST_F(RestoredAccessTest, KeepsTheLoginsThatWentOn) {
+  run_sql(path_,
+          "UPDATE refresh_tokens SET previous_hash = token_hash, token_hash = CAST('next' AS BLOB),"
+          " family_hash = CAST('family' AS BLOB), rotated_at = 7, sealed_token = x'03' WHERE "
+          "origin = 'good';"
+          "INSERT INTO data_keys VALUES (2, x'bb', 0, 1, 0);");
+  const auto access = prepare({.now = {}, .end_logins = false, .previous = path_});
+  EXPECT_TRUE(access.took_over);
+  EXPECT_EQ(names("origin", "refresh_tokens WHERE revoked = 0"), "good");
+  EXPECT_EQ(names("token_hash", "refresh_tokens WHERE origin = 'good'"), "next");
+  EXPECT_EQ(names("family_hash", "refresh_tokens WHERE origin = 'good'"), "family");
+  EXPECT_EQ(names("sub", "users WHERE signed_out_at > 0"), "away");
+  EXPECT_EQ(sql_integer(copy_, "SELECT signed_out_at FROM users WHERE sub = 'away'"), 5000);
+  // Nobody could open that verifier: its data key may be one that the backup does not have.
+  EXPECT_EQ(sql_integer(copy_, "SELECT length(srp_verifier) FROM users WHERE sub = 'changed'"), 0);
+}
+
+TEST_F(RestoredAccessTest, CanBeTakenFromAllKeys) {
+  const auto access = prepare({.now = {}, .previous = {}, .disable_access_keys = true});
+  EXPECT_FALSE(access.took_over);
+  EXPECT_THAT(ids(access.disabled_keys), ElementsAre("deleted", "disabled", "good"));
+  EXPECT_THAT(access.enabled_keys, IsEmpty());
+  EXPECT_EQ(names("id", "access_keys WHERE enabled = 1"), "");
+  EXPECT_EQ(sql_integer(copy_, "SELECT min(signed_out_at) FROM users"), unix_micros(kTestTime));
+}
+
+TEST_F(RestoredAccessTest, IsTheBackupsWhereTheDatabaseBeforeTellsNothing) {
+  const auto expect_the_backups = [&](const char* what) {
+    SCOPED_TRACE(what);
+    const auto access = prepare({.now = {}, .previous = path_});
+    EXPECT_FALSE(access.took_over);
+    EXPECT_THAT(ids(access.enabled_keys), ElementsAre("deleted", "disabled", "good"));
+    EXPECT_THAT(access.disabled_keys, IsEmpty());
+    EXPECT_EQ(access.disabled_users, 0);
+  };
+  run_sql(path_, "UPDATE instance SET value = 'us-east-1_b' WHERE name = 'user_pool_id'");
+  expect_the_backups("another gateway's");
+  run_sql(path_,
+          "UPDATE instance SET value = 'us-east-1_a' WHERE name = 'user_pool_id';"
+          "DROP TABLE access_keys;");
+  expect_the_backups("one that is not whole");
+  write_file(path_, "damaged");
+  expect_the_backups("no database");
 }
 
 }  // namespace
