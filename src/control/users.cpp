@@ -34,6 +34,7 @@ Errc code_of(PoolErrc code) noexcept {
     case PoolErrc::not_authorized:
     case PoolErrc::locked:
     case PoolErrc::unauthorized:
+    case PoolErrc::refresh_token_reuse:
       return Errc::forbidden;
     case PoolErrc::user_not_confirmed:
     case PoolErrc::password_reset_required:

@@ -71,6 +71,11 @@ TEST_F(AwsClients, AmazonCognitoIdentityJsLeadsAUsersWholeLife) {
   expect_passed(*script);
 }
 
+TEST_F(AwsClients, AmplifyStaysLoggedIn) {
+  const auto script = start_client_script("amplify.js", {}, gateway_.environment());
+  expect_passed(*script);
+}
+
 TEST_F(AwsClients, Boto3CallsTheUserPoolAConnectionAndTheStack) {
   const auto script =
       start_client_script("boto3_clients.py", {connect(), code_file_}, gateway_.environment());
