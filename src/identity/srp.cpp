@@ -160,10 +160,10 @@ std::optional<SrpChallenge> make_srp_challenge(std::string_view verifier,
   require(BN_mod_mul(base.get(), base.get(), reduced.get(), prime, context) == 1);
   const BigNumber shared = group.power(base.get(), b.get());
   // Always of one length, also where the number begins with zeros.
-  std::string public_bytes = bytes_of(server_public.get());
-  public_bytes.insert(0, kPrimeBytes - public_bytes.size(), '\0');
+  std::string answer = bytes_of(server_public.get());
+  answer.insert(0, kPrimeBytes - answer.size(), '\0');
   return SrpChallenge{.salt_hex = hex_encode(verifier.substr(0, kSrpSaltBytes)),
-                      .public_hex = hex_encode(public_bytes),
+                      .public_hex = hex_encode(answer),
                       .key = derive_key(padded(shared.get()), padded(u.get()))};
 }
 
