@@ -206,7 +206,9 @@ TEST_F(UserPoolOverHttp, EndsAllOfALoginAndNoOther) {
     ASSERT_EQ(log_in(name).status, 200);
     const Login ended = log_in_as(user);
     const Login other = log_in_as(user);
-    if (i == 2) ASSERT_EQ(log_in(name).status, 200);  // the next one ends `ended`
+    if (i == 2) {
+      ASSERT_EQ(log_in(name).status, 200);  // the next one ends `ended`
+    }
     const Inbox first(gateway_, ended.user);
     const Inbox second(gateway_, other.user);
     (void)gateway_.publish(user.id, "before");
