@@ -552,7 +552,7 @@ void Simulation::delete_letters(std::uint64_t r) {
 void Simulation::bury(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
   const UserId user(user_name(r));
-  process_->router().close_all(user, CloseCode::access_ended, "access ended");
+  process_->router().close_logins(user, Logins::all(), CloseCode::access_ended, "access ended");
   process_->router().bury(user, "user_disabled");
   note("bury");
   ++coverage_["buried"];
@@ -560,7 +560,8 @@ void Simulation::bury(std::uint64_t r) {
 
 void Simulation::close_all(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
-  process_->router().close_all(UserId(user_name(r)), CloseCode::access_ended, "access ended");
+  process_->router().close_logins(UserId(user_name(r)), Logins::all(), CloseCode::access_ended,
+                                  "access ended");
 }
 
 void Simulation::reload(std::uint64_t r) {
