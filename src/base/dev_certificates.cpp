@@ -55,14 +55,31 @@ bool is_host_name(const std::string& name) {
          });
 }
 
-Result<std::string> alternative_names(const std::vector<std::string>& names) {
-  std::string out = "DNS:localhost,IP:127.0.0.1,IP:::1";
-  for (const std::string& name : names) {
+/// What a certificate is for, and its authority allowed to sign, in OpenSSL's notation.
+struct Names {
+  std::string alternatives;
+  std::string constraints;
+
+  void add(const std::string& name) {
     const bool address = is_address(name);
-    if (!address && !is_host_name(name)) {
+    if (!alternatives.empty()) alternatives += ',';
+    alternatives += (address ? "IP:" : "DNS:") + name;
+    // RFC 5280 section 4.2.1.10: a name stands for all below it, an address needs its mask.
+    const std::string mask =
+        name.contains(':') ? "/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" : "/255.255.255.255";
+    const std::string whole = name.starts_with("*.") ? name.substr(2) : name;
+    constraints += ",permitted;" + (address ? "IP:" + name + mask : "DNS:" + whole);
+  }
+};
+
+Result<Names> checked_names(const std::vector<std::string>& names) {
+  Names out;
+  for (const char* own : {"localhost", "127.0.0.1", "::1"}) out.add(own);
+  for (const std::string& name : names) {
+    if (!is_address(name) && !is_host_name(name)) {
       return fail(Errc::invalid_argument, "neither a host name nor an IP address: " + name, name);
     }
-    out += (address ? ",IP:" : ",DNS:") + name;
+    out.add(name);
   }
   return out;
 }
@@ -99,24 +116,26 @@ Pair make_pair(const std::string& name, long days, const Pair* issuer) {
   return made;
 }
 
-Pair make_authority() {
+// Devices that trust it trust it for these names, whoever gets hold of its key.
+Pair make_authority(const Names& names) {
   Pair made = make_pair("Holdfast development CA", kAuthorityDays, nullptr);
   X509* const certificate = made.certificate.get();
   add_extension(certificate, certificate, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
   add_extension(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign");
   add_extension(certificate, certificate, NID_subject_key_identifier, "hash");
+  add_extension(certificate, certificate, NID_name_constraints, "critical" + names.constraints);
   X509_sign(certificate, made.key.get(), EVP_sha256());
   return made;
 }
 
-Pair make_server(const Pair& authority, const std::string& names) {
+Pair make_server(const Pair& authority, const Names& names) {
   Pair made = make_pair("localhost", kCertificateDays, &authority);
   X509* const certificate = made.certificate.get();
   X509* const issuer = authority.certificate.get();
   add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE");
   add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature");
   add_extension(certificate, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
-  add_extension(certificate, issuer, NID_subject_alt_name, names);
+  add_extension(certificate, issuer, NID_subject_alt_name, names.alternatives);
   add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
   add_extension(certificate, issuer, NID_authority_key_identifier, "keyid");
   X509_sign(certificate, authority.key.get(), EVP_sha256());
@@ -144,6 +163,18 @@ Result<void> write_pair(const Pair& pair, const std::string& certificate, const 
                    [&pair](BIO* out) { return PEM_write_bio_X509(out, pair.certificate.get()); });
 }
 
+// An authority of an earlier run may be for other names.
+bool may_sign(const Pair& authority, const Pair& server) {
+  // OpenSSL compares names that it has taken out of the certificate before.
+  X509_check_purpose(server.certificate.get(), -1, 0);
+  const std::unique_ptr<NAME_CONSTRAINTS, decltype(&NAME_CONSTRAINTS_free)> constraints(
+      static_cast<NAME_CONSTRAINTS*>(
+          X509_get_ext_d2i(authority.certificate.get(), NID_name_constraints, nullptr, nullptr)),
+      &NAME_CONSTRAINTS_free);
+  return !constraints ||
+         NAME_CONSTRAINTS_check(server.certificate.get(), constraints.get()) == X509_V_OK;
+}
+
 Result<Pair> read_authority(const std::string& certificate, const std::string& key) {
   Pair pair;
   const FilePtr certificate_file(std::fopen(certificate.c_str(), "re"), &std::fclose);
@@ -167,8 +198,8 @@ Result<Pair> read_authority(const std::string& certificate, const std::string& k
 
 Result<DevCertificates> make_dev_certificates(const std::string& directory,
                                               const std::vector<std::string>& names) {
-  const auto alternatives = alternative_names(names);
-  if (!alternatives) return std::unexpected(alternatives.error());
+  const auto checked = checked_names(names);
+  if (!checked) return std::unexpected(checked.error());
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {
@@ -184,11 +215,17 @@ Result<DevCertificates> make_dev_certificates(const std::string& directory,
     if (!read) return std::unexpected(std::move(read.error()));
     authority = std::move(*read);
   } else {
-    authority = make_authority();
+    authority = make_authority(*checked);
     auto written = write_pair(authority, made.ca_file, made.ca_key_file);
     if (!written) return std::unexpected(std::move(written.error()));
   }
-  const Pair server = make_server(authority, *alternatives);
+  const Pair server = make_server(authority, *checked);
+  if (!may_sign(authority, server)) {
+    return fail(Errc::invalid_argument,
+                made.ca_file + " is for fewer names: remove it and " + made.ca_key_file +
+                    " for a new one, and trust that",
+                made.ca_file);
+  }
   auto written = write_pair(server, made.certificate_file, made.key_file);
   if (!written) return std::unexpected(std::move(written.error()));
   return made;
