@@ -1,10 +1,16 @@
 #include "net/linger.hpp"
 
+#include <array>
 #include <utility>
 
 #include "net/tls_session.hpp"
 
 namespace holdfast::net {
+namespace {
+
+constexpr std::size_t kDiscardBytes = 16 << 10;
+
+}  // namespace
 
 void Linger::start(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
                    SocketSlot slot) {
@@ -48,7 +54,9 @@ void Linger::send_rest() {
 }
 
 void Linger::discard() {
-  const IoOutcome outcome = receive_some(socket_.native_handle(), part_.loop().scratch());
+  // The shard's scratch may be in use where this was called from.
+  std::array<char, kDiscardBytes> nowhere;
+  const IoOutcome outcome = receive_some(socket_.native_handle(), nowhere);
   if (outcome.ended) return end();
   socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
     if (!ec && self->self_) self->discard();

@@ -1,30 +1,45 @@
 #include "net/websocket_connection.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/message.hpp>
+#include <openssl/evp.h>
+
+#include <holdfast/base/encoding.hpp>
 
 #include "net/linger.hpp"
-#include "net/socket_io.hpp"
 
 namespace holdfast::net {
 namespace {
 
-namespace beast = boost::beast;
-namespace websocket = boost::beast::websocket;
+using Event = FrameReader::Event;
 
 // Pings and unasked Pongs that a peer may send in a window. Clients ping every few seconds.
 constexpr std::uint32_t kFloodFrames = 100;
 constexpr Seconds kFloodWindow{10};
-// A read brings 1 536 bytes: this many without a byte of payload are nothing but empty frames.
-constexpr std::uint16_t kIdleReadsMax = 64;
 constexpr std::size_t kControlBytesMax = 125;
-constexpr std::size_t kMessagePartBytes = 4096;
 // What has been sent is cut off the buffer when it is this much.
 constexpr std::size_t kCompactBytes = 64 << 10;
-constexpr std::uint16_t kCloseCodeMax = 4999;
+
+// RFC 6455 section 4.2.2, of a key that HTTP has checked.
+std::string accept_of(const std::string& key) {
+  const std::string joined = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  EVP_Digest(joined.data(), joined.size(), digest.data(), &size, EVP_sha1(), nullptr);
+  return base64_encode({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+// Section 5.2: a server's frames are not masked.
+void append_frame_header(std::string& out, std::uint8_t first, std::size_t size) {
+  out += static_cast<char>(first);
+  const int extended = size > 0xffff ? 8 : size > 125 ? 2 : 0;
+  out += static_cast<char>(extended == 8 ? 127 : extended == 2 ? 126 : size);
+  for (int shift = (extended - 1) * 8; shift >= 0; shift -= 8) {
+    out += static_cast<char>(size >> shift & 0xff);
+  }
+}
 
 }  // namespace
 
@@ -34,15 +49,11 @@ WebSocketConnection::WebSocketConnection(Part& part, Socket socket, std::shared_
     : part_(part),
       listener_(part.listener().shared_from_this()),
       slot_(std::move(slot)),
-      stream_(std::in_place, static_cast<GatherStream::Owner&>(*this), std::move(socket),
-              std::move(tls), std::move(early)) {
+      socket_(std::in_place, std::move(socket)),
+      tls_(std::move(tls)),
+      early_(std::move(early)),
+      reader_(message_bytes_max) {
   ++listener_->open_websockets;
-  stream_->read_message_max(message_bytes_max);
-  stream_->auto_fragment(false);
-  stream_->text(true);
-  stream_->control_callback([this](websocket::frame_type kind, beast::string_view payload) {
-    on_control(kind, {payload.data(), payload.size()});
-  });
   part_.rest(*this);
 }
 
@@ -51,23 +62,12 @@ WebSocketConnection::~WebSocketConnection() {
 }
 
 void WebSocketConnection::accept(const std::string& key, const std::string& subprotocol) {
-  namespace http = beast::http;
-  // HTTP has checked the request; Beast gets what it makes its answer from.
-  http::request<http::empty_body> request(http::verb::get, "/", 11);
-  request.set(http::field::host, "-");
-  request.set(http::field::connection, "upgrade");
-  request.set(http::field::upgrade, "websocket");
-  request.set(http::field::sec_websocket_version, "13");
-  request.set(http::field::sec_websocket_key, key);
-  stream_->set_option(
-      websocket::stream_base::decorator([this, &subprotocol](websocket::response_type& response) {
-        response.set(http::field::date, part_.date());
-        if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
-      }));
-  ErrorCode ec;
-  stream_->accept(request, ec);
-  stream_->set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
-  if (ec) return abort();
+  std::string response =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Accept: " +
+      accept_of(key) + "\r\nDate: " + part_.date() + "\r\n";
+  if (!subprotocol.empty()) response += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n";
+  gather(response, "\r\n");
   flush();
 }
 
@@ -75,37 +75,44 @@ void WebSocketConnection::start(delivery::ConnectionEvents& events) {
   events_ = &events;
   self_ = shared_from_this();
   if (ended_) return leave_later();
-  read();
+  if (early_.empty()) return wait_readable();
+  // No event comes from inside a command.
+  part_.loop().post([self = shared_from_this()] { self->on_readable(); });
 }
 
 std::uint64_t WebSocketConnection::write_text(std::string_view frame) {
-  ErrorCode ec;
-  if (!sealed_ && !ended_) stream_->write_some(true, asio::buffer(frame), ec);
+  write_frame(kTextFrame, frame);
   return bytes_written_;
 }
 
 void WebSocketConnection::write_ping(std::string_view bytes) {
   if (sealed_ || ended_) return;
-  ErrorCode ec;
-  bytes = bytes.substr(0, kControlBytesMax);
-  stream_->ping({bytes.data(), bytes.size()}, ec);
+  write_frame(kPingFrame, bytes.substr(0, kControlBytesMax));
   ++pings_outstanding_;
 }
 
-void WebSocketConnection::gather(std::string_view bytes) {
+void WebSocketConnection::write_frame(std::uint8_t first, std::string_view payload) {
+  std::string header;
+  append_frame_header(header, first, payload.size());
+  gather(header, payload);
+}
+
+void WebSocketConnection::gather(std::string_view head, std::string_view rest) {
   if (sealed_ || ended_) return;
-  if (out_.size() - out_sent_ + bytes.size() > part_.limits().outbound_bytes) {
+  const std::size_t size = head.size() + rest.size();
+  if (out_.size() - out_sent_ + size > part_.limits().outbound_bytes) {
     part_.report_outbound_limit();
     return abort();
   }
   if (out_.capacity() <= std::string().capacity()) out_ = part_.loop().take_buffer();
-  out_.append(bytes);
-  bytes_written_ += bytes.size();
+  out_.append(head).append(rest);
+  bytes_written_ += size;
 }
 
 void WebSocketConnection::flush() {
   if (waiting_writable_ || ended_ || out_sent_ == out_.size()) return;
-  const IoOutcome outcome = stream_->next_layer().send(std::string_view(out_).substr(out_sent_));
+  const std::string_view left = std::string_view(out_).substr(out_sent_);
+  const IoOutcome outcome = tls_ ? tls_->send_some(left) : send_some(descriptor(), left);
   if (outcome.ended) return abort();
   out_sent_ += outcome.bytes;
   bytes_sent_ += outcome.bytes;
@@ -124,36 +131,31 @@ void WebSocketConnection::flush() {
 
 void WebSocketConnection::wait_writable() {
   waiting_writable_ = true;
-  stream_->next_layer().socket().async_wait(Socket::wait_write,
-                                            [weak = weak_from_this()](ErrorCode ec) {
-                                              const auto self = weak.lock();
-                                              if (!self || ec) return;
-                                              self->waiting_writable_ = false;
-                                              self->flush();
-                                            });
+  const bool to_receive = tls_ && tls_->send_waits_to_receive();
+  socket_->async_wait(to_receive ? Socket::wait_read : Socket::wait_write,
+                      [weak = weak_from_this()](ErrorCode ec) {
+                        const auto self = weak.lock();
+                        if (!self || ec) return;
+                        self->waiting_writable_ = false;
+                        self->flush();
+                      });
 }
 
 std::uint64_t WebSocketConnection::bytes_taken() const {
   if (!ended_) {
     const std::uint64_t queued = send_queue_bytes(descriptor());
-    const std::uint64_t given = stream_->next_layer().bytes_given(bytes_sent_);
+    const std::uint64_t given = tls_ ? tls_->bytes_given() : bytes_sent_;
     // A queue may be counted with its overhead: progress is what never falls.
     if (queued < given) bytes_taken_ = std::max(bytes_taken_, given - queued);
   }
   return bytes_taken_;
 }
 
-// The Close goes past Beast, which would take no Pong for an answer any more once it has sent one.
 void WebSocketConnection::write_close(delivery::CloseCode code, std::string_view reason) {
-  reason = reason.substr(0, kControlBytesMax - 2);
   const auto number = static_cast<std::uint16_t>(code);
-  std::string frame;
-  frame += static_cast<char>(0x88);
-  frame += static_cast<char>(reason.size() + 2);
-  frame += static_cast<char>(number >> 8);
-  frame += static_cast<char>(number & 0xff);
-  frame += reason;
-  gather(frame);
+  std::string payload = {static_cast<char>(number >> 8), static_cast<char>(number & 0xff)};
+  payload += reason.substr(0, kControlBytesMax - payload.size());
+  write_frame(kCloseFrame, payload);
   sealed_ = true;
 }
 
@@ -178,79 +180,85 @@ void WebSocketConnection::on_deadline() {
   fail(delivery::CloseCode::policy_violation);
 }
 
-void WebSocketConnection::read() {
-  asio::mutable_buffer into = asio::buffer(chunk_);
-  if (in_message_) {
-    const std::size_t size = message_.size();
-    message_.resize(size + kMessagePartBytes);
-    into = asio::buffer(message_.data() + size, kMessagePartBytes);
-  }
-  stream_->async_read_some(into, [weak = weak_from_this()](ErrorCode ec, std::size_t bytes) {
-    const auto self = weak.lock();
-    if (self && !self->ended_) self->on_read(ec, bytes);
-  });
-}
-
-void WebSocketConnection::on_read(ErrorCode ec, std::size_t bytes) {
-  if (!ec) {
-    on_message_part(bytes);
-    if (!ended_) read();
+void WebSocketConnection::wait_readable() {
+  if (tls_ && tls_->has_more()) {
+    part_.loop().post([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->on_readable();
+    });
     return;
   }
-  if (idle_reads_ > kIdleReadsMax) return fail(delivery::CloseCode::policy_violation);
-  // Beast has answered a Close with its own, and a broken frame with the Close that it deserves.
-  const bool told = ec.category() == make_error_code(websocket::error::closed).category();
-  if (told) flush();
-  if (!ended_) finish(told);
+  const bool to_send = tls_ && tls_->receive_waits_to_send();
+  socket_->async_wait(to_send ? Socket::wait_write : Socket::wait_read,
+                      [weak = weak_from_this()](ErrorCode ec) {
+                        const auto self = weak.lock();
+                        if (self && !ec) self->on_readable();
+                      });
 }
 
-void WebSocketConnection::on_message_part(std::size_t bytes) {
-  if (bytes > 0) idle_reads_ = 0;
-  if (!stream_->got_text()) return fail(delivery::CloseCode::unsupported_data);
-  const bool done = stream_->is_message_done();
-  if (!in_message_) {
-    const std::string_view part(chunk_.data(), bytes);
-    if (done) {
-      if (!closing_ || events_ != nullptr) events_->on_text(part);
-      return;
-    }
-    message_.assign(part);
-    in_message_ = true;
-    if (!closing_) part_.watch(*this, part_.now() + part_.limits().body_timeout);
-    return;
-  }
-  message_.resize(message_.size() - kMessagePartBytes + bytes);
-  if (!done) return;
-  in_message_ = false;
-  const std::string text = std::exchange(message_, std::string());
-  if (!closing_) part_.rest(*this);
-  events_->on_text(text);
-}
-
-void WebSocketConnection::on_control(websocket::frame_type kind, std::string_view payload) {
-  idle_reads_ = 0;
+void WebSocketConnection::on_readable() {
   if (ended_) return;
-  switch (kind) {
-    case websocket::frame_type::pong:
+  const auto self = shared_from_this();
+  std::string early = std::exchange(early_, std::string());
+  if (!early.empty()) {
+    take(early);
+  } else {
+    std::vector<char>& scratch = part_.loop().scratch();
+    const IoOutcome outcome =
+        tls_ ? tls_->receive_some(scratch) : receive_some(descriptor(), scratch);
+    if (outcome.ended) return finish(false);
+    take(std::span(scratch).first(outcome.bytes));
+  }
+  if (ended_) return;
+  flush();
+  if (!ended_) wait_readable();
+}
+
+void WebSocketConnection::take(std::span<char> bytes) {
+  for (;;) {
+    const Event event = reader_.read(bytes);
+    if (event == Event::bad) return fail(reader_.error());
+    if (event == Event::more) break;
+    on_event(event);
+    if (ended_) return;
+    if (!reader_.is_within()) begun_ = false;
+  }
+  if (closing_ || begun_ == reader_.is_within()) {
+    if (!closing_ && !begun_) part_.rest(*this);
+    return;
+  }
+  // A frame or a message that has begun has a deadline, however it dribbles.
+  begun_ = true;
+  part_.watch(*this, part_.now() + part_.limits().body_timeout);
+}
+
+void WebSocketConnection::on_event(Event event) {
+  const std::string_view payload = reader_.payload();
+  switch (event) {
+    case Event::text:
+      return events_->on_text(payload);
+    case Event::binary:
+      return binary_->on_binary(payload);
+    case Event::pong:
       if (pings_outstanding_ > 0) {
         --pings_outstanding_;
       } else if (is_flood()) {
         return fail(delivery::CloseCode::policy_violation);
       }
-      events_->on_pong(payload);
+      return events_->on_pong(payload);
+    case Event::ping:
+      if (is_flood()) return fail(delivery::CloseCode::policy_violation);
+      return write_frame(kPongFrame, payload);
+    case Event::close:
+      // Section 5.5.1: the answer has the code that was received.
+      write_frame(kCloseFrame, payload.substr(0, 2));
+      sealed_ = true;
+      flush();
+      if (!ended_) finish(true);
       return;
-    case websocket::frame_type::ping:
-      if (is_flood()) fail(delivery::CloseCode::policy_violation);
-      return;
-    case websocket::frame_type::close:
-      on_close_frame();
+    case Event::more:
+    case Event::bad:
       return;
   }
-}
-
-// Beast echoes the code; RFC 6455 section 7.4.2 knows none above 4999.
-void WebSocketConnection::on_close_frame() {
-  if (stream_->reason().code > kCloseCodeMax) write_close(delivery::CloseCode::protocol_error, {});
 }
 
 bool WebSocketConnection::is_flood() {
@@ -260,13 +268,6 @@ bool WebSocketConnection::is_flood() {
     flood_frames_ = 0;
   }
   return ++flood_frames_ > kFloodFrames;
-}
-
-void WebSocketConnection::on_own_frame() { flush(); }
-
-bool WebSocketConnection::may_read() {
-  if (ended_) return false;
-  return ++idle_reads_ <= kIdleReadsMax;
 }
 
 void WebSocketConnection::fail(delivery::CloseCode code) {
@@ -279,8 +280,8 @@ void WebSocketConnection::fail(delivery::CloseCode code) {
 void WebSocketConnection::finish(bool linger) {
   ended_ = true;
   --listener_->open_websockets;
-  Socket& socket = stream_->next_layer().socket();
-  auto tls = stream_->next_layer().release_tls();
+  Socket& socket = *socket_;
+  auto tls = std::exchange(tls_, nullptr);
   if (linger) {
     out_.erase(0, out_sent_);
     ErrorCode ignored;
@@ -294,25 +295,23 @@ void WebSocketConnection::finish(bool linger) {
   slot_.reset();
   out_ = std::string();
   out_sent_ = 0;
-  message_ = std::string();
+  early_ = std::string();
   if (is_linked()) unlink();
   leave_later();
 }
 
-// In a turn of its own: what led here may be a command of the one who is told, or Beast's own code.
-// The stream goes first: a handle that somebody keeps must not reach the shard any more.
+// In a turn of its own: what led here may be a command of the one who is told. The socket goes
+// first: a handle that somebody keeps must not reach the shard any more.
 void WebSocketConnection::leave_later() {
   part_.loop().post([self = shared_from_this()] {
-    self->stream_.reset();
+    self->socket_.reset();
     self->self_ = nullptr;
     if (self->events_ == nullptr || std::exchange(self->told_, true)) return;
     self->events_->on_closed();
   });
 }
 
-int WebSocketConnection::descriptor() const noexcept {
-  return stream_->next_layer().socket().native_handle();
-}
+int WebSocketConnection::descriptor() const noexcept { return socket_->native_handle(); }
 
 void open_websocket_later(ListenerCore& listener, OpeningWebSocket opening) {
   Part& part = *listener.parts[opening.accepted.shard % listener.parts.size()];

@@ -1,29 +1,35 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
-#include <boost/beast/websocket/stream.hpp>
-
 #include <holdfast/delivery/connection.hpp>
 
-#include "net/gather_stream.hpp"
+#include "net/frame_reader.hpp"
 #include "net/part.hpp"
+#include "net/socket_io.hpp"
+#include "net/tls_session.hpp"
 #include "net/websocket_open.hpp"
 
 namespace holdfast::net {
 
-/// The server's end of one WebSocket, on its shard. Idle, it holds Beast's stream with one pending
-/// read, and no buffer, timer or coroutine.
+/// Takes binary messages, which no mailbox does.
+class BinaryEvents {
+ public:
+  virtual ~BinaryEvents() = default;
+  virtual void on_binary(std::string_view bytes) = 0;
+};
+
+/// The server's end of one WebSocket, on its shard. What is written gathers until one `send` takes
+/// it all. Idle, it holds its socket with one pending wait, and no buffer, timer or coroutine.
 class WebSocketConnection final : public delivery::Connection,
                                   public Member,
-                                  public std::enable_shared_from_this<WebSocketConnection>,
-                                  private GatherStream::Owner {
+                                  public std::enable_shared_from_this<WebSocketConnection> {
  public:
   WebSocketConnection(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string early,
                       std::size_t message_bytes_max, SocketSlot slot);
@@ -31,6 +37,14 @@ class WebSocketConnection final : public delivery::Connection,
 
   /// Writes the 101.
   void accept(const std::string& key, const std::string& subprotocol);
+
+  /// Lets binary messages through, to `events`; without it they end the connection with 1003.
+  /// Before `start`.
+  void take_binary(BinaryEvents& events) {
+    binary_ = &events;
+    reader_.allow_binary();
+  }
+  void write_binary(std::string_view bytes) { write_frame(kBinaryFrame, bytes); }
 
   void start(delivery::ConnectionEvents& events) override;
   std::uint64_t write_text(std::string_view frame) override;
@@ -46,17 +60,19 @@ class WebSocketConnection final : public delivery::Connection,
   void end() override { abort(); }
 
  private:
-  using Stream = boost::beast::websocket::stream<GatherStream, false>;
+  // The first byte of an unfragmented frame (RFC 6455 section 5.2).
+  static constexpr std::uint8_t kTextFrame = 0x81;
+  static constexpr std::uint8_t kBinaryFrame = 0x82;
+  static constexpr std::uint8_t kCloseFrame = 0x88;
+  static constexpr std::uint8_t kPingFrame = 0x89;
+  static constexpr std::uint8_t kPongFrame = 0x8a;
 
-  void gather(std::string_view bytes) override;
-  void on_own_frame() override;
-  bool may_read() override;
-
-  void read();
-  void on_read(ErrorCode ec, std::size_t bytes);
-  void on_message_part(std::size_t bytes);
-  void on_control(boost::beast::websocket::frame_type kind, std::string_view payload);
-  void on_close_frame();
+  void gather(std::string_view head, std::string_view rest);
+  void write_frame(std::uint8_t first, std::string_view payload);
+  void wait_readable();
+  void on_readable();
+  void take(std::span<char> bytes);
+  void on_event(FrameReader::Event event);
   /// Whether the peer has sent more than its share of control frames that nobody asked for.
   bool is_flood();
   void write_close(delivery::CloseCode code, std::string_view reason);
@@ -69,8 +85,12 @@ class WebSocketConnection final : public delivery::Connection,
   Part& part_;
   const std::shared_ptr<ListenerCore> listener_;  ///< a handle may outlive the listener
   std::optional<SocketSlot> slot_;                ///< until it has ended
-  mutable std::optional<Stream> stream_;          ///< empty once it has ended
+  mutable std::optional<Socket> socket_;          ///< empty once it has ended
+  std::shared_ptr<TlsSession> tls_;               ///< null on a plain socket
+  std::string early_;  ///< came with the request, before the socket was handed over
+  FrameReader reader_;
   delivery::ConnectionEvents* events_ = nullptr;
+  BinaryEvents* binary_ = nullptr;
   std::shared_ptr<WebSocketConnection> self_;  ///< from start to on_closed
 
   std::string out_;
@@ -79,18 +99,15 @@ class WebSocketConnection final : public delivery::Connection,
   std::uint64_t bytes_sent_ = 0;
   mutable std::uint64_t bytes_taken_ = 0;
 
-  std::string message_;  ///< the parts so far of a message that did not fit `chunk_`
-  std::array<char, 128> chunk_;
   SteadyTime flood_window_start_{};
   std::uint32_t flood_frames_ = 0;
   std::uint32_t pings_outstanding_ = 0;
-  std::uint16_t idle_reads_ = 0;  ///< reads since the last payload or control frame
-  bool sealed_ = false;           ///< a Close is the last frame that is sent
+  bool sealed_ = false;  ///< a Close is the last frame that is sent
   bool closing_ = false;
   bool ended_ = false;
   bool told_ = false;  ///< of the end
   bool waiting_writable_ = false;
-  bool in_message_ = false;
+  bool begun_ = false;  ///< a frame or a message has, and its deadline runs
 };
 
 }  // namespace holdfast::net

@@ -208,7 +208,16 @@ INSTANTIATE_TEST_SUITE_P(
         BrokenFrame{"CloseCode5000", make_close_frame(5000), 1002},
         BrokenFrame{"CloseCode65535", make_close_frame(65535), 1002},
         BrokenFrame{"CloseOfOneByte", make_frame("a", {.opcode = kClose}), 1002},
-        BrokenFrame{"CloseReasonNotUtf8", make_close_frame(1000, "\xff"), 1002}),
+        BrokenFrame{"CloseReasonNotUtf8", make_close_frame(1000, "\xff"), 1007},
+        BrokenFrame{"CloseReasonCutOff", make_close_frame(1000, "abc\xe2\x82"), 1007},
+        BrokenFrame{"CloseCode1004", make_close_frame(1004), 1002},
+        BrokenFrame{"Utf8CutOffBeforeAnEmptyEnd",
+                    make_frame("a\xc3", {.fin = false}) + make_frame("", {.opcode = 0}), 1007},
+        BrokenFrame{"Utf8CutOffBehindEmptyFragments",
+                    make_frame("", {.fin = false}) +
+                        make_frame("\xf0\x9f\x98", {.fin = false, .opcode = 0}) +
+                        make_frame("", {.fin = false, .opcode = 0}) + make_frame("", {.opcode = 0}),
+                    1007}),
     [](const auto& info) { return info.param.name; });
 
 TEST(WebSocket, EndsAPingFlood) {
@@ -290,6 +299,27 @@ TEST(WebSocket, ReadsFramesThatComeByteByByte) {
   }
   EXPECT_TRUE(gateway.events.saw("text:end"));
   EXPECT_EQ(gateway.events.all(), (std::vector<std::string>{"text:" + text, "text:end"}));
+}
+
+// However a frame is chopped, it is one; and a text of nothing is a text.
+TEST(WebSocket, CountsOnlyWhatBringsNothingForwardAsAFlood) {
+  Gateway gateway;
+  RawClient client = gateway.connect();
+  const std::string longest(125, 'p');
+  for (const char c : make_frame(longest, {.opcode = kPing})) ASSERT_TRUE(client.send({&c, 1}));
+  const auto pong = client.read_frame();
+  ASSERT_TRUE(pong);
+  EXPECT_EQ(pong->opcode(), kPong);
+  EXPECT_EQ(pong->payload, longest);
+  for (std::size_t i = 1; i <= 200; ++i) {
+    ASSERT_TRUE(client.send(make_frame("")));
+    ASSERT_TRUE(test::eventually([&] { return gateway.events.count("text:") == i; }));
+  }
+  std::string pieces;
+  for (int i = 0; i < 500; ++i) pieces += make_frame("a", {.fin = false, .opcode = i > 0 ? 0 : 1});
+  for (int i = 0; i < 60; ++i) pieces += make_frame("", {.fin = false, .opcode = 0});
+  ASSERT_TRUE(client.send(pieces + make_frame("", {.opcode = 0})));
+  EXPECT_TRUE(gateway.events.saw("text:" + std::string(500, 'a')));
 }
 
 // What the client sent in the request's own segment goes with the socket to its shard.
@@ -562,14 +592,46 @@ TEST(WebSocketClose, IsToldWhenTheClientVanishes) {
   }
 }
 
-TEST(WebSocketClose, EndsAMessageThatDribbles) {
+// From its first byte on, of whatever it is made and whatever comes in between.
+TEST(WebSocketClose, EndsWhatDribbles) {
   HttpLimits limits;
-  limits.body_timeout = Milliseconds(100);
+  limits.body_timeout = Milliseconds(150);
+  const std::string nothing = make_frame("", {.fin = false, .opcode = 0});
+  struct Dribble {
+    std::string first;
+    std::string then;
+  };
+  for (const Dribble& dribble :
+       {Dribble{make_frame("part", {.fin = false}), make_frame("b", {.fin = false, .opcode = 0})},
+        Dribble{make_frame("", {.fin = false}), nothing},
+        Dribble{make_frame("", {.fin = false}), ""},
+        Dribble{make_frame("", {.fin = false}), make_frame("", {.opcode = kPing})},
+        Dribble{make_frame("whole") + "\x81", ""}, Dribble{make_frame("abcdef").substr(0, 4), ""},
+        Dribble{make_frame("abcdef", {.opcode = kPing}).substr(0, 8), ""}}) {
+    Gateway gateway(1, limits);
+    RawClient client = gateway.connect();
+    ASSERT_TRUE(client.send(dribble.first));
+    std::optional<test::RawFrame> frame;
+    for (int i = 0; i < 200 && (!frame || frame->opcode() == kPong); ++i) {
+      if (!dribble.then.empty()) client.send(dribble.then);
+      frame = client.read_frame(Milliseconds(40));
+    }
+    ASSERT_TRUE(frame);
+    EXPECT_EQ(frame->close_code(), 1008);
+    EXPECT_TRUE(gateway.events.saw("closed"));
+  }
+}
+
+TEST(WebSocketClose, LeavesAConnectionAloneThatSendsWholeMessages) {
+  HttpLimits limits;
+  limits.body_timeout = Milliseconds(60);
   Gateway gateway(1, limits);
   RawClient client = gateway.connect();
-  ASSERT_TRUE(client.send(make_frame("part", {.fin = false})));
-  EXPECT_EQ(client.read_frame()->close_code(), 1008);
-  EXPECT_TRUE(gateway.events.saw("closed"));
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(client.send(make_frame("a", {.fin = false}) + make_frame("b", {.opcode = 0})));
+    EXPECT_FALSE(client.read_frame(Milliseconds(30)));
+  }
+  EXPECT_EQ(gateway.events.count("text:ab"), 10U);
 }
 
 TEST(WebSocketClose, ComesWithTheStopOfTheShards) {
