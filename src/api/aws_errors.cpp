@@ -39,7 +39,9 @@ constexpr TransportError kTransportErrors[] = {
     {426, "UpgradeRequiredException", "Upgrade Required"},
     {429, "TooManyRequestsException", "Too Many Requests"},
     {431, "RequestHeaderFieldsTooLargeException", "Request Header Fields Too Large"},
+    {501, "NotImplementedException", "Not Implemented"},
     {503, "ServiceUnavailableException", "Service Unavailable"},
+    {505, "HttpVersionNotSupportedException", "HTTP Version Not Supported"},
 };
 
 }  // namespace

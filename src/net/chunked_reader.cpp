@@ -1,6 +1,9 @@
 #include "net/chunked_reader.hpp"
 
 #include <algorithm>
+#include <string_view>
+
+#include "net/http_head.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -10,6 +13,7 @@ namespace {
 constexpr std::size_t kOverheadBytesMax = 16 << 10;
 constexpr std::size_t kOverheadBytesPerByte = 8;
 constexpr std::size_t kSizeDigitsMax = 16;
+constexpr std::size_t kTrailersMax = 100;
 
 int hex_digit(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -51,12 +55,6 @@ ChunkedReader::State ChunkedReader::take(char c) {
   switch (part_) {
     case Part::size:
       return take_size(c);
-    case Part::extension:
-      if (c == '\r') {
-        part_ = Part::size_lf;
-        return State::more;
-      }
-      return is_text(c) ? State::more : State::bad;
     case Part::size_lf:
       return c == '\n' ? end_size_line() : State::bad;
     case Part::data_cr:
@@ -67,22 +65,14 @@ ChunkedReader::State ChunkedReader::take(char c) {
       size_digits_ = 0;
       return c == '\n' ? State::more : State::bad;
     case Part::trailer:
-      if (c == '\r') {
-        part_ = Part::trailer_lf;
-        return State::more;
-      }
-      ++trailer_line_bytes_;
-      return is_text(c) ? State::more : State::bad;
+      return take_trailer(c);
     case Part::trailer_lf:
-      if (c != '\n') return State::bad;
-      if (trailer_line_bytes_ == 0) return State::done;
-      trailer_line_bytes_ = 0;
-      part_ = Part::trailer;
-      return State::more;
+      return c == '\n' ? end_trailer() : State::bad;
     case Part::data:
-      break;
+      return State::bad;
+    default:
+      return take_extension(c);
   }
-  return State::bad;
 }
 
 ChunkedReader::State ChunkedReader::take_size(char c) {
@@ -97,7 +87,56 @@ ChunkedReader::State ChunkedReader::take_size(char c) {
     return State::more;
   }
   if (c != ';') return State::bad;
-  part_ = Part::extension;
+  part_ = Part::name_start;
+  return State::more;
+}
+
+// `;name`, `;name=value` or `;name="value"`, each any number of times (section 7.1.1).
+ChunkedReader::State ChunkedReader::take_extension(char c) {
+  const bool space = c == ' ' || c == '\t';
+  const bool token = is_token({&c, 1});
+  switch (part_) {
+    case Part::name_start:
+      if (token) part_ = Part::name;
+      return token || space ? State::more : State::bad;
+    case Part::name:
+      return token ? State::more : end_extension(c, Part::after_name);
+    case Part::after_name:
+      return space ? State::more : end_extension(c, Part::after_name);
+    case Part::value_start:
+      if (token) part_ = Part::value;
+      if (c == '"') part_ = Part::quoted;
+      return token || space || c == '"' ? State::more : State::bad;
+    case Part::value:
+      return token ? State::more : end_extension(c, Part::after_value);
+    case Part::quoted:
+      if (c == '"') part_ = Part::quoted_end;
+      if (c == '\\') part_ = Part::quoted_pair;
+      return is_text(c) ? State::more : State::bad;
+    case Part::quoted_pair:
+      part_ = Part::quoted;
+      return is_text(c) ? State::more : State::bad;
+    case Part::quoted_end:
+      return end_extension(c, Part::after_value);
+    default:
+      return space ? State::more : end_extension(c, Part::after_value);
+  }
+}
+
+ChunkedReader::State ChunkedReader::end_extension(char c, Part otherwise) {
+  const bool named = otherwise == Part::after_name;
+  // White space stands between two parts, never at the end.
+  if (c == '\r' && part_ != otherwise) {
+    part_ = Part::size_lf;
+  } else if (c == ';') {
+    part_ = Part::name_start;
+  } else if (c == '=' && named) {
+    part_ = Part::value_start;
+  } else if (c == ' ' || c == '\t') {
+    part_ = otherwise;
+  } else {
+    return State::bad;
+  }
   return State::more;
 }
 
@@ -110,6 +149,27 @@ ChunkedReader::State ChunkedReader::end_size_line() {
   body_bytes_ += remaining_;
   part_ = Part::data;
   return State::more;
+}
+
+ChunkedReader::State ChunkedReader::take_trailer(char c) {
+  if (c == '\r') {
+    part_ = Part::trailer_lf;
+    return State::more;
+  }
+  trailer_ += c;
+  return is_text(c) ? State::more : State::bad;
+}
+
+// Section 7.1.2: a field as in the header section. Nothing is made of it.
+ChunkedReader::State ChunkedReader::end_trailer() {
+  part_ = Part::trailer;
+  if (trailer_.empty()) return State::done;
+  const std::string_view line = trailer_;
+  const std::size_t colon = line.find(':');
+  const bool good = ++trailers_ <= kTrailersMax && colon != line.npos &&
+                    is_token(line.substr(0, colon)) && is_field_value(line.substr(colon + 1));
+  trailer_.clear();
+  return good ? State::more : State::bad;
 }
 
 }  // namespace holdfast::net

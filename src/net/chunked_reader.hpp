@@ -8,7 +8,7 @@
 namespace holdfast::net {
 
 /// Takes the chunks off a body (RFC 9112 section 7.1), strictly: lines end in CR LF, extensions and
-/// trailer fields are read, bounded and thrown away.
+/// trailer fields are checked, bounded and thrown away.
 class ChunkedReader {
  public:
   enum class State { more, done, bad, too_large };
@@ -19,18 +19,41 @@ class ChunkedReader {
   State read(std::string_view& bytes, std::string& body);
 
  private:
-  enum class Part { size, extension, size_lf, data, data_cr, data_lf, trailer, trailer_lf };
+  enum class Part {
+    size,
+    name_start,
+    name,
+    after_name,
+    value_start,
+    value,
+    quoted,
+    quoted_pair,
+    quoted_end,
+    after_value,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer,
+    trailer_lf
+  };
 
   State take(char c);
   State take_size(char c);
+  State take_extension(char c);
+  /// What may follow an extension that is whole, of the characters so far.
+  State end_extension(char c, Part otherwise);
   State end_size_line();
+  State take_trailer(char c);
+  State end_trailer();
 
   std::size_t body_bytes_max_;
   std::uint64_t body_bytes_ = 0;
   std::uint64_t remaining_ = 0;  ///< of the chunk's data
   std::size_t overhead_bytes_ = 0;
   std::size_t size_digits_ = 0;
-  std::size_t trailer_line_bytes_ = 0;
+  std::string trailer_;  ///< the line that is being read
+  std::size_t trailers_ = 0;
   Part part_ = Part::size;
 };
 

@@ -15,9 +15,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "net/socket_io.hpp"
+#include "net/unix_address.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -84,13 +84,10 @@ std::unexpected<Error> cannot_connect(const Url& url, const std::string& why) {
 }
 
 Result<UniqueFd> connect_unix(const Url& url, Deadline deadline) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (url.host.size() >= sizeof(address.sun_path)) return cannot_connect(url, "path too long");
-  std::memcpy(address.sun_path, url.host.data(), url.host.size());
+  const auto address = UnixAddress::of(url.host);
+  if (!address) return cannot_connect(url, address.error().message);
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int error = connect_within(fd.get(), reinterpret_cast<const sockaddr*>(&address),
-                                   sizeof(address), deadline);
+  const int error = connect_within(fd.get(), address->raw(), address->size(), deadline);
   if (error != 0) return cannot_connect(url, std::generic_category().message(error));
   return fd;
 }

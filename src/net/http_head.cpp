@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t kMethodBytesMax = 32;
 // Room in the request line for the method, two spaces and the version.
 constexpr std::size_t kRequestLineExtra = kMethodBytesMax + 16;
+// Empty lines that may come before a request line (RFC 9112 section 2.2).
+constexpr std::size_t kBlankLinesMax = 4;
 
 constexpr std::array<bool, 256> make_token_table() {
   std::array<bool, 256> table{};
@@ -27,19 +29,6 @@ constexpr auto kToken = make_token_table();
 
 constexpr char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool is_token(std::string_view text) noexcept {
-  return !text.empty() &&
-         std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
-}
-
-// RFC 9110 section 5.5: no control characters but HTAB.
-bool is_field_value(std::string_view text) noexcept {
-  return std::ranges::all_of(text, [](char c) {
-    const auto u = static_cast<unsigned char>(c);
-    return (u >= 0x20 && u != 0x7f) || c == '\t';
-  });
 }
 
 bool is_target(std::string_view text) noexcept {
@@ -72,6 +61,18 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+bool is_token(std::string_view text) noexcept {
+  return !text.empty() &&
+         std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
+}
+
+bool is_field_value(std::string_view text) noexcept {
+  return std::ranges::all_of(text, [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return (u >= 0x20 && u != 0x7f) || c == '\t';
+  });
+}
+
 bool has_token(std::string_view list, std::string_view token) noexcept {
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
@@ -102,6 +103,7 @@ HeadReader::State HeadReader::read(std::string_view bytes) {
     const std::string_view line = bytes.substr(line_start_, end - 1 - line_start_);
     line_start_ = position_ = end + 1;
     if (line.empty() && lines_ > 0) return finish() ? State::done : State::bad;
+    if (line.empty() && ++blank_lines_ <= kBlankLinesMax) continue;
     if (!take_line(line)) return State::bad;
     ++lines_;
   }
@@ -134,14 +136,24 @@ bool HeadReader::take_request_line(std::string_view line) {
   if (!is_token(method) || method.size() > kMethodBytesMax) {
     return fail(400, "Bad Request: malformed method");
   }
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    return fail(400, "Bad Request: unsupported HTTP version");
-  }
+  if (!take_version(version)) return false;
   if (target.size() > limits_->target_bytes) return fail(414, "URI Too Long");
   if (!is_target(target)) return fail(400, "Bad Request: malformed target");
   head_.method = method;
-  head_.minor_version = version.back() - '0';
   return take_target(target);
+}
+
+// RFC 9110 section 2.5: a higher minor version is served as the highest that is known.
+bool HeadReader::take_version(std::string_view version) {
+  constexpr std::string_view kForm = "HTTP/d.d";
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (version.size() != kForm.size() || !version.starts_with("HTTP/") || version[6] != '.' ||
+      !is_digit(version[5]) || !is_digit(version[7])) {
+    return fail(400, "Bad Request: malformed HTTP version");
+  }
+  if (version[5] != '1') return fail(505, "HTTP Version Not Supported");
+  head_.minor_version = version[7] == '0' ? 0 : 1;
+  return true;
 }
 
 bool HeadReader::take_target(std::string_view target) {
@@ -188,7 +200,9 @@ bool HeadReader::note_header(std::string_view name, std::string_view value) {
   if (known) return true;
   if (equals_ignoring_case(name, "host")) {
     if (++hosts_ > 1) return fail(400, "Bad Request: duplicate Host");
-    if (!is_authority(value)) return fail(400, "Bad Request: malformed Host");
+    if (!is_authority(value) && !(unix_socket_ && value.empty())) {
+      return fail(400, "Bad Request: malformed Host");
+    }
     host_index_ = head_.headers.size() - 1;
   } else if (equals_ignoring_case(name, "authorization")) {
     if (++authorizations_ > 1) return fail(400, "Bad Request: duplicate Authorization");
@@ -222,19 +236,42 @@ bool HeadReader::note_framing(std::string_view name, std::string_view value, boo
   } else if (equals_ignoring_case(name, "transfer-encoding")) {
     known = true;
     if (++transfer_encodings_ > 1) return fail(400, "Bad Request: duplicate Transfer-Encoding");
-    if (head_.minor_version != 1 || !equals_ignoring_case(value, "chunked")) {
-      return fail(400, "Bad Request: unsupported Transfer-Encoding");
-    }
-    framing_.chunked = true;
+    return take_transfer_encoding(value);
   }
   return true;
+}
+
+// RFC 9112 section 6.1: `chunked` alone is understood. Whatever else is asked for ends the
+// connection, since nobody knows where such a body ends.
+bool HeadReader::take_transfer_encoding(std::string_view value) {
+  if (head_.minor_version != 1) {
+    return fail(400, "Bad Request: Transfer-Encoding needs HTTP/1.1");
+  }
+  framing_.chunked = true;
+  if (equals_ignoring_case(value, "chunked")) return true;
+  bool known = true;
+  for (bool more = true; more;) {
+    const std::size_t comma = value.find(',');
+    more = comma != value.npos;
+    const std::string_view coding = trim(value.substr(0, comma));
+    if (!is_token(trim(coding.substr(0, coding.find(';'))))) {
+      return fail(400, "Bad Request: malformed Transfer-Encoding");
+    }
+    known = known && equals_ignoring_case(coding, "chunked");
+    if (more) value.remove_prefix(comma + 1);
+  }
+  return known ? fail(400, "Bad Request: malformed Transfer-Encoding")
+               : fail(501, "Not Implemented: unknown transfer coding");
 }
 
 bool HeadReader::finish() {
   if (framing_.chunked && framing_.content_length) {
     return fail(400, "Bad Request: both Content-Length and Transfer-Encoding");
   }
-  if (hosts_ == 0) return fail(400, "Bad Request: missing Host");
+  framing_.has_host = hosts_ > 0;
+  if (hosts_ == 0 && (head_.minor_version != 0 || absolute_)) {
+    return fail(400, "Bad Request: missing Host");
+  }
   if (absolute_ && !check_authority()) return false;
   // An HTTP/1.0 client that keeps a connection is not worth a second way of framing.
   framing_.keep_alive = !connection_close_ && head_.minor_version == 1;

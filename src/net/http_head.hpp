@@ -23,6 +23,7 @@ struct Framing {
   bool keep_alive = true;
   bool expect_continue = false;
   bool upgrade_websocket = false;  ///< `Upgrade: websocket` and `Connection: upgrade`
+  bool has_host = true;            ///< false only on HTTP/1.0, where the service may do without
 };
 
 /// Reads one header section, strictly, as its bytes come: every byte is looked at once. Refuses
@@ -31,7 +32,9 @@ class HeadReader {
  public:
   enum class State { more, done, bad };
 
-  explicit HeadReader(const HttpLimits& limits) : limits_(&limits) {}
+  /// Over a Unix socket `Host` may be empty: there is no authority to name (RFC 9112 section 3.2).
+  explicit HeadReader(const HttpLimits& limits, bool unix_socket = false)
+      : limits_(&limits), unix_socket_(unix_socket) {}
 
   /// `bytes` begins at the head's first byte in every call, and only grows.
   State read(std::string_view bytes);
@@ -40,12 +43,16 @@ class HeadReader {
   [[nodiscard]] const HeadError& error() const noexcept { return error_; }
   [[nodiscard]] RequestHead& head() noexcept { return head_; }
   [[nodiscard]] const Framing& framing() const noexcept { return framing_; }
+  /// The request line is there.
+  [[nodiscard]] bool has_begun() const noexcept { return lines_ > 0; }
 
  private:
   bool fail(int status, const char* message) noexcept;
   bool take_line(std::string_view line);
   bool take_request_line(std::string_view line);
+  bool take_version(std::string_view version);
   bool take_target(std::string_view target);
+  bool take_transfer_encoding(std::string_view value);
   bool take_header(std::string_view line);
   bool note_header(std::string_view name, std::string_view value);
   bool note_framing(std::string_view name, std::string_view value, bool& known);
@@ -57,6 +64,7 @@ class HeadReader {
   std::size_t position_ = 0;    ///< the first byte not looked at
   std::size_t line_start_ = 0;  ///< of the line that `position_` is in
   std::size_t lines_ = 0;
+  std::size_t blank_lines_ = 0;  ///< before the request line
   RequestHead head_;
   Framing framing_;
   HeadError error_;
@@ -70,8 +78,13 @@ class HeadReader {
   bool connection_upgrade_ = false;
   bool upgrade_websocket_ = false;
   bool absolute_ = false;
+  bool unix_socket_ = false;
 };
 
+/// Whether `text` is a token (RFC 9110 section 5.6.2): a method, a header's name.
+[[nodiscard]] bool is_token(std::string_view text) noexcept;
+/// Whether a header may have this value (RFC 9110 section 5.5): no control characters but HTAB.
+[[nodiscard]] bool is_field_value(std::string_view text) noexcept;
 /// Equal but for the case of ASCII letters.
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 /// Whether a comma-separated list of tokens has this one, without regard to case.

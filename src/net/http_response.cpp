@@ -59,8 +59,12 @@ std::string_view reason_of(int status) noexcept {
       return "Request Header Fields Too Large";
     case 500:
       return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
     case 503:
       return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
     default:
       return "Status";
   }
@@ -82,10 +86,31 @@ bool is_ours(std::string_view name) noexcept {
          equals_ignoring_case(name, "transfer-encoding");
 }
 
+bool has(const Response& response, std::string_view name) noexcept {
+  return std::ranges::any_of(response.headers, [name](const auto& header) {
+    return equals_ignoring_case(header.first, name);
+  });
+}
+
+// What every answer has, unless its service says it in other words: it is kept nowhere, it is what
+// its type says, and a browser that shows it loads and runs nothing.
+void append_safety(std::string& out, const Response& response, Seconds transport_security) {
+  if (!has(response, "cache-control")) out += "\r\nCache-Control: no-store";
+  if (!has(response, "x-content-type-options")) out += "\r\nX-Content-Type-Options: nosniff";
+  if (!has(response, "content-security-policy")) {
+    out += "\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'";
+  }
+  if (transport_security.count() > 0) {
+    // RFC 6797 section 7.2: never over plain HTTP.
+    out += "\r\nStrict-Transport-Security: max-age=";
+    append_number(out, static_cast<std::size_t>(transport_security.count()));
+  }
+}
+
 }  // namespace
 
 void append_response_head(std::string& out, const Response& response, std::string_view date,
-                          bool keep_alive) {
+                          bool keep_alive, Seconds transport_security) {
   out += "HTTP/1.1 ";
   append_number(out, static_cast<std::size_t>(response.status));
   out += ' ';
@@ -99,6 +124,7 @@ void append_response_head(std::string& out, const Response& response, std::strin
     out += ": ";
     out += value;
   }
+  if (response.status >= 200) append_safety(out, response, transport_security);
   // RFC 9110 section 8.6: no length where there can be no body.
   if (response.status >= 200 && response.status != 204 && response.status != 304) {
     out += "\r\nContent-Length: ";

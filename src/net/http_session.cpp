@@ -7,6 +7,7 @@
 
 #include "net/http_response.hpp"
 #include "net/linger.hpp"
+#include "net/proxy_header.hpp"
 #include "net/tls_session.hpp"
 #include "net/websocket_open.hpp"
 
@@ -16,19 +17,22 @@ namespace {
 // What a client says it will send is not believed beyond this.
 constexpr std::size_t kBodyReserveMax = 64 << 10;
 constexpr std::size_t kWebSocketKeyBytes = 16;
+constexpr std::uint8_t kLinesBetweenMax = 16;
 
 }  // namespace
 
 struct HttpSession::Exchange {
   Exchange(const Part& part, SteadyTime now)
-      : reader(part.limits()), started(now), body_share(part.listener()) {}
+      : reader(part.limits(), part.listener().is_unix), started(now), body_share(part.listener()) {}
 
   HeadReader reader;
   SteadyTime started;
   bool head_done = false;
   bool keep_alive = false;
   bool head_method = false;
-  bool body_unread = false;  ///< answered before its body had come: what follows is no request
+  bool secure = false;
+  bool at_localhost = false;  ///< where other programs have ports that speak no TLS
+  bool body_unread = false;   ///< answered before its body had come: what follows is no request
   std::size_t body_bytes_max = 0;
   std::optional<ChunkedReader> chunks;
   std::string body;
@@ -75,30 +79,38 @@ class HttpSession::UpgradeTicket : private ResponseTicket {
   }
 };
 
-HttpSession::HttpSession(Part& part, Socket socket, std::shared_ptr<TlsSession> tls,
-                         std::string remote_address, SocketSlot slot)
+HttpSession::HttpSession(Part& part, Socket socket, std::string remote_address, bool trusted,
+                         SocketSlot slot)
     : part_(part),
       slot_(std::move(slot)),
       socket_(std::move(socket)),
-      tls_(std::move(tls)),
-      remote_address_(std::move(remote_address)) {}
+      remote_address_(std::move(remote_address)),
+      trusted_(trusted),
+      proxy_header_due_(part.listener().options.proxy_protocol) {
+  if (!proxy_header_due_) start_tls();
+}
 
 HttpSession::~HttpSession() = default;
 
 void HttpSession::start() {
   self_ = shared_from_this();
   if (part_.draining()) return end();
-  part_.watch(*this, part_.now() + part_.limits().header_timeout);
+  part_.idle(*this, part_.now() + part_.limits().header_timeout);
+  if (proxy_header_due_ && !trusted_) return refuse_proxy_header("not from a trusted proxy");
   // The request is often there already: it came with the connection.
   on_readable();
 }
 
-void HttpSession::refuse() {
+void HttpSession::refuse(const char* why) {
   self_ = shared_from_this();
   exchange_ = std::make_unique<Exchange>(part_, part_.now());
-  Response response = part_.listener().service->error(503, "Service Unavailable");
-  response.close = true;
-  respond(std::move(response));
+  respond_error(503, "Service Unavailable", why);
+}
+
+void HttpSession::start_tls() {
+  if (const auto& server = part_.listener().options.tls) {
+    tls_ = static_cast<TlsFiles&>(*server).make_session(socket_.native_handle());
+  }
 }
 
 IoOutcome HttpSession::receive(std::span<char> into) {
@@ -129,6 +141,7 @@ void HttpSession::wait_readable() {
 }
 
 void HttpSession::on_readable() {
+  if (proxy_header_due_) return read_proxy_header();
   std::vector<char>& scratch = part_.loop().scratch();
   const IoOutcome outcome = receive(scratch);
   if (outcome.ended) return tls_ && tls_->was_plain_http() ? refuse_plain_http() : end();
@@ -140,6 +153,56 @@ void HttpSession::on_readable() {
     unread_ = kept_;
   }
   advance();
+}
+
+void HttpSession::read_proxy_header() {
+  std::vector<char>& scratch = part_.loop().scratch();
+  const std::span<char> into = std::span(scratch).first(ProxyHeader::kBytesMax);
+  const IoOutcome outcome = receive_some(socket_.native_handle(), into);
+  if (outcome.ended) return end();
+  kept_.append(into.data(), outcome.bytes);
+  ProxyHeader header = net::read_proxy_header(kept_);
+  switch (header.state) {
+    case ProxyHeader::State::more:
+      return wait_readable();
+    case ProxyHeader::State::bad:
+      return refuse_proxy_header("malformed");
+    case ProxyHeader::State::done:
+      secure_by_proxy_ = header.secure;
+      return take_proxy_header(header.size, std::move(header.address));
+  }
+}
+
+void HttpSession::take_proxy_header(std::size_t size, std::string address) {
+  proxy_header_due_ = false;
+  std::string rest = kept_.substr(size);
+  kept_ = std::string();
+  start_tls();
+  if (!address.empty()) {
+    remote_address_ = std::move(address);
+    const bool proxy = part_.listener().options.trusted_proxies.trusts(remote_address_);
+    if (!proxy && !slot_.count_for(client_share_key(remote_address_))) {
+      part_.listener().note_refusal(Bound::connections, BoundScope::share);
+      return refuse("limits.connections_per_address");
+    }
+  }
+  if (tls_) {
+    tls_->put_early(std::move(rest));
+    return on_readable();
+  }
+  kept_ = std::move(rest);
+  unread_ = kept_;
+  advance();
+}
+
+// A proxy that is not told to send it, or a client that found its way past the proxy.
+void HttpSession::refuse_proxy_header(const char* why) {
+  part_.report_proxy_header(remote_address_, why);
+  proxy_header_due_ = false;
+  kept_ = std::string();
+  if (part_.listener().options.tls) return end();
+  exchange_ = std::make_unique<Exchange>(part_, part_.now());
+  respond_error(400, "Bad Request: this port takes the PROXY protocol of trusted proxies alone");
 }
 
 // A loop, not a recursion: a client may send a thousand requests in one segment.
@@ -157,7 +220,13 @@ void HttpSession::advance() {
 // False when more bytes are needed.
 bool HttpSession::step() {
   if (!exchange_) {
+    // RFC 9112 section 2.2: some clients send an empty line behind a body. It begins no request.
+    while (blank_lines_ < kLinesBetweenMax && unread_.starts_with("\r\n")) {
+      unread_.remove_prefix(2);
+      ++blank_lines_;
+    }
     if (unread_.empty()) return false;
+    blank_lines_ = 0;
     const SteadyTime now = part_.now();
     exchange_ = std::make_unique<Exchange>(part_, now);
     if (part_.draining()) {
@@ -165,7 +234,7 @@ bool HttpSession::step() {
       return true;
     }
     // A new connection's deadline has been running since it was accepted.
-    if (served_) part_.watch(*this, now + part_.limits().header_timeout);
+    served_ ? part_.watch(*this, now + part_.limits().header_timeout) : part_.end_idle(*this);
   }
   return exchange_->head_done ? read_body() : read_head();
 }
@@ -173,19 +242,25 @@ bool HttpSession::step() {
 bool HttpSession::read_head() {
   HeadReader& reader = exchange_->reader;
   const HeadReader::State state = reader.read(unread_);
-  if (state == HeadReader::State::more) return false;
+  if (state == HeadReader::State::more) return !hold_head();
   if (state == HeadReader::State::bad) {
     respond_error(reader.error().status, reader.error().message);
     return true;
   }
   unread_.remove_prefix(reader.size());
+  exchange_->body_share.release();
   RequestHead& head = reader.head();
   head.remote_address = remote_address_;
   head.shard = part_.loop().index();
-  head.secure = tls_ != nullptr;
+  head.secure = tls_ != nullptr || secure_by_proxy_;
   if (const TrustedProxies& proxies = part_.listener().options.trusted_proxies; !proxies.empty()) {
     proxies.resolve(head);
     exchange_->client = head.remote_address;
+  }
+  exchange_->secure = head.secure;
+  if (const std::string* const host = head.header("Host")) {
+    const std::string_view name = std::string_view(*host).substr(0, host->find(':'));
+    exchange_->at_localhost = equals_ignoring_case(name, "localhost");
   }
   exchange_->head_done = true;
   exchange_->keep_alive = reader.framing().keep_alive;
@@ -193,11 +268,28 @@ bool HttpSession::read_head() {
   exchange_->method = head.method;
   exchange_->path = head.path();
   part_.counted().requests.add();
+  if (!reader.framing().has_host && !part_.listener().service->serves_without_host(head)) {
+    respond_error(400, "Bad Request: missing Host");
+    return true;
+  }
+  if (!count_client(head)) {
+    respond_error(503, "Service Unavailable", "limits.connections_per_address");
+    return true;
+  }
   if (reader.framing().upgrade_websocket && part_.listener().service->upgradable(head)) {
     begin_upgrade();
     return true;
   }
   return screen();
+}
+
+// What a trusted proxy's connection brings is another client's each time.
+bool HttpSession::count_client(const RequestHead& head) {
+  if (!trusted_) return true;
+  const bool named = !part_.listener().options.trusted_proxies.trusts(head.remote_address);
+  if (slot_.count_for(named ? client_share_key(head.remote_address) : std::string())) return true;
+  part_.listener().note_refusal(Bound::connections, BoundScope::share);
+  return false;
 }
 
 bool HttpSession::screen() {
@@ -265,16 +357,32 @@ bool HttpSession::read_chunks() {
   return true;
 }
 
-// Counts what has come of a body and now waits for the rest. False: more bytes are needed.
-bool HttpSession::hold_body() {
-  if (exchange_->body_share.resize(exchange_->body.size())) return false;
-  respond_error(503, "Service Unavailable");
-  return true;
+// Counts what has come of a request and now waits for the rest; refuses it where that is too much.
+bool HttpSession::hold(std::size_t bytes, Bound bound) {
+  if (exchange_->body_share.resize(bytes, slot_.holder(), bound)) return true;
+  respond_error(503, "Service Unavailable", "limits.body_bytes_in_flight");
+  return false;
 }
+
+bool HttpSession::hold_head() {
+  save_unread();
+  // The fields so far are held a second time, taken apart.
+  return hold(2 * kept_.capacity(), Bound::header_bytes);
+}
+
+// False: more bytes are needed.
+bool HttpSession::hold_body() { return !hold(exchange_->body.size(), Bound::body_bytes); }
 
 void HttpSession::dispatch() {
   save_unread();
-  (void)exchange_->body_share.resize(0);
+  // What has come behind it is held until it is answered.
+  const std::size_t behind = kept_.empty() ? 0 : kept_.capacity();
+  if (!exchange_->body_share.resize(behind, slot_.holder(), Bound::header_bytes)) {
+    exchange_->keep_alive = false;
+    unread_ = {};
+    save_unread();
+    exchange_->body_share.release();
+  }
   phase_ = Phase::handling;
   part_.watch(*this, SteadyTime::max());
   Request request{.head = std::move(exchange_->reader.head()),
@@ -325,11 +433,14 @@ void HttpSession::save_unread() {
   unread_ = kept_;
 }
 
-void HttpSession::respond_error(int status, const char* message) {
-  // The peer may take its time to read the answer: no body waits for that.
+void HttpSession::respond_error(int status, const char* message, const char* why) {
+  // The peer may take its time to read the answer: nothing that it sent waits for that.
   exchange_->body = std::string();
-  (void)exchange_->body_share.resize(0);
+  unread_ = {};
+  kept_ = std::string();
+  exchange_->body_share.release();
   Response response = part_.listener().service->error(status, message);
+  if (response.refused.empty()) response.refused = why != nullptr ? why : message;
   response.close = true;
   respond(std::move(response));
 }
@@ -358,7 +469,10 @@ void HttpSession::respond(Response response) {
 
 void HttpSession::write(Response response) {
   std::string head = part_.loop().take_buffer();
-  append_response_head(head, response, part_.date(), !close_after_write_);
+  const bool secure = exchange_->head_done ? exchange_->secure && !exchange_->at_localhost
+                                           : tls_ || secure_by_proxy_;
+  append_response_head(head, response, part_.date(), !close_after_write_,
+                       secure ? part_.listener().options.transport_security : Seconds(0));
   if (exchange_->head_method || response.status == 204 || response.status == 304) {
     response.body.clear();
   }
@@ -411,7 +525,10 @@ void HttpSession::after_write() {
   served_ = true;
   exchange_ = nullptr;
   phase_ = Phase::reading;
-  part_.watch(*this, part_.now() + part_.limits().idle_timeout);
+  // Between requests the connection is the proxy's, nobody's else.
+  if (trusted_ && !part_.listener().options.proxy_protocol) (void)slot_.count_for({});
+  const SteadyTime deadline = part_.now() + part_.limits().idle_timeout;
+  unread_.empty() ? part_.idle(*this, deadline) : part_.watch(*this, deadline);
   if (advancing_) return;
   if (unread_.empty()) return wait_readable();
   // Whoever answers must not find the next request handled inside its call.
@@ -468,10 +585,13 @@ void HttpSession::on_drain() {
 
 void HttpSession::end() {
   if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
+  // What was asked to wait keeps it alive for another turn; room is made at once.
+  if (is_linked()) unlink();
   if (tls_ && tls_->is_in_handshake()) part_.counted().failed_handshakes.add();
   if (tls_) tls_->say_goodbye();
   ErrorCode ignored;
   socket_.close(ignored);
+  slot_.reset();
   const auto last = std::exchange(self_, nullptr);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,19 +21,19 @@ class TlsSession;
 /// ends, lingers, or becomes a WebSocket. Between requests it holds no buffer.
 class HttpSession final : public Member, public std::enable_shared_from_this<HttpSession> {
  public:
-  /// `tls` is null on a plain socket.
-  HttpSession(Part& part, Socket socket, std::shared_ptr<TlsSession> tls,
-              std::string remote_address, SocketSlot slot);
+  /// `trusted`: the peer is a proxy whose word is taken for who is behind it.
+  HttpSession(Part& part, Socket socket, std::string remote_address, bool trusted, SocketSlot slot);
   ~HttpSession() override;
 
   /// Begins to read.
   void start();
-  /// Answers 503 to whatever comes, and ends.
-  void refuse();
+  /// Answers 503 to whatever comes, and ends. `why` is for the log.
+  void refuse(const char* why);
 
   void on_deadline() override;
   void on_drain() override;
   void end() override;
+  [[nodiscard]] std::string_view holder() const override { return slot_.holder(); }
 
  private:
   enum class Phase { reading, handling, writing, ended };
@@ -44,6 +45,10 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   IoOutcome send(std::string_view first, std::string_view second = {});
   void wait_readable();
   void on_readable();
+  void start_tls();
+  void read_proxy_header();
+  void take_proxy_header(std::size_t size, std::string address);
+  void refuse_proxy_header(const char* why);
   void advance();
   bool step();
   bool read_head();
@@ -57,7 +62,9 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   void save_unread();
 
   void respond(Response response);
-  void respond_error(int status, const char* message);
+  /// `why` is for the log; without it, the message is.
+  void respond_error(int status, const char* message, const char* why = nullptr);
+  [[nodiscard]] bool count_client(const RequestHead& head);
   void respond_upgrade_required();
   void write(Response response);
   void send_continue();
@@ -65,6 +72,8 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   void after_write();
   void accept_upgrade(UpgradeAccepted accepted);
   void abandon();
+  [[nodiscard]] bool hold(std::size_t bytes, Bound bound);
+  [[nodiscard]] bool hold_head();
   bool hold_body();
   void log_exchange(const Response& response, std::size_t bytes);
 
@@ -73,6 +82,9 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   Socket socket_;
   std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
   std::string remote_address_;
+  const bool trusted_;                  ///< the peer, as a proxy
+  bool proxy_header_due_;               ///< nothing else is read before it
+  bool secure_by_proxy_ = false;        ///< which says that its client came over TLS
   std::unique_ptr<Exchange> exchange_;  ///< the request that is being read or answered
   std::string_view unread_;             ///< received and not taken: in `kept_` or the scratch
   std::string kept_;
@@ -81,7 +93,8 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   Phase phase_ = Phase::reading;
   bool advancing_ = false;
   bool close_after_write_ = false;
-  bool served_ = false;  ///< at least one request
+  bool served_ = false;           ///< at least one request
+  std::uint8_t blank_lines_ = 0;  ///< since the last request
   std::shared_ptr<HttpSession> self_;
 };
 

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -11,7 +13,6 @@
 #include "net/http_session.hpp"
 #include "net/part.hpp"
 #include "net/socket_io.hpp"
-#include "net/tls_session.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -19,7 +20,6 @@ namespace {
 constexpr int kAcceptsPerTurn = 64;
 // Without descriptors, connections wait in the kernel's queue; asking again at once would spin.
 constexpr Milliseconds kAcceptPause{50};
-constexpr std::size_t kRefusedOpenMax = 256;
 constexpr Milliseconds kSweepPeriodMin{5};
 constexpr Milliseconds kSweepPeriodMax{500};
 
@@ -31,9 +31,64 @@ Milliseconds sweep_period(const HttpLimits& limits) {
   return std::clamp(shortest / 4, kSweepPeriodMin, kSweepPeriodMax);
 }
 
+/// A socket that was accepted, on its way to a shard with room for it.
+struct Arrival {
+  Accepted accepted;
+  SocketSlot slot;
+  bool trusted = false;         ///< it is a proxy's
+  std::size_t parts_asked = 0;  ///< which had no room
+};
+
+void open_session(Part& part, Arrival arrival, const char* refused) {
+  Socket socket(part.loop().context().get_executor());
+  ErrorCode ec;
+  socket.assign(asio::generic::stream_protocol(AF_INET, 0), arrival.accepted.fd.get(), ec);
+  if (ec) return;
+  (void)arrival.accepted.fd.release();
+  const auto session = std::make_shared<HttpSession>(part, std::move(socket),
+                                                     std::move(arrival.accepted.remote_address),
+                                                     arrival.trusted, std::move(arrival.slot));
+  if (refused != nullptr) {
+    session->refuse(refused);
+  } else {
+    session->start();
+  }
+}
+
+void refuse(Part& part, Arrival arrival, BoundScope scope) {
+  ListenerCore& core = part.listener();
+  ++core.refused_connections;
+  core.note_refusal(Bound::connections, scope);
+  // Telling a crowd politely would take the descriptors that the bound is there to keep.
+  if (core.refused_open >= core.refused_open_max()) return;
+  arrival.slot.set_refused();
+  open_session(part, std::move(arrival),
+               scope == BoundScope::all ? "limits.connections" : "limits.connections_per_address");
+}
+
+// On the part's shard.
+void admit(Part& part, Arrival arrival) {
+  ListenerCore& core = part.listener();
+  const std::string holder = core.is_unix || arrival.trusted
+                                 ? std::string()
+                                 : client_share_key(arrival.accepted.remote_address);
+  bool shared = arrival.slot.count_for(holder);
+  if (!shared && part.end_longest_idle(holder)) shared = arrival.slot.count_for(holder);
+  bool admitted = shared && arrival.slot.admit();
+  if (shared && !admitted && part.end_longest_idle()) admitted = arrival.slot.admit();
+  if (admitted) return open_session(part, std::move(arrival), nullptr);
+  if (++arrival.parts_asked == core.parts.size()) {
+    return refuse(part, std::move(arrival), shared ? BoundScope::all : BoundScope::share);
+  }
+  Part& next = *core.parts[(part.loop().index() + 1) % core.parts.size()];
+  next.loop().post(
+      [&next, arrival = std::move(arrival)]() mutable { admit(next, std::move(arrival)); });
+}
+
 /// The listening socket on its shard. Deals what it accepts out to all shards in turn.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
+  /// `listening` listens already.
   Acceptor(std::shared_ptr<ListenerCore> core, ListeningSocket listening)
       : core_(std::move(core)),
         socket_(core_->parts.front()->loop().context().get_executor()),
@@ -69,9 +124,15 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
       }
       if (accepted.error == EAGAIN || accepted.error == EWOULDBLOCK) break;
       if (accepted.error == ECONNABORTED || accepted.error == EINTR) continue;
+      if ((accepted.error == EMFILE || accepted.error == ENFILE) && make_room()) continue;
       return pause(accepted.error);
     }
     wait();
+  }
+
+  // Whether there may be a descriptor now.
+  bool make_room() {
+    return core_->reserve.let_go_of_one() || core_->parts.front()->end_longest_idle();
   }
 
   void pause(int error) {
@@ -86,35 +147,12 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   void deal(Accepted accepted) {
-    const std::size_t bound = core_->connections_max;
-    const bool refused = bound != 0 && core_->open_sockets >= bound + core_->refused_open;
-    if (refused) {
-      ++core_->refused_connections;
-      // Telling a crowd politely would take the descriptors that the bound is there to keep.
-      if (core_->refused_open >= kRefusedOpenMax) return;
-    }
     Part& part = *core_->parts[next_++ % core_->parts.size()];
-    SocketSlot slot(core_, refused);
+    const TrustedProxies& proxies = core_->options.trusted_proxies;
+    const bool trusted = !proxies.empty() && proxies.trusts(accepted.remote_address);
+    Arrival arrival{.accepted = std::move(accepted), .slot = SocketSlot(core_), .trusted = trusted};
     part.loop().post(
-        [&part, refused, accepted = std::move(accepted), slot = std::move(slot)]() mutable {
-          Socket socket(part.loop().context().get_executor());
-          ErrorCode ec;
-          socket.assign(asio::generic::stream_protocol(AF_INET, 0), accepted.fd.get(), ec);
-          if (ec) return;
-          (void)accepted.fd.release();
-          std::shared_ptr<TlsSession> tls;
-          if (const auto& server = part.listener().options.tls) {
-            tls = static_cast<TlsFiles&>(*server).make_session(socket.native_handle());
-          }
-          const auto session =
-              std::make_shared<HttpSession>(part, std::move(socket), std::move(tls),
-                                            std::move(accepted.remote_address), std::move(slot));
-          if (refused) {
-            session->refuse();
-          } else {
-            session->start();
-          }
-        });
+        [&part, arrival = std::move(arrival)]() mutable { admit(part, std::move(arrival)); });
   }
 
   std::shared_ptr<ListenerCore> core_;
@@ -135,19 +173,20 @@ class TcpListener final : public Listener {
 
   [[nodiscard]] const std::string& address() const noexcept override { return address_; }
 
-  // The kernel queues who connects from here on: only listening tells that the port is ours.
   [[nodiscard]] Result<void> bind() override {
-    auto listening = listen_on(core_->options.address, core_->options.unix_mode);
-    if (!listening) return std::unexpected(std::move(listening.error()));
-    address_ = listening->address;
-    acceptor_ = std::make_shared<Acceptor>(core_, std::move(*listening));
+    auto bound = bind_socket(core_->options.address, core_->options.unix_mode);
+    if (!bound) return std::unexpected(std::move(bound.error()));
+    address_ = bound->address;
+    bound_ = std::move(*bound);
     return {};
   }
 
   [[nodiscard]] Result<void> start() override {
-    if (!acceptor_) {
+    if (!bound_) {
       if (auto bound = bind(); !bound) return bound;
     }
+    if (auto listening = listen_on(*bound_); !listening) return listening;
+    acceptor_ = std::make_shared<Acceptor>(core_, std::move(*bound_));
     for (const auto& part : core_->parts) {
       part->loop().post([&part = *part, core = core_] {
         part.loop().every(sweep_period(part.limits()), [&part, weak = std::weak_ptr(core)] {
@@ -182,6 +221,8 @@ class TcpListener final : public Listener {
   void change_limits(const HttpLimits& limits, bool access_log) override {
     core_->connections_max = limits.connections;
     core_->body_bytes_max = limits.body_bytes_in_flight;
+    core_->connection_shares.change(0, limits.connections_per_address);
+    core_->body_shares.change(0, limits.body_bytes_per_address);
     core_->access_log = access_log;
     for (const auto& part : core_->parts) {
       part->loop().post([&part = *part, core = core_, limits] { part.change_limits(limits); });
@@ -190,11 +231,16 @@ class TcpListener final : public Listener {
 
  private:
   void stop_accepting() {
-    if (!acceptor_) return;
+    if (!acceptor_) {
+      if (bound_ && !bound_->unix_path.empty()) ::unlink(bound_->unix_path.c_str());
+      bound_.reset();
+      return;
+    }
     core_->parts.front()->loop().post([acceptor = acceptor_] { acceptor->stop(); });
   }
 
   std::shared_ptr<ListenerCore> core_;
+  std::optional<ListeningSocket> bound_;  ///< until it listens
   std::shared_ptr<Acceptor> acceptor_;
   std::string address_;
 };

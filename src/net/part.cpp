@@ -1,7 +1,10 @@
 #include "net/part.hpp"
 
 #include <algorithm>
+#include <expected>
 #include <utility>
+
+#include <fcntl.h>
 
 #include <holdfast/base/log.hpp>
 
@@ -9,7 +12,12 @@ namespace holdfast::net {
 namespace {
 
 constexpr std::size_t kLoggedPathBytes = 256;
-constexpr Seconds kBetweenUnreadLines{10};
+constexpr Seconds kBetweenLines{10};
+// A client without room must not cost a walk along all connections.
+constexpr std::size_t kIdleLookedAt = 128;
+constexpr std::size_t kRefusedOpenMin = 8;
+constexpr std::size_t kRefusedOpenMax = 256;
+constexpr std::size_t kConnectionsPerRefused = 8;
 
 }  // namespace
 
@@ -18,20 +26,40 @@ Part::Part(ListenerCore& listener, ShardLoop& loop)
 
 SteadyTime Part::now() const { return listener_.clock.steady_now(); }
 
-void Part::watch(Member& member, SteadyTime deadline) {
-  if (!member.is_linked()) {
-    watched_.push_back(member);
-  } else if (member.deadline_ == SteadyTime::max()) {
-    member.unlink();
-    watched_.push_back(member);
-  }
+void Part::put(Member& member, Members& list, SteadyTime deadline) {
+  if (member.is_linked()) member.unlink();
+  list.push_back(member);
+  member.list_ = &list;
   member.deadline_ = deadline;
 }
 
+void Part::watch(Member& member, SteadyTime deadline) {
+  if (member.is_linked() && member.list_ == &watched_) {
+    member.deadline_ = deadline;
+  } else {
+    put(member, watched_, deadline);
+  }
+}
+
+void Part::idle(Member& member, SteadyTime deadline) { put(member, idle_, deadline); }
+
+void Part::end_idle(Member& member) { put(member, watched_, member.deadline_); }
+
 void Part::rest(Member& member) {
-  if (member.is_linked()) member.unlink();
-  resting_.push_back(member);
-  member.deadline_ = SteadyTime::max();
+  if (!member.is_linked() || member.list_ != &resting_) put(member, resting_, SteadyTime::max());
+}
+
+bool Part::end_longest_idle(std::string_view holder) {
+  std::size_t looked_at = 0;
+  for (Member& member : idle_) {
+    if (!holder.empty() && member.holder() != holder) {
+      if (++looked_at == kIdleLookedAt) return false;
+      continue;
+    }
+    member.end();
+    return true;
+  }
+  return false;
 }
 
 // A member may end, and so leave its list, inside the action; it ends no other.
@@ -46,20 +74,25 @@ void Part::for_each(Members& members, Action action) {
 
 void Part::sweep() {
   const SteadyTime at = now();
-  for_each(watched_, [at](Member& member) {
+  const auto look = [at](Member& member) {
     if (member.deadline_ <= at) member.on_deadline();
-  });
+  };
+  for_each(watched_, look);
+  for_each(idle_, look);
+  listener_.reserve.refill();
 }
 
 void Part::drain() {
   draining_ = true;
   for_each(watched_, [](Member& member) { member.on_drain(); });
+  for_each(idle_, [](Member& member) { member.on_drain(); });
   for_each(resting_, [](Member& member) { member.on_drain(); });
 }
 
 void Part::close() {
   draining_ = true;
   for_each(watched_, [](Member& member) { member.end(); });
+  for_each(idle_, [](Member& member) { member.end(); });
   for_each(resting_, [](Member& member) { member.end(); });
 }
 
@@ -74,10 +107,22 @@ void Part::report_outbound_limit() {
   ++unread_ended_;
   const SteadyTime at = now();
   if (at < next_unread_line_) return;
-  next_unread_line_ = at + kBetweenUnreadLines;
+  next_unread_line_ = at + kBetweenLines;
   log::warn("outbound_limit_reached", {{"part", listener_.options.name},
                                        {"limit_bytes", limits().outbound_bytes},
                                        {"connections_ended", std::exchange(unread_ended_, 0)}});
+}
+
+void Part::report_proxy_header(std::string_view remote, const char* reason) {
+  ++proxy_headers_refused_;
+  const SteadyTime at = now();
+  if (at < next_proxy_line_) return;
+  next_proxy_line_ = at + kBetweenLines;
+  log::warn("proxy_header_refused",
+            {{"part", listener_.options.name},
+             {"remote", remote},
+             {"reason", reason},
+             {"connections_refused", std::exchange(proxy_headers_refused_, 0)}});
 }
 
 const std::string& Part::date() {
@@ -95,12 +140,99 @@ ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
     : options(std::move(listener_options)),
       clock(clock_source),
       service(std::move(http_service)),
+      is_unix(options.address.starts_with("unix:")),
       connections_max(options.limits.connections),
       body_bytes_max(options.limits.body_bytes_in_flight),
-      access_log(options.access_log) {
+      access_log(options.access_log),
+      connection_shares({.bound = Bound::connections,
+                         .capacity = 0,
+                         .share = options.limits.connections_per_address}),
+      body_shares({.bound = Bound::body_bytes,
+                   .capacity = 0,
+                   .share = options.limits.body_bytes_per_address}),
+      reserve(options.reserved_descriptors) {
   for (std::size_t i = 0; i < shards.count(); ++i) {
     parts.push_back(std::make_unique<Part>(*this, shards.at(i)));
   }
+}
+
+std::size_t ListenerCore::refused_open_max() const noexcept {
+  const std::size_t bound = connections_max;
+  if (bound == 0) return kRefusedOpenMax;
+  return std::clamp(bound / kConnectionsPerRefused, kRefusedOpenMin, kRefusedOpenMax);
+}
+
+void DescriptorReserve::refill() {
+  if (wanted_ == 0) return;
+  const std::lock_guard lock(mutex_);
+  while (held_.size() < wanted_) {
+    UniqueFd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!fd) return;
+    held_.push_back(std::move(fd));
+  }
+}
+
+bool DescriptorReserve::let_go_of_one() {
+  const std::lock_guard lock(mutex_);
+  if (held_.empty()) return false;
+  held_.pop_back();
+  return true;
+}
+
+bool BodyShare::resize(std::size_t bytes, std::string_view holder, Bound bound) {
+  if (bytes < held_) release();
+  if (bytes == held_) return true;
+  const std::size_t more = bytes - std::exchange(held_, bytes);
+  const std::size_t all = listener_.body_bytes += more;
+  if (all > listener_.body_bytes_max) {
+    listener_.note_refusal(bound, BoundScope::all);
+    return false;
+  }
+  if (holder.empty()) return true;
+  std::expected<void, BoundScope> held;
+  if (share_.amount() > 0) {
+    held = share_.add(more);
+  } else if (auto taken = listener_.body_shares.take(holder, bytes)) {
+    share_ = std::move(*taken);
+  } else {
+    held = std::unexpected(taken.error());
+  }
+  if (!held) listener_.note_refusal(bound, held.error());
+  return held.has_value();
+}
+
+void BodyShare::release() noexcept {
+  listener_.body_bytes -= std::exchange(held_, 0);
+  share_.reset();
+}
+
+bool SocketSlot::admit() noexcept {
+  const std::size_t bound = listener_->connections_max;
+  admitted_ = ++listener_->admitted <= bound || bound == 0;
+  if (!admitted_) --listener_->admitted;
+  return admitted_;
+}
+
+bool SocketSlot::count_for(std::string holder) {
+  if (holder == holder_) return true;
+  holder_.clear();
+  share_.reset();
+  if (holder.empty()) return true;
+  auto taken = listener_->connection_shares.take(holder);
+  if (!taken) return false;
+  share_ = std::move(*taken);
+  holder_ = std::move(holder);
+  return true;
+}
+
+void SocketSlot::reset() noexcept {
+  if (!listener_) return;
+  --listener_->open_sockets;
+  if (admitted_) --listener_->admitted;
+  if (refused_) --listener_->refused_open;
+  share_.reset();
+  listener_->reserve.refill();
+  listener_ = nullptr;
 }
 
 ServerStats ListenerCore::stats() const {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include <holdfast/net/server.hpp>
 
 #include "net/shards.hpp"
+#include "net/socket_io.hpp"
 
 namespace holdfast::net {
 
@@ -33,9 +35,12 @@ class Member : public boost::intrusive::list_base_hook<
   virtual void on_drain() = 0;
   /// Ends at once.
   virtual void end() = 0;
+  /// The client that it counts for; empty: none.
+  [[nodiscard]] virtual std::string_view holder() const { return {}; }
 
  private:
   friend class Part;
+  const void* list_ = nullptr;  ///< of the part's, the one that it is in
   SteadyTime deadline_ = SteadyTime::max();
 };
 
@@ -65,8 +70,15 @@ class Part {
 
   /// Sweeps look at a member's deadline from now on.
   void watch(Member& member, SteadyTime deadline);
+  /// Likewise, for one that waits for a request: it may be ended where there is no room.
+  void idle(Member& member, SteadyTime deadline);
+  /// Its request has begun; the deadline stays.
+  void end_idle(Member& member);
   /// No deadline: sweeps pass it by.
   void rest(Member& member);
+  /// Ends the member that has been idle longest; where a client is named, one of that client among
+  /// those that have been idle longest. False: there is none.
+  bool end_longest_idle(std::string_view holder = {});
   void sweep();
   void drain();
   void close();
@@ -74,6 +86,8 @@ class Part {
   void count_response(int status) noexcept;
   /// A WebSocket was ended for what it has not read; of many, one line tells now and then.
   void report_outbound_limit();
+  /// Likewise of a connection that did not begin as the PROXY protocol has it.
+  void report_proxy_header(std::string_view remote, const char* reason);
   /// The `Date` header's value, made once a second.
   [[nodiscard]] const std::string& date();
 
@@ -82,6 +96,7 @@ class Part {
 
   template <class Action>
   static void for_each(Members& members, Action action);
+  static void put(Member& member, Members& list, SteadyTime deadline);
 
   // In a cache line that no other shard writes.
   alignas(64) Counted counted_;
@@ -89,12 +104,31 @@ class Part {
   ShardLoop& loop_;
   HttpLimits limits_;
   Members watched_;
+  Members idle_;  ///< the longest first
   Members resting_;
   std::string date_;
   std::int64_t date_second_ = -1;
   std::uint64_t unread_ended_ = 0;  ///< since the last line about them
   SteadyTime next_unread_line_ = SteadyTime::min();
+  std::uint64_t proxy_headers_refused_ = 0;  ///< likewise
+  SteadyTime next_proxy_line_ = SteadyTime::min();
   bool draining_ = false;
+};
+
+/// File descriptors set aside: let go of when the process has no other, taken back as soon as one
+/// is free. Any thread.
+class DescriptorReserve {
+ public:
+  explicit DescriptorReserve(std::size_t wanted) : wanted_(wanted) { refill(); }
+
+  void refill();
+  /// False: there is none.
+  bool let_go_of_one();
+
+ private:
+  const std::size_t wanted_;
+  std::mutex mutex_;
+  std::vector<UniqueFd> held_;
 };
 
 /// What all shards share of one listener. Lives as long as any of its sockets.
@@ -106,6 +140,7 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   const ListenerOptions options;
   const Clock& clock;
   const std::shared_ptr<HttpService> service;
+  const bool is_unix;
   std::vector<std::unique_ptr<Part>> parts;  ///< by shard
 
   // Of `options`, as changed since.
@@ -115,9 +150,20 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
 
   std::atomic<std::size_t> open_sockets{0};
   std::atomic<std::size_t> open_websockets{0};
+  std::atomic<std::size_t> admitted{0};  ///< of those; the others are on their way, or refused
   std::atomic<std::size_t> refused_open{0};
   std::atomic<std::uint64_t> refused_connections{0};
-  std::atomic<std::size_t> body_bytes{0};  ///< held, of bodies that have not come whole
+  std::atomic<std::size_t> body_bytes{0};  ///< held, of requests that have not come whole
+
+  Shares connection_shares;
+  Shares body_shares;
+  DescriptorReserve reserve;
+
+  void note_refusal(Bound bound, BoundScope scope) const {
+    if (options.refusals) options.refusals->add(bound, scope);
+  }
+  /// How many sockets may be open at once only to be told that there is no room.
+  [[nodiscard]] std::size_t refused_open_max() const noexcept;
 
   /// Any thread.
   [[nodiscard]] ServerStats stats() const;
@@ -137,48 +183,61 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   void log_access(const Access& access) const;
 };
 
-/// What one request holds of the listener's bound on bodies that have not come whole. The listener
+/// What one request holds of the listener's bound on those that have not come whole. The listener
 /// outlives it.
 class BodyShare {
  public:
   explicit BodyShare(ListenerCore& listener) : listener_(listener) {}
   BodyShare(const BodyShare&) = delete;
   BodyShare& operator=(const BodyShare&) = delete;
-  ~BodyShare() { (void)resize(0); }
+  ~BodyShare() { release(); }
 
-  /// Holds so many from now on; false when that is more than the bound leaves.
-  [[nodiscard]] bool resize(std::size_t bytes) noexcept {
-    if (bytes == held_) return true;
-    const std::size_t all = listener_.body_bytes += bytes - held_;  // unsigned: may go down
-    const bool more = bytes > held_;
-    held_ = bytes;
-    return !more || all <= listener_.body_bytes_max;
-  }
+  /// Holds so many from now on, for a client unless `holder` is empty; false when that is more than
+  /// the bounds leave, which is counted under `bound`.
+  [[nodiscard]] bool resize(std::size_t bytes, std::string_view holder, Bound bound);
+  void release() noexcept;
 
  private:
   ListenerCore& listener_;
   std::size_t held_ = 0;
+  Shares::Hold share_;
 };
 
-/// One open socket in the listener's count, wherever it moves.
+/// One open socket in the listener's counts, wherever it moves.
 class SocketSlot {
  public:
-  SocketSlot(std::shared_ptr<ListenerCore> listener, bool refused)
-      : listener_(std::move(listener)), refused_(refused) {
+  explicit SocketSlot(std::shared_ptr<ListenerCore> listener) : listener_(std::move(listener)) {
     ++listener_->open_sockets;
-    if (refused_) ++listener_->refused_open;
   }
-  SocketSlot(SocketSlot&&) noexcept = default;
+  SocketSlot(SocketSlot&& other) noexcept
+      : listener_(std::move(other.listener_)),
+        admitted_(std::exchange(other.admitted_, false)),
+        refused_(std::exchange(other.refused_, false)),
+        holder_(std::move(other.holder_)),
+        share_(std::move(other.share_)) {}
   SocketSlot& operator=(SocketSlot&&) = delete;
-  ~SocketSlot() {
-    if (!listener_) return;
-    --listener_->open_sockets;
-    if (refused_) --listener_->refused_open;
+  ~SocketSlot() { reset(); }
+
+  /// Whether the listener's bound has room for it; then it takes that. Once.
+  [[nodiscard]] bool admit() noexcept;
+  /// It is open only to be told that there is no room.
+  void set_refused() noexcept {
+    refused_ = true;
+    ++listener_->refused_open;
   }
+  /// Counts for this client from now on, and for no other; empty: for none. False when the client
+  /// has its share, which counts it for none.
+  [[nodiscard]] bool count_for(std::string holder);
+  [[nodiscard]] const std::string& holder() const noexcept { return holder_; }
+  /// The socket is closed.
+  void reset() noexcept;
 
  private:
   std::shared_ptr<ListenerCore> listener_;
-  bool refused_;
+  bool admitted_ = false;
+  bool refused_ = false;
+  std::string holder_;
+  Shares::Hold share_;
 };
 
 }  // namespace holdfast::net

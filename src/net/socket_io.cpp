@@ -6,7 +6,6 @@
 #include <memory>
 #include <system_error>
 
-#include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -15,8 +14,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <unistd.h>
+
+#include "net/addresses.hpp"
+#include "net/unix_address.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -38,55 +39,51 @@ std::unexpected<Error> io_failure(const std::string& what, const std::string& ad
 }
 
 std::string format_address(const sockaddr_storage& storage, bool with_port) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
+  IpBytes bytes{};
+  in_port_t port = 0;
   if (storage.ss_family == AF_INET) {
     const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
-    inet_ntop(AF_INET, &v4.sin_addr, text.data(), text.size());
-    return with_port ? std::string(text.data()) + ":" + std::to_string(ntohs(v4.sin_port))
-                     : std::string(text.data());
-  }
-  if (storage.ss_family == AF_INET6) {
+    bytes[10] = bytes[11] = 0xff;
+    std::memcpy(bytes.data() + 12, &v4.sin_addr, 4);
+    port = v4.sin_port;
+  } else if (storage.ss_family == AF_INET6) {
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
-    inet_ntop(AF_INET6, &v6.sin6_addr, text.data(), text.size());
-    return with_port ? "[" + std::string(text.data()) + "]:" + std::to_string(ntohs(v6.sin6_port))
-                     : std::string(text.data());
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+    port = v6.sin6_port;
+  } else {
+    return "unix";
   }
-  return "unix";
+  const std::string text = format_ip(bytes);
+  if (!with_port) return text;
+  const std::string host = text.contains(':') ? "[" + text + "]" : text;
+  return host + ":" + std::to_string(ntohs(port));
 }
 
-Result<void> remove_stale_socket(const std::string& path, const sockaddr_un& address) {
+Result<void> remove_stale_socket(const std::string& path, const UnixAddress& address) {
   struct stat status{};
   if (lstat(path.c_str(), &status) != 0) return {};
   if (!S_ISSOCK(status.st_mode)) {
     return fail(Errc::io, path + " exists and is not a socket", path);
   }
   const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const auto* const raw = reinterpret_cast<const sockaddr*>(&address);
-  if (connect(probe.get(), raw, sizeof(address)) == 0 || errno != ECONNREFUSED) {
+  if (connect(probe.get(), address.raw(), address.size()) == 0 || errno != ECONNREFUSED) {
     return fail(Errc::io, "another process listens on " + path, path);
   }
   unlink(path.c_str());
   return {};
 }
 
-Result<ListeningSocket> listen_on_unix(const std::string& path, std::uint32_t mode) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return fail(Errc::invalid_argument, "the socket's path is empty or too long: " + path, path);
-  }
-  std::memcpy(address.sun_path, path.data(), path.size());
-  if (auto removed = remove_stale_socket(path, address); !removed) {
+Result<ListeningSocket> bind_unix(const std::string& path, std::uint32_t mode) {
+  const auto address = UnixAddress::of(path);
+  if (!address) return std::unexpected(address.error());
+  if (auto removed = remove_stale_socket(path, *address); !removed) {
     return std::unexpected(removed.error());
   }
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return io_failure("open", path);
-  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return io_failure("bind", path);
-  }
+  if (bind(fd.get(), address->raw(), address->size()) != 0) return io_failure("bind", path);
   // Nobody can connect before listen(), so nobody gets in under the mode that bind() gave it.
   if (chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) return io_failure("protect", path);
-  if (listen(fd.get(), kBacklog) != 0) return io_failure("listen on", path);
   return ListeningSocket{.fd = std::move(fd), .address = "unix:" + path, .unix_path = path};
 }
 
@@ -106,13 +103,12 @@ Result<HostPort> split_host_port(const std::string& address) {
   return HostPort{.host = std::move(host), .port = address.substr(colon + 1)};
 }
 
-Result<ListeningSocket> bind_and_listen(const addrinfo& info, const std::string& address) {
+Result<ListeningSocket> bind_tcp(const addrinfo& info, const std::string& address) {
   UniqueFd fd(socket(info.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return io_failure("open", address);
   const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (bind(fd.get(), info.ai_addr, info.ai_addrlen) != 0) return io_failure("bind", address);
-  if (listen(fd.get(), kBacklog) != 0) return io_failure("listen on", address);
   sockaddr_storage bound{};
   socklen_t size = sizeof(bound);
   getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size);
@@ -146,8 +142,8 @@ std::size_t send_queue_bytes(int fd) noexcept {
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
-Result<ListeningSocket> listen_on(const std::string& address, std::uint32_t unix_mode) {
-  if (address.starts_with("unix:")) return listen_on_unix(address.substr(5), unix_mode);
+Result<ListeningSocket> bind_socket(const std::string& address, std::uint32_t unix_mode) {
+  if (address.starts_with("unix:")) return bind_unix(address.substr(5), unix_mode);
   auto parts = split_host_port(address);
   if (!parts) return std::unexpected(parts.error());
   addrinfo hints{};
@@ -161,7 +157,12 @@ Result<ListeningSocket> listen_on(const std::string& address, std::uint32_t unix
                 address);
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> infos(found, &freeaddrinfo);
-  return bind_and_listen(*infos, address);
+  return bind_tcp(*infos, address);
+}
+
+Result<void> listen_on(const ListeningSocket& bound) {
+  if (listen(bound.fd.get(), kBacklog) != 0) return io_failure("listen on", bound.address);
+  return {};
 }
 
 Accepted accept_one(int listening_fd) noexcept {

@@ -44,16 +44,19 @@ struct IoOutcome {
 /// Bytes in the socket's send queue that the peer has not acknowledged.
 [[nodiscard]] std::size_t send_queue_bytes(int fd) noexcept;
 
-/// A listening socket and what a client types to reach it.
+/// A socket that listens, or is to, and what a client types to reach it.
 struct ListeningSocket {
   UniqueFd fd;
   std::string address;
   std::string unix_path;  ///< empty for TCP
 };
-/// Binds `host:port`, `[v6]:port` or `unix:/path`. A Unix socket's file gets `unix_mode`; one that
-/// nobody listens on any more is replaced. Errors: `invalid_argument`, `io`, with the address.
-[[nodiscard]] Result<ListeningSocket> listen_on(const std::string& address,
-                                                std::uint32_t unix_mode);
+/// Binds `host:port`, `[v6]:port` or `unix:/path`; nobody can connect yet. A Unix socket's file
+/// gets `unix_mode`; one that nobody listens on any more is replaced. Errors: `invalid_argument`,
+/// `io`, with the address.
+[[nodiscard]] Result<ListeningSocket> bind_socket(const std::string& address,
+                                                  std::uint32_t unix_mode);
+/// The kernel queues who connects from here on. Error `io` with the address.
+[[nodiscard]] Result<void> listen_on(const ListeningSocket& bound);
 
 struct Accepted {
   UniqueFd fd;

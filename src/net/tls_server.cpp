@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <unistd.h>
 
+#include "net/ticket_keys.hpp"
 #include "net/tls_session.hpp"
 
 namespace holdfast::net {
@@ -62,6 +63,13 @@ void set_ways(SSL_CTX* context) {
                                  static_cast<unsigned int>(kSessionContext.size()));
   SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+}
+
+// OpenSSL drops what it does not know of a list, and TLS 1.3 has its own.
+Result<void> set_ciphers(SSL_CTX* context, const std::string& ciphers) {
+  if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) == 1) return {};
+  ERR_clear_error();
+  return fail(Errc::invalid_argument, "no TLS 1.2 cipher is known in " + ciphers, "tls.ciphers");
 }
 
 Result<void> set_certificate(SSL_CTX* context, const TlsServerOptions& options) {
@@ -123,6 +131,8 @@ Result<void> TlsFiles::reload() {
   std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
   if (!context) return fail(Errc::internal, "cannot set up TLS: " + last_error(), "tls");
   set_ways(context.get());
+  TicketKeys::give(context.get(), clock_);
+  if (auto done = set_ciphers(context.get(), options_.ciphers); !done) return done;
   if (auto done = set_certificate(context.get(), options_); !done) return done;
   if (auto done = set_client_authority(context.get(), options_); !done) return done;
   const std::lock_guard lock(mutex_);
@@ -136,8 +146,8 @@ WallTime TlsFiles::expires_at() const {
   return expires_at_;
 }
 
-Result<std::shared_ptr<TlsServer>> make_tls_server(TlsServerOptions options) {
-  auto server = std::make_shared<TlsFiles>(std::move(options));
+Result<std::shared_ptr<TlsServer>> make_tls_server(TlsServerOptions options, const Clock& clock) {
+  auto server = std::make_shared<TlsFiles>(std::move(options), clock);
   if (auto loaded = server->reload(); !loaded) return std::unexpected(std::move(loaded.error()));
   return server;
 }

@@ -95,6 +95,12 @@ IoOutcome TlsSession::outcome_of_failure(int result, bool& other_direction) noex
 
 // OpenSSL goes on reading as long as records bring no data: within one call that ends here.
 IoOutcome TlsSession::read_socket(std::span<char> into) noexcept {
+  if (!early_.empty()) {
+    const std::size_t count = early_.copy(into.data(), into.size());
+    early_.erase(0, count);
+    heard_ = true;
+    return {.bytes = count};
+  }
   if (read_budget_ == 0) return {.blocked = true};
   const IoOutcome outcome = net::receive_some(fd_, into.first(std::min(into.size(), read_budget_)));
   read_budget_ -= outcome.bytes;

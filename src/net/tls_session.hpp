@@ -4,7 +4,9 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include <openssl/ssl.h>
 
@@ -26,6 +28,8 @@ class TlsSession {
   [[nodiscard]] IoOutcome receive_some(std::span<char> into) noexcept;
   /// After `blocked`, the next call brings the same bytes again, and maybe more behind them.
   [[nodiscard]] IoOutcome send_some(std::string_view first, std::string_view second = {});
+  /// Bytes that were received before it took over the socket. Once, first of all.
+  void put_early(std::string bytes) noexcept { early_ = std::move(bytes); }
   /// For OpenSSL, which does its own I/O inside the calls above.
   [[nodiscard]] IoOutcome read_socket(std::span<char> into) noexcept;
   [[nodiscard]] IoOutcome write_socket(std::string_view bytes) noexcept;
@@ -46,15 +50,13 @@ class TlsSession {
   /// The peer began with a plain HTTP request; there is no TLS to answer it in.
   [[nodiscard]] bool was_plain_http() const noexcept { return plain_http_; }
 
-  /// Who reads by waiting, and is gone when this is false.
-  bool reader_lives = false;
-
  private:
   IoOutcome outcome_of_failure(int result, bool& other_direction) noexcept;
   static void count_key_updates(int sent, int version, int content_type, const void* message,
                                 std::size_t length, SSL* ssl, void* session);
 
   int fd_;
+  std::string early_;
   SSL* const ssl_;
   bool more_ = false;
   bool receive_waits_to_send_ = false;
@@ -71,7 +73,8 @@ class TlsSession {
 /// What is behind every `TlsServer`.
 class TlsFiles final : public TlsServer {
  public:
-  explicit TlsFiles(TlsServerOptions options) : options_(std::move(options)) {}
+  TlsFiles(TlsServerOptions options, const Clock& clock)
+      : options_(std::move(options)), clock_(clock) {}
 
   [[nodiscard]] Result<void> reload() override;
   [[nodiscard]] WallTime expires_at() const override;
@@ -80,6 +83,7 @@ class TlsFiles final : public TlsServer {
 
  private:
   const TlsServerOptions options_;
+  const Clock& clock_;
   mutable std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
   WallTime expires_at_;

@@ -1,42 +1,20 @@
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <optional>
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <holdfast/net/trusted_proxies.hpp>
 
+#include "net/addresses.hpp"
 #include "net/http_head.hpp"
 
 namespace holdfast::net {
 namespace {
 
-using Bytes = std::array<std::uint8_t, 16>;
-
 constexpr unsigned kMappedBits = 96;
 // A chain of more proxies than this is nobody's.
 constexpr int kHopsMax = 32;
 
-struct Parsed {
-  Bytes bytes{};
-  bool v4 = false;
-};
-
-std::optional<Parsed> parse_address(std::string_view text) {
-  std::array<char, INET6_ADDRSTRLEN> zero_ended{};
-  if (text.empty() || text.size() >= zero_ended.size()) return std::nullopt;
-  std::memcpy(zero_ended.data(), text.data(), text.size());
-  Parsed out;
-  if (inet_pton(AF_INET6, zero_ended.data(), out.bytes.data()) == 1) return out;
-  out.bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
-  out.v4 = true;
-  if (inet_pton(AF_INET, zero_ended.data(), out.bytes.data() + kMappedBits / 8) == 1) return out;
-  return std::nullopt;
-}
-
-bool same_bits(const Bytes& a, const Bytes& b, unsigned bits) {
+bool same_bits(const IpBytes& a, const IpBytes& b, unsigned bits) {
   const unsigned whole = bits / 8;
   if (!std::equal(a.begin(), a.begin() + whole, b.begin())) return false;
   const unsigned rest = bits % 8;
@@ -93,7 +71,7 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& net
       continue;
     }
     const auto slash = text.find('/');
-    const auto address = parse_address(std::string_view(text).substr(0, slash));
+    const auto address = parse_ip(std::string_view(text).substr(0, slash));
     unsigned bits = address && address->v4 ? 32 : 128;
     const unsigned bits_max = bits;
     bool good = address.has_value();
@@ -113,7 +91,7 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& net
 
 bool TrustedProxies::trusts(std::string_view address) const noexcept {
   if (address == "unix") return unix_;
-  const auto parsed = parse_address(address);
+  const auto parsed = parse_ip(address);
   return parsed && std::ranges::any_of(networks_, [&parsed](const Network& network) {
            return same_bits(parsed->bytes, network.address, network.bits);
          });
@@ -121,19 +99,23 @@ bool TrustedProxies::trusts(std::string_view address) const noexcept {
 
 void TrustedProxies::resolve(RequestHead& head) const {
   if (!trusts(head.remote_address)) return;
-  if (const auto scheme = FromTheLast(head, "x-forwarded-proto").next()) {
-    if (equals_ignoring_case(*scheme, "https")) head.secure = true;
-    if (equals_ignoring_case(*scheme, "http")) head.secure = false;
+  FromTheLast schemes(head, "x-forwarded-proto");
+  if (const auto scheme = schemes.next()) {
+    // Of several, only one is the last proxy's, and it has let through what somebody else wrote.
+    head.secure = equals_ignoring_case(*scheme, "https") && !schemes.next();
   }
   FromTheLast chain(head, "x-forwarded-for");
-  for (int hops = 0; hops < kHopsMax && trusts(head.remote_address); ++hops) {
-    const auto element = chain.next();
-    if (!element) return;
-    const std::string_view client = without_port(*element);
-    // What is no address must not leave the proxy's own in the client's place.
-    const bool known = parse_address(client).has_value();
-    head.remote_address = known ? std::string(client) : "unknown";
+  auto element = chain.next();
+  // A proxy that asks for itself has nobody to name.
+  if (!element) return;
+  for (int hops = 0; hops < kHopsMax && element; ++hops, element = chain.next()) {
+    const auto client = parse_ip(without_port(*element));
+    if (!client) break;
+    head.remote_address = format_ip(client->bytes);
+    if (!trusts(head.remote_address)) return;
   }
+  // What is no address, and a chain of proxies alone, must not leave a proxy in the client's place.
+  head.remote_address = kUnknownAddress;
 }
 
 }  // namespace holdfast::net

@@ -88,7 +88,12 @@ class HttpService {
   /// Whether `target` is a WebSocket route, so that an upgrade to another is served as a plain
   /// request.
   [[nodiscard]] virtual bool upgradable(const RequestHead& head) const = 0;
-  /// The wire form of an error that net finds by itself (400, 408, 413, 414, 417, 431, 503).
+  /// Whether an HTTP/1.0 request that names no host is served; one of HTTP/1.1 never is.
+  [[nodiscard]] virtual bool serves_without_host(const RequestHead& /*head*/) const {
+    return false;
+  }
+  /// The wire form of an error that net finds by itself (400, 408, 413, 414, 417, 431, 501, 503,
+  /// 505).
   [[nodiscard]] virtual Response error(int status, std::string_view message) const = 0;
 };
 

@@ -48,13 +48,22 @@ struct HttpLimits {
   std::size_t header_bytes = 32 << 10;
   std::size_t target_bytes = 8 << 10;
   std::size_t headers = 100;
-  std::size_t connections = 0;           ///< open sockets of this listener; 0: no bound of its own
+  /// Open sockets of this listener; 0: no bound of its own. For one more, the one that has waited
+  /// longest for a request is ended; without such a one it is answered 503.
+  std::size_t connections = 0;
+  /// Of these, what one client may have (see `client_share_key`); 0: no bound of its own. Those of
+  /// a Unix socket and of a trusted proxy that names no client are not counted.
+  std::size_t connections_per_address = 0;
   std::size_t outbound_bytes = 4 << 20;  ///< of one WebSocket, beyond which it is ended
-  /// Bytes held of bodies that have not come whole, of all sockets of this listener; beyond it 503.
+  /// Bytes held of requests that have not come whole, of all sockets of this listener; beyond it
+  /// 503.
   std::size_t body_bytes_in_flight = 256 << 20;
+  std::size_t body_bytes_per_address = 0;  ///< of these, of one client; 0: no bound of its own
   Milliseconds header_timeout{10'000};
   Milliseconds body_timeout{30'000};
-  Milliseconds idle_timeout{60'000};  ///< between requests
+  /// Between requests. Longer than the 60 s of usual proxies: the one that ends an idle connection
+  /// first must not be the one that cannot repeat a request.
+  Milliseconds idle_timeout{75'000};
   Milliseconds write_timeout{30'000};
   Milliseconds close_timeout{2'000};  ///< for the peer's Close
 };
@@ -67,6 +76,15 @@ struct ListenerOptions {
   bool access_log = true;
   std::shared_ptr<TlsServer> tls{};  ///< null: plain
   TrustedProxies trusted_proxies{};
+  /// Connections begin with what a trusted proxy says of them (the PROXY protocol, versions 1 and
+  /// 2); those of others are refused.
+  bool proxy_protocol = false;
+  /// For how long an answer over TLS asks browsers to come over TLS alone; 0: it does not ask.
+  /// Never asked of `localhost`, whose other ports are other programs'.
+  Seconds transport_security{0};
+  /// File descriptors that are set aside for this listener's connections when others have used up
+  /// the process's.
+  std::size_t reserved_descriptors = 0;
   /// Where to count what bounds refuse; null: nobody reads it.
   std::shared_ptr<BoundRefusals> refusals{};
 };
@@ -76,7 +94,7 @@ struct ServerStats {
   std::size_t open_websockets = 0;
   std::uint64_t requests = 0;
   std::uint64_t refused_connections = 0;
-  std::size_t body_bytes = 0;   ///< held, of bodies that have not come whole
+  std::size_t body_bytes = 0;   ///< held, of requests that have not come whole
   std::size_t sockets_max = 0;  ///< 0: no bound
   /// By the status's first digit: 1xx to 5xx. What net refuses by itself counts too.
   std::array<std::uint64_t, 5> responses{};
@@ -96,10 +114,11 @@ class Listener {
   virtual ~Listener() = default;
   /// The address that it is bound to, port 0 resolved: `127.0.0.1:40123`.
   [[nodiscard]] virtual const std::string& address() const noexcept = 0;
-  /// Takes the address, so that `address` is known; accepts and logs nothing yet. Error `io` with
-  /// the address.
+  /// Takes the address, so that `address` is known. Whoever connects is refused until `start`.
+  /// Error `io` with the address.
   [[nodiscard]] virtual Result<void> bind() = 0;
-  /// Binds, unless that is done, logs `listening` and accepts. Error `io` with the address.
+  /// Binds, unless that is done, listens, logs `listening` and accepts. Error `io` with the
+  /// address.
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Accepts no more; answers what is in flight, further requests with 503 and `Connection: close`;
   /// idle connections end. Any thread.

@@ -14,12 +14,16 @@ struct TlsServerOptions {
   std::string key_file;          ///< its private key, without a passphrase
   /// The roots of client certificates; empty: none are asked for.
   std::string client_ca_file{};
+  /// What TLS 1.2 may use, in OpenSSL's notation; TLS 1.3 has its own. As it stands: forward
+  /// secrecy and authenticated encryption.
+  std::string ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
   /// Ends a handshake without a client certificate. Without it, one that is shown must be good.
   bool client_certificate_required = false;
 };
 
 /// Certificate and key of one or more listeners. TLS 1.2 and 1.3, ALPN `http/1.1`, no renegotiation
-/// (RFC 8446, RFC 7301).
+/// (RFC 8446, RFC 7301). Session tickets are sealed under a key that is renewed daily (RFC 5077
+/// section 5.5).
 class TlsServer {
  public:
   virtual ~TlsServer() = default;
@@ -30,7 +34,8 @@ class TlsServer {
   [[nodiscard]] virtual WallTime expires_at() const = 0;
 };
 /// Reads the files. Errors, with the file's name: `io` (cannot be read), `invalid_argument` (not
-/// PEM, or a key that is not the certificate's).
-[[nodiscard]] Result<std::shared_ptr<TlsServer>> make_tls_server(TlsServerOptions options);
+/// PEM, a key that is not the certificate's, or no cipher that is known). `clock` outlives it.
+[[nodiscard]] Result<std::shared_ptr<TlsServer>> make_tls_server(
+    TlsServerOptions options, const Clock& clock = system_clock());
 
 }  // namespace holdfast::net

@@ -11,6 +11,10 @@
 
 namespace holdfast::net {
 
+/// The `remote_address` of a client that a trusted proxy did not name. No policy may take it for
+/// an address.
+inline constexpr const char* kUnknownAddress = "unknown";
+
 /// The proxies whose word is taken for who is behind them. Immutable; any thread.
 class TrustedProxies {
  public:
@@ -22,8 +26,9 @@ class TrustedProxies {
   [[nodiscard]] bool empty() const noexcept { return networks_.empty() && !unix_; }
   [[nodiscard]] bool trusts(std::string_view address) const noexcept;
   /// Puts the client's address and scheme in the place of the proxy's: the last of
-  /// `X-Forwarded-For` that is no trusted proxy, and the last of `X-Forwarded-Proto`. What an
-  /// untrusted peer sends changes nothing.
+  /// `X-Forwarded-For` that is no trusted proxy, or `kUnknownAddress` where there is none, and
+  /// `X-Forwarded-Proto`, which must be a single `https` to be secure. What an untrusted peer sends
+  /// changes nothing, nor does a proxy that sends neither.
   void resolve(RequestHead& head) const;
 
  private:

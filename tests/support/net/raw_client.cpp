@@ -6,6 +6,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -33,7 +34,7 @@ int connect_unix(const std::string& path) {
   return fd;
 }
 
-int connect_tcp(const std::string& address) {
+int connect_tcp(const std::string& address, const std::string& from) {
   const std::size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon);
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
@@ -42,6 +43,12 @@ int connect_tcp(const std::string& address) {
   addrinfo* found = nullptr;
   if (getaddrinfo(host.c_str(), address.substr(colon + 1).c_str(), &hints, &found) != 0) return -1;
   int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (!from.empty()) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    inet_pton(AF_INET, from.c_str(), &own.sin_addr);
+    bind(fd, reinterpret_cast<const sockaddr*>(&own), sizeof(own));
+  }
   if (connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
     ::close(fd);
     fd = -1;
@@ -131,8 +138,9 @@ std::string make_close_frame(int code, std::string_view reason) {
   return make_frame(payload, {.opcode = kClose});
 }
 
-RawClient::RawClient(const std::string& address)
-    : fd_(address.starts_with("unix:") ? connect_unix(address.substr(5)) : connect_tcp(address)) {
+RawClient::RawClient(const std::string& address, const std::string& from)
+    : fd_(address.starts_with("unix:") ? connect_unix(address.substr(5))
+                                       : connect_tcp(address, from)) {
   if (fd_ < 0) throw std::runtime_error("cannot connect to " + address);
 }
 

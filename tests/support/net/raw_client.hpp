@@ -57,8 +57,9 @@ struct FrameOptions {
 /// has a deadline; a connection that ended is told apart from one that is silent.
 class RawClient {
  public:
-  /// `host:port` or `unix:/path`. Throws when it cannot connect.
-  explicit RawClient(const std::string& address);
+  /// `host:port` or `unix:/path`; `from` is the IPv4 address that it comes from, where it is to be
+  /// another than the system's choice. Throws when it cannot connect.
+  explicit RawClient(const std::string& address, const std::string& from = {});
   ~RawClient();
   RawClient(RawClient&& other) noexcept;
   RawClient& operator=(RawClient&&) = delete;

@@ -10,13 +10,19 @@ namespace holdfast::test {
 TestServer::TestServer(std::shared_ptr<net::HttpService> service, std::size_t shards,
                        net::HttpLimits limits, std::string address, const Clock& clock,
                        std::shared_ptr<net::TlsServer> tls)
-    : shards_(net::make_shards(shards)),
-      listener_(net::make_listener({.name = "test",
-                                    .address = std::move(address),
-                                    .limits = limits,
-                                    .access_log = false,
-                                    .tls = std::move(tls)},
-                                   *shards_, clock, std::move(service))) {
+    : TestServer(std::move(service), shards,
+                 {.name = "test",
+                  .address = std::move(address),
+                  .limits = limits,
+                  .access_log = false,
+                  .tls = std::move(tls)},
+                 clock) {}
+
+TestServer::TestServer(std::shared_ptr<net::HttpService> service, std::size_t shards,
+                       net::ListenerOptions options, const Clock& clock)
+    : shards_(net::make_shards(shards)) {
+  if (options.address.empty()) options.address = "127.0.0.1:0";
+  listener_ = net::make_listener(std::move(options), *shards_, clock, std::move(service));
   shards_->start();
   if (const auto started = listener_->start(); !started) {
     throw std::runtime_error(started.error().message);

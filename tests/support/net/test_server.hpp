@@ -50,6 +50,9 @@ class TestServer {
                       net::HttpLimits limits = {}, std::string address = "127.0.0.1:0",
                       const Clock& clock = system_clock(),
                       std::shared_ptr<net::TlsServer> tls = nullptr);
+  /// With other options; an empty address is a port of its own.
+  TestServer(std::shared_ptr<net::HttpService> service, std::size_t shards,
+             net::ListenerOptions options, const Clock& clock = system_clock());
   ~TestServer();
 
   [[nodiscard]] const std::string& address() const { return listener_->address(); }

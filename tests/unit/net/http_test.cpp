@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <future>
 #include <memory>
 #include <string>
@@ -7,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "support/base/manual_clock.hpp"
+#include "support/base/temp_dir.hpp"
 #include "support/net/raw_client.hpp"
 #include "support/net/test_server.hpp"
 
@@ -46,6 +49,21 @@ std::string post(const std::string& headers, const std::string& body = "") {
   return "POST /message HTTP/1.1\r\nHost: test\r\n" + headers + "\r\n" + body;
 }
 
+std::string own_name(std::string name) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return name;
+}
+
+std::string repeated(const std::string& text, int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+std::string chunk(const std::string& chunks) {
+  return post("Transfer-Encoding: chunked\r\n", chunks);
+}
+
 std::string many_headers(int count) {
   std::string all;
   for (int i = 0; i < count; ++i) all += "X" + std::to_string(i) + ":\r\n";
@@ -70,8 +88,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"ChunkedOnHttp10",
                    "POST / HTTP/1.0\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                    400},
-        BadRequest{"XChunked", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400},
-        BadRequest{"GzipChunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"XChunked", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 501},
+        BadRequest{"GzipChunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 501},
+        BadRequest{"ChunkedGzip", post("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"), 501},
+        BadRequest{"ChunkedWithParameter", post("Transfer-Encoding: chunked;a=b\r\n", "0\r\n\r\n"),
+                   501},
+        BadRequest{"CodingThatIsNone", post("Transfer-Encoding: a b\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"CodingMissing", post("Transfer-Encoding: chunked,\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"CodingEmpty", post("Transfer-Encoding:\r\n", "0\r\n\r\n"), 400},
+        BadRequest{"CodingInQuotes", post("Transfer-Encoding: \"chunked\"\r\n", "0\r\n\r\n"), 400},
         BadRequest{
             "ChunkedTwice",
             post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
@@ -86,6 +111,29 @@ INSTANTIATE_TEST_SUITE_P(
                    400},
         BadRequest{"ChunkWithoutItsEnd",
                    post("Transfer-Encoding: chunked\r\n", "1\r\nab\r\n0\r\n\r\n"), 400},
+        BadRequest{"ChunkExtensionBare", chunk("1;\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionBracket", chunk("1;[\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionBareBetween", chunk("1;a;;b\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionWithoutName", chunk("1;=b\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionWithoutValue", chunk("1;a=\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionTwoValues", chunk("1;a=b=c\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionTwoWords", chunk("1;a b\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionOpenQuote", chunk("1;a=\"b\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionBehindQuote", chunk("1;a=\"b\"c\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionBareCr", chunk("1;a\rb\r\na\r\n"), 400},
+        BadRequest{"ChunkExtensionBareLf", chunk("1;a\na\r\n"), 400},
+        BadRequest{"ChunkExtensionSpaceAtTheEnd", chunk("1;a \r\na\r\n"), 400},
+        BadRequest{"ChunkSpaceBehindTheSize", chunk("1 \r\na\r\n"), 400},
+        BadRequest{"ChunkSpaceBeforeTheSize", chunk(" 1\r\na\r\n"), 400},
+        BadRequest{"ChunkSizeInHexNotation", chunk("0x1\r\na\r\n"), 400},
+        BadRequest{"TrailerWithoutColon", chunk("0\r\nabc\r\n\r\n"), 400},
+        BadRequest{"TrailerWithoutName", chunk("0\r\n: b\r\n\r\n"), 400},
+        BadRequest{"TrailerSpaceBeforeColon", chunk("0\r\na : b\r\n\r\n"), 400},
+        BadRequest{"TrailerFolded", chunk("0\r\na: b\r\n c: d\r\n\r\n"), 400},
+        BadRequest{"TrailerBareLf", chunk("0\r\na: b\n\r\n"), 400},
+        BadRequest{"TrailerNul", chunk(std::string("0\r\na: \0\r\n\r\n", 11)), 400},
+        BadRequest{"TrailerIsARequest", chunk("0\r\nGET / HTTP/1.1\r\n\r\n"), 400},
+        BadRequest{"Trailers101", chunk("0\r\n" + many_headers(101) + "\r\n"), 400},
         BadRequest{"ChunkExtensionsWithoutEnd",
                    post("Transfer-Encoding: chunked\r\n", "1;" + std::string(70'000, 'x')), 400},
         BadRequest{"TrailersWithoutEnd",
@@ -117,11 +165,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"UserInAuthority", "GET http://a@test/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
         BadRequest{"OtherScheme", "GET ftp://test/ HTTP/1.1\r\nHost: test\r\n\r\n", 400},
         BadRequest{"ConnectAuthority", "CONNECT test:80 HTTP/1.1\r\nHost: test:80\r\n\r\n", 400},
-        BadRequest{"Http2Preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
-        BadRequest{"OtherVersion", "GET / HTTP/1.2\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"Http2Preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+        BadRequest{"Http2", "GET / HTTP/2.0\r\nHost: test\r\n\r\n", 505},
+        BadRequest{"Http3", "GET / HTTP/3.0\r\nHost: test\r\n\r\n", 505},
+        BadRequest{"Http09", "GET / HTTP/0.9\r\nHost: test\r\n\r\n", 505},
+        BadRequest{"VersionWithoutMinor", "GET / HTTP/2\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"VersionOfTwoDigits", "GET / HTTP/1.10\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"VersionInLowerCase", "GET / http/1.1\r\nHost: test\r\n\r\n", 400},
         BadRequest{"NoVersion", "GET /\r\nHost: test\r\n\r\n", 400},
         BadRequest{"TwoSpaces", "GET  / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
-        BadRequest{"EmptyLineFirst", "\r\nGET / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"BareLfFirst", "\nGET / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"SpaceFirst", " \r\nGET / HTTP/1.1\r\nHost: test\r\n\r\n", 400},
+        BadRequest{"EmptyLinesWithoutEnd", repeated("\r\n", 50), 400},
         BadRequest{"TlsHello", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\n", 9), 400},
         BadRequest{"MethodWithoutEnd", std::string(64 << 10, 'A'), 400},
         BadRequest{"Header64KiB", post("A: " + std::string(64 << 10, 'x') + "\r\n"), 431},
@@ -133,6 +188,139 @@ INSTANTIATE_TEST_SUITE_P(
                    "GET /" + std::string(9 << 10, 'x') + " HTTP/1.1\r\nHost: test\r\n\r\n", 414},
         BadRequest{"OtherExpectation", post("Expect: 200-maybe\r\n"), 417}),
     [](const auto& info) { return info.param.name; });
+
+struct OddRequest {
+  const char* name;
+  std::string bytes;
+  std::string answer;
+};
+class OddRequests : public testing::TestWithParam<OddRequest> {};
+
+// Once whole and once byte by byte: nothing may depend on how it is cut.
+TEST_P(OddRequests, AreServed) {
+  TestServer server(std::make_shared<FakeService>());
+  for (const bool cut : {false, true}) {
+    RawClient client(server.address());
+    const std::string& bytes = GetParam().bytes;
+    for (std::size_t i = 0; i < bytes.size(); i += cut ? 1 : bytes.size()) {
+      ASSERT_TRUE(client.send(std::string_view(bytes).substr(i, cut ? 1 : bytes.size())));
+    }
+    const auto response = client.read_response();
+    ASSERT_TRUE(response);
+    EXPECT_EQ(response->status, 200) << response->body;
+    EXPECT_EQ(response->body, GetParam().answer);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, OddRequests,
+    testing::Values(
+        OddRequest{"EmptyLineFirst", "\r\n" + post("Content-Length: 1\r\n", "a"), "/message|a"},
+        OddRequest{"EmptyLinesFirst", "\r\n\r\n\r\n" + post(""), "/message|"},
+        OddRequest{"Http12", "GET /a HTTP/1.2\r\nHost: test\r\n\r\n", "/a|"},
+        OddRequest{"Http19", "GET /a HTTP/1.9\r\nHost: test\r\n\r\n", "/a|"},
+        OddRequest{"ChunkedInCapitals",
+                   post("Transfer-Encoding: CHUNKED\r\n", "1\r\na\r\n0\r\n\r\n"), "/message|a"},
+        OddRequest{"Extensions", chunk("1;a;b=c;d=\"e;\\\"\"\r\na\r\n0;f\r\n\r\n"), "/message|a"},
+        OddRequest{"ExtensionsWithSpaces", chunk("1; a = b ; c\t=\t\"d\"\r\na\r\n0\r\n\r\n"),
+                   "/message|a"},
+        OddRequest{"Trailers", chunk("1\r\na\r\n0\r\nX-Sum: 1\r\nEmpty:\r\n\r\n"), "/message|a"},
+        OddRequest{"TrailerThatFrames",
+                   chunk("1\r\na\r\n0\r\nContent-Length: 9\r\nHost: other\r\n\r\n"), "/message|a"}),
+    [](const auto& info) { return info.param.name; });
+
+// A client that ends its bodies with an empty line has begun no other request.
+TEST(Http, StaysIdleBehindAnEmptyLine) {
+  HttpLimits limits;
+  limits.header_timeout = Milliseconds(50);
+  TestServer server(std::make_shared<FakeService>(), 1, limits);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(post("Content-Length: 1\r\n", "a") + "\r\n"));
+  EXPECT_EQ(client.read_response()->body, "/message|a");
+  EXPECT_FALSE(client.ends(Milliseconds(300))) << client.pending();
+  ASSERT_TRUE(client.send("GET /next HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_EQ(client.read_response()->body, "/next|");
+}
+
+TEST(Http, ServesHttp10WithoutAHostWhereTheServiceDoes) {
+  class Health : public FakeService {
+   public:
+    bool serves_without_host(const RequestHead& head) const override {
+      return head.target == "/readyz";
+    }
+  };
+  TestServer server(std::make_shared<Health>());
+  const auto status = [&](const std::string& request) {
+    RawClient client(server.address());
+    client.send(request);
+    const auto response = client.read_response(RawClient::kPatience, request.starts_with("HEAD"));
+    return response ? response->status : 0;
+  };
+  EXPECT_EQ(status("GET /readyz HTTP/1.0\r\n\r\n"), 200);
+  EXPECT_EQ(status("HEAD /readyz HTTP/1.0\r\n\r\n"), 200);
+  EXPECT_EQ(status("GET /other HTTP/1.0\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET /readyz HTTP/1.1\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET /readyz HTTP/1.0\r\nHost:\r\n\r\n"), 400);
+  EXPECT_EQ(status("GET http://test/readyz HTTP/1.0\r\n\r\n"), 400);
+}
+
+TEST(Http, TakesAnEmptyHostOverAUnixSocketAlone) {
+  const test::TempDir directory;
+  TestServer local(std::make_shared<FakeService>(), 1, {}, "unix:" + directory.file("socket"));
+  TestServer remote(std::make_shared<FakeService>());
+  const auto status = [](const TestServer& server, const std::string& headers) {
+    RawClient client(server.address());
+    client.send("GET / HTTP/1.1\r\n" + headers + "\r\n");
+    const auto response = client.read_response();
+    return response ? response->status : 0;
+  };
+  EXPECT_EQ(status(local, "Host:\r\n"), 200);
+  EXPECT_EQ(status(local, "Host: test\r\n"), 200);
+  EXPECT_EQ(status(remote, "Host:\r\n"), 400);
+  for (const char* headers : {"", "Host:\r\nHost:\r\n", "Host: a/b\r\n"}) {
+    EXPECT_EQ(status(local, headers), 400) << headers;
+  }
+}
+
+// Whatever net or a service answers, a browser is told what not to do with it.
+TEST(Http, AddsWhatKeepsBrowsersSafeToEveryAnswer) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request request, Responder respond) {
+    if (request.head.target == "/own") {
+      return respond({.headers = {{"cache-control", "max-age=5"},
+                                  {"CONTENT-SECURITY-POLICY", "default-src 'self'"}}});
+    }
+    respond({.status = request.head.target == "/204" ? 204 : 200});
+  };
+  TestServer server(service);
+  for (const char* request :
+       {"GET / HTTP/1.1\r\nHost: test\r\n\r\n", "HEAD /204 HTTP/1.1\r\nHost: test\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\n", "rubbish\r\n\r\n",
+        "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"}) {
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(request));
+    const auto response = client.read_response(RawClient::kPatience, true);
+    ASSERT_TRUE(response) << request;
+    EXPECT_EQ(response->header("cache-control"), "no-store") << request;
+    EXPECT_EQ(response->header("x-content-type-options"), "nosniff") << request;
+    EXPECT_EQ(response->header("content-security-policy"),
+              "default-src 'none'; frame-ancestors 'none'")
+        << request;
+    EXPECT_EQ(response->header("strict-transport-security"), "") << request;
+  }
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send("GET /own HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto own = client.read_response();
+  ASSERT_TRUE(own);
+  const auto count = [&own](const std::string& name) {
+    return std::ranges::count_if(own->headers, [&name](const auto& header) {
+      return header.first.size() == name.size() && own_name(header.first) == name;
+    });
+  };
+  EXPECT_EQ(count("cache-control"), 1);
+  EXPECT_EQ(count("content-security-policy"), 1);
+  EXPECT_EQ(own->header("content-security-policy"), "default-src 'self'");
+}
 
 TEST(Http, AnswersWithDateAndLengthAndKeepsTheConnection) {
   TestServer server(std::make_shared<FakeService>());
@@ -579,6 +767,32 @@ TEST(HttpBodies, AreHeldNoLongerThanTheirConnections) {
     ASSERT_TRUE(test::eventually([&] { return server.listener().stats().body_bytes == 50'000; }));
   }
   EXPECT_TRUE(test::eventually([&] { return server.listener().stats().body_bytes == 0; }));
+}
+
+TEST(HttpHeads, CountWhileTheyHaveNotComeWhole) {
+  TestServer server(std::make_shared<FakeService>(), 2, bodies_of(200'000));
+  const auto held = [&] { return server.listener().stats().body_bytes; };
+  std::vector<std::unique_ptr<RawClient>> clients;
+  std::size_t refused = 0;
+  for (int i = 0; i < 20; ++i) {
+    auto client = std::make_unique<RawClient>(server.address());
+    ASSERT_TRUE(client->send("GET / HTTP/1.1\r\nHost: test\r\nX: " + std::string(20'000, 'x')));
+    ASSERT_TRUE(test::eventually([&] { return held() >= clients.size() * 40'000 || refused > 0; }));
+    if (const auto response = client->read_response(Milliseconds(30))) {
+      EXPECT_EQ(response->status, 503);
+      ++refused;
+    } else {
+      clients.push_back(std::move(client));
+    }
+  }
+  EXPECT_LE(held(), 200'000U);
+  EXPECT_LE(clients.size(), 5U);
+  EXPECT_GE(clients.size(), 3U);
+  for (const auto& client : clients) {
+    ASSERT_TRUE(client->send("\r\n\r\n"));
+    EXPECT_EQ(client->read_response()->status, 200);
+  }
+  EXPECT_TRUE(test::eventually([&] { return held() == 0; }));
 }
 
 TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <holdfast/base/log.hpp>
+#include <holdfast/net/client.hpp>
 
 #include "support/base/temp_dir.hpp"
 #include "support/net/raw_client.hpp"
@@ -127,7 +129,8 @@ TEST(Listener, Answers503AtItsBound) {
   std::vector<std::unique_ptr<RawClient>> kept;
   for (int i = 0; i < 3; ++i) {
     kept.push_back(std::make_unique<RawClient>(server.address()));
-    ASSERT_TRUE(kept.back()->send(kGet));
+    // One that waits for a request would make room.
+    ASSERT_TRUE(kept.back()->send(std::string(kGet) + "GET / HTTP/1.1\r\nHost: "));
     EXPECT_EQ(kept.back()->read_response()->status, 200);
   }
   for (int i = 0; i < 5; ++i) {
@@ -150,6 +153,272 @@ TEST(Listener, Answers503AtItsBound) {
   }));
 }
 
+const std::string kHalf = "GET / HTTP/1.1\r\nHost: test\r\nX: ";
+
+int status_of(RawClient& client, std::string_view request = kGet) {
+  client.send(request);
+  const auto response = client.read_response();
+  return response ? response->status : 0;
+}
+
+TEST(Listener, EndsTheConnectionThatHasWaitedLongestWhenItIsFull) {
+  HttpLimits limits;
+  limits.connections = 4;
+  for (const std::size_t shards : {1U, 3U}) {
+    TestServer server(std::make_shared<FakeService>(), shards, limits);
+    RawClient busy(server.address());
+    ASSERT_TRUE(busy.send(kHalf));
+    RawClient first(server.address());
+    ASSERT_EQ(status_of(first), 200);
+    RawClient second(server.address());
+    ASSERT_EQ(status_of(second), 200);
+    RawClient silent(server.address());
+    ASSERT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 4; }));
+    if (shards == 1) {
+      ASSERT_EQ(status_of(first), 200) << "now the second has waited longer";
+      RawClient third(server.address());
+      EXPECT_EQ(status_of(third), 200);
+      EXPECT_TRUE(second.ends());
+      EXPECT_EQ(second.pending(), "") << "without a word";
+      EXPECT_EQ(status_of(first), 200);
+      EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 4; }));
+    }
+    // Whichever shard it comes to: one of those that wait makes room.
+    std::vector<std::unique_ptr<RawClient>> more;
+    for (int i = 0; i < 3; ++i) {
+      more.push_back(std::make_unique<RawClient>(server.address()));
+      ASSERT_TRUE(more.back()->send(kHalf));
+      ASSERT_TRUE(test::eventually([&] {
+        return server.listener().stats().open_sockets == 4 && !more.back()->ends(Milliseconds(1));
+      }));
+    }
+    RawClient refused(server.address());
+    EXPECT_EQ(status_of(refused), 503);
+    ASSERT_EQ(status_of(busy, "\r\n\r\n"), 200) << "what has begun is not ended";
+    EXPECT_EQ(server.listener().stats().refused_connections, 1U);
+  }
+}
+
+struct Flood {
+  const char* name;
+  std::string bytes;
+};
+class Floods : public testing::TestWithParam<Flood> {};
+
+// Of one address, while another is served all the time.
+TEST_P(Floods, StayWithinTheirShare) {
+  const auto refusals = std::make_shared<BoundRefusals>();
+  ListenerOptions options{.name = "test", .address = {}, .limits = {}, .access_log = false};
+  options.limits.connections = 60;
+  options.limits.connections_per_address = 40;
+  options.limits.body_bytes_in_flight = 1 << 20;
+  options.limits.body_bytes_per_address = 512 << 10;
+  options.refusals = refusals;
+  TestServer server(std::make_shared<FakeService>(), 2, options);
+  RawClient other(server.address(), "127.0.0.2");
+  ASSERT_EQ(status_of(other), 200);
+  std::vector<std::unique_ptr<RawClient>> flood;
+  for (int i = 0; i < 120; ++i) {
+    flood.push_back(std::make_unique<RawClient>(server.address(), "127.0.0.3"));
+    flood.back()->send(GetParam().bytes);
+  }
+  RawClient another(server.address(), "127.0.0.4");
+  EXPECT_EQ(status_of(another), 200);
+  const std::string large(200'000, 'x');
+  EXPECT_EQ(
+      status_of(another, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 200000\r\n\r\n" + large),
+      413);
+  RawClient half(server.address(), "127.0.0.4");
+  ASSERT_TRUE(half.send(kHalf + std::string(20'000, 'x')));
+  EXPECT_EQ(status_of(half, "\r\n\r\n"), 200);
+  EXPECT_EQ(status_of(other), 200) << "one that was there before";
+  EXPECT_LE(server.listener().stats().body_bytes, 600'000U);
+  EXPECT_GT(refusals->read(Bound::connections, BoundScope::share) +
+                refusals->read(Bound::header_bytes, BoundScope::share) +
+                refusals->read(Bound::body_bytes, BoundScope::share),
+            0U);
+  EXPECT_EQ(refusals->read(Bound::connections, BoundScope::all), 0U);
+  EXPECT_EQ(refusals->read(Bound::header_bytes, BoundScope::all), 0U);
+  EXPECT_EQ(refusals->read(Bound::body_bytes, BoundScope::all), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, Floods,
+    testing::Values(Flood{"Headers", kHalf + std::string(31'000, 'x')},
+                    Flood{"Bodies",
+                          "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 60000\r\n\r\n" +
+                              std::string(59'000, 'x')},
+                    Flood{"Beginnings", kHalf}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(Listener, GivesEachClientItsShareOfConnections) {
+  HttpLimits limits;
+  limits.connections = 100;
+  limits.connections_per_address = 3;
+  TestServer server(std::make_shared<FakeService>(), 2, limits);
+  std::vector<std::unique_ptr<RawClient>> kept;
+  for (int i = 0; i < 3; ++i) {
+    kept.push_back(std::make_unique<RawClient>(server.address(), "127.0.0.2"));
+    ASSERT_EQ(status_of(*kept.back(), kGet + kHalf), 200);
+  }
+  RawClient refused(server.address(), "127.0.0.2");
+  EXPECT_EQ(status_of(refused), 503);
+  RawClient other(server.address(), "127.0.0.3");
+  EXPECT_EQ(status_of(other), 200);
+  // One of its own that waits makes room for it, and no other's.
+  ASSERT_EQ(status_of(*kept[1], "\r\n\r\n"), 200);
+  RawClient next(server.address(), "127.0.0.2");
+  EXPECT_EQ(status_of(next), 200);
+  EXPECT_TRUE(kept[1]->ends());
+  EXPECT_EQ(status_of(other), 200);
+  server.listener().change_limits({}, false);
+  RawClient unbounded(server.address(), "127.0.0.2");
+  EXPECT_EQ(status_of(unbounded), 200);
+}
+
+// A WebSocket keeps its place until it has ended.
+TEST(Listener, CountsWebSocketsForTheirClients) {
+  const auto service = std::make_shared<FakeService>();
+  RecordedEvents events;
+  service->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
+    respond(UpgradeAccepted{.shard = (head.shard + 1) % 2,
+                            .on_open = [&](std::shared_ptr<delivery::Connection> connection) {
+                              connection->start(events);
+                            }});
+  };
+  HttpLimits limits;
+  limits.connections_per_address = 1;
+  TestServer server(service, 2, limits);
+  auto first = std::make_unique<RawClient>(server.address());
+  ASSERT_EQ(first->upgrade("/ws")->status, 101);
+  RawClient second(server.address());
+  EXPECT_EQ(status_of(second), 503);
+  first->close();
+  EXPECT_TRUE(test::eventually([&] {
+    RawClient third(server.address());
+    return status_of(third) == 200;
+  }));
+}
+
+// Whom a trusted proxy names counts, and not the proxy.
+TEST(Listener, CountsThoseBehindATrustedProxy) {
+  const auto service = std::make_shared<FakeService>();
+  std::vector<Responder> waiting;
+  service->on_handle = [&](Request request, Responder respond) {
+    if (request.head.target == "/later") return waiting.push_back(std::move(respond));
+    respond({});
+  };
+  ListenerOptions options{.name = "test", .address = {}, .limits = {}, .access_log = false};
+  options.limits.connections_per_address = 2;
+  options.trusted_proxies = TrustedProxies::parse({"127.0.0.0/8"}).value();
+  TestServer server(service, 1, options);
+  const auto request = [](const std::string& target, const std::string& client) {
+    return "GET " + target + " HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: " + client + "\r\n\r\n";
+  };
+  std::vector<std::unique_ptr<RawClient>> connections;
+  for (int i = 0; i < 8; ++i) {
+    connections.push_back(std::make_unique<RawClient>(server.address()));
+    ASSERT_EQ(status_of(*connections.back(), request("/", "203.0.113.9")), 200)
+        << "between requests it is nobody's";
+  }
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(connections[i]->send(request("/later", "2001:db8::1")));
+  ASSERT_TRUE(test::eventually([&] { return server.listener().stats().requests == 10; }));
+  EXPECT_EQ(status_of(*connections[2], request("/", "2001:db8::ffff")), 503) << "of the same /64";
+  EXPECT_EQ(status_of(*connections[3], request("/", "2001:db8:0:1::1")), 200);
+  server.run_on(0, [&] { waiting.clear(); });
+}
+
+// Nobody gets through before it says so; a script may rely on what was written until then.
+TEST(Listener, RefusesConnectionsBetweenBindAndStart) {
+  const TempDir directory;
+  const auto shards = make_shards(1);
+  shards->start();
+  for (const std::string& address :
+       {std::string("127.0.0.1:0"), "unix:" + directory.file("socket")}) {
+    const auto listener = make_listener({.name = "test", .address = address, .limits = {}}, *shards,
+                                        system_clock(), std::make_shared<FakeService>());
+    ASSERT_TRUE(listener->bind());
+    EXPECT_THROW(RawClient(listener->address()), std::runtime_error);
+    ASSERT_TRUE(listener->start());
+    RawClient client(listener->address());
+    EXPECT_EQ(status_of(client), 200);
+    listener->close();
+  }
+  shards->stop();
+  EXPECT_FALSE(std::filesystem::exists(directory.file("socket")));
+}
+
+TEST(UnixListener, LivesInAFolderWithALongPath) {
+  const TempDir directory;
+  std::string folder = directory.file("");
+  for (int i = 0; i < 5; ++i) folder += std::string(100, static_cast<char>('a' + i)) + "/";
+  std::filesystem::create_directories(folder);
+  const Url url{.scheme = "unix", .host = folder + "control.sock", .port = {}, .target = "/"};
+  for (int round = 0; round < 2; ++round) {
+    TestServer server(std::make_shared<FakeService>(), 1, {}, "unix:" + folder + "control.sock");
+    const auto client = make_http_client(url, {});
+    const auto response = client->request({.method = "GET", .target = "/long"});
+    ASSERT_TRUE(response) << response.error().message;
+    EXPECT_EQ(response->body, "/long|");
+    EXPECT_THROW(TestServer(std::make_shared<FakeService>(), 1, {}, server.address()),
+                 std::runtime_error);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  const auto nobody = make_http_client(url, {});
+  EXPECT_FALSE(nobody->request({.method = "GET", .target = "/"}));
+  EXPECT_THROW(
+      TestServer(std::make_shared<FakeService>(), 1, {}, "unix:" + folder + std::string(120, 'n')),
+      std::runtime_error);
+}
+
+TEST(Listener, ShowsIpv4AsSuchOnADualStackSocket) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_handle = [](Request request, Responder respond) {
+    respond({.body = request.head.remote_address});
+  };
+  std::optional<TestServer> server;
+  try {
+    server.emplace(service, 1, HttpLimits{}, "[::]:0");
+  } catch (const std::runtime_error&) {
+    GTEST_SKIP() << "this machine has no IPv6";
+  }
+  const std::string port = server->address().substr(server->address().rfind(':'));
+  for (const auto& [address, shown] :
+       {std::pair("127.0.0.1" + port, "127.0.0.1"), std::pair("[::1]" + port, "::1")}) {
+    RawClient client(address);
+    client.send(kGet);
+    EXPECT_EQ(client.read_response()->body, shown);
+  }
+}
+
+// In a child process, because the limit is the whole process's.
+void answer_with_a_descriptor_of_its_own() {
+  const rlimit limit{.rlim_cur = 256, .rlim_max = 256};
+  setrlimit(RLIMIT_NOFILE, &limit);
+  ListenerOptions options{.name = "control", .address = {}, .limits = {}, .access_log = false};
+  options.reserved_descriptors = 2;
+  TestServer server(std::make_shared<FakeService>(), 1, options);
+  std::vector<int> taken;
+  for (int fd = dup(0); fd >= 0; fd = dup(0)) taken.push_back(fd);
+  for (int i = 0; i < 20; ++i) {
+    // The client's end needs one, too, which goes back to those who took all.
+    ::close(taken.back());
+    RawClient client(server.address());
+    if (status_of(client) != 200) _exit(2);
+    client.close();
+    if (!test::eventually([&] { return server.listener().stats().open_sockets == 0; })) _exit(3);
+    taken.back() = dup(0);
+    if (taken.back() < 0) _exit(4);
+    if (const int more = dup(0); more >= 0) _exit(5);
+  }
+  _exit(0);
+}
+
+TEST(Listener, AnswersWithADescriptorThatItHasSetAside) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(answer_with_a_descriptor_of_its_own(), testing::ExitedWithCode(0), "");
+}
+
 // In a child process, because the limit is the whole process's.
 void survive_without_descriptors() {
   const rlimit limit{.rlim_cur = 256, .rlim_max = 256};
@@ -157,7 +426,8 @@ void survive_without_descriptors() {
   TestServer server(std::make_shared<FakeService>());
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 40; ++i) clients.push_back(std::make_unique<RawClient>(server.address()));
-  for (const auto& client : clients) client->send(kGet);
+  const std::string half = "GET / HTTP/1.1\r\nHost: test\r\n";
+  for (const auto& client : clients) client->send(kGet + half);
   for (const auto& client : clients) {
     if (!client->read_response()) _exit(2);
   }
@@ -179,7 +449,7 @@ void survive_without_descriptors() {
   };
   if (busy_ms(after) - busy_ms(before) > 250) _exit(4);
   // Those that are open are served meanwhile, and who waited is served when there is room.
-  clients.front()->send(kGet);
+  clients.front()->send("\r\n");
   if (!clients.front()->read_response()) _exit(5);
   for (const int fd : taken) ::close(fd);
   const auto response = waiting.read_response();

@@ -1,19 +1,24 @@
 #include <array>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/ssl.h>
 
 #include <holdfast/base/dev_certificates.hpp>
 #include <holdfast/net/client.hpp>
 #include <holdfast/net/tls.hpp>
 
+#include "support/base/manual_clock.hpp"
 #include "support/base/temp_dir.hpp"
 #include "support/net/raw_client.hpp"
 #include "support/net/test_server.hpp"
@@ -68,8 +73,9 @@ class PlainOpenSsl {
   PlainOpenSsl& operator=(const PlainOpenSsl&) = delete;
 
   SSL_CTX* context() { return context_.get(); }
-  bool connect() {
+  bool connect(SSL_SESSION* session = nullptr) {
     ssl_ = SSL_new(context_.get());
+    if (session != nullptr) SSL_set_session(ssl_, session);
     SSL_set_fd(ssl_, socket_.descriptor());
     return SSL_connect(ssl_) == 1;
   }
@@ -88,6 +94,27 @@ class PlainOpenSsl {
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
   SSL* ssl_ = nullptr;
 };
+
+// Signs itself, for whoever does not look.
+void write_rsa_pair(const std::string& certificate_file, const std::string& key_file) {
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_RSA_gen(2048), &EVP_PKEY_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -60);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+  X509_set_pubkey(certificate.get(), key.get());
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate.get()), "CN", MBSTRING_UTF8,
+                             reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+  X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
+  X509_sign(certificate.get(), key.get(), EVP_sha256());
+  std::FILE* const to_key = std::fopen(key_file.c_str(), "w");
+  PEM_write_PrivateKey(to_key, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  std::fclose(to_key);
+  std::FILE* const to_certificate = std::fopen(certificate_file.c_str(), "w");
+  PEM_write_X509(to_certificate, certificate.get());
+  std::fclose(to_certificate);
+}
 
 TEST_F(TlsServerTest, ServesRequestsOfEverySizeOnOneConnection) {
   service_->body_bytes_max = 4 << 20;
@@ -310,11 +337,119 @@ TEST_F(TlsServerTest, Answers503AtItsBoundInTls) {
   HttpLimits limits;
   limits.connections = 1;
   serve(1, limits);
-  const auto first = client();
-  ASSERT_TRUE(first->request({}));
+  PlainOpenSsl first(server_->address());
+  ASSERT_TRUE(first.connect());
+  // One that waits for a request would make room.
+  SSL_write(first.ssl(), "GET / HTTP/1.1\r\n", 16);
+  ASSERT_TRUE(test::eventually([&] { return server_->listener().stats().body_bytes > 0; }));
   const auto refused = client()->request({});
   ASSERT_TRUE(refused) << refused.error().message;
   EXPECT_EQ(refused->status, 503);
+}
+
+// Every suite of TLS 1.2 by itself, against both kinds of certificate.
+TEST_F(TlsServerTest, TakesExactlyTheListedSuites) {
+  const auto offered = [](const std::string& address, const std::string& suite) {
+    PlainOpenSsl client(address);
+    SSL_CTX_set_max_proto_version(client.context(), TLS1_2_VERSION);
+    SSL_CTX_set_security_level(client.context(), 0);
+    SSL_CTX_set_cipher_list(client.context(), suite.c_str());
+    return client.connect();
+  };
+  std::vector<std::string> suites;
+  {
+    const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> all(SSL_CTX_new(TLS_client_method()),
+                                                                &SSL_CTX_free);
+    SSL_CTX_set_security_level(all.get(), 0);
+    SSL_CTX_set_cipher_list(all.get(), "ALL:COMPLEMENTOFALL");
+    const STACK_OF(SSL_CIPHER)* const ciphers = SSL_CTX_get_ciphers(all.get());
+    for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
+      const SSL_CIPHER* const cipher = sk_SSL_CIPHER_value(ciphers, i);
+      if (std::string(SSL_CIPHER_get_version(cipher)) != "TLSv1.3") {
+        suites.emplace_back(SSL_CIPHER_get_name(cipher));
+      }
+    }
+  }
+  ASSERT_GT(suites.size(), 50U);
+  for (const std::string kind : {"ECDSA", "RSA"}) {
+    if (kind == "RSA") write_rsa_pair(made_.certificate_file, made_.key_file);
+    serve();
+    std::vector<std::string> taken;
+    for (const std::string& suite : suites) {
+      if (offered(server_->address(), suite)) taken.push_back(suite);
+    }
+    EXPECT_THAT(taken, ::testing::UnorderedElementsAre("ECDHE-" + kind + "-AES256-GCM-SHA384",
+                                                       "ECDHE-" + kind + "-AES128-GCM-SHA256",
+                                                       "ECDHE-" + kind + "-CHACHA20-POLY1305"));
+    TlsServerOptions narrow = files();
+    narrow.ciphers = "ECDHE+CHACHA20";
+    tls_ = make_tls_server(narrow).value();
+    server_.emplace(service_, 1, HttpLimits{}, "127.0.0.1:0", system_clock(), tls_);
+    EXPECT_TRUE(offered(server_->address(), "ECDHE-" + kind + "-CHACHA20-POLY1305"));
+    EXPECT_FALSE(offered(server_->address(), "ECDHE-" + kind + "-AES128-GCM-SHA256"));
+  }
+  TlsServerOptions wrong = files();
+  wrong.ciphers = "NO-SUCH-CIPHER";
+  const auto refused = make_tls_server(wrong);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+}
+
+// A ticket is good for a day and a little longer: who steals a key later reads no more than that.
+TEST_F(TlsServerTest, RenewsTheKeysOfItsTicketsDaily) {
+  test::ManualClock clock;
+  tls_ = make_tls_server(files(), clock).value();
+  server_.emplace(service_, 1, HttpLimits{}, "127.0.0.1:0", system_clock(), tls_);
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    const auto ask = [&](SSL_SESSION* session, SSL_SESSION** next) {
+      PlainOpenSsl client(server_->address());
+      SSL_CTX_set_min_proto_version(client.context(), version);
+      SSL_CTX_set_max_proto_version(client.context(), version);
+      EXPECT_TRUE(client.connect(session));
+      EXPECT_THAT(client.ask(), HasSubstr("200 OK"));
+      if (next != nullptr) *next = SSL_get1_session(client.ssl());
+      // One that ends without a goodbye is not to be resumed.
+      SSL_shutdown(client.ssl());
+      return SSL_session_reused(client.ssl()) == 1;
+    };
+    SSL_SESSION* first = nullptr;
+    SSL_SESSION* renewed = nullptr;
+    EXPECT_FALSE(ask(nullptr, &first));
+    EXPECT_TRUE(ask(first, nullptr));
+    clock.advance(Seconds(25 * 3600));
+    EXPECT_TRUE(ask(first, &renewed)) << "the key before this one still opens it";
+    clock.advance(Seconds(25 * 3600));
+    EXPECT_FALSE(ask(first, nullptr));
+    EXPECT_TRUE(ask(renewed, nullptr)) << "it was sealed again under the new key";
+    clock.advance(Seconds(72 * 3600));
+    EXPECT_FALSE(ask(renewed, nullptr)) << "nothing was sealed for long";
+    SSL_SESSION_free(first);
+    SSL_SESSION_free(renewed);
+  }
+}
+
+TEST_F(TlsServerTest, AsksBrowsersToStayWithTls) {
+  ListenerOptions options{.name = "test", .address = {}, .limits = {}, .access_log = false};
+  options.tls = make_tls_server(files()).value();
+  options.transport_security = Seconds(31'536'000);
+  options.trusted_proxies = TrustedProxies::parse({"127.0.0.1"}).value();
+  server_.emplace(service_, 1, options);
+  {
+    PlainOpenSsl client(server_->address());
+    ASSERT_TRUE(client.connect());
+    EXPECT_THAT(client.ask(), HasSubstr("Strict-Transport-Security: max-age=31536000\r\n"));
+    EXPECT_THAT(client.ask("rubbish\r\n\r\n"), HasSubstr("Strict-Transport-Security"));
+  }
+  RawClient plain(server_->address());
+  plain.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_EQ(plain.read_response()->header("strict-transport-security"), "");
+  options.tls = nullptr;
+  server_.emplace(service_, 1, options);
+  RawClient proxied(server_->address());
+  proxied.send("GET / HTTP/1.1\r\nHost: test\r\nX-Forwarded-Proto: https\r\n\r\n");
+  EXPECT_EQ(proxied.read_response()->header("strict-transport-security"), "max-age=31536000");
+  proxied.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+  EXPECT_EQ(proxied.read_response()->header("strict-transport-security"), "");
 }
 
 TEST_F(TlsServerTest, SaysWhichFileIsAtFault) {

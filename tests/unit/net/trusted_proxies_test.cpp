@@ -52,7 +52,14 @@ TEST(TrustedProxies, StopAtWhatIsNoAddressAndAtTheEnd) {
   EXPECT_EQ(seen(trusted, "10.1.2.3", {}).address, "10.1.2.3");
   EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "1.1.1.1, nobody, 10.0.0.2"}}).address,
             "unknown");
-  EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "10.0.0.5"}}).address, "10.0.0.5");
+  EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", ""}}).address, "unknown");
+  EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "10.0.0.5"}}).address, "unknown");
+  EXPECT_EQ(seen({"unix"}, "unix", {{"X-Forwarded-For", "unix"}}).address, "unknown");
+  std::string many = "203.0.113.9";
+  for (int i = 0; i < 41; ++i) many += ", 10.0.0.5";
+  EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", many}}).address, "unknown");
+  Headers apart(41, {"X-Forwarded-For", "10.0.0.5"});
+  EXPECT_EQ(seen(trusted, "10.1.2.3", apart).address, "unknown");
   EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "[, ,"}}).address, "unknown");
 }
 
@@ -63,14 +70,30 @@ TEST(TrustedProxies, BelieveNobodyElse) {
   EXPECT_EQ(seen({"10.0.0.0/8"}, "unix", forged), (Seen{"unix", false}));
 }
 
-TEST(TrustedProxies, TakeTheSchemeOfTheNearestProxy) {
-  const auto secure = [](const std::string& proto, bool before) {
-    return seen({"10.0.0.1"}, "10.0.0.1", {{"X-Forwarded-Proto", proto}}, before).secure;
+TEST(TrustedProxies, ShowAddressesInTheirShortestForm) {
+  const auto address = [](const std::string& forwarded) {
+    return seen({"10.0.0.1"}, "10.0.0.1", {{"X-Forwarded-For", forwarded}}).address;
   };
-  EXPECT_TRUE(secure("https", false));
-  EXPECT_TRUE(secure("http, HTTPS", false));
-  EXPECT_FALSE(secure("https, http", true));
-  EXPECT_TRUE(secure("gopher", true));
+  EXPECT_EQ(address("::ffff:203.0.113.9"), "203.0.113.9");
+  EXPECT_EQ(address("[::FFFF:cb00:7109]:443"), "203.0.113.9");
+  EXPECT_EQ(address("2001:0DB8:0:0::7"), "2001:db8::7");
+}
+
+// Of several schemes only one is the last proxy's, and it let through what somebody else wrote.
+TEST(TrustedProxies, TakeTheSchemeWhenItIsOne) {
+  const auto secure = [](const Headers& headers, bool before) {
+    return seen({"10.0.0.1"}, "10.0.0.1", headers, before).secure;
+  };
+  const std::string name = "X-Forwarded-Proto";
+  for (const bool before : {false, true}) {
+    EXPECT_TRUE(secure({{name, "HTTPS"}}, before));
+    for (const char* other : {"http", "gopher", "", "http, https", "https, http", "https, https",
+                              "https,", ",https", "https https"}) {
+      EXPECT_FALSE(secure({{name, other}}, before)) << other;
+    }
+    EXPECT_FALSE(secure({{name, "https"}, {name, "https"}}, before));
+    EXPECT_EQ(secure({}, before), before) << "the connection's own";
+  }
 }
 
 TEST(TrustedProxies, RefuseWhatIsNoNetwork) {
