@@ -114,7 +114,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     }
     const std::string_view path = head.path();
     if (!path.starts_with(kApi)) {
-      if (head.method != "GET") return method_not_allowed("GET");
+      if (head.method != "GET") return method_not_allowed("GET, HEAD");
       return HttpService::Admit{.body_bytes_max = kSessionBodyBytes};
     }
     if (head.header(kHeader) == nullptr || !is_own_page(options_, head)) {
@@ -124,7 +124,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
       if (head.method == "GET" || head.method == "POST" || head.method == "DELETE") {
         return HttpService::Admit{.body_bytes_max = kSessionBodyBytes};
       }
-      return method_not_allowed("GET, POST, DELETE");
+      return method_not_allowed("GET, HEAD, POST, DELETE");
     }
     if (!session_left(head)) return not_signed_in();
     if (!is_control_path(path)) return json_error(Error(Errc::not_found, "no such path"));

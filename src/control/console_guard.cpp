@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+
+#include <holdfast/control/service.hpp>
 
 namespace holdfast::control {
 namespace {
@@ -63,6 +66,15 @@ bool is_own_host(const ConsoleOptions& options, const net::RequestHead& head) {
   }
   return std::ranges::any_of(options.hosts,
                              [&host](const std::string& own) { return lower_case(own) == host; });
+}
+
+std::function<bool(const net::RequestHead&)> make_host_check(std::vector<std::string> hosts) {
+  for (std::string& host : hosts) host = lower_case(host);
+  return [hosts = std::move(hosts)](const net::RequestHead& head) {
+    const std::string* const value = head.header("Host");
+    const std::string host = value == nullptr ? std::string() : host_of(*value);
+    return host.empty() || is_address(host) || std::ranges::find(hosts, host) != hosts.end();
+  };
 }
 
 bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 #include <holdfast/control/service.hpp>
 
@@ -8,6 +9,9 @@ namespace holdfast::control {
 namespace {
 
 constexpr std::size_t kIgnoredBodyBytes = 4 << 10;
+constexpr std::string_view kLive = "/livez";
+constexpr std::string_view kReady = "/readyz";
+constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 
 net::Response text_answer(int status, std::string_view text) {
   net::Response out;
@@ -29,19 +33,21 @@ class ControlService final : public net::HttpService {
 
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
     const ControlRoute* const route = find(head);
-    if (route == nullptr) return not_found();
-    if (route->screen) return route->screen(head);
-    if (head.method != "GET" && head.method != "HEAD") {
-      net::Response out = text_answer(405, "method not allowed");
-      out.headers.emplace_back("Allow", "GET, HEAD");
-      return out;
+    if (route == nullptr) return is_common(head.method) ? not_found() : method_not_allowed();
+    if (route->serves_host && !route->serves_host(head)) {
+      return text_answer(403, "not served under this name: see console.allowed_hosts");
     }
+    if (route->screen)
+      return head.method == "HEAD" ? route->screen(as_get(head)) : route->screen(head);
+    if (head.method != "GET" && head.method != "HEAD") return method_not_allowed();
     return Admit{.body_bytes_max = kIgnoredBodyBytes};
   }
 
   void handle(net::Request request, net::Responder respond) override {
     const ControlRoute* const route = find(request.head);
     if (route == nullptr) return respond(not_found());
+    // Net leaves out the body.
+    if (request.head.method == "HEAD") request.head = as_get(std::move(request.head));
     route->handle(std::move(request), std::move(respond));
   }
 
@@ -49,12 +55,28 @@ class ControlService final : public net::HttpService {
     respond(not_found());
   }
   bool upgradable(const net::RequestHead& /*head*/) const override { return false; }
+  bool serves_without_host(const net::RequestHead& head) const override {
+    return head.path() == kLive || head.path() == kReady;
+  }
   net::Response error(int status, std::string_view message) const override {
     return text_answer(status, message);
   }
 
  private:
   static net::Response not_found() { return text_answer(404, "not found"); }
+  static net::Response method_not_allowed() {
+    net::Response out = text_answer(405, "method not allowed");
+    out.headers.emplace_back("Allow", "GET, HEAD");
+    return out;
+  }
+  // Those that some path has; others are none of any path's, whether there is such a path or not.
+  static bool is_common(std::string_view method) {
+    return std::ranges::find(kMethods, method) != std::end(kMethods);
+  }
+  static net::RequestHead as_get(net::RequestHead head) {
+    head.method = "GET";
+    return head;
+  }
   const ControlRoute* find(const net::RequestHead& head) const {
     const auto found = std::ranges::find_if(
         routes_, [&head](const ControlRoute& route) { return serves(route, head.path()); });
@@ -83,11 +105,12 @@ const char* to_string(State state) noexcept {
 std::shared_ptr<net::HttpService> make_control_service(StateProbe state,
                                                        std::vector<ControlRoute> more) {
   std::vector<ControlRoute> routes;
-  routes.push_back({.path = "/livez", .handle = [](const net::Request&, net::Responder respond) {
-                      respond(text_answer(200, "ok"));
-                    }});
   routes.push_back(
-      {.path = "/readyz",
+      {.path = std::string(kLive), .handle = [](const net::Request&, net::Responder respond) {
+         respond(text_answer(200, "ok"));
+       }});
+  routes.push_back(
+      {.path = std::string(kReady),
        .handle = [probe = std::move(state)](const net::Request&, net::Responder respond) {
          const State now = probe();
          respond(text_answer(now == State::ready ? 200 : 503, to_string(now)));

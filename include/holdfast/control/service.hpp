@@ -49,11 +49,20 @@ struct ControlRoute {
       screen{};
   /// On the shard that serves the request.
   std::function<void(net::Request, net::Responder)> handle;
+  /// Whether it is served under the host that a request names; otherwise 403. Null: under any.
+  std::function<bool(const net::RequestHead&)> serves_host{};
 };
 
+/// Takes requests that name one of `hosts`, an IP address, or nothing, whatever the port. A page
+/// elsewhere can have a browser ask under a name of its own alone, which its owner may point here
+/// (DNS rebinding).
+[[nodiscard]] std::function<bool(const net::RequestHead&)> make_host_check(
+    std::vector<std::string> hosts);
+
 /// The control listener's service: `GET /livez` is 200 `ok` while the process answers at all;
-/// `GET /readyz` is 200 `ready`, or 503 with the state's name. Both are `text/plain`. Other paths
-/// are `more`'s, or 404.
+/// `GET /readyz` is 200 `ready`, or 503 with the state's name. Both are `text/plain`, and answer
+/// HTTP/1.0 without a host, as load balancers ask. Other paths are `more`'s, or 404. `HEAD` is
+/// answered as `GET` everywhere; routes see a `GET`.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_control_service(
     StateProbe state, std::vector<ControlRoute> more = {});
 

@@ -15,8 +15,9 @@ using testing::HasSubstr;
 
 class ControlListener : public ::testing::Test {
  protected:
-  net::Response ask(std::string method, std::string target) {
+  net::Response ask(std::string method, std::string target, const std::string& host = "localhost") {
     net::Request request;
+    request.head.headers.emplace_back("Host", host);
     request.head.method = std::move(method);
     request.head.target = std::move(target);
     auto screened = service_->screen(request.head);
@@ -36,13 +37,82 @@ class ControlListener : public ::testing::Test {
   delivery::Router router_{{{&executors_[0], &mailboxes_[0]}, {&executors_[1], &mailboxes_[1]}}};
   ProcessStatus process_;
   std::shared_ptr<api::ShardCounts> counts_ = api::make_shard_counts(2);
-  std::shared_ptr<net::HttpService> service_ = make_control_service(
-      [this] { return state_; },
-      {make_metrics_route([this] { return state_; },
-                          {.router = [this]() -> const delivery::Router& { return router_; },
-                           .process = [this] { return process_; },
-                           .counts = [this] { return counts_; }})});
+  ControlRoute metrics() {
+    ControlRoute route =
+        make_metrics_route([this] { return state_; },
+                           {.router = [this]() -> const delivery::Router& { return router_; },
+                            .process = [this] { return process_; },
+                            .counts = [this] { return counts_; }});
+    route.serves_host = make_host_check({"localhost", "Gateway.Internal"});
+    return route;
+  }
+  std::shared_ptr<net::HttpService> service_ =
+      make_control_service([this] { return state_; }, {metrics()});
 };
+
+std::string header(const net::Response& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+// A page elsewhere can only ask under a name.
+TEST_F(ControlListener, TellsMetricsUnderItsOwnNamesAndUnderAddresses) {
+  for (const char* host :
+       {"localhost", "localhost:8081", "LOCALHOST", "gateway.internal:1", "10.0.0.7",
+        "10.0.0.7:8081", "[fd00::1]:8081", "[::1]", "gateway.internal.", ""}) {
+    EXPECT_EQ(ask("GET", "/metrics", host).status, 200) << host;
+  }
+  for (const char* host : {"example.com", "example.com:8081", "localhost.example.com",
+                           "10.0.0.7.nip.io", "gateway", "internal"}) {
+    EXPECT_EQ(ask("GET", "/metrics", host).status, 403) << host;
+    EXPECT_EQ(ask("HEAD", "/metrics", host).status, 403) << host;
+    EXPECT_EQ(ask("GET", "/readyz", host).status, 200) << host;
+  }
+}
+
+TEST_F(ControlListener, SaysWhatItTakesToWhoAsksWithAnotherMethod) {
+  for (const char* target : {"/livez", "/readyz", "/metrics", "/nothing", "*", "/"}) {
+    for (const char* method : {"FOO", "OPTIONS", "TRACE", "get", "CONNECT"}) {
+      const net::Response response = ask(method, target);
+      EXPECT_EQ(response.status, 405) << method << " " << target;
+      EXPECT_EQ(header(response, "Allow"), "GET, HEAD") << method << " " << target;
+    }
+  }
+}
+
+TEST_F(ControlListener, DoesWithoutAHostForHealthAlone) {
+  const auto serves = [this](const char* target) {
+    net::RequestHead head;
+    head.target = target;
+    head.minor_version = 0;
+    return service_->serves_without_host(head);
+  };
+  EXPECT_TRUE(serves("/livez"));
+  EXPECT_TRUE(serves("/readyz?verbose"));
+  for (const char* target : {"/metrics", "/", "/console/", "/readyz/"})
+    EXPECT_FALSE(serves(target));
+}
+
+// What routes take HEAD for is GET; net leaves out the body.
+TEST_F(ControlListener, ShowsHeadToItsRoutesAsGet) {
+  std::vector<std::string> seen;
+  service_ = make_control_service([] { return State::ready; },
+                                  {{.path = "/tree/",
+                                    .screen = [&](const net::RequestHead& head)
+                                        -> std::variant<net::Response, net::HttpService::Admit> {
+                                      seen.push_back("screen " + head.method);
+                                      return net::HttpService::Admit{.body_bytes_max = 1};
+                                    },
+                                    .handle =
+                                        [&](const net::Request& request, net::Responder respond) {
+                                          seen.push_back("handle " + request.head.method);
+                                          respond({.body = "leaf"});
+                                        }}});
+  EXPECT_EQ(ask("HEAD", "/tree/").status, 200);
+  EXPECT_EQ(seen, (std::vector<std::string>{"screen GET", "handle GET"}));
+}
 
 TEST_F(ControlListener, IsAliveInEveryState) {
   for (const State state : {State::starting, State::ready, State::draining, State::store_failed}) {
