@@ -150,7 +150,10 @@ std::int64_t Server::memory_bytes() const {
 
 Holdfast::Holdfast(const fs::path& folder, std::size_t users, int workers) : port_(free_port()) {
   fs::create_directories(folder);
-  std::ofstream(folder / "holdfast.json") << R"({"server": {"workers": )" << workers << "}}";
+  // All of its clients come from one address.
+  std::ofstream(folder / "holdfast.json")
+      << R"({"limits": {"connections_per_address": 65536}, "server": {"workers": )" << workers
+      << "}}";
   start(folder);
   stop();
   read_credentials(folder);

@@ -270,6 +270,20 @@ void check_together(Draft& draft) {
                               .key = "identity.issuers",
                               .message = "identity.issuers: " + *wrong});
   }
+  const Config::Server& server = draft.config.server;
+  for (const char* const key : {"server.proxy_protocol", "server.listeners"}) {
+    const bool used = std::string_view(key) == "server.listeners"
+                          ? std::ranges::any_of(server.listeners, &Config::Listener::proxy_protocol)
+                          : server.proxy_protocol;
+    if (!used || !server.trusted_proxies.empty() ||
+        draft.refused.contains("server.trusted_proxies")) {
+      continue;
+    }
+    // Nobody could connect.
+    draft.problems.push_back({.place = draft.place(key),
+                              .key = "server.trusted_proxies",
+                              .message = "the PROXY protocol needs server.trusted_proxies"});
+  }
   constexpr std::pair<std::string_view, std::string_view> kNeeds[] = {
       {"tls.certificate", "tls.key"},       {"tls.key", "tls.certificate"},
       {"tls.client_ca", "tls.certificate"}, {"tls.client_certificate_required", "tls.client_ca"},

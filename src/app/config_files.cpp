@@ -11,8 +11,9 @@ std::vector<ConfigProblem> examine_config_files(const Config& config) {
   const auto note = [&out](const char* key, const Error& error) {
     out.push_back({.code = error.code, .place = {}, .key = key, .message = error.message});
   };
-  const auto check_tls = [&note](const char* key, const net::TlsServerOptions& files) {
+  const auto check_tls = [&](const char* key, net::TlsServerOptions files) {
     if (files.certificate_file.empty()) return;
+    files.ciphers = config.tls.files.ciphers;
     if (const auto made = net::make_tls_server(files); !made) note(key, made.error());
   };
   check_tls("tls.certificate", config.tls.files);

@@ -44,6 +44,25 @@ std::vector<std::string> RunningGateway::console_origins() const {
   return out;
 }
 
+std::vector<std::string> RunningGateway::control_hosts() const {
+  std::vector<std::string> out(std::begin(kLoopbacks), std::end(kLoopbacks));
+  for (const std::string& host : config_.console.allowed_hosts) add_once(out, host);
+  std::vector<std::string> addresses = {config_.server.control_listen};
+  for (const Config::Listener& listener : config_.server.listeners) {
+    if (listener.control) addresses.push_back(listener.address);
+  }
+  for (const std::string& address : addresses) {
+    if (!address.starts_with("unix:")) add_once(out, std::string(host_of(address)));
+  }
+  if (const std::string& shown = config_.server.control_public_url; !shown.empty()) {
+    const std::string authority = shown.substr(shown.find("//") + 2);
+    const std::size_t colon = authority.rfind(':');
+    const bool port = colon != authority.npos && !authority.ends_with(']');
+    add_once(out, port ? authority.substr(0, colon) : authority);
+  }
+  return out;
+}
+
 std::shared_ptr<control::Console> RunningGateway::make_console() const {
   if (!config_.console.enabled) return nullptr;
   control::ConsoleOptions options;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -34,6 +35,11 @@ constexpr Milliseconds kIssuerTick{1'000};
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
+// What one client may have of what is bounded for all, where the configuration does not say.
+constexpr std::size_t kShares = 8;
+constexpr std::size_t kConnectionsPerAddressMin = 16;
+// File descriptors that the control listeners keep, to tell of a gateway that has used up the rest.
+constexpr std::size_t kControlReserve = 8;
 constexpr std::size_t kDecoySecretBytes = 32;
 
 // Why a login's connections are closed.
@@ -104,23 +110,50 @@ std::vector<T> of_shard(const std::vector<T>& all, std::size_t shard, std::size_
 
 }  // namespace
 
-// Accepting more connections than there may be files would end in refusals that nobody explains.
-// Each of the gateway's listeners gets its share.
-std::size_t connection_limit(const Config& config) {
+namespace {
+
+std::size_t open_files_max() {
   rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
-    return config.limits.connections;
-  }
+  const bool known = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY;
+  return known ? files.rlim_cur : std::numeric_limits<std::size_t>::max();
+}
+
+// Accepting more connections than there may be files would end in refusals that nobody explains.
+// Each of the gateway's listeners gets its share, with some to say no on.
+std::size_t connection_limit(const Config& config) {
+  const std::size_t files = open_files_max();
   const auto gateways = 1 + static_cast<std::size_t>(std::ranges::count(
                                 config.server.listeners, false, &Config::Listener::control));
-  const std::size_t all =
-      files.rlim_cur > 2 * kOtherFiles ? files.rlim_cur - kOtherFiles : files.rlim_cur / 2;
-  const std::size_t room = all / gateways;
+  const std::size_t all = files > 2 * kOtherFiles ? files - kOtherFiles : files / 2;
+  const std::size_t room = std::max<std::size_t>(all / gateways / 9 * 8, 1);
   if (room < config.limits.connections) {
     log::warn("connections_limited_by_open_files",
               {{"configured", config.limits.connections}, {"allowed", room}});
   }
   return std::min(config.limits.connections, room);
+}
+
+bool is_loopback(std::string_view address) {
+  return address.starts_with("127.") || address.starts_with("[::1]:");
+}
+
+}  // namespace
+
+net::HttpLimits gateway_limits(const Config& config) {
+  net::HttpLimits out = config.limits.http;
+  out.connections = connection_limit(config);
+  out.connections_per_address = config.limits.connections_per_address;
+  if (out.connections_per_address == 0) {
+    out.connections_per_address = std::max(out.connections / kShares, kConnectionsPerAddressMin);
+  }
+  out.body_bytes_per_address = config.limits.body_bytes_per_address;
+  if (out.body_bytes_per_address == 0) {
+    out.body_bytes_per_address = out.body_bytes_in_flight / kShares;
+  }
+  // Its header section is held twice for a moment.
+  out.body_bytes_per_address =
+      std::max(out.body_bytes_per_address, config.limits.body_bytes + 2 * out.header_bytes);
+  return out;
 }
 
 RunningGateway::RunningGateway(GatewayOptions options)
@@ -294,55 +327,75 @@ void RunningGateway::make_mailboxes() {
 }
 
 Result<std::shared_ptr<net::TlsServer>> RunningGateway::tls_of(const std::string& address,
-                                                               const net::TlsServerOptions& tls) {
+                                                               net::TlsServerOptions tls) {
   if (tls.certificate_file.empty() || address.starts_with("unix:")) return nullptr;
-  auto made = net::make_tls_server(tls);
+  tls.ciphers = config_.tls.files.ciphers;
+  auto made = net::make_tls_server(std::move(tls), clock_);
   if (made) tls_.push_back(*made);
   return made;
 }
 
-Result<void> RunningGateway::bind_gateway(const std::string& address, const api::ServedParts& parts,
-                                          const net::TlsServerOptions& tls) {
+Result<net::ListenerOptions> RunningGateway::listener_options(const Config::Listener& listener) {
   auto proxies = net::TrustedProxies::parse(config_.server.trusted_proxies);
   if (!proxies) return std::unexpected(std::move(proxies.error()));
-  auto server = tls_of(address, tls);
+  auto server = tls_of(listener.address, listener.tls);
   if (!server) return std::unexpected(std::move(server.error()));
   net::ListenerOptions options;
-  options.name = "gateway";
-  options.address = address;
-  options.limits = config_.limits.http;
-  options.limits.connections = connections_max_;
-  const std::string& mode = config_.server.unix_socket_mode;
-  std::from_chars(mode.data(), mode.data() + mode.size(), options.unix_mode, 8);
-  options.access_log = config_.log.access;
-  const bool secure = *server != nullptr;
+  options.name = listener.control ? "control" : "gateway";
+  options.address = listener.address;
   options.tls = std::move(*server);
+  options.transport_security = config_.tls.transport_security;
   options.trusted_proxies = std::move(*proxies);
+  options.proxy_protocol = listener.proxy_protocol;
   options.refusals = refusals_;
+  return options;
+}
+
+// Passwords and tokens can be read on the way: whoever wants that says so.
+void RunningGateway::warn_unencrypted(const Config::Listener& configured,
+                                      const std::string& address) const {
+  const Config::Server& server = config_.server;
+  const bool encrypted = !configured.tls.certificate_file.empty() || address.starts_with("unix:");
+  if (encrypted || is_loopback(address) || !server.trusted_proxies.empty() ||
+      server.plain_http_intended) {
+    return;
+  }
+  log::warn(configured.control ? "control_listening_unencrypted" : "listening_unencrypted",
+            {{"address", address}});
+}
+
+Result<void> RunningGateway::bind_gateway(const Config::Listener& configured) {
+  auto options = listener_options(configured);
+  if (!options) return std::unexpected(std::move(options.error()));
+  options->limits = gateway_limits(config_);
+  const std::string& mode = config_.server.unix_socket_mode;
+  std::from_chars(mode.data(), mode.data() + mode.size(), options->unix_mode, 8);
+  options->access_log = config_.log.access;
+  const bool secure = options->tls != nullptr;
   auto service = std::make_shared<LateService>();
-  auto listener = net::make_listener(std::move(options), *shards_, clock_, service);
+  auto listener = net::make_listener(std::move(*options), *shards_, clock_, service);
   auto bound = listener->bind();
+  if (bound) warn_unencrypted(configured, listener->address());
   std::string url = reachable_url(*listener, secure);
-  gateways_.push_back({.parts = parts,
+  gateways_.push_back({.parts = configured.parts,
                        .url = std::move(url),
                        .service = std::move(service),
                        .listener = std::move(listener)});
   return bound;
 }
 
-Result<void> RunningGateway::bind_control(const std::string& address,
-                                          const net::TlsServerOptions& tls) {
-  auto server = tls_of(address, tls);
-  if (!server) return std::unexpected(std::move(server.error()));
-  net::ListenerOptions options;
-  options.name = "control";
-  options.address = address;
-  options.limits.connections = kControlConnections;
-  options.access_log = false;
-  const bool secure = *server != nullptr;
-  options.tls = std::move(*server);
-  controls_.push_back(net::make_listener(std::move(options), *shards_, clock_, control_service_));
+Result<void> RunningGateway::bind_control(const Config::Listener& configured) {
+  auto options = listener_options(configured);
+  if (!options) return std::unexpected(std::move(options.error()));
+  options->limits.connections = kControlConnections;
+  options->limits.connections_per_address = kControlConnections / 2;
+  options->access_log = false;
+  options->reserved_descriptors =
+      std::clamp<std::size_t>(open_files_max() / kShares, 1, kControlReserve);
+  const bool secure = options->tls != nullptr;
+  controls_.push_back(net::make_listener(std::move(*options), *shards_, clock_, control_service_));
   auto bound = controls_.back()->bind();
+  if (bound) warn_unencrypted(configured, controls_.back()->address());
   std::string url = reachable_url(*controls_.back(), secure);
   if (!url.empty()) control_urls_.push_back(std::move(url));
   return bound;
@@ -353,12 +406,14 @@ Result<void> RunningGateway::start_controls() {
   control_service_ = std::make_shared<LateService>(
       control::make_control_service([this] { return state(); }, {metrics_route()}));
   const Config::Server& server = config_.server;
-  const net::TlsServerOptions tls =
-      config_.tls.control ? config_.tls.files : net::TlsServerOptions{};
-  if (auto done = bind_control(server.control_listen, tls); !done) return done;
+  Config::Listener first;
+  first.address = server.control_listen;
+  first.control = true;
+  if (config_.tls.control) first.tls = config_.tls.files;
+  if (auto done = bind_control(first); !done) return done;
   for (const Config::Listener& more : server.listeners) {
     if (!more.control) continue;
-    if (auto done = bind_control(more.address, more.tls); !done) return done;
+    if (auto done = bind_control(more); !done) return done;
   }
   info_.control_address = controls_.front()->address();
   shards_->start();
@@ -369,12 +424,14 @@ Result<void> RunningGateway::start_controls() {
 }
 
 control::ControlRoute RunningGateway::metrics_route() {
-  return control::make_metrics_route(
+  auto route = control::make_metrics_route(
       [this] { return state(); },
       {.router = [this]() -> const delivery::Router& { return *router_; },
        .process = [this] { return process_status(); },
        .counts = [this] { return counts_; },
        .refusals = refusals_});
+  route.serves_host = control::make_host_check(control_hosts());
+  return route;
 }
 
 Result<void> RunningGateway::bind_local() {
@@ -397,12 +454,16 @@ Result<void> RunningGateway::bind_local() {
 
 Result<void> RunningGateway::bind_listeners() {
   const Config::Server& server = config_.server;
-  connections_max_ = connection_limit(config_);
   const net::TlsServerOptions& tls = config_.tls.files;
-  if (auto done = bind_gateway(server.listen, server.parts, tls); !done) return done;
+  Config::Listener first;
+  first.address = server.listen;
+  first.parts = server.parts;
+  first.proxy_protocol = server.proxy_protocol;
+  first.tls = tls;
+  if (auto done = bind_gateway(first); !done) return done;
   for (const Config::Listener& more : server.listeners) {
     if (more.control) continue;
-    if (auto done = bind_gateway(more.address, more.parts, more.tls); !done) return done;
+    if (auto done = bind_gateway(more); !done) return done;
   }
   if (auto done = bind_local(); !done) return done;
   info_.address = gateways_.front().listener->address();

@@ -35,6 +35,9 @@ class LateService final : public net::HttpService {
   bool upgradable(const net::RequestHead& head) const override {
     return present().upgradable(head);
   }
+  bool serves_without_host(const net::RequestHead& head) const override {
+    return present().serves_without_host(head);
+  }
   net::Response error(int status, std::string_view message) const override {
     return present().error(status, message);
   }

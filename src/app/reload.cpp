@@ -64,8 +64,7 @@ Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
 // Each shard takes over its own on its own thread.
 bool RunningGateway::apply_live(const Config& config) {
   log::set_level(config.log.level);
-  net::HttpLimits limits = config.limits.http;
-  limits.connections = connection_limit(config);
+  const net::HttpLimits limits = gateway_limits(config);
   for (const GatewayListener& gateway : gateways_) {
     gateway.listener->change_limits(limits, config.log.access);
   }

@@ -33,9 +33,9 @@ namespace holdfast::app {
 
 class LateService;
 
-/// How many connections each of the gateway's listeners may have: what is configured, or what the
-/// limit on open files leaves.
-[[nodiscard]] std::size_t connection_limit(const Config& config);
+/// What each of the gateway's listeners may have: what is configured, its connections lowered to
+/// what the limit on open files leaves, and the shares of one client worked out.
+[[nodiscard]] net::HttpLimits gateway_limits(const Config& config);
 
 /// A gateway and all its parts. `open` builds it up step by step, each of which may fail; what was
 /// built until then is taken down by the destructor.
@@ -67,16 +67,17 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> open_instance();
   [[nodiscard]] Result<void> open_root_key();
   [[nodiscard]] Result<void> bind_listeners();
-  [[nodiscard]] Result<void> bind_gateway(const std::string& address, const api::ServedParts& parts,
-                                          const net::TlsServerOptions& tls);
-  [[nodiscard]] Result<void> bind_control(const std::string& address,
-                                          const net::TlsServerOptions& tls);
+  [[nodiscard]] Result<void> bind_gateway(const Config::Listener& listener);
+  [[nodiscard]] Result<void> bind_control(const Config::Listener& listener);
+  /// What all listeners have in common.
+  [[nodiscard]] Result<net::ListenerOptions> listener_options(const Config::Listener& listener);
+  void warn_unencrypted(const Config::Listener& configured, const std::string& address) const;
   [[nodiscard]] Result<void> start_controls();
   [[nodiscard]] control::ControlRoute metrics_route();
   [[nodiscard]] Result<void> bind_local();
   /// nullptr without a certificate, and for a Unix socket.
   [[nodiscard]] Result<std::shared_ptr<net::TlsServer>> tls_of(const std::string& address,
-                                                               const net::TlsServerOptions& tls);
+                                                               net::TlsServerOptions tls);
   void make_mailboxes();
   void sweep_tokens();
   void make_identity();
@@ -86,6 +87,8 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> make_services();
   /// Null where it is switched off.
   [[nodiscard]] std::shared_ptr<control::Console> make_console() const;
+  /// The names that the control listeners go by.
+  [[nodiscard]] std::vector<std::string> control_hosts() const;
   /// Where the pages of the console come from: the gateway lets them log in and connect.
   [[nodiscard]] std::vector<std::string> console_origins() const;
   [[nodiscard]] Result<void> write_credentials();
@@ -139,7 +142,6 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<api::ShardCounts> counts_;
   std::shared_ptr<BoundRefusals> refusals_ = std::make_shared<BoundRefusals>();
 
-  std::size_t connections_max_ = 0;  ///< of each of the gateway's listeners
   /// A listener of the gateway's routes.
   struct GatewayListener {
     api::ServedParts parts;

@@ -16,6 +16,7 @@ constexpr std::int64_t kMiB = 1 << 20;
 constexpr std::int64_t kGiB = 1 << 30;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kDaySeconds = std::int64_t{24} * 3600;
+constexpr std::size_t kPathBytesMax = 4096;  // PATH_MAX, with its terminator
 
 template <class Enum>
 struct Names;
@@ -159,8 +160,9 @@ bool is_port(std::string_view text) {
 std::optional<std::string> refuse_address(std::string_view value) {
   constexpr const char* kForm = "must be HOST:PORT, [IPv6]:PORT or unix:/PATH";
   if (value.starts_with("unix:")) {
-    // sun_path holds 108 bytes with its terminator.
-    if (value.size() > 5 && value[5] == '/' && value.size() - 5 < 108) return std::nullopt;
+    if (value.size() > 5 && value[5] == '/' && value.size() - 5 < kPathBytesMax) {
+      return std::nullopt;
+    }
     return kForm;
   }
   const auto colon = value.rfind(':');
@@ -292,6 +294,12 @@ std::optional<std::string> refuse_network(std::string_view value) {
   return "must hold addresses, networks (10.0.0.0/8, fd00::/8) or unix";
 }
 
+std::optional<std::string> refuse_ciphers(std::string_view value) {
+  const bool printable = std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f; });
+  if (printable && !value.empty() && value.size() <= 4'096) return std::nullopt;
+  return "must be a cipher list as OpenSSL has it";
+}
+
 std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }
 
 // Modes as `chmod` has them: nothing but reading and writing, and never less than the owner's.
@@ -305,9 +313,10 @@ std::optional<std::string> refuse_mode(std::string_view value) {
   "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 #define HOLDFAST_URL "https?://[^?# \\t]*[^?# \\t/]"
 constexpr TextRule kAnyText{accept_any, ""};
+constexpr TextRule kCiphers{refuse_ciphers, "^[!-~]{1,4096}$"};
 constexpr TextRule kAddress{
     refuse_address,
-    R"(^(unix:/[\s\S]{0,106}|(?!unix:)([^:\[\] /]+|\[[\s\S]+\]):)" HOLDFAST_PORT ")$"};
+    R"(^(unix:/[\s\S]{0,4094}|(?!unix:)([^:\[\] /]+|\[[\s\S]+\]):)" HOLDFAST_PORT ")$"};
 constexpr TextRule kUrl{refuse_url, "^" HOLDFAST_URL "$"};
 constexpr TextRule kPublicUrl{refuse_public_url, "^(" HOLDFAST_URL ")?$"};
 constexpr TextRule kOrigin{refuse_origin, R"(^(\*|https?://[^?# \t/]+)$)"};
@@ -379,6 +388,7 @@ Config::Listener listener_of(const Json& object) {
       .address = text("address"),
       .parts = parts_named(object["parts"]),
       .control = object["parts"].front() == kControlPart,
+      .proxy_protocol = object.value("proxy_protocol", false),
       .tls = {.certificate_file = text("certificate"),
               .key_file = text("key"),
               .client_ca_file = text("client_ca"),
@@ -410,6 +420,7 @@ Json listener_json(const Config::Listener& listener) {
   put("key", listener.tls.key_file);
   put("client_ca", listener.tls.client_ca_file);
   if (listener.tls.client_certificate_required) out["client_certificate_required"] = true;
+  if (listener.proxy_protocol) out["proxy_protocol"] = true;
   return out;
 }
 
@@ -428,8 +439,9 @@ Setting listeners_setting() {
   Setting s = member("server.listeners", SettingType::objects);
   s.doc =
       "Further listeners, each an object: `address`, `parts` (as in `server.parts`, or "
-      "`control` alone), and for TLS `certificate`, `key`, `client_ca` and "
-      "`client_certificate_required`, as the keys of `tls` are.";
+      "`control` alone), `proxy_protocol` (as `server.proxy_protocol`), and for TLS "
+      "`certificate`, `key`, `client_ca` and `client_certificate_required`, as the keys of `tls` "
+      "are.";
   Setting parts = parts_member("parts");
   parts.choices.push_back(kControlPart);
   s.fields = {member("address", SettingType::text),
@@ -437,7 +449,8 @@ Setting listeners_setting() {
               member("certificate", SettingType::text),
               member("key", SettingType::text),
               member("client_ca", SettingType::text),
-              member("client_certificate_required", SettingType::boolean)};
+              member("client_certificate_required", SettingType::boolean),
+              member("proxy_protocol", SettingType::boolean)};
   s.fields[0].required = s.fields[1].required = true;
   s.fields[0].refuse = kAddress.refuse;
   s.fields[0].pattern = kAddress.pattern;
@@ -473,8 +486,15 @@ void add_server(std::vector<Setting>& t) {
                    "tokens. Empty: made from the listen address."));
   t.push_back(texts("server.trusted_proxies", HOLDFAST_FIELD(server.trusted_proxies), kNetwork,
                     "Addresses and networks of the proxies whose X-Forwarded-For and "
-                    "X-Forwarded-Proto name the client; `unix` is whoever comes over a Unix "
-                    "socket. Others are not believed."));
+                    "X-Forwarded-Proto name the client, on every listener; `unix` is whoever comes "
+                    "over a Unix socket. Others are not believed. The proxy must set both itself, "
+                    "whatever its client sends."));
+  t.push_back(boolean("server.proxy_protocol", HOLDFAST_FIELD(server.proxy_protocol),
+                      "Connections to `server.listen` begin with the PROXY protocol (version 1 or "
+                      "2), from `server.trusted_proxies` alone; whatever else comes is refused."));
+  t.push_back(boolean("server.plain_http_intended", HOLDFAST_FIELD(server.plain_http_intended),
+                      "Do not warn of listeners without TLS that others than this machine can "
+                      "reach: the network around them is private, or something encrypts it."));
   t.push_back(text("server.control_public_url", HOLDFAST_FIELD(server.control_public_url),
                    kPublicOrigin,
                    "The origin under which operators' browsers reach the control listener, where "
@@ -496,12 +516,27 @@ void add_tls(std::vector<Setting>& t) {
                       "Refuse clients without a certificate of `tls.client_ca`."));
   t.push_back(
       boolean("tls.control", HOLDFAST_FIELD(tls.control), "The control listener speaks TLS, too."));
+  t.push_back(
+      text("tls.ciphers", HOLDFAST_FIELD(tls.files.ciphers), kCiphers,
+           "What TLS 1.2 may use, on every listener, as OpenSSL's cipher lists are written. "
+           "TLS 1.3 has its own, which are all good."));
+  t.push_back(
+      integer("tls.hsts_seconds", HOLDFAST_FIELD(tls.transport_security), 0, 3'650 * kDaySeconds,
+              "How long browsers that came over TLS are to come over TLS alone to this host "
+              "name, all of its ports included (Strict-Transport-Security); 0 does not "
+              "ask."));
 }
 
 void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
-                      "Open connections of each of the gateway's listeners; one more is answered "
-                      "503. Lowered at start to what the limit on open files allows.",
+                      "Open connections of each of the gateway's listeners. For one more, the one "
+                      "that has waited longest for a request is ended; without such a one it is "
+                      "answered 503. Lowered at start to what the limit on open files allows.",
+                      true));
+  t.push_back(integer("limits.connections_per_address",
+                      HOLDFAST_FIELD(limits.connections_per_address), 0, 10'000'000,
+                      "Of these, what one client may have: an IPv4 address, the /64 of an IPv6 "
+                      "address, or who a trusted proxy names. 0 is an eighth, at least 16.",
                       true));
   t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
                       "Longest message after unescaping; a longer one is answered 413.", true));
@@ -525,9 +560,14 @@ void add_limits(std::vector<Setting>& t) {
                       true));
   t.push_back(integer("limits.body_bytes_in_flight",
                       HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB, 1'024 * kGiB,
-                      "Bytes held of bodies that have not come whole, of all connections of a "
-                      "listener; a "
+                      "Bytes held of requests that have not come whole, header sections (counted "
+                      "twice, as they are held) and bodies, of all connections of a listener; a "
                       "request that would hold more is answered 503.",
+                      true));
+  t.push_back(integer("limits.body_bytes_per_address",
+                      HOLDFAST_FIELD(limits.body_bytes_per_address), 0, 1'024 * kGiB,
+                      "Of these, what one client may hold. 0 is an eighth, at least one largest "
+                      "request.",
                       true));
   t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
                       "Largest header section of a request; beyond it 431.", true));
@@ -545,7 +585,10 @@ void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,
                       kHourMs, "How long a request's body may take; then 408.", true));
   t.push_back(integer("limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10,
-                      kHourMs, "How long a kept-alive connection may wait between requests.",
+                      kHourMs,
+                      "How long a kept-alive connection may wait between requests. Longer than a "
+                      "proxy in front keeps it (usually 60 s), or the proxy will send a request "
+                      "into its end.",
                       true));
   t.push_back(integer("limits.write_timeout_ms", HOLDFAST_FIELD(limits.http.write_timeout), 10,
                       kHourMs, "How long the peer may take to accept an answer.", true));
@@ -878,8 +921,9 @@ void add_console(std::vector<Setting>& t) {
   password.secret = true;
   t.push_back(std::move(password));
   t.push_back(texts("console.allowed_hosts", HOLDFAST_FIELD(console.allowed_hosts), kHost,
-                    "Names under which browsers may ask for the console, besides localhost, the "
-                    "control listener's own addresses and `server.control_public_url`."));
+                    "Names under which the console and /metrics are served, besides localhost, the "
+                    "control listener's own addresses and `server.control_public_url`; /metrics is "
+                    "under every IP address, too."));
 }
 
 void add_surroundings(std::vector<Setting>& t) {

@@ -1,6 +1,8 @@
 // What docs/openapi.yaml and docs/asyncapi.yaml say is what the gateway does.
 
+#include <fstream>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +11,7 @@
 
 #include "e2e/outside.hpp"
 #include "support/base/temp_dir.hpp"
+#include "support/net/raw_client.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -50,6 +53,43 @@ TEST(Interfaces, TheHttpApiIsAsItsDocumentSays) {
   EXPECT_EQ(script->wait(kLongPatience), 0) << transcript(*script);
   EXPECT_THAT(lines_after(*script, "passed"), SizeIs(1)) << transcript(*script);
   for (const std::string& line : script->output()) std::printf("%s\n", line.c_str());
+}
+
+// Every path of the document with every method, on both listeners, and what net answers by itself.
+TEST(Interfaces, EveryAnswerSaysWhatABrowserMayDoWithIt) {
+  TempDir dir;
+  GatewayProcess gateway({.data_dir = dir.file("data")});
+  std::vector<std::string> requests = {"rubbish\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
+                                       "GET / HTTP/1.1\r\n\r\n"};
+  std::ifstream lines(document("openapi.yaml"));
+  std::size_t paths = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const bool path = line.starts_with("  /") && line.ends_with(":");
+    if (!path) continue;
+    ++paths;
+    const std::string target = line.substr(2, line.size() - 3);
+    for (const char* method : {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "FOO"}) {
+      requests.push_back(std::string(method) + " " + target +
+                         " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+                         "Connection: close\r\n\r\n");
+    }
+  }
+  ASSERT_GT(paths, 20U);
+  for (const std::string& address : {gateway.address(), gateway.control_address()}) {
+    for (const std::string& request : requests) {
+      RawClient client(address);
+      ASSERT_TRUE(client.send(request));
+      const auto response = client.read_response(RawClient::kPatience, request.starts_with("HEAD"));
+      ASSERT_TRUE(response) << address << " " << request;
+      EXPECT_EQ(response->header("X-Content-Type-Options"), "nosniff") << request;
+      EXPECT_THAT(response->header("Content-Security-Policy"),
+                  ::testing::HasSubstr("default-src 'none'"))
+          << request;
+      const std::string cache = response->header("Cache-Control");
+      EXPECT_THAT(cache, ::testing::AnyOf("no-store", "no-cache", "public, max-age=300"))
+          << request;
+    }
+  }
 }
 
 class WebSocketFrames : public ::testing::Test {

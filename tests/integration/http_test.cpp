@@ -194,8 +194,9 @@ TEST(Http, AnswersOneConnectionTooManyWith503) {
   std::vector<RawClient> sockets;
   for (int i = 0; i < 4; ++i) {
     sockets.push_back(gateway.raw());
-    // A connection counts once it is accepted: an answer proves that it was.
-    sockets.back().send("GET /tokens HTTP/1.1\r\nHost: " + gateway.address() + "\r\n\r\n");
+    // A connection counts once it is accepted: an answer proves that it was. One that waits for its
+    // next request would make room.
+    sockets.back().send("GET /tokens HTTP/1.1\r\nHost: " + gateway.address() + "\r\n\r\nGET");
     ASSERT_TRUE(sockets.back().read_response());
   }
   RawClient one_more = gateway.raw();

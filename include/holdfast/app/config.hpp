@@ -26,7 +26,8 @@ struct Config {
   struct Listener {
     std::string address;
     api::ServedParts parts;
-    bool control = false;       ///< it serves what the control listener does, and no part
+    bool control = false;  ///< it serves what the control listener does, and no part
+    bool proxy_protocol = false;
     net::TlsServerOptions tls;  ///< plain without a certificate
   };
 
@@ -39,24 +40,30 @@ struct Config {
     std::size_t workers = 0;                ///< 0: one per core
     std::string public_url;                 ///< empty: the listen address
     std::vector<std::string> trusted_proxies;
-    std::string control_public_url;  ///< empty: the control listener's address
+    bool proxy_protocol = false;       ///< of `listen`
+    bool plain_http_intended = false;  ///< no warning about listeners without TLS
+    std::string control_public_url;    ///< empty: the control listener's address
   } server;
 
   /// TLS of the TCP listeners; off without a certificate.
   struct Tls {
     net::TlsServerOptions files;
     bool control = false;  ///< the control listener too
+    Seconds transport_security{365 * 24 * 3600};
   } tls;
 
   struct RequestLimits {
     std::size_t connections = 65'536;
+    std::size_t connections_per_address = 0;  ///< 0: an eighth
     std::size_t message_bytes = 128 << 10;
     std::size_t batch_messages = 500;
     std::size_t body_bytes = 1 << 20;
     std::uint32_t key_requests_per_second = 0;
     std::uint32_t token_requests_per_second = 10;
     std::uint32_t token_requests_burst = 30;
-    net::HttpLimits http;  ///< its `connections` is unused here
+    /// Its `connections` and what it has per address are unused here.
+    net::HttpLimits http;
+    std::size_t body_bytes_per_address = 0;  ///< in flight; 0: an eighth
   } limits;
 
   delivery::Limits delivery;

@@ -75,6 +75,30 @@ TEST_F(ConfigTest, TakesAUnixSocketWithItsUrlAndMode) {
   }
 }
 
+// Without a proxy that is trusted, nobody could connect.
+TEST_F(ConfigTest, TakesTheProxyProtocolOfTrustedProxiesAlone) {
+  EXPECT_THAT(refusal(R"({"server": {"proxy_protocol": true}})"),
+              HasSubstr("the PROXY protocol needs server.trusted_proxies"));
+  EXPECT_THAT(refusal(R"({"server": {"listeners": [
+                  {"address": "127.0.0.1:0", "parts": ["control"], "proxy_protocol": true}]}})"),
+              HasSubstr("the PROXY protocol needs server.trusted_proxies"));
+  const auto config = load(R"({"server": {"proxy_protocol": true, "trusted_proxies": ["10.0.0.0/8"],
+      "listeners": [{"address": "127.0.0.1:0", "parts": ["ingest"], "proxy_protocol": true},
+                    {"address": "127.0.0.1:0", "parts": ["tokens"]}]}})");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->server.proxy_protocol);
+  EXPECT_TRUE(config->server.listeners.at(0).proxy_protocol);
+  EXPECT_FALSE(config->server.listeners.at(1).proxy_protocol);
+}
+
+TEST_F(ConfigTest, TakesAUnixSocketBelowALongPath) {
+  const auto listening = [this](std::size_t bytes) {
+    return load(R"({"server": {"control_listen": "unix:/)" + std::string(bytes, 'x') + "\"}}");
+  };
+  EXPECT_TRUE(listening(1'000));
+  EXPECT_FALSE(listening(5'000));
+}
+
 TEST_F(ConfigTest, RefusesListenersThatCannotBe) {
   const auto refused = [this](const std::string& listener) {
     return refusal(
