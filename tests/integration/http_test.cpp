@@ -63,7 +63,8 @@ TEST_F(HttpTest, RefusesEveryAmbiguousLength) {
   }
   // Codings that nobody here speaks end the connection likewise.
   for (const char* coding : {"xchunked", "gzip, chunked"}) {
-    EXPECT_EQ(refused(post() + "Transfer-Encoding: " + coding + "\r\n\r\n0\r\n\r\n"), 501) << coding;
+    EXPECT_EQ(refused(post() + "Transfer-Encoding: " + coding + "\r\n\r\n0\r\n\r\n"), 501)
+        << coding;
   }
   EXPECT_EQ(refused("POST /message HTTP/1.0\r\n" + host() + chunked + "\r\n0\r\n\r\n"), 400);
   expect_served();
