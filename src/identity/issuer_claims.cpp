@@ -47,9 +47,8 @@ Result<UserId> user_id_in(const Json& claims, const IssuerOptions& issuer) {
   const std::string* const value = text_member(claims, issuer.user_id_claim.c_str());
   if (value == nullptr || value->empty()) return refuse_claim("user_id_claim");
   // An address that nobody has proven may be anybody's.
-  if (issuer.user_id_claim == "email") {
-    const auto verified = claims.find("email_verified");
-    if (verified == claims.end() || *verified != true) return refuse_claim("email_verified");
+  if (issuer.user_id_claim == "email" && !is_true_member(claims, "email_verified")) {
+    return refuse_claim("email_verified");
   }
   std::string id = issuer.user_id_prefix + *value;
   if (id.size() > kUserIdBytesMax) return refuse_claim("user_id_claim");
@@ -81,12 +80,12 @@ Result<IdTokenClaims> read_foreign_claims(const Json& claims, const IssuerOption
   }
   Result<UserId> user = user_id_in(claims, issuer);
   if (!user) return std::unexpected(std::move(user.error()));
-  const std::optional<WallTime> issued_at = time_member(claims, "iat");
+  const std::optional<WallTime> issued_at = numeric_date_member(claims, "iat");
   if (!issued_at || *issued_at > now + kClockLeeway) return refuse_claim("iat");
-  const std::optional<WallTime> expires_at = time_member(claims, "exp");
+  const std::optional<WallTime> expires_at = numeric_date_member(claims, "exp");
   if (!expires_at) return refuse_claim("exp");
   if (claims.contains("nbf")) {
-    const std::optional<WallTime> not_before = time_member(claims, "nbf");
+    const std::optional<WallTime> not_before = numeric_date_member(claims, "nbf");
     if (!not_before || *not_before > now + kClockLeeway) return refuse_claim("nbf");
   }
   if (now >= *expires_at + kClockLeeway) {

@@ -15,6 +15,10 @@ namespace {
 
 constexpr Seconds kRetryFirst{1};
 constexpr Seconds kRetryMax{60};
+// How long keys stay good while the issuer shows none that is usable.
+constexpr Seconds kEmptyBelievedAfter{3'600};
+// Of what issuers put into their documents no more is remembered and logged than that.
+constexpr std::size_t kOdditiesMax = 100;
 constexpr JsonLimits kConfigurationJson{.depth = 16, .bytes = std::size_t{256} * 1024};
 
 std::unexpected<Error> keys_unavailable() {
@@ -60,6 +64,18 @@ IssuerKeys::IssuerKeys(IssuerOptions issuer, std::shared_ptr<IssuerDocuments> do
   const SteadyTime now = clock.steady_now();
   refresh_at_ = keys_ == nullptr ? now : now + options_.refresh;
   refetch_at_ = now;
+  if (keys_ != nullptr) tell_oddities(*keys_);
+}
+
+void IssuerKeys::tell_oddities(const VerifyingKeys& keys) {
+  for (const std::string& oddity : keys.oddities) {
+    if (oddities_told_.size() >= kOdditiesMax || !oddities_told_.insert(oddity).second) continue;
+    log::warn("issuer_key_odd", {{"issuer", issuer_.issuer}, {"reason", oddity}});
+  }
+}
+
+bool IssuerKeys::stays_empty(SteadyTime now) const {
+  return empty_since_ && now >= *empty_since_ + kEmptyBelievedAfter;
 }
 
 Result<VerifyingKeysPtr> IssuerKeys::best_answer() const {
@@ -74,14 +90,14 @@ bool IssuerKeys::start_if(bool due, SteadyTime now) {
   return true;
 }
 
-void IssuerKeys::find(const std::string& kid, Executor& executor,
+void IssuerKeys::find(const KeyName& name, Executor& executor,
                       Completion<Result<VerifyingKeysPtr>> done) {
   const SteadyTime now = clock_.steady_now();
   Result<VerifyingKeysPtr> known = keys_unavailable();
   bool starts = false;
   {
     const std::lock_guard lock(mutex_);
-    if (keys_ != nullptr && keys_->by_id.contains(kid)) {
+    if (keys_ != nullptr && knows(*keys_, name)) {
       known = keys_;
     } else {
       starts = start_if(now >= refetch_at_, now);
@@ -146,6 +162,7 @@ void IssuerKeys::read_keys(const std::string& address) {
     if (!text) return self->finish(std::unexpected(text.error()));
     Result<VerifyingKeys> keys = read_foreign_jwks(*text, self->issuer_.algorithms);
     if (!keys) return self->finish(std::unexpected(std::move(keys.error())));
+    self->tell_oddities(*keys);
     self->finish(std::make_shared<const VerifyingKeys>(std::move(*keys)));
   });
 }
@@ -157,10 +174,19 @@ void IssuerKeys::finish(Result<VerifyingKeysPtr> fetched) {
     const std::lock_guard lock(mutex_);
     fetching_ = false;
     if (stopping_) return;
+    const SteadyTime now = clock_.steady_now();
+    if (fetched && !(*fetched)->by_id.empty()) {
+      empty_since_.reset();
+    } else if (fetched) {
+      // A hiccup of the issuer would turn all of its users away.
+      if (!empty_since_) empty_since_ = now;
+      if (!stays_empty(now)) {
+        fetched = fail(Errc::invalid_argument, "no key in it is usable", "keys");
+      }
+    }
     failed_ = !fetched.has_value();
     // Keys that were good stay so while the issuer cannot be reached.
     if (fetched) keys_ = *fetched;
-    const SteadyTime now = clock_.steady_now();
     refresh_at_ = now + (failed_ ? retry_after_ : options_.refresh);
     retry_after_ = failed_ ? std::min(2 * retry_after_, kRetryMax) : kRetryFirst;
     waiting.swap(waiting_);

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,6 +11,8 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/identity/issuers.hpp>
+
+#include "identity/jws.hpp"
 
 namespace holdfast::identity {
 
@@ -20,9 +24,10 @@ class IssuerKeys : public std::enable_shared_from_this<IssuerKeys> {
   IssuerKeys(IssuerOptions issuer, std::shared_ptr<IssuerDocuments> documents,
              VerifyingKeysPtr keys, IssuerKeysOptions options, const Clock& clock);
 
-  /// The keys, once `kid` is among them or cannot be found: within the call, or on `executor` after
-  /// the fetch that it waits for. `unavailable` when whether there is such a key cannot be told.
-  void find(const std::string& kid, Executor& executor, Completion<Result<VerifyingKeysPtr>> done);
+  /// The keys, once the one that is meant is among them or cannot be found: within the call, or on
+  /// `executor` after the fetch that it waits for. `unavailable` when whether there is such a key
+  /// cannot be told.
+  void find(const KeyName& name, Executor& executor, Completion<Result<VerifyingKeysPtr>> done);
   void tick();
   void stop();
 
@@ -37,6 +42,10 @@ class IssuerKeys : public std::enable_shared_from_this<IssuerKeys> {
   void on_configuration(const Result<std::string>& text);
   void read_keys(const std::string& address);
   void finish(Result<VerifyingKeysPtr> fetched);
+  /// Logs what is odd about a document, each oddity once.
+  void tell_oddities(const VerifyingKeys& keys);
+  /// Whether a document without a usable key has been all that came for so long that it counts.
+  [[nodiscard]] bool stays_empty(SteadyTime now) const;  ///< under mutex_
   static void answer(std::vector<Waiter> waiters, const Result<VerifyingKeysPtr>& keys);
   [[nodiscard]] Result<VerifyingKeysPtr> best_answer() const;  ///< under mutex_
   [[nodiscard]] bool start_if(bool due, SteadyTime now);       ///< under mutex_
@@ -51,10 +60,12 @@ class IssuerKeys : public std::enable_shared_from_this<IssuerKeys> {
   std::vector<Waiter> waiting_;
   bool fetching_ = false;
   bool stopping_ = false;
-  bool failed_ = false;     ///< the last fetch did
-  Seconds retry_after_{1};  ///< doubles with each failure
-  SteadyTime refresh_at_;   ///< when the next fetch is due by itself
-  SteadyTime refetch_at_;   ///< before it no unknown key id starts one
+  bool failed_ = false;                    ///< the last fetch did
+  Seconds retry_after_{1};                 ///< doubles with each failure
+  std::optional<SteadyTime> empty_since_;  ///< documents have had no usable key
+  std::set<std::string> oddities_told_;    ///< by the reader alone
+  SteadyTime refresh_at_;                  ///< when the next fetch is due by itself
+  SteadyTime refetch_at_;                  ///< before it no unknown key id starts one
 };
 
 }  // namespace holdfast::identity

@@ -111,9 +111,9 @@ class IssuersImpl final : public Issuers {
       return done(fail(Errc::unauthenticated, "Unauthorized", "typ"));
     }
     // What no key can save shall not start a fetch.
-    const Result<std::string> kid = key_id_of(hint->header, issuer->options.algorithms);
-    if (!kid) return done(std::unexpected(kid.error()));
-    issuer->keys->find(*kid, executor,
+    const Result<KeyName> name = key_name_of(hint->header, issuer->options.algorithms);
+    if (!name) return done(std::unexpected(name.error()));
+    issuer->keys->find(*name, executor,
                        [issuer, &clock = clock_, token = std::move(token),
                         done = std::move(done)](Result<VerifyingKeysPtr> keys) mutable {
                          if (!keys) return done(std::unexpected(std::move(keys.error())));

@@ -11,7 +11,9 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::size_t kJwsLimitBytes = std::size_t{16} * 1024;
+// What the largest header section that can be configured would take: limits.header_bytes is what
+// bounds a token.
+constexpr std::size_t kJwsLimitBytes = std::size_t{1024} * 1024;
 constexpr JsonLimits kJwsJson{.depth = 16, .bytes = kJwsLimitBytes};
 constexpr JsonLimits kJwksJson{.depth = 16, .bytes = std::size_t{256} * 1024};
 
@@ -47,7 +49,8 @@ Result<void> read_key(const Json& jwk, VerifyingKeys& keys) {
   if (!e) return broken("e");
   std::optional<RsaPublicKey> key = RsaPublicKey::make({.modulus = *n, .exponent = *e});
   if (!key) return broken("n");
-  if (!keys.by_id.emplace(*kid, std::move(*key)).second) return broken("kid");
+  if (keys.by_id.contains(*kid)) return broken("kid");
+  keys.by_id.emplace(*kid, std::move(*key));
   return {};
 }
 
@@ -105,21 +108,94 @@ bool is_for_verifying(const Json& jwk) {
   return operations->is_array() && std::ranges::find(*operations, "verify") != operations->end();
 }
 
-Result<void> read_foreign_key(const Json& jwk, VerifyingKeys& keys) {
-  if (!jwk.is_object()) return fail(Errc::invalid_argument, "not a JWKS", "keys");
-  const std::string* const kid = text_member(jwk, "kid");
-  if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) return {};
-  if (!is_for_verifying(jwk)) return {};
-  std::optional<VerifyingKey> key = make_verifying_key(jwk);
-  if (!key) return {};
-  const SigningAlgorithm algorithm = algorithm_of(*key);
-  if (jwk.contains("alg") && algorithm_named(jwk) != algorithm) return {};
-  if (std::ranges::find(keys.algorithms, algorithm) == keys.algorithms.end()) return {};
-  if (!keys.by_id.emplace(*kid, std::move(*key)).second) {
-    return fail(Errc::invalid_argument, "a JWKS with two keys of one id", "kid");
+// What makes two entries the same key, whatever else they say.
+std::string material_of(const Json& jwk) {
+  std::string out;
+  for (const char* const name : {"kty", "crv", "n", "e", "x", "y"}) {
+    const std::string* const text = text_member(jwk, name);
+    out += (text == nullptr ? std::string() : *text) + "\n";
   }
-  return {};
+  return out;
 }
+
+bool is_known_type(const Json& jwk) {
+  const std::string* const kind = text_member(jwk, "kty");
+  if (kind == nullptr) return !jwk.contains("kty") || !jwk["kty"].is_string();
+  const std::string* const curve = text_member(jwk, "crv");
+  if (*kind == "RSA") return true;
+  if (*kind == "EC") return curve == nullptr || *curve == "P-256";
+  return *kind == "OKP" && (curve == nullptr || *curve == "Ed25519");
+}
+
+// An id as it may be shown: it is the issuer's to choose.
+std::string shown_id(const std::string& id) {
+  constexpr std::size_t kShown = 64;
+  return id.empty() ? std::string("without an id") : "\"" + id.substr(0, kShown) + "\"";
+}
+
+/// Reads the keys of one document of another issuer, one by one: one that is odd costs no other.
+class ForeignKeys {
+ public:
+  explicit ForeignKeys(std::vector<SigningAlgorithm> algorithms) {
+    keys_.algorithms = std::move(algorithms);
+    keys_.ids_may_be_left_out = true;
+  }
+
+  void read(const Json& jwk) {
+    if (!jwk.is_object()) return note("an entry is no key");
+    std::string id;
+    if (jwk.contains("kid")) {
+      const std::string* const kid = text_member(jwk, "kid");
+      if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) {
+        return note("a key has an id that is none");
+      }
+      id = *kid;
+    }
+    if (!is_for_verifying(jwk)) return;
+    std::optional<VerifyingKey> key = make_verifying_key(jwk);
+    if (!key) {
+      // Keys of other types are for others.
+      if (is_known_type(jwk)) note("the key " + shown_id(id) + " is malformed or too weak");
+      return;
+    }
+    const SigningAlgorithm algorithm = algorithm_of(*key);
+    if (jwk.contains("alg") && algorithm_named(jwk) != algorithm) return;
+    if (std::ranges::find(keys_.algorithms, algorithm) == keys_.algorithms.end()) return;
+    const bool taken = !id.empty() && std::ranges::find(found_, id, &Found::id) != found_.end();
+    if (taken) note("several keys have the id " + shown_id(id));
+    found_.push_back({.id = std::move(id), .material = material_of(jwk), .key = std::move(*key)});
+  }
+  [[nodiscard]] VerifyingKeys take() {
+    for (auto one = found_.begin(); one != found_.end(); ++one) {
+      // The same key again must not look like a second one that could be meant.
+      const auto is_same = [one](const Found& other) { return other.material == one->material; };
+      const auto repeats = [&](const Found& other) {
+        return is_same(other) && other.id == one->id;
+      };
+      const auto names_it = [&](const Found& other) { return is_same(other) && !other.id.empty(); };
+      if (std::any_of(found_.begin(), one, repeats)) continue;
+      if (one->id.empty() && std::ranges::any_of(found_, names_it)) continue;
+      keys_.by_id.emplace(one->id, std::move(one->key));
+    }
+    return std::move(keys_);
+  }
+
+ private:
+  struct Found {
+    std::string id;
+    std::string material;
+    VerifyingKey key;
+  };
+
+  void note(std::string oddity) {
+    if (std::ranges::find(keys_.oddities, oddity) == keys_.oddities.end()) {
+      keys_.oddities.push_back(std::move(oddity));
+    }
+  }
+
+  VerifyingKeys keys_;
+  std::vector<Found> found_;
+};
 
 // The array of keys in a JWKS document.
 Result<Json> read_key_array(std::string_view text) {
@@ -154,17 +230,55 @@ std::optional<JwsParts> split_jws(std::string_view token) {
                   .signature = std::move(*signature)};
 }
 
+/// The keys that a name may mean, or the check that fails.
+struct KeyMatch {
+  std::vector<const VerifyingKey*> keys{};
+  const char* refused = nullptr;
+  bool known = true;  ///< other keys could not change it
+};
+
+// A document of a hundred keys of one id would be a hundred signatures to check.
+constexpr std::size_t kKeysOfOneId = 8;
+
+KeyMatch match_keys(const VerifyingKeys& keys, const KeyName& name) {
+  KeyMatch out;
+  const auto add = [&](const auto& entry) {
+    // The key decides; that the token says the same is all that its own word is good for.
+    if (algorithm_of(entry.second) == name.algorithm) out.keys.push_back(&entry.second);
+  };
+  if (name.id) {
+    const auto [first, last] = keys.by_id.equal_range(*name.id);
+    std::for_each(first, last, add);
+    if (first != last) {
+      if (out.keys.empty()) out.refused = "alg";
+      if (out.keys.size() > kKeysOfOneId) out.keys.resize(kKeysOfOneId);
+      return out;
+    }
+  }
+  if (keys.ids_may_be_left_out) {
+    // A key without an id can be meant by any, and a token without one can mean any.
+    const auto [first, last] = name.id ? keys.by_id.equal_range(std::string_view())
+                                       : std::pair(keys.by_id.begin(), keys.by_id.end());
+    std::for_each(first, last, add);
+    if (out.keys.size() == 1) return out;
+  }
+  out.known = !out.keys.empty();
+  out.keys.clear();
+  out.refused = "kid";
+  return out;
+}
+
 Result<void> check_signature(const JwsParts& parts, const VerifyingKeys& keys) {
   const Result<Json> header = parse_json(parts.header, kJwsJson);
   if (!header || !header->is_object()) return refuse_jws("header");
-  const Result<std::string> kid = key_id_of(*header, keys.algorithms);
-  if (!kid) return std::unexpected(kid.error());
-  const auto key = keys.by_id.find(*kid);
-  if (key == keys.by_id.end()) return refuse_jws("kid");
-  // The key decides; that the token says the same is all that its own word is good for.
-  if (algorithm_named(*header) != algorithm_of(key->second)) return refuse_jws("alg");
-  const bool good = std::visit(
-      [&](const auto& k) { return k.verify(parts.signed_text, parts.signature); }, key->second);
+  const Result<KeyName> name = key_name_of(*header, keys.algorithms);
+  if (!name) return std::unexpected(name.error());
+  const KeyMatch match = match_keys(keys, *name);
+  if (match.refused != nullptr) return refuse_jws(match.refused);
+  const bool good = std::ranges::any_of(match.keys, [&](const VerifyingKey* key) {
+    return std::visit([&](const auto& k) { return k.verify(parts.signed_text, parts.signature); },
+                      *key);
+  });
   if (!good) return refuse_jws("signature");
   return {};
 }
@@ -180,7 +294,8 @@ SigningAlgorithm algorithm_of(const VerifyingKey& key) {
 Result<VerifyingKeys> read_jwks(std::string_view text) {
   const Result<Json> jwks = read_key_array(text);
   if (!jwks) return std::unexpected(jwks.error());
-  VerifyingKeys keys{.algorithms = {SigningAlgorithm::rs256}, .by_id = {}};
+  VerifyingKeys keys;
+  keys.algorithms = {SigningAlgorithm::rs256};
   for (const Json& jwk : *jwks) {
     if (Result<void> read = read_key(jwk, keys); !read) return std::unexpected(read.error());
   }
@@ -197,13 +312,9 @@ Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
   if (jwks->size() > kKeysMax) {
     return fail(Errc::invalid_argument, "a JWKS of more than 100 keys", "keys");
   }
-  VerifyingKeys keys{.algorithms = std::move(algorithms), .by_id = {}};
-  for (const Json& jwk : *jwks) {
-    if (Result<void> read = read_foreign_key(jwk, keys); !read) {
-      return std::unexpected(read.error());
-    }
-  }
-  return keys;
+  ForeignKeys keys(std::move(algorithms));
+  for (const Json& jwk : *jwks) keys.read(jwk);
+  return keys.take();
 }
 
 std::optional<JwsHint> hint_of(std::string_view token) {
@@ -219,7 +330,7 @@ std::optional<JwsHint> hint_of(std::string_view token) {
   return JwsHint{.issuer = *issuer, .header = std::move(*header)};
 }
 
-Result<std::string> key_id_of(const Json& header, const std::vector<SigningAlgorithm>& algorithms) {
+Result<KeyName> key_name_of(const Json& header, const std::vector<SigningAlgorithm>& algorithms) {
   const std::optional<SigningAlgorithm> algorithm = algorithm_named(header);
   if (!algorithm || std::ranges::find(algorithms, *algorithm) == algorithms.end()) {
     return refuse_jws("alg");
@@ -227,10 +338,15 @@ Result<std::string> key_id_of(const Json& header, const std::vector<SigningAlgor
   // RFC 7515 section 4.1.11: no extension is understood here. Keys and key addresses that a
   // header brings along (jwk, jku, x5c, x5u) are never looked at.
   if (header.contains("crit")) return refuse_jws("crit");
+  KeyName out{.algorithm = *algorithm, .id = std::nullopt};
+  if (!header.contains("kid")) return out;
   const std::string* const kid = text_member(header, "kid");
   if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) return refuse_jws("kid");
-  return *kid;
+  out.id = *kid;
+  return out;
 }
+
+bool knows(const VerifyingKeys& keys, const KeyName& name) { return match_keys(keys, name).known; }
 
 Result<Json> verify_jws(std::string_view token, const VerifyingKeys& keys) {
   if (token.size() > kJwsLimitBytes) return refuse_jws("length");

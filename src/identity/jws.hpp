@@ -24,7 +24,11 @@ using VerifyingKey = std::variant<RsaPublicKey, P256PublicKey, Ed25519PublicKey>
 
 struct VerifyingKeys {
   std::vector<SigningAlgorithm> algorithms;  ///< that a token may name
-  std::map<std::string, VerifyingKey, std::less<>> by_id;
+  /// Issuers elsewhere may leave ids out, on either side, where one key alone can be meant, and may
+  /// give several keys one id (RFC 7517 section 4.5).
+  bool ids_may_be_left_out = false;
+  std::multimap<std::string, VerifyingKey, std::less<>> by_id;  ///< without one under ""
+  std::vector<std::string> oddities{};  ///< of the document, for the operator
 };
 
 /// Reads the RS256 keys of a JWKS document (RFC 7517). `invalid_argument`, with the member at
@@ -32,9 +36,9 @@ struct VerifyingKeys {
 [[nodiscard]] Result<VerifyingKeys> read_jwks(std::string_view text);
 
 /// Reads another issuer's: keys that do not fit these algorithms, are not for signatures, are too
-/// short, broken, without an id or shown with their private half are passed over, and none may be
-/// left. `invalid_argument` for what is no JWKS, for more than 100 keys, and for two usable keys of
-/// one id.
+/// short, broken or shown with their private half are passed over, and none may be left; those that
+/// are broken, and several of one id, are among the oddities. `invalid_argument` for what is no
+/// JWKS and for more than 100 keys.
 [[nodiscard]] Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
                                                       std::vector<SigningAlgorithm> algorithms);
 
@@ -46,9 +50,16 @@ struct JwsHint {
 /// nullopt for what is no JWT with an `iss`.
 [[nodiscard]] std::optional<JwsHint> hint_of(std::string_view token);
 
-/// The `kid` of a header that these algorithms allow. `unauthenticated` as below.
-[[nodiscard]] Result<std::string> key_id_of(const Json& header,
-                                            const std::vector<SigningAlgorithm>& algorithms);
+/// Which key a header names.
+struct KeyName {
+  SigningAlgorithm algorithm = SigningAlgorithm::rs256;
+  std::optional<std::string> id;
+};
+/// Of a header that these algorithms allow. `unauthenticated` as below.
+[[nodiscard]] Result<KeyName> key_name_of(const Json& header,
+                                          const std::vector<SigningAlgorithm>& algorithms);
+/// Whether these keys say who is meant, be it that several are: other keys would not help.
+[[nodiscard]] bool knows(const VerifyingKeys& keys, const KeyName& name);
 
 /// The claims of a compact JWS (RFC 7515) that one of `keys` has signed, with the algorithm that
 /// the key is for: a JSON object. `unauthenticated` for anything else, `where` naming the check

@@ -10,6 +10,7 @@
 
 #include "net/client_stream.hpp"
 #include "net/socket_io.hpp"
+#include "net/user_agent.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -33,6 +34,7 @@ bool is_sendable(const ClientRequest& request) noexcept {
 
 std::string serialize(const ClientRequest& request, const std::string& host) {
   std::string out = request.method + " " + request.target + " HTTP/1.1\r\nHost: " + host + "\r\n";
+  out += std::string("User-Agent: ") + kUserAgent + "\r\n";
   for (const auto& [name, value] : request.headers) out += name + ": " + value + "\r\n";
   const bool expects_body =
       request.method == "POST" || request.method == "PUT" || request.method == "PATCH";

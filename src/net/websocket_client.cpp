@@ -7,6 +7,7 @@
 #include <boost/beast/websocket/stream.hpp>
 
 #include "net/client_stream.hpp"
+#include "net/user_agent.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -40,6 +41,7 @@ class BeastClient final : public WebSocketClient {
   Result<void> shake_hands(const std::vector<std::pair<std::string, std::string>>& headers,
                            const std::string& subprotocol, Deadline deadline) {
     stream_.set_option(websocket::stream_base::decorator([&](websocket::request_type& request) {
+      request.set(boost::beast::http::field::user_agent, kUserAgent);
       for (const auto& [name, value] : headers) request.insert(name, value);
       if (!subprotocol.empty()) {
         request.set(boost::beast::http::field::sec_websocket_protocol, subprotocol);

@@ -77,6 +77,10 @@ TEST_F(IssuerReaderTest, ReadsADocumentOverHttp) {
   open({});
   EXPECT_EQ(read(server_.url() + "/keys"), "keys");
   EXPECT_EQ(read(server_.url() + "/keys"), "keys");
+  const auto requests = server_.requests();
+  const std::string* const agent = requests.back().head.header("User-Agent");
+  ASSERT_NE(agent, nullptr);
+  EXPECT_TRUE(agent->starts_with("holdfast/")) << *agent;
 }
 
 TEST_F(IssuerReaderTest, FollowsNoRedirect) {

@@ -244,10 +244,13 @@ TEST_F(IssuersTest, CheckEveryClaim) {
   EXPECT_EQ(outcome(with("sub", 7)), "user_id_claim");
   EXPECT_EQ(outcome(with("sub", std::string(125, 'u'))), "ok");
   EXPECT_EQ(outcome(with("sub", std::string(126, 'u'))), "user_id_claim");
-  for (const char* name : {"iat", "exp"}) {
-    EXPECT_EQ(outcome(without(name)), name);
-    for (const Json& value : {Json("1"), Json(1.5), Json(-1), Json(std::uint64_t(1) << 63),
-                              Json(nullptr), Json(1e300)}) {
+  for (const char* name : {"iat", "exp", "nbf"}) {
+    if (name != std::string("nbf")) {
+      EXPECT_EQ(outcome(without(name)), name);
+    }
+    for (const Json& value :
+         {Json("1"), Json("1.5"), Json(-1), Json(-0.5), Json(-1e300), Json(std::uint64_t(1) << 63),
+          Json(253'402'300'800.0), Json(nullptr), Json(true), Json(1e300)}) {
       EXPECT_EQ(outcome(with(name, value)), name) << value;
     }
   }
@@ -258,6 +261,32 @@ TEST_F(IssuersTest, CheckEveryClaim) {
   EXPECT_EQ(outcome(with("nbf", "soon")), "nbf");
   EXPECT_EQ(outcome(with("exp", now() - 9)), "ok");
   EXPECT_EQ(outcome(with("exp", now() - 10)), "expired");
+}
+
+TEST_F(IssuersTest, TakeDatesInEverySpellingOfANumberUpToTheMicrosecond) {
+  open();
+  const auto at = [&](const char* name, const std::string& spelling) {
+    std::string text = without(name).dump();
+    text.insert(1, "\"" + std::string(name) + "\":" + spelling + ",");
+    return outcome(maker_of(Kind::rsa).sign_text(text));
+  };
+  const std::string second = std::to_string(now());
+  for (const char* const name : {"iat", "nbf"}) {
+    for (const std::string& spelling :
+         {second, second + ".0", second + ".5", second + "e0", second + "00e-2", std::string("1.5"),
+          std::string("0"), std::string("1e9"), std::to_string(now() + 9) + ".999999",
+          std::to_string(now() + 10) + ".0"}) {
+      EXPECT_EQ(at(name, spelling), "ok") << name << spelling;
+    }
+    EXPECT_EQ(at(name, std::to_string(now() + 10) + ".5"), name);
+    EXPECT_EQ(at(name, "1e12"), name);
+  }
+  for (const std::string& spelling :
+       {second, second + ".5", std::to_string(now() - 10) + ".5", std::string("2.5e11")}) {
+    EXPECT_EQ(at("exp", spelling), "ok") << spelling;
+  }
+  EXPECT_EQ(at("exp", std::to_string(now() - 10) + ".0"), "expired");
+  EXPECT_EQ(at("exp", std::to_string(now() - 11) + ".9"), "expired");
 }
 
 TEST_F(IssuersTest, TellNoTokenThatIsAlsoWrongThatItHasExpired) {
@@ -321,8 +350,12 @@ TEST_F(IssuersTest, BelieveNoAddressThatIsNotVerified) {
   open();
   EXPECT_EQ(outcome(claims()), "email_verified");
   EXPECT_EQ(outcome(with("email_verified", false)), "email_verified");
-  EXPECT_EQ(outcome(with("email_verified", "true")), "email_verified");
+  for (const Json& value :
+       {Json("false"), Json("TRUE"), Json("1"), Json(1), Json(nullptr), Json::array({true})}) {
+    EXPECT_EQ(outcome(with("email_verified", value)), "email_verified") << value;
+  }
   EXPECT_EQ(outcome(with("email_verified", true)), "ok");
+  EXPECT_EQ(outcome(with("email_verified", "true")), "ok") << "as Apple has it";
 }
 
 TEST_F(IssuersTest, PassOverKeysThatAreNotForThem) {
@@ -372,8 +405,8 @@ TEST_F(IssuersTest, DoNotOpenWithKeysThatAreNone) {
   for (const std::string& jwks :
        {std::string("x"), std::string("[]"), std::string("{}"), std::string(R"({"keys":{}})"),
         std::string(R"({"keys":[]})"), std::string(R"({"keys":[1]})"),
-        std::string(R"({"keys":[],"keys":[]})"), Json{{"keys", Json::array({key, key})}}.dump(),
-        TokenMaker(Kind::weak_rsa).jwks(), Json{{"keys", many}}.dump(), std::string(100'000, '['),
+        std::string(R"({"keys":[],"keys":[]})"), TokenMaker(Kind::weak_rsa).jwks(),
+        Json{{"keys", many}}.dump(), std::string(100'000, '['),
         R"({"keys":[)" + std::string(300'000, ' ') + "]}"}) {
     const auto made =
         make_issuers({{.options = options_, .documents = documents_, .jwks = jwks}}, keys_, clock_);
@@ -496,12 +529,128 @@ TEST_F(IssuersTest, KeepTheirKeysWhileTheyCannotBeReached) {
   EXPECT_EQ(outcome(next.sign(claims())), "ok");
 }
 
-TEST_F(IssuersTest, TakeAnEmptySetOfKeysAtItsWord) {
+TEST_F(IssuersTest, KeepTheirKeysForAnHourWhileTheyShowNoneThatIsUsable) {
+  const std::string unusable[] = {R"({"keys":[]})", TokenMaker(Kind::weak_rsa).jwks(),
+                                  TokenMaker(Kind::p256).jwks(), R"({"keys":[1,{}]})"};
   open();
   clock_.advance(keys_.refresh);
+  std::size_t reads = 0;
+  for (int second = 0; second < 3'600; ++second) {
+    issuers_->tick();
+    if (documents_->pending) documents_->complete(unusable[reads++ % 4]);
+    if (second % 100 == 0) {
+      ASSERT_EQ(outcome(claims()), "ok") << second;
+    }
+    clock_.advance(Seconds(1));
+  }
+  EXPECT_GT(reads, 40U);
+  EXPECT_LT(reads, 70U) << "tried again ever more slowly";
+  clock_.advance(Seconds(60));
   issuers_->tick();
-  documents_->complete(R"({"keys":[]})");
-  EXPECT_EQ(outcome(claims()), "kid");
+  documents_->complete(unusable[0]);
+  EXPECT_EQ(outcome(claims()), "kid") << "they mean it";
+  clock_.advance(keys_.refresh);
+  issuers_->tick();
+  documents_->complete(maker_of(Kind::rsa).jwks());
+  EXPECT_EQ(outcome(claims()), "ok");
+}
+
+TEST_F(IssuersTest, TakeTokensUnderEachKeyOfASetWhereKeysShareAnId) {
+  options_.algorithms = {SigningAlgorithm::rs256, SigningAlgorithm::es256};
+  const TokenMaker a(Kind::rsa, "one");
+  const TokenMaker b(Kind::rsa, "one");
+  const TokenMaker c(Kind::p256, "one");
+  const TokenMaker d(Kind::rsa, "two");
+  Json again = a.jwk();
+  again["x5t"] = "AAAA";
+  for (const Json& set :
+       {Json::array({a.jwk(), again, b.jwk(), c.jwk(), d.jwk()}),
+        Json::array({d.jwk(), c.jwk(), b.jwk(), again, a.jwk(), 1, Json::object()})}) {
+    const std::string jwks = Json{{"keys", set}}.dump();
+    for (const bool at_start : {true, false}) {
+      open(at_start ? jwks : maker_of(Kind::rsa).jwks());
+      if (!at_start) {
+        clock_.advance(keys_.refresh);
+        issuers_->tick();
+        documents_->complete(jwks);
+      }
+      for (const TokenMaker* const maker : {&a, &b, &c, &d}) {
+        EXPECT_EQ(outcome(maker->sign(claims())), "ok");
+      }
+      EXPECT_EQ(outcome(TokenMaker(Kind::rsa, "one").sign(claims())), "signature");
+    }
+  }
+}
+
+TEST_F(IssuersTest, TakeTokensWithoutAnIdWhereOneKeyAloneCanBeMeant) {
+  const TokenMaker& key = maker_of(Kind::rsa);
+  const TokenMaker other(Kind::rsa, "key-2");
+  const auto nameless = [](Json jwk) {
+    jwk.erase("kid");
+    return jwk;
+  };
+  const auto changed = [](Json jwk, const char* name, const char* value) {
+    jwk[name] = value;
+    return jwk;
+  };
+  const Json without_id = {{"alg", "RS256"}};
+  const Json own_id = key.header();
+  const struct {
+    const char* what;
+    Json set;
+    Json header;
+    const char* expected;
+  } cases[] = {
+      {"the token leaves it out", Json::array({key.jwk()}), without_id, "ok"},
+      {"the key leaves it out", Json::array({nameless(key.jwk())}), own_id, "ok"},
+      {"both do", Json::array({nameless(key.jwk())}), without_id, "ok"},
+      {"keys for other purposes stand beside it",
+       Json::array({changed(other.jwk(), "use", "enc"), changed(other.jwk(), "alg", "RS512"),
+                    TokenMaker(Kind::p256, "ec").jwk(), key.jwk()}),
+       without_id, "ok"},
+      {"the same key twice", Json::array({key.jwk(), key.jwk(), nameless(key.jwk())}), without_id,
+       "ok"},
+      {"the one without an id beside others", Json::array({other.jwk(), nameless(key.jwk())}),
+       own_id, "ok"},
+      {"two fit", Json::array({key.jwk(), other.jwk()}), without_id, "kid"},
+      {"two without an id fit", Json::array({nameless(key.jwk()), nameless(other.jwk())}), own_id,
+       "kid"},
+      {"the ids differ", Json::array({changed(key.jwk(), "kid", "key-3")}), own_id, "kid"},
+      {"another key", Json::array({nameless(other.jwk())}), own_id, "signature"},
+  };
+  for (const auto& one : cases) {
+    open(Json{{"keys", one.set}}.dump());
+    const Outcome out = start(key.sign(claims(), one.header));
+    if (documents_->pending) documents_->complete(Json{{"keys", one.set}}.dump());
+    executor_.run();
+    EXPECT_EQ(words(out), one.expected) << one.what;
+  }
+}
+
+TEST_F(IssuersTest, TellOfAMalformedKeyOnce) {
+  testing::internal::CaptureStdout();
+  Json padded = TokenMaker(Kind::rsa, "padded").jwk();
+  padded["n"] = padded["n"].get<std::string>() + "==";
+  const Json good = maker_of(Kind::rsa).jwk();
+  const Json encrypting = {
+      {"kty", "RSA"}, {"use", "enc"}, {"kid", "enc"}, {"n", "="}, {"e", "AQAB"}};
+  const std::string jwks = Json{{"keys", Json::array({padded, good, encrypting})}}.dump();
+  open(jwks);
+  for (int i = 0; i < 3; ++i) {
+    clock_.advance(keys_.refresh);
+    issuers_->tick();
+    documents_->complete(jwks);
+  }
+  EXPECT_EQ(outcome(claims()), "ok");
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(text.find("issuer_key_odd"), text.rfind("issuer_key_odd"));
+  EXPECT_NE(text.find("padded"), std::string::npos);
+  EXPECT_NE(text.find(kForeign), std::string::npos);
+}
+
+TEST_F(IssuersTest, TakeTokensOfManyGroups) {
+  open();
+  EXPECT_EQ(outcome(with("groups", std::string(24'000, 'g'))), "ok");
 }
 
 TEST_F(IssuersTest, LetNobodyWaitForLongerThanTheBound) {

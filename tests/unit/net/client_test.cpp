@@ -112,6 +112,7 @@ struct Echo {
       protocol = head.header("sec-websocket-protocol") != nullptr
                      ? *head.header("sec-websocket-protocol")
                      : "";
+      if (const std::string* const agent = head.header("User-Agent")) user_agent = *agent;
       respond(UpgradeAccepted{.shard = 0,
                               .subprotocol = protocol,
                               .on_open = [this](std::shared_ptr<delivery::Connection> opened) {
@@ -123,6 +124,7 @@ struct Echo {
   std::shared_ptr<FakeService> service;
   std::shared_ptr<delivery::Connection> connection;
   std::string protocol;
+  std::string user_agent;
   RecordedEvents events;
 };
 
@@ -133,6 +135,7 @@ TEST(WebSocketClient, ReadsWritesAndAnswersPings) {
       connect_websocket(url_of(server, "ws", "/ws"), {}, "holdfast.v1", Milliseconds(5000));
   ASSERT_TRUE(client) << client.error().message;
   EXPECT_EQ(echo.protocol, "holdfast.v1");
+  EXPECT_TRUE(echo.user_agent.starts_with("holdfast/")) << echo.user_agent;
   EXPECT_EQ((*client)->read(Milliseconds(10)).value(), std::nullopt);
   server.run_on(0, [&] {
     echo.connection->write_text("one");
