@@ -27,9 +27,16 @@ constexpr std::int64_t kKeyRateMax = 1'000'000;
 struct KeyFlags : AdminFlags, DestructionFlags {
   std::string key;
   std::string policy;
+  bool root = false;
   std::optional<std::int64_t> rate;
   std::optional<std::int64_t> duration;
 };
+
+// The policy of a root key.
+Json everything() {
+  return {{"Version", "2012-10-17"},
+          {"Statement", Json::array({{{"Effect", "Allow"}, {"Action", "*"}, {"Resource", "*"}}})}};
+}
 
 std::string key_target(const KeyFlags& flags) {
   return "/v1/access-keys/" + percent_encode(flags.key);
@@ -154,6 +161,9 @@ void add_create(CLI::App& group, Selection& selection) {
   create->add_option("NAME", flags->key, "the name of who holds it")->required();
   create->add_option("--policy", flags->policy,
                      std::string(kPolicyText) + " (default: may send messages, nothing else)");
+  auto* const policy = create->get_option("--policy");
+  create->add_flag("--root", flags->root, "it may do everything, as the first start's does")
+      ->excludes(policy);
   create
       ->add_option("--rate", flags->rate,
                    std::string(kKeyRateText) + " (default: limits.key_requests_per_second)")
@@ -162,6 +172,7 @@ void add_create(CLI::App& group, Selection& selection) {
   create->callback([flags, &selection] {
     selection.run = [flags](const Context& context) {
       Json body{{"name", flags->key}};
+      if (flags->root) body["policy"] = everything();
       if (flags->rate) body["requestsPerSecond"] = *flags->rate;
       return get_credentials(context, *flags, "/v1/access-keys", std::move(body),
                              export_new_access_key);

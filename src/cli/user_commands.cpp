@@ -27,22 +27,27 @@ int not_finished(const Context& context, const UserFlags& flags, const client::C
   return code;
 }
 
-// Makes the temporary password the user's own; the user's id.
-client::CallResult<std::string> settle_password(client::GatewayClient& pool,
-                                                const UserFlags& flags) {
+std::unexpected<client::CallError> unexpected_answer(std::string message) {
+  return std::unexpected(client::CallError{400, {}, std::move(message), std::nullopt});
+}
+
+// Makes the temporary password the user's own. A user whose temporary password is another keeps it.
+client::CallResult<void> settle_password(client::GatewayClient& pool, const UserFlags& flags) {
   const auto first = pool.admin_initiate_auth(flags.username, flags.password);
   if (!first) return std::unexpected(first.error());
   const auto* challenge = std::get_if<client::Challenge>(&*first);
   if (challenge == nullptr || challenge->name != "NEW_PASSWORD_REQUIRED") {
-    return std::unexpected(
-        client::CallError{400, {}, "the user pool does not ask for a new password", std::nullopt});
+    return unexpected_answer("the user pool does not ask for a new password");
   }
-  const auto second =
-      pool.admin_respond_new_password(flags.username, flags.password, challenge->session);
-  if (!second) return std::unexpected(second.error());
-  const auto* tokens = std::get_if<client::Tokens>(&*second);
+  return pool.admin_set_user_password(flags.username, flags.password);
+}
+
+client::CallResult<std::string> id_of(client::GatewayClient& pool, const UserFlags& flags) {
+  const auto answer = pool.initiate_auth(flags.username, flags.password);
+  if (!answer) return std::unexpected(answer.error());
+  const auto* tokens = std::get_if<client::Tokens>(&*answer);
   const auto sub = client::id_token_subject(tokens == nullptr ? "" : tokens->id_token);
-  if (!sub) return std::unexpected(client::CallError{400, {}, sub.error().message, std::nullopt});
+  if (!sub) return unexpected_answer(sub.error().message);
   return *sub;
 }
 
@@ -59,11 +64,12 @@ int create_user(const Context& context, UserFlags flags) {
   if (!created && created.error().type != "UsernameExistsException") {
     return call_failed(context, created.error());
   }
-  const auto sub = settle_password(**gateway, flags);
-  if (!sub) {
-    return created ? not_finished(context, flags, sub.error())
+  if (const auto settled = settle_password(**gateway, flags); !settled) {
+    return created ? not_finished(context, flags, settled.error())
                    : call_failed(context, created.error());
   }
+  const auto sub = created ? created : id_of(**gateway, flags);
+  if (!sub) return call_failed(context, sub.error());
   context.err << "Created the user " << flags.username << ". Its id:\n";
   context.out << *sub << "\n";
   return kSuccess;

@@ -145,6 +145,17 @@ class HttpGatewayClient final : public GatewayClient {
     return auth_answer_of(*answer);
   }
 
+  CallResult<void> admin_set_user_password(const std::string& username,
+                                           const std::string& password) override {
+    const auto answer = user_pool("AdminSetUserPassword", kCognito,
+                                  {{"UserPoolId", options_.user_pool_id},
+                                   {"Username", username},
+                                   {"Password", password},
+                                   {"Permanent", true}});
+    if (!answer) return std::unexpected(answer.error());
+    return {};
+  }
+
   CallResult<AuthAnswer> initiate_auth(const std::string& username,
                                        const std::string& password) override {
     const auto answer =

@@ -104,6 +104,9 @@ class GatewayClient {
   /// AdminRespondToAuthChallenge to `NEW_PASSWORD_REQUIRED`, signed.
   [[nodiscard]] virtual CallResult<AuthAnswer> admin_respond_new_password(
       const std::string& username, const std::string& new_password, const std::string& session) = 0;
+  /// AdminSetUserPassword with `Permanent`, signed.
+  [[nodiscard]] virtual CallResult<void> admin_set_user_password(const std::string& username,
+                                                                 const std::string& password) = 0;
   /// InitiateAuth with `USER_PASSWORD_AUTH`; needs no access key.
   [[nodiscard]] virtual CallResult<AuthAnswer> initiate_auth(const std::string& username,
                                                              const std::string& password) = 0;

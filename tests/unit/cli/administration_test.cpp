@@ -162,6 +162,17 @@ TEST(Administration, CreatesAnAccessKeyWithAPolicyAndPrintsWhatAShellCanEvaluate
   EXPECT_EQ(daemon.last().body, R"({"name":"ann"})");
 }
 
+TEST(Administration, CreatesARootKeyWhenItIsAskedFor) {
+  Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","secret":"wJalrXUtnFEMI/K7MDENG",)"
+                R"("name":"root"})",
+                201);
+  EXPECT_EQ(daemon({"access-key", "create", "root", "--root"}), kSuccess);
+  EXPECT_EQ(daemon.last().body,
+            R"({"name":"root","policy":{"Version":"2012-10-17","Statement":[{"Effect":"Allow",)"
+            R"("Action":"*","Resource":"*"}]}})");
+  EXPECT_EQ(daemon({"access-key", "create", "root", "--root", "--policy", "{}"}), kUsage);
+}
+
 TEST(Administration, RefusesAPolicyFileThatIsMissingOrNoJson) {
   Daemon daemon("{}");
   EXPECT_EQ(daemon({"access-key", "create", "ann", "--policy", daemon.folder.file("none")}),

@@ -95,6 +95,9 @@ class ScriptedGateway final : public client::GatewayClient {
                                                             const std::string&) override {
     return unasked();
   }
+  CallResult<void> admin_set_user_password(const std::string&, const std::string&) override {
+    return unasked();
+  }
   CallResult<client::AuthAnswer> initiate_auth(const std::string&, const std::string&) override {
     return unasked();
   }

@@ -51,8 +51,9 @@ TEST(CreateUser, WalksThroughTheTemporaryPasswordAndPrintsTheUserId) {
   const Json second = *parse_json(requests[2].body);
   EXPECT_EQ(created["Username"], "ann");
   EXPECT_EQ(first["AuthParameters"]["PASSWORD"], created["TemporaryPassword"]);
-  EXPECT_EQ(second["Session"], "s");
-  EXPECT_EQ(second["ChallengeResponses"]["NEW_PASSWORD"], "password1");
+  EXPECT_TRUE(requests[2].head.header("X-Amz-Target")->ends_with(".AdminSetUserPassword"));
+  EXPECT_EQ(second["Password"], "password1");
+  EXPECT_EQ(second["Permanent"], true);
 }
 
 TEST(CreateUser, FinishesAUserWhoseCreationWasCutShort) {
@@ -95,7 +96,7 @@ TEST(CreateUser, CallsTheUserTestUserUnlessTold) {
 
 TEST(CreateUser, SaysHowToFinishAUserWhosePasswordIsStillTemporary) {
   const FakeGateway gateway([](const net::Request& request) {
-    if (request.head.header("X-Amz-Target")->ends_with("ToAuthChallenge")) {
+    if (request.head.header("X-Amz-Target")->ends_with(".AdminSetUserPassword")) {
       return json_response(503, R"({"message":"Service Unavailable"})");
     }
     return user_pool(request);

@@ -267,6 +267,25 @@ TEST(GatewayClient, HandsBackTheChallengeAndAnswersIt) {
                   {"Session", "s1"}}));
 }
 
+TEST(GatewayClient, SetsAPasswordThatIsTheUsersOwn) {
+  Answering a(json_response(200, "{}"));
+  ASSERT_TRUE(a.client->admin_set_user_password("ann", "password1"));
+  EXPECT_TRUE(a.last_request_is_signed_for("cognito-idp"));
+  EXPECT_EQ(a.last_body(), (Json{{"UserPoolId", "us-east-1_abcdefghi"},
+                                 {"Username", "ann"},
+                                 {"Password", "password1"},
+                                 {"Permanent", true}}));
+}
+
+TEST(GatewayClient, SaysWhichProgramItIs) {
+  Answering a(json_response(200, R"({"token":"abc"})"));
+  ASSERT_TRUE(a.client->temporary_token("the.id.token"));
+  const auto request = a.gateway.requests().back();
+  const std::string* const agent = request.head.header("User-Agent");
+  ASSERT_NE(agent, nullptr);
+  EXPECT_TRUE(agent->starts_with("holdfast/")) << *agent;
+}
+
 TEST(GatewayClient, FetchesATemporaryTokenWithTheRawIdToken) {
   Answering a(json_response(200, R"({"token":"abc"})"));
   const auto token = a.client->temporary_token("the.id.token");
