@@ -27,6 +27,7 @@ struct PoolCall {
   Counts& counts;
   UserPool& pool;
   Json input;
+  identity::Source source;
   net::Responder respond;
 };
 
@@ -165,6 +166,7 @@ std::optional<net::Response> refuse_message_action(const std::optional<std::stri
 void admin_create_user(PoolCall call) {
   InputReader reader(call.input);
   UserPool::CreateUser input;
+  input.source = std::move(call.source);
   input.pool_id = reader.required("UserPoolId");
   input.username = reader.required("Username");
   input.temporary_password = reader.optional("TemporaryPassword");
@@ -183,6 +185,7 @@ void admin_create_user(PoolCall call) {
 void initiate(PoolCall call, bool admin) {
   InputReader reader(call.input);
   UserPool::InitiateAuth input;
+  input.source = std::move(call.source);
   if (admin) input.pool_id = reader.required("UserPoolId");
   input.client_id = reader.required("ClientId");
   input.flow = reader.required("AuthFlow");
@@ -197,6 +200,7 @@ void initiate(PoolCall call, bool admin) {
 void respond_to_challenge(PoolCall call, bool admin) {
   InputReader reader(call.input);
   UserPool::RespondToChallenge input;
+  input.source = std::move(call.source);
   if (admin) input.pool_id = reader.required("UserPoolId");
   input.client_id = reader.required("ClientId");
   input.challenge = reader.required("ChallengeName");
@@ -260,6 +264,7 @@ void admin_get_user(PoolCall call) {
 void admin_set_user_password(PoolCall call) {
   InputReader reader(call.input);
   UserPool::SetPassword input;
+  input.source = std::move(call.source);
   input.user.pool_id = reader.required("UserPoolId");
   input.user.username = reader.required("Username");
   input.password = reader.required("Password");
@@ -417,6 +422,7 @@ void by_access_token(PoolCall call) {
 void change_password(PoolCall call) {
   InputReader reader(call.input);
   UserPool::ChangePassword input;
+  input.source = std::move(call.source);
   input.access_token = reader.required("AccessToken");
   input.previous = reader.required("PreviousPassword");
   input.proposed = reader.required("ProposedPassword");
@@ -436,6 +442,7 @@ void revoke_token(PoolCall call) {
 void sign_up(PoolCall call) {
   InputReader reader(call.input);
   UserPool::SignUp input;
+  input.source = std::move(call.source);
   input.client_id = reader.required("ClientId");
   input.username = reader.required("Username");
   input.password = reader.required("Password");
@@ -450,20 +457,22 @@ void sign_up(PoolCall call) {
   });
 }
 
-UserPool::ClientUser client_user(InputReader& reader) {
-  return {.client_id = reader.required("ClientId"), .username = reader.required("Username")};
+UserPool::ClientUser client_user(InputReader& reader, identity::Source source) {
+  return {.client_id = reader.required("ClientId"),
+          .username = reader.required("Username"),
+          .source = std::move(source)};
 }
 
 void resend_confirmation_code(PoolCall call) {
   InputReader reader(call.input);
-  auto input = client_user(reader);
+  auto input = client_user(reader, std::move(call.source));
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.resend_confirmation_code(std::move(input), delivery_answer(std::move(call.respond)));
 }
 
 void forgot_password(PoolCall call) {
   InputReader reader(call.input);
-  auto input = client_user(reader);
+  auto input = client_user(reader, std::move(call.source));
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.forgot_password(std::move(input), delivery_answer(std::move(call.respond)));
 }
@@ -471,7 +480,7 @@ void forgot_password(PoolCall call) {
 void confirm_sign_up(PoolCall call) {
   InputReader reader(call.input);
   UserPool::Confirm input;
-  input.user = client_user(reader);
+  input.user = client_user(reader, std::move(call.source));
   input.code = reader.required("ConfirmationCode");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.confirm_sign_up(std::move(input), empty_answer(std::move(call.respond)));
@@ -480,7 +489,7 @@ void confirm_sign_up(PoolCall call) {
 void confirm_forgot_password(PoolCall call) {
   InputReader reader(call.input);
   UserPool::Confirm input;
-  input.user = client_user(reader);
+  input.user = client_user(reader, std::move(call.source));
   input.code = reader.required("ConfirmationCode");
   input.password = reader.required("Password");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
@@ -596,8 +605,10 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     }
   }
   const std::size_t shard = request.head.shard;
+  auto source = key != nullptr ? identity::Source::of_access_key(key->id)
+                               : identity::Source::of_client(request.head.remote_address);
   operation->run(PoolCall{context, context.counts(shard), *context.shard(shard).pool,
-                          std::move(*input), std::move(respond)});
+                          std::move(*input), std::move(source), std::move(respond)});
 }
 
 }  // namespace holdfast::api

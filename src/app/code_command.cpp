@@ -123,7 +123,7 @@ class CommandSender final : public identity::CodeSender {
   bool ready() const override { return !options_.command.empty() || options_.to_log; }
 
   void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) override {
-    if (options_.to_log) {
+    if (options_.to_log && !message.nobodys) {
       log::warn("confirmation_code", {{"purpose", word_of(message.purpose)},
                                       {"username", message.user.username},
                                       {"code", message.code}});
@@ -138,12 +138,14 @@ class CommandSender final : public identity::CodeSender {
       const std::lock_guard lock(mutex_);
       if (stopping_) {
         refusal = stopping();
-      } else if (queue_.size() >= options_.queue) {
+      } else if (job.message.nobodys) {
+        // They come as often as strangers like, and must not keep users' codes from waiting.
+        if (nobodys_ < options_.queue) return push(std::move(job));
+      } else if (queue_.size() - nobodys_ >= options_.queue) {
         refusal = fail(Errc::too_many_requests, "too many codes are waiting");
+        if (options_.refusals) options_.refusals->add(Bound::codes, BoundScope::all);
       } else {
-        queue_.push_back(std::move(job));
-        wake_.notify_one();
-        return;
+        return push(std::move(job));
       }
     }
     answer(job, std::move(refusal));
@@ -155,6 +157,13 @@ class CommandSender final : public identity::CodeSender {
     Executor* executor;
     Completion<Result<void>> done;
   };
+
+  // Under the mutex.
+  void push(Job job) {
+    if (job.message.nobodys) ++nobodys_;
+    queue_.push_back(std::move(job));
+    wake_.notify_one();
+  }
 
   static std::unexpected<Error> stopping() {
     return fail(Errc::unavailable, "the sender is stopping");
@@ -172,8 +181,9 @@ class CommandSender final : public identity::CodeSender {
       if (stopping_) return;
       Job job = std::move(queue_.front());
       queue_.pop_front();
+      if (job.message.nobodys) --nobodys_;
       lock.unlock();
-      Result<void> result = run(job.message);
+      Result<void> result = job.message.nobodys ? Result<void>() : run(job.message);
       if (!result) log::error("code_command_failed", {{"reason", result.error().message}});
       answer(job, std::move(result));
       lock.lock();
@@ -234,6 +244,7 @@ class CommandSender final : public identity::CodeSender {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;
+  std::size_t nobodys_ = 0;  ///< of those
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

@@ -13,8 +13,9 @@ struct CodeSenderOptions {
   /// A program and its arguments, run without a shell; empty: none.
   std::vector<std::string> command{};
   Milliseconds timeout{10'000};
-  std::size_t queue = 64;  ///< codes waiting; one more is refused
-  bool to_log = false;     ///< for development
+  std::size_t queue = 64;                     ///< codes waiting; one more is refused
+  bool to_log = false;                        ///< for development
+  std::shared_ptr<BoundRefusals> refusals{};  ///< where to count; null: nobody reads it
 };
 
 /// Sends each code by running the command, one at a time on a thread of its own, with one JSON

@@ -20,7 +20,7 @@ Result<std::string> hash_console_password(std::string password) {
   std::promise<Result<std::string>> promise;
   auto answer = promise.get_future();
   const auto hasher = identity::make_password_hasher({});
-  hasher->hash(std::move(password), executor,
+  hasher->hash(std::move(password), {.source = identity::Source::of_operator()}, executor,
                [&promise](Result<std::string> hash) { promise.set_value(std::move(hash)); });
   return answer.get();
 }

@@ -32,6 +32,8 @@ namespace {
 constexpr Milliseconds kTick{10};
 constexpr Milliseconds kHousekeeping{60'000};
 constexpr Milliseconds kIssuerTick{1'000};
+constexpr Milliseconds kAttemptsTick{1'000};
+constexpr Seconds kAddressKnownFor{180 * 24 * 3'600};
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
@@ -109,6 +111,11 @@ std::vector<T> of_shard(const std::vector<T>& all, std::size_t shard, std::size_
 }
 
 }  // namespace
+
+// An eighth, so that no client can use up all sign-ups of a minute.
+std::uint32_t sign_up_share(std::uint32_t per_minute) {
+  return std::max<std::uint32_t>(per_minute / 8, 1);
+}
 
 namespace {
 
@@ -199,6 +206,7 @@ Result<void> RunningGateway::open() {
   if (auto done = open_store(); !done) return done;
   if (auto done = open_keys(std::move(*master)); !done) return done;
   if (auto done = open_instance(); !done) return done;
+  if (auto done = open_attempts(); !done) return done;
   if (auto done = open_root_key(); !done) return done;
   make_mailboxes();
   if (auto done = bind_listeners(); !done) return done;
@@ -241,13 +249,15 @@ Result<void> RunningGateway::open_keys(identity::MasterKey master) {
   ring_ = std::move(*ring);
   box_ = std::make_unique<KeyRingBox>(ring_);
 
-  hasher_ = identity::make_password_hasher(config_.auth.passwords);
+  hasher_ = identity::make_password_hasher(config_.auth.passwords, refusals_);
   identity::TokenSigner::Options signing;
   signing.rotation_enabled = config_.signing_keys.rotation_enabled;
   signing.rotation_period = config_.signing_keys.rotation_period;
+  signing.key_bits = options_.signing_key_bits;
   // By reference: it is asked on a shard, and outlives those.
   signing.compute = [this](auto work, auto done) {
-    hasher_->compute(std::move(work), first_shard(), std::move(done));
+    hasher_->compute(std::move(work), {.source = identity::Source::of_operator()}, first_shard(),
+                     std::move(done));
   };
   auto signer = await<std::shared_ptr<identity::TokenSigner>>(
       first_shard(), [this, signing = std::move(signing)](auto done) mutable {
@@ -290,13 +300,36 @@ Result<void> RunningGateway::open_instance() {
   return {};
 }
 
+Result<void> RunningGateway::open_attempts() {
+  attempts_ =
+      std::make_shared<identity::AttemptCounts>(clock_, config_.auth.lockout_names, decoy_secret_);
+  attempt_keeper_ =
+      std::make_unique<identity::AttemptKeeper>(attempts_, *handles_[0]->attempts, clock_);
+  return await<void>(first_shard(), [this](auto done) { attempt_keeper_->load(std::move(done)); });
+}
+
+// At the first start alone: who has deleted the last key wants none.
 Result<void> RunningGateway::open_root_key() {
-  if (!access_keys_->list().empty()) return {};
-  const auto created = await<iam::AccessKeys::Created>(first_shard(), [this](auto done) {
-    access_keys_->create({.name = "root", .policy = std::string(iam::kAllowAll)}, std::move(done));
+  constexpr const char* kSettled = "root_key_settled";
+  const auto settled = await<std::optional<std::string>>(
+      first_shard(), [this](auto done) { handles_[0]->instance->find(kSettled, std::move(done)); });
+  if (!settled) return std::unexpected(settled.error());
+  if (*settled) return {};
+  // A database of an earlier version does not say; its first start has left credentials.
+  std::error_code ignored;
+  const bool first = info_.first_start || !std::filesystem::exists(info_.credentials_file, ignored);
+  if (first && access_keys_->list().empty()) {
+    const auto created = await<iam::AccessKeys::Created>(first_shard(), [this](auto done) {
+      access_keys_->create({.name = "root", .policy = std::string(iam::kAllowAll)},
+                           std::move(done));
+    });
+    if (!created) return std::unexpected(created.error());
+    log::info("root_key_made", {{"id", created->id}});
+  }
+  const auto kept = await<std::string>(first_shard(), [this](auto done) {
+    handles_[0]->instance->get_or_set(kSettled, "true", std::move(done));
   });
-  if (!created) return std::unexpected(created.error());
-  log::info("root_key_made", {{"id", created->id}});
+  if (!kept) return std::unexpected(kept.error());
   return {};
 }
 
@@ -478,13 +511,18 @@ Result<void> RunningGateway::bind_listeners() {
 void RunningGateway::make_identity() {
   code_sender_ = make_code_sender({.command = config_.codes.command,
                                    .timeout = config_.codes.command_timeout,
-                                   .to_log = config_.codes.to_log});
-  const auto lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
-  const auto code_lockout = std::make_shared<identity::Lockout>(clock_, config_.auth.lockout_names);
-  const auto decoy_lockout = std::make_shared<identity::Lockout>(
-      clock_, config_.auth.lockout_names, identity::Lockout::WhenFull::forget);
+                                   .to_log = config_.codes.to_log,
+                                   .refusals = refusals_});
   const auto spent_challenges = std::make_shared<identity::SpentChallenges>(clock_);
-  sign_up_rate_ = std::make_shared<identity::SignUpRate>(clock_, config_.sign_ups.per_minute);
+  const std::uint32_t sign_ups = config_.sign_ups.per_minute;
+  sign_up_rate_ = std::make_shared<RateShares>(
+      RateShares::Options{
+          .bound = Bound::sign_ups, .capacity = sign_ups, .share = sign_up_share(sign_ups)},
+      refusals_);
+  failed_logins_ = std::make_shared<RateShares>(
+      RateShares::Options{.bound = Bound::failed_logins,
+                          .share = config_.limits.failed_logins_per_address_per_minute},
+      refusals_);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
@@ -500,14 +538,14 @@ void RunningGateway::make_identity() {
                   .users = *handles.users,
                   .refresh_tokens = *handles.refresh_tokens,
                   .codes = *handles.codes,
+                  .known_addresses = *handles.known_addresses,
                   .ring = ring_,
                   .signer = signer_,
                   .hasher = hasher_,
-                  .lockout = lockout,
-                  .code_lockout = code_lockout,
-                  .decoy_lockout = decoy_lockout,
+                  .attempts = attempts_,
                   .spent_challenges = spent_challenges,
                   .sign_up_rate = sign_up_rate_,
+                  .failed_logins = failed_logins_,
                   .code_sender = code_sender_,
                   .on_logins_ended = [this](const identity::EndedLogins& ended) {
                     end_connections(ended);
@@ -657,8 +695,10 @@ Result<void> RunningGateway::start_serving() {
     first.every(kHousekeeping, [this] {
       ring_->maintain();
       signer_->maintain();
+      attempt_keeper_->forget_idle();
       sweep_tokens();
     });
+    first.every(kAttemptsTick, [this] { attempt_keeper_->write(); });
   });
   if (auto started = local_->start(); !started) return started;
   // Whoever reads that the gateway listens finds it ready.
@@ -678,6 +718,7 @@ void RunningGateway::sweep_tokens() {
   // Access tokens are held against the row of their login, and outlive its refresh token.
   handles_[0]->refresh_tokens->sweep(now - id_token_lifetime_, swept);
   handles_[0]->codes->sweep(now, swept);
+  handles_[0]->known_addresses->sweep(now - kAddressKnownFor, swept);
   handles_[0]->users->sweep_unconfirmed(now - unconfirmed_lifetime_, swept);
 }
 

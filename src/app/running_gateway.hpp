@@ -36,6 +36,8 @@ class LateService;
 /// What each of the gateway's listeners may have: what is configured, its connections lowered to
 /// what the limit on open files leaves, and the shares of one client worked out.
 [[nodiscard]] net::HttpLimits gateway_limits(const Config& config);
+/// Of the sign-ups of a minute, how many one client's address may have.
+[[nodiscard]] std::uint32_t sign_up_share(std::uint32_t per_minute);
 
 /// A gateway and all its parts. `open` builds it up step by step, each of which may fail; what was
 /// built until then is taken down by the destructor.
@@ -65,6 +67,7 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Result<void> open_store();
   [[nodiscard]] Result<void> open_keys(identity::MasterKey master);
   [[nodiscard]] Result<void> open_instance();
+  [[nodiscard]] Result<void> open_attempts();
   [[nodiscard]] Result<void> open_root_key();
   [[nodiscard]] Result<void> bind_listeners();
   [[nodiscard]] Result<void> bind_gateway(const Config::Listener& listener);
@@ -104,6 +107,7 @@ class RunningGateway final : public Gateway {
   /// Runs `phase` of every shard's mailboxes; whether all were done by `deadline`.
   bool each_mailboxes(const MailboxesPhase& phase, std::chrono::steady_clock::time_point deadline);
   void close_gradually(Milliseconds drain);
+  void keep_attempts();
   void take_down();
 
   GatewayOptions options_;
@@ -135,7 +139,10 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<iam::AccessKeys> access_keys_;
   std::shared_ptr<identity::PasswordHasher> hasher_;
   std::shared_ptr<identity::CodeSender> code_sender_;
-  std::shared_ptr<identity::SignUpRate> sign_up_rate_;
+  std::shared_ptr<RateShares> sign_up_rate_;
+  std::shared_ptr<RateShares> failed_logins_;
+  std::shared_ptr<identity::AttemptCounts> attempts_;
+  std::unique_ptr<identity::AttemptKeeper> attempt_keeper_;
   std::string decoy_secret_;
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;

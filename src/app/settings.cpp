@@ -554,6 +554,12 @@ void add_limits(std::vector<Setting>& t) {
                       true));
   t.push_back(integer("limits.token_requests_burst", HOLDFAST_FIELD(limits.token_requests_burst), 1,
                       1'000'000, "How many of them may come at once after a pause.", true));
+  t.push_back(integer("limits.failed_logins_per_address_per_minute",
+                      HOLDFAST_FIELD(limits.failed_logins_per_address_per_minute), 0, 1'000'000,
+                      "Logins of one client's address (an IPv6 address's /64) that may fail in a "
+                      "minute, whatever their names; one more is TooManyRequestsException. 0 is no "
+                      "bound.",
+                      true));
   t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
                       "Largest body of a request; a larger one is answered 413. At least six "
                       "times limits.message_bytes, as JSON may escape every byte, and 4 KiB.",
@@ -810,7 +816,10 @@ void add_users(std::vector<Setting>& t) {
   t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
                       "Let anybody sign up; it needs a way to send codes.", true));
   t.push_back(integer("user_pool.sign_ups_per_minute", HOLDFAST_FIELD(sign_ups.per_minute), 1,
-                      60'000, "How many may, in all; one more is LimitExceededException.", true));
+                      60'000,
+                      "How many may, in all; one client's address has an eighth of it. One more is "
+                      "LimitExceededException.",
+                      true));
   t.push_back(integer("user_pool.unconfirmed_lifetime_seconds",
                       HOLDFAST_FIELD(sign_ups.unconfirmed_lifetime), 3'600, 365 * kDaySeconds,
                       "How long a sign-up may wait to be confirmed; then its user is removed.",
@@ -852,11 +861,17 @@ void add_passwords(std::vector<Setting>& t) {
   t.push_back(boolean("user_pool.password_require_symbols",
                       HOLDFAST_FIELD(user_pool.password_require_symbols),
                       "Passwords need a symbol.", true));
+  t.push_back(boolean("user_pool.password_refuse_common",
+                      HOLDFAST_FIELD(user_pool.password_refuse_common),
+                      "Refuse passwords that many people use (a list of 3 000), and those made of "
+                      "the user's name or a name of the service.",
+                      true));
   t.push_back(integer("auth.hash_threads", HOLDFAST_FIELD(auth.passwords.threads), 1, 64,
                       "Threads that hash passwords (Argon2id)."));
   t.push_back(integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
-                      "Logins waiting for such a thread; one more is answered "
-                      "TooManyRequestsException."));
+                      "Passwords waiting for such a thread. One client's address has an eighth of "
+                      "it, an access key half; one more is answered TooManyRequestsException. The "
+                      "operator's own have a queue of the same length besides."));
   t.push_back(integer("auth.hash_iterations", HOLDFAST_FIELD(auth.passwords.iterations), 1, 64,
                       "Passes of Argon2id over its memory, for new passwords. After a change, "
                       "unknown names take the new time and known ones the old, until their "
@@ -866,7 +881,8 @@ void add_passwords(std::vector<Setting>& t) {
                       "Memory of one Argon2id run in KiB, for new passwords. A change tells known "
                       "names from unknown ones by their time, as that of `hash_iterations` does."));
   t.push_back(integer("auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
-                      "User names whose failed logins are remembered."));
+                      "User names whose failed logins and codes are remembered, and as many that "
+                      "nobody has."));
 }
 
 void add_instance(std::vector<Setting>& t) {

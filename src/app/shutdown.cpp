@@ -8,6 +8,7 @@
 
 #include <holdfast/base/log.hpp>
 
+#include "app/await.hpp"
 #include "app/countdown.hpp"
 #include "app/late_service.hpp"
 #include "app/running_gateway.hpp"
@@ -94,6 +95,14 @@ bool RunningGateway::each_mailboxes(const MailboxesPhase& phase,
   return countdown->wait_until(deadline);
 }
 
+// What was counted in the last second is written with the rest.
+void RunningGateway::keep_attempts() {
+  if (!ready_) return;
+  const auto kept =
+      await<void>(first_shard(), [this](auto done) { attempt_keeper_->finish(std::move(done)); });
+  if (!kept) log::warn("attempts_not_kept", {{"reason", kept.error().message}});
+}
+
 // What hands work to others goes before them: sockets, what answers shards from threads of its own
 // (the hasher, the code sender, the store), the shards;
 // then what lived on the shards, and only then what their last tasks may hold.
@@ -105,6 +114,7 @@ void RunningGateway::take_down() {
   if (hasher_ != nullptr) hasher_->stop();
   if (code_sender_ != nullptr) code_sender_->stop();
   if (issuers_ != nullptr) issuers_->stop();
+  keep_attempts();
   if (store_ != nullptr) store_->stop();
   if (shards_ != nullptr) shards_->stop();
   for (const auto& reader : issuer_readers_) reader->stop();
@@ -117,6 +127,7 @@ void RunningGateway::take_down() {
   router_.reset();
   parts_.clear();
   hasher_.reset();
+  attempt_keeper_.reset();
   code_sender_.reset();
   issuers_.reset();
   issuer_readers_.clear();

@@ -32,6 +32,8 @@ const char* to_string(Bound bound) noexcept {
       return "store_slots";
     case Bound::store_bytes:
       return "store_bytes";
+    case Bound::failed_logins:
+      return "failed_logins";
   }
   return "unknown";
 }
@@ -201,6 +203,16 @@ std::expected<void, BoundScope> RateShares::take(std::string_view client, std::i
   if (clients_.size() >= options_.clients_max) make_room(now_us);
   clients_.emplace(key, *mine);
   return {};
+}
+
+void RateShares::give_back(std::string_view client) {
+  const std::lock_guard lock(mutex_);
+  const auto interval_us = [this](std::uint32_t count) {
+    return std::max<std::int64_t>(1, options_.period_us / count);
+  };
+  if (options_.capacity != 0) due_us_ -= interval_us(options_.capacity);
+  const auto found = clients_.find(std::string(client));
+  if (options_.share != 0 && found != clients_.end()) found->second -= interval_us(options_.share);
 }
 
 void RateShares::make_room(std::int64_t now_us) {

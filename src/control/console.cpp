@@ -72,8 +72,6 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
         sessions_(parts_.clock, {.link_lifetime = options_.link_lifetime,
                                  .idle = options_.session_idle,
                                  .lifetime = options_.session_lifetime}),
-        // One name for all: it can be guessed at from anywhere, and links let in all the while.
-        lockout_(parts_.clock, 1),
         policy_(content_security_policy(options_.gateway_urls)),
         // Browsers share cookies between the ports of a host, where another gateway may be.
         cookie_name_("holdfast_console_" +
@@ -253,7 +251,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
       return turn_away(head, "password",
                        Error(Errc::forbidden, "no password is configured", "password"), respond);
     }
-    if (lockout_.begin("console") != identity::Lockout::Attempt::admitted) {
+    if (lockout().begin(options_.password_hash) != identity::Lockout::Attempt::admitted) {
       wipe(password);
       return turn_away(head, "password",
                        Error(Errc::too_many_requests,
@@ -262,21 +260,26 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     }
     Executor& executor = *parts_.router.shard(head.shard).executor;
     parts_.hasher->verify(
-        std::move(password), options_.password_hash, executor,
+        std::move(password), options_.password_hash, {.source = identity::Source::of_operator()},
+        executor,
         [self = shared_from_this(), head = std::move(head),
          respond = std::move(respond)](const Result<bool>& right) mutable {
           if (!right) {
-            self->lockout_.withdrawn("console");
+            self->lockout().withdrawn(self->options_.password_hash);
             return turn_away(head, "password", right.error(), respond);
           }
           if (!*right) {
             return turn_away(head, "password",
                              Error(Errc::forbidden, "the password is wrong", "password"), respond);
           }
-          self->lockout_.succeeded("console");
+          self->lockout().succeeded(self->options_.password_hash);
           self->let_in(head, "password", respond);
         });
   }
+
+  // One count for all: it can be guessed at from anywhere, and links let in all the while. By the
+  // password's own hash, so that a new password begins anew.
+  [[nodiscard]] identity::Lockout& lockout() const { return parts_.attempts->console; }
 
   // ---- the control socket's routes
 
@@ -311,7 +314,6 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
   const ConsoleOptions options_;
   const ConsoleParts parts_;
   ConsoleSessions sessions_;
-  identity::Lockout lockout_;
   const std::string policy_;
   const std::string cookie_name_;
 };

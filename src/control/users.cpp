@@ -178,7 +178,8 @@ void resolve(Call call, WithName next) {
 void set_password(Call call, UserPool::UserName user, UserInput input) {
   UserPool::SetPassword change{.user = std::move(user),
                                .password = std::move(*input.password),
-                               .permanent = input.permanent.value_or(false)};
+                               .permanent = input.permanent.value_or(false),
+                               .source = identity::Source::of_operator()};
   pool_of(call).admin_set_user_password(std::move(change), answer_done(std::move(call.respond)));
 }
 
@@ -211,6 +212,7 @@ void create_user(Call call) {
   create.username = std::move(*input->username);
   create.temporary_password = std::move(input->password);
   create.permanent = input->permanent.value_or(false);
+  create.source = identity::Source::of_operator();
   if (input->attributes) create.attributes = std::move(*input->attributes);
   pool_of(call).admin_create_user(std::move(create),
                                   answer<User>(std::move(call.respond), [](const User& user) {

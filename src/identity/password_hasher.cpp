@@ -2,8 +2,11 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -61,15 +64,89 @@ Result<bool> verify_now(std::string_view password, const std::string& encoded) {
 }
 
 template <class T>
-void answer(Executor& executor, Completion<Result<T>> done, Result<T> result) {
-  executor.post(
-      [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+Task answer(Executor& executor, Completion<Result<T>> done, Result<T> result) {
+  return [&executor, done = std::move(done), result = std::move(result)]() mutable {
+    executor.post([done = std::move(done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+  };
 }
+
+/// Called once: runs, or is refused. What it returns answers the caller, who may come with more of
+/// the same name then.
+using Job = std::move_only_function<Task(const Error* refusal)>;
+
+struct Work {
+  Job job;
+  std::string name;  ///< that is under way with it; empty: none
+};
+
+/// What waits in the public lane: a queue for each owner, and whose turn is next. Needs a lock
+/// around it.
+class PublicLane {
+ public:
+  explicit PublicLane(std::size_t capacity)
+      : capacity_(capacity),
+        client_share_(std::max<std::size_t>(capacity / 8, 1)),
+        key_share_(std::max<std::size_t>(capacity / 2, 1)) {}
+
+  /// Whose bound it would exceed.
+  [[nodiscard]] std::optional<BoundScope> refuses(const WorkOwner& owner) const {
+    const auto found = owners_.find(holder_of(owner.source));
+    const std::size_t held = found == owners_.end() ? 0 : found->second.size();
+    const bool is_key = owner.source.kind == Source::Kind::access_key;
+    if (held >= (is_key ? key_share_ : client_share_)) return BoundScope::share;
+    if (!owner.name.empty() && names_.contains(owner.name)) return BoundScope::share;
+    if (size_ >= capacity_) return BoundScope::all;
+    return std::nullopt;
+  }
+  void push(const WorkOwner& owner, Job job) {
+    const auto [queue, is_new] = owners_.try_emplace(holder_of(owner.source));
+    if (is_new) turns_.push_back(queue->first);
+    queue->second.push_back({.job = std::move(job), .name = owner.name});
+    if (!owner.name.empty()) names_.insert(owner.name);
+    ++size_;
+  }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  /// The next in turn; `finished` is told when it is done.
+  [[nodiscard]] Work pop() {
+    const std::string holder = std::move(turns_.front());
+    turns_.pop_front();
+    const auto queue = owners_.find(holder);
+    Work out = std::move(queue->second.front());
+    queue->second.pop_front();
+    if (queue->second.empty()) {
+      owners_.erase(queue);
+    } else {
+      turns_.push_back(holder);
+    }
+    --size_;
+    return out;
+  }
+  void finished(const std::string& name) { names_.erase(name); }
+
+ private:
+  static std::string holder_of(const Source& source) {
+    return source.kind == Source::Kind::access_key ? "key " + source.id
+                                                   : client_share_key(source.id);
+  }
+
+  const std::size_t capacity_;
+  const std::size_t client_share_;
+  const std::size_t key_share_;
+  std::size_t size_ = 0;
+  std::unordered_map<std::string, std::deque<Work>> owners_;
+  std::deque<std::string> turns_;  ///< each that waits, once
+  std::unordered_set<std::string> names_;
+};
 
 class PasswordHasherImpl final : public PasswordHasher {
  public:
-  explicit PasswordHasherImpl(PasswordHasherOptions options)
-      : options_(options), impossible_hash_(impossible_hash(options)) {
+  PasswordHasherImpl(PasswordHasherOptions options, std::shared_ptr<BoundRefusals> refusals)
+      : options_(options),
+        impossible_hash_(impossible_hash(options)),
+        refusals_(std::move(refusals)),
+        public_lane_(options.queue) {
     for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i) {
       threads_.emplace_back([this] { work(); });
       pthread_setname_np(threads_.back().native_handle(), "hf-password");
@@ -84,108 +161,129 @@ class PasswordHasherImpl final : public PasswordHasher {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
-      left.swap(queue_);
+      left.swap(operators_lane_);
+      while (!public_lane_.empty()) left.push_back(public_lane_.pop().job);
     }
     wake_.notify_all();
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
-    for (Job& job : left) job(&stopping_error_);
+    for (Job& job : left) job (&stopping_error_)();
   }
 
-  void hash(std::string password, Executor& executor,
+  void hash(std::string password, WorkOwner owner, Executor& executor,
             Completion<Result<std::string>> done) override {
-    enqueue([this, secret = Secret::take(password), &executor,
-             done = std::move(done)](const Error* refusal) mutable {
-      answer<std::string>(
+    enqueue(owner, [this, secret = Secret::take(password), &executor,
+                    done = std::move(done)](const Error* refusal) mutable {
+      return answer<std::string>(
           executor, std::move(done),
           refusal == nullptr ? hash_now(options_, secret.view()) : std::unexpected(*refusal));
     });
   }
 
-  void verify(std::string password, std::string encoded, Executor& executor,
+  void verify(std::string password, std::string encoded, WorkOwner owner, Executor& executor,
               Completion<Result<bool>> done) override {
-    enqueue([this, secret = Secret::take(password), encoded = std::move(encoded), &executor,
-             done = std::move(done)](const Error* refusal) mutable {
-      answer<bool>(
+    enqueue(owner, [this, secret = Secret::take(password), encoded = std::move(encoded), &executor,
+                    done = std::move(done)](const Error* refusal) mutable {
+      return answer<bool>(
           executor, std::move(done),
           refusal == nullptr ? matches(secret.view(), encoded) : std::unexpected(*refusal));
     });
   }
 
-  void compute(std::move_only_function<std::string()> work, Executor& executor,
+  void compute(std::move_only_function<std::string()> work, WorkOwner owner, Executor& executor,
                Completion<Result<std::string>> done) override {
-    enqueue(
-        [work = std::move(work), &executor, done = std::move(done)](const Error* refusal) mutable {
-          Result<std::string> result;
-          if (refusal == nullptr) {
-            result = work();
-          } else {
-            result = std::unexpected(*refusal);
-          }
-          work = nullptr;  // its secrets go here, not on the shard
-          answer<std::string>(executor, std::move(done), std::move(result));
-        });
+    enqueue(owner, [work = std::move(work), &executor,
+                    done = std::move(done)](const Error* refusal) mutable {
+      Result<std::string> result;
+      if (refusal == nullptr) {
+        result = work();
+      } else {
+        result = std::unexpected(*refusal);
+      }
+      work = nullptr;  // its secrets go here, not on the shard
+      return answer<std::string>(executor, std::move(done), std::move(result));
+    });
   }
 
  private:
-  /// Called once: runs, or answers with the refusal.
-  using Job = std::move_only_function<void(const Error* refusal)>;
-
   Result<bool> matches(std::string_view password, const std::string& encoded) const {
     if (!encoded.empty()) return verify_now(password, encoded);
     Result<bool> result = verify_now(password, impossible_hash_);
     if (result) result = false;
     return result;
   }
-  void enqueue(Job job) {
+  void enqueue(const WorkOwner& owner, Job job) {
     const Error* refusal = nullptr;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) {
         refusal = &stopping_error_;
-      } else if (queue_.size() >= options_.queue) {
-        refusal = &full_error_;
+      } else if (const auto scope = refuses(owner)) {
+        refusal = *scope == BoundScope::all ? &full_error_ : &share_error_;
+        if (refusals_) refusals_->add(Bound::password_work, *scope);
+      } else if (owner.source.kind == Source::Kind::operations) {
+        operators_lane_.push_back(std::exchange(job, nullptr));
       } else {
-        queue_.push_back(std::exchange(job, nullptr));
+        public_lane_.push(owner, std::exchange(job, nullptr));
       }
     }
     if (refusal == nullptr) {
       wake_.notify_one();
     } else {
-      job(refusal);
+      job(refusal)();
     }
+  }
+  std::optional<BoundScope> refuses(const WorkOwner& owner) const {
+    if (owner.source.kind != Source::Kind::operations) return public_lane_.refuses(owner);
+    return operators_lane_.size() < options_.queue ? std::nullopt : std::optional(BoundScope::all);
+  }
+  Work next() {
+    if (operators_lane_.empty()) return public_lane_.pop();
+    Work out{.job = std::move(operators_lane_.front()), .name = {}};
+    operators_lane_.pop_front();
+    return out;
   }
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      wake_.wait(lock,
+                 [this] { return stopping_ || !operators_lane_.empty() || !public_lane_.empty(); });
       if (stopping_) return;
-      Job job = std::move(queue_.front());
-      queue_.pop_front();
+      Work work = next();
       lock.unlock();
-      job(nullptr);
-      job = nullptr;  // its secrets go before the next wait
+      Task answer = work.job(nullptr);
+      work.job = nullptr;  // its secrets go before the next wait
+      lock.lock();
+      public_lane_.finished(work.name);
+      lock.unlock();
+      answer();
+      answer = nullptr;
       lock.lock();
     }
   }
 
   const Error stopping_error_{Errc::unavailable, "the password hasher is stopping"};
   const Error full_error_{Errc::too_many_requests, "too many passwords are waiting"};
+  const Error share_error_{Errc::too_many_requests,
+                           "too many passwords of one client, or one of this name, are waiting"};
 
   const PasswordHasherOptions options_;
   const std::string impossible_hash_;
+  const std::shared_ptr<BoundRefusals> refusals_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Job> queue_;
+  std::deque<Job> operators_lane_;
+  PublicLane public_lane_;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
 
 }  // namespace
 
-std::shared_ptr<PasswordHasher> make_password_hasher(PasswordHasherOptions options) {
-  return std::make_shared<PasswordHasherImpl>(options);
+std::shared_ptr<PasswordHasher> make_password_hasher(PasswordHasherOptions options,
+                                                     std::shared_ptr<BoundRefusals> refusals) {
+  return std::make_shared<PasswordHasherImpl>(options, std::move(refusals));
 }
 
 }  // namespace holdfast::identity

@@ -25,7 +25,8 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::CreateUser& inpu
   if (auto good = check_username(input.username); !good) return good;
   if (auto good = check_attributes(input.attributes); !good) return good;
   if (!input.temporary_password) return {};
-  return check_password(*input.temporary_password, pool.options);
+  if (auto good = check_password(*input.temporary_password, pool.options); !good) return good;
+  return check_password_of(input.username, *input.temporary_password, pool.options);
 }
 
 void store_user(const PoolContextPtr& pool, User user, Done done) {
@@ -95,7 +96,7 @@ void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input, D
   const UserId sub = user.sub;
   const std::string username = user.username;
   make_credentials(
-      pool, sub, username, password,
+      pool, {.source = std::move(input.source)}, sub, username, password,
       [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
         if (!made) {
           done(refuse(made.error()));
@@ -168,15 +169,20 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
   }
   // First, so that a name that nobody has costs no hash, and the verifier is bound to the user.
   find_user(pool, NameOrSub{std::move(input.user.username)},
-            [pool, password, permanent = input.permanent,
+            [pool, password, permanent = input.permanent, source = std::move(input.source),
              done = std::move(done)](PoolResult<User> user) mutable {
               if (!user) {
                 done(std::unexpected(std::move(user.error())));
                 return;
               }
+              if (auto good = check_password_of(user->username, password->view(), pool->options);
+                  !good) {
+                done(std::move(good));
+                return;
+              }
               const UserId sub = user->sub;
               make_credentials(
-                  pool, sub, user->username, *password,
+                  pool, {.source = std::move(source)}, sub, user->username, *password,
                   [pool, sub, permanent, done = std::move(done)](Result<Credentials> made) mutable {
                     if (made) {
                       set_credentials(pool, sub, std::move(*made), permanent, std::move(done));
@@ -197,7 +203,7 @@ void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAt
   change(pool, std::move(input.user), std::nullopt, std::move(done),
          [attributes = std::move(input.attributes)](User& user) {
            merge_attributes(user.attributes, attributes);
-           return check_attributes(user.attributes);
+           return check_attributes_size(user.attributes);
          });
 }
 

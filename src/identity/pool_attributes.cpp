@@ -22,7 +22,7 @@ void change_attributes(const PoolContextPtr& pool, UserKey who, Attributes chang
   change.who = std::move(who);
   change.change = [changes = std::move(changes)](User& user) {
     merge_attributes(user.attributes, changes);
-    return check_attributes(user.attributes);
+    return check_attributes_size(user.attributes);
   };
   change_user(pool, std::move(change), without_user(std::move(done)));
 }

@@ -63,13 +63,14 @@ Attributes attributes_of(const std::map<std::string, std::string>& responses) {
 class NewPassword : public std::enable_shared_from_this<NewPassword> {
  public:
   NewPassword(PoolContextPtr pool, AuthSession session, const std::string& username,
-              bool by_administrator, Attributes new_attributes,
+              bool by_administrator, Attributes new_attributes, Source source,
               Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         session_(std::move(session)),
         folded_(fold_username(username)),
         named_by_sub_(by_administrator && session_.sub == UserId(username)),
         new_attributes_(std::move(new_attributes)),
+        source_(std::move(source)),
         done_(std::move(done)) {}
 
   void start(Secret password) {
@@ -103,17 +104,37 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
 
   void change(User user, const Secret& password) {
     PoolResult<void> good = check_password(password.view(), pool_->options);
+    if (good) good = check_password_of(user.username, password.view(), pool_->options);
     if (good) good = check_own_attributes(new_attributes_);
     if (good) {
       merge_attributes(user.attributes, new_attributes_);
-      good = check_attributes(user.attributes);
+      good = check_attributes_size(user.attributes);
     }
     if (!good) {
       done_(std::unexpected(std::move(good.error())));
       return;
     }
+    // Who has made the temporary password knows it: the user's own must be another.
+    pool_->parts.hasher->verify(
+        password.copy(), user.password_hash,
+        {.source = source_, .name = "change " + user.sub.str()}, pool_->parts.executor,
+        [self = shared_from_this(), user, kept = std::make_shared<Secret>(password.view())](
+            const Result<bool>& same) { self->compared(user, *kept, same); });
+  }
+
+  void compared(const User& user, const Secret& password, const Result<bool>& same) {
+    if (!same) {
+      done_(refuse(same.error()));
+      return;
+    }
+    if (*same) {
+      done_(refuse(PoolErrc::invalid_password,
+                   "Password did not conform with policy: Password must not be the temporary one"));
+      return;
+    }
     make_credentials(
-        pool_, user.sub, user.username, password,
+        pool_, {.source = source_, .name = "change " + user.sub.str()}, user.sub, user.username,
+        password,
         [self = shared_from_this()](Result<Credentials> made) { self->made(std::move(made)); });
   }
 
@@ -156,6 +177,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
   std::string folded_;
   bool named_by_sub_;
   Attributes new_attributes_;
+  Source source_;
   Completion<PoolResult<AuthOutcome>> done_;
 };
 
@@ -185,7 +207,8 @@ void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToCh
     return;
   }
   std::make_shared<NewPassword>(pool, std::move(*session), *username, input.pool_id.has_value(),
-                                attributes_of(input.responses), std::move(done))
+                                attributes_of(input.responses), std::move(input.source),
+                                std::move(done))
       ->start(Secret::take(*password));
 }
 

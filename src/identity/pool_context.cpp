@@ -56,16 +56,4 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
   return out;
 }
 
-std::optional<PoolError> take_attempt(Lockout& lockout, const std::string& name, PoolError locked) {
-  switch (lockout.begin(name)) {
-    case Lockout::Attempt::admitted:
-      return std::nullopt;
-    case Lockout::Attempt::locked:
-      return locked;
-    case Lockout::Attempt::full:
-      break;
-  }
-  return PoolError{.code = PoolErrc::too_many_requests, .message = "Rate exceeded"};
-}
-
 }  // namespace holdfast::identity

@@ -53,15 +53,59 @@ struct PoolContext {
 };
 using PoolContextPtr = std::shared_ptr<const PoolContext>;
 
-/// Takes an attempt of `name`: what refuses it, `locked` where the name has had too many.
-[[nodiscard]] std::optional<PoolError> take_attempt(Lockout& lockout, const std::string& name,
-                                                    PoolError locked);
-/// Where the passwords tried under a name are counted.
-[[nodiscard]] inline Lockout& login_lockout(const PoolContext& pool, bool known) {
-  return known ? *pool.parts.lockout : *pool.parts.decoy_lockout;
-}
 /// The answer to a wrong password and, where their existence is not told, to an unknown user.
 [[nodiscard]] std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known);
+
+// ---- pool_attempts.cpp
+
+/// At whom something is tried, and by whom.
+struct AttemptTarget {
+  Source source;
+  std::string username;  ///< as it was given
+  UserId sub{};          ///< empty: nobody has this name
+  /// Counts are of one password: a new one begins anew.
+  WallTime password_set_at{};
+};
+
+/// One attempt with a password, counted for its name and its client: as one that failed, unless it
+/// is told otherwise.
+class LoginAttempt {
+ public:
+  LoginAttempt(PoolContextPtr pool, AttemptTarget target, bool address_known);
+  /// What refuses it; to be asked once, before all else.
+  [[nodiscard]] std::optional<PoolError> begin(PoolError locked);
+  /// The password was right: the address is the user's from now on.
+  void succeeded();
+  /// Nothing was tried.
+  void withdrawn();
+  [[nodiscard]] WorkOwner work() const { return {.source = target_.source, .name = name_}; }
+
+ private:
+  [[nodiscard]] Lockout& lockout() const;
+
+  PoolContextPtr pool_;
+  AttemptTarget target_;
+  std::string name_;
+};
+/// Takes an attempt. From an address that is known as the user's it is counted apart, so that
+/// nobody elsewhere can lock the user out. Nobody's name takes as long.
+void begin_login_attempt(const PoolContextPtr& pool, AttemptTarget target, PoolError locked,
+                         Completion<PoolResult<std::shared_ptr<LoginAttempt>>> done);
+/// The user has proven to be at this address.
+void remember_address(const PoolContextPtr& pool, const Source& source, const UserId& sub);
+
+/// What was taken of the codes of a day.
+struct CodeAttempt {
+  DailyLimits* limits = nullptr;
+  std::string name;
+  void withdrawn() const { limits->withdrawn(name); }
+  void forget() const { limits->forget(name); }
+};
+/// Takes one of the `max` that a user may do in a day, apart from addresses that are known as
+/// theirs; `limit_exceeded` otherwise.
+void take_code_attempt(const PoolContextPtr& pool, std::string what, std::size_t max,
+                       AttemptTarget target, Completion<PoolResult<CodeAttempt>> done);
+[[nodiscard]] std::unexpected<PoolError> too_often();
 
 // ---- pool_tokens.cpp
 
@@ -110,10 +154,12 @@ struct Credentials {
   void apply(User& user, WallTime now) const;
 };
 /// What SRP checks a password against, sealed.
-void make_verifier(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
-                   std::shared_ptr<const Secret> password, Completion<Result<std::string>> done);
-void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
-                      const Secret& password, Completion<Result<Credentials>> done);
+void make_verifier(const PoolContextPtr& pool, const WorkOwner& owner, const UserId& sub,
+                   const std::string& username, std::shared_ptr<const Secret> password,
+                   Completion<Result<std::string>> done);
+void make_credentials(const PoolContextPtr& pool, const WorkOwner& owner, const UserId& sub,
+                      const std::string& username, const Secret& password,
+                      Completion<Result<Credentials>> done);
 
 // ---- pool_self.cpp
 

@@ -48,12 +48,12 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::InitiateAuth& in
 /// take the same path, so that neither the answer nor its time tells them apart.
 class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
  public:
-  PasswordLogin(PoolContextPtr pool, std::string username, bool by_administrator,
+  PasswordLogin(PoolContextPtr pool, std::string username, bool by_administrator, Source source,
                 Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         username_(std::move(username)),
         by_administrator_(by_administrator),
-        folded_(fold_username(username_)),
+        source_(std::move(source)),
         done_(std::move(done)) {}
 
   void start(std::shared_ptr<const Secret> password) {
@@ -78,7 +78,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   std::unexpected<PoolError> wrong() const { return wrong_password(*pool_, known_.has_value()); }
   // Nothing was tried: the attempt does not count.
   void give_up(const Error& error) {
-    login_lockout(*pool_, known_.has_value()).withdrawn(folded_);
+    attempt_->withdrawn();
     done_(refuse(error));
   }
 
@@ -88,15 +88,24 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       return;
     }
     known_ = std::move(*found);
-    // An administrator may have named the user by their `sub`.
-    if (known_) folded_ = fold_username(known_->username);
-    if (auto refused = take_attempt(login_lockout(*pool_, known_.has_value()), folded_,
-                                    {PoolErrc::locked, "Password attempts exceeded"})) {
-      done_(std::unexpected(std::move(*refused)));
-      return;
+    AttemptTarget target{.source = source_, .username = username_};
+    if (known_) {
+      target.sub = known_->sub;
+      target.password_set_at = known_->password_set_at;
     }
+    begin_login_attempt(
+        pool_, std::move(target), {PoolErrc::locked, "Password attempts exceeded"},
+        [self = shared_from_this()](PoolResult<std::shared_ptr<LoginAttempt>> begun) {
+          if (begun) return self->verify(std::move(*begun));
+          self->done_(std::unexpected(std::move(begun.error())));
+        });
+  }
+
+  void verify(std::shared_ptr<LoginAttempt> attempt) {
+    attempt_ = std::move(attempt);
     pool_->parts.hasher->verify(
-        password_->copy(), known_ ? known_->password_hash : std::string(), pool_->parts.executor,
+        password_->copy(), known_ ? known_->password_hash : std::string(), attempt_->work(),
+        pool_->parts.executor,
         [self = shared_from_this()](Result<bool> matches) { self->verified(std::move(matches)); });
   }
 
@@ -125,7 +134,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       done_(wrong());
       return;
     }
-    pool_->parts.lockout->succeeded(folded_);
+    attempt_->succeeded();
     bring_verifier_up_to_date(std::move(**found));
   }
 
@@ -140,7 +149,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
     } else {
       const UserId sub = user.sub;
       const std::string username = user.username;
-      make_verifier(pool_, sub, username, password_,
+      make_verifier(pool_, attempt_->work(), sub, username, password_,
                     [self = shared_from_this(),
                      user = std::move(user)](Result<std::string> verifier) mutable {
                       self->keep_verifier(std::move(user), std::move(verifier));
@@ -172,9 +181,10 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   PoolContextPtr pool_;
   std::string username_;
   bool by_administrator_;
-  std::string folded_;
+  Source source_;
   Completion<PoolResult<AuthOutcome>> done_;
   std::shared_ptr<const Secret> password_;
+  std::shared_ptr<LoginAttempt> attempt_;
   std::optional<User> known_;
 };
 
@@ -191,7 +201,7 @@ void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth inp
     return;
   }
   std::make_shared<PasswordLogin>(pool, std::move(*username), input.pool_id.has_value(),
-                                  std::move(done))
+                                  std::move(input.source), std::move(done))
       ->start(std::make_shared<const Secret>(Secret::take(*password)));
 }
 

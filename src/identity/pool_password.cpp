@@ -13,26 +13,28 @@ void Credentials::apply(User& user, WallTime now) const {
   user.password_set_at = now;
 }
 
-void make_verifier(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
-                   std::shared_ptr<const Secret> password, Completion<Result<std::string>> done) {
+void make_verifier(const PoolContextPtr& pool, const WorkOwner& owner, const UserId& sub,
+                   const std::string& username, std::shared_ptr<const Secret> password,
+                   Completion<Result<std::string>> done) {
   pool->parts.hasher->compute(
       [pool_id = pool->options.pool_id, username, password = std::move(password)] {
         return make_srp_verifier(pool_id, username, password->view());
       },
-      pool->parts.executor,
+      owner, pool->parts.executor,
       [pool, sub, done = std::move(done)](Result<std::string> verifier) mutable {
         if (verifier) verifier = pool->parts.ring->seal(*verifier, srp_sealing_context(sub));
         done(std::move(verifier));
       });
 }
 
-void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::string& username,
-                      const Secret& password, Completion<Result<Credentials>> done) {
+void make_credentials(const PoolContextPtr& pool, const WorkOwner& owner, const UserId& sub,
+                      const std::string& username, const Secret& password,
+                      Completion<Result<Credentials>> done) {
   // Kept beside the hasher's own copy, for the verifier that is made after the hash.
   auto kept = std::make_shared<Secret>(password.view());
   pool->parts.hasher->hash(
-      password.copy(), pool->parts.executor,
-      [pool, sub, username, kept, done = std::move(done)](Result<std::string> hash) mutable {
+      password.copy(), owner, pool->parts.executor,
+      [pool, owner, sub, username, kept, done = std::move(done)](Result<std::string> hash) mutable {
         if (!hash) {
           done(std::unexpected(std::move(hash.error())));
           return;
@@ -42,7 +44,7 @@ void make_credentials(const PoolContextPtr& pool, const UserId& sub, const std::
           return;
         }
         make_verifier(
-            pool, sub, username, kept,
+            pool, owner, sub, username, kept,
             [hash = std::move(*hash),
              done = std::move(done)](Result<std::string> verifier) mutable {
               if (!verifier) {

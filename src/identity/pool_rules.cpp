@@ -6,6 +6,7 @@
 
 #include <holdfast/base/encoding.hpp>
 
+#include "identity/common_passwords.hpp"
 #include "identity/unicode.hpp"
 
 namespace holdfast::identity {
@@ -73,6 +74,106 @@ PoolResult<void> check_id(const std::string& id, const char* member, std::size_t
 std::unexpected<PoolError> policy(const char* what) {
   return refuse(PoolErrc::invalid_password,
                 std::string("Password did not conform with policy: ") + what);
+}
+
+// Without the digits and the punctuation at both ends.
+std::string_view core_of(std::string_view folded) {
+  const auto is_letter = [](char c) {
+    return !is_blank(c) && !is_ascii_digit(c) && !is_ascii_punctuation(c);
+  };
+  const auto first = std::ranges::find_if(folded, is_letter);
+  if (first == folded.end()) return {};
+  folded.remove_prefix(static_cast<std::size_t>(first - folded.begin()));
+  while (!is_letter(folded.back())) folded.remove_suffix(1);
+  return folded;
+}
+
+bool is_made_of(std::string_view folded_password, const std::string& word) {
+  const std::string folded = fold_username(word);
+  if (folded.empty()) return false;
+  const std::string_view core = core_of(folded);
+  return folded_password == folded || (!core.empty() && core_of(folded_password) == core);
+}
+
+// ---- addresses
+
+constexpr std::size_t kMailboxLimitBytes = 254;  // RFC 5321 section 4.5.3.1.3, without `<>`
+constexpr std::size_t kLocalPartLimitBytes = 64;
+constexpr std::size_t kLabelLimitBytes = 63;
+
+bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+bool is_atom_text(char c) {
+  return is_alphanumeric(c) || is_beyond_ascii(c) ||
+         std::string_view("!#$%&'*+-/=?^_`{|}~").contains(c);
+}
+
+bool is_dot_string(std::string_view text) {
+  if (text.empty() || text.front() == '.' || text.back() == '.' || text.contains(".."))
+    return false;
+  return std::ranges::all_of(text, [](char c) { return c == '.' || is_atom_text(c); });
+}
+
+bool is_quoted_string(std::string_view text) {
+  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return false;
+  text = text.substr(1, text.size() - 2);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool escaped = text[i] == '\\';
+    if (escaped && ++i == text.size()) return false;
+    const bool shown = (text[i] >= ' ' && text[i] < 0x7f) || is_beyond_ascii(text[i]);
+    if (!shown || (text[i] == '"' && !escaped)) return false;
+  }
+  return true;
+}
+
+bool is_domain(std::string_view text) {
+  if (text.starts_with('[')) {
+    return text.size() > 2 && text.ends_with(']') &&
+           std::ranges::all_of(text.substr(1, text.size() - 2), [](char c) {
+             return is_alphanumeric(c) || c == '.' || c == ':' || c == '-';
+           });
+  }
+  while (true) {
+    const std::string_view label = text.substr(0, text.find('.'));
+    if (label.empty() || label.size() > kLabelLimitBytes || label.front() == '-' ||
+        label.back() == '-' || !std::ranges::all_of(label, [](char c) {
+          return is_alphanumeric(c) || c == '-' || is_beyond_ascii(c);
+        })) {
+      return false;
+    }
+    if (label.size() == text.size()) return true;
+    text.remove_prefix(label.size() + 1);
+  }
+}
+
+// No control character beyond ASCII either, nor one that is not seen.
+bool is_mailbox(std::string_view text) {
+  if (text.size() > kMailboxLimitBytes) return false;
+  for (std::size_t position = 0; position < text.size();) {
+    const auto code_point = next_code_point(text, position);
+    if (!code_point || (*code_point != ' ' && !is_visible(*code_point))) return false;
+  }
+  const std::size_t at = text.rfind('@');
+  if (at == std::string_view::npos || at > kLocalPartLimitBytes) return false;
+  const std::string_view local = text.substr(0, at);
+  return (is_dot_string(local) || is_quoted_string(local)) && is_domain(text.substr(at + 1));
+}
+
+// ITU-T E.164: a plus, and up to fifteen digits of which the first is not 0.
+bool is_phone_number(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 15;
+  return text.size() >= 3 && text.size() <= kDigitsMax + 1 && text[0] == '+' && text[1] != '0' &&
+         std::ranges::all_of(text.substr(1), is_ascii_digit);
+}
+
+PoolResult<void> check_address(const std::string& name, const std::string& value) {
+  if (value.empty()) return {};
+  if (name == "email" && !is_mailbox(value)) {
+    return refuse(PoolErrc::invalid_parameter, "Invalid email address format.");
+  }
+  if (name == "phone_number" && !is_phone_number(value)) {
+    return refuse(PoolErrc::invalid_parameter, "Invalid phone number format.");
+  }
+  return {};
 }
 
 constexpr std::array<std::string_view, 19> kStandardAttributes{"address",
@@ -185,11 +286,29 @@ PoolResult<void> check_password(std::string_view password, const UserPoolOptions
   if (lacks(options.password_require_symbols, is_ascii_punctuation)) {
     return policy("Password must have symbol characters");
   }
+  if (!options.password_refuse_common) return {};
+  const std::string folded = fold_username(password);
+  // A list that is searched in a few microseconds, beside a hash that takes thousands of them.
+  if (!folded.contains(' ') && common_passwords().contains(" " + folded + " ")) {
+    return policy("Password is one that many people use");
+  }
+  for (const std::string& word : {std::string("holdfast"), options.name}) {
+    if (is_made_of(folded, word)) return policy("Password is made of a name of the service");
+  }
+  return {};
+}
+
+PoolResult<void> check_password_of(const std::string& username, std::string_view password,
+                                   const UserPoolOptions& options) {
+  if (!options.password_refuse_common) return {};
+  const std::string folded = fold_username(password);
+  if (is_made_of(folded, username) || is_made_of(folded, username.substr(0, username.find('@')))) {
+    return policy("Password is made of the username");
+  }
   return {};
 }
 
 PoolResult<void> check_attributes(const Attributes& attributes) {
-  std::string escaped;
   for (const auto& [name, value] : attributes) {
     if (name == "sub") {
       return refuse(PoolErrc::invalid_parameter, "Cannot modify the non-mutable attribute sub");
@@ -203,6 +322,14 @@ PoolResult<void> check_attributes(const Attributes& attributes) {
       return refuse(PoolErrc::invalid_parameter, "Attributes did not conform to the schema: " +
                                                      name + ": Attribute is not UTF-8.");
     }
+    if (auto good = check_address(name, value); !good) return good;
+  }
+  return check_attributes_size(attributes);
+}
+
+PoolResult<void> check_attributes_size(const Attributes& attributes) {
+  std::string escaped;
+  for (const auto& [name, value] : attributes) {
     escaped += name;
     append_json_escaped(escaped, value);
     if (escaped.size() > kAttributesLimitBytes) {

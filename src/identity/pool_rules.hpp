@@ -25,11 +25,20 @@ using Attributes = std::map<std::string, std::string>;
 /// `[\p{L}\p{M}\p{S}\p{N}\p{P}]+`, 1 to 128 characters.
 [[nodiscard]] bool is_username(std::string_view username) noexcept;
 [[nodiscard]] PoolResult<void> check_username(const std::string& username);
-/// The password policy; a character is a code point.
+/// The password policy; a character is a code point. Nothing that many people choose, and no name
+/// of the pool.
 [[nodiscard]] PoolResult<void> check_password(std::string_view password,
                                               const UserPoolOptions& options);
-/// Standard attributes and `custom:` ones, small enough that an ID token fits into a header.
+/// It must be more than the user's own name with digits or punctuation around it.
+[[nodiscard]] PoolResult<void> check_password_of(const std::string& username,
+                                                 std::string_view password,
+                                                 const UserPoolOptions& options);
+/// Standard attributes and `custom:` ones, and the form of addresses: `email` is a mailbox
+/// (RFC 5321 section 4.1.2, with UTF-8 as RFC 6531 has it), `phone_number` as E.164 has it. Empty
+/// values remove attributes.
 [[nodiscard]] PoolResult<void> check_attributes(const Attributes& attributes);
+/// What a user has in all: small enough that an ID token fits into a header.
+[[nodiscard]] PoolResult<void> check_attributes_size(const Attributes& attributes);
 /// The same of what users say of themselves, who may not say that an address is verified.
 [[nodiscard]] PoolResult<void> check_own_attributes(const Attributes& attributes);
 /// An empty value removes an attribute. An address that has changed is no longer a verified one,

@@ -14,11 +14,12 @@ namespace {
 /// Find, verify the old password, make what is kept of the new one, write.
 class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
  public:
-  PasswordChange(PoolContextPtr pool, Secret previous, Secret proposed,
+  PasswordChange(PoolContextPtr pool, Secret previous, Secret proposed, Source source,
                  Completion<PoolResult<void>> done)
       : pool_(std::move(pool)),
         previous_(std::move(previous)),
         proposed_(std::move(proposed)),
+        source_(std::move(source)),
         done_(std::move(done)) {}
 
   void start(const std::string& access_token) {
@@ -34,22 +35,33 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
  private:
   void verify(TokenUser found) {
     found_ = std::move(found);
-    folded_ = fold_username(found_.user.username);
-    auto refused = take_attempt(
-        *pool_->parts.lockout, folded_,
-        {PoolErrc::limit_exceeded, "Attempt limit exceeded, please try after some time."});
-    if (refused) {
-      done_(std::unexpected(std::move(*refused)));
+    if (auto good = check_password_of(found_.user.username, proposed_.view(), pool_->options);
+        !good) {
+      done_(std::move(good));
       return;
     }
+    AttemptTarget target{.source = source_,
+                         .username = found_.user.username,
+                         .sub = found_.user.sub,
+                         .password_set_at = found_.user.password_set_at};
+    begin_login_attempt(
+        pool_, std::move(target), too_often().error(),
+        [self = shared_from_this()](PoolResult<std::shared_ptr<LoginAttempt>> begun) {
+          if (begun) return self->try_previous(std::move(*begun));
+          self->done_(std::unexpected(std::move(begun.error())));
+        });
+  }
+
+  void try_previous(std::shared_ptr<LoginAttempt> attempt) {
+    attempt_ = std::move(attempt);
     pool_->parts.hasher->verify(
-        previous_.copy(), found_.user.password_hash, pool_->parts.executor,
+        previous_.copy(), found_.user.password_hash, attempt_->work(), pool_->parts.executor,
         [self = shared_from_this()](Result<bool> matches) { self->verified(std::move(matches)); });
   }
 
   void verified(Result<bool> matches) {
     if (!matches) {
-      pool_->parts.lockout->withdrawn(folded_);
+      attempt_->withdrawn();
       done_(refuse(matches.error()));
       return;
     }
@@ -57,9 +69,9 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
       done_(wrong_password(*pool_, true));
       return;
     }
-    pool_->parts.lockout->succeeded(folded_);
+    attempt_->succeeded();
     make_credentials(
-        pool_, found_.user.sub, found_.user.username, proposed_,
+        pool_, attempt_->work(), found_.user.sub, found_.user.username, proposed_,
         [self = shared_from_this()](Result<Credentials> made) { self->made(std::move(made)); });
   }
 
@@ -87,9 +99,10 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
   PoolContextPtr pool_;
   Secret previous_;
   Secret proposed_;
+  Source source_;
   Completion<PoolResult<void>> done_;
   TokenUser found_;
-  std::string folded_;
+  std::shared_ptr<LoginAttempt> attempt_;
 };
 
 }  // namespace
@@ -143,7 +156,8 @@ void change_password(const PoolContextPtr& pool, UserPool::ChangePassword input,
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
-  std::make_shared<PasswordChange>(pool, std::move(previous), std::move(proposed), std::move(done))
+  std::make_shared<PasswordChange>(pool, std::move(previous), std::move(proposed),
+                                   std::move(input.source), std::move(done))
       ->start(input.access_token);
 }
 

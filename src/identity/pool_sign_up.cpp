@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/ids.hpp>
@@ -19,16 +20,17 @@ using VoidDone = Completion<PoolResult<void>>;
 using DeliveryDone = Completion<PoolResult<CodeDelivery>>;
 
 constexpr std::string_view kCodeContext = "confirmation code";
-constexpr std::uint64_t kCodes = 1'000'000;
-constexpr std::size_t kCodeDigits = 6;
+constexpr std::uint64_t kCodes = 100'000'000;
+constexpr std::size_t kCodeDigits = 8;
 constexpr std::size_t kCodeLimit = 2048;
+// For each user and purpose, and each address, in 24 hours: however long somebody tries, a code is
+// guessed with a probability of a ten-millionth a day.
+constexpr std::size_t kSentPerDay = 5;
+constexpr std::size_t kTriedPerDay = 10;
 
 std::unexpected<PoolError> no_delivery() {
   return refuse(PoolErrc::code_delivery_failure,
                 "No way to deliver confirmation codes is configured.");
-}
-std::unexpected<PoolError> too_often() {
-  return refuse(PoolErrc::limit_exceeded, "Attempt limit exceeded, please try after some time.");
 }
 std::unexpected<PoolError> wrong_code() {
   return refuse(PoolErrc::code_mismatch, "Invalid verification code provided, please try again.");
@@ -41,7 +43,7 @@ std::unexpected<PoolError> bad_code(const PoolContext& pool, std::unexpected<Poo
 // ---- codes
 
 std::string make_code() {
-  // The remainder of 64 random bits favours no code by more than one in 10^13.
+  // The remainder of 64 random bits favours no code by more than one in 10^11.
   std::string digits = std::to_string(random_u64() % kCodes);
   return std::string(kCodeDigits - digits.size(), '0') + digits;
 }
@@ -66,14 +68,21 @@ std::string masked(const std::string& address) {
          first(std::string_view(address).substr(at + 1));
 }
 
-// Under which the codes sent to an address are counted.
-std::string address_name(const User& user) {
-  std::string address = user.username;
-  for (const char* const attribute : {"phone_number", "email"}) {
+const char* word_of(Purpose purpose) {
+  return purpose == Purpose::sign_up ? "sign_up" : "forgot_password";
+}
+
+// Under which the codes sent to each of a user's addresses are counted: who delivers may choose
+// any.
+std::vector<std::string> address_names(const User& user, Purpose purpose) {
+  const std::string to = std::string("to ") + word_of(purpose) + " ";
+  std::vector<std::string> out;
+  for (const char* const attribute : {"email", "phone_number"}) {
     const auto found = user.attributes.find(attribute);
-    if (found != user.attributes.end()) address = found->second;
+    if (found != user.attributes.end()) out.push_back(to + fold_username(found->second));
   }
-  return "to " + fold_username(address);
+  if (out.empty()) out.push_back(to + fold_username(user.username));
+  return out;
 }
 
 CodeDelivery delivery_to(const User& user) {
@@ -109,46 +118,53 @@ PoolResult<void> sent(const Result<void>& result) {
   return refuse(PoolErrc::code_delivery_failure, "The confirmation code could not be delivered.");
 }
 
-/// Makes a code, keeps its hash, sends it.
-void send_code(const PoolContextPtr& pool, User user, Purpose purpose, VoidDone done) {
+/// Makes a code, keeps its hash, sends it. Nobody's code is made, kept and handed on likewise, so
+/// that the next call finds the gateway no less busy.
+void send_code(const PoolContextPtr& pool, std::optional<User> user, Purpose purpose,
+               VoidDone done) {
   std::string code = make_code();
-  Result<std::string> sealed =
-      pool->parts.ring->seal(code_hash(user.sub, purpose, code), kCodeContext);
+  const UserId sub = user ? user->sub : UserId();
+  Result<std::string> sealed = pool->parts.ring->seal(code_hash(sub, purpose, code), kCodeContext);
   if (!sealed) {
     pool->answer<void>(std::move(done), refuse(sealed.error()));
     return;
   }
-  CodeStore::Row row{.sub = user.sub,
+  CodeStore::Row row{.sub = sub,
                      .purpose = purpose,
                      .sealed = std::move(*sealed),
                      .expires_at = pool->now() + pool->options.code_lifetime};
-  pool->parts.codes.put(
-      std::move(row), [pool, user = std::move(user), purpose, code = std::move(code),
-                       done = std::move(done)](Result<void> put) mutable {
-        if (!put) {
-          done(refuse(put.error()));
-          return;
-        }
-        pool->parts.code_sender->send(
-            {.purpose = purpose, .code = std::move(code), .user = std::move(user)},
-            pool->parts.executor,
-            [done = std::move(done)](Result<void> result) mutable { done(sent(result)); });
-      });
+  CodeMessage message{.purpose = purpose, .code = std::move(code), .user = {}, .nobodys = !user};
+  if (user) message.user = std::move(*user);
+  pool->parts.codes.put(std::move(row), [pool, message = std::move(message),
+                                         done = std::move(done)](Result<void> put) mutable {
+    if (!put) {
+      done(refuse(put.error()));
+      return;
+    }
+    pool->parts.code_sender->send(
+        std::move(message), pool->parts.executor,
+        [done = std::move(done)](Result<void> result) mutable { done(sent(result)); });
+  });
 }
 
-// In place of a code that is not sent: the next call finds the store no less busy.
-void send_nothing(const PoolContextPtr& pool, Purpose purpose) {
-  pool->parts.codes.put({.sub = UserId(), .purpose = purpose, .sealed = {}, .expires_at = {}},
-                        [](const Result<void>&) {});
+// In place of a code that somebody would be sent.
+void send_to_nobody(const PoolContextPtr& pool, Purpose purpose) {
+  send_code(pool, std::nullopt, purpose, [](const PoolResult<void>&) {});
 }
+
+/// Who gives a code back, and may try it.
+struct Trier {
+  std::optional<User> user;  ///< none: nobody, where that is not told
+  CodeAttempt attempt;
+};
 
 /// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as
 /// long.
-void try_code(const PoolContextPtr& pool, const std::optional<User>& user, Purpose purpose,
-              std::string code, Completion<PoolResult<CodeStore::Row>> done) {
+void try_code(const PoolContextPtr& pool, const Trier& trier, Purpose purpose, std::string code,
+              Completion<PoolResult<CodeStore::Row>> done) {
   pool->parts.codes.attempt(
-      user ? user->sub : UserId(), purpose,
-      [pool, code = std::move(code), folded = user ? fold_username(user->username) : std::string(),
+      trier.user ? trier.user->sub : UserId(), purpose,
+      [pool, code = std::move(code), attempt = trier.attempt,
        done = std::move(done)](Result<std::optional<CodeStore::Row>> found) mutable {
         if (!found) {
           done(refuse(found.error()));
@@ -166,8 +182,9 @@ void try_code(const PoolContextPtr& pool, const std::optional<User>& user, Purpo
         const Result<std::string> expected = pool->parts.ring->open(row.sealed, kCodeContext);
         if (!expected) {
           done(expired_code(*pool));
-        } else if (constant_time_equal(code_hash(row.sub, row.purpose, code), *expected)) {
-          pool->parts.code_lockout->succeeded("try " + folded);
+        } else if (constant_time_equal(code_hash(row.sub, row.purpose, code), *expected) &&
+                   !row.sub.empty()) {
+          attempt.forget();
           done(std::move(row));
         } else {
           done(wrong_code());
@@ -187,23 +204,30 @@ PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUse
   return check_username(input.username);
 }
 
-Lockout& code_lockout(const PoolContext& pool, bool known) {
-  return known ? *pool.parts.code_lockout : *pool.parts.decoy_lockout;
-}
-// By name, asking apart from trying.
-PoolResult<void> take_code_attempt(const PoolContext& pool, const char* what,
-                                   const std::string& username, bool known) {
-  auto refused =
-      take_attempt(code_lockout(pool, known), what + fold_username(username), too_often().error());
-  if (refused) return std::unexpected(std::move(*refused));
-  return {};
+AttemptTarget target_of(const UserPool::ClientUser& input, const PoolResult<User>& user) {
+  AttemptTarget out{.source = input.source, .username = input.username};
+  if (user) out.sub = user->sub;
+  return out;
 }
 
 // Nobody gets more codes than that because they are asked for under many names.
-PoolResult<void> take_address(const PoolContext& pool, const User& user) {
-  auto refused = take_attempt(*pool.parts.decoy_lockout, address_name(user), too_often().error());
-  if (refused) return std::unexpected(std::move(*refused));
+PoolResult<void> take_addresses(const PoolContext& pool, const User& user, Purpose purpose) {
+  DailyLimits& limits = pool.parts.attempts->codes_of_nobody;
+  std::vector<std::string> taken;
+  for (std::string& name : address_names(user, purpose)) {
+    if (!limits.take(name, kSentPerDay)) {
+      for (const std::string& other : taken) limits.withdrawn(other);
+      return too_often();
+    }
+    taken.push_back(std::move(name));
+  }
   return {};
+}
+
+void give_addresses_back(const PoolContext& pool, const User& user, Purpose purpose) {
+  for (const std::string& name : address_names(user, purpose)) {
+    pool.parts.attempts->codes_of_nobody.withdrawn(name);
+  }
 }
 
 // ---- asking for a code
@@ -230,6 +254,29 @@ void send_and_tell(const PoolContextPtr& pool, User user, Purpose purpose, Deliv
       });
 }
 
+void answer_request(const PoolContextPtr& pool, const UserPool::ClientUser& input, Purpose purpose,
+                    Refuse refuse_user, PoolResult<User> user, DeliveryDone done) {
+  const bool quiet = pool->options.prevent_user_existence_errors;
+  PoolResult<void> may;
+  if (!user) {
+    may = std::unexpected(user.error());
+  } else {
+    may = refuse_user(*user);
+    if (may) may = take_addresses(*pool, *user, purpose);
+  }
+  if (may) {
+    send_and_tell(pool, std::move(*user), purpose, std::move(done));
+  } else if (quiet) {
+    if (user) {
+      log::info("code_not_sent", {{"userId", user->sub.str()}, {"reason", may.error().message}});
+    }
+    done(delivery_by_name(*pool, input.username));
+    send_to_nobody(pool, purpose);
+  } else {
+    done(std::unexpected(std::move(may.error())));
+  }
+}
+
 /// Sends a code to a user who may have one. Where it is not told who exists, nothing waits for the
 /// sending, so that neither the answer nor its time tells; a failure is logged.
 void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpose purpose,
@@ -240,39 +287,26 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
     pool->answer<CodeDelivery>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  const bool quiet = pool->options.prevent_user_existence_errors;
   std::string username = input.username;
   find_user(pool, std::move(username),
-            [pool, input = std::move(input), purpose, refuse_user, quiet,
+            [pool, input = std::move(input), purpose, refuse_user,
              done = std::move(done)](PoolResult<User> user) mutable {
-              const bool known = user || user.error().code != PoolErrc::user_not_found;
-              if (auto may = take_code_attempt(*pool, "send ", input.username, known); !may) {
-                done(std::unexpected(std::move(may.error())));
+              if (!user && user.error().code != PoolErrc::user_not_found) {
+                done(std::unexpected(std::move(user.error())));
                 return;
               }
-              if (!user) {
-                if (quiet && !known) {
-                  done(delivery_by_name(*pool, input.username));
-                  send_nothing(pool, purpose);
-                } else {
-                  done(std::unexpected(std::move(user.error())));
-                }
-                return;
-              }
-              PoolResult<void> may = refuse_user(*user);
-              if (may) may = take_address(*pool, *user);
-              if (!may) {
-                if (quiet) {
-                  log::info("code_not_sent",
-                            {{"userId", user->sub.str()}, {"reason", may.error().message}});
-                  done(delivery_by_name(*pool, input.username));
-                  send_nothing(pool, purpose);
-                } else {
-                  done(std::unexpected(std::move(may.error())));
-                }
-                return;
-              }
-              send_and_tell(pool, std::move(*user), purpose, std::move(done));
+              AttemptTarget target = target_of(input, user);
+              take_code_attempt(
+                  pool, std::string("send ") + word_of(purpose), kSentPerDay, std::move(target),
+                  [pool, input = std::move(input), purpose, refuse_user, user = std::move(user),
+                   done = std::move(done)](PoolResult<CodeAttempt> may) mutable {
+                    if (!may) {
+                      done(std::unexpected(std::move(may.error())));
+                      return;
+                    }
+                    answer_request(pool, input, purpose, refuse_user, std::move(user),
+                                   std::move(done));
+                  });
             });
 }
 
@@ -294,29 +328,35 @@ PoolResult<void> may_reset_password(const User& user) {
 
 // ---- giving a code back
 
-/// Who gives a code back, once they may try it: nullopt for nobody where that is not told.
-void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input,
-                Completion<PoolResult<std::optional<User>>> done) {
+void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input, Purpose purpose,
+                Completion<PoolResult<Trier>> done) {
   PoolResult<void> good = check_target(*pool, input.user);
   if (good) good = check_code(input.code);
   if (!good) {
-    pool->answer<std::optional<User>>(std::move(done), std::unexpected(std::move(good.error())));
+    pool->answer<Trier>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  find_user(pool, input.user.username,
-            [pool, username = input.user.username,
-             done = std::move(done)](PoolResult<User> user) mutable {
-              const bool known = user || user.error().code != PoolErrc::user_not_found;
-              if (auto may = take_code_attempt(*pool, "try ", username, known); !may) {
+  find_user(
+      pool, input.user.username,
+      [pool, input = input.user, purpose, done = std::move(done)](PoolResult<User> user) mutable {
+        const bool known = user || user.error().code != PoolErrc::user_not_found;
+        if (!user && (known || !pool->options.prevent_user_existence_errors)) {
+          done(std::unexpected(std::move(user.error())));
+          return;
+        }
+        AttemptTarget target = target_of(input, user);
+        take_code_attempt(
+            pool, std::string("try ") + word_of(purpose), kTriedPerDay, std::move(target),
+            [user = std::move(user), done = std::move(done)](PoolResult<CodeAttempt> may) mutable {
+              if (!may) {
                 done(std::unexpected(std::move(may.error())));
-              } else if (user) {
-                done(std::move(*user));
-              } else if (!known && pool->options.prevent_user_existence_errors) {
-                done(std::nullopt);
-              } else {
-                done(std::unexpected(std::move(user.error())));
+                return;
               }
+              Trier out{.user = {}, .attempt = std::move(*may)};
+              if (user) out.user = std::move(*user);
+              done(std::move(out));
             });
+      });
 }
 
 /// The new password is hashed before the code is tried, so that a right code is not worn out by
@@ -326,13 +366,16 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
   PasswordReset(PoolContextPtr pool, UserPool::Confirm input, VoidDone done)
       : pool_(std::move(pool)),
         username_(std::move(input.user.username)),
+        source_(std::move(input.user.source)),
         code_(std::move(input.code)),
         done_(std::move(done)) {}
 
-  void found(std::optional<User> user, const Secret& password) {
-    user_ = std::move(user);
+  void found(Trier trier, const Secret& password) {
+    trier_ = std::move(trier);
+    const std::optional<User>& user = trier_.user;
     make_credentials(
-        pool_, user_ ? user_->sub : UserId(), user_ ? user_->username : username_, password,
+        pool_, {.source = source_, .name = "reset " + trier_.attempt.name},
+        user ? user->sub : UserId(), user ? user->username : username_, password,
         [self = shared_from_this()](Result<Credentials> made) { self->made(std::move(made)); });
   }
 
@@ -341,11 +384,11 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
  private:
   void made(Result<Credentials> made) {
     if (!made) {
-      code_lockout(*pool_, user_.has_value()).withdrawn("try " + fold_username(username_));
+      trier_.attempt.withdrawn();
       done_(refuse(made.error()));
       return;
     }
-    try_code(pool_, user_, Purpose::forgot_password, std::move(code_),
+    try_code(pool_, trier_, Purpose::forgot_password, std::move(code_),
              [self = shared_from_this(),
               made = std::move(*made)](PoolResult<CodeStore::Row> row) mutable {
                if (row) {
@@ -371,7 +414,7 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
     };
     change_user(pool_, std::move(change), [self = shared_from_this()](PoolResult<User> changed) {
       if (changed) {
-        self->pool_->parts.lockout->succeeded(fold_username(changed->username));
+        remember_address(self->pool_, self->source_, changed->sub);
         self->done_({});
       } else {
         self->done_(std::unexpected(std::move(changed.error())));
@@ -381,9 +424,10 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
 
   PoolContextPtr pool_;
   std::string username_;
+  Source source_;
   std::string code_;
   VoidDone done_;
-  std::optional<User> user_;
+  Trier trier_;
 };
 
 PoolResult<void> may_confirm(const User& user) {
@@ -410,6 +454,9 @@ PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& 
   }
   if (auto good = check_username(input.username); !good) return good;
   if (auto good = check_password(input.password, pool.options); !good) return good;
+  if (auto good = check_password_of(input.username, input.password, pool.options); !good) {
+    return good;
+  }
   if (auto good = check_own_attributes(input.attributes); !good) return good;
   if (!pool.parts.code_sender->ready()) return no_delivery();
   return {};
@@ -427,6 +474,8 @@ void store_new_user(const PoolContextPtr& pool, User user,
       return;
     }
     UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user)};
+    // It is the first of the day.
+    (void)pool->parts.attempts->codes.take("send sign_up " + user.sub.str(), kSentPerDay);
     send_code(pool, std::move(user), Purpose::sign_up,
               [out = std::move(out), done = std::move(done)](PoolResult<void> result) mutable {
                 if (result) {
@@ -438,17 +487,15 @@ void store_new_user(const PoolContextPtr& pool, User user,
   });
 }
 
-}  // namespace
-
-bool SignUpRate::take() {
-  constexpr std::int64_t minute_us = 60'000'000;
-  const std::int64_t now_us = Microseconds(clock_.steady_now().time_since_epoch()).count();
-  const std::lock_guard lock(mutex_);
-  const std::int64_t next = std::max(due_us_, now_us) + interval_us_;
-  if (next > now_us + minute_us) return false;
-  due_us_ = next;
-  return true;
+PoolResult<void> take_sign_up(const PoolContext& pool, const Source& source) {
+  if (pool.parts.sign_up_rate == nullptr) return {};
+  const std::int64_t now_us =
+      Microseconds(pool.parts.clock.steady_now().time_since_epoch()).count();
+  if (pool.parts.sign_up_rate->take(client_share_key(source.id), now_us)) return {};
+  return too_often();
 }
+
+}  // namespace
 
 std::unexpected<PoolError> expired_code(const PoolContext& pool) {
   return bad_code(
@@ -471,8 +518,11 @@ void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
   merge_attributes(user.attributes, input.attributes);
   user.created_at = now;
   user.modified_at = now;
-  good = take_address(*pool, user);
-  if (good && pool->parts.sign_up_rate && !pool->parts.sign_up_rate->take()) good = too_often();
+  good = take_addresses(*pool, user, Purpose::sign_up);
+  if (good) {
+    good = take_sign_up(*pool, input.source);
+    if (!good) give_addresses_back(*pool, user, Purpose::sign_up);
+  }
   if (!good) {
     pool->answer<UserPool::SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
     return;
@@ -480,10 +530,10 @@ void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
   const UserId sub = user.sub;
   const std::string username = user.username;
   make_credentials(
-      pool, sub, username, password,
+      pool, {.source = std::move(input.source)}, sub, username, password,
       [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
         if (!made) {
-          pool->parts.decoy_lockout->withdrawn(address_name(user));
+          give_addresses_back(*pool, user, Purpose::sign_up);
           done(refuse(made.error()));
           return;
         }
@@ -503,20 +553,19 @@ void forgot_password(const PoolContextPtr& pool, UserPool::ClientUser input, Del
 }
 
 void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
-  find_trier(pool, input,
-             [pool, code = input.code,
-              done = std::move(done)](PoolResult<std::optional<User>> user) mutable {
+  find_trier(pool, input, Purpose::sign_up,
+             [pool, code = input.code, done = std::move(done)](PoolResult<Trier> trier) mutable {
                PoolResult<void> may;
-               if (!user) {
-                 may = std::unexpected(std::move(user.error()));
-               } else if (*user && !pool->options.prevent_user_existence_errors) {
-                 may = may_confirm(**user);
+               if (!trier) {
+                 may = std::unexpected(std::move(trier.error()));
+               } else if (trier->user && !pool->options.prevent_user_existence_errors) {
+                 may = may_confirm(*trier->user);
                }
                if (!may) {
                  done(std::unexpected(std::move(may.error())));
                  return;
                }
-               try_code(pool, *user, Purpose::sign_up, std::move(code),
+               try_code(pool, *trier, Purpose::sign_up, std::move(code),
                         [pool, done = std::move(done)](PoolResult<CodeStore::Row> row) mutable {
                           if (!row) {
                             done(std::unexpected(std::move(row.error())));
@@ -533,18 +582,19 @@ void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDo
 
 void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
   PoolResult<void> good = check_password(input.password, pool->options);
+  if (good) good = check_password_of(input.user.username, input.password, pool->options);
   Secret password = Secret::take(input.password);
   if (!good) {
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
   const auto reset = std::make_shared<PasswordReset>(pool, input, std::move(done));
-  find_trier(pool, input,
-             [reset, password = std::move(password)](PoolResult<std::optional<User>> user) mutable {
-               if (user) {
-                 reset->found(std::move(*user), password);
+  find_trier(pool, input, Purpose::forgot_password,
+             [reset, password = std::move(password)](PoolResult<Trier> trier) mutable {
+               if (trier) {
+                 reset->found(std::move(*trier), password);
                } else {
-                 reset->refuse_it(std::move(user.error()));
+                 reset->refuse_it(std::move(trier.error()));
                }
              });
 }

@@ -69,11 +69,12 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
 class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
  public:
   SrpBegin(PoolContextPtr pool, std::string username, bool by_administrator,
-           std::string client_public, Completion<PoolResult<AuthOutcome>> done)
+           std::string client_public, Source source, Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         username_(std::move(username)),
         by_administrator_(by_administrator),
         client_public_(std::move(client_public)),
+        source_(std::move(source)),
         done_(std::move(done)) {}
 
   void start() {
@@ -103,6 +104,8 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       session_.sub = (*found)->sub;
       // An administrator may have named the user by their `sub`.
       username_ = (*found)->username;
+      session_.password_set_at = (*found)->password_set_at;
+      session_.signed_out_at = (*found)->signed_out_at;
     }
     if (*found && !(*found)->srp_verifier.empty()) {
       Result<std::string> opened =
@@ -113,8 +116,6 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       }
       verifier = std::move(*opened);
       session_.has_verifier = true;
-      session_.password_set_at = (*found)->password_set_at;
-      session_.signed_out_at = (*found)->signed_out_at;
     }
     compute(std::move(verifier));
   }
@@ -127,6 +128,9 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
           *challenge = make_srp_challenge(verifier.view(), client_public, secret.view());
           return std::string();
         },
+        // One at a time for each client: it is no attempt yet that others could be kept from.
+        {.source = source_,
+         .name = "srp " + client_share_key(source_.id) + "\n" + fold_username(username_)},
         pool_->parts.executor,
         [self = shared_from_this(), challenge](const Result<std::string>& computed) {
           if (computed) {
@@ -165,6 +169,7 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
   std::string username_;
   bool by_administrator_;
   std::string client_public_;
+  Source source_;
   Completion<PoolResult<AuthOutcome>> done_;
   SrpSession session_;
 };
@@ -206,6 +211,36 @@ bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProo
   return constant_time_equal(*given, expected) && session.has_verifier;
 }
 
+void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSession& session,
+               std::shared_ptr<LoginAttempt> attempt, Completion<PoolResult<AuthOutcome>> done) {
+  const auto wrong = refuse(PoolErrc::not_authorized, "Incorrect username or password.");
+  if (!is_proven(*pool, session, proof)) return done(wrong);
+  switch (pool->parts.spent_challenges->spend(sha256(*base64_decode(proof.block)),
+                                              session.expires_at)) {
+    case SpentChallenges::Outcome::spent:
+      break;
+    case SpentChallenges::Outcome::spent_before:
+      return done(wrong);
+    case SpentChallenges::Outcome::full:
+      attempt->withdrawn();
+      return done(refuse(PoolErrc::too_many_requests, "Rate exceeded"));
+  }
+  find_user(pool, session.sub,
+            [pool, session, attempt = std::move(attempt),
+             done = std::move(done)](PoolResult<User> user) mutable {
+              if (!user && user.error().code != PoolErrc::user_not_found) {
+                attempt->withdrawn();
+                done(std::unexpected(std::move(user.error())));
+              } else if (!user || user->password_set_at != session.password_set_at ||
+                         user->signed_out_at != session.signed_out_at) {
+                done(wrong_password(*pool, true));
+              } else {
+                attempt->succeeded();
+                admit_user(pool, std::move(*user), std::move(done));
+              }
+            });
+}
+
 }  // namespace
 
 void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
@@ -221,7 +256,7 @@ void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
     return;
   }
   std::make_shared<SrpBegin>(pool, std::move(*username), input.pool_id.has_value(),
-                             std::move(*client_public), std::move(done))
+                             std::move(*client_public), input.source, std::move(done))
       ->start();
 }
 
@@ -240,37 +275,16 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
   if (pool->now() >= session->expires_at) {
     return answer({PoolErrc::not_authorized, "Invalid session for the user, session is expired."});
   }
-  Lockout& lockout = login_lockout(*pool, !session->sub.empty());
-  if (auto refused = take_attempt(lockout, session->folded,
-                                  {PoolErrc::locked, "Password attempts exceeded"})) {
-    return answer(std::move(*refused));
-  }
-  if (!is_proven(*pool, *session, *proof)) {
-    return answer({PoolErrc::not_authorized, "Incorrect username or password."});
-  }
-  switch (pool->parts.spent_challenges->spend(sha256(*base64_decode(proof->block)),
-                                              session->expires_at)) {
-    case SpentChallenges::Outcome::spent:
-      break;
-    case SpentChallenges::Outcome::spent_before:
-      return answer({PoolErrc::not_authorized, "Incorrect username or password."});
-    case SpentChallenges::Outcome::full:
-      lockout.withdrawn(session->folded);
-      return answer({PoolErrc::too_many_requests, "Rate exceeded"});
-  }
-  find_user(pool, session->sub,
-            [pool, session = *session, done = std::move(done)](PoolResult<User> user) mutable {
-              if (!user && user.error().code != PoolErrc::user_not_found) {
-                pool->parts.lockout->withdrawn(session.folded);
-                done(std::unexpected(std::move(user.error())));
-              } else if (!user || user->password_set_at != session.password_set_at ||
-                         user->signed_out_at != session.signed_out_at) {
-                done(wrong_password(*pool, true));
-              } else {
-                pool->parts.lockout->succeeded(session.folded);
-                admit_user(pool, std::move(*user), std::move(done));
-              }
-            });
+  AttemptTarget target{.source = input.source,
+                       .username = session->folded,
+                       .sub = session->sub,
+                       .password_set_at = session->password_set_at};
+  begin_login_attempt(pool, std::move(target), {PoolErrc::locked, "Password attempts exceeded"},
+                      [pool, proof = std::move(*proof), session = *session, done = std::move(done)](
+                          PoolResult<std::shared_ptr<LoginAttempt>> begun) mutable {
+                        if (!begun) return done(std::unexpected(std::move(begun.error())));
+                        try_proof(pool, proof, session, std::move(*begun), std::move(done));
+                      });
 }
 
 }  // namespace holdfast::identity

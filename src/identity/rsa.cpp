@@ -81,12 +81,12 @@ RsaPrivateKey::RsaPrivateKey(Pkey key)
   use_rs256(signing_);
 }
 
-RsaPrivateKey RsaPrivateKey::generate() {
+RsaPrivateKey RsaPrivateKey::generate(unsigned bits) {
   // OpenSSL's generator may be a copy of another machine's: what the kernel gives is not.
   std::string seed = random_string(kSeedBytes);
   RAND_seed(seed.data(), static_cast<int>(seed.size()));
   wipe(seed);
-  Pkey key(EVP_RSA_gen(kMinimumBits));
+  Pkey key(EVP_RSA_gen(bits));
   require(key != nullptr);
   return RsaPrivateKey(std::move(key));
 }

@@ -30,8 +30,8 @@ class RsaPublicKey {
 /// Signs likewise. Immutable; any thread.
 class RsaPrivateKey {
  public:
-  /// 2048 bits; takes up to seconds.
-  [[nodiscard]] static RsaPrivateKey generate();
+  /// Of 2048 bits or more; takes up to seconds.
+  [[nodiscard]] static RsaPrivateKey generate(unsigned bits);
   /// nullopt when `der` (PKCS #1) is not an RSA key of at least 2048 bits.
   [[nodiscard]] static std::optional<RsaPrivateKey> parse(std::string_view der);
   [[nodiscard]] Secret der() const;

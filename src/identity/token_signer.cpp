@@ -95,7 +95,7 @@ PublishedKeysPtr publish_keys(std::vector<SigningKeyPtr> keys, WallTime now) {
   return out;
 }
 
-std::string make_der() { return RsaPrivateKey::generate().der().copy(); }
+std::string make_der(unsigned bits) { return RsaPrivateKey::generate(bits).der().copy(); }
 
 class TokenSignerImpl final : public TokenSigner,
                               public std::enable_shared_from_this<TokenSignerImpl> {
@@ -152,7 +152,7 @@ class TokenSignerImpl final : public TokenSigner,
       publish(publish_keys(std::move(*keys), clock_.wall_now()));
       return done({});
     }
-    std::string der = make_der();
+    std::string der = make_der(options_.key_bits);
     keep(Secret::take(der), [done = std::move(done)](Result<std::uint32_t> kept) mutable {
       done(kept ? Result<void>() : std::unexpected(std::move(kept.error())));
     });
@@ -190,12 +190,12 @@ class TokenSignerImpl final : public TokenSigner,
 
   void make_next() {
     if (!options_.compute) {
-      made(make_der());
+      made(make_der(options_.key_bits));
       return;
     }
-    options_.compute(make_der, [self = shared_from_this()](Result<std::string> der) {
-      self->made(std::move(der));
-    });
+    options_.compute(
+        [bits = options_.key_bits] { return make_der(bits); },
+        [self = shared_from_this()](Result<std::string> der) { self->made(std::move(der)); });
   }
   void made(Result<std::string> der) {
     const auto answer = [self = shared_from_this()](const Result<std::uint32_t>& kept) {

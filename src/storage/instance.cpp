@@ -13,10 +13,15 @@ InstanceTable::InstanceTable(Database& database)
 
 std::string InstanceTable::get_or_set(std::string_view name, std::string_view value) {
   set_.bind(1, name).bind(2, value).run();
+  return find(name).value_or(std::string(value));
+}
+
+std::optional<std::string> InstanceTable::find(std::string_view name) {
   get_.bind(1, name);
-  std::string kept = get_.step() ? get_.string(0) : std::string(value);
+  std::optional<std::string> found;
+  if (get_.step()) found = get_.string(0);
   get_.reset();
-  return kept;
+  return found;
 }
 
 namespace {
@@ -31,6 +36,10 @@ class SqliteInstanceStore final : public InstanceStore, private Submitter {
       return session.instance.get_or_set(name, value);
     };
     submit<std::string>(OnRollback::retry, std::move(work), std::move(done));
+  }
+  void find(std::string name, Completion<Result<std::optional<std::string>>> done) override {
+    auto work = [name = std::move(name)](Session& session) { return session.instance.find(name); };
+    submit<std::optional<std::string>>(OnRollback::retry, std::move(work), std::move(done));
   }
 };
 

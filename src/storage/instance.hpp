@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,7 @@ class InstanceTable {
   explicit InstanceTable(Database& database);
 
   [[nodiscard]] std::string get_or_set(std::string_view name, std::string_view value);
+  [[nodiscard]] std::optional<std::string> find(std::string_view name);
 
  private:
   Statement set_;

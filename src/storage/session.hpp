@@ -3,6 +3,7 @@
 #include <holdfast/delivery/message_store.hpp>
 
 #include "storage/access_keys.hpp"
+#include "storage/attempts.hpp"
 #include "storage/codes.hpp"
 #include "storage/connections.hpp"
 #include "storage/dead_letter_table.hpp"
@@ -34,6 +35,8 @@ class Session {
         tokens(database),
         refresh_tokens(database),
         codes(database),
+        attempts(database),
+        known_addresses(database),
         keys(database),
         access_keys(database),
         instance(database) {}
@@ -64,6 +67,8 @@ class Session {
   TokenTable tokens;
   RefreshTokenTable refresh_tokens;
   CodeTable codes;
+  AttemptTable attempts;
+  KnownAddressTable known_addresses;
   KeyTable keys;
   AccessKeyTable access_keys;
   InstanceTable instance;

@@ -59,6 +59,8 @@ class SqliteStore final : public SteppedStore {
     entry.handles.tokens = make_token_store(queue_, entry.channel);
     entry.handles.refresh_tokens = make_refresh_token_store(queue_, entry.channel);
     entry.handles.codes = make_code_store(queue_, entry.channel);
+    entry.handles.attempts = make_attempt_store(queue_, entry.channel);
+    entry.handles.known_addresses = make_known_address_store(queue_, entry.channel);
     entry.handles.keys = make_key_store(queue_, entry.channel);
     entry.handles.access_keys = make_access_key_store(queue_, entry.channel);
     entry.handles.instance = make_instance_store(queue_, entry.channel);

@@ -272,6 +272,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
           session.tokens.drop(sub);
           session.refresh_tokens.drop(sub);
           session.codes.drop(sub);
+          session.known_addresses.drop(sub);
         },
         std::move(done));
   }

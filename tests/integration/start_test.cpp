@@ -179,6 +179,20 @@ TEST_F(StartTest, GoesOnWhereAFirstStartWasCutShort) {
   EXPECT_EQ(gateway_.publish_status("u", "m"), "STORED");
 }
 
+TEST_F(StartTest, MakesNoRootKeyInThePlaceOfOneThatWasDeleted) {
+  const std::string root = gateway_.credentials().access_key_id;
+  EXPECT_TRUE(read_file(file("credentials")).contains(root));
+  (void)gateway_.control("DELETE", "/v1/access-keys/" + root);
+  gateway_.stop();
+  for (const bool keep_file : {true, false}) {
+    if (!keep_file) fs::remove(file("credentials"));
+    auto started = gateway_.try_start();
+    ASSERT_TRUE(started) << started.error().message;
+    EXPECT_FALSE(read_file(file("credentials")).contains("AWS_ACCESS_KEY_ID"));
+    (*started)->stop();
+  }
+}
+
 TEST_F(StartTest, IsRefusedWithoutTheMasterKeyOfItsDatabase) {
   gateway_.stop();
   const std::string key = read_file(file("master.key"));

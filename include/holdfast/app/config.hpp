@@ -61,6 +61,7 @@ struct Config {
     std::uint32_t key_requests_per_second = 0;
     std::uint32_t token_requests_per_second = 10;
     std::uint32_t token_requests_burst = 30;
+    std::uint32_t failed_logins_per_address_per_minute = 60;
     /// Its `connections` and what it has per address are unused here.
     net::HttpLimits http;
     std::size_t body_bytes_per_address = 0;  ///< in flight; 0: an eighth

@@ -24,6 +24,7 @@ struct GatewayOptions {
   /// Over how long a shutdown spreads the closing of connections; nullopt: over most of
   /// `shutdown.drain_seconds`.
   std::optional<Milliseconds> close_spread;
+  unsigned signing_key_bits = 3072;  ///< of new keys of the user pool's tokens
 };
 
 /// What a reload of the configuration came to, by key.

@@ -27,7 +27,8 @@ enum class Bound : std::uint8_t {
   pending_bytes,  ///< of messages that are held
   store_slots,    ///< messages on their way to the disk
   store_bytes,    ///< and their texts
-  last = store_bytes,
+  failed_logins,
+  last = failed_logins,
 };
 /// Whose bound refused: that of all together, or the share of one.
 enum class BoundScope : std::uint8_t { all, share };
@@ -136,6 +137,8 @@ class RateShares {
   /// Whether one more of `client` keeps to the rates at `now_us` (steady); one that does is counted
   /// for both. The error, which is counted as a refusal, says whose bound refused.
   [[nodiscard]] std::expected<void, BoundScope> take(std::string_view client, std::int64_t now_us);
+  /// What was taken last did not happen.
+  void give_back(std::string_view client);
   /// Sets other bounds from now on.
   void change(std::uint32_t capacity, std::uint32_t share);
 

@@ -40,6 +40,7 @@ struct ConsoleParts {
   const Clock& clock;
   const delivery::Router& router;  ///< for the executors of the shards
   std::shared_ptr<identity::PasswordHasher> hasher;
+  std::shared_ptr<identity::AttemptCounts> attempts;
 };
 
 /// The web console: its pages, its sessions, and the way in. Any thread.

@@ -57,12 +57,13 @@ class TokenSigner {
   struct Options {
     bool rotation_enabled = true;  ///< by age
     Seconds rotation_period{90 * 24 * 3600};
-    Compute compute{};  ///< makes keys (up to a second each); empty: within the call
+    unsigned key_bits = 3072;  ///< of new keys
+    Compute compute{};         ///< makes keys (up to a second each); empty: within the call
   };
 };
 
-/// Loads the signing keys, sealed under the key ring, and makes one (RSA of 2048 bits, which takes
-/// up to a second of the calling thread) when there is none. On the store handle's executor, as is
+/// Loads the signing keys, sealed under the key ring, and makes one (RSA, which takes some
+/// seconds of the calling thread at most) when there is none. On the store handle's executor, as is
 /// `done`. `invalid_argument` when a key is damaged; errors of the store and of `KeyRing::seal`.
 void open_token_signer(std::shared_ptr<KeyRing> ring, TokenSigner::Options options,
                        const Clock& clock, KeyStore& store,

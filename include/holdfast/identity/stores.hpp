@@ -156,6 +156,36 @@ class TokenStore {
   virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };
 
+/// What is counted of attempts, across restarts.
+class AttemptStore {
+ public:
+  struct Row {
+    std::size_t list = 0;   ///< which of the counts
+    std::string name;       ///< hashed
+    std::string state;      ///< what is counted, for its list to read; empty: forgotten
+    WallTime forgotten_at;  ///< when it counts no longer
+  };
+  virtual ~AttemptStore() = default;
+  /// All that count at `now`; the others are removed.
+  virtual void load(WallTime now, Completion<Result<std::vector<Row>>> done) = 0;
+  /// Replaces, adds or removes the rows of these names, in one transaction.
+  virtual void write(std::vector<Row> rows, Completion<Result<void>> done) = 0;
+};
+
+/// Addresses from which users have logged in, as hashes.
+class KnownAddressStore {
+ public:
+  virtual ~KnownAddressStore() = default;
+  /// When it was seen last; nullopt when it is none of the user's.
+  virtual void find(const UserId& sub, const Digest& address,
+                    Completion<Result<std::optional<WallTime>>> done) = 0;
+  /// Of a user's addresses those not seen for longest go, so that no more than `max_per_user` stay.
+  virtual void add(const UserId& sub, const Digest& address, WallTime seen_at,
+                   std::size_t max_per_user, Completion<Result<void>> done) = 0;
+  /// Removes what was not seen since `before`.
+  virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
+};
+
 /// Wrapped keys: data keys of the key ring and the signing keys of ID tokens.
 class KeyStore {
  public:

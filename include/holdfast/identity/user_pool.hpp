@@ -1,13 +1,10 @@
 #pragma once
 
-#include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +13,8 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/logins.hpp>
+#include <holdfast/base/shares.hpp>
+#include <holdfast/identity/attempts.hpp>
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/stores.hpp>
@@ -70,7 +69,7 @@ struct UserPoolOptions {
   /// keys is quicker to guess at than an Argon2id hash.
   bool srp_enabled = true;
   bool self_sign_up = false;
-  Seconds code_lifetime{3600};
+  Seconds code_lifetime{600};
   std::int64_t code_attempts = 5;
   /// What names that nobody has are answered with under SRP comes from it, so that asking twice
   /// tells nothing. Kept for good.
@@ -80,23 +79,37 @@ struct UserPoolOptions {
   bool password_require_uppercase = false;
   bool password_require_numbers = false;
   bool password_require_symbols = false;
+  /// Passwords that many people use, and those made of a name, are refused.
+  bool password_refuse_common = true;
+};
+
+/// Whose password work it is, which says when its turn is and what room it has.
+struct WorkOwner {
+  Source source;
+  std::string name{};  ///< of what is attempted: at most one of a name is under way; empty: any
 };
 
 /// Argon2id (t=2, m=19 MiB, p=1; RFC 9106) on a small bounded pool of its own threads. Any thread.
 /// Passwords are overwritten after use.
+///
+/// The operator's work has a lane of its own that is served first. In the public lane a client's
+/// address (an IPv6 address's /64) has an eighth of the room and an access key half of it; what
+/// goes beyond is refused before it waits, and whoever waits is served in turn, one piece of work
+/// each.
 class PasswordHasher {
  public:
   virtual ~PasswordHasher() = default;
-  /// The encoded hash. `too_many_requests` when the queue is full. `done` runs on `executor`.
-  virtual void hash(std::string password, Executor& executor,
+  /// The encoded hash. `too_many_requests` when the lane, its owner's share of it, or the name is
+  /// taken. `done` runs on `executor`.
+  virtual void hash(std::string password, WorkOwner owner, Executor& executor,
                     Completion<Result<std::string>> done) = 0;
   /// Whether `password` makes `encoded`; an empty `encoded` takes the same time and says no.
-  virtual void verify(std::string password, std::string encoded, Executor& executor,
-                      Completion<Result<bool>> done) = 0;
-  /// Other work that is too long for a shard, in the same queue under the same bound. Work that is
-  /// refused is destroyed without having run.
-  virtual void compute(std::move_only_function<std::string()> work, Executor& executor,
-                       Completion<Result<std::string>> done) = 0;
+  virtual void verify(std::string password, std::string encoded, WorkOwner owner,
+                      Executor& executor, Completion<Result<bool>> done) = 0;
+  /// Other work that is too long for a shard, under the same bounds. Work that is refused is
+  /// destroyed without having run.
+  virtual void compute(std::move_only_function<std::string()> work, WorkOwner owner,
+                       Executor& executor, Completion<Result<std::string>> done) = 0;
   /// Waits for what runs; what waits, and what comes later, is answered `unavailable`. Pending
   /// calls hold whoever made them, so that the last of those could otherwise go on a thread of its
   /// own: to be called while the executors live. Again is no error.
@@ -104,40 +117,12 @@ class PasswordHasher {
 };
 struct PasswordHasherOptions {
   std::size_t threads = 1;
-  std::size_t queue = 64;
+  std::size_t queue = 64;  ///< of each lane
   std::uint32_t iterations = 2;
   std::uint32_t memory_kib = 19 * 1024;
 };
-[[nodiscard]] std::shared_ptr<PasswordHasher> make_password_hasher(PasswordHasherOptions options);
-
-/// Failures per name: five lock for 2^(n-5) s up to 15 min; reset by success or 15 idle minutes.
-/// Bounded: see `WhenFull`. Shared by the shards. Any thread.
-class Lockout {
- public:
-  /// What becomes of one more name while `capacity` are watched.
-  enum class WhenFull {
-    refuse,  ///< it is turned away, for forgetting another would give its guesser more tries
-    forget,  ///< one with the fewest failures is forgotten, of these the one idle longest
-  };
-  explicit Lockout(const Clock& clock, std::size_t capacity = 100'000,
-                   WhenFull when_full = WhenFull::refuse);
-  ~Lockout();
-  enum class Attempt {
-    admitted,
-    locked,  ///< this name has failed too often; the attempt does not count
-    full,    ///< too many names are watched to take another; says nothing of this one
-  };
-  /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
-  /// burst cannot guess more than five times.
-  [[nodiscard]] Attempt begin(const std::string& name);
-  void succeeded(const std::string& name);
-  /// An attempt that was never tried (the hasher's queue was full): as if it had not begun.
-  void withdrawn(const std::string& name);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
+[[nodiscard]] std::shared_ptr<PasswordHasher> make_password_hasher(
+    PasswordHasherOptions options, std::shared_ptr<BoundRefusals> refusals = nullptr);
 
 /// Challenges that were answered rightly, until they expire: none is good twice. Bounded; shared by
 /// the shards. Any thread.
@@ -158,31 +143,14 @@ class SpentChallenges {
   std::unique_ptr<State> state_;
 };
 
-/// How many strangers may sign up, all shards together; a minute's worth at once (the generic cell
-/// rate algorithm, ITU-T I.371). Any thread.
-class SignUpRate {
- public:
-  SignUpRate(const Clock& clock, std::uint32_t per_minute)
-      : clock_(clock), interval_us_(60'000'000 / std::max<std::uint32_t>(per_minute, 1)) {}
-  /// Whether one more may; one that may is counted.
-  [[nodiscard]] bool take();
-  /// Another rate from now on.
-  void change(std::uint32_t per_minute) {
-    interval_us_ = 60'000'000 / std::max<std::uint32_t>(per_minute, 1);
-  }
-
- private:
-  const Clock& clock_;
-  std::atomic<std::int64_t> interval_us_;
-  std::mutex mutex_;
-  std::int64_t due_us_ = 0;  ///< when the sign-ups so far would be due
-};
-
 /// A confirmation code on its way to its user.
 struct CodeMessage {
   CodeStore::Purpose purpose = CodeStore::Purpose::sign_up;
-  std::string code;  ///< six digits
+  std::string code;  ///< eight digits
   User user;
+  /// There is nobody to send it to: it takes the way of one that is sent, and is dropped at its
+  /// end.
+  bool nobodys = false;
 };
 /// Sends confirmation codes. Any thread.
 class CodeSender {
@@ -259,6 +227,7 @@ class UserPool {
     std::optional<std::string> temporary_password;  ///< none: no password lets the user in
     std::map<std::string, std::string> attributes;
     bool permanent = false;  ///< the password is the user's own, not a temporary one
+    Source source{};
   };
   virtual void admin_create_user(CreateUser input, Completion<PoolResult<User>> done) = 0;
 
@@ -267,6 +236,7 @@ class UserPool {
     std::string client_id;
     std::string flow;  ///< as on the wire
     std::map<std::string, std::string> parameters;
+    Source source{};
   };
   virtual void initiate_auth(InitiateAuth input, Completion<PoolResult<AuthOutcome>> done) = 0;
 
@@ -284,6 +254,7 @@ class UserPool {
     std::string challenge;
     std::string session;
     std::map<std::string, std::string> responses;
+    Source source{};
   };
   virtual void respond_to_auth_challenge(RespondToChallenge input,
                                          Completion<PoolResult<AuthOutcome>> done) = 0;
@@ -304,6 +275,7 @@ class UserPool {
     UserName user;
     std::string password;
     bool permanent = false;
+    Source source{};
   };
   /// Ends the user's logins.
   virtual void admin_set_user_password(SetPassword input, Completion<PoolResult<void>> done) = 0;
@@ -344,6 +316,7 @@ class UserPool {
     std::string access_token;
     std::string previous;
     std::string proposed;
+    Source source{};
   };
   /// Ends the user's other logins.
   virtual void change_password(ChangePassword input, Completion<PoolResult<void>> done) = 0;
@@ -376,6 +349,7 @@ class UserPool {
     std::string username;
     std::string password;
     std::map<std::string, std::string> attributes;
+    Source source{};
   };
   struct SignedUp {
     UserId sub;
@@ -385,6 +359,7 @@ class UserPool {
   struct ClientUser {
     std::string client_id;
     std::string username;
+    Source source{};
   };
   virtual void resend_confirmation_code(ClientUser input,
                                         Completion<PoolResult<CodeDelivery>> done) = 0;
@@ -405,20 +380,14 @@ struct UserPoolParts {
   UserStore& users;
   RefreshTokenStore& refresh_tokens;
   CodeStore& codes;
+  KnownAddressStore& known_addresses;
   std::shared_ptr<KeyRing> ring;
   std::shared_ptr<TokenSigner> signer;
   std::shared_ptr<PasswordHasher> hasher;
-  /// Passwords tried, by the names of users.
-  std::shared_ptr<Lockout> lockout;
-  /// Codes asked for and tried, by the names of users: apart, so that neither keeps a user from
-  /// logging in.
-  std::shared_ptr<Lockout> code_lockout;
-  /// Both by what strangers name that is no user's: apart, for a flood of such names must not turn
-  /// users away. It forgets when it is full: then nothing tells its names from users' but as large
-  /// a flood again for each failure of a name.
-  std::shared_ptr<Lockout> decoy_lockout;
+  std::shared_ptr<AttemptCounts> attempts;
   std::shared_ptr<SpentChallenges> spent_challenges;
-  std::shared_ptr<SignUpRate> sign_up_rate{};  ///< none: no bound
+  std::shared_ptr<RateShares> sign_up_rate{};   ///< none: no bound
+  std::shared_ptr<RateShares> failed_logins{};  ///< by client; none: no bound
   std::shared_ptr<CodeSender> code_sender;
   /// Told on the executor, once it is committed, that logins have ended: whoever keeps their
   /// connections closes them.

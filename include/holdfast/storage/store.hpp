@@ -61,6 +61,8 @@ class InstanceStore {
   /// The value of `name`, which becomes `value` when there is none yet: answers what is kept.
   virtual void get_or_set(std::string name, std::string value,
                           Completion<Result<std::string>> done) = 0;
+  /// nullopt when there is none.
+  virtual void find(std::string name, Completion<Result<std::optional<std::string>>> done) = 0;
 };
 
 /// The handles of one executor. The store owns them.
@@ -71,6 +73,8 @@ struct StoreHandles {
   std::unique_ptr<identity::TokenStore> tokens;
   std::unique_ptr<identity::RefreshTokenStore> refresh_tokens;
   std::unique_ptr<identity::CodeStore> codes;
+  std::unique_ptr<identity::AttemptStore> attempts;
+  std::unique_ptr<identity::KnownAddressStore> known_addresses;
   std::unique_ptr<identity::KeyStore> keys;
   std::unique_ptr<iam::AccessKeyStore> access_keys;
   std::unique_ptr<InstanceStore> instance;

@@ -27,7 +27,7 @@ async function codeSent(file, purpose, username) {
       fs.unlinkSync(file);
       assert.equal(sent.purpose, purpose);
       assert.equal(sent.username, username);
-      assert.match(sent.code, /^\d{6}$/);
+      assert.match(sent.code, /^\d{8}$/);
       return sent.code;
     }
     await new Promise((resolve) => setTimeout(resolve, 10));

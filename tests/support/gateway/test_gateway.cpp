@@ -68,6 +68,7 @@ Result<std::unique_ptr<app::Gateway>> TestGateway::try_start() {
   options.clock = options_.clock;
   options.on_fatal = options_.on_fatal;
   options.close_spread = options_.close_spread;
+  options.signing_key_bits = 2048;  // quicker to make
   return app::open_gateway(std::move(options));
 }
 

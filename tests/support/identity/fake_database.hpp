@@ -24,6 +24,8 @@ struct FakeIdentityDatabase {
   std::map<std::string, Digest> families;  ///< of refresh tokens that were replaced, by login
   std::vector<identity::CodeStore::Row> codes;
   std::int64_t epoch = 0;
+  std::map<std::pair<std::size_t, std::string>, identity::AttemptStore::Row> attempts;
+  std::map<std::pair<std::string, Digest>, WallTime> known_addresses;
 };
 
 /// What all fake stores have: an operation takes effect when it is called, in order; its completion

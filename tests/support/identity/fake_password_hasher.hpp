@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <holdfast/identity/user_pool.hpp>
 
@@ -12,8 +13,9 @@ namespace holdfast::test {
 /// are posted by the calling thread.
 class FakePasswordHasher final : public identity::PasswordHasher {
  public:
-  void hash(std::string password, Executor& executor,
+  void hash(std::string password, identity::WorkOwner owner, Executor& executor,
             Completion<Result<std::string>> done) override {
+    owners.push_back(std::move(owner));
     if (during_work) during_work();
     Result<std::string> result = encoded(password);
     if (full) result = fail(Errc::too_many_requests, "told to be full");
@@ -21,8 +23,9 @@ class FakePasswordHasher final : public identity::PasswordHasher {
       done(std::move(result));
     });
   }
-  void verify(std::string password, std::string hash, Executor& executor,
+  void verify(std::string password, std::string hash, identity::WorkOwner owner, Executor& executor,
               Completion<Result<bool>> done) override {
+    owners.push_back(std::move(owner));
     ++verified;
     if (during_work) during_work();
     Result<bool> result = encoded(password) == hash;
@@ -32,8 +35,9 @@ class FakePasswordHasher final : public identity::PasswordHasher {
     });
   }
 
-  void compute(std::move_only_function<std::string()> work, Executor& executor,
-               Completion<Result<std::string>> done) override {
+  void compute(std::move_only_function<std::string()> work, identity::WorkOwner owner,
+               Executor& executor, Completion<Result<std::string>> done) override {
+    owners.push_back(std::move(owner));
     if (during_work) during_work();
     Result<std::string> result = full ? std::string() : work();
     if (full) result = fail(Errc::too_many_requests, "told to be full");
@@ -48,7 +52,8 @@ class FakePasswordHasher final : public identity::PasswordHasher {
 
   bool full = false;
   std::size_t verified = 0;
-  std::function<void()> during_work;  ///< what happens elsewhere while a password is hashed
+  std::vector<identity::WorkOwner> owners;  ///< whose work it was
+  std::function<void()> during_work;        ///< what happens elsewhere while a password is hashed
 };
 
 }  // namespace holdfast::test

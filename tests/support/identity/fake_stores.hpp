@@ -105,6 +105,8 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       std::erase_if(database.tokens, is_theirs);
       std::erase_if(database.refresh_tokens, is_theirs);
       std::erase_if(database.codes, is_theirs);
+      std::erase_if(database.known_addresses,
+                    [&](const auto& entry) { return entry.first.first == sub.str(); });
       return {};
     });
   }
@@ -325,6 +327,71 @@ class FakeCodeStore final : public identity::CodeStore, public FakeHandle {
   static void erase(FakeIdentityDatabase& database, const UserId& sub, Purpose purpose) {
     std::erase_if(database.codes,
                   [&](const Row& row) { return row.sub == sub && row.purpose == purpose; });
+  }
+};
+
+class FakeAttemptStore final : public identity::AttemptStore, public FakeHandle {
+ public:
+  using FakeHandle::FakeHandle;
+
+  void load(WallTime now, Completion<Result<std::vector<Row>>> done) override {
+    run<std::vector<Row>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      std::vector<Row> out;
+      for (const auto& [key, row] : database.attempts) {
+        if (row.forgotten_at > now) out.push_back(row);
+      }
+      return Result<std::vector<Row>>(std::move(out));
+    });
+  }
+  void write(std::vector<Row> rows, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      for (Row& row : rows) {
+        const std::pair key(row.list, row.name);
+        if (row.state.empty()) {
+          database.attempts.erase(key);
+        } else {
+          database.attempts[key] = std::move(row);
+        }
+      }
+      return {};
+    });
+  }
+};
+
+class FakeKnownAddressStore final : public identity::KnownAddressStore, public FakeHandle {
+ public:
+  using FakeHandle::FakeHandle;
+
+  void find(const UserId& sub, const Digest& address,
+            Completion<Result<std::optional<WallTime>>> done) override {
+    run<std::optional<WallTime>>(std::move(done), [&](FakeIdentityDatabase& database) {
+      const auto found = database.known_addresses.find({sub.str(), address});
+      return Result<std::optional<WallTime>>(
+          found == database.known_addresses.end() ? std::nullopt : std::optional(found->second));
+    });
+  }
+  void add(const UserId& sub, const Digest& address, WallTime seen_at, std::size_t max_per_user,
+           Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      auto& known = database.known_addresses;
+      known[{sub.str(), address}] = seen_at;
+      const auto is_theirs = [&](const auto& entry) { return entry.first.first == sub.str(); };
+      while (static_cast<std::size_t>(std::ranges::count_if(known, is_theirs)) > max_per_user) {
+        auto oldest = std::ranges::find_if(known, is_theirs);
+        for (auto entry = known.begin(); entry != known.end(); ++entry) {
+          if (is_theirs(*entry) && entry->second < oldest->second) oldest = entry;
+        }
+        known.erase(oldest);
+      }
+      return {};
+    });
+  }
+  void sweep(WallTime before, Completion<Result<void>> done) override {
+    run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
+      std::erase_if(database.known_addresses,
+                    [&](const auto& entry) { return entry.second < before; });
+      return {};
+    });
   }
 };
 

@@ -135,12 +135,11 @@ class GatewayFixture : public ::testing::Test {
                           .users = users_[i],
                           .refresh_tokens = refresh_tokens_[i],
                           .codes = codes_[i],
+                          .known_addresses = known_addresses_[i],
                           .ring = ring_,
                           .signer = signer_,
                           .hasher = hasher_,
-                          .lockout = lockout_,
-                          .code_lockout = code_lockout_,
-                          .decoy_lockout = decoy_lockout_,
+                          .attempts = attempts_,
                           .spent_challenges = spent_challenges_,
                           .code_sender = code_sender_,
                           .on_logins_ended = [this](const identity::EndedLogins& ended) {
@@ -160,6 +159,8 @@ class GatewayFixture : public ::testing::Test {
     out.pool_id = kPoolId;
     out.client_id = kClientId;
     out.issuer = issuer();
+    // Simple ones are easy to read in a test.
+    out.password_refuse_common = false;
     return out;
   }
   static std::string issuer() { return "http://127.0.0.1:8080/" + std::string(kPoolId); }
@@ -304,6 +305,9 @@ class GatewayFixture : public ::testing::Test {
       FakeRefreshTokenStore(database_, executors_[1])};
   std::array<FakeCodeStore, 2> codes_{FakeCodeStore(database_, executors_[0]),
                                       FakeCodeStore(database_, executors_[1])};
+  std::array<FakeKnownAddressStore, 2> known_addresses_{
+      FakeKnownAddressStore(database_, executors_[0]),
+      FakeKnownAddressStore(database_, executors_[1])};
   std::shared_ptr<FakeCodeSender> code_sender_ = std::make_shared<FakeCodeSender>();
   std::vector<std::string> ended_;                           ///< users whose access has ended
   identity::UserPoolOptions pool_options_ = pool_options();  ///< a change needs `start`
@@ -313,9 +317,8 @@ class GatewayFixture : public ::testing::Test {
       identity::make_id_token_verifier({issuer(), std::string(kClientId), signer_->jwks()}, clock_)
           .value();
   std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
-  std::shared_ptr<identity::Lockout> lockout_ = std::make_shared<identity::Lockout>(clock_);
-  std::shared_ptr<identity::Lockout> code_lockout_ = std::make_shared<identity::Lockout>(clock_);
-  std::shared_ptr<identity::Lockout> decoy_lockout_ = std::make_shared<identity::Lockout>(clock_);
+  std::shared_ptr<identity::AttemptCounts> attempts_ =
+      std::make_shared<identity::AttemptCounts>(clock_, 1000);
   std::shared_ptr<identity::SpentChallenges> spent_challenges_ =
       std::make_shared<identity::SpentChallenges>(clock_);
   std::shared_ptr<StaticAccessKeys> keys_ = std::make_shared<StaticAccessKeys>();

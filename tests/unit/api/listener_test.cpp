@@ -69,12 +69,11 @@ class GatewayOnSockets : public ::testing::Test {
                                           .users = stores.users,
                                           .refresh_tokens = stores.refresh_tokens,
                                           .codes = stores.codes,
+                                          .known_addresses = stores.known_addresses,
                                           .ring = ring_,
                                           .signer = signer_,
                                           .hasher = hasher_,
-                                          .lockout = lockout_,
-                                          .code_lockout = lockout_,
-                                          .decoy_lockout = lockout_,
+                                          .attempts = attempts_,
                                           .spent_challenges = spent_challenges_,
                                           .code_sender = std::make_shared<FakeCodeSender>(),
                                           .on_logins_ended = {}});
@@ -140,13 +139,15 @@ class GatewayOnSockets : public ::testing::Test {
           users(identity, executor),
           tokens(identity, executor),
           refresh_tokens(identity, executor),
-          codes(identity, executor) {}
+          codes(identity, executor),
+          known_addresses(identity, executor) {}
     FakeMessageStore messages;
     FakeConnectionStore connections;
     FakeUserStore users;
     FakeTokenStore tokens;
     FakeRefreshTokenStore refresh_tokens;
     FakeCodeStore codes;
+    FakeKnownAddressStore known_addresses;
     std::unique_ptr<iam::SigV4Verifier> verifier;
     std::unique_ptr<identity::UserPool> pool;
     std::unique_ptr<identity::Generator> generator;
@@ -159,7 +160,8 @@ class GatewayOnSockets : public ::testing::Test {
   std::shared_ptr<identity::KeyRing> ring_ = SharedKeys::instance().ring;
   std::shared_ptr<identity::TokenSigner> signer_ = SharedKeys::instance().signer;
   std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
-  std::shared_ptr<identity::Lockout> lockout_ = std::make_shared<identity::Lockout>(clock_);
+  std::shared_ptr<identity::AttemptCounts> attempts_ =
+      std::make_shared<identity::AttemptCounts>(clock_, 1000);
   std::shared_ptr<identity::SpentChallenges> spent_challenges_ =
       std::make_shared<identity::SpentChallenges>(clock_);
   std::shared_ptr<StaticAccessKeys> keys_ = std::make_shared<StaticAccessKeys>();

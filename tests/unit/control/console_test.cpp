@@ -55,8 +55,9 @@ class ConsolePages : public ::testing::Test {
     options.user_pool_id = "us-east-1_Abc";
     options.client_id = "client";
     options.link_url = "http://127.0.0.1:8081";
-    console_ = control::make_console(std::move(options),
-                                     {.clock = clock_, .router = router_, .hasher = hasher_});
+    console_ = control::make_console(
+        std::move(options),
+        {.clock = clock_, .router = router_, .hasher = hasher_, .attempts = attempts_});
     service_ = control::make_control_service([] { return control::State::ready; },
                                              console_->routes(local_));
   }
@@ -114,6 +115,8 @@ class ConsolePages : public ::testing::Test {
   FakeMailboxes mailboxes_;
   delivery::Router router_{{{&executor_, &mailboxes_}}};
   std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
+  std::shared_ptr<identity::AttemptCounts> attempts_ =
+      std::make_shared<identity::AttemptCounts>(clock_, 10);
   std::shared_ptr<EchoingService> local_ = std::make_shared<EchoingService>();
   std::shared_ptr<control::Console> console_;
   std::shared_ptr<net::HttpService> service_;
@@ -321,8 +324,8 @@ TEST_F(ConsolePages, RefuseABodyThatLetsNobodyIn) {
 }
 
 TEST_F(ConsolePages, HaveNoLinkWhereNoBrowserCanReachThem) {
-  const auto console =
-      control::make_console({}, {.clock = clock_, .router = router_, .hasher = hasher_});
+  const auto console = control::make_console(
+      {}, {.clock = clock_, .router = router_, .hasher = hasher_, .attempts = attempts_});
   const auto link = console->make_link();
   ASSERT_FALSE(link);
   EXPECT_EQ(link.error().code, Errc::conflict);

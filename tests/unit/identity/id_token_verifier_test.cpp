@@ -22,11 +22,11 @@ constexpr const char* kAudience = "client1";
 constexpr const char* kKid = "key-1";
 
 const RsaPrivateKey& own_key() {
-  static const RsaPrivateKey key = RsaPrivateKey::generate();
+  static const RsaPrivateKey key = RsaPrivateKey::generate(2048);
   return key;
 }
 const RsaPrivateKey& foreign_key() {
-  static const RsaPrivateKey key = RsaPrivateKey::generate();
+  static const RsaPrivateKey key = RsaPrivateKey::generate(2048);
   return key;
 }
 
@@ -281,8 +281,8 @@ TEST_F(IdTokenVerifierTest, RefusesDuplicateClaimsAndOtherBrokenJson) {
 }
 
 TEST_F(IdTokenVerifierTest, RefusesHugeTokensBeforeLookingInside) {
-  EXPECT_EQ(outcome(std::string(1 << 20, 'A')), "length");
-  EXPECT_EQ(outcome(std::string(1 << 20, '.')), "length");
+  EXPECT_EQ(outcome(std::string((1 << 20) + 1, 'A')), "length");
+  EXPECT_EQ(outcome(std::string((1 << 20) + 1, '.')), "length");
   EXPECT_EQ(outcome(with_claims([](Json& c) { c["x"] = std::string(1 << 20, 'x'); })), "length");
 }
 

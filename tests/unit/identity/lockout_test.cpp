@@ -1,17 +1,23 @@
 #include <atomic>
+#include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/attempts.hpp>
 
 #include "support/base/manual_clock.hpp"
+#include "support/base/manual_executor.hpp"
+#include "support/identity/fake_stores.hpp"
 
 namespace holdfast::identity {
 namespace {
 
+using std::chrono::days;
+using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using Attempt = Lockout::Attempt;
@@ -25,23 +31,22 @@ class LockoutTest : public testing::Test {
   Lockout lockout_{clock_, 3};
 };
 
-TEST_F(LockoutTest, LocksAfterFiveFailuresForTwiceAsLongEachTime) {
+TEST_F(LockoutTest, LocksAfterFiveFailuresForTwiceAsLongEachTimeUpToAnHour) {
   fail_times(5);
   int expected = 1;
-  for (int failures = 5; failures < 20; ++failures) {
-    EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
+  for (int failures = 5; expected <= 1024; ++failures) {
     clock_.advance(seconds(expected) - Microseconds(1));
     ASSERT_EQ(lockout_.begin("name"), Attempt::locked) << failures;
     clock_.advance(Microseconds(1));
     ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << failures;
     expected *= 2;
-    if (expected > 512) break;
   }
-  // 2^10 s would be over 15 minutes.
-  clock_.advance(minutes(15) - Microseconds(1));
-  EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
-  clock_.advance(Microseconds(1));
-  EXPECT_EQ(lockout_.begin("name"), Attempt::admitted);
+  // From here on one is forgiven in the hour that the next may take at most.
+  for (int i = 0; i < 10; ++i) {
+    clock_.advance(hours(1));
+    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << i;
+    ASSERT_EQ(lockout_.begin("name"), Attempt::locked) << i;
+  }
 }
 
 TEST_F(LockoutTest, DoesNotCountAttemptsWhileLocked) {
@@ -58,18 +63,32 @@ TEST_F(LockoutTest, ForgetsOnSuccess) {
   EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
 }
 
-TEST_F(LockoutTest, ForgetsAfterFifteenIdleMinutes) {
-  fail_times(4);
-  clock_.advance(minutes(15) - Microseconds(1));
-  fail_times(1);
-  EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
-  clock_.advance(minutes(15));
+TEST_F(LockoutTest, ForgivesOneFailureEachHour) {
   fail_times(5);
+  clock_.advance(hours(1) - Microseconds(1));
+  fail_times(1);
+  EXPECT_EQ(lockout_.begin("name"), Attempt::locked) << "six of them lock for two seconds";
+  clock_.advance(Microseconds(1));
+  clock_.advance(hours(3));
+  fail_times(3);
   EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
 }
 
-TEST_F(LockoutTest, DoesNotCountWhatWasNeverTried) {
+TEST_F(LockoutTest, LocksForGoodAfterAHundredFailuresInARowHoweverSlow) {
   for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << i;
+    clock_.advance(days(1));
+  }
+  for (const auto later : {days(1), days(30), days(200)}) {
+    clock_.advance(later);
+    EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
+  }
+  lockout_.succeeded("name");
+  EXPECT_EQ(lockout_.begin("name"), Attempt::admitted);
+}
+
+TEST_F(LockoutTest, DoesNotCountWhatWasNeverTried) {
+  for (int i = 0; i < 200; ++i) {
     ASSERT_EQ(lockout_.begin("name"), Attempt::admitted);
     lockout_.withdrawn("name");
   }
@@ -87,41 +106,26 @@ TEST_F(LockoutTest, KeepsNamesApart) {
 
 TEST_F(LockoutTest, IgnoresTheWallClock) {
   fail_times(5);
-  clock_.step_wall(std::chrono::hours(24));
+  clock_.step_wall(hours(24));
   EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
 }
 
-TEST_F(LockoutTest, TurnsNewNamesAwayWhenItIsFullRatherThanForgettingOne) {
-  fail_times(5);
-  ASSERT_EQ(lockout_.begin("b"), Attempt::admitted);
-  ASSERT_EQ(lockout_.begin("c"), Attempt::admitted);
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(lockout_.begin("d" + std::to_string(i)), Attempt::full);
-  EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
-  EXPECT_EQ(lockout_.begin("b"), Attempt::admitted);
-  lockout_.succeeded("b");
-  EXPECT_EQ(lockout_.begin("d"), Attempt::admitted);
-  clock_.advance(minutes(15));
-  for (const char* name : {"e", "f", "g"}) EXPECT_EQ(lockout_.begin(name), Attempt::admitted);
-}
-
-TEST_F(LockoutTest, ForgetsTheNameWithTheFewestFailuresWhereItMayForget) {
-  Lockout lockout(clock_, 3, Lockout::WhenFull::forget);
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(lockout.begin("five"), Attempt::admitted);
-  for (int i = 0; i < 2; ++i) ASSERT_EQ(lockout.begin("two"), Attempt::admitted);
+TEST_F(LockoutTest, ForgetsTheNameWithTheFewestFailuresWhenItIsFull) {
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(lockout_.begin("five"), Attempt::admitted);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(lockout_.begin("two"), Attempt::admitted);
   for (int i = 0; i < 1000; ++i) {
-    EXPECT_EQ(lockout.begin("one" + std::to_string(i)), Attempt::admitted);
+    EXPECT_EQ(lockout_.begin("one" + std::to_string(i)), Attempt::admitted);
   }
-  EXPECT_EQ(lockout.begin("five"), Attempt::locked);
-  for (int i = 0; i < 3; ++i) ASSERT_EQ(lockout.begin("two"), Attempt::admitted);
-  EXPECT_EQ(lockout.begin("two"), Attempt::locked);
+  EXPECT_EQ(lockout_.begin("five"), Attempt::locked);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(lockout_.begin("two"), Attempt::admitted);
+  EXPECT_EQ(lockout_.begin("two"), Attempt::locked);
 }
 
 TEST_F(LockoutTest, LocksNobodyLongerForWhatWasNeverTried) {
   fail_times(5);
-  for (int failures = 5; failures < 20; ++failures) {
+  for (int failures = 5; failures < 12; ++failures) {
     clock_.advance(minutes(10));
-    const Attempt attempt = lockout_.begin("name");
-    if (attempt == Attempt::locked) break;
+    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted);
     lockout_.withdrawn("name");
     ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << failures;
     EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
@@ -144,6 +148,166 @@ TEST_F(LockoutTest, ToleratesOutcomesOfNamesThatItDoesNotKnow) {
   lockout_.succeeded("nobody");
   lockout_.withdrawn("nobody");
   EXPECT_EQ(lockout_.begin("nobody"), Attempt::admitted);
+}
+
+TEST(DailyLimits, CountTheLastTwentyFourHours) {
+  test::ManualClock clock;
+  DailyLimits limits(clock, 10);
+  for (int hour = 0; hour < 5; ++hour) {
+    ASSERT_TRUE(limits.take("name", 5));
+    clock.advance(hours(1));
+  }
+  EXPECT_FALSE(limits.take("name", 5));
+  EXPECT_TRUE(limits.take("other", 5));
+  clock.advance(hours(19) - Microseconds(1));
+  EXPECT_FALSE(limits.take("name", 5));
+  clock.advance(Microseconds(1));
+  EXPECT_TRUE(limits.take("name", 5));
+  EXPECT_FALSE(limits.take("name", 5));
+  limits.withdrawn("name");
+  EXPECT_TRUE(limits.take("name", 5));
+  limits.forget("name");
+  EXPECT_TRUE(limits.take("name", 1));
+}
+
+TEST(DailyLimits, GiveNoMoreInAnyDayHoweverTheyAreAskedFor) {
+  test::ManualClock clock;
+  DailyLimits limits(clock, 10);
+  std::vector<SteadyTime> taken;
+  for (int i = 0; i < 3 * 24 * 60; ++i) {
+    if (limits.take("name", 10)) taken.push_back(clock.steady_now());
+    clock.advance(minutes(i % 2 + 1));
+  }
+  for (std::size_t i = 10; i < taken.size(); ++i) EXPECT_GE(taken[i] - taken[i - 10], hours(24));
+  EXPECT_GE(taken.size(), 40U);
+}
+
+/// Runs of a process that come one after the other, over one database.
+class AttemptsAcrossRestarts : public testing::Test {
+ protected:
+  AttemptsAcrossRestarts() { restart(); }
+  void restart() {
+    if (keeper_) {
+      keeper_->finish([](const Result<void>& done) { EXPECT_TRUE(done); });
+      executor_.run();
+    }
+    start();
+  }
+  void start() {
+    counts_ = std::make_shared<AttemptCounts>(clock_, 1000, "secret");
+    keeper_ = std::make_unique<AttemptKeeper>(counts_, store_, clock_);
+    keeper_->load([](const Result<void>& done) { EXPECT_TRUE(done); });
+    executor_.run();
+  }
+
+  test::ManualClock clock_;
+  test::ManualExecutor executor_;
+  test::FakeIdentityDatabase database_;
+  test::FakeAttemptStore store_{database_, executor_};
+  std::shared_ptr<AttemptCounts> counts_;
+  std::unique_ptr<AttemptKeeper> keeper_;
+};
+
+TEST_F(AttemptsAcrossRestarts, ForgetNothing) {
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->console.begin("x"), Attempt::admitted);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(counts_->codes.take("send alice", 5));
+  ASSERT_EQ(counts_->logins.begin("bob"), Attempt::admitted);
+  counts_->logins.succeeded("bob");
+  restart();
+  EXPECT_EQ(database_.attempts.size(), 3U);
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::locked);
+  EXPECT_EQ(counts_->console.begin("x"), Attempt::locked);
+  EXPECT_FALSE(counts_->codes.take("send alice", 5));
+  EXPECT_TRUE(counts_->codes_of_nobody.take("send alice", 5)) << "each list has its own";
+  counts_->logins.succeeded("alice");
+  clock_.advance(days(1));
+  restart();
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  EXPECT_TRUE(counts_->codes.take("send alice", 5));
+}
+
+TEST_F(AttemptsAcrossRestarts, StayBelowTheCapForADayOfTheFastestGuesses) {
+  int guesses = 0;
+  std::vector<SteadyTime> codes;
+  const SteadyTime end = clock_.steady_now() + days(1);
+  for (int i = 0; clock_.steady_now() < end; ++i) {
+    if (counts_->logins.begin("alice") == Attempt::admitted) ++guesses;
+    if (counts_->codes.take("try alice", 10)) codes.push_back(clock_.steady_now());
+    clock_.advance(seconds(1));
+    if (i % 7200 == 0) restart();
+  }
+  EXPECT_LT(guesses, 50);
+  EXPECT_EQ(codes.size(), 10U);
+  // On the days that follow nothing is left but one an hour, and in the end none.
+  for (int hour = 0; hour < 24 * 30; ++hour) {
+    clock_.advance(hours(1));
+    if (counts_->logins.begin("alice") == Attempt::admitted) ++guesses;
+    if (hour % 50 == 0) restart();
+  }
+  EXPECT_EQ(guesses, 100);
+}
+
+TEST_F(AttemptsAcrossRestarts, AreWrittenInBoundedBatchesHoweverManyThereAre) {
+  const std::size_t before = store_.calls();
+  for (int i = 0; i < 50; ++i) {
+    for (int j = 0; j < 100; ++j) {
+      (void)counts_->logins_of_nobody.begin(std::to_string(j));
+      (void)counts_->logins.begin("alice");
+    }
+    keeper_->write();  // what the first has not finished, the others leave alone
+  }
+  EXPECT_EQ(store_.calls() - before, 1U);
+  executor_.run();
+  keeper_->write();
+  executor_.run();
+  EXPECT_EQ(store_.calls() - before, 2U);
+  EXPECT_EQ(database_.attempts.size(), 101U);
+  // Nothing has changed: nothing is written. What is locked does not change either.
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::locked);
+  keeper_->write();
+  EXPECT_EQ(store_.calls() - before, 2U);
+}
+
+TEST_F(AttemptsAcrossRestarts, AreWrittenAgainWhenTheyCouldNotBe) {
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  store_.fail_next();
+  keeper_->write();
+  executor_.run();
+  EXPECT_TRUE(database_.attempts.empty());
+  keeper_->write();
+  executor_.run();
+  start();
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::locked);
+}
+
+TEST_F(AttemptsAcrossRestarts, KeepNoNameThatCanBeRead) {
+  ASSERT_EQ(counts_->logins_of_nobody.begin("a password in the wrong field"), Attempt::admitted);
+  restart();
+  ASSERT_EQ(database_.attempts.size(), 1U);
+  const auto& [key, row] = *database_.attempts.begin();
+  EXPECT_EQ(row.name.size(), 32U);
+  EXPECT_EQ((key.second + row.state).find("password"), std::string::npos);
+}
+
+TEST_F(AttemptsAcrossRestarts, AreForgottenInTheDatabaseToo) {
+  ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  restart();
+  clock_.advance(days(7));
+  keeper_->forget_idle();
+  restart();
+  EXPECT_TRUE(database_.attempts.empty());
+}
+
+TEST_F(AttemptsAcrossRestarts, SurviveAClockThatWasSetBack) {
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  keeper_->finish([](const Result<void>&) {});
+  executor_.run();
+  clock_.step_wall(-days(30));
+  start();
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::locked);
+  clock_.advance(seconds(1));
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -15,17 +16,20 @@
 namespace holdfast::identity {
 namespace {
 
+const WorkOwner kSomebody{.source = Source::of_client("192.0.2.1")};
+
 constexpr PasswordHasherOptions kCheap{.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8};
 
 Result<std::string> hash(PasswordHasher& hasher, Executor& executor, const std::string& password) {
   std::promise<Result<std::string>> out;
-  hasher.hash(password, executor, [&](auto result) { out.set_value(std::move(result)); });
+  hasher.hash(password, kSomebody, executor,
+              [&](auto result) { out.set_value(std::move(result)); });
   return out.get_future().get();
 }
 Result<bool> verify(PasswordHasher& hasher, Executor& executor, const std::string& password,
                     const std::string& encoded) {
   std::promise<Result<bool>> out;
-  hasher.verify(password, encoded, executor,
+  hasher.verify(password, encoded, kSomebody, executor,
                 [&](auto result) { out.set_value(std::move(result)); });
   return out.get_future().get();
 }
@@ -96,13 +100,13 @@ TEST(PasswordHasher, ReportsADamagedHash) {
 
 TEST(PasswordHasher, RefusesAFloodAndServesAfterIt) {
   test::ThreadExecutor executor;
-  const auto hasher = make_password_hasher({.threads = 1, .queue = 4, .iterations = 2});
+  const auto hasher = make_password_hasher({.threads = 1, .queue = 32, .iterations = 2});
   constexpr int kCalls = 50;
   std::atomic<int> refused{0};
   std::atomic<int> served{0};
   std::vector<std::promise<void>> done(kCalls);
   for (auto& promise : done) {
-    hasher->verify("wrong", "", executor, [&](const Result<bool>& result) {
+    hasher->verify("wrong", "", kSomebody, executor, [&](const Result<bool>& result) {
       if (result) {
         ++served;
       } else if (result.error().code == Errc::too_many_requests) {
@@ -118,16 +122,144 @@ TEST(PasswordHasher, RefusesAFloodAndServesAfterIt) {
   EXPECT_FALSE(verify(*hasher, executor, "wrong", "").value());
 }
 
+/// A hasher whose one thread is held, so that what waits can be looked at.
+class PasswordLanes : public testing::Test {
+ protected:
+  PasswordLanes() {
+    hasher_->compute(
+        [this] {
+          held_.set_value();
+          release_.get_future().wait();
+          return std::string();
+        },
+        {.source = Source::of_operator()}, executor_, [](const auto&) {});
+    held_.get_future().wait();
+  }
+  /// Whether there is room for it; it says its name when it runs.
+  bool enqueue(const WorkOwner& owner, const std::string& word) {
+    const auto refused = std::make_shared<bool>(false);
+    hasher_->compute(
+        [this, word] {
+          ran_.push_back(word);
+          return std::string();
+        },
+        owner, executor_,
+        [refused, this](const Result<std::string>& done) {
+          if (!done) {
+            EXPECT_EQ(done.error().code, Errc::too_many_requests);
+          }
+          *refused = !done;
+          ++answered_;
+        });
+    // What is refused is answered at once, by what was posted before this.
+    std::promise<void> looked;
+    executor_.post([&] { looked.set_value(); });
+    looked.get_future().wait();
+    return !*refused;
+  }
+  bool enqueue(const std::string& address, const std::string& word, const std::string& name = {}) {
+    return enqueue({.source = Source::of_client(address), .name = name}, word);
+  }
+  /// What runs, in order.
+  std::vector<std::string> run() {
+    release_.set_value();
+    std::promise<void> last;
+    // The public lane's last: nothing can be behind it.
+    while (!enqueue_last(last)) std::this_thread::yield();
+    last.get_future().wait();
+    hasher_->stop();
+    return ran_;
+  }
+
+  std::promise<void> held_;
+  std::promise<void> release_;
+  std::vector<std::string> ran_;
+  std::atomic<int> answered_{0};
+  std::shared_ptr<BoundRefusals> refusals_ = std::make_shared<BoundRefusals>();
+  test::ThreadExecutor executor_;
+  std::shared_ptr<PasswordHasher> hasher_ = make_password_hasher(
+      {.threads = 1, .queue = 16, .iterations = 1, .memory_kib = 8}, refusals_);
+
+ private:
+  bool enqueue_last(std::promise<void>& last) {
+    std::promise<bool> out;
+    auto answer = out.get_future();
+    hasher_->compute([] { return std::string(); }, {.source = Source::of_client("last")}, executor_,
+                     [&](const Result<std::string>& done) {
+                       if (done) last.set_value();
+                       out.set_value(done.has_value());
+                     });
+    return answer.get();
+  }
+};
+
+TEST_F(PasswordLanes, GiveOneAddressAnEighthAndServeAddressesInTurn) {
+  EXPECT_TRUE(enqueue("192.0.2.1", "a1"));
+  EXPECT_TRUE(enqueue("192.0.2.1", "a2"));
+  EXPECT_FALSE(enqueue("192.0.2.1", "a3"));
+  EXPECT_FALSE(enqueue("::ffff:192.0.2.1", "a3"));
+  EXPECT_TRUE(enqueue("2001:db8::1", "b1"));
+  EXPECT_TRUE(enqueue("2001:db8::2", "b2"));
+  EXPECT_FALSE(enqueue("2001:db8::3", "b3")) << "a /64 is one client";
+  EXPECT_EQ(refusals_->read(Bound::password_work, BoundScope::share), 3U);
+  EXPECT_EQ(run(), (std::vector<std::string>{"a1", "b1", "a2", "b2"}));
+}
+
+TEST_F(PasswordLanes, ServeTheOperatorFirstHoweverFullThePublicLaneIs) {
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_TRUE(enqueue("192.0.2." + std::to_string(i), "public"));
+  }
+  EXPECT_FALSE(enqueue("192.0.2.99", "public"));
+  EXPECT_EQ(refusals_->read(Bound::password_work, BoundScope::all), 1U);
+  EXPECT_TRUE(enqueue({.source = Source::of_operator()}, "operator"));
+  const auto ran = run();
+  ASSERT_EQ(ran.size(), 17U);
+  EXPECT_EQ(ran.front(), "operator");
+}
+
+TEST_F(PasswordLanes, TakeOneAttemptOfANameAtATime) {
+  EXPECT_TRUE(enqueue("192.0.2.1", "a", "alice"));
+  EXPECT_FALSE(enqueue("192.0.2.2", "b", "alice"));
+  EXPECT_TRUE(enqueue("192.0.2.2", "c", "bob"));
+  EXPECT_EQ(run(), (std::vector<std::string>{"a", "c"}));
+}
+
+TEST_F(PasswordLanes, LetOneAccessKeyUseHalf) {
+  const WorkOwner key{.source = Source::of_access_key("AKIA1")};
+  for (int i = 0; i < 8; ++i) EXPECT_TRUE(enqueue(key, "key"));
+  EXPECT_FALSE(enqueue(key, "key"));
+  EXPECT_TRUE(enqueue("192.0.2.1", "client"));
+  (void)run();
+}
+
+TEST(PasswordHasher, IsDoneWithANameBeforeItAnswers) {
+  test::ThreadExecutor executor;
+  const auto hasher = make_password_hasher(kCheap);
+  const WorkOwner owner{.source = Source::of_client("192.0.2.1"), .name = "alice"};
+  for (int i = 0; i < 200; ++i) {
+    std::promise<bool> out;
+    hasher->compute([] { return std::string(); }, owner, executor,
+                    [&](const auto&) {
+                      hasher->compute([] { return std::string(); }, owner, executor,
+                                      [&](const Result<std::string>& again) {
+                                        out.set_value(again.has_value());
+                                      });
+                    });
+    ASSERT_TRUE(out.get_future().get()) << i;
+  }
+}
+
 TEST(PasswordHasher, AnswersEveryCallWhenItEnds) {
   test::ThreadExecutor executor;
   auto hasher = make_password_hasher({.threads = 1, .queue = 64});
   std::atomic<int> answered{0};
   std::atomic<int> unavailable{0};
   for (int i = 0; i < 40; ++i) {
-    hasher->hash("password", executor, [&](const Result<std::string>& result) {
-      ++answered;
-      if (!result && result.error().code == Errc::unavailable) ++unavailable;
-    });
+    hasher->hash("password", {.source = Source::of_operator()}, executor,
+                 [&](const Result<std::string>& result) {
+                   ++answered;
+                   if (!result && result.error().code == Errc::unavailable) ++unavailable;
+                 });
   }
   hasher->stop();
   EXPECT_EQ(verify(*hasher, executor, "password", "").error().code, Errc::unavailable);

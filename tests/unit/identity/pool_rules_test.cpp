@@ -1,6 +1,7 @@
 #include "identity/pool_rules.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,6 +14,7 @@ const UserPoolOptions& options() {
     UserPoolOptions out;
     out.pool_id = "us-east-1_abcdefghi";
     out.client_id = "client1";
+    out.password_refuse_common = false;
     return out;
   }();
   return instance;
@@ -118,6 +120,90 @@ TEST(PoolRules, DemandTheCharactersThatAreConfigured) {
   EXPECT_EQ(message(check_password("ABCDe123", strict)), prefix + "symbol characters");
   for (const char symbol : std::string("^$*.[]{}()?-\"!@#%&/\\,><':;|_~`+=")) {
     EXPECT_EQ(message(check_password(std::string("ABCDe12") + symbol, strict)), "ok") << symbol;
+  }
+}
+
+TEST(PoolRules, RefusePasswordsThatManyPeopleUse) {
+  UserPoolOptions rules = options();
+  rules.password_refuse_common = true;
+  rules.password_min_length = 6;
+  rules.name = "Chatter";
+  for (const char* const password :
+       {"password", "12345678", "123456", "PassWord", "qwertyuiop", "iloveyou", "11111111",
+        "holdfast", "Holdfast1", "!holdfast2026!", "chatter", "Chatter99", "CHATTER-1"}) {
+    const auto checked = check_password(password, rules);
+    ASSERT_FALSE(checked) << password;
+    EXPECT_EQ(checked.error().code, PoolErrc::invalid_password);
+  }
+  for (const char* const password :
+       {"correct horse battery", "pass word password", "hold-fast-to-it", "chatterbox!",
+        "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c-7", "kT9#vq2LmZ"}) {
+    EXPECT_EQ(message(check_password(password, rules)), "ok") << password;
+  }
+  rules.password_refuse_common = false;
+  EXPECT_EQ(message(check_password("password", rules)), "ok");
+}
+
+TEST(PoolRules, RefusePasswordsMadeOfTheUsername) {
+  UserPoolOptions rules = options();
+  rules.password_refuse_common = true;
+  for (const auto& [name, password] : {std::pair("alice", "alice"),
+                                       {"Alice", "ALICE123"},
+                                       {"alice", "!!alice!!"},
+                                       {"zoe.smith@example.com", "zoe.smith"},
+                                       {"zoe@example.com", "Zoe@Example.com"},
+                                       {"4711", "4711"},
+                                       {"a", "a1234567"}}) {
+    EXPECT_FALSE(check_password_of(name, password, rules)) << name << " " << password;
+  }
+  for (const auto& [name, password] : {std::pair("alice", "alice in chains"),
+                                       {"4711", "47114711"},
+                                       {"zoe@example.com", "zoeken!"}}) {
+    EXPECT_TRUE(check_password_of(name, password, rules)) << name << " " << password;
+  }
+}
+
+TEST(PoolRules, DemandTheFormOfAddresses) {
+  for (const char* const good :
+       {"a@b", "a.b+c@example.com", "o'brien@example.co.uk", "\"a b\"@example.com",
+        "\"a\\\"b\"@example.com", "x@[192.0.2.1]", "x@[IPv6:2001:db8::1]",
+        "m\xc3\xbcller@example.com", "a@m\xc3\xbcller.example", ""}) {
+    EXPECT_EQ(message(check_attributes({{"email", good}})), "ok") << good;
+  }
+  for (const std::string& bad : {std::string("eve@x.example\r\nBcc: all@x.example"),
+                                 std::string("eve@x.example\n"),
+                                 std::string("\"a\r\nBcc: b\"@x.example"),
+                                 std::string("a\0@x.example", 12),
+                                 std::string("eve"),
+                                 std::string("@x.example"),
+                                 std::string("eve@"),
+                                 std::string("eve@x..example"),
+                                 std::string("eve@-x.example"),
+                                 std::string("eve@x-.example"),
+                                 std::string(".eve@x.example"),
+                                 std::string("eve.@x.example"),
+                                 std::string("e..ve@x.example"),
+                                 std::string("eve smith@x.example"),
+                                 std::string("eve@x example"),
+                                 std::string("eve@x.example,all@x.example"),
+                                 std::string("Eve <eve@x.example>"),
+                                 std::string("\"a\"b\"@x.example"),
+                                 std::string("\"a\\\\\"b\"@x.example"),
+                                 std::string("eve@x@y.example"),
+                                 std::string("eve@[1.2.3.4"),
+                                 std::string("eve\xe2\x80\xa8@x.example"),
+                                 std::string(65, 'a') + "@x.example",
+                                 "a@" + std::string(64, 'b') + ".example",
+                                 std::string(64, 'a') + "@" + repeat("b.", 100) + "example"}) {
+    EXPECT_EQ(message(check_attributes({{"email", bad}})), "Invalid email address format.") << bad;
+  }
+  for (const char* const good : {"+14155550123", "+4930123456", "+123456789012345", ""}) {
+    EXPECT_EQ(message(check_attributes({{"phone_number", good}})), "ok") << good;
+  }
+  for (const char* const bad : {"14155550123", "+0123456", "+1 415 555", "+1-415",
+                                "+1234567890123456", "+", "+1", "+1415x", "+1415\n", "tel:+1415"}) {
+    EXPECT_EQ(message(check_attributes({{"phone_number", bad}})), "Invalid phone number format.")
+        << bad;
   }
 }
 

@@ -176,7 +176,7 @@ TEST_F(SrpLogin, SharesTheLockoutOfOtherLogins) {
 }
 
 TEST_F(SrpLogin, IsNotKeptFromUsersByAFloodOfNamesThatNobodyHas) {
-  lockout_ = std::make_shared<Lockout>(clock_, 3);
+  attempts_ = std::make_shared<AttemptCounts>(clock_, 3);
   make();
   make_alice();
   for (int i = 0; i < 10; ++i) {

@@ -67,7 +67,7 @@ TEST(RsaPublicKey, RefusesWeakAndAbsurdNumbers) {
 }
 
 TEST(RsaPrivateKey, SignsWhatItsPublicKeyVerifiesAlsoAfterStoring) {
-  const RsaPrivateKey key = RsaPrivateKey::generate();
+  const RsaPrivateKey key = RsaPrivateKey::generate(2048);
   const auto stored = RsaPrivateKey::parse(key.der().view());
   const auto public_key = RsaPublicKey::make(key.numbers());
   ASSERT_TRUE(stored && public_key);
@@ -75,14 +75,14 @@ TEST(RsaPrivateKey, SignsWhatItsPublicKeyVerifiesAlsoAfterStoring) {
   EXPECT_TRUE(public_key->verify("text", key.sign("text")));
   EXPECT_TRUE(public_key->verify("text", stored->sign("text")));
   EXPECT_FALSE(public_key->verify("other", key.sign("text")));
-  EXPECT_FALSE(
-      RsaPublicKey::make(RsaPrivateKey::generate().numbers())->verify("text", key.sign("text")));
+  EXPECT_FALSE(RsaPublicKey::make(RsaPrivateKey::generate(2048).numbers())
+                   ->verify("text", key.sign("text")));
 }
 
 TEST(RsaPrivateKey, ParsesNothingElse) {
   EXPECT_FALSE(RsaPrivateKey::parse(""));
   EXPECT_FALSE(RsaPrivateKey::parse("garbage"));
-  const RsaPrivateKey key = RsaPrivateKey::generate();
+  const RsaPrivateKey key = RsaPrivateKey::generate(2048);
   const Secret der = key.der();
   EXPECT_FALSE(RsaPrivateKey::parse(der.view().substr(0, der.view().size() / 2)));
 }

@@ -84,7 +84,7 @@ TEST_F(TokenSignerTest, SignsWithTheNewestKeyAndPublishesAllThatAreNotRetired) {
     row.kind = KeyStore::Row::Kind::signing;
     row.id = id;
     row.wrapped =
-        ring_->seal(RsaPrivateKey::generate().der().view(), "signing key " + std::to_string(id))
+        ring_->seal(RsaPrivateKey::generate(2048).der().view(), "signing key " + std::to_string(id))
             .value();
     database_.keys.push_back(row);
   }
@@ -147,6 +147,13 @@ class SigningKeyRotation : public TokenSignerTest {
   std::shared_ptr<TokenSigner> signer_;
   std::unique_ptr<IdTokenVerifier> verifier_;
 };
+
+TEST_F(SigningKeyRotation, MakesKeysOfTheConfiguredLength) {
+  EXPECT_EQ(TokenSigner::Options{}.key_bits, 3072U);
+  const Json key = parse_json(signer_->jwks()).value()["keys"][0];
+  // What the fixtures ask for, because it is quicker to make.
+  EXPECT_EQ(base64url_decode(key["n"].get<std::string>()).value().size() * 8, 2048U);
+}
 
 TEST_F(SigningKeyRotation, PublishesAKeyForTenMinutesBeforeItSigns) {
   const std::string first = key_of(token());

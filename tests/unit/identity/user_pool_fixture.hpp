@@ -54,14 +54,14 @@ class UserPoolTest : public testing::Test {
                                       .users = users_,
                                       .refresh_tokens = refresh_tokens_,
                                       .codes = codes_,
-                                      .ring = keys().ring,
+                                      .known_addresses = known_addresses_,
+                                      .ring = ring_,
                                       .signer = keys().signer,
                                       .hasher = hasher_,
-                                      .lockout = lockout_,
-                                      .code_lockout = code_lockout_,
-                                      .decoy_lockout = decoy_lockout_,
+                                      .attempts = attempts_,
                                       .spent_challenges = spent_challenges_,
                                       .sign_up_rate = sign_up_rate_,
+                                      .failed_logins = failed_logins_,
                                       .code_sender = code_sender_,
                                       .on_logins_ended = [this](const EndedLogins& ended) {
                                         ended_.emplace_back(ended.sub.str(), ended.why);
@@ -115,11 +115,13 @@ class UserPoolTest : public testing::Test {
     executor_.run();
     return std::move(out.value());
   }
-  PoolResult<AuthOutcome> login(const std::string& name, const std::string& password) {
+  PoolResult<AuthOutcome> login(const std::string& name, const std::string& password,
+                                const std::string& address = "192.0.2.1") {
     return initiate({.pool_id = {},
                      .client_id = kClient,
                      .flow = "USER_PASSWORD_AUTH",
-                     .parameters = {{"USERNAME", name}, {"PASSWORD", password}}});
+                     .parameters = {{"USERNAME", name}, {"PASSWORD", password}},
+                     .source = Source::of_client(address)});
   }
   PoolResult<AuthOutcome> respond(UserPool::RespondToChallenge input) {
     std::optional<PoolResult<AuthOutcome>> out;
@@ -168,22 +170,24 @@ class UserPoolTest : public testing::Test {
   test::FakeUserStore users_{database_, executor_};
   test::FakeRefreshTokenStore refresh_tokens_{database_, executor_};
   test::FakeCodeStore codes_{database_, executor_};
+  test::FakeKnownAddressStore known_addresses_{database_, executor_};
+  std::shared_ptr<KeyRing> ring_ = keys().ring;
   std::shared_ptr<test::FakeCodeSender> code_sender_ = std::make_shared<test::FakeCodeSender>();
   std::vector<std::pair<std::string, LoginEnd>> ended_;
   std::vector<Logins> which_;  ///< of each
   std::shared_ptr<test::FakePasswordHasher> hasher_ = std::make_shared<test::FakePasswordHasher>();
-  std::shared_ptr<Lockout> lockout_ = std::make_shared<Lockout>(clock_);
-  std::shared_ptr<Lockout> code_lockout_ = std::make_shared<Lockout>(clock_);
-  std::shared_ptr<Lockout> decoy_lockout_ =
-      std::make_shared<Lockout>(clock_, 1000, Lockout::WhenFull::forget);
+  std::shared_ptr<AttemptCounts> attempts_ = std::make_shared<AttemptCounts>(clock_, 1000);
   std::shared_ptr<SpentChallenges> spent_challenges_ = std::make_shared<SpentChallenges>(clock_);
-  std::shared_ptr<SignUpRate> sign_up_rate_;
+  std::shared_ptr<RateShares> sign_up_rate_;
+  std::shared_ptr<RateShares> failed_logins_;
   static UserPoolOptions pool_options() {
     UserPoolOptions out;
     out.pool_id = kPool;
     out.client_id = kClient;
     out.issuer = kIssuer;
     out.decoy_secret = "decoys";
+    // Simple ones are easy to read in a test.
+    out.password_refuse_common = false;
     return out;
   }
   UserPoolOptions options_ = pool_options();

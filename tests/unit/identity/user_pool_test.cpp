@@ -205,18 +205,6 @@ TEST_F(UserPoolTest, LocksKnownAndUnknownNamesAlike) {
   EXPECT_TRUE(login("alice", "password1"));
 }
 
-TEST_F(UserPoolTest, TellsANameThatItHasNoRoomToWatchToComeBackRatherThanThatItIsLocked) {
-  lockout_ = std::make_shared<Lockout>(clock_, 1);
-  make();
-  confirmed();
-  ASSERT_TRUE(create("bob", "temporary1"));
-  EXPECT_EQ(refusal(login("nobody", "password2"), PoolErrc::not_authorized), kWrong);
-  EXPECT_EQ(refusal(login("bob", "password2"), PoolErrc::not_authorized), kWrong);
-  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::too_many_requests), "Rate exceeded");
-  clock_.advance(std::chrono::minutes(15));
-  EXPECT_TRUE(login("alice", "password1"));
-}
-
 TEST_F(UserPoolTest, DoesNotCountWhatItCouldNotTry) {
   confirmed();
   hasher_->full = true;
@@ -507,6 +495,7 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
   test::FakeUserStore users(database, executor);
   test::FakeRefreshTokenStore refresh_tokens(database, executor);
   test::FakeCodeStore codes(database, executor);
+  test::FakeKnownAddressStore known_addresses(database, executor);
   UserPoolOptions options;
   options.pool_id = kPool;
   options.client_id = kClient;
@@ -517,13 +506,12 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
                            .users = users,
                            .refresh_tokens = refresh_tokens,
                            .codes = codes,
+                           .known_addresses = known_addresses,
                            .ring = keys().ring,
                            .signer = keys().signer,
                            .hasher = make_password_hasher(
                                {.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8}),
-                           .lockout = std::make_shared<Lockout>(keys().clock),
-                           .code_lockout = std::make_shared<Lockout>(keys().clock),
-                           .decoy_lockout = std::make_shared<Lockout>(keys().clock),
+                           .attempts = std::make_shared<AttemptCounts>(keys().clock),
                            .spent_challenges = std::make_shared<SpentChallenges>(keys().clock),
                            .code_sender = std::make_shared<test::FakeCodeSender>(),
                            .on_logins_ended = {}});

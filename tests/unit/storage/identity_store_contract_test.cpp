@@ -1,6 +1,7 @@
 // What the ports of identity promise, held against the real stores and against the fakes.
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -34,6 +35,8 @@ class RealIdentity {
   identity::TokenStore& tokens() { return *store_->handles().tokens; }
   identity::RefreshTokenStore& refresh_tokens() { return *store_->handles().refresh_tokens; }
   identity::CodeStore& codes() { return *store_->handles().codes; }
+  identity::AttemptStore& attempts() { return *store_->handles().attempts; }
+  identity::KnownAddressStore& known_addresses() { return *store_->handles().known_addresses; }
   identity::KeyStore& keys() { return *store_->handles().keys; }
   PumpExecutor& executor() { return store_->executor(); }
 
@@ -49,6 +52,8 @@ class FakeIdentity {
   identity::TokenStore& tokens() { return tokens_; }
   identity::RefreshTokenStore& refresh_tokens() { return refresh_tokens_; }
   identity::CodeStore& codes() { return codes_; }
+  identity::AttemptStore& attempts() { return attempts_; }
+  identity::KnownAddressStore& known_addresses() { return known_addresses_; }
   identity::KeyStore& keys() { return keys_; }
   PumpExecutor& executor() { return executor_; }
 
@@ -59,6 +64,8 @@ class FakeIdentity {
   FakeTokenStore tokens_{database_, executor_};
   FakeRefreshTokenStore refresh_tokens_{database_, executor_};
   FakeCodeStore codes_{database_, executor_};
+  FakeAttemptStore attempts_{database_, executor_};
+  FakeKnownAddressStore known_addresses_{database_, executor_};
   FakeKeyStore keys_{database_, executor_};
 };
 
@@ -550,6 +557,70 @@ TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
   EXPECT_TRUE(this->find_refresh("new"));
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
   EXPECT_TRUE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
+}
+
+TYPED_TEST(IdentityStoreContract, KeepsWhatIsCountedOfAttempts) {
+  using Row = identity::AttemptStore::Row;
+  const auto write = [&](std::vector<Row> rows) {
+    return this->template await<void>(
+        [&](auto done) { this->backend_.attempts().write(std::move(rows), std::move(done)); });
+  };
+  const auto load = [&](WallTime now) {
+    std::set<std::string> out;
+    const auto rows = this->template await<std::vector<Row>>(
+        [&](auto done) { this->backend_.attempts().load(now, std::move(done)); });
+    for (const Row& row : rows.value()) {
+      out.insert(std::to_string(row.list) + row.name + row.state +
+                 std::to_string((row.forgotten_at - kTestTime) / Seconds(1)));
+    }
+    return out;
+  };
+  const auto row = [](std::size_t list, const char* name, const char* state, int seconds) {
+    return Row{
+        .list = list, .name = name, .state = state, .forgotten_at = kTestTime + Seconds(seconds)};
+  };
+  using Rows = std::set<std::string>;
+  ASSERT_TRUE(write({row(0, "a", "x", 1), row(1, "a", "y", 2), row(0, "b", "z", 3)}));
+  this->backend_.restart();
+  EXPECT_EQ(load(kTestTime), (Rows{"0ax1", "1ay2", "0bz3"}));
+  ASSERT_TRUE(write({row(0, "a", "xx", 4), row(1, "a", "", 0), row(5, "none", "", 0)}));
+  EXPECT_EQ(load(kTestTime), (Rows{"0axx4", "0bz3"}));
+  EXPECT_EQ(load(kTestTime + Seconds(3)), (Rows{"0axx4"}));
+}
+
+TYPED_TEST(IdentityStoreContract, KnowsTheAddressesThatUsersWereSeenAtLast) {
+  const auto add = [&](const char* sub, const char* address, int seconds) {
+    return this->template await<void>([&](auto done) {
+      this->backend_.known_addresses().add(UserId(sub), sha256(address),
+                                           kTestTime + Seconds(seconds), 2, std::move(done));
+    });
+  };
+  const auto seen = [&](const char* sub, const char* address) {
+    const auto found = this->template await<std::optional<WallTime>>([&](auto done) {
+      this->backend_.known_addresses().find(UserId(sub), sha256(address), std::move(done));
+    });
+    return *found ? (**found - kTestTime) / Seconds(1) : -1;
+  };
+  ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
+  EXPECT_EQ(seen("sub-1", "a"), -1);
+  ASSERT_TRUE(add("sub-1", "a", 1));
+  ASSERT_TRUE(add("sub-2", "a", 1));
+  ASSERT_TRUE(add("sub-1", "b", 2));
+  ASSERT_TRUE(add("sub-1", "a", 3));
+  ASSERT_TRUE(add("sub-1", "c", 4));
+  this->backend_.restart();
+  EXPECT_EQ(seen("sub-1", "a"), 3);
+  EXPECT_EQ(seen("sub-1", "b"), -1);
+  EXPECT_EQ(seen("sub-1", "c"), 4);
+  EXPECT_EQ(seen("sub-2", "c"), -1);
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.known_addresses().sweep(kTestTime + Seconds(4), std::move(done));
+  }));
+  EXPECT_EQ(seen("sub-1", "a"), -1);
+  EXPECT_EQ(seen("sub-1", "c"), 4);
+  ASSERT_TRUE(this->template await<void>(
+      [&](auto done) { this->backend_.users().remove(UserId("sub-1"), std::move(done)); }));
+  EXPECT_EQ(seen("sub-1", "c"), -1);
 }
 
 TYPED_TEST(IdentityStoreContract, CountsTheAttemptsAtACode) {

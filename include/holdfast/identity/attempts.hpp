@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/identity/stores.hpp>
+
+/// What is counted of those who try: passwords that were wrong, codes that were asked for and
+/// tried. Counts are in memory, bounded, and written to the database behind the attempts, so that a
+/// restart forgets nothing and a flood of guesses is not a flood of commits.
+namespace holdfast::identity {
+
+/// Who asks for something: whose share of what is bounded it takes.
+struct Source {
+  enum class Kind : std::uint8_t {
+    client,      ///< a stranger or a user: `id` is the address
+    access_key,  ///< a signed call: `id` is the key's
+    operations,  ///< the operator, or the program itself
+  };
+  Kind kind = Kind::client;
+  std::string id{};
+
+  [[nodiscard]] static Source of_client(std::string address) {
+    return {.kind = Kind::client, .id = std::move(address)};
+  }
+  [[nodiscard]] static Source of_access_key(std::string key_id) {
+    return {.kind = Kind::access_key, .id = std::move(key_id)};
+  }
+  [[nodiscard]] static Source of_operator() { return {.kind = Kind::operations, .id = {}}; }
+};
+
+/// Counts that outlive the process. Any thread.
+class KeptCounts {
+ public:
+  using Row = AttemptStore::Row;
+  virtual ~KeptCounts() = default;
+  /// Takes over what an earlier run has written.
+  virtual void restore(const Row& row) = 0;
+  /// At most `max` names whose counts have changed since they were taken last; without a `state`
+  /// one that was forgotten.
+  [[nodiscard]] virtual std::vector<Row> take_changes(std::size_t max) = 0;
+  /// It was not written: it is among the next changes.
+  virtual void put_back(const Row& row) = 0;
+  /// Forgets the names whose time is over.
+  virtual void forget_idle() = 0;
+};
+
+/// Wrong passwords, by name. Five are free; from then on each locks the name, for 2^(n-5) s and an
+/// hour at most. One is forgiven each hour. A hundred in a row lock it for good: only another name
+/// (that of a new password) or a success helps. Names are forgotten a week after the last attempt.
+/// Bounded: when it is full, one of those with the fewest failures is forgotten, of these the one
+/// idle longest, so that to forget a name takes as large a flood for each of its failures. Any
+/// thread.
+class Lockout final : public KeptCounts {
+ public:
+  static constexpr std::uint32_t kInARowMax = 100;
+
+  /// `secret` keeps names from being guessed at where they are kept.
+  explicit Lockout(const Clock& clock, std::size_t capacity = 100'000, std::string secret = {});
+  ~Lockout() override;
+  enum class Attempt : std::uint8_t {
+    admitted,
+    locked,  ///< this name has failed too often; the attempt does not count
+  };
+  /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
+  /// burst cannot guess more than five times.
+  [[nodiscard]] Attempt begin(const std::string& name);
+  void succeeded(const std::string& name);
+  /// An attempt that was never tried (the hasher's queue was full): as if it had not begun.
+  void withdrawn(const std::string& name);
+
+  void restore(const Row& row) override;
+  [[nodiscard]] std::vector<Row> take_changes(std::size_t max) override;
+  void put_back(const Row& row) override;
+  void forget_idle() override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// How often something was done in the last 24 hours, by name. Bounded as `Lockout` is. Any thread.
+class DailyLimits final : public KeptCounts {
+ public:
+  explicit DailyLimits(const Clock& clock, std::size_t capacity = 100'000, std::string secret = {});
+  ~DailyLimits() override;
+  /// Whether one more keeps to `max` in any 24 hours; one that does is counted.
+  [[nodiscard]] bool take(const std::string& name, std::size_t max);
+  /// What was taken last did not happen.
+  void withdrawn(const std::string& name);
+  void forget(const std::string& name);
+
+  void restore(const Row& row) override;
+  [[nodiscard]] std::vector<Row> take_changes(std::size_t max) override;
+  void put_back(const Row& row) override;
+  void forget_idle() override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// All that is counted, shared by the shards. Apart for names that nobody has: a flood of those
+/// must not push out what is known of users' names.
+struct AttemptCounts {
+  explicit AttemptCounts(const Clock& clock, std::size_t capacity = 100'000,
+                         const std::string& secret = {})
+      : logins(clock, capacity, secret),
+        logins_of_nobody(clock, capacity, secret),
+        codes(clock, capacity, secret),
+        codes_of_nobody(clock, capacity, secret),
+        console(clock, capacity, secret) {}
+
+  Lockout logins;
+  Lockout logins_of_nobody;
+  DailyLimits codes;            ///< asked for and tried, by user and purpose
+  DailyLimits codes_of_nobody;  ///< likewise, and sent, by address
+  Lockout console;
+};
+
+/// Brings the counts to the database and back. Calls come from the executor of the store's handle;
+/// it outlives its completions.
+class AttemptKeeper {
+ public:
+  AttemptKeeper(std::shared_ptr<AttemptCounts> counts, AttemptStore& store, const Clock& clock);
+
+  void load(Completion<Result<void>> done);
+  /// Writes what has changed, a bounded number of names in one transaction, unless it still writes.
+  /// To be called every second.
+  void write();
+  /// Writes all that is left.
+  void finish(Completion<Result<void>> done);
+  /// Forgets what is idle. To be called every minute.
+  void forget_idle();
+
+ private:
+  void write_some(Completion<Result<bool>> done);
+  [[nodiscard]] std::vector<KeptCounts*> lists();
+
+  std::shared_ptr<AttemptCounts> counts_;
+  AttemptStore& store_;
+  const Clock& clock_;
+  bool writing_ = false;
+};
+
+}  // namespace holdfast::identity

@@ -1,0 +1,140 @@
+#include "storage/attempts.hpp"
+
+#include <utility>
+
+#include "storage/session.hpp"
+#include "storage/submitter.hpp"
+
+namespace holdfast::storage {
+
+AttemptTable::AttemptTable(Database& database)
+    : remove_old_(database, "DELETE FROM attempts WHERE forgotten_at <= ?1"),
+      load_(database, "SELECT list, name, state, forgotten_at FROM attempts"),
+      put_(database,
+           "INSERT OR REPLACE INTO attempts (list, name, state, forgotten_at)"
+           " VALUES (?1, ?2, ?3, ?4)"),
+      remove_(database, "DELETE FROM attempts WHERE list = ?1 AND name = ?2") {}
+
+std::vector<AttemptTable::Row> AttemptTable::load(WallTime now) {
+  remove_old_.bind(1, unix_micros(now)).run();
+  std::vector<Row> out;
+  while (load_.step()) {
+    out.push_back({.list = static_cast<std::size_t>(load_.integer(0)),
+                   .name = load_.string(1),
+                   .state = load_.string(2),
+                   .forgotten_at = wall_from_micros(load_.integer(3))});
+  }
+  load_.reset();
+  return out;
+}
+
+void AttemptTable::write(const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    const auto list = static_cast<std::int64_t>(row.list);
+    if (row.state.empty()) {
+      remove_.bind(1, list).bind_blob(2, row.name).run();
+    } else {
+      put_.bind(1, list)
+          .bind_blob(2, row.name)
+          .bind(3, std::string_view(row.state))
+          .bind(4, unix_micros(row.forgotten_at))
+          .run();
+    }
+  }
+}
+
+KnownAddressTable::KnownAddressTable(Database& database)
+    : find_(database, "SELECT seen_at FROM known_addresses WHERE user = ?1 AND address = ?2"),
+      put_(database,
+           "INSERT OR REPLACE INTO known_addresses (user, address, seen_at) VALUES (?1, ?2, ?3)"),
+      trim_(database,
+            "DELETE FROM known_addresses WHERE user = ?1 AND address NOT IN (SELECT address FROM"
+            " known_addresses WHERE user = ?1 ORDER BY seen_at DESC, address = ?3 DESC LIMIT ?2)"),
+      drop_(database, "DELETE FROM known_addresses WHERE user = ?1"),
+      sweep_(database, "DELETE FROM known_addresses WHERE seen_at < ?1") {}
+
+std::optional<WallTime> KnownAddressTable::find(const UserId& sub, const Digest& address) {
+  find_.bind(1, std::string_view(sub.str())).bind_blob(2, view(address));
+  std::optional<WallTime> out;
+  if (find_.step()) out = wall_from_micros(find_.integer(0));
+  find_.reset();
+  return out;
+}
+
+void KnownAddressTable::add(const UserId& sub, const Digest& address, WallTime seen_at,
+                            std::size_t max_per_user) {
+  put_.bind(1, std::string_view(sub.str()))
+      .bind_blob(2, view(address))
+      .bind(3, unix_micros(seen_at))
+      .run();
+  trim_.bind(1, std::string_view(sub.str()))
+      .bind(2, static_cast<std::int64_t>(max_per_user))
+      .bind_blob(3, view(address))
+      .run();
+}
+
+void KnownAddressTable::drop(const UserId& sub) {
+  drop_.bind(1, std::string_view(sub.str())).run();
+}
+
+void KnownAddressTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
+
+namespace {
+
+class SqliteAttemptStore final : public identity::AttemptStore, private Submitter {
+ public:
+  SqliteAttemptStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
+
+  void load(WallTime now, Completion<Result<std::vector<Row>>> done) override {
+    submit<std::vector<Row>>(
+        OnRollback::retry, [now](Session& session) { return session.attempts.load(now); },
+        std::move(done));
+  }
+  void write(std::vector<Row> rows, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [rows = std::move(rows)](Session& session) { session.attempts.write(rows); },
+        std::move(done));
+  }
+};
+
+class SqliteKnownAddressStore final : public identity::KnownAddressStore, private Submitter {
+ public:
+  SqliteKnownAddressStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
+
+  void find(const UserId& sub, const Digest& address,
+            Completion<Result<std::optional<WallTime>>> done) override {
+    submit<std::optional<WallTime>>(
+        OnRollback::retry,
+        [sub, address](Session& session) { return session.known_addresses.find(sub, address); },
+        std::move(done));
+  }
+  void add(const UserId& sub, const Digest& address, WallTime seen_at, std::size_t max_per_user,
+           Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail,
+        [sub, address, seen_at, max_per_user](Session& session) {
+          session.known_addresses.add(sub, address, seen_at, max_per_user);
+        },
+        std::move(done));
+  }
+  void sweep(WallTime before, Completion<Result<void>> done) override {
+    submit<void>(
+        OnRollback::fail, [before](Session& session) { session.known_addresses.sweep(before); },
+        std::move(done));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<identity::AttemptStore> make_attempt_store(OperationQueue& queue,
+                                                           Channel& channel) {
+  return std::make_unique<SqliteAttemptStore>(queue, channel);
+}
+
+std::unique_ptr<identity::KnownAddressStore> make_known_address_store(OperationQueue& queue,
+                                                                      Channel& channel) {
+  return std::make_unique<SqliteKnownAddressStore>(queue, channel);
+}
+
+}  // namespace holdfast::storage

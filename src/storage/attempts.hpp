@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <holdfast/identity/stores.hpp>
+
+#include "storage/queue.hpp"
+#include "storage/sqlite.hpp"
+
+namespace holdfast::storage {
+
+/// What is counted of attempts.
+class AttemptTable {
+ public:
+  using Row = identity::AttemptStore::Row;
+  explicit AttemptTable(Database& database);
+
+  [[nodiscard]] std::vector<Row> load(WallTime now);
+  void write(const std::vector<Row>& rows);
+
+ private:
+  Statement remove_old_;
+  Statement load_;
+  Statement put_;
+  Statement remove_;
+};
+
+/// Addresses from which users have logged in.
+class KnownAddressTable {
+ public:
+  explicit KnownAddressTable(Database& database);
+
+  [[nodiscard]] std::optional<WallTime> find(const UserId& sub, const Digest& address);
+  void add(const UserId& sub, const Digest& address, WallTime seen_at, std::size_t max_per_user);
+  /// All of a user's.
+  void drop(const UserId& sub);
+  void sweep(WallTime before);
+
+ private:
+  Statement find_;
+  Statement put_;
+  Statement trim_;
+  Statement drop_;
+  Statement sweep_;
+};
+
+[[nodiscard]] std::unique_ptr<identity::AttemptStore> make_attempt_store(OperationQueue& queue,
+                                                                         Channel& channel);
+[[nodiscard]] std::unique_ptr<identity::KnownAddressStore> make_known_address_store(
+    OperationQueue& queue, Channel& channel);
+
+}  // namespace holdfast::storage
