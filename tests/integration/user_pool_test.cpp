@@ -67,6 +67,16 @@ class UserPoolOverHttp : public ::testing::Test {
                                       {"AuthParameters", {{"REFRESH_TOKEN", token}}}});
   }
 
+  /// Publishes until this connection has received something: it may still be on its way in, and
+  /// what another one acknowledges meanwhile is no longer for it.
+  bool receives(const Inbox& inbox, const TestUser& user) {
+    const auto deadline = std::chrono::steady_clock::now() + Inbox::kPatience;
+    while (inbox.frames().empty() && std::chrono::steady_clock::now() < deadline) {
+      (void)gateway_.publish(user.id, "hello");
+      (void)inbox.wait_for(1, Milliseconds(100));
+    }
+    return !inbox.frames().empty();
+  }
   /// The status with which a temporary token is answered.
   int upgrade_status(const std::string& token) {
     const auto upgrade = gateway_.send_bytes(
@@ -211,9 +221,8 @@ TEST_F(UserPoolOverHttp, EndsAllOfALoginAndNoOther) {
     }
     const Inbox first(gateway_, ended.user);
     const Inbox second(gateway_, other.user);
-    (void)gateway_.publish(user.id, "before");
-    ASSERT_EQ(first.wait_for(1).size(), 1U);
-    ASSERT_EQ(second.wait_for(1).size(), 1U);
+    ASSERT_TRUE(receives(first, user));
+    ASSERT_TRUE(receives(second, user));
 
     ASSERT_EQ(tried.end(name, ended, other), 200);
 
@@ -227,8 +236,9 @@ TEST_F(UserPoolOverHttp, EndsAllOfALoginAndNoOther) {
       EXPECT_FALSE(gateway_.root().temporary_token(other.user.id_token));
       EXPECT_EQ(upgrade_status(other.unused), 401);
     } else {
+      const std::size_t before = second.frames().size();
       EXPECT_EQ(gateway_.publish_status(user.id, "after"), "DELIVERED");
-      EXPECT_EQ(second.wait_for(2).size(), 2U);
+      EXPECT_GT(second.wait_for(before + 1).size(), before);
       EXPECT_TRUE(gateway_.root().temporary_token(other.user.id_token));
       EXPECT_EQ(upgrade_status(other.unused), 101);
       EXPECT_EQ(refresh(other.tokens["RefreshToken"]).status, 200);
@@ -321,8 +331,10 @@ TEST_F(UserPoolOverHttp, KeepsRefreshTokensAcrossARestartUntilTheyAreRevoked) {
 }
 
 TEST_F(UserPoolOverHttp, LetsUsersChangeTheirPasswordSignOutAndLeave) {
-  const TestUser user = gateway_.make_user();
-  Json access = log_in("alice").body["AuthenticationResult"]["AccessToken"];
+  TestUser user = gateway_.make_user();
+  const Json mine = log_in("alice").body["AuthenticationResult"];
+  user.id_token = mine["IdToken"];
+  Json access = mine["AccessToken"];
   ASSERT_EQ(open("ChangePassword", {{"AccessToken", access},
                                     {"PreviousPassword", TestGateway::kPassword},
                                     {"ProposedPassword", "another password"}})
