@@ -121,6 +121,7 @@ class Story:
                   ChallengeResponses={"USERNAME": "alice", "NEW_PASSWORD": "correct horse"})
         self.pool("AdminUpdateUserAttributes", **alice,
                   UserAttributes=[{"Name": "nickname", "Value": "Al"}])
+        self.pool("AdminDeleteUserAttributes", **alice, UserAttributeNames=["nickname"])
         self.pool("AdminGetUser", **alice)
         self.pool("AdminDisableUser", **alice)
         self.pool("AdminEnableUser", **alice)
@@ -152,6 +153,7 @@ class Story:
         token = done["AuthenticationResult"]["RefreshToken"]
         self.pool("InitiateAuth", **CLIENT, AuthFlow="REFRESH_TOKEN_AUTH",
                   AuthParameters={"REFRESH_TOKEN": token})
+        self.pool("GetTokensFromRefreshToken", **CLIENT, RefreshToken=token)
         self.pool("RevokeToken", **CLIENT, Token=token)
         refused = self.pool("InitiateAuth", 400, **CLIENT, AuthFlow="USER_PASSWORD_AUTH",
                             AuthParameters={"USERNAME": "bob", "PASSWORD": "wrong"})
@@ -160,6 +162,9 @@ class Story:
     def own_account(self):
         token = self.log_in("bob", "battery staple")["AccessToken"]
         self.pool("GetUser", AccessToken=token)
+        self.pool("UpdateUserAttributes", AccessToken=token,
+                  UserAttributes=[{"Name": "nickname", "Value": "Bo"}])
+        self.pool("DeleteUserAttributes", AccessToken=token, UserAttributeNames=["nickname"])
         self.pool("ChangePassword", AccessToken=token, PreviousPassword="battery staple",
                   ProposedPassword="staple battery")
         self.pool("GlobalSignOut", AccessToken=token)

@@ -275,6 +275,11 @@ async function refreshAndRevoke() {
       AuthFlow: flow, AuthParameters: { REFRESH_TOKEN } }));
     assert.ok(byAdmin.IdToken);
   }
+  const newer = await tokensOf(call('GetTokensFromRefreshToken',
+    { ClientId, RefreshToken: REFRESH_TOKEN }));
+  assert.ok(newer.IdToken && newer.AccessToken && newer.RefreshToken === undefined);
+  await refused(call('GetTokensFromRefreshToken', { ClientId, RefreshToken: 'x' }),
+    'NotAuthorizedException', 'Invalid Refresh Token.');
   await refused(refresh('REFRESH_TOKEN_AUTH', 'x'), 'NotAuthorizedException',
     'Invalid Refresh Token.');
   await refused(call('RevokeToken', { ClientId, Token: AccessToken }),
