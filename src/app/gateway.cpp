@@ -350,6 +350,9 @@ void RunningGateway::make_mailboxes() {
     options.deduplication =
         of_shard(start.deduplication, i, shards,
                  [](const auto& record) -> const UserId& { return record.user; });
+    options.burials = of_shard(start.burials, i, shards,
+                               [](const auto& burial) -> const UserId& { return burial.user; });
+    options.known_time = start.known_time;
     options.refusals = refusals_;
     parts_[i].mailboxes =
         delivery::make_mailboxes(std::move(options), clock_, shards_->at(i), *handles_[i]->messages,

@@ -66,8 +66,9 @@ void DeduplicationTable::add(const DeduplicationKey& key, Live live) {
   live_.insert_or_assign(key, live);
 }
 
-void DeduplicationTable::forget_before(BootTime time) {
-  for (; !order_.empty() && order_.front().first < time; order_.pop_front()) {
+void DeduplicationTable::forget_before(BootTime time, std::size_t at_most) {
+  for (; !order_.empty() && order_.front().first < time && at_most > 0; order_.pop_front()) {
+    --at_most;
     const auto hit = live_.find(order_.front().second);
     // A key that was used again has a newer entry of its own further behind.
     if (hit != live_.end() && hit->second.committed_at < time) live_.erase(hit);

@@ -51,7 +51,9 @@ class DeduplicationTable {
                                                          BootTime committed_at);
   /// As loaded from the store, where it was committed at `committed_at`.
   void restore(const DeduplicationRecord& record, BootTime committed_at);
-  void forget_before(BootTime time);
+  /// Forgets the oldest of those that were committed before `time`, so many at most: a call takes
+  /// no longer however many there are.
+  void forget_before(BootTime time, std::size_t at_most);
 
   [[nodiscard]] std::size_t size() const noexcept { return live_.size() + in_flight_.size(); }
 

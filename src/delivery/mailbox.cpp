@@ -530,16 +530,19 @@ void Mailbox::request_page(Cursor& cursor) {
   query.messages = cursor.credit_messages();
   query.bytes = cursor.page_bytes();
   query.now = shard_.wall_now();
-  if (shard_.clocks_agree()) {
+  if (shard_.may_expire()) {
     query.expire_above = furthest_position();
   }
+  const bool judges = query.expire_above.has_value();
+  if (judges) ++shard_.judging;
   reading_ = true;
   page_turn_ =
       static_cast<std::uint32_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
-  shard_.store.read_page(std::move(query),
-                         [this, serial = cursor.serial(), mark = floor_](Result<Page> result) {
-                           on_page(serial, mark, std::move(result));
-                         });
+  shard_.store.read_page(std::move(query), [this, judges, serial = cursor.serial(),
+                                            mark = floor_](Result<Page> result) {
+    if (judges) --shard_.judging;
+    on_page(serial, mark, std::move(result));
+  });
 }
 
 void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) {
@@ -646,14 +649,16 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
 }
 
 bool Mailbox::expire(Task done) {
-  if (!cursors_.empty() || sweeping_ || reading_ || !shard_.clocks_agree()) return false;
+  if (!cursors_.empty() || sweeping_ || reading_ || !shard_.may_expire()) return false;
   trim();
   if (floor_ <= settled_) return false;
   sweeping_ = true;
+  ++shard_.judging;
   shard_.store.expire(user_, settled_, floor_, shard_.wall_now(),
                       [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
                         const ShardContext::Turn turn(shard_);
                         sweeping_ = false;
+                        --shard_.judging;
                         if (moved) {
                           shard_.add_rows(rows_, -moved->messages, -moved->bytes);
                           shard_.stats.expired += static_cast<std::uint64_t>(moved->messages);

@@ -27,14 +27,25 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
       wall_now_(clock.wall_now()),
       steady_now_(clock.steady_now()),
       boot_now_(clock.boot_now()),
-      clock_agreement_(wall_now_, boot_now_) {}
+      clock_agreement_(wall_now_, boot_now_, steady_now_, options.known_time),
+      // A start by the time that is known goes on from what was accepted before. By another one,
+      // only what is accepted from now on is.
+      acceptance_times_(clock_agreement_.proven() ? 0 : options.counter_start,
+                        ClockOffset(wall_now_, boot_now_)) {}
 
 void ShardContext::begin_turn() {
   if (depth_++ > 0) return;
   wall_now_ = clock_.wall_now();
   steady_now_ = clock_.steady_now();
   boot_now_ = clock_.boot_now();
+  const bool agreed = clock_agreement_.agree();
+  const ClockOffset offset(wall_now_, boot_now_);
+  acceptance_times_.observe(offset, counter.last());
   clock_agreement_.observe(wall_now_, boot_now_, steady_now_);
+  if (agreed || !clock_agreement_.agree()) return;
+  for (const AcceptedWrong& wrong : acceptance_times_.settle(offset, counter.last())) {
+    accepted_wrong.push_back(wrong);
+  }
 }
 
 void ShardContext::end_turn() {

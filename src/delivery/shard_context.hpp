@@ -67,6 +67,11 @@ class ShardContext {
   [[nodiscard]] BootTime boot_now() const noexcept { return boot_now_; }
   [[nodiscard]] bool clocks_agree() const noexcept { return clock_agreement_.agree(); }
   [[nodiscard]] const ClockAgreement& clock_agreement() const noexcept { return clock_agreement_; }
+  /// Lifetimes may be judged: the clock is believed, and what was accepted by another time has been
+  /// set right.
+  [[nodiscard]] bool may_expire() const noexcept {
+    return clock_agreement_.agree() && accepted_wrong.empty();
+  }
 
   /// At the end of the turn.
   void answer(Completion<SendOutcome> done, SendOutcome outcome) {
@@ -107,6 +112,10 @@ class ShardContext {
   std::map<const Mailbox*, PendingDeletion> deletions;
   RunTimer ack_waits;       ///< until `ack_wait` after they were sent
   RunTimer last_ack_waits;  ///< until `ack_timeout` after their commit failed
+  /// What is still to be set right in the store.
+  std::vector<AcceptedWrong> accepted_wrong;
+  /// Sweeps and page reads under way that judge lifetimes by the time of their call.
+  std::size_t judging = 0;
   std::size_t runs = 0;
   std::uint64_t next_serial = 1;
 
@@ -135,6 +144,7 @@ class ShardContext {
   SteadyTime steady_now_;
   BootTime boot_now_;
   ClockAgreement clock_agreement_;
+  AcceptanceTimes acceptance_times_;
   int depth_ = 0;
   bool flush_posted_ = false;
   std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answers_;

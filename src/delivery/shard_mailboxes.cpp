@@ -1,6 +1,7 @@
 #include "delivery/shard_mailboxes.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace holdfast::delivery {
 namespace {
@@ -49,7 +50,8 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
       swept_at_(shard_.steady_now()),
       age_bounded_at_(shard_.boot_now()),
       expire_at_(shard_.steady_now()),
-      forget_at_(shard_.steady_now()) {
+      forget_at_(shard_.steady_now()),
+      remember_at_(shard_.steady_now()) {
   for (auto& [user, totals] : options.pending) {
     PendingTotals counted;
     shard_.add_rows(counted, totals.messages, totals.bytes);
@@ -61,6 +63,9 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
     if (age < shard_.limits.deduplication_window) {
       shard_.deduplication.restore(record, shard_.boot_now() - age);
     }
+  }
+  for (Burial& burial : options.burials) {
+    begin_burial(burial.user, burial.up_to, std::move(burial.reason));
   }
   shard_.destroy_if_idle = [this](Mailbox* mailbox) { destroy_if_idle(*mailbox); };
   shard_.on_connection_gone = [this](Cursor* cursor) { on_connection_gone(*cursor); };
@@ -178,8 +183,9 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
 
 Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<SendOutcome>& done) {
   using Found = DeduplicationTable::Found;
-  const auto known = shard_.deduplication.find(remembered.table_key, remembered.payload_hash,
-                                               shard_.boot_now(), !shard_.clocks_agree());
+  const auto known =
+      shard_.deduplication.find(remembered.table_key, remembered.payload_hash, shard_.boot_now(),
+                                shard_.clock_agreement().stepped());
   switch (known.found) {
     case Found::nothing:
       return false;
@@ -350,7 +356,10 @@ void ShardMailboxes::admit(const ConnectionId& id) {
   const ShardContext::Turn turn(shard_);
   Cursor* const cursor = find_cursor(id);
   if (cursor == nullptr) return;
-  if (!burials_.empty()) burials_.erase(cursor->mailbox().user());
+  const UserId& user = cursor->mailbox().user();
+  if (!burials_.empty() && burials_.erase(user) > 0) {
+    end_burial(user, std::numeric_limits<Sequence>::max());
+  }
   cursor->mailbox().admit(*cursor);
 }
 
@@ -395,11 +404,8 @@ void ShardMailboxes::close_logins(const UserId& user, const Logins& logins, Clos
 void ShardMailboxes::bury(const UserId& user, std::string reason) {
   const ShardContext::Turn turn(shard_);
   if (shard_.phase != Phase::open) return;
-  if (!mailboxes_.contains(user) && !totals_.contains(user)) return;
   Mailbox& mailbox = mailbox_of(user);
-  burials_.insert_or_assign(
-      user,
-      Burial{.up_to = mailbox.newest(), .reason = std::move(reason), .due = shard_.steady_now()});
+  begin_burial(user, mailbox.newest(), std::move(reason));
   shard_.may_be_idle(mailbox);
 }
 

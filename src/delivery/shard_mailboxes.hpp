@@ -92,8 +92,14 @@ class ShardMailboxes final : public Mailboxes {
   void on_expired_found(Result<ExpiryPage> page);
   void expire_due();
   void sweep_deduplication();
+  void begin_burial(const UserId& user, Sequence up_to, std::string reason);
+  void end_burial(const UserId& user, Sequence up_to);
   void sweep_burials();
+  struct BurialUnderWay;
+  [[nodiscard]] bool bury_some(const UserId& user, BurialUnderWay& burial, std::int64_t rows);
   void watch_clocks();
+  void remember_time();
+  void correct_lifetimes();
   void advance_shutdown();
   void advance_leaving();
   void advance_drain();
@@ -114,13 +120,14 @@ class ShardMailboxes final : public Mailboxes {
   /// Dead letters that are being redriven or deleted: one or the other, and once.
   std::set<MessageId> busy_letters_;
   /// What is to be moved to the dead letters of users whose access has ended.
-  struct Burial {
+  struct BurialUnderWay {
     Sequence up_to = 0;
     std::string reason;
     SteadyTime due;
-    bool under_way = false;
   };
-  std::unordered_map<UserId, Burial> burials_;
+  std::unordered_map<UserId, BurialUnderWay> burials_;
+  std::deque<UserId> buried_next_;  ///< of those, who have no sweep under way
+  std::int64_t burying_rows_ = 0;   ///< that the others have
 
   std::size_t sweep_at_ = 0;  ///< in `cursors_`
   SteadyTime swept_at_;
@@ -129,6 +136,8 @@ class ShardMailboxes final : public Mailboxes {
   BootTime age_bounded_at_;
   SteadyTime expire_at_;
   SteadyTime forget_at_;
+  SteadyTime remember_at_;
+  bool correcting_ = false;
   bool finding_expired_ = false;
   bool clocks_agreed_ = true;
   std::uint32_t clocks_rebased_ = 0;

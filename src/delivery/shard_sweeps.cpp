@@ -20,6 +20,11 @@ constexpr Seconds kExpireEvery{5};
 constexpr std::size_t kExpirePage = 512;
 constexpr std::int64_t kExpiringRows = 512;
 constexpr Seconds kForgetEvery{60};
+constexpr std::size_t kForgottenPerTick = 4'000;
+/// Half of what a start goes without a doubt.
+constexpr Seconds kRememberEvery = ClockAgreement::kUnseen / 2;
+constexpr std::size_t kBurialsPerTick = 64;
+constexpr std::int64_t kBuryingRows = 512;
 constexpr Milliseconds kBuryAgain{50};
 
 }  // namespace
@@ -30,7 +35,9 @@ void ShardMailboxes::tick() {
   run_timers();
   sweep_connections();
   watch_clocks();
+  correct_lifetimes();
   if (shard_.phase == Phase::open) {
+    remember_time();
     sweep_expired();
     sweep_deduplication();
     sweep_burials();
@@ -90,26 +97,61 @@ bool ShardMailboxes::is_old(const Cursor& cursor) const {
 }
 
 void ShardMailboxes::watch_clocks() {
-  const bool agree = shard_.clocks_agree();
+  const ClockAgreement& agreement = shard_.clock_agreement();
+  const bool agree = agreement.agree();
   if (std::exchange(clocks_agreed_, agree) == agree) return;
-  if (!agree) {
+  if (agree) remember_at_ = shard_.steady_now();
+  const bool rebased = std::exchange(clocks_rebased_, agreement.rebased()) != agreement.rebased();
+  if (shard_index_ != 0) return;  // one shard speaks for all
+  if (!agree && !agreement.proven() && !agreement.stepped()) {
+    log::info("clock_unproven",
+              {{"effect", "nothing expires until the time has held for ten minutes"}});
+  } else if (!agree) {
     log::warn("clocks_disagree",
               {{"effect", "nothing expires until the old time is back or the new one has held"}});
-    return;
-  }
-  const ClockAgreement& agreement = shard_.clock_agreement();
-  if (std::exchange(clocks_rebased_, agreement.rebased()) == agreement.rebased()) {
-    log::info("clocks_agree_again");
-  } else {
+  } else if (rebased) {
     log::warn("clocks_rebased",
               {{"bySeconds", std::chrono::floor<Seconds>(agreement.rebased_by()).count()},
                {"effect", "the new time has held, and is taken for the right one"}});
+  } else {
+    log::info("clocks_agree_again");
   }
+}
+
+void ShardMailboxes::remember_time() {
+  if (shard_index_ != 0 || !shard_.clocks_agree() || shard_.steady_now() < remember_at_) return;
+  remember_at_ = shard_.steady_now() + kRememberEvery;
+  shard_.store.remember_time(shard_.wall_now(), [](const Result<void>& remembered) {
+    if (!remembered) log::warn("time_not_remembered");
+  });
+}
+
+// What was accepted by a wrong time and awaits an acknowledgement is not in the store yet, and goes
+// there with that time: the correction comes behind it. And it comes behind what judges lifetimes
+// by a time that was believed before.
+void ShardMailboxes::correct_lifetimes() {
+  if (shard_.accepted_wrong.empty() || correcting_) return;
+  if (shard_.judging > 0) return;
+  const AcceptedWrong& wrong = shard_.accepted_wrong.front();
+  if (!shard_.ack_waits.empty() && shard_.ack_waits.first()->sequence() <= wrong.up_to) return;
+  correcting_ = true;
+  LifetimeMove move;
+  move.shard = shard_index_;
+  move.shards = shards_;
+  move.above = wrong.above;
+  move.up_to = wrong.up_to;
+  move.by = wrong.by;
+  shard_.store.move_lifetimes(move, [this](const Result<void>& moved) {
+    const ShardContext::Turn turn(shard_);
+    correcting_ = false;
+    if (!moved) return;
+    shard_.accepted_wrong.erase(shard_.accepted_wrong.begin());
+  });
 }
 
 // A page of users at a time; those with a connection expire theirs by page reads.
 void ShardMailboxes::sweep_expired() {
-  if (!shard_.clocks_agree()) return;
+  if (!shard_.may_expire()) return;
   expire_due();
   if (finding_expired_ || !due_.empty() || shard_.steady_now() < expire_at_) return;
   finding_expired_ = true;
@@ -135,7 +177,7 @@ void ShardMailboxes::on_expired_found(Result<ExpiryPage> page) {
 // A user who connects during the own sweep waits for its end: so few rows are swept at a time that
 // this is soon.
 void ShardMailboxes::expire_due() {
-  while (!due_.empty() && shard_.clocks_agree()) {
+  while (!due_.empty() && shard_.may_expire()) {
     const UserId user = due_.front();
     // A user of another home has nothing by this shard's count.
     if (!mailboxes_.contains(user) && !totals_.contains(user)) {
@@ -156,34 +198,74 @@ void ShardMailboxes::expire_due() {
 }
 
 void ShardMailboxes::sweep_deduplication() {
+  const Seconds window = shard_.limits.deduplication_window;
+  if (!shard_.clock_agreement().stepped()) {
+    shard_.deduplication.forget_before(shard_.boot_now() - window, kForgottenPerTick);
+  }
   if (shard_.steady_now() < forget_at_ || !shard_.clocks_agree()) return;
   forget_at_ = shard_.steady_now() + kForgetEvery;
-  const Seconds window = shard_.limits.deduplication_window;
-  shard_.deduplication.forget_before(shard_.boot_now() - window);
   if (shard_index_ != 0) return;  // one shard speaks for all
   shard_.store.forget_deduplication(shard_.wall_now() - window, [](const Result<void>& forgotten) {
     if (!forgotten) log::warn("deduplication_not_forgotten");
   });
 }
 
-// Users are few here, and seldom any: those whose access has ended since the last tick or two.
+void ShardMailboxes::begin_burial(const UserId& user, Sequence up_to, std::string reason) {
+  const auto [place, is_new] = burials_.try_emplace(user);
+  place->second.up_to = up_to;
+  place->second.reason = std::move(reason);
+  place->second.due = shard_.steady_now();
+  if (is_new) buried_next_.push_back(user);
+}
+
+void ShardMailboxes::end_burial(const UserId& user, Sequence up_to) {
+  shard_.store.end_burial(user, up_to, [](const Result<void>& ended) {
+    // The next start finds nothing to do, and tries again.
+    if (!ended) log::warn("burial_not_ended");
+  });
+}
+
+// Some users at each tick, and few rows at a time, as in `expire_due`.
 void ShardMailboxes::sweep_burials() {
   const SteadyTime now = shard_.steady_now();
-  for (auto& [user, burial] : burials_) {
-    if (burial.under_way || burial.due > now) continue;
-    Mailbox& mailbox = mailbox_of(user);
-    const Sequence up_to = burial.up_to;
-    burial.under_way = mailbox.bury(up_to, burial.reason, [this, user, up_to](bool none_left) {
-      const auto found = burials_.find(user);
-      // Given up on, or asked for anew, meanwhile.
-      if (found == burials_.end() || found->second.up_to != up_to) return;
-      found->second.under_way = false;
-      if (none_left) burials_.erase(found);
-    });
-    // A step that was too early, or fails, is tried again, but not at once.
-    burial.due = now + kBuryAgain;
-    shard_.may_be_idle(mailbox);
+  for (std::size_t i = std::min(buried_next_.size(), kBurialsPerTick); i > 0; --i) {
+    const UserId user = std::move(buried_next_.front());
+    buried_next_.pop_front();
+    const auto found = burials_.find(user);
+    if (found == burials_.end()) continue;
+    if (!mailboxes_.contains(user) && !totals_.contains(user)) {
+      end_burial(user, found->second.up_to);
+      burials_.erase(found);
+      continue;
+    }
+    const std::int64_t rows = pending(user).messages;
+    const bool has_room = burying_rows_ == 0 || burying_rows_ + rows <= kBuryingRows;
+    if (found->second.due > now || !has_room || !bury_some(user, found->second, rows)) {
+      buried_next_.push_back(user);
+    }
   }
+}
+
+bool ShardMailboxes::bury_some(const UserId& user, BurialUnderWay& burial, std::int64_t rows) {
+  Mailbox& mailbox = mailbox_of(user);
+  const Sequence up_to = burial.up_to;
+  // A step that was too early, or fails, is tried again, but not at once.
+  burial.due = shard_.steady_now() + kBuryAgain;
+  const bool begun = mailbox.bury(up_to, burial.reason, [this, user, up_to, rows](bool none_left) {
+    burying_rows_ -= rows;
+    const auto found = burials_.find(user);
+    if (found == burials_.end()) return;  // given up on meanwhile
+    // Else there is more, or it was asked for anew.
+    if (none_left && found->second.up_to == up_to) {
+      end_burial(user, up_to);
+      burials_.erase(found);
+    } else {
+      buried_next_.push_back(user);
+    }
+  });
+  if (begun) burying_rows_ += rows;
+  shard_.may_be_idle(mailbox);
+  return begun;
 }
 
 void ShardMailboxes::change_limits(const Limits& limits) {

@@ -32,6 +32,10 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
       read_(database,
             "SELECT sequence, id, accepted_at, expires_at, payload FROM messages"
             " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
+      move_lifetimes_(database,
+                      "UPDATE messages SET accepted_at = accepted_at + ?4,"
+                      " expires_at = expires_at + ?4"
+                      " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
       find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1") {}
 
 void MessageTable::insert(const delivery::Message& message) {
@@ -166,6 +170,30 @@ delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, S
   list_range_.reset();
   budget_.spend(WorkBudget::of_call());
   return move(user, rows, reason, now);
+}
+
+void MessageTable::move_lifetimes(const UserId& user, const delivery::LifetimeMove& move,
+                                  RowWalk& walk) {
+  const Sequence from = std::max(move.above, walk.at);
+  list_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, move.up_to);
+  std::int64_t next_expiry = PendingTable::kNever;
+  walk.at = from;
+  while (budget_.left()) {
+    walk.end = !list_range_.step();
+    if (walk.end) break;
+    walk.at = list_range_.integer(0);
+    next_expiry = std::min(next_expiry, list_range_.integer(2) + move.by.count());
+    budget_.spend(WorkBudget::of_move(list_range_.integer(1)));
+  }
+  list_range_.reset();
+  budget_.spend(WorkBudget::of_call());
+  if (next_expiry == PendingTable::kNever) return;
+  move_lifetimes_.bind(1, std::string_view(user.str()))
+      .bind(2, from)
+      .bind(3, walk.at)
+      .bind(4, move.by.count())
+      .run();
+  pending_.lower_next_expiry(user, next_expiry);
 }
 
 std::optional<Sequence> MessageTable::find(const UserId& user, const MessageId& id) {

@@ -40,6 +40,9 @@ class MessageTable {
   /// Moves rows of (above, up_to], whatever their lifetime, with this reason.
   [[nodiscard]] delivery::PendingTotals bury(const UserId& user, Sequence above, Sequence up_to,
                                              std::string_view reason, WallTime now);
+  /// Moves the times of the user's rows in (above, up_to], the oldest first, from where the walk
+  /// is.
+  void move_lifetimes(const UserId& user, const delivery::LifetimeMove& move, RowWalk& walk);
   [[nodiscard]] std::optional<Sequence> find(const UserId& user, const MessageId& id);
 
  private:
@@ -58,6 +61,7 @@ class MessageTable {
   Statement erase_range_;
   Statement erase_one_;
   Statement read_;
+  Statement move_lifetimes_;
   Statement find_;
 };
 

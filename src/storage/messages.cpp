@@ -1,8 +1,11 @@
 #include "storage/messages.hpp"
 
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include <holdfast/delivery/router.hpp>
 
 #include "storage/session.hpp"
 
@@ -170,6 +173,60 @@ class ExpireOperation final : public Operation {
   Completion<Result<PendingTotals>> done_;
 };
 
+class MoveLifetimesOperation final : public Operation {
+ public:
+  MoveLifetimesOperation(delivery::LifetimeMove move, Completion<Result<void>> done)
+      : Operation(OnRollback::retry_always, Load::sweep), move_(move), done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    next_ = at_;
+    // Users whose first message shares the first transaction are not listed before its end.
+    if (!std::exchange(next_.begun, true)) return;
+    while (session.budget.left()) {
+      if (next_.users.empty() && !list_users(session)) return;
+      const UserId& user = next_.users.front();
+      if (delivery::home_shard(user, move_.shards) == move_.shard) {
+        session.messages.move_lifetimes(user, move_, next_.walk);
+        if (!next_.walk.end) return;
+      }
+      session.budget.spend(WorkBudget::of_look());
+      next_.walk = {};
+      next_.users.pop_front();
+    }
+  }
+  [[nodiscard]] bool committed() override {
+    at_ = std::move(next_);
+    return !at_.end;
+  }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override { done_(std::move(result_)); }
+
+ private:
+  static constexpr std::size_t kUsersAtOnce = 256;
+
+  struct Place {
+    bool begun = false;
+    bool end = false;
+    std::deque<UserId> users;  ///< the next ones
+    UserId last;               ///< of those that were listed
+    RowWalk walk;              ///< over the first one's rows
+  };
+  bool list_users(Session& session) {
+    for (auto& [user, totals] : session.pending.list(next_.last, kUsersAtOnce)) {
+      next_.users.push_back(std::move(user));
+    }
+    next_.end = next_.users.empty();
+    if (!next_.end) next_.last = next_.users.back();
+    return !next_.end;
+  }
+
+  delivery::LifetimeMove move_;
+  Place at_;  ///< by what is committed
+  Place next_;
+  Completion<Result<void>> done_;
+  Result<void> result_;
+};
+
 class ForgetOperation final : public Operation {
  public:
   ForgetOperation(WallTime before, Completion<Result<void>> done)
@@ -238,6 +295,20 @@ class SqliteMessageStore final : public delivery::MessageStore {
         Lane::read, OnRollback::retry,
         [query = std::move(query)](Session& session) { return session.pending.list_due(query); },
         std::move(done));
+  }
+  void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override {
+    submit<void>(
+        Lane::reserved, OnRollback::retry,
+        [user, up_to](Session& session) { session.burials.remove(user, up_to); }, std::move(done));
+  }
+  void move_lifetimes(delivery::LifetimeMove move, Completion<Result<void>> done) override {
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<MoveLifetimesOperation>(move, std::move(done)));
+  }
+  void remember_time(WallTime now, Completion<Result<void>> done) override {
+    submit<void>(
+        Lane::reserved, OnRollback::fail,
+        [now](Session& session) { session.meta.remember_time(now); }, std::move(done));
   }
   void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override {
     submit<void>(

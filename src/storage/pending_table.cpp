@@ -31,8 +31,10 @@ PendingTable::PendingTable(Database& database)
                 "SELECT next_expiry, user FROM pending INDEXED BY pending_by_expiry"
                 " WHERE next_expiry <= ?1 AND (next_expiry, user) > (?2, ?3)"
                 " ORDER BY next_expiry, user LIMIT ?4"),
-      set_next_expiry_(
-          database, "UPDATE pending SET next_expiry = ?2 WHERE user = ?1 AND next_expiry <> ?2") {}
+      set_next_expiry_(database,
+                       "UPDATE pending SET next_expiry = ?2 WHERE user = ?1 AND next_expiry <> ?2"),
+      lower_next_expiry_(
+          database, "UPDATE pending SET next_expiry = ?2 WHERE user = ?1 AND next_expiry > ?2") {}
 
 void PendingTable::subtract(std::string_view user, const delivery::PendingTotals& removed) {
   if (removed.messages == 0) return;
@@ -100,6 +102,10 @@ delivery::ExpiryPage PendingTable::list_due(const delivery::ExpiryQuery& query) 
 
 void PendingTable::set_next_expiry(const UserId& user, std::int64_t next_expiry) {
   set_next_expiry_.bind(1, std::string_view(user.str())).bind(2, next_expiry).run();
+}
+
+void PendingTable::lower_next_expiry(const UserId& user, std::int64_t next_expiry) {
+  lower_next_expiry_.bind(1, std::string_view(user.str())).bind(2, next_expiry).run();
 }
 
 }  // namespace holdfast::storage

@@ -35,6 +35,8 @@ class PendingTable {
   [[nodiscard]] delivery::ExpiryPage list_due(const delivery::ExpiryQuery& query);
   /// No row of the user, of this transaction's neither, ends earlier.
   void set_next_expiry(const UserId& user, std::int64_t next_expiry);
+  /// A row of the user ends then now.
+  void lower_next_expiry(const UserId& user, std::int64_t next_expiry);
 
   static constexpr std::int64_t kNever = INT64_MAX;
 
@@ -55,6 +57,7 @@ class PendingTable {
   Statement list_;
   Statement list_due_;
   Statement set_next_expiry_;
+  Statement lower_next_expiry_;
 };
 
 }  // namespace holdfast::storage

@@ -4,6 +4,7 @@
 
 #include "storage/access_keys.hpp"
 #include "storage/attempts.hpp"
+#include "storage/burial_table.hpp"
 #include "storage/codes.hpp"
 #include "storage/connections.hpp"
 #include "storage/dead_letter_table.hpp"
@@ -29,6 +30,7 @@ class Session {
         pending(database),
         dead_letters(database, dead_letter_bounds),
         messages(database, pending, dead_letters, budget),
+        burials(database),
         deduplication(database, budget),
         connections(database),
         users(database),
@@ -61,6 +63,7 @@ class Session {
   PendingTable pending;
   DeadLetterTable dead_letters;
   MessageTable messages;
+  BurialTable burials;
   DeduplicationTable deduplication;
   ConnectionTable connections;
   UserTable users;

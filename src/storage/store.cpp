@@ -182,6 +182,8 @@ Result<delivery::StartState> begin(Database& database, Session& session, const C
   session.meta.raise_ceiling(state.ceiling);
   state.pending = session.pending.list(UserId(), SIZE_MAX);
   state.deduplication = session.deduplication.load();
+  state.burials = session.burials.load();
+  state.known_time = session.meta.known_time();
   database.execute("COMMIT");
   if (database.failed()) return std::unexpected(database.error(path));
   return state;

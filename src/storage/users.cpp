@@ -1,5 +1,6 @@
 #include "storage/users.hpp"
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -47,6 +48,7 @@ UserTable::UserTable(Database& database)
                         "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE folded_username = ?1"),
       find_by_sub_(database, "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE sub = ?1"),
       revision_(database, "SELECT revision FROM users WHERE sub = ?1"),
+      is_enabled_(database, "SELECT enabled FROM users WHERE sub = ?1"),
       owner_(database, "SELECT sub FROM users WHERE folded_username = ?1"),
       update_(database,
               "UPDATE users SET username = ?2, folded_username = ?3, status = ?4, enabled = ?5,"
@@ -131,6 +133,13 @@ std::optional<std::int64_t> UserTable::revision(const UserId& sub) {
   return out;
 }
 
+bool UserTable::is_enabled(const UserId& sub) {
+  is_enabled_.bind(1, std::string_view(sub.str()));
+  const bool out = is_enabled_.step() && is_enabled_.integer(0) != 0;
+  is_enabled_.reset();
+  return out;
+}
+
 std::optional<identity::User> UserTable::find_by_username(std::string_view folded) {
   return find(find_by_username_, folded);
 }
@@ -170,6 +179,19 @@ void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub
 
 namespace {
 
+// What a user has pending is buried with their access, and stays when the access is back first.
+Result<void> update(Session& session, const identity::User& user, std::int64_t expected_revision) {
+  const bool was_enabled = session.users.is_enabled(user.sub);
+  Result<void> updated = session.users.update(user, expected_revision);
+  if (!updated || was_enabled == user.enabled) return updated;
+  if (user.enabled) {
+    session.burials.remove(user.sub, std::numeric_limits<Sequence>::max());
+  } else {
+    session.burials.add(user.sub, "user_disabled");
+  }
+  return updated;
+}
+
 void end_logins(Session& session, const UserId& sub, std::string_view kept_login) {
   session.tokens.drop_all_but(sub, kept_login);
   session.codes.drop(sub);
@@ -206,7 +228,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
     submit<void>(
         OnRollback::fail,
         [user = std::move(user), expected_revision](Session& session) {
-          return session.users.update(user, expected_revision);
+          return storage::update(session, user, expected_revision);
         },
         std::move(done));
   }
@@ -239,7 +261,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         OnRollback::fail,
         [user = std::move(user), expected_revision,
          kept_login = std::move(kept_login)](Session& session) {
-          Result<void> updated = session.users.update(user, expected_revision);
+          Result<void> updated = storage::update(session, user, expected_revision);
           if (updated) end_logins(session, user.sub, kept_login);
           return updated;
         },
@@ -254,7 +276,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
           if (!session.codes.is_current(code)) {
             return holdfast::fail(Errc::expired, "the code is spent or replaced");
           }
-          Result<void> updated = session.users.update(user, expected_revision);
+          Result<void> updated = storage::update(session, user, expected_revision);
           if (!updated) return updated;
           session.codes.drop(user.sub);
           if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
@@ -269,6 +291,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         OnRollback::fail,
         [sub](Session& session) {
           session.users.remove(sub);
+          session.burials.add(sub, "user_deleted");
           session.tokens.drop(sub);
           session.refresh_tokens.drop(sub);
           session.codes.drop(sub);

@@ -27,6 +27,8 @@ class UserTable {
   [[nodiscard]] std::vector<identity::User> list(std::string_view after, std::size_t limit);
   /// nullopt when there is no such user.
   [[nodiscard]] std::optional<std::int64_t> revision(const UserId& sub);
+  /// False when there is no such user.
+  [[nodiscard]] bool is_enabled(const UserId& sub);
 
  private:
   [[nodiscard]] static identity::User read(const Statement& statement);
@@ -38,6 +40,7 @@ class UserTable {
   Statement find_by_username_;
   Statement find_by_sub_;
   Statement revision_;
+  Statement is_enabled_;
   Statement owner_;
   Statement update_;
   Statement remove_;

@@ -140,8 +140,8 @@ class Mailboxes {
   virtual void close_logins(const UserId& user, const Logins& logins, CloseCode code,
                             std::string_view reason) = 0;
   /// Moves what the user has pending by now to the dead letters, with this reason (`user_deleted`),
-  /// as soon as their connections are gone. Given up on when one is admitted first, and by a
-  /// restart: then it stays pending for its lifetime.
+  /// as soon as their connections are gone. Given up on when one is admitted first. A restart goes
+  /// on with it, as far as messages were committed when the store was told of the access's end.
   virtual void bury(const UserId& user, std::string reason) = 0;
 
   /// Moves pending messages of the user to the dead letters, with this reason: one, or all that
@@ -199,6 +199,9 @@ struct MailboxesOptions {
   Sequence ceiling = 0;                                   ///< committed
   std::vector<std::pair<UserId, PendingTotals>> pending;  ///< of this shard's users
   std::vector<DeduplicationRecord> deduplication;         ///< likewise
+  std::vector<Burial> burials;                            ///< likewise
+  /// What the instance last believed to be the time; nullopt when it never did.
+  std::optional<WallTime> known_time;
   /// Where to count what bounds refuse; null: nobody reads it.
   std::shared_ptr<BoundRefusals> refusals{};
 };

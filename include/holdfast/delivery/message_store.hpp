@@ -80,12 +80,31 @@ struct ExpiryPage {
   std::optional<ExpiryPlace> next;
 };
 
+/// What a user had pending when their access ended: to be moved to the dead letters.
+struct Burial {
+  UserId user;
+  Sequence up_to = 0;
+  std::string reason;
+};
+
+/// A correction of the times of messages that were accepted by a clock that was wrong.
+struct LifetimeMove {
+  std::size_t shard = 0;  ///< of users of this home alone
+  std::size_t shards = 1;
+  Sequence above = 0;
+  Sequence up_to = 0;
+  Microseconds by{0};
+};
+
 /// What the mailboxes need to know before the first message.
 struct StartState {
   Sequence counter_start = 0;  ///< every counter begins above this: the old ceiling or the clock
   Sequence ceiling = 0;        ///< committed already: no counter may pass it yet
   std::vector<std::pair<UserId, PendingTotals>> pending;
   std::vector<DeduplicationRecord> deduplication;  ///< all there are; the reader drops the old
+  std::vector<Burial> burials;
+  /// The last `remember_time`; nullopt when there was none.
+  std::optional<WallTime> known_time;
 };
 
 /// One message to commit.
@@ -186,6 +205,17 @@ class MessageStore {
 
   /// Raises the committed ceiling of sequence numbers to at least `ceiling`.
   virtual void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) = 0;
+
+  /// Ends a burial whose rows up to here are gone, or which is given up on: it is not in the next
+  /// start's state.
+  virtual void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) = 0;
+
+  /// Moves the times of pending messages in (above, up_to]: when they were accepted and when their
+  /// lifetime ends. In as many transactions as it takes; given up on only when the store stops.
+  virtual void move_lifetimes(LifetimeMove move, Completion<Result<void>> done) = 0;
+
+  /// Remembers that this was the time, for the next start.
+  virtual void remember_time(WallTime now, Completion<Result<void>> done) = 0;
 
   /// Forgets deduplication records committed before `before`.
   virtual void forget_deduplication(WallTime before, Completion<Result<void>> done) = 0;

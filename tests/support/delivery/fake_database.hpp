@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -18,6 +19,8 @@ class FakeDatabase {
     std::map<UserId, std::map<Sequence, delivery::MessagePtr>> messages;
     std::map<MessageId, delivery::DeadLetter> dead_letters;
     std::map<DeduplicationKey, delivery::DeduplicationRecord> deduplication;
+    std::map<UserId, delivery::Burial> burials;
+    std::optional<WallTime> known_time;
     Sequence ceiling = 0;
   };
 
@@ -45,6 +48,8 @@ class FakeDatabase {
       if (!rows.empty()) out.pending.emplace_back(user, pending(user));
     }
     for (const auto& [key, record] : tables.deduplication) out.deduplication.push_back(record);
+    for (const auto& [user, burial] : tables.burials) out.burials.push_back(burial);
+    out.known_time = tables.known_time;
     return out;
   }
 

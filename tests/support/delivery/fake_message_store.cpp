@@ -205,6 +205,46 @@ void FakeMessageStore::find_expired(delivery::ExpiryQuery query,
           });
 }
 
+void FakeMessageStore::end_burial(const UserId& user, Sequence up_to,
+                                  Completion<Result<void>> done) {
+  enqueue(Kind::other, [user, up_to, done = std::move(done)](Tables* tables) mutable -> Task {
+    const bool ok = tables != nullptr;
+    if (ok) {
+      std::erase_if(tables->burials, [&](const auto& entry) {
+        return entry.first == user && entry.second.up_to <= up_to;
+      });
+    }
+    return [ok, done = std::move(done)]() mutable { done(ok ? Result<void>() : rolled_back()); };
+  });
+}
+
+void FakeMessageStore::move_lifetimes(delivery::LifetimeMove move, Completion<Result<void>> done) {
+  enqueue(Kind::other, [move, done = std::move(done)](Tables* tables) mutable -> Task {
+    const bool ok = tables != nullptr;
+    if (ok) {
+      for (auto& [user, rows] : tables->messages) {
+        if (delivery::home_shard(user, move.shards) != move.shard) continue;
+        for (auto& [sequence, message] : rows) {
+          if (sequence <= move.above || sequence > move.up_to) continue;
+          delivery::Message moved = *message;
+          moved.accepted_at += move.by;
+          moved.expires_at += move.by;
+          message = std::make_shared<const delivery::Message>(std::move(moved));
+        }
+      }
+    }
+    return [ok, done = std::move(done)]() mutable { done(ok ? Result<void>() : rolled_back()); };
+  });
+}
+
+void FakeMessageStore::remember_time(WallTime now, Completion<Result<void>> done) {
+  enqueue(Kind::other, [now, done = std::move(done)](Tables* tables) mutable -> Task {
+    const bool ok = tables != nullptr;
+    if (ok) tables->known_time = now;
+    return [ok, done = std::move(done)]() mutable { done(ok ? Result<void>() : rolled_back()); };
+  });
+}
+
 void FakeMessageStore::extend_ceiling(Sequence ceiling, Completion<Result<void>> done) {
   enqueue(Kind::ceiling, [ceiling, done = std::move(done)](Tables* tables) mutable -> Task {
     const bool ok = tables != nullptr;

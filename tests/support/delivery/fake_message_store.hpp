@@ -51,6 +51,9 @@ class FakeMessageStore final : public delivery::MessageStore {
             Completion<Result<delivery::PendingTotals>> done) override;
   void find_expired(delivery::ExpiryQuery query,
                     Completion<Result<delivery::ExpiryPage>> done) override;
+  void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override;
+  void move_lifetimes(delivery::LifetimeMove move, Completion<Result<void>> done) override;
+  void remember_time(WallTime now, Completion<Result<void>> done) override;
   void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override;
   void forget_deduplication(WallTime before, Completion<Result<void>> done) override;
   void list_pending(

@@ -92,9 +92,21 @@ TEST_F(DeduplicationTableTest, IsFullAtItsBoundAndHasRoomAgainWhenKeysEnd) {
     answer(other, receipt, i);
   }
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::full);
-  table.forget_before(at(1));
+  table.forget_before(at(1), 9);
   EXPECT_EQ(table.size(), 2U);
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
+}
+
+TEST_F(DeduplicationTableTest, ForgetsSoManyInOneCallAndNoMore) {
+  for (int i = 0; i < 10; ++i) {
+    table.restore({"caller", kUser, std::to_string(i), hash, receipt, {}}, at(i));
+  }
+  table.forget_before(at(9), 4);
+  EXPECT_EQ(table.size(), 6U);
+  table.forget_before(at(9), 4);
+  EXPECT_EQ(table.size(), 2U);
+  table.forget_before(at(9), 4);
+  EXPECT_EQ(table.size(), 1U);
 }
 
 TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
@@ -103,7 +115,7 @@ TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
   EXPECT_EQ(table.find(key, hash, at(400), false).found, Found::nothing);
   table.begin(key, hash);
   answer(key, receipt, 400);
-  table.forget_before(at(100));
+  table.forget_before(at(100), 9);
   EXPECT_EQ(table.find(key, hash, at(401), false).found, Found::answered);
 }
 

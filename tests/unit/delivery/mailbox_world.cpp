@@ -491,14 +491,20 @@ void MailboxWorld::watch_time() {
     return std::llabs(offset_us() - other) <= kToleranceUs;
   };
   if (near(time_.offset_us)) {
-    time_.other_us.reset();
+    if (std::exchange(time_.other_us, std::nullopt)) move_lifetimes();
   } else if (!time_.other_us || !near(*time_.other_us)) {
     time_.other_us = offset_us();
     time_.other_since = clock_.steady_now();
   } else if (clock_.steady_now() - time_.other_since >= kHold) {
     time_ = {offset_us(), std::nullopt, clock_.steady_now()};
     coverage_["another time held"]++;
+    move_lifetimes();
   }
+}
+
+// What was accepted by another time ends by this one from here on, or, with a crash, by either.
+void MailboxWorld::move_lifetimes() {
+  for (Accepted& message : all_) message.moved = true;
 }
 
 bool MailboxWorld::do_crash(std::uint64_t r) {
@@ -810,7 +816,8 @@ void MailboxWorld::on_expired(const Message& row) {
     broken("1 dead letter though acknowledged: " + message->post.body);
   }
   const std::int64_t ttl_us = Microseconds(message->post.ttl.value_or(limits_.message_ttl)).count();
-  if (now_us() - message->born_us < ttl_us - 2 * kToleranceUs && offset_near(message->offset_us)) {
+  if (now_us() - message->born_us < ttl_us - 2 * kToleranceUs && offset_near(message->offset_us) &&
+      !message->moved) {
     broken("1 expired too early: " + message->post.body);
   }
   message->status = Status::dead;

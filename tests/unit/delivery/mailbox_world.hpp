@@ -65,7 +65,8 @@ class MailboxWorld {
     std::int64_t offset_us = 0;
     std::int64_t failed_us = 0;
     int clock_steps = 0;
-    int life = 0;  ///< of the process that accepted it
+    bool moved = false;  ///< its lifetime may go by another time than `offset_us`
+    int life = 0;        ///< of the process that accepted it
     bool redrive = false;
     bool inserted = false;
   };
@@ -186,6 +187,7 @@ class MailboxWorld {
   [[nodiscard]] std::int64_t now_us() const;
   [[nodiscard]] std::int64_t offset_us() const;
   void watch_time();
+  void move_lifetimes();
   [[nodiscard]] bool offset_near(std::int64_t offset_us) const;
 
   // ---- coming to rest

@@ -33,6 +33,8 @@ class ShardFixture : public testing::Test {
     options.ceiling = begin.ceiling;
     options.pending = begin.pending;
     options.deduplication = begin.deduplication;
+    options.burials = begin.burials;
+    options.known_time = begin.known_time;
     mailboxes = std::make_unique<ShardMailboxes>(std::move(options), clock, executor, *store,
                                                  connection_store);
   }

@@ -886,6 +886,213 @@ TEST_F(ShardMailboxesTest, ExpiresByPageReadsWhileSomebodyIsConnected) {
   EXPECT_EQ(mailboxes->pending(user).messages, 0);
 }
 
+// ---- a start by a clock that may be wrong
+
+TEST_F(ShardMailboxesTest, ExpiresNothingForTenMinutesBehindAStartByAnotherTime) {
+  for (const Seconds away : {Seconds(20 * 86'400), Seconds(-20 * 86'400)}) {
+    database->tables = {};
+    store.reset();
+    start();
+    const Seconds lifetime = away.count() > 0 ? Seconds(14 * 86'400) : Seconds(300);
+    send(request("m", {}, lifetime));
+    run();
+    pass(Seconds(400));
+    const bool is_due = lifetime == Seconds(300);
+    EXPECT_EQ(rows(), is_due ? 0U : 1U);
+    if (is_due) send(request("m", {}, lifetime));
+    run();
+    mailboxes.reset();
+    clock.step_wall(away);
+    // However often it is started.
+    for (int i = 0; i < 3; ++i) {
+      restart();
+      pass(Seconds(550));
+      EXPECT_EQ(rows(), 1U);
+    }
+    auto& client = connect();  // nor by a page read
+    run();
+    EXPECT_THAT(client.texts, ElementsAre("m"));
+  }
+}
+
+TEST_F(ShardMailboxesTest, ExpiresAtOnceBehindARestartByTheTimeThatIsKnown) {
+  start();
+  send(request("m", {}, Seconds(100)));
+  run();
+  pass(Seconds(90));
+  restart();
+  pass(Seconds(20));
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(ShardMailboxesTest, ExpiresOnceTheTimeOfAStartHasHeld) {
+  start();
+  send(request("m", {}, Seconds(100)));
+  run();
+  pass(Seconds(1));
+  mailboxes.reset();
+  clock.advance(Seconds(86'400));  // it was down for a day
+  restart();
+  pass(Seconds(595));
+  EXPECT_EQ(rows(), 1U);
+  pass(Seconds(20));
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_THAT(dead_letters(), SizeIs(1));
+}
+
+// A machine without a battery: it starts with the time of long ago, and is set right soon.
+TEST_F(ShardMailboxesTest, MovesTheLifetimesOfWhatWasAcceptedByAWrongTime) {
+  start();
+  send(request("before", {}, Seconds(86'400)));
+  run();
+  pass(Seconds(1));
+  mailboxes.reset();
+  clock.step_wall(Seconds(-20 * 86'400));
+  restart();
+  send(request("early", {}, Seconds(3'600)));
+  run();
+  pass(Seconds(30));
+  clock.step_wall(Seconds(20 * 86'400));
+  pass(Seconds(30));
+  send(request("late", {}, Seconds(3'600)));
+  run();
+  pass(Seconds(900));
+  EXPECT_EQ(rows(), 3U) << "none is an hour old";
+  const auto payloads = [&] {
+    std::vector<std::string> out;
+    for (const auto& [sequence, message] : database->tables.messages[user]) {
+      out.push_back(message->payload);
+      EXPECT_EQ(message->expires_at - message->accepted_at,
+                message->payload == "before" ? Seconds(86'400) : Seconds(3'600));
+    }
+    return out;
+  };
+  pass(Seconds(2'670));
+  EXPECT_THAT(payloads(), ElementsAre("before", "late")) << "each lives its hour";
+  pass(Seconds(60));
+  EXPECT_THAT(payloads(), ElementsAre("before"));
+}
+
+// Both were right by the clock of their time.
+TEST_F(ShardMailboxesTest, MovesTheLifetimesOfAllThatIsPendingWhenTheClockIsSet) {
+  for (const Seconds step : {Seconds(7'200), Seconds(-7'200)}) {
+    database->tables = {};
+    store.reset();
+    start();
+    send(request("first", {}, Seconds(3'600)));
+    run();
+    pass(Seconds(60));
+    clock.step_wall(step);
+    send(request("second", {}, Seconds(3'600)));
+    run();
+    pass(Seconds(3'500));
+    EXPECT_EQ(rows(), 2U);
+    pass(Seconds(60));
+    EXPECT_EQ(rows(), 1U);
+    pass(Seconds(60));
+    EXPECT_EQ(rows(), 0U);
+  }
+}
+
+// The clock is wrong for some seconds only: what came then lives no longer and no shorter.
+TEST_F(ShardMailboxesTest, MovesWhatCameWhileTheClockWasAwayForAMoment) {
+  start();
+  clock.step_wall(Seconds(-86'400));
+  auto& client = connect();
+  const Answer waiting = send(request("waiting", {}, Seconds(3'600)));  // for its acknowledgement
+  executor.run();
+  const UserId other("other");
+  auto stored = request("stored", {}, Seconds(3'600));
+  stored.user = other;
+  send(std::move(stored));
+  executor.run();
+  clock.step_wall(Seconds(86'400));
+  mailboxes->tick();
+  executor.run();
+  client.connection().end();
+  pass(Seconds(60), false);
+  EXPECT_EQ(status(waiting), DeliveryStatus::stored);
+  for (const UserId& of : {user, other}) {
+    const auto& kept = database->tables.messages[of];
+    ASSERT_EQ(kept.size(), 1U);
+    const auto left = kept.begin()->second->expires_at - clock.wall_now();
+    EXPECT_GT(left, Seconds(3'500));
+    EXPECT_LE(left, Seconds(3'600));
+  }
+}
+
+// Keys go by the machine's own clock: a start after a pause does not keep them longer.
+TEST_F(ShardMailboxesTest, ForgetsKeysAsEverBehindADoubtfulStart) {
+  start();
+  pass(Seconds(1));
+  mailboxes.reset();
+  clock.advance(Seconds(86'400));
+  restart();
+  const Answer first = send(request("m", "key"));
+  run();
+  pass(Seconds(301));
+  const Answer again = send(request("other", "key"));
+  run();
+  EXPECT_EQ(status(again), DeliveryStatus::stored);
+}
+
+// ---- burials across a restart
+
+TEST_F(ShardMailboxesTest, GoesOnWithABurialBehindARestart) {
+  start();
+  send("one");
+  send("two");
+  run();
+  const Sequence up_to = database->tables.messages[user].rbegin()->first;
+  send("three");  // behind the end of the access
+  run();
+  database->tables.burials[user] = {user, up_to, "user_deleted"};
+  database->tables.burials[UserId("nobody")] = {UserId("nobody"), 9, "user_deleted"};
+  restart();
+  pass(Seconds(1));
+  EXPECT_EQ(rows(), 1U);
+  ASSERT_THAT(dead_letters(), SizeIs(2));
+  EXPECT_EQ(dead_letters()[0].reason, "user_deleted");
+  EXPECT_TRUE(database->tables.burials.empty());
+}
+
+TEST_F(ShardMailboxesTest, GivesABurialUpBehindARestartWhenTheUserIsBack) {
+  start();
+  send("one");
+  run();
+  const Sequence up_to = database->tables.messages[user].rbegin()->first;
+  database->tables.burials[user] = {user, up_to, "user_disabled"};
+  restart();
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("one"));
+  EXPECT_TRUE(database->tables.burials.empty());
+  pass(Seconds(1));
+  EXPECT_THAT(dead_letters(), IsEmpty());
+}
+
+TEST_F(ShardMailboxesTest, BuriesManyUsersFewRowsAtATime) {
+  start();
+  caller = nullptr;
+  for (int i = 0; i < 200; ++i) {
+    for (int n = 0; n < 4; ++n) {
+      auto one = request("m");
+      one.user = UserId("u" + std::to_string(i));
+      send(std::move(one));
+      run();
+    }
+  }
+  pass(Seconds(1));
+  store->set_mode(Mode::manual);
+  for (int i = 0; i < 200; ++i) mailboxes->bury(UserId("u" + std::to_string(i)), "user_deleted");
+  for (int i = 0; i < 10; ++i) mailboxes->tick();
+  EXPECT_EQ(store->queued(), 128U) << "of four rows each";
+  store->set_mode(Mode::automatic);
+  pass(Seconds(5));
+  EXPECT_EQ(dead_letters().size(), 800U);
+  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+}
+
 // ---- redrive
 
 TEST_F(ShardMailboxesTest, RedrivesADeadLetterUnderItsIdAndANewSequence) {

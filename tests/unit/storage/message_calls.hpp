@@ -108,6 +108,18 @@ class MessageCalls {
     } while (query.after);
     return out;
   }
+  Result<void> end_burial(const std::string& user, Sequence up_to) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.end_burial(UserId(user), up_to, std::move(done)); });
+  }
+  Result<void> move_lifetimes(delivery::LifetimeMove move) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.move_lifetimes(move, std::move(done)); });
+  }
+  Result<void> remember_time(WallTime now) {
+    return executor_.await<Result<void>>(
+        [&](auto done) { store_.remember_time(now, std::move(done)); });
+  }
   Result<void> extend_ceiling(Sequence ceiling) {
     return executor_.await<Result<void>>(
         [&](auto done) { store_.extend_ceiling(ceiling, std::move(done)); });

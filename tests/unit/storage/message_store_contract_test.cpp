@@ -306,6 +306,56 @@ TYPED_TEST(MessageStoreContract, StartsCountersAboveEveryCeiling) {
   EXPECT_EQ(this->backend_.start_state().ceiling, first + 160'000'000);
 }
 
+TYPED_TEST(MessageStoreContract, RemembersTheTimeThatWasToldLast) {
+  EXPECT_EQ(this->backend_.start_state().known_time, std::nullopt);
+  ASSERT_TRUE(this->calls().remember_time(kTestTime + Seconds(9)));
+  ASSERT_TRUE(this->calls().remember_time(kTestTime));
+  this->backend_.restart();
+  EXPECT_EQ(this->backend_.start_state().known_time, kTestTime);
+}
+
+TYPED_TEST(MessageStoreContract, MovesTheTimesOfMessagesInARangeOfOneHome) {
+  std::set<std::string> moved;
+  for (int i = 0; i < 600; ++i) {
+    const std::string user = "u" + std::to_string(i);
+    if (delivery::home_shard(UserId(user), 2) == 1) moved.insert(user);
+    ASSERT_TRUE(this->calls().insert({make_message(user, 1, "a", Seconds(3'600)),
+                                      make_message(user, 2, "b", Seconds(100)),
+                                      make_message(user, 3, "c", Seconds(3'600))}));
+  }
+  for (const Seconds by : {Seconds(1'000), Seconds(-1'050)}) {
+    ASSERT_TRUE(
+        this->calls().move_lifetimes({.shard = 1, .shards = 2, .above = 1, .up_to = 2, .by = by}));
+  }
+  for (const std::string user : {"u1", "u2", "u300", "u599"}) {
+    const bool is_moved = moved.contains(user);
+    const auto page = this->calls().read(this->query(user, 0, 9));
+    ASSERT_THAT(page->messages, SizeIs(3));
+    for (const auto& message : page->messages) {
+      const Seconds by(is_moved && message->sequence == 2 ? -50 : 0);
+      EXPECT_EQ(message->accepted_at, kTestTime + by);
+      EXPECT_EQ(message->expires_at,
+                kTestTime + by + Seconds(message->sequence == 2 ? 100 : 3'600));
+    }
+  }
+  // Who is due follows.
+  const auto due = this->calls().find_expired(kTestTime + Seconds(50));
+  EXPECT_EQ(std::set<std::string>(due.begin(), due.end()), moved);
+}
+
+TYPED_TEST(MessageStoreContract, MovesTheTimesOfWhatWasCalledBefore) {
+  auto& messages = this->backend_.messages();
+  int open = 2;
+  std::vector<delivery::Insert> inserts;
+  inserts.push_back(this->calls().as_insert(make_message("anna", 1)));
+  messages.insert(std::move(inserts), [&](Result<void>) { --open; });
+  messages.move_lifetimes({.shard = 0, .shards = 1, .above = 0, .up_to = 9, .by = Seconds(7)},
+                          [&](Result<void>) { --open; });
+  this->backend_.executor().run_until([&] { return open == 0; });
+  EXPECT_EQ(this->calls().read(this->query("anna", 0, 9))->messages.at(0)->accepted_at,
+            kTestTime + Seconds(7));
+}
+
 TYPED_TEST(MessageStoreContract, CommitsADeduplicationRecordWithItsMessage) {
   std::vector<delivery::Insert> inserts;
   inserts.push_back(this->calls().as_insert(make_message("anna", 7)));

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -208,6 +209,76 @@ TEST_F(StoreTest, ExpiresAUsersManyRowsInTurns) {
   EXPECT_EQ(opened.calls().expire("anna", 0, 9'999, kTestTime + Seconds(1))->messages, 2'500);
   EXPECT_GT(opened.store().stats().transactions, before + 5);
   EXPECT_THAT(opened.calls().list_pending(), SizeIs(0));
+}
+
+/// A user's access and what is to be buried with it, in the store alone: nobody buries anything.
+class BurialsTest : public StoreTest {
+ protected:
+  struct Kept {
+    std::string user;
+    Sequence up_to;
+    std::string reason;
+    friend bool operator==(const Kept&, const Kept&) = default;
+  };
+
+  void create(const std::string& sub) {
+    identity::User user;
+    user.sub = UserId(sub);
+    user.username = sub;
+    ASSERT_TRUE(
+        await<void>([&](auto done) { opened_->handles().users->create(user, std::move(done)); }));
+  }
+  void change(const std::string& sub, const std::function<void(identity::User&)>& how) {
+    auto user = await<std::optional<identity::User>>([&](auto done) {
+                  opened_->handles().users->find_by_sub(UserId(sub), std::move(done));
+                }).value();
+    ASSERT_TRUE(user);
+    how(*user);
+    ASSERT_TRUE(await<void>([&](auto done) {
+      opened_->handles().users->update_and_end_access(*user, user->revision, "", std::move(done));
+    }));
+  }
+  void remove(const std::string& sub) {
+    ASSERT_TRUE(await<void>(
+        [&](auto done) { opened_->handles().users->remove(UserId(sub), std::move(done)); }));
+  }
+  std::vector<Kept> behind_a_restart() {
+    opened_.reset();
+    opened_ = std::make_unique<OpenedStore>(path_);
+    std::vector<Kept> out;
+    for (const auto& burial : opened_->store().start_state().burials) {
+      out.push_back({burial.user.str(), burial.up_to, burial.reason});
+    }
+    return out;
+  }
+  template <class T, class Call>
+  Result<T> await(Call call) {
+    return opened_->executor().await<Result<T>>(std::move(call));
+  }
+
+  std::unique_ptr<OpenedStore> opened_ = std::make_unique<OpenedStore>(path_);
+};
+
+TEST_F(BurialsTest, AreKeptFromTheEndOfTheAccessToTheirOwn) {
+  for (const std::string sub : {"deleted", "disabled", "signed out", "has nothing"}) create(sub);
+  for (const std::string sub : {"deleted", "disabled", "signed out", "of no pool"}) {
+    ASSERT_TRUE(opened_->calls().insert({make_message(sub, 4), make_message(sub, 5)}));
+  }
+  change("signed out", [](identity::User& user) { user.signed_out_at = kTestTime; });
+  change("disabled", [](identity::User& user) { user.enabled = false; });
+  remove("deleted");
+  remove("has nothing");
+  ASSERT_TRUE(opened_->calls().insert({make_message("disabled", 6)}));
+  // Nothing is buried that comes behind it, whatever else is changed.
+  change("disabled", [](identity::User& user) { user.attributes["email"] = "a@example.org"; });
+  const std::vector<Kept> both = {{"deleted", 5, "user_deleted"}, {"disabled", 5, "user_disabled"}};
+  EXPECT_EQ(behind_a_restart(), both);
+  EXPECT_EQ(behind_a_restart(), both);
+  ASSERT_TRUE(opened_->calls().end_burial("deleted", 4));
+  EXPECT_EQ(behind_a_restart(), both) << "that was an earlier one";
+  ASSERT_TRUE(opened_->calls().end_burial("deleted", 5));
+  change("disabled", [](identity::User& user) { user.enabled = true; });
+  EXPECT_EQ(behind_a_restart(), std::vector<Kept>());
 }
 
 TEST_F(StoreTest, ReadsOnPastManyExpiredRowsToTheFirstLiveOne) {
