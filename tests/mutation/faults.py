@@ -124,7 +124,7 @@ FAULTS = [
     (
         "page reads expire while clocks disagree",
         DELIVERY + "mailbox.cpp",
-        "  if (shard_.clocks_agree()) {\n"
+        "  if (shard_.may_expire()) {\n"
         "    query.expire_above",
         "  {\n"
         "    query.expire_above",
@@ -182,8 +182,8 @@ FAULTS = [
     (
         "the expiry sweep never starts from the first user again",
         DELIVERY + "shard_sweeps.cpp",
-        "expired_after_ = more ? users->back() : UserId();",
-        "if (more) expired_after_ = users->back();",
+        "expired_after_ = page ? std::move(page->next) : std::nullopt;",
+        "if (page && page->next) expired_after_ = std::move(page->next);",
     ),
     (
         "credit in bytes is not looked at",
@@ -201,8 +201,8 @@ FAULTS = [
     (
         "burial is not given up when the user is back",
         DELIVERY + "shard_mailboxes.cpp",
-        "if (!burials_.empty()) burials_.erase(cursor->mailbox().user());",
-        "",
+        "if (!burials_.empty() && burials_.erase(user) > 0) {",
+        "if (false) {",
     ),
     (
         "key's in-flight count leaks when the queue is full",
@@ -263,10 +263,10 @@ FAULTS = [
     (
         "a sweep is run again like a delete",
         STORAGE + "messages.cpp",
-        "        Lane::reserved, OnRollback::fail,\n"
-        "        [user, above, up_to, now](Session& session) {",
-        "        Lane::reserved, OnRollback::retry,\n"
-        "        [user, above, up_to, now](Session& session) {",
+        "      : Operation(OnRollback::fail, Load::sweep),\n"
+        "        user_(std::move(user)),",
+        "      : Operation(OnRollback::retry, Load::sweep),\n"
+        "        user_(std::move(user)),",
     ),
     (
         "any I/O error of COMMIT counts as not committed",
@@ -367,8 +367,44 @@ FAULTS = [
     (
         "evicts at most one dead letter a commit",
         STORAGE + "dead_letter_table.cpp",
-        "constexpr std::size_t kEvictionsPerCommit = 1'000;",
-        "constexpr std::size_t kEvictionsPerCommit = 1;",
+        "  while (beyond_bounds(totals) && budget.left()) {",
+        "  if (beyond_bounds(totals)) {",
+    ),
+    (
+        "what is too much goes with others' commits alone",
+        STORAGE + "store_thread.cpp",
+        "return session_->dead_letters.over() && now >= next_eviction_ && !stopping_;",
+        "return false;",
+    ),
+    (
+        "sweeps add to too many dead letters",
+        STORAGE + "store_thread.cpp",
+        "    if (sweeps && session_->dead_letters.over() && !stopping_) continue;\n",
+        "",
+    ),
+    (
+        "a transaction's budget has no end",
+        STORAGE + "work_budget.hpp",
+        "void spend(std::int64_t weight) noexcept { left_ -= weight; }",
+        "void spend(std::int64_t /*weight*/) noexcept {}",
+    ),
+    (
+        "a start by any clock is believed",
+        DELIVERY + "clock_agreement.hpp",
+        "    agree_ = proven_;",
+        "    proven_ = agree_ = true;",
+    ),
+    (
+        "lifetimes stay when the clock was wrong",
+        DELIVERY + "shard_context.cpp",
+        "    accepted_wrong.push_back(wrong);",
+        "    (void)wrong;",
+    ),
+    (
+        "a burial is forgotten with the process",
+        STORAGE + "users.cpp",
+        '          session.burials.add(sub, "user_deleted");\n',
+        "",
     ),
     (
         "open does not move the log into the file",

@@ -39,6 +39,8 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
     delivery::MailboxesOptions mine;
     mine.limits = options.limits;
     mine.shard = i;
+    mine.shards = options.shards;
+    mine.known_time = begin.known_time;
     mine.counter_start = begin.counter_start;
     mine.ceiling = begin.ceiling;
     for (const auto& [user, totals] : begin.pending) {
@@ -48,6 +50,9 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
       if (delivery::home_shard(record.user, options.shards) == i) {
         mine.deduplication.push_back(record);
       }
+    }
+    for (const delivery::Burial& burial : begin.burials) {
+      if (delivery::home_shard(burial.user, options.shards) == i) mine.burials.push_back(burial);
     }
     shard->mailboxes = make_mailboxes(std::move(mine), clock, shard->executor,
                                       *shard->handles->messages, *shard->handles->connections);

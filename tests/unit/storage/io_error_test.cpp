@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "support/base/temp_dir.hpp"
+#include "support/storage/shim_vfs.hpp"
 #include "unit/storage/child.hpp"
 #include "unit/storage/ledger.hpp"
 #include "unit/storage/opened_store.hpp"
-#include "support/storage/shim_vfs.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -77,12 +77,12 @@ TEST(IoErrors, FailASweepThatIsNeverRunAgain) {
   FailingWrites writes(vfs);
   OpenedStore opened(folder.file("holdfast.db"));
   ASSERT_TRUE(opened.calls().insert({make_message("anna", 1, "x", Seconds(1))}));
-  writes.always = true;
+  writes.remaining = 2;  // the first alone fails
   const auto expired = opened.calls().expire("anna", 0, 9, kTestTime + Seconds(2));
   ASSERT_FALSE(expired);
   EXPECT_EQ(expired.error().code, Errc::unavailable);
+  writes.remaining = 2;
   EXPECT_FALSE(opened.calls().bury("anna", 0, 9, "user_deleted"));
-  writes.always = false;
   // Longer than a retry would wait.
   const auto deadline = std::chrono::steady_clock::now() + Milliseconds(100);
   while (std::chrono::steady_clock::now() < deadline) {
