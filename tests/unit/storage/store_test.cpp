@@ -13,9 +13,9 @@
 
 #include "storage/sqlite.hpp"
 #include "support/base/temp_dir.hpp"
+#include "support/storage/shim_vfs.hpp"
 #include "unit/storage/ledger.hpp"
 #include "unit/storage/opened_store.hpp"
-#include "support/storage/shim_vfs.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -235,7 +235,7 @@ class BurialsTest : public StoreTest {
     ASSERT_TRUE(user);
     how(*user);
     ASSERT_TRUE(await<void>([&](auto done) {
-      opened_->handles().users->update_and_end_access(*user, user->revision, "", std::move(done));
+      opened_->handles().users->update_and_end_logins(*user, user->revision, "", std::move(done));
     }));
   }
   void remove(const std::string& sub) {
