@@ -43,7 +43,6 @@ class AttemptBook {
   }
   /// There is none of that key yet.
   Entry& make(const std::string& key, Entry entry) {
-    if (nodes_.size() >= capacity_) forget_idle();
     if (nodes_.size() >= capacity_) forget(std::string(*std::get<2>(*order_.begin())));
     const auto made = nodes_.emplace(key, Node{.entry = std::move(entry), .place = {}}).first;
     place(*made);
