@@ -43,6 +43,7 @@ constexpr std::size_t kConnectionsPerAddressMin = 16;
 // File descriptors that the control listeners keep, to tell of a gateway that has used up the rest.
 constexpr std::size_t kControlReserve = 8;
 constexpr std::size_t kDecoySecretBytes = 32;
+constexpr std::size_t kMessageIdSecretBytes = 32;
 
 // Why a login's connections are closed.
 const char* words_of(identity::LoginEnd end) {
@@ -290,6 +291,9 @@ Result<void> RunningGateway::open_instance() {
   auto decoy_secret = fact("decoy_secret", hex_encode(random_string(kDecoySecretBytes)));
   if (!decoy_secret) return std::unexpected(std::move(decoy_secret.error()));
   decoy_secret_ = std::move(*decoy_secret);
+  auto id_secret = fact("message_id_secret", hex_encode(random_string(kMessageIdSecretBytes)));
+  if (!id_secret) return std::unexpected(std::move(id_secret.error()));
+  message_id_secret_ = std::move(*id_secret);
   const auto created_at = fact("created_at", std::to_string(unix_micros(clock_.wall_now())));
   if (!created_at) return std::unexpected(created_at.error());
   std::int64_t created_us = 0;
@@ -345,6 +349,7 @@ void RunningGateway::make_mailboxes() {
     options.shards = shards;
     options.counter_start = start.counter_start;
     options.ceiling = start.ceiling;
+    options.message_id_secret = message_id_secret_;
     options.pending = of_shard(start.pending, i, shards,
                                [](const auto& pair) -> const UserId& { return pair.first; });
     options.deduplication =

@@ -144,6 +144,7 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<identity::AttemptCounts> attempts_;
   std::unique_ptr<identity::AttemptKeeper> attempt_keeper_;
   std::string decoy_secret_;
+  std::string message_id_secret_;
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
   std::shared_ptr<api::ShardCounts> counts_;

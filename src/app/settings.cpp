@@ -607,9 +607,22 @@ void add_delivery_waits(std::vector<Setting>& t) {
                       "How long a message that was sent waits for its acknowledgement before it "
                       "is stored as well.",
                       true));
-  t.push_back(integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
-                      "A connection that neither acknowledges nor takes bytes for so long is "
-                      "closed; what it had not acknowledged stays pending.",
+  t.push_back(
+      integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
+              "A connection that neither acknowledges nor takes bytes for so long is "
+              "closed; what it had not acknowledged stays pending. For what the network has "
+              "taken already there is more time: delivery.least_bytes_per_second.",
+              true));
+  t.push_back(integer("delivery.least_bytes_per_second",
+                      HOLDFAST_FIELD(delivery.least_bytes_per_second), 64, kGiB,
+                      "How slowly a proxy may pass on what it has taken: the wait of "
+                      "delivery.ack_timeout_ms is longer by the time that this takes.",
+                      true));
+  t.push_back(integer("delivery.poison_attempts", HOLDFAST_FIELD(delivery.poison_attempts), 0,
+                      1'000,
+                      "A message at which so many connections of its user end, one after the "
+                      "other, becomes a dead letter, and what is behind it is delivered; 0 waits "
+                      "for ever.",
                       true));
   t.push_back(integer("delivery.idle_ping_ms", HOLDFAST_FIELD(delivery.idle_ping), 1'000, kHourMs,
                       "A connection without traffic is asked for a sign of life this often.",

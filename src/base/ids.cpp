@@ -35,6 +35,12 @@ MessageId MessageId::generate(WallTime now) {
   return MessageId(bytes);
 }
 
+WallTime MessageId::made_at() const noexcept {
+  std::int64_t millis = 0;
+  for (std::size_t i = 0; i < 6; ++i) millis = millis << 8 | bytes_[i];
+  return wall_from_micros(millis * 1'000);
+}
+
 std::string MessageId::str() const {
   std::string out(36, '\0');
   write(out.data());

@@ -136,6 +136,21 @@ void show_executions(const Context& context, const Json& answer) {
               {"UPDATED", "updatedAt"}});
 }
 
+// A message that was stored is acknowledged after its own run has ended.
+void tell_acknowledgement(const Context& context, const Json& executions) {
+  const Json* last = nullptr;
+  for (const Json& execution : executions) {
+    const auto found = execution.find("acknowledged");
+    if (found != execution.end() && found->is_object()) last = &*found;
+  }
+  if (last == nullptr) {
+    context.out << "acknowledgement not recorded\n";
+  } else {
+    context.out << "acknowledged " << cell(*last, "at") << " by connection "
+                << printable(cell(*last, "connectionId")) << "\n";
+  }
+}
+
 void show_execution_steps(const Context& context, const Json& answer) {
   for (const Json& execution : member(answer, "executions")) {
     context.out << cell(execution, "workflow") << " " << cell(execution, "id") << " of user "
@@ -152,6 +167,7 @@ void show_execution_steps(const Context& context, const Json& answer) {
     }
     print_table(context.out, {"STATE", "AT", "AFTER"}, rows);
   }
+  tell_acknowledgement(context, member(answer, "executions"));
 }
 
 void show_connections(const Context& context, const Json& answer) {

@@ -19,8 +19,9 @@ namespace holdfast::cli {
 namespace {
 
 constexpr const char* kReasonText =
-    "with this reason: expired, deleted, user_deleted, user_disabled";
-const std::vector<std::string> kReasons{"expired", "deleted", "user_deleted", "user_disabled"};
+    "with this reason: expired, deleted, user_deleted, user_disabled, "
+    "undeliverable";
+const std::vector<std::string> kReasons{"expired", "deleted", "user_deleted", "user_disabled", "undeliverable"};
 constexpr std::int64_t kLettersPerPage = 1000;
 
 struct LetterListFlags : AdminFlags {
@@ -34,6 +35,7 @@ struct LetterFlags : AdminFlags, DestructionFlags {
   std::vector<std::string> ids;
   std::string user;
   std::string reason;
+  std::int64_t ttl = 0;  ///< seconds; 0: not given
   bool all = false;
 };
 
@@ -77,6 +79,7 @@ int list_letters(const Context& context, const LetterListFlags& flags) {
                 {"USER ID", "userId"},
                 {"BYTES", "bytes"},
                 {"REASON", "reason"},
+                {"FIRST ACCEPTED", "firstAcceptedAt"},
                 {"ACCEPTED", "acceptedAt"},
                 {"DIED", "diedAt"}});
   } else if (next.empty()) {
@@ -94,6 +97,7 @@ class LetterRequests {
 
   [[nodiscard]] Json body() const {
     Json out = Json::object();
+    if (flags_.ttl > 0) out["ttlSeconds"] = flags_.ttl;
     if (!flags_.ids.empty()) {
       const auto first = flags_.ids.begin() + static_cast<std::ptrdiff_t>(at_);
       out["messageIds"] =
@@ -212,6 +216,13 @@ void add_letter_work(CLI::App& group, Selection& selection, const LetterWork& wo
       ->excludes(user)
       ->excludes(reason);
   if (work.destroys) add_destruction_flags(*command, *flags);
+  if (!work.destroys) {
+    command
+        ->add_option("--ttl", flags->ttl,
+                     "seconds that they may stay pending; without it as long as at first, and what "
+                     "had expired as long as messages do by default")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{3'650} * 24 * 3'600));
+  }
   add_admin_flags(*command, *flags);
   command->callback([flags, &work, &selection] {
     if (flags->ids.empty() && flags->user.empty() && flags->reason.empty() && !flags->all) {

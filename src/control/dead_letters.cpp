@@ -19,6 +19,16 @@ using delivery::DeadLetterQuery;
 constexpr std::size_t kIdsMax = 1000;
 // A redrive may wait for an acknowledgement: so many are done within the time that a caller waits.
 constexpr std::size_t kRedrivesMax = 100;
+constexpr Seconds kTtlMax{std::int64_t{3'650} * 24 * 3'600};
+
+// An id tells when the message was accepted first, or the window of its deduplicationId, which is
+// no longer than a day. What was redriven was accepted again since.
+WallTime first_accepted_at(const DeadLetterInfo& letter) {
+  constexpr Seconds longest_window{24 * 3'600};
+  const WallTime made = letter.id.made_at();
+  const Seconds exact_to = letter.id.is_derived() ? longest_window : Seconds(0);
+  return made + exact_to < letter.accepted_at - Milliseconds(1) ? made : letter.accepted_at;
+}
 
 Json to_json(const DeadLetterInfo& letter) {
   return {{"messageId", letter.id.str()},
@@ -26,6 +36,8 @@ Json to_json(const DeadLetterInfo& letter) {
           {"sequence", letter.sequence},
           {"bytes", letter.bytes},
           {"reason", letter.reason},
+          {"detail", letter.detail},
+          {"firstAcceptedAt", format_iso8601(first_accepted_at(letter))},
           {"acceptedAt", format_iso8601(letter.accepted_at)},
           {"expiresAt", format_iso8601(letter.expires_at)},
           {"diedAt", format_iso8601(letter.died_at)}};
@@ -42,7 +54,8 @@ Result<MessageId> read_id(std::string_view text, const std::string& where) {
 /// Which letters a request is about.
 struct Selection {
   std::vector<MessageId> ids;
-  DeadLetterQuery query;  ///< when there are no ids
+  DeadLetterQuery query;         ///< when there are no ids
+  std::optional<Seconds> ttl{};  ///< of a redrive, when it says one
 };
 
 Result<void> read_ids(const Json& value, Selection& into) {
@@ -74,8 +87,16 @@ Result<void> read_filter(const std::string& member, const Json& value, Selection
   return {};
 }
 
+Result<void> read_ttl(const Json& value, Selection& into) {
+  if (!value.is_number_integer() || value < 1 || value > kTtlMax.count()) {
+    return refuse("must be an integer from 1 to 315360000", "ttlSeconds");
+  }
+  into.ttl = Seconds(value.get<std::int64_t>());
+  return {};
+}
+
 // Ids alone, or a user or a reason or both, or `all`: what is about everything must say so.
-Result<Selection> read_selection(std::string_view body) {
+Result<Selection> read_selection(std::string_view body, bool redrives) {
   const auto input = parse_json(body);
   if (!input) return std::unexpected(input.error());
   if (!input->is_object()) return refuse("must be an object", "body");
@@ -87,6 +108,8 @@ Result<Selection> read_selection(std::string_view body) {
       read = read_ids(value, out);
     } else if (member == "userId" || member == "reason" || member == "after") {
       read = read_filter(member, value, out);
+    } else if (member == "ttlSeconds" && redrives) {
+      read = read_ttl(value, out);
     } else if (member == "all" && value == Json(true)) {
       all = true;
     } else {
@@ -109,6 +132,7 @@ struct Work {
   Call call;
   std::vector<DeadLetterInfo> letters;
   std::optional<MessageId> next;
+  std::optional<Seconds> ttl;
   Json done = Json::array();
   Json failed = Json::array();
   std::size_t open = 0;
@@ -147,14 +171,15 @@ void look_up(const WorkPtr& work, const std::vector<MessageId>& ids, Run run) {
   }
 }
 
-void select(Call call, std::size_t most, Run run) {
-  auto selection = read_selection(call.body);
+void select(Call call, std::size_t most, bool redrives, Run run) {
+  auto selection = read_selection(call.body, redrives);
   if (!selection) return call.respond(json_error(selection.error()));
   if (selection->ids.size() > most) {
     return call.respond(json_error(
         Error(Errc::invalid_argument, "must be at most " + std::to_string(most), "messageIds")));
   }
   auto work = std::make_shared<Work>(std::move(call));
+  work->ttl = selection->ttl;
   if (!selection->ids.empty()) return look_up(work, selection->ids, run);
   selection->query.limit = most;
   work->call.parts.messages[work->call.shard]->list_dead_letters(
@@ -204,12 +229,14 @@ void redrive_next(const std::shared_ptr<UserRedrive>& user) {
   }
   const DeadLetterInfo& letter = user->letters[user->at];
   Executor* const executor = work.call.parts.router.shard(work.call.shard).executor;
-  work.call.parts.router.redrive(
-      work.call.shard, letter.user, letter.id, [user, executor](delivery::SendOutcome outcome) {
-        // Posted, so that many that answer at once do not call each other.
-        executor->post(
-            [user, outcome = std::move(outcome)]() mutable { on_redriven(user, outcome); });
-      });
+  work.call.parts.router.redrive(work.call.shard, letter.user, letter.id, work.ttl,
+                                 [user, executor](delivery::SendOutcome outcome) {
+                                   // Posted, so that many that answer at once do not call each
+                                   // other.
+                                   executor->post([user, outcome = std::move(outcome)]() mutable {
+                                     on_redriven(user, outcome);
+                                   });
+                                 });
 }
 
 void redrive(const WorkPtr& work) {
@@ -279,8 +306,8 @@ void list_dead_letters(Call call) {
       });
 }
 
-void redrive_dead_letters(Call call) { select(std::move(call), kRedrivesMax, redrive); }
+void redrive_dead_letters(Call call) { select(std::move(call), kRedrivesMax, true, redrive); }
 
-void delete_dead_letters(Call call) { select(std::move(call), kIdsMax, remove); }
+void delete_dead_letters(Call call) { select(std::move(call), kIdsMax, false, remove); }
 
 }  // namespace holdfast::control

@@ -27,6 +27,12 @@ Json to_json(const Execution& execution) {
                      {"atMicros", step.at_us}});
   }
   const Execution::Step last = kept == 0 ? Execution::Step{} : execution.steps[kept - 1];
+  Json acknowledged;
+  if (execution.acknowledged) {
+    acknowledged = {{"at", format_iso8601(wall_from_micros(execution.acknowledged->at_us))},
+                    {"atMicros", execution.acknowledged->at_us},
+                    {"connectionId", execution.acknowledged->by.str()}};
+  }
   return {{"workflow", delivery::to_string(execution.workflow)},
           {"id", execution.id.str()},
           {"userId", execution.user.str()},
@@ -37,6 +43,7 @@ Json to_json(const Execution& execution) {
           {"updatedAt", format_iso8601(wall_from_micros(last.at_us))},
           {"stepCount", execution.step_count},
           {"messages", execution.messages},
+          {"acknowledged", std::move(acknowledged)},
           {"steps", std::move(steps)}};
 }
 
@@ -51,17 +58,19 @@ std::vector<Execution> merge(std::vector<std::vector<Execution>> shards, std::si
   return all;
 }
 
-void gather_executions(Call call, delivery::ExecutionFilter filter, std::size_t limit,
-                       bool must_exist) {
+// Of one message: how it went, from the first to the last. Of many: the newest first.
+void gather_executions(Call call, delivery::ExecutionFilter filter, std::size_t limit) {
+  const bool one = filter.id.has_value();
   gather<std::vector<Execution>>(
       call.parts.router, call.shard,
       [filter = std::move(filter), limit](const delivery::Mailboxes& mailboxes) {
         return mailboxes.executions(filter, limit);
       },
-      [limit, must_exist,
+      [limit, one,
        respond = std::move(call.respond)](std::vector<std::vector<Execution>> shards) mutable {
-        const std::vector<Execution> executions = merge(std::move(shards), limit);
-        if (must_exist && executions.empty()) {
+        std::vector<Execution> executions = merge(std::move(shards), limit);
+        if (one) std::ranges::reverse(executions);
+        if (one && executions.empty()) {
           return respond(
               json_error(Error(Errc::not_found, "no execution of this id is remembered")));
         }
@@ -78,7 +87,7 @@ void list_executions(Call call) {
   if (!limit) return call.respond(json_error(limit.error()));
   delivery::ExecutionFilter filter;
   if (const std::string* const user = call.parameter("userId")) filter.user = UserId(*user);
-  gather_executions(std::move(call), std::move(filter), *limit, false);
+  gather_executions(std::move(call), std::move(filter), *limit);
 }
 
 void show_execution(Call call) {
@@ -89,7 +98,7 @@ void show_execution(Call call) {
   if (!filter.id) {
     return call.respond(json_error(Error(Errc::invalid_argument, "is not a UUID", "messageId")));
   }
-  gather_executions(std::move(call), std::move(filter), *limit, true);
+  gather_executions(std::move(call), std::move(filter), *limit);
 }
 
 }  // namespace holdfast::control

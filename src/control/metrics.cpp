@@ -104,7 +104,7 @@ void add_messages(Families& all, const delivery::Stats& stats) {
   all.counter("holdfast_messages_accepted_total",
               "Messages that got a sequence number; each then has its outcomes.")
       .add(stats.accepted);
-  const std::uint64_t dead = stats.expired + stats.deleted + stats.buried;
+  const std::uint64_t dead = stats.expired + stats.deleted + stats.buried + stats.undeliverable;
   all.counter("holdfast_messages_total",
               "Messages by outcome; one may have several. Of each, its producer hears delivered, "
               "stored or rejected; elided is what was delivered and never touched the disk, "
@@ -122,7 +122,8 @@ void add_messages(Families& all, const delivery::Stats& stats) {
   all.counter("holdfast_messages_dead_total", "Messages that became dead letters, by reason.")
       .add(stats.expired, {{"reason", "expired"}})
       .add(stats.buried, {{"reason", "access_ended"}})
-      .add(stats.deleted, {{"reason", "deleted"}});
+      .add(stats.deleted, {{"reason", "deleted"}})
+      .add(stats.undeliverable, {{"reason", "undeliverable"}});
   all.gauge("holdfast_pending_messages", "Messages committed to disk and not acknowledged yet.")
       .add(stats.pending_messages);
   all.gauge("holdfast_pending_bytes", "Size of the texts of the pending messages.")

@@ -76,7 +76,7 @@ ConnectionInfo Cursor::info() const {
 }
 
 Cursor::Window& Cursor::window() {
-  if (!window_) window_ = std::make_unique<Window>(random_u64());
+  if (!window_) window_ = std::make_unique<Window>(random_u64(), connection_->bytes_sent());
   return *window_;
 }
 
@@ -105,6 +105,7 @@ void Cursor::on_pong(std::string_view bytes) {
   if (fences_back_ < kFencesCounted) ++fences_back_;
   progress_at_ = shard_.steady_now();
   taken_known_ = false;
+  window_->answered = fence->end;
   if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, fence->sequence);
   // What found all fences in flight gets its own now, whether or not there is more to send.
   if (unfenced_) mark_dirty();
@@ -124,9 +125,9 @@ void Cursor::on_text(std::string_view text) {
   }
 }
 
-void Cursor::on_closed() {
+void Cursor::on_closed(const ConnectionEnd& end) {
   const ShardContext::Turn turn(shard_);
-  if (state != State::ended) mailbox_->remove(*this);
+  if (state != State::ended) mailbox_->remove(*this, end);
   shard_.on_connection_gone(this);
 }
 
@@ -165,7 +166,8 @@ void Cursor::expel(CloseCode code, std::string_view reason) {
   } else {
     connection_->close(code, reason);
   }
-  mailbox_->remove(*this);
+  mailbox_->remove(*this,
+                   {.by = ConnectionEnd::By::client, .code = static_cast<std::uint16_t>(code)});
 }
 
 void Cursor::end() noexcept {
@@ -173,12 +175,20 @@ void Cursor::end() noexcept {
   mailbox_ = nullptr;
 }
 
+bool Cursor::one_by_one() const noexcept {
+  if (!window_) return false;
+  const Ring<Unacked>& unacked = window_->unacked;
+  return (unacked.empty() ? position_ : unacked.front().sequence - 1) < window_->alone_to;
+}
+
 bool Cursor::has_credit() const noexcept {
+  if (one_by_one()) return unacked_messages() == 0;
   return unacked_messages() < shard_.limits.credit_messages &&
          unacked_bytes() < shard_.limits.credit_bytes;
 }
 
 std::size_t Cursor::credit_messages() const noexcept {
+  if (one_by_one()) return 1;
   return shard_.limits.credit_messages - unacked_messages();
 }
 
@@ -197,16 +207,17 @@ void Cursor::send(const Message& message, bool held) {
   const auto bytes = static_cast<std::uint32_t>(frame.size());
   // What is there already is not to wait for the acknowledgement of a long one behind it.
   if (unfenced_ && unfenced_bytes_ + bytes > fence_bytes()) fence();
-  const std::uint64_t end = connection_->write_text(frame);
-  position_ = sent_ = message.sequence;
   Window& under_way = window();
+  const std::uint64_t end = under_way.written = connection_->write_text(frame);
+  position_ = sent_ = message.sequence;
   active_ms_ = now_ms();
   under_way.unacked.push_back({.sequence = message.sequence,
                                .end = end,
                                .accepted_at = message.accepted_at,
                                .bytes = bytes,
                                .held = held,
-                               .sent_ms = active_ms_});
+                               .sent_ms = active_ms_,
+                               .id = message.id});
   under_way.unacked_bytes += bytes;
   unfenced_ = true;
   unfenced_bytes_ += bytes;
@@ -225,7 +236,8 @@ bool Cursor::post(std::string_view text) {
   if (waiting > 0 && waiting + text.size() > shard_.limits.credit_bytes / kPostedShare) {
     return false;
   }
-  window().posted = connection_->write_text(text);
+  Window& under_way = window();
+  under_way.posted = under_way.written = connection_->write_text(text);
   active_ms_ = now_ms();
   mark_dirty();
   return true;
@@ -238,6 +250,7 @@ Sequence Cursor::settle(Sequence sequence, Sequence known) {
   while (!unacked.empty() && unacked.front().sequence <= sequence) {
     last = unacked.front();
     window_->unacked_bytes -= last.bytes;
+    longest_taken_ = std::max<std::uint32_t>(longest_taken_, last.bytes);
     if (last.sequence > known) count_acknowledged(last);
     unacked.pop_front();
   }
@@ -276,7 +289,9 @@ void Cursor::fence(bool idle) {
     progress_at_ = shard_.steady_now();
     taken_known_ = false;
   }
-  connection_->write_ping(window().fences.add(sent_, now_us()).view());
+  Window& under_way = window();
+  const std::uint64_t before = std::max(under_way.written, connection_->bytes_sent());
+  connection_->write_ping(under_way.fences.add(sent_, now_us(), before).view());
   unfenced_ = false;
   unfenced_bytes_ = 0;
   ping_at_ =
@@ -300,7 +315,7 @@ bool Cursor::sweep() {
   if (state == State::attached || state == State::ended) return false;
   const SteadyTime now = shard_.steady_now();
   if (fences() == 0) {
-    if (unacked_messages() == 0 && posted_bytes_waiting() == 0) window_.reset();
+    if (unacked_messages() == 0 && posted_bytes_waiting() == 0 && !one_by_one()) window_.reset();
     if (state == State::open && now >= ping_at_) {
       fence(true);
       mark_dirty();
@@ -313,7 +328,17 @@ bool Cursor::sweep() {
   const bool moved = std::exchange(bytes_taken_, taken) != taken;
   if (!compared) return false;  // the first look only learns where the peer stands
   if (moved) progress_at_ = now;
-  return now - progress_at_ >= shard_.limits.ack_timeout;
+  return now - progress_at_ >= patience(connection_->bytes_arrived());
+}
+
+// What the peer's kernel has may still be on its way: a proxy takes all at once and passes it on as
+// slowly as its link is. What is still here has progress of its own, so that a peer that vanished
+// is not waited for longer on its account.
+Microseconds Cursor::patience(std::uint64_t arrived) const noexcept {
+  const std::uint64_t on_its_way = arrived > window_->answered ? arrived - window_->answered : 0;
+  const std::uint64_t rate = std::max<std::uint64_t>(1, shard_.limits.least_bytes_per_second);
+  const auto extra = static_cast<std::int64_t>(on_its_way * 1'000'000 / rate);
+  return shard_.limits.ack_timeout + Microseconds(extra);
 }
 
 void Cursor::begin_at(Sequence position) noexcept {
@@ -321,6 +346,48 @@ void Cursor::begin_at(Sequence position) noexcept {
   state = State::open;
   progress_at_ = shard_.steady_now();
   ping_at_ = progress_at_ + jittered(shard_.limits.idle_ping, serial_);
+}
+
+void Cursor::take_care(Sequence alone_to) {
+  window().alone_to = alone_to;
+  fence(true);
+  mark_dirty();
+}
+
+std::optional<MessageId> Cursor::id_of(Sequence sequence) const {
+  const Unacked* const found = last_up_to(sequence);
+  if (found == nullptr || found->sequence != sequence) return std::nullopt;
+  return found->id;
+}
+
+std::optional<EndedAt> Cursor::ended_at(const ConnectionEnd& end, Sequence settled) const {
+  if (!window_) return std::nullopt;
+  const Ring<Unacked>& unacked = window_->unacked;
+  const std::uint64_t sent = connection_->bytes_sent();
+  std::size_t at = first_above(unacked, settled);
+  if (at == unacked.size()) return std::nullopt;
+  const Unacked& first = unacked[at];
+  const bool by_client = end.by == ConnectionEnd::By::client;
+  // A client may refuse a frame by its header. Without its word, it must have had the whole.
+  const bool reached = by_client ? first.end - first.bytes < sent || first.end <= sent
+                                 : first.end <= connection_->bytes_arrived();
+  if (!reached) return std::nullopt;
+  EndedAt out{.first = first.sequence,
+              .last = first.sequence,
+              .bytes = first.bytes,
+              .alone = true,
+              .longest = true,
+              .heard = fences_back_ > 0,
+              .by_client = by_client,
+              .longest_taken = longest_taken_,
+              .code = end.code};
+  const Sequence fenced = window_->fences.first_behind(first.sequence).value_or(sent_);
+  for (++at; at < unacked.size() && unacked[at].end - unacked[at].bytes < sent; ++at) {
+    out.alone = false;
+    out.longest = out.longest && unacked[at].bytes <= first.bytes;
+    if (unacked[at].sequence <= fenced) out.last = unacked[at].sequence;
+  }
+  return out;
 }
 
 void Cursor::flush() {

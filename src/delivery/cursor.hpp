@@ -9,6 +9,7 @@
 #include <holdfast/delivery/mailboxes.hpp>
 
 #include "delivery/execution_ring.hpp"
+#include "delivery/failed_attempts.hpp"
 #include "delivery/fence_window.hpp"
 #include "delivery/ring.hpp"
 #include "delivery/send_unsent_messages.hpp"
@@ -35,7 +36,7 @@ class Cursor final : public ConnectionEvents {
 
   void on_pong(std::string_view bytes) override;
   void on_text(std::string_view text) override;
-  void on_closed() override;
+  void on_closed(const ConnectionEnd& end) override;
 
   // ---- identity
   [[nodiscard]] std::string_view id() const noexcept { return detail(0); }
@@ -83,6 +84,14 @@ class Cursor final : public ConnectionEvents {
 
   /// Opens it: where the log begins for it.
   void begin_at(Sequence position) noexcept;
+  /// Its user's connections have failed at messages: it is asked for a sign of life first, and what
+  /// is at or below `alone_to` goes one by one.
+  void take_care(Sequence alone_to);
+  /// Where it ended in the log, when that was at a message that was sent to it. What is at or below
+  /// `settled` is acknowledged.
+  [[nodiscard]] std::optional<EndedAt> ended_at(const ConnectionEnd& end, Sequence settled) const;
+  /// The id of a message that it was sent and has not acknowledged.
+  [[nodiscard]] std::optional<MessageId> id_of(Sequence sequence) const;
   /// The mailbox has let it go.
   void end() noexcept;
   /// Ends a connection that breaks the rules.
@@ -104,18 +113,26 @@ class Cursor final : public ConnectionEvents {
     std::uint32_t bytes : 31 = 0;
     std::uint32_t held : 1 = 0;  ///< it was read from the store
     std::uint32_t sent_ms = 0;
+    MessageId id;
   };
 
   /// What is under way. An idle connection has none: there are many of those.
   struct Window {
-    explicit Window(std::uint64_t nonce) noexcept : fences(nonce) {}
+    Window(std::uint64_t nonce, std::uint64_t sent) noexcept
+        : written(sent), answered(sent), fences(nonce) {}
 
     Ring<Unacked> unacked;
     std::size_t unacked_bytes = 0;
     std::uint64_t posted = 0;  ///< the end of the last text posted, in bytes written
+    std::uint64_t written;     ///< of the last text, likewise
+    std::uint64_t answered;    ///< of the last that a Pong came back for
+    Sequence alone_to = 0;     ///< up to here one message goes at a time
     FenceWindow fences;
   };
 
+  /// What is sent next waits for what was sent before.
+  [[nodiscard]] bool one_by_one() const noexcept;
+  [[nodiscard]] Microseconds patience(std::uint64_t arrived) const noexcept;
   void on_ack(Sequence sequence);
   void on_other_text();
   [[nodiscard]] Window& window();
@@ -143,6 +160,7 @@ class Cursor final : public ConnectionEvents {
   Sequence sent_ = 0;  ///< the last one sent
   std::unique_ptr<Window> window_;
   std::uint32_t page_bytes_;
+  std::uint32_t longest_taken_ = 0;  ///< the longest frame that was acknowledged
   std::uint32_t unfenced_bytes_ = 0;
   bool unfenced_ = false;
   FrameFormat format_;

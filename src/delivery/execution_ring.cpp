@@ -48,13 +48,40 @@ void ExecutionRing::finish(Handle handle) noexcept {
   if (Record* const record = find(handle)) record->finished = true;
 }
 
+void ExecutionRing::acknowledge(const UserId& user, Sequence above, Sequence up_to,
+                                std::string_view connection, WallTime at) noexcept {
+  if (capacity_ == 0) return;
+  if (acks_.size() <= next_ack_) acks_.emplace_back();
+  Ack& ack = acks_[next_ack_];
+  next_ack_ = next_ack_ + 1 == capacity_ ? 0 : next_ack_ + 1;
+  ack.user = std::hash<UserId>()(user);
+  ack.above = above;
+  ack.up_to = up_to;
+  ack.at_us = unix_micros(at);
+  ack.connection_size = static_cast<std::uint8_t>(std::min(connection.size(), kConnectionBytes));
+  std::memcpy(ack.connection.data(), connection.data(), ack.connection_size);
+}
+
+std::optional<Execution::Acknowledgement> ExecutionRing::acknowledgement_of(
+    const Record& record) const {
+  if (record.workflow != Workflow::send_message) return std::nullopt;
+  const std::size_t user = std::hash<std::string_view>()(user_of(record));
+  for (const Ack& ack : acks_) {
+    if (ack.user != user || record.sequence <= ack.above || record.sequence > ack.up_to) continue;
+    return Execution::Acknowledgement{
+        .at_us = ack.at_us,
+        .by = ConnectionId(std::string(ack.connection.data(), ack.connection_size))};
+  }
+  return std::nullopt;
+}
+
 ExecutionRing::Record* ExecutionRing::find(Handle handle) noexcept {
   if (handle.generation == 0 || handle.slot >= records_.size()) return nullptr;
   Record& record = records_[handle.slot];
   return record.generation == handle.generation ? &record : nullptr;
 }
 
-Execution ExecutionRing::report(const Record& record) {
+Execution ExecutionRing::report(const Record& record) const {
   Execution out;
   out.workflow = record.workflow;
   out.id = record.id;
@@ -63,6 +90,7 @@ Execution ExecutionRing::report(const Record& record) {
   out.step_count = record.step_count;
   out.messages = record.messages;
   out.finished = record.finished;
+  out.acknowledged = acknowledgement_of(record);
   const std::size_t steps = std::min<std::size_t>(record.step_count, Execution::kSteps);
   for (std::size_t i = 0; i < steps; ++i) out.steps[i] = {record.states[i], record.at_us[i]};
   return out;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -28,12 +29,16 @@ class ExecutionRing {
   /// The run of SendUnsentMessages sends this one.
   void add_message(Handle handle, Sequence sequence) noexcept;
   void finish(Handle handle) noexcept;
+  /// Everything of the user in (above, up_to] is acknowledged by a connection.
+  void acknowledge(const UserId& user, Sequence above, Sequence up_to, std::string_view connection,
+                   WallTime at) noexcept;
 
   /// The newest first.
   [[nodiscard]] std::vector<Execution> list(const ExecutionFilter& filter, std::size_t limit) const;
 
  private:
   static constexpr std::size_t kUserBytes = 128;
+  static constexpr std::size_t kConnectionBytes = 23;
 
   struct Record {
     MessageId id;
@@ -50,12 +55,24 @@ class ExecutionRing {
     std::array<std::int64_t, Execution::kSteps> at_us;
   };
 
+  /// One acknowledgement, as many of which are kept as runs.
+  struct Ack {
+    std::size_t user = 0;  ///< its hash
+    Sequence above = 0;
+    Sequence up_to = 0;
+    std::int64_t at_us = 0;
+    std::uint8_t connection_size = 0;
+    std::array<char, kConnectionBytes> connection;
+  };
+
   Record* find(Handle handle) noexcept;
+  [[nodiscard]] std::optional<Execution::Acknowledgement> acknowledgement_of(
+      const Record& record) const;
   /// Every run that stored the message: more than one if it was redriven.
   [[nodiscard]] std::vector<const Record*> stored_runs(const MessageId& id) const;
   /// Whether a run of SendUnsentMessages went over what another run stored.
   [[nodiscard]] static bool went_over(const Record& run, const Record& stored) noexcept;
-  static Execution report(const Record& record);
+  [[nodiscard]] Execution report(const Record& record) const;
   static std::string_view user_of(const Record& record) noexcept {
     return {record.user.data(), record.user_size};
   }
@@ -64,6 +81,8 @@ class ExecutionRing {
   std::size_t next_ = 0;
   std::uint32_t generation_ = 0;
   std::vector<Record> records_;
+  std::size_t next_ack_ = 0;
+  std::vector<Ack> acks_;
 };
 
 }  // namespace holdfast::delivery

@@ -18,9 +18,16 @@ FenceBytes::FenceBytes(std::uint64_t nonce, Sequence sequence, std::uint32_t cou
   write_hex(nonce, 16, text_.data() + 24);
 }
 
-FenceBytes FenceWindow::add(Sequence sequence, std::uint32_t now_us) {
-  fences_.push_back({.sequence = sequence, .counter = ++counter_, .sent_us = now_us});
+FenceBytes FenceWindow::add(Sequence sequence, std::uint32_t now_us, std::uint64_t end) {
+  fences_.push_back({.sequence = sequence, .counter = ++counter_, .sent_us = now_us, .end = end});
   return {nonce_, sequence, counter_};
+}
+
+std::optional<Sequence> FenceWindow::first_behind(Sequence sequence) const noexcept {
+  for (std::size_t i = 0; i < fences_.size(); ++i) {
+    if (fences_[i].sequence >= sequence) return fences_[i].sequence;
+  }
+  return std::nullopt;
 }
 
 std::optional<FenceWindow::Fence> FenceWindow::match(std::string_view pong) {

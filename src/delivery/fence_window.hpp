@@ -31,10 +31,13 @@ class FenceWindow {
     Sequence sequence = 0;      ///< behind everything up to this
     std::uint32_t counter = 0;  ///< of this connection's
     std::uint32_t sent_us = 0;  ///< when, of any clock; wraps after 71 minutes
+    std::uint64_t end = 0;      ///< of the last text before it, in bytes written
   };
 
   /// A new one behind everything up to `sequence`.
-  [[nodiscard]] FenceBytes add(Sequence sequence, std::uint32_t now_us = 0);
+  [[nodiscard]] FenceBytes add(Sequence sequence, std::uint32_t now_us = 0, std::uint64_t end = 0);
+  /// The oldest outstanding one behind `sequence`, if there is one.
+  [[nodiscard]] std::optional<Sequence> first_behind(Sequence sequence) const noexcept;
   /// What a Pong proves to have arrived, if it equals an outstanding fence byte for byte. That
   /// fence and all before it are done: a peer may answer only the latest Ping.
   [[nodiscard]] std::optional<Fence> match(std::string_view pong);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <holdfast/base/log.hpp>
+
 namespace holdfast::delivery {
 
 using Event = SendMessage::Event;
@@ -12,6 +14,11 @@ namespace {
 std::int64_t size_of(const Message& message) noexcept {
   return static_cast<std::int64_t>(message.payload.size());
 }
+
+/// Messages of one user that are given up one after the other, with nothing acknowledged between
+/// them: beyond it, it is the client that takes nothing, whatever it is sent.
+constexpr std::uint32_t kGivenUpInARow = 8;
+constexpr std::uint16_t kTooBig = static_cast<std::uint16_t>(CloseCode::too_big);
 
 std::unexpected<Error> refused() {
   return fail(Errc::unavailable, "The message could not be stored");
@@ -220,6 +227,7 @@ void Mailbox::on_inserted(Sequence from, Sequence to, PendingTotals handed, bool
   reject_unheld();
   trim();
   erase_settled();
+  go_on_deleting();
   pump();
   shard_.may_be_idle(*this);
 }
@@ -252,8 +260,8 @@ void Mailbox::finish(Run& run) {
   }
   SendOutcome outcome = outcome_of(run);
   if (run.remembered) {
-    auto waiters =
-        shard_.deduplication.end(run.remembered->table_key, outcome, run.remembered->committed_at);
+    const BootTime at = outcome ? run.remembered->committed_at : shard_.boot_now();
+    auto waiters = shard_.deduplication.end(run.remembered->table_key, outcome, at);
     for (auto& waiter : waiters) shard_.answer(std::move(waiter), outcome);
   }
   shard_.executions.finish(run.execution);
@@ -355,9 +363,13 @@ void Mailbox::attach(Cursor& cursor) {
   if (oldest_leaving != nullptr &&
       cursors_.size() - staying >= shard_.limits.connections_per_user) {
     oldest_leaving->connection().abort();
-    remove(*oldest_leaving);
+    remove(*oldest_leaving, {.by = ConnectionEnd::By::gateway});
   }
   if (staying <= shard_.limits.connections_per_user) return;
+  log::info("connection_displaced", {{"connectionId", oldest->id()},
+                                     {"userId", user_.str()},
+                                     {"by", cursor.id()},
+                                     {"connections_per_user", shard_.limits.connections_per_user}});
   leave(*oldest, CloseCode::too_many_connections, "too many connections");
 }
 
@@ -378,11 +390,18 @@ void Mailbox::admit(Cursor& cursor) {
   if (cursor.state != Cursor::State::attached) return;
   cursor.begin_at(settled_);
   cursor.connection().start(cursor);
+  if (!shard_.failed_attempts.empty()) {
+    const FailedAttempts* const attempts = shard_.failed_attempts.find(user_);
+    if (attempts != nullptr && attempts->count > 0) {
+      cursor.take_care(needs_care(*attempts) ? attempts->last : 0);
+    }
+  }
   pump();
 }
 
-void Mailbox::remove(Cursor& cursor) {
+void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
   const bool was_newest = newest_open() == &cursor;
+  count_attempt(cursor, end);
   advance(cursor, SendUnsentMessages::Event::closed);
   shard_.forget_flush(cursor);
   shard_.forget_leaving(cursor);
@@ -392,6 +411,7 @@ void Mailbox::remove(Cursor& cursor) {
   reject_unheld();
   if (was_newest) hand_on();
   trim();
+  go_on_deleting();
   pump();
   shard_.may_be_idle(*this);
 }
@@ -400,7 +420,11 @@ void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
   if (failed_ > 0) acknowledge_failed(cursor, sequence);
   const Sequence newest = cursor.settle(sequence, settled_);
   if (newest == 0) return;
-  settled_ = std::max(settled_, newest);
+  if (newest > settled_) {
+    shard_.executions.acknowledge(user_, settled_, newest, cursor.id(), shard_.wall_now());
+    settled_ = newest;
+    if (!shard_.failed_attempts.empty()) shard_.failed_attempts.settle(user_, settled_);
+  }
   for (Run* run = runs_.first(); run != nullptr && run->sequence() <= settled_;) {
     Run* const next = RunList::next(*run);
     if (run->machine.state() != State::failed) drive(*run, Event::acknowledged);
@@ -698,6 +722,69 @@ bool Mailbox::bury(Sequence up_to, const std::string& reason,
   return true;
 }
 
+// ---- what cannot be taken
+
+// Two attempts show that nothing moves, and those that are left show which message it is.
+bool Mailbox::needs_care(const FailedAttempts& attempts) const noexcept {
+  return attempts.last_code() == kTooBig ||
+         attempts.count >= std::clamp<std::uint32_t>(shard_.limits.poison_attempts, 2, 3) - 1;
+}
+
+void Mailbox::count_attempt(const Cursor& cursor, const ConnectionEnd& end) {
+  using By = ConnectionEnd::By;
+  if (shard_.limits.poison_attempts == 0 || shard_.phase != Phase::open) return;
+  if (cursor.state != Cursor::State::open || end.by == By::gateway) return;
+  FailedAttemptTable& table = shard_.failed_attempts;
+  const FailedAttempts* const known = table.find(user_);
+  const auto at = cursor.ended_at(end, settled_);
+  // The first time, whatever ends at a message is suspicious. From then on the client is asked for
+  // a sign of life in front of it: without one, the network was broken before.
+  const bool again = known != nullptr && known->count > 0;
+  if (!at || (again && !at->by_client && !at->heard)) {
+    if (end.by == By::network) table.take_back(user_);
+    return;
+  }
+  const FailedAttempts& attempts = table.add(user_, *at);
+  if (!gives_up(attempts, *at)) return;
+  give_up(at->first, *cursor.id_of(at->first), attempts);
+}
+
+// It is this message and no other, and nobody else may still take it.
+bool Mailbox::gives_up(const FailedAttempts& attempts, const EndedAt& end) const {
+  if (cursors_.size() > 1 || deletion_under_way()) return false;
+  const bool too_big = end.by_client && end.code == kTooBig && end.longest &&
+                       end.bytes > std::max(end.longest_taken, attempts.longest_taken);
+  if (too_big) return true;
+  if (attempts.count < shard_.limits.poison_attempts || !end.alone) return false;
+  if (attempts.given_up < kGivenUpInARow) return true;
+  if (attempts.count % shard_.limits.poison_attempts == 0) {
+    log::warn("client_takes_nothing", {{"userId", user_.str()},
+                                       {"givenUp", attempts.given_up},
+                                       {"attempts", attempts.count},
+                                       {"ends", attempts.ends()}});
+  }
+  return false;
+}
+
+void Mailbox::give_up(Sequence sequence, const MessageId& id, const FailedAttempts& attempts) {
+  PendingDeletion& begun = shard_.deletions[this];
+  begun.above = sequence - 1;
+  begun.up_to = sequence;
+  begun.cause = {"undeliverable", "connections ended with " + attempts.ends()};
+  begun.undeliverable = true;
+  begun.done = [&shard = shard_, user = user_, id, sequence, count = attempts.count,
+                ends = attempts.ends()](const Result<Deletion>& deleted) {
+    if (!deleted || deleted->moved.messages == 0) return;  // somebody has taken it meanwhile
+    shard.failed_attempts.give_up(user);
+    log::warn("message_undeliverable", {{"messageId", id.str()},
+                                        {"userId", user.str()},
+                                        {"sequence", sequence},
+                                        {"bytes", deleted->moved.bytes},
+                                        {"attempts", count},
+                                        {"ends", ends}});
+  };
+}
+
 // ---- deleting what is pending
 
 bool Mailbox::is_sending(const MessageId& id) const noexcept {
@@ -713,13 +800,17 @@ Sequence Mailbox::furthest_position() const noexcept {
   return furthest;
 }
 
+bool Mailbox::deletion_under_way() const noexcept {
+  return !shard_.deletions.empty() && shard_.deletions.contains(this);
+}
+
 PendingDeletion* Mailbox::deletion() noexcept {
   if (shard_.deletions.empty()) return nullptr;
   const auto found = shard_.deletions.find(this);
   return found == shard_.deletions.end() ? nullptr : &found->second;
 }
 
-void Mailbox::delete_pending(Sequence above, Sequence up_to, std::string reason,
+void Mailbox::delete_pending(Sequence above, Sequence up_to, DeathCause cause,
                              Completion<Result<Deletion>> done) {
   if (deletion() != nullptr) {
     return done(fail(Errc::conflict, "Messages of this user are being deleted already"));
@@ -727,7 +818,7 @@ void Mailbox::delete_pending(Sequence above, Sequence up_to, std::string reason,
   PendingDeletion& begun = shard_.deletions[this];
   begun.above = above;
   begun.up_to = up_to;
-  begun.reason = std::move(reason);
+  begun.cause = std::move(cause);
   begun.done = std::move(done);
   go_on_deleting();
 }
@@ -737,6 +828,9 @@ void Mailbox::delete_pending(Sequence above, Sequence up_to, std::string reason,
 void Mailbox::go_on_deleting() {
   const PendingDeletion* const current = deletion();
   if (current == nullptr || sweeping_ || reading_) return;
+  const std::size_t behind = first_above(tail_, current->above);
+  const bool comes = behind < tail_.size() && tail_[behind].sequence > std::max(stored_, settled_);
+  if (current->undeliverable && comes && furthest_position() < current->up_to) return;
   if (shard_.phase != Phase::open) {
     return end_deletion(fail(Errc::unavailable, "The service is shutting down"));
   }
@@ -748,7 +842,7 @@ void Mailbox::go_on_deleting() {
   const Sequence up_to = std::min(current->up_to, floor_);
   if (above >= up_to) return end_deletion({});
   sweeping_ = true;
-  shard_.store.bury(user_, above, up_to, current->reason, shard_.wall_now(),
+  shard_.store.bury(user_, above, up_to, current->cause, shard_.wall_now(),
                     [this](const Result<PendingTotals>& moved) { on_deleted(moved); });
 }
 
@@ -761,7 +855,9 @@ void Mailbox::on_deleted(const Result<PendingTotals>& moved) {
     end_deletion({});
   } else {
     shard_.add_rows(rows_, -moved->messages, -moved->bytes);
-    shard_.stats.deleted += static_cast<std::uint64_t>(moved->messages);
+    Stats& stats = shard_.stats;
+    std::uint64_t& counted = deletion()->undeliverable ? stats.undeliverable : stats.deleted;
+    counted += static_cast<std::uint64_t>(moved->messages);
     PendingTotals& sum = deletion()->moved;
     sum.messages += moved->messages;
     sum.bytes += moved->bytes;
@@ -804,7 +900,7 @@ void Mailbox::hand_deletes() {
 bool Mailbox::idle() {
   trim();
   return cursors_.empty() && runs_.empty() && tail_.empty() && inserting_ == 0 && erasing_ == 0 &&
-         !reading_ && !sweeping_ && deletion() == nullptr && !in_retry_list && deletes_handed();
+         !reading_ && !sweeping_ && !deletion_under_way() && !in_retry_list && deletes_handed();
 }
 
 }  // namespace holdfast::delivery

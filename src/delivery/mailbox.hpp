@@ -49,7 +49,7 @@ class Mailbox {
   /// Closes it once its fence is back: it receives no more.
   void leave(Cursor& cursor, CloseCode code, std::string_view reason);
   /// It is gone, or is not waited for.
-  void remove(Cursor& cursor);
+  void remove(Cursor& cursor, const ConnectionEnd& end);
   void acknowledge(Cursor& cursor, Sequence sequence);
 
   // ---- timers and sweeps
@@ -66,7 +66,7 @@ class Mailbox {
   /// Moves what is pending in (above, up_to] to the dead letters, but for what is under delivery:
   /// sent to a connection that is there, or not committed. Some at a time, until none is left. A
   /// range of one message that is under delivery, or acknowledged, is refused.
-  void delete_pending(Sequence above, Sequence up_to, std::string reason,
+  void delete_pending(Sequence above, Sequence up_to, DeathCause cause,
                       Completion<Result<Deletion>> done);
   /// It is accepted, and neither answered as stored nor as delivered yet.
   [[nodiscard]] bool is_sending(const MessageId& id) const noexcept;
@@ -124,10 +124,17 @@ class Mailbox {
   void send_page(Cursor& cursor, Sequence mark, const Page& page);
   void trim();
   void drop_oldest();
+  /// A connection is gone: counts the attempt, when it ended at a message.
+  void count_attempt(const Cursor& cursor, const ConnectionEnd& end);
+  [[nodiscard]] bool gives_up(const FailedAttempts& attempts, const EndedAt& end) const;
+  void give_up(Sequence sequence, const MessageId& id, const FailedAttempts& attempts);
+  /// The next connection is sent one suspected message at a time.
+  [[nodiscard]] bool needs_care(const FailedAttempts& attempts) const noexcept;
   void go_on_deleting();
   void on_deleted(const Result<PendingTotals>& moved);
   void end_deletion(Result<void> result);
   [[nodiscard]] PendingDeletion* deletion() noexcept;
+  [[nodiscard]] bool deletion_under_way() const noexcept;
   [[nodiscard]] Sequence furthest_position() const noexcept;
   [[nodiscard]] bool tail_over_bounds() const noexcept;
   [[nodiscard]] bool somebody_needs(Sequence sequence) const noexcept;

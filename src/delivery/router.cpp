@@ -204,13 +204,13 @@ void Router::delete_pending(std::size_t from, UserId user, std::optional<Message
       std::move(done));
 }
 
-void Router::redrive(std::size_t from, UserId user, MessageId id,
+void Router::redrive(std::size_t from, UserId user, MessageId id, std::optional<Seconds> ttl,
                      Completion<SendOutcome> done) const {
   const std::size_t to = home(user);
   ask_shard_to<SendOutcome>(
       *this, from, to,
-      [user = std::move(user), id](Mailboxes& mailboxes, Completion<SendOutcome> answer) {
-        mailboxes.redrive(user, id, std::move(answer));
+      [user = std::move(user), id, ttl](Mailboxes& mailboxes, Completion<SendOutcome> answer) {
+        mailboxes.redrive(user, id, ttl, std::move(answer));
       },
       std::move(done));
 }

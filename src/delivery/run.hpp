@@ -21,6 +21,7 @@ struct Remembered {
   Digest payload_hash;
   CallerPtr caller;
   std::string key;
+  MessageId id;  ///< the message's, and each repeat's
   BootTime committed_at;
 };
 

@@ -22,6 +22,7 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
       counter(options.counter_start, options.ceiling, options.limits.ceiling_ahead),
       deduplication(options.limits.deduplication_keys, options.limits.deduplication_window),
       executions(options.limits.executions),
+      failed_attempts(options.limits.poison_users),
       clock_(clock),
       executor_(executor),
       wall_now_(clock.wall_now()),

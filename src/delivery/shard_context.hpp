@@ -15,6 +15,7 @@
 #include "delivery/clock_agreement.hpp"
 #include "delivery/deduplication.hpp"
 #include "delivery/execution_ring.hpp"
+#include "delivery/failed_attempts.hpp"
 #include "delivery/frame.hpp"
 #include "delivery/run.hpp"
 #include "delivery/sequence_counter.hpp"
@@ -33,11 +34,13 @@ enum class Phase : std::uint8_t {
   closing,   ///< every connection gets its Close
 };
 
-/// A deletion by an operator that is under way.
+/// A deletion by an operator that is under way, or the removal of a message that cannot be taken.
 struct PendingDeletion {
   Sequence above = 0;
   Sequence up_to = 0;
-  std::string reason;
+  DeathCause cause = "";
+  /// It stands in nobody's way: what is on its way to the store is waited for.
+  bool undeliverable = false;
   PendingTotals moved;
   Completion<Result<Deletion>> done;
 };
@@ -105,6 +108,7 @@ class ShardContext {
   SequenceCounter counter;
   DeduplicationTable deduplication;
   ExecutionRing executions;
+  FailedAttemptTable failed_attempts;
   FrameEncoder encoder;
   Stats stats;
   Phase phase = Phase::open;

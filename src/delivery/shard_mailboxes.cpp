@@ -27,6 +27,8 @@ struct Batch {
   Completion<std::vector<SendOutcome>> done;
 };
 
+constexpr std::string_view kExpired = "expired";
+
 bool is_transient(const Error& error) noexcept {
   return error.code == Errc::unavailable || error.code == Errc::limit_exceeded;
 }
@@ -47,6 +49,7 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
       connection_store_(connections),
       shard_index_(options.shard),
       shards_(options.shards),
+      message_id_secret_(std::move(options.message_id_secret)),
       swept_at_(shard_.steady_now()),
       age_bounded_at_(shard_.boot_now()),
       expire_at_(shard_.steady_now()),
@@ -162,20 +165,21 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
   if (!reservation) return std::unexpected(reservation.error());
 
   const Remembered* const remembered = acceptance.remembered.get();
-  acceptance.id = MessageId::generate(shard_.wall_now());
+  acceptance.id = remembered ? remembered->id : MessageId::generate(shard_.wall_now());
   acceptance.payload = std::move(request.payload);
   acceptance.lifetime = request.ttl.value_or(shard_.limits.message_ttl);
   acceptance.reservation = std::move(*reservation);
   // The table must know the key before the outcome, which may be there when `accept` is done.
   if (remembered != nullptr) {
-    shard_.deduplication.begin(remembered->table_key, remembered->payload_hash);
+    shard_.deduplication.begin(remembered->table_key, remembered->payload_hash, remembered->id);
   }
   acceptance.done = std::move(done);
   auto accepted = home.accept(acceptance);
   if (!accepted) {
     done = std::move(acceptance.done);
     if (remembered != nullptr) {
-      (void)shard_.deduplication.end(remembered->table_key, std::unexpected(accepted.error()), {});
+      (void)shard_.deduplication.end(remembered->table_key, std::unexpected(accepted.error()),
+                                     shard_.boot_now());
     }
   }
   return accepted;
@@ -188,6 +192,7 @@ Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<Se
                                 shard_.clock_agreement().stepped());
   switch (known.found) {
     case Found::nothing:
+      remembered.id = known.tried ? *known.tried : new_message_id(remembered, known.receipt.id);
       return false;
     case Found::full:
       return fail(Errc::unavailable, "Too many deduplication ids are remembered",
@@ -210,6 +215,17 @@ Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<Se
   return false;
 }
 
+// A clock that was set back must not give a key's next message the id of the one before.
+MessageId ShardMailboxes::new_message_id(const Remembered& remembered,
+                                         const MessageId& before) const {
+  MessageId id = before;
+  for (std::int64_t skip = 0; id == before; ++skip) {
+    id = derive_message_id(message_id_secret_, remembered.table_key, remembered.payload_hash,
+                           shard_.wall_now(), shard_.limits.deduplication_window, skip);
+  }
+  return id;
+}
+
 Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const CallerPtr& caller) {
   const std::size_t share = std::max<std::size_t>(1, shard_.store.capacity() / 8);
   if (caller && caller->in_flight.fetch_add(1, std::memory_order_relaxed) >= share) {
@@ -228,7 +244,7 @@ Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const Cal
   });
 }
 
-void ShardMailboxes::redrive(const UserId& user, const MessageId& id,
+void ShardMailboxes::redrive(const UserId& user, const MessageId& id, std::optional<Seconds> ttl,
                              Completion<SendOutcome> done) {
   const ShardContext::Turn turn(shard_);
   if (shard_.phase != Phase::open) {
@@ -246,7 +262,7 @@ void ShardMailboxes::redrive(const UserId& user, const MessageId& id,
     done(std::move(outcome));
   };
   // Whoever asks has seen the letter some time ago; it may be gone since.
-  shard_.store.find_dead_letter(id, [this, user, done = std::move(answered)](
+  shard_.store.find_dead_letter(id, [this, user, ttl, done = std::move(answered)](
                                         Result<std::optional<DeadLetter>> found) mutable {
     const ShardContext::Turn found_turn(shard_);
     if (!found) {
@@ -254,7 +270,7 @@ void ShardMailboxes::redrive(const UserId& user, const MessageId& id,
     } else if (!*found || (**found).message->user != user) {
       shard_.answer(std::move(done), fail(Errc::not_found, "No such dead letter"));
     } else {
-      redrive_found(std::move(**found), std::move(done));
+      redrive_found(**found, ttl, std::move(done));
     }
   });
 }
@@ -304,7 +320,8 @@ void ShardMailboxes::delete_pending(const UserId& user, std::optional<MessageId>
       });
 }
 
-void ShardMailboxes::redrive_found(DeadLetter letter, Completion<SendOutcome> done) {
+void ShardMailboxes::redrive_found(const DeadLetter& letter, std::optional<Seconds> ttl,
+                                   Completion<SendOutcome> done) {
   const Message& message = *letter.message;
   if (shard_.phase != Phase::open) {
     shard_.answer(std::move(done), shutting_down());
@@ -315,7 +332,10 @@ void ShardMailboxes::redrive_found(DeadLetter letter, Completion<SendOutcome> do
   Acceptance acceptance;
   acceptance.id = message.id;
   acceptance.payload = message.payload;
-  acceptance.lifetime = message.expires_at - message.accepted_at;
+  // What has expired would soon expire again.
+  acceptance.lifetime = letter.reason == kExpired ? Microseconds(shard_.limits.message_ttl)
+                                                  : message.expires_at - message.accepted_at;
+  if (ttl) acceptance.lifetime = *ttl;
   acceptance.redrive = true;
   acceptance.done = std::move(done);
   auto accepted = mailbox.admits(message.payload.size());

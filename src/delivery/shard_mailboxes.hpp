@@ -39,7 +39,8 @@ class ShardMailboxes final : public Mailboxes {
   void bury(const UserId& user, std::string reason) override;
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<Deletion>> done) override;
-  void redrive(const UserId& user, const MessageId& id, Completion<SendOutcome> done) override;
+  void redrive(const UserId& user, const MessageId& id, std::optional<Seconds> ttl,
+               Completion<SendOutcome> done) override;
   void delete_dead_letters(std::vector<MessageId> ids,
                            Completion<Result<std::vector<MessageId>>> done) override;
   void tick() override;
@@ -76,8 +77,11 @@ class ShardMailboxes final : public Mailboxes {
   [[nodiscard]] Result<void> accept(SendRequest& request, Completion<SendOutcome>& done,
                                     Mailbox*& mailbox);
   [[nodiscard]] Result<bool> answer_repeat(Remembered& remembered, Completion<SendOutcome>& done);
+  [[nodiscard]] MessageId new_message_id(const Remembered& remembered,
+                                         const MessageId& before) const;
   [[nodiscard]] Result<Reservation> reserve(std::size_t payload_bytes, const CallerPtr& caller);
-  void redrive_found(DeadLetter letter, Completion<SendOutcome> done);
+  void redrive_found(const DeadLetter& letter, std::optional<Seconds> ttl,
+                     Completion<SendOutcome> done);
 
   // ---- connections
   [[nodiscard]] Cursor* find_cursor(const ConnectionId& id) const;
@@ -110,6 +114,7 @@ class ShardMailboxes final : public Mailboxes {
   ConnectionStore& connection_store_;
   const std::size_t shard_index_;
   const std::size_t shards_;
+  const std::string message_id_secret_;
 
   std::unordered_map<UserId, std::unique_ptr<Mailbox>> mailboxes_;
   /// What users have pending who need no mailbox now.

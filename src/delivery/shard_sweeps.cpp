@@ -78,7 +78,8 @@ void ShardMailboxes::sweep_connections() {
     ++shard_.stats.timeouts;
     log::info("connection_timed_out", {{"connectionId", cursor.id()}});
     cursor.connection().abort();
-    cursor.mailbox().remove(cursor);
+    cursor.mailbox().remove(cursor,
+                            {.by = ConnectionEnd::By::network, .code = ConnectionEnd::kSilent});
   }
 }
 
@@ -275,6 +276,8 @@ void ShardMailboxes::change_limits(const Limits& limits) {
   mine.ack_timeout = limits.ack_timeout;
   mine.idle_ping = limits.idle_ping;
   mine.close_wait = limits.close_wait;
+  mine.least_bytes_per_second = limits.least_bytes_per_second;
+  mine.poison_attempts = limits.poison_attempts;
   mine.tail_messages = limits.tail_messages;
   mine.tail_bytes = limits.tail_bytes;
   mine.connections_per_user = limits.connections_per_user;

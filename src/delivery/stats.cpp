@@ -12,6 +12,7 @@ Stats& Stats::operator+=(const Stats& other) noexcept {
   expired += other.expired;
   deleted += other.deleted;
   buried += other.buried;
+  undeliverable += other.undeliverable;
   flushed += other.flushed;
   timeouts += other.timeouts;
   foreign_texts += other.foreign_texts;

@@ -19,6 +19,8 @@ using Event = FrameReader::Event;
 constexpr std::uint32_t kFloodFrames = 100;
 constexpr Seconds kFloodWindow{10};
 constexpr std::size_t kControlBytesMax = 125;
+// Of a frame that is not masked.
+constexpr std::size_t kHeaderMax = 10;
 // What has been sent is cut off the buffer when it is this much.
 constexpr std::size_t kCompactBytes = 64 << 10;
 
@@ -29,6 +31,13 @@ std::string accept_of(const std::string& key) {
   unsigned int size = 0;
   EVP_Digest(joined.data(), joined.size(), digest.data(), &size, EVP_sha1(), nullptr);
   return base64_encode({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+// Section 7.1.5, of a Close that the reader has checked.
+std::uint16_t code_of(std::string_view close) {
+  if (close.size() < 2) return delivery::ConnectionEnd::kNoCode;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(close[i]); };
+  return static_cast<std::uint16_t>(byte(0) << 8 | byte(1));
 }
 
 // Section 5.2: a server's frames are not masked.
@@ -81,6 +90,14 @@ void WebSocketConnection::start(delivery::ConnectionEvents& events) {
 }
 
 std::uint64_t WebSocketConnection::write_text(std::string_view frame) {
+  // A message was accepted as long as it is, perhaps under a higher bound. One at a time is taken,
+  // or it and all behind it would never come.
+  const std::size_t bound = part_.limits().outbound_bytes;
+  const std::size_t waiting = out_.size() - out_sent_;
+  const std::size_t whole = kHeaderMax + frame.size();
+  if (long_frame_bytes_ == 0 && waiting <= bound && waiting + whole > bound) {
+    long_frame_bytes_ = whole;
+  }
   write_frame(kTextFrame, frame);
   return bytes_written_;
 }
@@ -100,7 +117,7 @@ void WebSocketConnection::write_frame(std::uint8_t first, std::string_view paylo
 void WebSocketConnection::gather(std::string_view head, std::string_view rest) {
   if (sealed_ || ended_) return;
   const std::size_t size = head.size() + rest.size();
-  if (out_.size() - out_sent_ + size > part_.limits().outbound_bytes) {
+  if (out_.size() - out_sent_ + size > part_.limits().outbound_bytes + long_frame_bytes_) {
     part_.report_outbound_limit();
     return abort();
   }
@@ -113,13 +130,14 @@ void WebSocketConnection::flush() {
   if (waiting_writable_ || ended_ || out_sent_ == out_.size()) return;
   const std::string_view left = std::string_view(out_).substr(out_sent_);
   const IoOutcome outcome = tls_ ? tls_->send_some(left) : send_some(descriptor(), left);
-  if (outcome.ended) return abort();
+  if (outcome.ended) return abort_by(delivery::ConnectionEnd::By::network);
   out_sent_ += outcome.bytes;
   bytes_sent_ += outcome.bytes;
   part_.counted().websocket_bytes.add(outcome.bytes);
   if (out_sent_ == out_.size()) {
     part_.loop().give_buffer(std::move(out_));
     out_sent_ = 0;
+    long_frame_bytes_ = 0;
     return;
   }
   if (out_sent_ > kCompactBytes) {
@@ -142,13 +160,21 @@ void WebSocketConnection::wait_writable() {
 }
 
 std::uint64_t WebSocketConnection::bytes_taken() const {
-  if (!ended_) {
-    const std::uint64_t queued = send_queue_bytes(descriptor());
-    const std::uint64_t given = tls_ ? tls_->bytes_given() : bytes_sent_;
-    // A queue may be counted with its overhead: progress is what never falls.
-    if (queued < given) bytes_taken_ = std::max(bytes_taken_, given - queued);
-  }
+  if (!ended_) look_at_queue();
   return bytes_taken_;
+}
+
+std::uint64_t WebSocketConnection::bytes_arrived() const {
+  if (!ended_) look_at_queue();
+  return bytes_arrived_;
+}
+
+void WebSocketConnection::look_at_queue() const {
+  const std::uint64_t queued = send_queue_bytes(descriptor());
+  const std::uint64_t given = tls_ ? tls_->bytes_given() : bytes_sent_;
+  // A queue may be counted with its overhead: progress is what never falls.
+  if (queued < given) bytes_taken_ = std::max(bytes_taken_, given - queued);
+  if (queued < bytes_sent_) bytes_arrived_ = std::max(bytes_arrived_, bytes_sent_ - queued);
 }
 
 void WebSocketConnection::write_close(delivery::CloseCode code, std::string_view reason) {
@@ -166,13 +192,15 @@ void WebSocketConnection::close(delivery::CloseCode code, std::string_view reaso
   flush();
   if (ended_) return;
   // Nobody reads before start, so the peer's Close would not be seen.
-  if (events_ == nullptr) return finish(true);
+  if (events_ == nullptr) return finish(true, {.by = delivery::ConnectionEnd::By::gateway});
   part_.watch(*this, part_.now() + part_.limits().close_timeout);
 }
 
-void WebSocketConnection::abort() {
+void WebSocketConnection::abort() { abort_by(delivery::ConnectionEnd::By::gateway); }
+
+void WebSocketConnection::abort_by(delivery::ConnectionEnd::By by) {
   if (ended_) return;
-  finish(false);
+  finish(false, {.by = by});
 }
 
 void WebSocketConnection::on_deadline() {
@@ -205,7 +233,7 @@ void WebSocketConnection::on_readable() {
     std::vector<char>& scratch = part_.loop().scratch();
     const IoOutcome outcome =
         tls_ ? tls_->receive_some(scratch) : receive_some(descriptor(), scratch);
-    if (outcome.ended) return finish(false);
+    if (outcome.ended) return finish(false, {});
     take(std::span(scratch).first(outcome.bytes));
   }
   if (ended_) return;
@@ -253,7 +281,8 @@ void WebSocketConnection::on_event(Event event) {
       write_frame(kCloseFrame, payload.substr(0, 2));
       sealed_ = true;
       flush();
-      if (!ended_) finish(true);
+      if (!ended_)
+        finish(true, {.by = delivery::ConnectionEnd::By::client, .code = code_of(payload)});
       return;
     case Event::more:
     case Event::bad:
@@ -274,10 +303,15 @@ void WebSocketConnection::fail(delivery::CloseCode code) {
   if (ended_) return;
   write_close(code, {});
   flush();
-  if (!ended_) finish(true);
+  if (ended_) return;
+  finish(true,
+         {.by = delivery::ConnectionEnd::By::client, .code = static_cast<std::uint16_t>(code)});
 }
 
-void WebSocketConnection::finish(bool linger) {
+void WebSocketConnection::finish(bool linger, delivery::ConnectionEnd end) {
+  look_at_queue();
+  if (closing_) end.by = delivery::ConnectionEnd::By::gateway;
+  end_ = end;
   ended_ = true;
   --listener_->open_websockets;
   Socket& socket = *socket_;
@@ -307,7 +341,7 @@ void WebSocketConnection::leave_later() {
     self->socket_.reset();
     self->self_ = nullptr;
     if (self->events_ == nullptr || std::exchange(self->told_, true)) return;
-    self->events_->on_closed();
+    self->events_->on_closed(self->end_);
   });
 }
 

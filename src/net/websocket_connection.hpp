@@ -52,6 +52,7 @@ class WebSocketConnection final : public delivery::Connection,
   void flush() override;
   [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_; }
   [[nodiscard]] std::uint64_t bytes_taken() const override;
+  [[nodiscard]] std::uint64_t bytes_arrived() const override;
   void close(delivery::CloseCode code, std::string_view reason) override;
   void abort() override;
 
@@ -77,7 +78,10 @@ class WebSocketConnection final : public delivery::Connection,
   bool is_flood();
   void write_close(delivery::CloseCode code, std::string_view reason);
   void fail(delivery::CloseCode code);
-  void finish(bool linger);
+  void finish(bool linger, delivery::ConnectionEnd end);
+  void abort_by(delivery::ConnectionEnd::By by);
+  /// Takes down what of the bytes written the peer's kernel has.
+  void look_at_queue() const;
   void leave_later();
   void wait_writable();
   [[nodiscard]] int descriptor() const noexcept;
@@ -98,10 +102,14 @@ class WebSocketConnection final : public delivery::Connection,
   std::uint64_t bytes_written_ = 0;
   std::uint64_t bytes_sent_ = 0;
   mutable std::uint64_t bytes_taken_ = 0;
+  mutable std::uint64_t bytes_arrived_ = 0;
+  /// Of a frame that does not fit the bound with what waits before it, while it waits.
+  std::size_t long_frame_bytes_ = 0;
 
   SteadyTime flood_window_start_{};
   std::uint32_t flood_frames_ = 0;
   std::uint32_t pings_outstanding_ = 0;
+  delivery::ConnectionEnd end_;
   bool sealed_ = false;  ///< a Close is the last frame that is sent
   bool closing_ = false;
   bool ended_ = false;

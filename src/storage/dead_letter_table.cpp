@@ -7,7 +7,8 @@
 #include "storage/columns.hpp"
 #include "storage/work_budget.hpp"
 
-#define HOLDFAST_DEAD_LETTER_COLUMNS "user, id, sequence, accepted_at, expires_at, reason, died_at"
+#define HOLDFAST_DEAD_LETTER_COLUMNS \
+  "user, id, sequence, accepted_at, expires_at, reason, died_at, detail"
 
 namespace holdfast::storage {
 namespace {
@@ -24,8 +25,8 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
       bounds_(bounds),
       add_(database,
            "INSERT INTO dead_letters"
-           " (id, user, sequence, accepted_at, expires_at, died_at, reason, payload)"
-           " SELECT id, user, sequence, accepted_at, expires_at, ?3, ?4, payload"
+           " (id, user, sequence, accepted_at, expires_at, died_at, reason, payload, detail)"
+           " SELECT id, user, sequence, accepted_at, expires_at, ?3, ?4, payload, ?5"
            " FROM messages WHERE user = ?1 AND sequence = ?2"
            " ON CONFLICT (id) DO NOTHING"),
       remove_(database, "DELETE FROM dead_letters WHERE id = ?1 RETURNING length(payload)"),
@@ -45,8 +46,8 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
 }
 
 void DeadLetterTable::add(std::string_view user, Sequence sequence, std::int64_t bytes,
-                          std::string_view reason, std::int64_t now) {
-  add_.bind(1, user).bind(2, sequence).bind(3, now).bind(4, reason).run();
+                          std::string_view reason, std::int64_t now, std::string_view detail) {
+  add_.bind(1, user).bind(2, sequence).bind(3, now).bind(4, reason).bind(5, detail).run();
   if (database_.changes() == 0) return;
   ++change_.messages;
   change_.bytes += bytes;
@@ -70,6 +71,7 @@ delivery::DeadLetterInfo DeadLetterTable::read(const Statement& row) {
   info.expires_at = wall_from_micros(row.integer(4));
   info.reason = row.string(5);
   info.died_at = wall_from_micros(row.integer(6));
+  info.detail = row.string(7);
   return info;
 }
 
@@ -83,12 +85,13 @@ std::optional<delivery::DeadLetter> DeadLetterTable::find(const MessageId& id) {
   message.sequence = info.sequence;
   message.accepted_at = info.accepted_at;
   message.expires_at = info.expires_at;
-  message.payload = find_.string(7);
+  message.payload = find_.string(8);
   find_.reset();
   return delivery::DeadLetter{
       .message = std::make_shared<const delivery::Message>(std::move(message)),
       .reason = std::move(info.reason),
-      .died_at = info.died_at};
+      .died_at = info.died_at,
+      .detail = std::move(info.detail)};
 }
 
 delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& query) {
@@ -103,7 +106,7 @@ delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& 
   while (page.letters.size() < query.limit && statement.step()) {
     ++looked_at;
     delivery::DeadLetterInfo info = read(statement);
-    info.bytes = statement.integer(7);
+    info.bytes = statement.integer(8);
     last = info.id;
     if (!query.reason || info.reason == *query.reason) page.letters.push_back(std::move(info));
   }

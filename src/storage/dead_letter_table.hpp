@@ -24,7 +24,7 @@ class DeadLetterTable {
 
   /// Copies a row of `messages`; `bytes` is its payload's size.
   void add(std::string_view user, Sequence sequence, std::int64_t bytes, std::string_view reason,
-           std::int64_t now);
+           std::int64_t now, std::string_view detail = {});
   /// False when there is none of that id.
   bool remove(const MessageId& id);
   [[nodiscard]] std::optional<delivery::DeadLetter> find(const MessageId& id);

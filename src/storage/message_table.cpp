@@ -119,10 +119,11 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
 }
 
 delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector<Row>& rows,
-                                           std::string_view reason, WallTime now) {
+                                           std::string_view reason, WallTime now,
+                                           std::string_view detail) {
   delivery::PendingTotals moved;
   for (const Row& row : rows) {
-    dead_letters_.add(user.str(), row.sequence, row.bytes, reason, unix_micros(now));
+    dead_letters_.add(user.str(), row.sequence, row.bytes, reason, unix_micros(now), detail);
     erase_one_.bind(1, std::string_view(user.str())).bind(2, row.sequence).run();
     ++moved.messages;
     moved.bytes += row.bytes;
@@ -160,7 +161,7 @@ void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, Wa
 }
 
 delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
-                                           std::string_view reason, WallTime now) {
+                                           const delivery::DeathCause& cause, WallTime now) {
   std::vector<Row> rows;
   list_range_.bind(1, std::string_view(user.str())).bind(2, above).bind(3, up_to);
   while (budget_.left() && list_range_.step()) {
@@ -169,7 +170,7 @@ delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, S
   }
   list_range_.reset();
   budget_.spend(WorkBudget::of_call());
-  return move(user, rows, reason, now);
+  return move(user, rows, cause.reason, now, cause.detail);
 }
 
 void MessageTable::move_lifetimes(const UserId& user, const delivery::LifetimeMove& move,

@@ -37,9 +37,9 @@ class MessageTable {
   /// (above, up_to] that are past their lifetime to the dead letters. At its end the user is due
   /// when the first of those that stay is.
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now, RowWalk& walk);
-  /// Moves rows of (above, up_to], whatever their lifetime, with this reason.
+  /// Moves rows of (above, up_to], whatever their lifetime, with this cause.
   [[nodiscard]] delivery::PendingTotals bury(const UserId& user, Sequence above, Sequence up_to,
-                                             std::string_view reason, WallTime now);
+                                             const delivery::DeathCause& cause, WallTime now);
   /// Moves the times of the user's rows in (above, up_to], the oldest first, from where the walk
   /// is.
   void move_lifetimes(const UserId& user, const delivery::LifetimeMove& move, RowWalk& walk);
@@ -51,7 +51,8 @@ class MessageTable {
     std::int64_t bytes;
   };
   delivery::PendingTotals move(const UserId& user, const std::vector<Row>& rows,
-                               std::string_view reason, WallTime now);
+                               std::string_view reason, WallTime now,
+                               std::string_view detail = {});
 
   PendingTable& pending_;
   DeadLetterTable& dead_letters_;

@@ -280,12 +280,12 @@ class SqliteMessageStore final : public delivery::MessageStore {
     queue_.submit(Lane::reserved, &channel_,
                   std::make_unique<ExpireOperation>(user, above, up_to, now, std::move(done)));
   }
-  void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason, WallTime now,
-            Completion<Result<PendingTotals>> done) override {
+  void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
+            WallTime now, Completion<Result<PendingTotals>> done) override {
     submit<PendingTotals>(
         Lane::reserved, OnRollback::fail,
-        [user, above, up_to, reason = std::move(reason), now](Session& session) {
-          return session.messages.bury(user, above, up_to, reason, now);
+        [user, above, up_to, cause = std::move(cause), now](Session& session) {
+          return session.messages.bury(user, above, up_to, cause, now);
         },
         std::move(done), Load::sweep);
   }

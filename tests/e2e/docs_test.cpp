@@ -82,7 +82,7 @@ const report = async (text) => {
     const response = await fetch("/token");
     if (!response.ok) throw new Error("no token");
     return (await response.json()).token;
-  }, (payload) => report(`got ${payload}`));
+  }, (payload) => report(`got ${payload}`), (status, reason) => report(`status ${status} ${reason}`));
 })();
 </script>)";
 }
@@ -157,6 +157,27 @@ TEST_F(BrowserClient, HandlesOnceWhatComesTwiceAndAcknowledgesItThen) {
   EXPECT_TRUE(wait_until_nothing_pending(data_dir_, user_.id));
   send("next");
   EXPECT_THAT(reports(2), ElementsAre("HOLD this one", "next")) << transcript(*browser_);
+}
+
+TEST_F(BrowserClient, SaysHowItStands) {
+  const auto said = [this](const std::string& text) {
+    return server_
+        ->wait_for_output(
+            [&](const std::string& line) { return line.find("status " + text) != line.npos; },
+            kPatience)
+        .has_value();
+  };
+  EXPECT_TRUE(said("connected")) << transcript(*browser_);
+  // As many newer connections as are allowed displace it; it says so, and stays away.
+  const auto client = gateway_->client();
+  std::vector<std::unique_ptr<net::WebSocketClient>> others;
+  for (int i = 0; i < 8; ++i) {
+    const auto token = client->temporary_token(user_.id_token).value();
+    others.push_back(client->open_websocket(token, {}).value());
+  }
+  EXPECT_TRUE(said("displaced the user has too many connections")) << transcript(*browser_);
+  EXPECT_TRUE(wait_for_text(gateway_->process(), "\"event\":\"connection_displaced\""))
+      << transcript(gateway_->process());
 }
 
 }  // namespace

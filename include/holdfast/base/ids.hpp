@@ -35,7 +35,7 @@ using ConnectionId = StringId<struct ConnectionIdTag>;
 /// Order of acceptance: unix microseconds made strictly increasing. Exact in a JavaScript number.
 using Sequence = std::int64_t;
 
-/// A UUID version 7 (RFC 9562 section 5.7).
+/// A UUID version 7 (RFC 9562 section 5.7); version 8 for a message with a deduplicationId.
 class MessageId {
  public:
   MessageId() = default;
@@ -45,6 +45,11 @@ class MessageId {
   [[nodiscard]] static MessageId generate(WallTime now);
 
   [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const noexcept { return bytes_; }
+  /// The moment in it, to the millisecond: when it was generated, or for a derived one when the
+  /// window of its deduplicationId began.
+  [[nodiscard]] WallTime made_at() const noexcept;
+  /// It follows from a deduplicationId.
+  [[nodiscard]] bool is_derived() const noexcept { return bytes_[6] >> 4 == 8; }
   /// 36 characters, lower case.
   [[nodiscard]] std::string str() const;
   /// Writes the 36 characters of `str()` without a terminator.

@@ -19,6 +19,22 @@ enum class CloseCode : std::uint16_t {
   too_many_connections = 4408,
 };
 
+/// How a connection came to its end.
+struct ConnectionEnd {
+  enum class By : std::uint8_t {
+    gateway,  ///< the gateway closed or ended it, for a reason of its own
+    client,   ///< the client sent a Close, or broke the protocol and was answered with one
+    network,  ///< it was reset, cut off, or silent for too long
+  };
+  static constexpr std::uint16_t kNoCode = 1005;   ///< the client's Close had no code
+  static constexpr std::uint16_t kNoClose = 1006;  ///< there was no Close
+  static constexpr std::uint16_t kSilent = 0;      ///< no sign of life for too long
+
+  By by = By::network;
+  /// The Close's code (RFC 6455 section 7.4), or one of the above.
+  std::uint16_t code = kNoClose;
+};
+
 /// What a connection tells its mailbox, in the order in which it happened. All on the mailbox's
 /// shard. After `on_closed` nothing more comes.
 class ConnectionEvents {
@@ -28,8 +44,8 @@ class ConnectionEvents {
   virtual void on_pong(std::string_view bytes) = 0;
   /// A complete text message, valid UTF-8.
   virtual void on_text(std::string_view text) = 0;
-  /// The connection is gone, whoever ended it. Comes exactly once, and last.
-  virtual void on_closed() = 0;
+  /// The connection is gone. Comes exactly once, and last.
+  virtual void on_closed(const ConnectionEnd& end) = 0;
 };
 
 /// One open WebSocket, as its mailbox sees it. Commands are ordered; none blocks, none calls an
@@ -54,6 +70,9 @@ class Connection {
   /// Bytes that the peer's kernel has taken so far, as they go over the wire (what the kernel was
   /// given less SIOCOUTQ). Never falls: it is the progress of a slow link. Asked only by sweeps.
   [[nodiscard]] virtual std::uint64_t bytes_taken() const = 0;
+  /// Bytes written, as `write_text` counts them, that the peer's kernel has taken for certain. May
+  /// be asked after the end, and tells then how far it was.
+  [[nodiscard]] virtual std::uint64_t bytes_arrived() const = 0;
   /// Sends a Close after what was written and waits shortly for the peer's. Events still come.
   virtual void close(CloseCode code, std::string_view reason) = 0;
   /// Ends it at once, without a Close.

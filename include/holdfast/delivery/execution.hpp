@@ -55,6 +55,13 @@ struct Execution {
   std::array<Step, kSteps> steps{};
   std::uint32_t step_count = 0;
   std::uint32_t messages = 0;  ///< SendUnsentMessages: sent in this run
+  /// SendMessage: the message's first acknowledgement, also one that came after the run's end;
+  /// nullopt when there was none, or it is not remembered.
+  struct Acknowledgement {
+    std::int64_t at_us = 0;  ///< unix microseconds
+    ConnectionId by;
+  };
+  std::optional<Acknowledgement> acknowledged;
   bool finished = false;
 };
 

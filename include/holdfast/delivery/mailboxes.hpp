@@ -38,6 +38,11 @@ struct Limits {
   Milliseconds ack_timeout{10'000};
   Milliseconds idle_ping{45'000};
   Milliseconds close_wait{2'000};
+  /// Beside `ack_timeout`, for what the network has taken and the client has not answered for.
+  std::size_t least_bytes_per_second = 4'096;
+  /// Connections that end at one message before it becomes a dead letter; 0: never.
+  std::uint32_t poison_attempts = 5;
+  std::size_t poison_users = 10'000;  ///< counted at one time, per shard
   std::size_t tail_messages = 256;
   std::size_t tail_bytes = 1 << 20;
   std::size_t credit_messages = 256;
@@ -73,6 +78,7 @@ struct Stats {
   std::uint64_t expired = 0;        ///< moved to the dead letters at the end of their lifetime
   std::uint64_t deleted = 0;        ///< likewise by an operator
   std::uint64_t buried = 0;         ///< likewise with their user's access
+  std::uint64_t undeliverable = 0;  ///< likewise because connections ended at them
   std::uint64_t flushed = 0;        ///< sent from a page read
   std::uint64_t timeouts = 0;       ///< connections closed for want of progress
   std::uint64_t foreign_texts = 0;  ///< from clients, and no acknowledgement
@@ -152,9 +158,12 @@ class Mailboxes {
   virtual void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                               Completion<Result<Deletion>> done) = 0;
 
-  /// Accepts a dead letter anew: same id, new sequence, never elided. `not_found` when the user has
+  /// Accepts a dead letter anew: same id, new sequence, never elided. It lives for `ttl`; without
+  /// one as long as it was to live at first, or as messages do by default when that was too short
+  /// for it: it had expired. `not_found` when the user has
   /// none of that id, `conflict` while it is being redriven or deleted. On the user's home shard.
-  virtual void redrive(const UserId& user, const MessageId& id, Completion<SendOutcome> done) = 0;
+  virtual void redrive(const UserId& user, const MessageId& id, std::optional<Seconds> ttl,
+                       Completion<SendOutcome> done) = 0;
   /// Removes dead letters of users of this shard for good, all in one transaction; answers which.
   /// One that is being redriven stays.
   virtual void delete_dead_letters(std::vector<MessageId> ids,
@@ -173,7 +182,8 @@ class Mailboxes {
   [[nodiscard]] virtual PendingTotals pending(const UserId& user) const = 0;
 
   /// Takes over the waits and bounds that may change while messages are under way: `ack_wait`,
-  /// `ack_timeout`, `idle_ping`, `close_wait`, `tail_messages`, `tail_bytes`, `connection_age`,
+  /// `ack_timeout`, `idle_ping`, `close_wait`, `least_bytes_per_second`, `poison_attempts`,
+  /// `tail_messages`, `tail_bytes`, `connection_age`,
   /// `connections_per_user`, `pending_messages`, `pending_bytes` and `message_ttl`; the others stay
   /// as they are. What has begun to wait keeps its old deadline.
   virtual void change_limits(const Limits& limits) = 0;
@@ -204,6 +214,8 @@ struct MailboxesOptions {
   std::optional<WallTime> known_time;
   /// Where to count what bounds refuse; null: nobody reads it.
   std::shared_ptr<BoundRefusals> refusals{};
+  /// What the ids of messages with a deduplicationId are made with: this instance's, always.
+  std::string message_id_secret{};
 };
 
 /// `executor` is the shard itself; it is used to flush once per loop turn.

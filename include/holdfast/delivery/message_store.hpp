@@ -117,11 +117,22 @@ struct Insert {
   Reservation reservation;
 };
 
+/// Why messages become dead letters.
+struct DeathCause {
+  DeathCause(std::string why, std::string more = {})
+      : reason(std::move(why)), detail(std::move(more)) {}
+  DeathCause(const char* why) : reason(why) {}
+
+  std::string reason;  ///< one of the words that are documented: `expired`, `user_deleted`, …
+  std::string detail;  ///< for people; may be empty
+};
+
 /// A message that was not delivered in its lifetime, or whose user is gone.
 struct DeadLetter {
   MessagePtr message;
-  std::string reason;  ///< `expired`, `user_deleted`, …
+  std::string reason;  ///< as in `DeathCause`, and so is `detail`
   WallTime died_at;
+  std::string detail = {};
 };
 
 /// What operators see of one: everything but the text.
@@ -134,6 +145,7 @@ struct DeadLetterInfo {
   WallTime expires_at;
   std::string reason;
   WallTime died_at;
+  std::string detail;
 };
 /// Which of them are listed, by id.
 struct DeadLetterQuery {
@@ -193,9 +205,9 @@ class MessageStore {
   virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                       Completion<Result<PendingTotals>> done) = 0;
 
-  /// The same for all rows in (above, up_to], whatever their lifetime, with this reason: some of
+  /// The same for all rows in (above, up_to], whatever their lifetime, with this cause: some of
   /// them, so that others' commits need not wait long. Nothing was moved when none is left.
-  virtual void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason,
+  virtual void bury(const UserId& user, Sequence above, Sequence up_to, DeathCause cause,
                     WallTime now, Completion<Result<PendingTotals>> done) = 0;
 
   /// Users who may have rows past their lifetime at `now`, by the earliest end of a lifetime. A

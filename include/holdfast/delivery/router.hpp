@@ -45,7 +45,8 @@ class Router {
   void delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,
                       std::string reason, Completion<Result<Deletion>> done) const;
   /// `Mailboxes::redrive`, likewise.
-  void redrive(std::size_t from, UserId user, MessageId id, Completion<SendOutcome> done) const;
+  void redrive(std::size_t from, UserId user, MessageId id, std::optional<Seconds> ttl,
+               Completion<SendOutcome> done) const;
   /// `Mailboxes::delete_dead_letters` on shard `to`, likewise.
   void delete_dead_letters(std::size_t from, std::size_t to, std::vector<MessageId> ids,
                            Completion<Result<std::vector<MessageId>>> done) const;

@@ -24,7 +24,7 @@ async function throughPages(call, body, member) {
 export function deadLetters(page) {
   const userId = h("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 128 });
   const reason = h("select", {}, h("option", { value: "" }, "any"),
-    ["expired", "deleted", "user_deleted", "user_disabled"].map((value) => h("option", { value }, value)));
+    ["expired", "deleted", "user_deleted", "user_disabled", "undeliverable"].map((value) => h("option", { value }, value)));
   const chosen = new Set();
   const redriveChosen = button("Redrive selected", () => change("redrive", { messageIds: [...chosen] }, plural(chosen.size)));
   const deleteChosen = button("Delete selected", () => change("delete", { messageIds: [...chosen] }, plural(chosen.size)), { class: "danger" });
@@ -54,8 +54,9 @@ export function deadLetters(page) {
       { title: all, label: "Select", class: "select", cell: (row) => boxes[rows.indexOf(row)] },
       { title: "Message", main: true, cell: (row) => shortId(row.messageId) },
       { title: "User", cell: (row) => userRef(row.userId) },
-      { title: "Reason", cell: (row) => badge(row.reason) },
+      { title: "Reason", cell: (row) => h("span", { title: row.detail }, badge(row.reason)) },
       { title: "Size", number: true, cell: (row) => bytes(row.bytes) },
+      { title: "First accepted", cell: (row) => time(row.firstAcceptedAt) },
       { title: "Accepted", cell: (row) => time(row.acceptedAt) },
       { title: "Died", cell: (row) => time(row.diedAt) },
     ], rows);
@@ -72,11 +73,15 @@ export function deadLetters(page) {
 
   async function change(what, body, which) {
     const redrive = what === "redrive";
+    const lifetime = h("input", { type: "number", min: 1, max: 315360000, step: 1, placeholder: "as before" });
+    const wish = () => (redrive && lifetime.value ? { ...body, ttlSeconds: Number(lifetime.value) } : body);
     const outcome = await dialog({
       title: `${redrive ? "Redrive" : "Delete"} ${which}?`, action: redrive ? "Redrive" : "Delete", danger: !redrive,
-      body: h("p", {}, redrive ? "Each is accepted anew, under the same id and a new sequence, and delivered or held like any message."
-        : "They are gone for good."),
-      submit: () => throughPages(redrive ? api.redrive : api.deleteDeadLetters, body, redrive ? "redriven" : "deleted"),
+      body: redrive
+        ? [h("p", {}, "Each is accepted anew, under the same id and a new sequence, and delivered or held like any message."),
+          field("Lifetime in seconds", lifetime, "Without one as long as at first; what had expired, as long as messages do by default.")]
+        : h("p", {}, "They are gone for good."),
+      submit: () => throughPages(redrive ? api.redrive : api.deleteDeadLetters, wish(), redrive ? "redriven" : "deleted"),
     });
     if (!outcome) return;
     toast(`${plural(outcome.done)} ${redrive ? "redriven" : "deleted"}`);

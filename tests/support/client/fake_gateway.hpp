@@ -79,7 +79,7 @@ class FakeGateway {
         connection->close(static_cast<delivery::CloseCode>(code), "as told");
       }
     }
-    void on_closed() override { delete this; }
+    void on_closed(const delivery::ConnectionEnd& /*end*/) override { delete this; }
   };
 
   struct Service final : net::HttpService, Peer::Owner {

@@ -39,6 +39,7 @@ class FakeConnection final : public delivery::Connection,
   }
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
   std::uint64_t bytes_taken() const override { return bytes_taken_; }
+  std::uint64_t bytes_arrived() const override { return bytes_taken_; }
   void close(delivery::CloseCode code, std::string_view reason) override {
     if (closing) return;
     closing = true;
@@ -70,11 +71,15 @@ class FakeConnection final : public delivery::Connection,
     if (live() && !aborted) events_->on_text(bytes);
   }
   /// The connection is gone; nothing comes after.
-  void end() {
+  void end(const delivery::ConnectionEnd& how = {}) {
     if (!live()) return;
     ended_ = true;
     const auto keep = shared_from_this();  // whoever owns it may let go of it now
-    events_->on_closed();
+    events_->on_closed(how);
+  }
+  /// The client ends it with a Close of this code.
+  void close_by_client(std::uint16_t code) {
+    end({.by = delivery::ConnectionEnd::By::client, .code = code});
   }
 
   std::deque<Frame> sent;  ///< handed to the kernel, not yet seen by the client

@@ -63,9 +63,10 @@ class FakeMailboxes final : public delivery::Mailboxes {
     deletions.push_back({user, id, std::move(reason)});
     done(told_deletion);
   }
-  void redrive(const UserId& user, const MessageId& id,
+  void redrive(const UserId& user, const MessageId& id, std::optional<Seconds> ttl,
                Completion<delivery::SendOutcome> done) override {
     redriven.emplace_back(user, id);
+    redriven_for.push_back(ttl);
     if (redrive_fails) return done(std::unexpected(*redrive_fails));
     done(delivery::Receipt{
         .id = id, .sequence = next_sequence_++, .status = delivery::DeliveryStatus::stored});
@@ -131,6 +132,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
   std::vector<AskedDeletion> deletions;
   Result<delivery::Deletion> told_deletion;
   std::vector<std::pair<UserId, MessageId>> redriven;
+  std::vector<std::optional<Seconds>> redriven_for;
   std::optional<Error> redrive_fails;
   std::vector<MessageId> deleted_letters;
   delivery::Stats told_stats;

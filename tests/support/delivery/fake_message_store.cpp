@@ -150,10 +150,11 @@ void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to
           });
 }
 
-void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to, std::string reason,
-                            WallTime now, Completion<Result<PendingTotals>> done) {
+void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to,
+                            delivery::DeathCause cause, WallTime now,
+                            Completion<Result<PendingTotals>> done) {
   enqueue(Kind::expire,
-          [this, user, above, up_to, reason = std::move(reason), now,
+          [this, user, above, up_to, cause = std::move(cause), now,
            done = std::move(done)](Tables* tables) mutable -> Task {
             Result<PendingTotals> result;
             if (tables == nullptr) {
@@ -164,7 +165,8 @@ void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to, 
               const auto row = rows.upper_bound(above);
               if (row != rows.end() && row->first <= up_to) {
                 add(*result, row->second);
-                tables->dead_letters[row->second->id] = {row->second, reason, now};
+                tables->dead_letters[row->second->id] = {row->second, cause.reason, now,
+                                                         cause.detail};
                 if (on_buried) on_buried(*row->second);
                 rows.erase(row);
               }
@@ -321,7 +323,8 @@ void FakeMessageStore::list_dead_letters(delivery::DeadLetterQuery query,
                                        .accepted_at = message.accepted_at,
                                        .expires_at = message.expires_at,
                                        .reason = letter.reason,
-                                       .died_at = letter.died_at});
+                                       .died_at = letter.died_at,
+                                       .detail = letter.detail});
           }
           const bool full = result->letters.size() == query.limit && query.limit > 0;
           if (full) result->next = result->letters.back().id;

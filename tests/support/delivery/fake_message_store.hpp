@@ -47,8 +47,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   void read_page(delivery::PageQuery query, Completion<Result<delivery::Page>> done) override;
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
               Completion<Result<delivery::PendingTotals>> done) override;
-  void bury(const UserId& user, Sequence above, Sequence up_to, std::string reason, WallTime now,
-            Completion<Result<delivery::PendingTotals>> done) override;
+  void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
+            WallTime now, Completion<Result<delivery::PendingTotals>> done) override;
   void find_expired(delivery::ExpiryQuery query,
                     Completion<Result<delivery::ExpiryPage>> done) override;
   void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override;

@@ -26,7 +26,7 @@ class Echo final : public delivery::ConnectionEvents, public net::BinaryEvents {
     connection_->write_binary(bytes);
     connection_->flush();
   }
-  void on_closed() override { delete this; }
+  void on_closed(const delivery::ConnectionEnd& /*end*/) override { delete this; }
 
  private:
   explicit Echo(std::shared_ptr<delivery::Connection> connection)

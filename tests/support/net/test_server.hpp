@@ -72,7 +72,13 @@ class RecordedEvents : public delivery::ConnectionEvents {
  public:
   void on_pong(std::string_view bytes) override { note("pong:" + std::string(bytes)); }
   void on_text(std::string_view text) override { note("text:" + std::string(text)); }
-  void on_closed() override { note("closed"); }
+  void on_closed(const delivery::ConnectionEnd& end) override {
+    {
+      const std::lock_guard lock(mutex_);
+      end_ = end;
+    }
+    note("closed");
+  }
 
   [[nodiscard]] std::vector<std::string> all() const {
     const std::lock_guard lock(mutex_);
@@ -84,6 +90,11 @@ class RecordedEvents : public delivery::ConnectionEvents {
   }
   /// Waits until it has been told.
   [[nodiscard]] bool saw(const std::string& event) const;
+  /// How the last one ended.
+  [[nodiscard]] delivery::ConnectionEnd end() const {
+    const std::lock_guard lock(mutex_);
+    return end_;
+  }
 
  private:
   void note(std::string event) {
@@ -93,6 +104,7 @@ class RecordedEvents : public delivery::ConnectionEvents {
 
   mutable std::mutex mutex_;
   std::vector<std::string> events_;
+  delivery::ConnectionEnd end_;
 };
 
 }  // namespace holdfast::test

@@ -135,6 +135,16 @@ TEST(Administration, ShowsTheStepsOfAnExecution) {
   EXPECT_EQ(daemon.last().head.target, "/v1/executions/m");
   EXPECT_THAT(daemon.holdfast.out, HasSubstr("SendMessage m of user ann"));
   EXPECT_THAT(daemon.holdfast.out, HasSubstr("Stored    t1  +450 us"));
+  EXPECT_THAT(daemon.holdfast.out, testing::EndsWith("acknowledgement not recorded\n"));
+}
+
+TEST(Administration, SaysLastWhenAMessageWasAcknowledgedAndByWhichConnection) {
+  Daemon daemon(R"({"executions":[{"workflow":"SendMessage","id":"m","userId":"ann","steps":[],)"
+                R"("acknowledged":{"at":"t9","atMicros":9,"connectionId":"c1"}},)"
+                R"({"workflow":"SendUnsentMessages","id":"n","userId":"ann","steps":[],)"
+                R"("acknowledged":null}]})");
+  EXPECT_EQ(daemon({"execution", "show", "m"}), kSuccess);
+  EXPECT_THAT(daemon.holdfast.out, testing::EndsWith("\nacknowledged t9 by connection c1\n"));
 }
 
 TEST(Administration, AsksForTheExecutionsAndConnectionsOfOneUser) {

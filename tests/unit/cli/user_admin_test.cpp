@@ -141,6 +141,14 @@ TEST(DeadLetterCommands, RedrivesAllPagesAndTellsWhatFailed) {
   EXPECT_THAT(daemon.holdfast.err, HasSubstr("1 redriven, 1 failed."));
 }
 
+TEST(DeadLetterCommands, RedrivesForALifetime) {
+  ScriptedDaemon daemon({R"({"redriven":[],"failed":[],"next":null})"});
+  EXPECT_EQ(daemon({"dead-letters", "redrive", "--all", "--ttl", "3600"}), kSuccess);
+  EXPECT_EQ(daemon.body(0), (Json{{"all", true}, {"ttlSeconds", 3600}}));
+  EXPECT_EQ(daemon({"dead-letters", "redrive", "--all", "--ttl", "0"}), kUsage);
+  EXPECT_EQ(daemon({"dead-letters", "delete", "--all", "--ttl", "3600"}), kUsage);
+}
+
 TEST(DeadLetterCommands, DeletesByIdOrAllWhenToldSo) {
   ScriptedDaemon daemon({R"({"deleted":["m1","m2"],"failed":[],"next":null})"});
   EXPECT_EQ(daemon({"dead-letters", "delete", "m1", "m2", "--json"}), kSuccess);

@@ -308,11 +308,45 @@ TEST_F(ControlSocket, RedrivesAUsersLettersInTheOrderOfTheirAcceptance) {
   EXPECT_EQ(home.redriven[0].second, ids[1]);
   EXPECT_EQ(home.redriven[1].second, ids[2]);
   EXPECT_EQ(home.redriven[2].second, ids[0]);
+  EXPECT_EQ(home.redriven_for[0], std::nullopt);
+  (void)ask("POST", "/v1/dead-letters/redrive",
+            R"({"messageIds":[")" + ids[0].str() + R"("],"ttlSeconds":60})");
+  EXPECT_EQ(home.redriven_for.at(3), Seconds(60));
+  for (const char* const wrong : {"0", "-1", "1.5", "\"60\"", "315360001", "null"}) {
+    expect_error(ask("POST", "/v1/dead-letters/redrive",
+                     R"({"all":true,"ttlSeconds":)" + std::string(wrong) + "}"),
+                 400, "invalid_argument", "ttlSeconds");
+  }
+  expect_error(ask("POST", "/v1/dead-letters/delete", R"({"all":true,"ttlSeconds":60})"), 400,
+               "invalid_argument", "ttlSeconds");
   // The first that finds no room fails those behind it, which are not even asked for.
   home.redrive_fails = Error(Errc::limit_exceeded, "full");
   const net::Response full = ask("POST", "/v1/dead-letters/redrive", R"({"all":true})");
   EXPECT_EQ(parse_json(full.body).value()["failed"].size(), 3U);
-  EXPECT_EQ(home.redriven.size(), 4U);
+  EXPECT_EQ(home.redriven.size(), 5U);
+}
+
+TEST_F(ControlSocket, TellsWhenALetterWasAcceptedFirstAndWhatMoreThereIsToSay) {
+  const WallTime first = clock_.wall_now();
+  const auto die = [&](const MessageId& id) {
+    auto message = std::make_shared<delivery::Message>();
+    message->user = UserId("u");
+    message->id = id;
+    message->sequence = 1;
+    message->accepted_at = clock_.wall_now();
+    database_->tables.dead_letters[id] = {message, "undeliverable", clock_.wall_now(),
+                                          "connections ended with 1009"};
+    return get("/v1/dead-letters")["deadLetters"].at(0);
+  };
+  const MessageId id = MessageId::generate(first);
+  Json letter = die(id);
+  EXPECT_EQ(letter["reason"], "undeliverable");
+  EXPECT_EQ(letter["detail"], "connections ended with 1009");
+  EXPECT_EQ(letter["firstAcceptedAt"], letter["acceptedAt"]);
+  clock_.advance(Seconds(90));  // it was redriven
+  letter = die(id);
+  EXPECT_EQ(letter["firstAcceptedAt"], format_iso8601(first));
+  EXPECT_EQ(letter["acceptedAt"], format_iso8601(first + Seconds(90)));
 }
 
 TEST_F(ControlSocket, WantsNoAnswerFromAStoreThatCannotReadRatherThanNever) {
@@ -350,12 +384,29 @@ TEST_F(ControlSocket, ListsExecutionsOfAllShardsTheNewestFirst) {
   EXPECT_TRUE(get("/v1/executions?userId=nobody")["executions"].empty());
 }
 
+TEST_F(ControlSocket, ShowsHowAMessageWentFromTheFirstToTheLast) {
+  delivery::Execution sent = execution("b", 1'769'076'000'000'001);
+  delivery::Execution flushed = execution("b", 1'769'076'000'000'002);
+  flushed.id = sent.id;
+  flushed.workflow = delivery::Workflow::send_unsent_messages;
+  sent.acknowledged = {.at_us = 1'769'076'000'005'000, .by = ConnectionId("c1")};
+  mailboxes_[1].told_executions = {flushed, sent};
+  const Json found = get("/v1/executions/" + sent.id.str())["executions"];
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0]["workflow"], "SendMessage");
+  EXPECT_EQ(found[0]["acknowledged"], (Json{{"at", "2026-01-22T10:00:00.005Z"},
+                                            {"atMicros", 1'769'076'000'005'000},
+                                            {"connectionId", "c1"}}));
+  EXPECT_EQ(found[1]["workflow"], "SendUnsentMessages");
+}
+
 TEST_F(ControlSocket, ShowsAnExecutionByItsMessage) {
   mailboxes_[1].told_executions = {execution("b", 5), execution("b", 6)};
   const std::string id = mailboxes_[1].told_executions[0].id.str();
   const Json found = get("/v1/executions/" + id)["executions"];
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0]["id"], id);
+  EXPECT_TRUE(found[0]["acknowledged"].is_null());
   expect_error(ask("GET", "/v1/executions/" + MessageId().str()), 404, "not_found");
   expect_error(ask("GET", "/v1/executions/xyz"), 400, "invalid_argument", "messageId");
 }

@@ -36,7 +36,7 @@ class DeduplicationTableTest : public testing::Test {
 
 TEST_F(DeduplicationTableTest, AnswersARepeatForFiveMinutes) {
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   answer(key, receipt, 0);
   const auto hit = table.find(key, hash, at(299), false);
   EXPECT_EQ(hit.found, Found::answered);
@@ -45,20 +45,20 @@ TEST_F(DeduplicationTableTest, AnswersARepeatForFiveMinutes) {
 }
 
 TEST_F(DeduplicationTableTest, DoesNotEndAWindowWhileTheClocksDisagree) {
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   answer(key, receipt, 0);
   EXPECT_EQ(table.find(key, hash, at(100'000), true).found, Found::answered);
 }
 
 TEST_F(DeduplicationTableTest, RefusesAnotherMessageUnderTheKey) {
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   EXPECT_EQ(table.find(key, sha256("other"), at(0), false).found, Found::other);
   answer(key, receipt, 0);
   EXPECT_EQ(table.find(key, sha256("other"), at(0), false).found, Found::other);
 }
 
 TEST_F(DeduplicationTableTest, GivesWaitersTheFirstOnesOutcome) {
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::in_flight);
   std::optional<SendOutcome> heard;
   Completion<SendOutcome> waiter = [&](SendOutcome outcome) { heard = std::move(outcome); };
@@ -69,14 +69,14 @@ TEST_F(DeduplicationTableTest, GivesWaitersTheFirstOnesOutcome) {
 }
 
 TEST_F(DeduplicationTableTest, RemembersOnlySuccess) {
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   answer(key, fail(Errc::unavailable, "no"), 0);
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
   EXPECT_EQ(table.size(), 0U);
 }
 
 TEST_F(DeduplicationTableTest, BoundsWhoWaitsForOneKey) {
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   int taken = 0;
   for (int i = 0; i < 1000; ++i) {
     Completion<SendOutcome> waiter = [](const SendOutcome&) {};
@@ -88,7 +88,7 @@ TEST_F(DeduplicationTableTest, BoundsWhoWaitsForOneKey) {
 TEST_F(DeduplicationTableTest, IsFullAtItsBoundAndHasRoomAgainWhenKeysEnd) {
   for (int i = 0; i < 3; ++i) {
     const auto other = deduplication_key("caller", kUser, std::to_string(i));
-    table.begin(other, hash);
+    table.begin(other, hash, receipt.id);
     answer(other, receipt, i);
   }
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::full);
@@ -110,10 +110,10 @@ TEST_F(DeduplicationTableTest, ForgetsSoManyInOneCallAndNoMore) {
 }
 
 TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   answer(key, receipt, 0);
   EXPECT_EQ(table.find(key, hash, at(400), false).found, Found::nothing);
-  table.begin(key, hash);
+  table.begin(key, hash, receipt.id);
   answer(key, receipt, 400);
   table.forget_before(at(100), 9);
   EXPECT_EQ(table.find(key, hash, at(401), false).found, Found::answered);
@@ -122,6 +122,60 @@ TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
 TEST_F(DeduplicationTableTest, KnowsWhatWasLoadedFromTheStore) {
   table.restore({"caller", kUser, "id", hash, receipt, {}}, at(0));
   EXPECT_EQ(table.find(key, hash, at(10), false).found, Found::answered);
+}
+
+// ---- ids
+
+TEST_F(DeduplicationTableTest, KnowsTheIdOfAnAttemptThatWasRefused) {
+  table.begin(key, hash, receipt.id);
+  answer(key, fail(Errc::unavailable, "no"), 0);
+  EXPECT_EQ(table.find(key, hash, at(299), false).tried, receipt.id);
+  EXPECT_EQ(table.find(key, sha256("other"), at(299), false).tried, std::nullopt)
+      << "the key is free for another message, which is no repeat";
+  EXPECT_EQ(table.find(key, hash, at(300), false).tried, std::nullopt);
+  EXPECT_EQ(table.find(key, hash, at(300), true).tried, receipt.id);
+  table.begin(key, hash, receipt.id);
+  answer(key, fail(Errc::unavailable, "no"), 290);
+  EXPECT_EQ(table.find(key, hash, at(580), false).tried, receipt.id) << "from the last attempt on";
+  table.forget_before(at(290));
+  EXPECT_EQ(table.find(key, hash, at(580), false).tried, receipt.id);
+  table.forget_before(at(291));
+  EXPECT_EQ(table.find(key, hash, at(580), true).tried, std::nullopt);
+}
+
+TEST_F(DeduplicationTableTest, BoundsTheAttemptsThatItKnows) {
+  for (int i = 0; i < 10; ++i) {
+    const auto other = deduplication_key("caller", kUser, std::to_string(i));
+    table.begin(other, hash, receipt.id);
+    answer(other, fail(Errc::unavailable, "no"), i);
+  }
+  int known = 0;
+  for (int i = 0; i < 10; ++i) {
+    const auto other = deduplication_key("caller", kUser, std::to_string(i));
+    known += table.find(other, hash, at(10), false).tried ? 1 : 0;
+  }
+  EXPECT_EQ(known, 3);
+  EXPECT_EQ(table.size(), 0U) << "they take no key's place";
+}
+
+TEST(DerivedMessageId, IsOneForEachRepeatInAWindowAndForNothingElse) {
+  const auto key = deduplication_key("caller", kUser, "id");
+  const Digest hash = sha256("message");
+  const WallTime noon = wall_from_micros(1'769'076'000'000'000);  // a window's start
+  const auto id = [&](std::string_view secret, const DeduplicationKey& under, const Digest& message,
+                      Seconds after) {
+    return derive_message_id(secret, under, message, noon + after, kWindow);
+  };
+  const MessageId first = id("secret", key, hash, Seconds(0));
+  EXPECT_EQ(id("secret", key, hash, Seconds(299)), first);
+  EXPECT_NE(id("secret", key, hash, Seconds(300)), first);
+  EXPECT_NE(id("another", key, hash, Seconds(0)), first);
+  EXPECT_NE(id("secret", deduplication_key("caller", UserId("v"), "id"), hash, Seconds(0)), first);
+  EXPECT_NE(id("secret", key, sha256("other"), Seconds(0)), first);
+  EXPECT_NE(derive_message_id("secret", key, hash, noon, kWindow, 1), first);
+  EXPECT_EQ(first.str()[14], '8');
+  EXPECT_NE(std::string("89ab").find(first.str()[19]), std::string::npos);
+  EXPECT_EQ(first.str().substr(0, 13), MessageId::generate(noon).str().substr(0, 13));
 }
 
 }  // namespace

@@ -110,5 +110,34 @@ TEST(ExecutionRing, ListsWithAStoredMessageTheRunsThatWentOverIt) {
   EXPECT_EQ(listed[1].id, id(3));
 }
 
+TEST(ExecutionRing, TellsWhenAMessageWasAcknowledgedAndByWhichConnection) {
+  ExecutionRing ring(4);
+  const auto accept = [&](std::uint8_t n, const UserId& user, Sequence sequence) {
+    const auto run = ring.begin(Workflow::send_message, id(n), user, sequence);
+    ring.step(run, ExecutionState::stored, wall_from_micros(sequence));
+    ring.finish(run);
+  };
+  const auto acknowledged = [&](std::uint8_t n) {
+    return ring.list({.user = {}, .id = id(n)}, 1).at(0).acknowledged;
+  };
+  accept(1, kRingUser, 10);
+  accept(2, UserId("other"), 15);
+  accept(3, kRingUser, 20);
+  EXPECT_FALSE(acknowledged(1));
+  ring.acknowledge(kRingUser, 0, 15, "connection-7", wall_from_micros(99));
+  ASSERT_TRUE(acknowledged(1));
+  EXPECT_EQ(acknowledged(1)->at_us, 99);
+  EXPECT_EQ(acknowledged(1)->by.str(), "connection-7");
+  EXPECT_FALSE(acknowledged(2)) << "another user's";
+  EXPECT_FALSE(acknowledged(3)) << "not reached yet";
+  ring.acknowledge(kRingUser, 15, 20, "connection-8", wall_from_micros(100));
+  EXPECT_EQ(acknowledged(3)->by.str(), "connection-8");
+  EXPECT_EQ(acknowledged(1)->by.str(), "connection-7");
+  for (Sequence i = 0; i < 4; ++i) {
+    ring.acknowledge(UserId("third"), i, i + 1, "c", wall_from_micros(101));
+  }
+  EXPECT_FALSE(acknowledged(1)) << "as many are kept as runs";
+}
+
 }  // namespace
 }  // namespace holdfast::delivery

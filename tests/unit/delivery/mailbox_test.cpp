@@ -357,6 +357,49 @@ TEST_F(MailboxTest, LetsASlowLinkTakeItsTime) {
   EXPECT_TRUE(client.connection().aborted);
 }
 
+// A proxy takes all bytes at once and passes them on as slowly as its link is.
+TEST_F(MailboxTest, WaitsForWhatIsOnItsWayAtTheLeastRate) {
+  limits.least_bytes_per_second = 10'000;
+  start();
+  auto& client = connect();
+  run();
+  const auto answer = send(std::string(125'000, 'x'));
+  executor.run();
+  client.connection().take_bytes();
+  pass(Seconds(13), false);
+  EXPECT_FALSE(client.connection().aborted);
+  client.run();
+  executor.run();
+  EXPECT_EQ(rows(), 0U);
+  EXPECT_EQ(client.texts.size(), 1U);
+
+  // A peer that vanished behind such a proxy is found, too.
+  send(std::string(125'000, 'x'));
+  executor.run();
+  client.connection().take_bytes();
+  pass(limits.ack_timeout + Seconds(12), false);
+  EXPECT_FALSE(client.connection().aborted);
+  pass(Seconds(3), false);
+  EXPECT_TRUE(client.connection().aborted);
+}
+
+TEST_F(MailboxTest, FindsAPeerThatVanishedAsSoonHoweverMuchWaitsForIt) {
+  limits.idle_ping = Seconds(20);
+  start();
+  auto& client = connect();
+  run();
+  for (int i = 0; i < 200; ++i) {  // hours of idle Pings are on nobody's way
+    pass(limits.idle_ping);
+    client.connection().take_bytes();
+  }
+  send(std::string(900'000, 'x'));
+  executor.run();
+  pass(limits.ack_timeout - Seconds(1), false);
+  EXPECT_FALSE(client.connection().aborted);
+  pass(Milliseconds(3'300), false);
+  EXPECT_TRUE(client.connection().aborted);
+}
+
 TEST_F(MailboxTest, PingsIdleConnectionsAndScattersThem) {
   start();
   constexpr int count = 40;
@@ -567,6 +610,55 @@ TEST_F(MailboxTest, SendsOnlyToTheLatestAndHandsOnWhenItCloses) {
   EXPECT_THAT(older.texts, ElementsAre("1", "3"));
   EXPECT_EQ(status(answer), DeliveryStatus::stored);
   EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(MailboxTest, HandsTheOlderDeviceNothingThatANewerOneHasSettled) {
+  limits.policy = Policy::latest;
+  limits.credit_bytes = 60;  // five bare texts, one frame with ids
+  start();
+  auto& oldest = connect();
+  run();
+  auto& newer = connect();
+  run();
+  for (const char* const text : {"1", "2", "3", "4", "5"}) send(text);
+  executor.run();
+  newer.read();
+  auto& newest = connect(FrameFormat::holdfast_v1);
+  executor.run();
+  EXPECT_EQ(newest.connection().texts_written, 1U);
+  newer.answer_pings();  // while the newest still needs the rest from memory
+  newer.connection().end();
+  newest.connection().end();
+  run();
+  EXPECT_THAT(oldest.texts, IsEmpty());
+  send("6");
+  run();
+  EXPECT_THAT(oldest.texts, ElementsAre("6"));
+}
+
+TEST_F(MailboxTest, SendsNoPageToAConnectionThatReceivesNoMore) {
+  for (const bool displaced : {false, true}) {
+    limits.policy = displaced ? Policy::latest : Policy::all;
+    store.reset();
+    start();
+    send("held");
+    executor.run();
+    store->set_mode(Mode::manual);
+    auto& first = connect();
+    executor.run();
+    ASSERT_EQ(store->open_reads(), 1U);
+    if (displaced) {
+      connect();
+    } else {
+      mailboxes->close(last_id(), CloseCode::access_ended, "over");
+    }
+    store->set_mode(Mode::automatic);
+    executor.run();
+    EXPECT_EQ(first.connection().texts_written, 0U) << displaced;
+    run();
+    clients.clear();
+    mailboxes.reset();
+  }
 }
 
 // ---- memory

@@ -412,7 +412,7 @@ bool MailboxWorld::do_redrive(std::uint64_t r) {
   call.post.body = letter->second.message->payload;
   const MessageId id = letter->second.message->id;
   const bool first = redriving_.try_emplace(id, &call).second;
-  mailboxes_->redrive(user_, id, [this, &call, id, first](SendOutcome outcome) {
+  mailboxes_->redrive(user_, id, {}, [this, &call, id, first](SendOutcome outcome) {
     observe();
     if (first) redriving_.erase(id);
     if (call.accepted != nullptr) on_answer(call, std::move(outcome));

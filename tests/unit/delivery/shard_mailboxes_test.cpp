@@ -26,9 +26,9 @@ class ShardMailboxesTest : public ShardFixture {
     for (const auto& [id, letter] : database->tables.dead_letters) out.push_back(letter);
     return out;
   }
-  Answer redrive(const DeadLetter& letter) {
+  Answer redrive(const DeadLetter& letter, std::optional<Seconds> ttl = {}) {
     auto answer = std::make_shared<std::optional<SendOutcome>>();
-    mailboxes->redrive(letter.message->user, letter.message->id,
+    mailboxes->redrive(letter.message->user, letter.message->id, ttl,
                        [answer](SendOutcome outcome) { *answer = outcome; });
     return answer;
   }
@@ -572,6 +572,7 @@ class WeightlessConnection final : public Connection {
   void flush() override {}
   std::uint64_t bytes_sent() const override { return 0; }
   std::uint64_t bytes_taken() const override { return 0; }
+  std::uint64_t bytes_arrived() const override { return 0; }
   void close(CloseCode, std::string_view) override {}
   void abort() override {}
 };
@@ -1093,6 +1094,65 @@ TEST_F(ShardMailboxesTest, BuriesManyUsersFewRowsAtATime) {
   EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
 }
 
+// ---- ids of repeats
+
+TEST_F(ShardMailboxesTest, GivesARepeatTheIdThatAClientMayHaveFromARefusedAttempt) {
+  for (const bool restarted : {true, false}) {
+    clients.clear();
+    mailboxes.reset();
+    store.reset();
+    database = std::make_shared<test::FakeDatabase>();
+    start();
+    auto& client = connect(FrameFormat::holdfast_v1);
+    run();
+    store->fail_transactions(true);
+    const auto first = send(request("text", "job-17"));
+    executor.run();
+    client.read();  // it has it, and its connection ends before it can say so
+    ASSERT_EQ(client.texts.size(), 1U);
+    const std::string received = client.texts[0];
+    client.connection().end();
+    run();
+    ASSERT_EQ(error(first), Errc::unavailable);
+    store->fail_transactions(false);
+    if (restarted) {
+      restart();
+    } else {  // across the border of two windows
+      pass(limits.deduplication_window - Seconds(5));
+    }
+    const auto repeat = send(request("text", "job-17"));
+    const auto other = send(request("another text", "job-18"));
+    run();
+    ASSERT_EQ(status(repeat), DeliveryStatus::stored);
+    EXPECT_THAT(received, testing::HasSubstr((**repeat)->id.str())) << restarted;
+    EXPECT_NE((**other)->id, (**repeat)->id);
+    // Of what was stored the answer is repeated, and a new window has a new message.
+    const auto again = send(request("text", "job-17"));
+    run();
+    EXPECT_EQ((**again)->sequence, (**repeat)->sequence);
+    pass(limits.deduplication_window + Seconds(1));
+    const auto later = send(request("text", "job-17"));
+    run();
+    EXPECT_NE((**later)->id, (**repeat)->id);
+  }
+}
+
+TEST_F(ShardMailboxesTest, GivesAKeysNextMessageAnotherIdAlsoWhenTheClockWasSetBack) {
+  start();
+  const auto first = send(request("text", "job-17"));
+  run();
+  clock.advance(limits.deduplication_window + Seconds(1));
+  clock.step_wall(-(limits.deduplication_window + Seconds(1)));
+  pass(Seconds(700), false);  // until the new time is believed
+  clock.step_wall(-Seconds(700));
+  pass(Seconds(700), false);
+  const auto second = send(request("text", "job-17"));
+  run();
+  ASSERT_TRUE(status(second));
+  EXPECT_NE((**second)->sequence, (**first)->sequence);
+  EXPECT_NE((**second)->id, (**first)->id);
+}
+
 // ---- redrive
 
 TEST_F(ShardMailboxesTest, RedrivesADeadLetterUnderItsIdAndANewSequence) {
@@ -1107,6 +1167,30 @@ TEST_F(ShardMailboxesTest, RedrivesADeadLetterUnderItsIdAndANewSequence) {
   auto& client = connect();
   run();
   EXPECT_THAT(client.texts, ElementsAre("old"));
+}
+
+TEST_F(ShardMailboxesTest, GivesWhatHadExpiredTheConfiguredLifetimeAndOthersTheirOwn) {
+  start();
+  const auto lifetime = [&] {
+    const auto& row = database->tables.messages.at(user).begin()->second;
+    return row->expires_at - row->accepted_at;
+  };
+  const auto removed = [&] {
+    const auto deletion = delete_pending(std::nullopt);
+    run();
+    EXPECT_TRUE(*deletion && **deletion);
+    return dead_letters().at(0);
+  };
+  const DeadLetter expired = make_dead_letter();  // after a second
+  redrive(expired);
+  run();
+  EXPECT_EQ(lifetime(), limits.message_ttl);
+  redrive(removed(), Seconds(60));
+  run();
+  EXPECT_EQ(lifetime(), Seconds(60));
+  redrive(removed());
+  run();
+  EXPECT_EQ(lifetime(), Seconds(60)) << "it was taken away, and had not expired";
 }
 
 TEST_F(ShardMailboxesTest, AnswersARedriveOnlyWhenTheDeadLetterIsGoneForGood) {
@@ -1157,7 +1241,7 @@ TEST_F(ShardMailboxesTest, RedrivesADeadLetterOfItsOwnUserAlone) {
   start();
   const DeadLetter letter = make_dead_letter();
   auto answer = std::make_shared<std::optional<SendOutcome>>();
-  mailboxes->redrive(UserId("another"), letter.message->id,
+  mailboxes->redrive(UserId("another"), letter.message->id, {},
                      [answer](SendOutcome outcome) { *answer = outcome; });
   run();
   EXPECT_EQ(error(answer), Errc::not_found);
@@ -1170,7 +1254,7 @@ TEST_F(ShardMailboxesTest, NeitherDeletesWhatIsBeingRedrivenNorRedrivesWhatIsBei
   const MessageId id = letter.message->id;
   std::optional<std::vector<MessageId>> deleted;
   const auto remember = [&](const Result<std::vector<MessageId>>& ids) { deleted = ids.value(); };
-  const auto redriven = redrive(letter);
+  const auto redriven = redrive(letter, Seconds(1));
   mailboxes->delete_dead_letters({id}, remember);
   run();
   EXPECT_THAT(*deleted, IsEmpty());

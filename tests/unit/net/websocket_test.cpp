@@ -1,4 +1,5 @@
 #include <deque>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -423,7 +424,11 @@ TEST(WebSocket, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
     for (std::size_t i = 1; i <= 2; ++i) {
       gateway.is_open = false;
       const RawClient client = gateway.connect();
-      gateway.run([&] { gateway.connection->write_text(std::string(65 << 10, 'x')); });
+      gateway.run([&] {
+        for (int frame = 0; frame < 2; ++frame) {
+          gateway.connection->write_text(std::string(65 << 10, 'x'));
+        }
+      });
       ASSERT_TRUE(test::eventually([&] { return gateway.events.count("closed") == i; }));
     }
   }
@@ -434,6 +439,28 @@ TEST(WebSocket, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
   const std::size_t found = log.find(line);
   EXPECT_NE(found, std::string::npos) << log;
   EXPECT_EQ(log.find("outbound_limit_reached", found + line.size()), std::string::npos) << log;
+}
+
+// It was accepted under a higher bound: refused, it would end each connection of its user.
+TEST(WebSocket, TakesOneFrameThatDoesNotFitTheOutboundLimit) {
+  HttpLimits limits;
+  limits.outbound_bytes = 64 << 10;
+  Gateway gateway(1, limits);
+  RawClient client = gateway.connect();
+  for (const std::size_t size : {std::size_t{3} << 20, std::size_t{65'530}, std::size_t{5} << 20}) {
+    gateway.run([&] {
+      gateway.connection->write_text(std::string(30'000, 'a'));  // waits before it
+      gateway.connection->write_text(std::string(size, 'b'));
+      gateway.connection->write_ping("fence");
+      gateway.connection->flush();
+    });
+    for (const std::size_t expected : {std::size_t{30'000}, size, std::size_t{5}}) {
+      const auto frame = client.read_frame();
+      ASSERT_TRUE(frame) << size;
+      ASSERT_EQ(frame->payload.size(), expected);
+    }
+  }
+  EXPECT_EQ(gateway.events.count("closed"), 0U);
 }
 
 TEST(WebSocket, SendsManyMegabytesToASlowReaderInOrder) {
@@ -589,6 +616,58 @@ TEST(WebSocketClose, IsToldWhenTheClientVanishes) {
       EXPECT_TRUE(gateway.events.saw("closed"));
       EXPECT_TRUE(gateway.all_closed());
     }
+  }
+}
+
+TEST(WebSocketClose, TellsWhoEndedItAndHow) {
+  using By = delivery::ConnectionEnd::By;
+  struct Case {
+    const char* name;
+    std::function<void(Gateway&, RawClient&)> act;
+    By by;
+    int code;
+  };
+  const auto sends = [](std::string bytes) {
+    return [bytes = std::move(bytes)](Gateway&, RawClient& client) { (void)client.send(bytes); };
+  };
+  const Case cases[] = {
+      {"too big", sends(make_close_frame(1009, "too big")), By::client, 1009},
+      {"broken text", sends(make_close_frame(1007)), By::client, 1007},
+      {"leaves", sends(make_close_frame(1001)), By::client, 1001},
+      {"its own code", sends(make_close_frame(4321)), By::client, 4321},
+      {"no code", sends(make_frame("", {.opcode = kClose})), By::client, 1005},
+      {"not masked", sends(make_frame("x", {.masked = false})), By::client, 1002},
+      {"not UTF-8", sends(make_frame("\xff\xff")), By::client, 1007},
+      {"not text", sends(make_frame("x", {.opcode = test::kBinary})), By::client, 1003},
+      {"too long", sends(make_frame(std::string(200 << 10, 'x'))), By::client, 1009},
+      {"reset", [](Gateway&, RawClient& client) { client.reset(); }, By::network, 1006},
+      {"cut off", [](Gateway&, RawClient& client) { client.close(); }, By::network, 1006},
+      {"ended here", [](Gateway& g, RawClient&) { g.run([&] { g.connection->abort(); }); },
+       By::gateway, 1006},
+      {"closed here",
+       [](Gateway& g, RawClient& client) {
+         g.run([&] { g.connection->close(CloseCode::going_away, "bye"); });
+         (void)client.read_frame();
+         (void)client.send(make_close_frame(1001));
+       },
+       By::gateway, 1001},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.name);
+    Gateway gateway;
+    RawClient client = gateway.connect();
+    std::uint64_t end = 0;
+    gateway.run([&] {
+      end = gateway.connection->write_text("to be taken");
+      gateway.connection->flush();
+    });
+    ASSERT_TRUE(client.read_frame());
+    one.act(gateway, client);
+    ASSERT_TRUE(gateway.events.saw("closed"));
+    EXPECT_EQ(gateway.events.end().by, one.by);
+    EXPECT_EQ(gateway.events.end().code, one.code);
+    // How far it came is known after the end, too.
+    gateway.run([&] { EXPECT_GE(gateway.connection->bytes_arrived(), end); });
   }
 }
 

@@ -84,9 +84,9 @@ class MessageCalls {
         [&](auto done) { store_.expire(UserId(user), above, up_to, now, std::move(done)); });
   }
   Result<delivery::PendingTotals> bury(const std::string& user, Sequence above, Sequence up_to,
-                                       const std::string& reason) {
+                                       const delivery::DeathCause& cause) {
     return executor_.await<Result<delivery::PendingTotals>>([&](auto done) {
-      store_.bury(UserId(user), above, up_to, reason, kTestTime, std::move(done));
+      store_.bury(UserId(user), above, up_to, cause, kTestTime, std::move(done));
     });
   }
   delivery::ExpiryPage find_expired(delivery::ExpiryQuery query) {

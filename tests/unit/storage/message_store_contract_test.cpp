@@ -438,7 +438,7 @@ TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
 TYPED_TEST(MessageStoreContract, TellsWhatADeadLetterIsWithoutItsText) {
   const auto message = make_message("anna", 1, "12345", Seconds(1));
   ASSERT_TRUE(this->calls().insert({message}));
-  ASSERT_TRUE(this->calls().bury("anna", 0, 1, "deleted"));
+  ASSERT_TRUE(this->calls().bury("anna", 0, 1, {"deleted", "by hand"}));
   delivery::DeadLetterQuery query;
   query.limit = 9;
   const auto page = this->calls().list_dead_letters(query);
@@ -450,6 +450,7 @@ TYPED_TEST(MessageStoreContract, TellsWhatADeadLetterIsWithoutItsText) {
   EXPECT_EQ(page.letters[0].accepted_at, message->accepted_at);
   EXPECT_EQ(page.letters[0].expires_at, message->expires_at);
   EXPECT_EQ(page.letters[0].reason, "deleted");
+  EXPECT_EQ(page.letters[0].detail, "by hand");
   EXPECT_EQ(page.letters[0].died_at, kTestTime);
   EXPECT_FALSE(page.next);
 }
