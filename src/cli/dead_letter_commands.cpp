@@ -21,7 +21,8 @@ namespace {
 constexpr const char* kReasonText =
     "with this reason: expired, deleted, user_deleted, user_disabled, "
     "undeliverable";
-const std::vector<std::string> kReasons{"expired", "deleted", "user_deleted", "user_disabled", "undeliverable"};
+const std::vector<std::string> kReasons{"expired", "deleted", "user_deleted", "user_disabled",
+                                        "undeliverable"};
 constexpr std::int64_t kLettersPerPage = 1000;
 
 struct LetterListFlags : AdminFlags {

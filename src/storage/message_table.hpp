@@ -51,8 +51,7 @@ class MessageTable {
     std::int64_t bytes;
   };
   delivery::PendingTotals move(const UserId& user, const std::vector<Row>& rows,
-                               std::string_view reason, WallTime now,
-                               std::string_view detail = {});
+                               std::string_view reason, WallTime now, std::string_view detail = {});
 
   PendingTable& pending_;
   DeadLetterTable& dead_letters_;
