@@ -144,7 +144,7 @@ TEST(DeadLetterCommands, RedrivesAllPagesAndTellsWhatFailed) {
 TEST(DeadLetterCommands, RedrivesForALifetime) {
   ScriptedDaemon daemon({R"({"redriven":[],"failed":[],"next":null})"});
   EXPECT_EQ(daemon({"dead-letters", "redrive", "--all", "--ttl", "3600"}), kSuccess);
-  EXPECT_EQ(daemon.body(0), (Json{{"all", true}, {"ttlSeconds", 3600}}));
+  EXPECT_EQ(daemon.body(0), (Json{{"ttlSeconds", 3600}, {"all", true}}));
   EXPECT_EQ(daemon({"dead-letters", "redrive", "--all", "--ttl", "0"}), kUsage);
   EXPECT_EQ(daemon({"dead-letters", "delete", "--all", "--ttl", "3600"}), kUsage);
 }
