@@ -512,6 +512,7 @@ void Simulation::redrive(std::uint64_t r) {
     Text& text = texts[random_() % texts.size()];
     if (text.receipts.empty() || text.letter_destroyed) continue;
     process_->router().redrive(r % process_->shards(), UserId(text.user), text.receipts.front().id,
+                               {},
                                [this, &text, life = life_](const delivery::SendOutcome& outcome) {
                                  if (life != life_ || !outcome) return;
                                  ++coverage_["redriven"];
