@@ -591,6 +591,26 @@ TEST(HttpDeadlines, EndIdleConnectionsWithoutAWord) {
   EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
 }
 
+// A proxy that keeps its connections for 60 s must never send a request into the end of one.
+TEST(HttpDeadlines, OutlastTheIdleTimeOfUsualProxies) {
+  test::ManualClock clock;
+  TestServer server(std::make_shared<FakeService>(), 1, {}, "127.0.0.1:0", clock);
+  const std::string get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+  RawClient kept(server.address());
+  ASSERT_TRUE(kept.send(get));
+  ASSERT_EQ(kept.read_response()->status, 200);
+  RawClient silent(server.address());
+  ASSERT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 2; }));
+  server.run_on(0, [] {});
+  clock.advance(Seconds(61));
+  EXPECT_TRUE(silent.ends()) << "deadlines have been looked at";
+  ASSERT_TRUE(kept.send(get));
+  EXPECT_EQ(kept.read_response()->status, 200);
+  server.run_on(0, [] {});
+  clock.advance(Seconds(76));
+  EXPECT_TRUE(kept.ends());
+}
+
 TEST(HttpDeadlines, EndAPeerThatDoesNotReadItsResponse) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder respond) {
