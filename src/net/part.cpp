@@ -227,11 +227,12 @@ bool SocketSlot::count_for(std::string holder) {
 
 void SocketSlot::reset() noexcept {
   if (!listener_) return;
+  // First of all: others wait for a descriptor, too.
+  listener_->reserve.refill();
   --listener_->open_sockets;
   if (admitted_) --listener_->admitted;
   if (refused_) --listener_->refused_open;
   share_.reset();
-  listener_->reserve.refill();
   listener_ = nullptr;
 }
 
