@@ -61,7 +61,11 @@ class EntryReader final : public JsonHandler {
   bool list_is_array() const { return list_is_array_; }
   bool too_many() const { return too_many_; }
 
-  void on_null() override { other_value(); }
+  // Many serialisers write null for a member that is not there.
+  void on_null() override {
+    const bool optional = field_ == Field::deduplication_id || field_ == Field::ttl_seconds;
+    if (!in_field() || !optional) other_value();
+  }
   void on_boolean(bool /*value*/) override { other_value(); }
   void on_number(double /*value*/) override { other_value(); }
   void on_unsigned(std::uint64_t value) override {

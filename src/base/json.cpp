@@ -67,8 +67,12 @@ class StrictReader final : public nlohmann::json_sax<Json> {
     }
     return next();
   }
-  bool number_float(number_float_t value, const string_t& /*text*/) override {
-    handler_.on_number(value);
+  bool number_float(number_float_t value, const string_t& text) override {
+    if (const auto integer = json_integer(text)) {
+      handler_.on_integer(*integer);
+    } else {
+      handler_.on_number(value);
+    }
     return next();
   }
   bool binary(binary_t& /*value*/) override { return refuse("binary"); }
@@ -186,7 +190,66 @@ class TreeBuilder final : public JsonHandler {
   std::string name_;
 };
 
+// The digits of a run, and the text behind it.
+std::string_view take_digits(std::string_view& rest) noexcept {
+  const std::size_t count = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  const std::string_view digits = rest.substr(0, count);
+  rest.remove_prefix(count);
+  return digits;
+}
+
+// What is behind `e`; nullopt when there is none where there must be. Beyond any use it saturates.
+std::optional<int> take_exponent(std::string_view& rest) noexcept {
+  constexpr int kSaturated = 100'000;
+  if (rest.empty() || (rest.front() != 'e' && rest.front() != 'E')) return 0;
+  rest.remove_prefix(1);
+  const bool negative = rest.starts_with('-');
+  if (negative || rest.starts_with('+')) rest.remove_prefix(1);
+  const std::string_view digits = take_digits(rest);
+  if (digits.empty()) return std::nullopt;
+  int out = 0;
+  for (const char c : digits) out = std::min(out * 10 + (c - '0'), kSaturated);
+  return negative ? -out : out;
+}
+
 }  // namespace
+
+// By digits and not by a double, which rounds a fraction away where numbers are large.
+std::optional<std::int64_t> json_integer(std::string_view number) noexcept {
+  constexpr std::int64_t kGreatest = std::int64_t{1} << 53;
+  const bool negative = number.starts_with('-');
+  if (negative) number.remove_prefix(1);
+  const std::string_view whole = take_digits(number);
+  if (whole.empty() || (whole.size() > 1 && whole.front() == '0')) return std::nullopt;
+  std::string_view fraction;
+  if (number.starts_with('.')) {
+    number.remove_prefix(1);
+    fraction = take_digits(number);
+    if (fraction.empty()) return std::nullopt;
+  }
+  const auto exponent = take_exponent(number);
+  if (!exponent || !number.empty()) return std::nullopt;
+
+  // How many of the digits stand before the point.
+  const auto point = static_cast<std::int64_t>(whole.size()) + *exponent;
+  const auto digits = static_cast<std::int64_t>(whole.size() + fraction.size());
+  std::int64_t out = 0;
+  for (std::int64_t at = 0; at < std::max(digits, point); ++at) {
+    const auto place = static_cast<std::size_t>(at);
+    const char digit = at >= digits           ? '0'
+                       : place < whole.size() ? whole[place]
+                                              : fraction[place - whole.size()];
+    if (at >= point) {
+      if (digit != '0') return std::nullopt;
+      continue;
+    }
+    // Zeros stay zero, however many there are.
+    if (at >= digits && out == 0) return 0;
+    out = out * 10 + (digit - '0');
+    if (out > kGreatest) return std::nullopt;
+  }
+  return negative ? -out : out;
+}
 
 Result<void> parse_json(std::string_view text, JsonHandler& handler, const JsonLimits& limits) {
   if (text.size() > limits.bytes) return fail(Errc::limit_exceeded, "too long");

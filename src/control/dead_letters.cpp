@@ -103,6 +103,7 @@ Result<Selection> read_selection(std::string_view body, bool redrives) {
   Selection out;
   bool all = false;
   for (const auto& [member, value] : input->items()) {
+    if (is_absent(member, value, {"messageIds", "userId", "reason", "after", "all"})) continue;
     Result<void> read;
     if (member == "messageIds") {
       read = read_ids(value, out);

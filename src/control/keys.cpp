@@ -54,6 +54,7 @@ Result<iam::AccessKeys::NewKey> read_new_key(std::string_view body) {
   if (!input) return std::unexpected(input.error());
   iam::AccessKeys::NewKey out{.name = {}, .policy = std::string(kMaySend)};
   for (const auto& [member, value] : input->items()) {
+    if (is_absent(member, value, {"policy"})) continue;
     const Result<void> kept = member == "name"     ? keep(read_text(value, member), out.name)
                               : member == "policy" ? keep(read_policy(value), out.policy)
                               : member == "requestsPerSecond" ? keep(read_rate(value), out.rate)
@@ -69,7 +70,10 @@ Result<iam::AccessKeyChange> read_change(std::string_view body) {
   const auto input = read_object(body);
   if (!input) return std::unexpected(input.error());
   iam::AccessKeyChange out;
+  bool any = false;
   for (const auto& [member, value] : input->items()) {
+    if (is_absent(member, value, {"enabled", "policy"})) continue;
+    any = true;
     Result<void> kept;
     if (member == "enabled" && value.is_boolean()) {
       out.enabled = value.get<bool>();
@@ -84,7 +88,7 @@ Result<iam::AccessKeyChange> read_change(std::string_view body) {
     }
     if (!kept) return std::unexpected(kept.error());
   }
-  if (input->empty()) return refuse("changes nothing", "body");
+  if (!any) return refuse("changes nothing", "body");
   return out;
 }
 
@@ -99,6 +103,7 @@ Result<SessionInput> read_session(std::string_view body) {
   if (!input) return std::unexpected(input.error());
   SessionInput out;
   for (const auto& [member, value] : input->items()) {
+    if (is_absent(member, value, {"policy", "durationSeconds"})) continue;
     Result<void> kept;
     if (member == "accessKeyId") {
       kept = keep(read_text(value, member), out.key_id);

@@ -56,6 +56,7 @@ Result<delivery::SendRequest> read_message(std::string_view body, const LocalCon
   if (!input->is_object()) return refuse("must be an object", "body");
   delivery::SendRequest out;
   for (const auto& [member, value] : input->items()) {
+    if (is_absent(member, value, {"deduplicationId", "ttlSeconds"})) continue;
     if (auto read = read_message_member(member, value, parts.message_bytes_max(), out); !read) {
       return std::unexpected(std::move(read.error()));
     }

@@ -106,6 +106,7 @@ Result<UserInput> read_input(std::string_view body) {
   if (!input->is_object()) return refuse("must be an object", "body");
   UserInput out;
   for (const auto& [member, value] : input->items()) {
+    if (is_absent(member, value, {"attributes", "password", "permanent", "enabled"})) continue;
     if (auto read = read_member(member, value, out); !read) return std::unexpected(read.error());
   }
   return out;

@@ -61,6 +61,11 @@ std::unexpected<Error> refuse(std::string message, const std::string& where) {
   return fail(Errc::invalid_argument, std::move(message), where);
 }
 
+bool is_absent(std::string_view member, const Json& value,
+               std::initializer_list<std::string_view> optional) {
+  return value.is_null() && std::ranges::find(optional, member) != optional.end();
+}
+
 net::Response json_error(int status, const Error& error) {
   const Json body = {
       {"error",

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@ namespace holdfast::control {
 
 /// `invalid_argument`: what is wrong with the member or parameter `where`.
 [[nodiscard]] std::unexpected<Error> refuse(std::string message, const std::string& where);
+/// Whether a body's member is null and one of `optional`: as good as absent.
+[[nodiscard]] bool is_absent(std::string_view member, const Json& value,
+                             std::initializer_list<std::string_view> optional);
 
 /// One request, taken apart.
 struct Call {

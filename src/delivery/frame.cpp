@@ -1,15 +1,16 @@
 #include "delivery/frame.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
 
 namespace holdfast::delivery {
 namespace {
 
 constexpr std::size_t kKeptBuffer = 16 << 10;
-constexpr Sequence kGreatestExact = Sequence{1} << 53;
 
 void append_number(std::string& out, std::int64_t number) {
   std::array<char, 20> digits;
@@ -36,15 +37,11 @@ class AckReader {
   }
   std::optional<Sequence> number() noexcept {
     skip_space();
-    // JSON has no leading zeros, and a sequence is never negative.
-    if (rest_.empty() || rest_.front() < '0' || rest_.front() > '9') return std::nullopt;
-    if (rest_.size() > 1 && rest_[0] == '0' && rest_[1] >= '0' && rest_[1] <= '9') {
-      return std::nullopt;
-    }
-    Sequence out = 0;
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), out);
-    if (error != std::errc() || out > kGreatestExact) return std::nullopt;
-    rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+    const std::size_t size = std::min(rest_.find_first_not_of("0123456789+-.eE"), rest_.size());
+    const auto out = json_integer(rest_.substr(0, size));
+    rest_.remove_prefix(size);
+    // A sequence is never negative.
+    if (!out || *out < 0) return std::nullopt;
     return out;
   }
   bool end() noexcept {

@@ -494,6 +494,26 @@ TEST_F(ControlSocket, ShowsAnAccessKeyAndChangesItsPolicyAndRate) {
   EXPECT_EQ(get("/v1/access-keys/AKIAci")["requestsPerSecond"], 0);
 }
 
+TEST_F(ControlSocket, TakesNullForAnAbsentMemberAndNotForARequiredOne) {
+  EXPECT_EQ(ask("POST", "/v1/access-keys", R"({"name":"ci","policy":null})").status, 201);
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", R"({"enabled":false,"policy":null})").status,
+            200);
+  EXPECT_EQ(get("/v1/access-keys/AKIAci")["enabled"], false);
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", R"({"enabled":true})").status, 200);
+  EXPECT_EQ(ask("POST", "/v1/sessions",
+                R"({"accessKeyId":"AKIAci","durationSeconds":null,"policy":null})")
+                .status,
+            201);
+  for (const auto& [target, body] : {std::pair("/v1/access-keys", R"({"name":null})"),
+                                     std::pair("/v1/sessions", R"({"accessKeyId":null})"),
+                                     std::pair("/v1/messages", R"({"userId":null,"message":"m"})"),
+                                     std::pair("/v1/messages", R"({"userId":"u","message":null})"),
+                                     std::pair("/v1/users", R"({"username":null})")}) {
+    EXPECT_EQ(ask("POST", target, body).status, 400) << body;
+  }
+  EXPECT_EQ(ask("PATCH", "/v1/access-keys/AKIAci", R"({"enabled":null})").status, 400);
+}
+
 TEST_F(ControlSocket, MakesTemporaryCredentialsInTheFormOfAwsTools) {
   ask("POST", "/v1/access-keys", R"({"name":"ci"})");
   const net::Response made = ask("POST", "/v1/sessions", R"({"accessKeyId":"AKIAci"})");

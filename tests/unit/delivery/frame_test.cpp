@@ -70,6 +70,18 @@ TEST(ParseAck, TakesBothOrdersAndAnySpace) {
   EXPECT_EQ(parse_ack(R"({"type":"ack","sequence":9007199254740992})"), 9'007'199'254'740'992);
 }
 
+TEST(ParseAck, TakesEverySpellingOfItsInteger) {
+  for (const char* const number :
+       {"1796046596041547", "1796046596041547.0", "1796046596041547.000", "1.796046596041547e15",
+        "1.796046596041547E+15", "17960465960415470e-1", "1796046596041547e0"}) {
+    const std::string spelled(number);
+    EXPECT_EQ(parse_ack(R"({"type":"ack","sequence":)" + spelled + "}"), 1'796'046'596'041'547)
+        << number;
+    EXPECT_EQ(parse_ack(R"({"sequence":)" + spelled + R"( , "type":"ack"})"), 1'796'046'596'041'547)
+        << number;
+  }
+}
+
 TEST(ParseAck, RefusesEverythingElse) {
   for (const char* const text : {
            "",
@@ -90,8 +102,14 @@ TEST(ParseAck, RefusesEverythingElse) {
            R"({"type":"ack","sequence":-5})",
            R"({"type":"ack","sequence":+5})",
            R"({"type":"ack","sequence":05})",
-           R"({"type":"ack","sequence":5.0})",
-           R"({"type":"ack","sequence":5e1})",
+           R"({"type":"ack","sequence":5.5})",
+           R"({"type":"ack","sequence":5e-1})",
+           R"({"type":"ack","sequence":4503599627370497.5})",
+           R"({"type":"ack","sequence":9007199254740993.0})",
+           R"({"type":"ack","sequence":-5.0})",
+           R"({"type":"ack","sequence":5.})",
+           R"({"type":"ack","sequence":5e})",
+           R"({"type":"ack","sequence":"5.0"})",
            R"({"type":"ack","sequence":9007199254740993})",
            R"({"type":"ack","sequence":99999999999999999999999})",
            R"({"type":"ack","sequence":})",
