@@ -7,6 +7,7 @@
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/log.hpp>
 #include <holdfast/iam/access_keys.hpp>
 
 #include "iam/session.hpp"
@@ -61,6 +62,13 @@ std::string generate_key_id(std::string_view prefix) {
   return std::string(prefix) + id;
 }
 
+// All of its actions may be other services'.
+void warn_of_nothing(const Policy& policy, std::string_view id) {
+  if (!policy.allows_something()) {
+    log::warn("policy_allows_nothing", {{"access_key_id", id}});
+  }
+}
+
 Result<void> check_rate(KeyRate rate) {
   if (!rate || *rate <= kKeyRateMax) return {};
   return fail(Errc::invalid_argument, "must be 0 to 1000000 requests per second", "rate");
@@ -98,7 +106,7 @@ class StoredAccessKeys final : public AccessKeys,
                     "the secret of an access key cannot be opened: " + secret.error().message,
                     row.id);
       }
-      auto policy = parse_policy(row.policy);
+      auto policy = parse_kept_policy(row.policy);
       if (!policy) {
         return fail(policy.error().code,
                     "the policy of an access key is refused: " + policy.error().message + " at " +
@@ -191,6 +199,7 @@ void StoredAccessKeys::create(NewKey wanted, Completion<Result<Created>> done) {
   row.rate = wanted.rate;
   row.created_at = clock_.wall_now();
   AccessKeyPtr key = make_key(options_, row, created.secret, std::move(*policy));
+  warn_of_nothing(*key->policy, key->id);
   names_in_flight_.insert(key->name);
   store_.add(std::move(row),
              [self = shared_from_this(), key = std::move(key), created = std::move(created),
@@ -209,6 +218,7 @@ void StoredAccessKeys::change(const std::string& id, AccessKeyChange change,
     auto parsed = parse_policy(*change.policy);
     if (!parsed) return done(std::unexpected(parsed.error()));
     policy = std::move(*parsed);
+    warn_of_nothing(*policy, id);
   }
   if (auto good = check_rate(change.rate.value_or(std::nullopt)); !good) return done(good);
   const std::optional<bool> enabled = change.enabled;

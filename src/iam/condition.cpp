@@ -86,7 +86,8 @@ std::optional<ParsedAddress> parse_address(std::string_view text) {
   const std::string terminated(text.substr(0, text.find('%')));
   ParsedAddress out;
   in_addr v4{};
-  if (inet_pton(AF_INET, terminated.c_str(), &v4) == 1) {
+  // Only IPv6 addresses have zones.
+  if (terminated.size() == text.size() && inet_pton(AF_INET, terminated.c_str(), &v4) == 1) {
     out.bytes = kMappedPrefix;
     std::memcpy(out.bytes.data() + 12, &v4, sizeof v4);
     out.v4 = true;
@@ -174,7 +175,7 @@ Result<Condition> string_condition(const Operator& op, const Json& values,
   };
 }
 
-Result<Condition> address_condition(const Operator& op, const Json& values,
+Result<Condition> address_condition(const Operator& op, const Json& values, bool denies,
                                     const std::string& place) {
   auto networks = read_values<Network>(
       values, place, [](const Json& value, const std::string& at) -> Result<Network> {
@@ -184,11 +185,11 @@ Result<Condition> address_condition(const Operator& op, const Json& values,
         return *network;
       });
   if (!networks) return std::unexpected(networks.error());
-  return [negated = op.negated, all = std::move(*networks)](const PolicyRequest& request) {
+  return [negated = op.negated, denies, all = std::move(*networks)](const PolicyRequest& request) {
     const auto address = parse_address(request.source_ip);
-    const bool any = address && std::ranges::any_of(all, [&](const Network& network) {
-                       return network.contains(address->bytes);
-                     });
+    if (!address) return denies;
+    const bool any = std::ranges::any_of(
+        all, [&](const Network& network) { return network.contains(address->bytes); });
     return any != negated;
   };
 }
@@ -228,7 +229,7 @@ Result<Condition> date_condition(const Operator& op, const Json& values, const s
 }  // namespace
 
 Result<Condition> parse_condition(const std::string& operator_name, const std::string& key,
-                                  const Json& values, const std::string& place) {
+                                  const Json& values, bool denies, const std::string& place) {
   const auto op = std::ranges::find(kOperators, operator_name, &Operator::name);
   if (op == kOperators.end()) {
     return fail(Errc::invalid_argument, "unknown condition operator", place);
@@ -243,7 +244,7 @@ Result<Condition> parse_condition(const std::string& operator_name, const std::s
     case Kind::string:
       return string_condition(*op, values, place);
     case Kind::address:
-      return address_condition(*op, values, place);
+      return address_condition(*op, values, denies, place);
     case Kind::boolean:
       return boolean_condition(values, place);
     case Kind::date:

@@ -13,9 +13,11 @@ namespace holdfast::iam {
 using Condition = std::move_only_function<bool(const PolicyRequest&) const>;
 
 /// `invalid_argument` for an operator, a key or a pair of both that is not known, and for values
-/// that are not of the operator's kind.
+/// that are not of the operator's kind. `denies`: of a statement with the effect Deny. An address
+/// that is not known must not widen anything: it fulfils a condition of a Deny, and none of an
+/// Allow.
 [[nodiscard]] Result<Condition> parse_condition(const std::string& operator_name,
                                                 const std::string& key, const Json& values,
-                                                const std::string& place);
+                                                bool denies, const std::string& place);
 
 }  // namespace holdfast::iam

@@ -6,6 +6,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/iam/policy.hpp>
 
+#include "iam/canonical.hpp"
 #include "iam/condition.hpp"
 #include "iam/pattern.hpp"
 
@@ -16,6 +17,25 @@ constexpr std::size_t kDocumentBytesMax = 20 << 10;
 constexpr std::string_view kVersion = "2012-10-17";
 constexpr Pattern::Syntax kActionSyntax{.wildcards = true, .ignore_case = true};
 constexpr Pattern::Syntax kResourceSyntax{.wildcards = true, .ignore_case = false};
+
+// Compared without regard to case.
+constexpr std::array<std::string_view, 17> kActions = {"execute-api:Invoke",
+                                                       "execute-api:ManageConnections",
+                                                       "cloudformation:DescribeStacks",
+                                                       "cognito-idp:AdminConfirmSignUp",
+                                                       "cognito-idp:AdminCreateUser",
+                                                       "cognito-idp:AdminDeleteUser",
+                                                       "cognito-idp:AdminDisableUser",
+                                                       "cognito-idp:AdminEnableUser",
+                                                       "cognito-idp:AdminGetUser",
+                                                       "cognito-idp:AdminInitiateAuth",
+                                                       "cognito-idp:AdminRespondToAuthChallenge",
+                                                       "cognito-idp:AdminSetUserPassword",
+                                                       "cognito-idp:AdminUpdateUserAttributes",
+                                                       "cognito-idp:AdminUserGlobalSignOut",
+                                                       "cognito-idp:DescribeUserPool",
+                                                       "cognito-idp:DescribeUserPoolClient",
+                                                       "cognito-idp:ListUsers"};
 
 // `Action` or `NotAction`, `Resource` or `NotResource`.
 struct Selector {
@@ -58,6 +78,13 @@ class ParsedPolicy final : public Policy {
     return decision;
   }
   const std::string& document() const override { return document_; }
+  bool allows_something() const override {
+    return std::ranges::any_of(statements_, [](const Statement& statement) {
+      return statement.allow && std::ranges::any_of(kActions, [&](std::string_view action) {
+               return statement.actions.selects(action, {});
+             });
+    });
+  }
 
  private:
   std::string document_;
@@ -75,6 +102,25 @@ Result<Pattern> parse_action(const std::string& text, const std::string& place) 
     return refuse("must be '*' or service:action, such as execute-api:Invoke", place);
   }
   return Pattern::parse(text, kActionSyntax, place);
+}
+
+bool is_known_action(const Pattern& pattern) {
+  return std::ranges::any_of(kActions,
+                             [&](std::string_view action) { return pattern.matches(action, {}); });
+}
+
+// Other services' actions stand in policies that were written for AWS, and match nothing here. A
+// name of our own services that is not known is a mistake.
+Result<Pattern> parse_known_action(const std::string& text, const std::string& place) {
+  auto pattern = parse_action(text, place);
+  const bool name = text.find_first_of("*?") == std::string::npos;
+  if (!pattern || !name || is_known_action(*pattern)) return pattern;
+  const std::string_view service = std::string_view(text).substr(0, text.find(':'));
+  const bool ours = std::ranges::any_of(kActions, [&](std::string_view action) {
+    return equal_ignoring_case(action.substr(0, action.find(':')), service);
+  });
+  if (ours) return refuse("Holdfast has no action " + text, place);
+  return pattern;
 }
 
 Result<Pattern> parse_resource(const std::string& text, const std::string& place) {
@@ -122,7 +168,8 @@ Result<Selector> parse_selector(const Json& statement, const std::string& name,
   return selector;
 }
 
-Result<std::vector<Condition>> parse_conditions(const Json& value, const std::string& place) {
+Result<std::vector<Condition>> parse_conditions(const Json& value, bool denies,
+                                                const std::string& place) {
   if (!value.is_object()) return refuse("must be an object", place);
   std::vector<Condition> conditions;
   for (const auto& [operator_name, keys] : value.items()) {
@@ -131,7 +178,7 @@ Result<std::vector<Condition>> parse_conditions(const Json& value, const std::st
       return refuse("must be an object of condition keys", at);
     }
     for (const auto& [key, values] : keys.items()) {
-      auto condition = parse_condition(operator_name, key, values, join(at, key));
+      auto condition = parse_condition(operator_name, key, values, denies, join(at, key));
       if (!condition) return std::unexpected(condition.error());
       conditions.push_back(std::move(*condition));
     }
@@ -153,7 +200,8 @@ Result<void> check_members(const Json& object, const std::string& place,
   return {};
 }
 
-Result<Statement> parse_statement(const Json& value, const std::string& place) {
+Result<Statement> parse_statement(const Json& value, ParsePattern action,
+                                  const std::string& place) {
   constexpr std::array<std::string_view, 7> known = {
       "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"};
   if (!value.is_object()) return refuse("must be an object", place);
@@ -164,23 +212,23 @@ Result<Statement> parse_statement(const Json& value, const std::string& place) {
     return refuse("must be Allow or Deny", place + ".Effect");
   }
   statement.allow = effect == "Allow";
-  auto actions = parse_selector(value, "Action", place, parse_action);
+  auto actions = parse_selector(value, "Action", place, action);
   if (!actions) return std::unexpected(actions.error());
   statement.actions = std::move(*actions);
   auto resources = parse_selector(value, "Resource", place, parse_resource);
   if (!resources) return std::unexpected(resources.error());
   statement.resources = std::move(*resources);
   if (value.contains("Condition")) {
-    auto conditions = parse_conditions(value.at("Condition"), place + ".Condition");
+    auto conditions =
+        parse_conditions(value.at("Condition"), !statement.allow, place + ".Condition");
     if (!conditions) return std::unexpected(conditions.error());
     statement.conditions = std::move(*conditions);
   }
   return statement;
 }
 
-}  // namespace
-
-Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document) {
+Result<std::shared_ptr<const Policy>> parse_document(std::string_view document,
+                                                     ParsePattern action) {
   constexpr std::array<std::string_view, 3> known = {"Version", "Id", "Statement"};
   JsonLimits limits;
   limits.bytes = kDocumentBytesMax;
@@ -197,11 +245,23 @@ Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document) {
   std::vector<Statement> statements;
   for (std::size_t i = 0; i < (list ? value.size() : 1); ++i) {
     const std::string place = list ? "Statement[" + std::to_string(i) + ']' : "Statement";
-    auto statement = parse_statement(list ? value[i] : value, place);
+    auto statement = parse_statement(list ? value[i] : value, action, place);
     if (!statement) return std::unexpected(statement.error());
     statements.push_back(std::move(*statement));
   }
   return std::make_shared<const ParsedPolicy>(std::string(document), std::move(statements));
 }
+
+}  // namespace
+
+Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document) {
+  return parse_document(document, parse_known_action);
+}
+
+Result<std::shared_ptr<const Policy>> parse_kept_policy(std::string_view document) {
+  return parse_document(document, parse_action);
+}
+
+std::span<const std::string_view> policy_actions() noexcept { return kActions; }
 
 }  // namespace holdfast::iam

@@ -60,7 +60,7 @@ SessionPtr read_session(std::string_view text) {
   if (error != std::errc() || rest != expiry.data() + expiry.size()) return nullptr;
   session->expires_at = wall_from_micros(expires_us);
   if (!text.empty()) {
-    auto policy = parse_policy(text);
+    auto policy = parse_kept_policy(text);
     if (!policy) return nullptr;
     session->policy = std::move(*policy);
   }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,17 +25,26 @@ struct PolicyRequest {
 
 /// An IAM policy document: Allow and Deny, Action/NotAction, Resource/NotResource with `*` and `?`,
 /// the variable `${aws:username}`, and conditions on aws:username (String…), aws:SourceIp
-/// (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…). What it does not know is
-/// refused when it is parsed. Immutable; any thread.
+/// (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…). An address that is not
+/// known fulfils both address operators in a Deny, and neither in an Allow. What it does not know
+/// is refused when it is parsed. Immutable; any thread.
 /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)
 class Policy {
  public:
   virtual ~Policy() = default;
   [[nodiscard]] virtual Decision evaluate(const PolicyRequest& request) const = 0;
   [[nodiscard]] virtual const std::string& document() const = 0;
+  /// Whether an Allow names any of `policy_actions`: a key with a policy that does not can do
+  /// nothing.
+  [[nodiscard]] virtual bool allows_something() const = 0;
 };
-/// `invalid_argument` with the place at fault (`Statement[0].Action`).
+/// `invalid_argument` with the place at fault (`Statement[0].Action`). An action of a service that
+/// Holdfast has, but none of `policy_actions`, is one; those of other services match nothing.
 [[nodiscard]] Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document);
+/// Likewise for one that was taken before: all actions that are not known match nothing.
+[[nodiscard]] Result<std::shared_ptr<const Policy>> parse_kept_policy(std::string_view document);
+/// All actions that a policy may be asked about.
+[[nodiscard]] std::span<const std::string_view> policy_actions() noexcept;
 
 /// The policy that allows everything.
 inline constexpr std::string_view kAllowAll =

@@ -190,6 +190,75 @@ TEST(Policy, ComparesAddressesByTheirBits) {
   EXPECT_FALSE(allowed_from("10.0.0.0/8", "not an address"));
 }
 
+TEST(Policy, DoesNotWidenForAnAddressThatIsNotKnown) {
+  for (const std::string unknown : {"", "unknown", "unix", "garbage", "10.0.0.1%eth0", "10.0.0",
+                                    "10.0.0.1:80", "::g", "10.0.0.1, 10.0.0.2"}) {
+    PolicyRequest request;
+    request.action = "execute-api:Invoke";
+    request.resource = "arn:aws:execute-api:us-east-1:1:a/prod/POST/message";
+    request.source_ip = unknown;
+    for (const char* condition : {"IpAddress", "NotIpAddress"}) {
+      for (const char* networks :
+           {R"("10.0.0.0/8")", R"("0.0.0.0/0")", R"(["::/0","10.1.0.0/16"])"}) {
+        const std::string tested = std::string(R"("Action":"*","Resource":"*","Condition":{")") +
+                                   condition + R"(":{"aws:SourceIp":)" + networks + "}}}";
+        const auto with = [&](const std::string& statements) {
+          return parse_policy(R"({"Version":"2012-10-17","Statement":[)" + statements + "]}")
+              .value()
+              ->evaluate(request);
+        };
+        SCOPED_TRACE(unknown + " " + tested);
+        EXPECT_EQ(with(R"({"Effect":"Allow",)" + tested), Decision::implicit_deny);
+        EXPECT_EQ(
+            with(R"({"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny",)" + tested),
+            Decision::explicit_deny);
+      }
+    }
+  }
+}
+
+TEST(Policy, KnowsWhetherItAllowsAnythingAtAll) {
+  EXPECT_TRUE(parse_policy(kAllowAll).value()->allows_something());
+  EXPECT_TRUE(parse_policy(allow(R"(["s3:*","execute-api:Inv*"])", R"("arn:x")"))
+                  .value()
+                  ->allows_something());
+  EXPECT_TRUE(parse_policy(one_statement(R"("Effect":"Allow","NotAction":"s3:*","Resource":"*")"))
+                  .value()
+                  ->allows_something());
+  for (const std::string& nothing :
+       {allow(R"("s3:GetObject")", R"("*")"), allow(R"(["s3:*","sqs:*"])", R"("*")"),
+        one_statement(R"("Effect":"Allow","NotAction":"*","Resource":"*")"),
+        one_statement(R"("Effect":"Deny","Action":"*","Resource":"*")")}) {
+    EXPECT_FALSE(parse_policy(nothing).value()->allows_something()) << nothing;
+  }
+}
+
+TEST(Policy, RefusesActionsOfItsServicesThatItDoesNotKnow) {
+  const auto document = [](const std::string& element, const std::string& action) {
+    return R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow",")" + element + R"(":")" +
+           action + R"(","Resource":"*"}]})";
+  };
+  for (const char* element : {"Action", "NotAction"}) {
+    for (const char* action :
+         {"execute-api:Invok", "execute-api:InvalidateCache", "Execute-API:invoked",
+          "cognito-idp:AdminAddUserToGroup", "cognito-idp:SignUp", "execute-api:Invoke ",
+          "cloudformation:DescribeStack", "execute-api:manage"}) {
+      const auto refused = parse_policy(document(element, action));
+      ASSERT_FALSE(refused) << action;
+      EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+      EXPECT_EQ(refused.error().where, std::string("Statement[0].") + element);
+      EXPECT_NE(refused.error().message.find(action), std::string::npos);
+      // One that was taken by an earlier version still opens, and matches nothing.
+      EXPECT_TRUE(parse_kept_policy(document(element, action))) << action;
+    }
+    for (const char* action : {"*", "*:*", "execute-api:*", "EXECUTE-API:invoke",
+                               "cognito-idp:Admin*", "cognito-idp:ListUser?", "*:DescribeStacks",
+                               "s3:GetObject", "s3:*", "sqs:Send?essage", "execute-api:Invoke?"}) {
+      EXPECT_TRUE(parse_policy(document(element, action))) << action;
+    }
+  }
+}
+
 TEST(Policy, NotIpAddressDeniesFromEverywhereElse) {
   const std::string document =
       R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},)"
