@@ -13,6 +13,13 @@ std::string gateway_url(const Context& context) {
   return context.env("HOLDFAST_URL").value_or(client::GatewayOptions{}.url);
 }
 
+// What cannot be reached: where there are two, both are named.
+std::string tried_url(const Context& context) {
+  std::string out = gateway_url(context);
+  if (const auto ingest = context.env("HOLDFAST_INGEST_URL")) out += " or " + *ingest;
+  return out;
+}
+
 Result<std::string> required(const Context& context, const char* name) {
   auto value = context.env(name);
   if (!value) {
@@ -32,6 +39,7 @@ std::string ca_file(const Context& context) {
 Result<client::GatewayOptions> gateway_options(const Context& context, const Needs& needs) {
   client::GatewayOptions options;
   options.url = gateway_url(context);
+  options.ingest_url = context.env("HOLDFAST_INGEST_URL").value_or("");
   options.ca_file = ca_file(context);
   if (auto region = context.env("AWS_REGION")) {
     options.region = *region;
@@ -105,7 +113,7 @@ std::string hint_for(const client::CallError& error) {
 
 int call_failed(const Context& context, const client::CallError& error) {
   if (error.status == 0) {
-    return failed(context, "cannot reach the gateway at " + gateway_url(context) + " (" +
+    return failed(context, "cannot reach the gateway at " + tried_url(context) + " (" +
                                error.message + "): is `holdfast serve` running?");
   }
   const int code = failed(context, error.text());

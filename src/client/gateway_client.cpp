@@ -1,6 +1,8 @@
+#include <optional>
 #include <utility>
 
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/ids.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
 #include "client/answer.hpp"
@@ -72,15 +74,26 @@ CallResult<AuthAnswer> auth_answer_of(const Json& answer) {
   return AuthAnswer(std::move(challenge));
 }
 
+// A listener of the gateway, under the URL that it was given.
+struct Endpoint {
+  Endpoint(net::Url url, const std::string& ca_file) : base(std::move(url)) {
+    prefix = base.target.substr(0, base.target.find('?'));
+    while (prefix.ends_with('/')) prefix.pop_back();
+    base.target = "/";
+    http = net::make_http_client(base, {ca_file});
+  }
+
+  net::Url base;
+  std::string prefix;
+  std::unique_ptr<net::HttpClient> http;
+};
+
 class HttpGatewayClient final : public GatewayClient {
  public:
-  HttpGatewayClient(GatewayOptions options, net::Url base, const Clock& clock)
-      : options_(std::move(options)), base_(std::move(base)), clock_(clock) {
-    const std::size_t query = base_.target.find('?');
-    prefix_ = base_.target.substr(0, query);
-    while (prefix_.ends_with('/')) prefix_.pop_back();
-    base_.target = "/";
-    http_ = net::make_http_client(base_, {options_.ca_file});
+  HttpGatewayClient(GatewayOptions options, net::Url url, std::optional<net::Url> ingest_url,
+                    const Clock& clock)
+      : options_(std::move(options)), clock_(clock), main_(std::move(url), options_.ca_file) {
+    if (ingest_url) ingest_.emplace(std::move(*ingest_url), options_.ca_file);
   }
 
   CallResult<Receipt> publish(const OutgoingMessage& message) override {
@@ -181,9 +194,9 @@ class HttpGatewayClient final : public GatewayClient {
   }
 
   net::Url websocket_url(std::string_view token) const override {
-    net::Url url = base_;
-    url.scheme = base_.scheme == "https" || base_.scheme == "wss" ? "wss" : "ws";
-    url.target = prefix_ + "/ws?token=" + percent_encode(token);
+    net::Url url = main_.base;
+    url.scheme = url.scheme == "https" || url.scheme == "wss" ? "wss" : "ws";
+    url.target = main_.prefix + "/ws?token=" + percent_encode(token);
     return url;
   }
 
@@ -205,16 +218,20 @@ class HttpGatewayClient final : public GatewayClient {
   }
 
   CallResult<net::Response> send(net::ClientRequest request, std::string_view service) override {
-    request.target = prefix_ + request.target;
-    if (!service.empty()) add_signature(request, service);
-    auto response = http_->request(request, options_.timeout);
+    Endpoint& endpoint = service == kExecuteApi && ingest_ ? *ingest_ : main_;
+    request.target = endpoint.prefix + request.target;
+    if (!service.empty()) add_signature(endpoint, request, service);
+    auto response = endpoint.http->request(request, options_.timeout);
     if (!response) return no_answer(response.error());
     return std::move(*response);
   }
 
  private:
-  void add_signature(net::ClientRequest& request, std::string_view service) const {
-    const std::string host = base_.authority();
+  void add_signature(const Endpoint& endpoint, net::ClientRequest& request,
+                     std::string_view service) const {
+    const std::string host = endpoint.base.authority();
+    // As AWS's SDKs do: two equal calls within one second are two calls all the same.
+    request.headers.emplace_back("amz-sdk-invocation-id", generate_uuid());
     std::vector<iam::Header> headers{{"host", host}};
     for (const auto& [name, value] : request.headers) headers.emplace_back(name, value);
     const iam::SignedRequest to_sign{request.method, request.target, headers, request.body};
@@ -252,10 +269,9 @@ class HttpGatewayClient final : public GatewayClient {
   }
 
   GatewayOptions options_;
-  net::Url base_;
   const Clock& clock_;
-  std::string prefix_;
-  std::unique_ptr<net::HttpClient> http_;
+  Endpoint main_;
+  std::optional<Endpoint> ingest_;
 };
 
 }  // namespace
@@ -264,7 +280,14 @@ Result<std::unique_ptr<GatewayClient>> make_gateway_client(GatewayOptions option
                                                            const Clock& clock) {
   auto url = net::parse_url(options.url);
   if (!url) return std::unexpected(url.error());
-  return std::make_unique<HttpGatewayClient>(std::move(options), std::move(*url), clock);
+  std::optional<net::Url> ingest_url;
+  if (!options.ingest_url.empty()) {
+    auto parsed = net::parse_url(options.ingest_url);
+    if (!parsed) return std::unexpected(parsed.error());
+    ingest_url = std::move(*parsed);
+  }
+  return std::make_unique<HttpGatewayClient>(std::move(options), std::move(*url),
+                                             std::move(ingest_url), clock);
 }
 
 Result<std::string> id_token_subject(std::string_view id_token) {

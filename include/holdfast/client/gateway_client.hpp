@@ -35,6 +35,7 @@ using CallResult = std::expected<T, CallError>;
 
 struct GatewayOptions {
   std::string url = "http://127.0.0.1:8080";  ///< a path is put before every route's
+  std::string ingest_url;  ///< for messages, where another listener takes them; empty: `url`
   std::string region = "us-east-1";
   std::string user_pool_id;
   std::string client_id;

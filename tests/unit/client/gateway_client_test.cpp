@@ -101,6 +101,30 @@ TEST(GatewayClient, SignsMessagesSoThatTheVerifierAcceptsThem) {
                                  {"ttlSeconds", 60}}));
 }
 
+TEST(GatewayClient, SendsMessagesWhereTheyAreTakenAndAllElseToTheGateway) {
+  Answering main(json_response(400, R"({"__type":"X","message":"m"})"));
+  Answering ingest(json_response(200, kReceipt));
+  GatewayOptions options = at(main.gateway.url());
+  options.ingest_url = ingest.gateway.url() + "/prod/";
+  options.credentials = {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""};
+  const auto client = *make_gateway_client(options, main.clock);
+  EXPECT_TRUE(client->publish({"u", "t", {}, {}}));
+  EXPECT_EQ(ingest.gateway.requests().back().head.target, "/prod/message");
+  EXPECT_TRUE(ingest.last_request_is_signed_for("execute-api"));
+  EXPECT_FALSE(client->admin_create_user("alice", "password"));
+  EXPECT_EQ(main.gateway.requests().size(), 1U);
+  EXPECT_EQ(ingest.gateway.requests().size(), 1U);
+  options.ingest_url = "nonsense";
+  EXPECT_FALSE(make_gateway_client(options, main.clock));
+}
+
+TEST(GatewayClient, MakesNoTwoCallsThatAreTheSameBytes) {
+  Answering a(json_response(200, kReceipt));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(a.client->publish({"u", "t", {}, {}}));
+  const auto requests = a.gateway.requests();
+  EXPECT_NE(*requests[0].head.header("Authorization"), *requests[1].head.header("Authorization"));
+}
+
 TEST(GatewayClient, LeavesOutWhatTheMessageDoesNotHave) {
   Answering a(json_response(200, kReceipt));
   ASSERT_TRUE(a.client->publish({"u", "t", {}, {}}));
