@@ -73,16 +73,20 @@ class HoldfastDialect final : public Dialect {
       }
     }
     const std::string scope = day + "/us-east-1/execute-api/aws4_request";
-    const std::string canonical = "POST\n" + std::string(path) +
-                                  "\n\ncontent-type:application/json\nhost:" + host_ +
-                                  "\nx-amz-date:" + date + "\n\ncontent-type;host;x-amz-date\n" +
-                                  hex_encode(view(sha256(body)));
+    // Without it two equal messages within one second would be one.
+    const std::string call = std::to_string(++calls_);
+    const std::string canonical =
+        "POST\n" + std::string(path) + "\n\namz-sdk-invocation-id:" + call +
+        "\ncontent-type:application/json\nhost:" + host_ + "\nx-amz-date:" + date +
+        "\n\namz-sdk-invocation-id;content-type;host;x-amz-date\n" + hex_encode(view(sha256(body)));
     const std::string to_sign =
         "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex_encode(view(sha256(canonical)));
     out += "POST " + std::string(path) + " HTTP/1.1\r\nHost: " + host_ +
-           "\r\nContent-Type: application/json\r\nX-Amz-Date: " + date +
+           "\r\nContent-Type: application/json\r\namz-sdk-invocation-id: " + call +
+           "\r\nX-Amz-Date: " + date +
            "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + server_.access_key_id() + "/" +
-           scope + ", SignedHeaders=content-type;host;x-amz-date, Signature=" +
+           scope +
+           ", SignedHeaders=amz-sdk-invocation-id;content-type;host;x-amz-date, Signature=" +
            hex_encode(view(hmac_sha256(view(key_), to_sign))) +
            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   }
@@ -90,6 +94,7 @@ class HoldfastDialect final : public Dialect {
   const Holdfast& server_;
   std::string host_;
   std::string day_;
+  std::size_t calls_ = 0;
   holdfast::Digest key_{};
   Loop token_loop_;
   std::unique_ptr<HttpConnection> tokens_;

@@ -1,7 +1,11 @@
 #include "api/aws_errors.hpp"
 
+#include <algorithm>
+
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
+
+#include "api/text.hpp"
 
 namespace holdfast::api {
 namespace {
@@ -13,10 +17,16 @@ constexpr std::size_t kErrorMessageHeaderBytes = 1024;
 
 // A message may quote the client's input: in a header only visible ASCII is safe.
 std::string header_safe(std::string_view text) {
-  std::string out(text.substr(0, kErrorMessageHeaderBytes));
-  for (char& c : out) {
-    if (c < 0x20 || c > 0x7e) c = '?';
-  }
+  std::string out;
+  append_printable(out, text.substr(0, kErrorMessageHeaderBytes));
+  return out;
+}
+
+// For the access line, where nobody needs more of it.
+std::string reason_of(std::string_view message) {
+  constexpr std::size_t kReasonBytes = 256;
+  std::string out;
+  append_printable(out, message.substr(0, kReasonBytes));
   return out;
 }
 
@@ -70,6 +80,7 @@ net::Response make_error(int status, std::string_view type, std::string_view mes
   body += '}';
   net::Response out = make_answer(status, kJson, std::move(body));
   out.headers.emplace_back("x-amzn-ErrorType", type);
+  out.refused = reason_of(message);
   if (status == 503 || status == 429) out.headers.emplace_back("Retry-After", kRetryAfterSeconds);
   out.close = close;
   return out;
@@ -81,15 +92,34 @@ net::Response missing_authentication_token() {
 
 net::Response method_not_allowed(std::string_view allow) {
   net::Response out = transport_error(405, {});
+  out.refused = "the method is not one of " + std::string(allow);
   out.headers.emplace_back("Allow", allow);
   return out;
 }
 
 net::Response unauthorized() { return make_error(401, "UnauthorizedException", "Unauthorized"); }
 
+void add_help(net::Response& response, std::string_view documentation_url) {
+  if (response.status < 400 || documentation_url.empty()) return;
+  const auto type = std::ranges::find(response.headers, "x-amzn-ErrorType",
+                                      &std::pair<std::string, std::string>::first);
+  std::string link = "<";
+  link += documentation_url;
+  link += "/errors.md";
+  if (type != response.headers.end()) {
+    link += '#';
+    for (const char c : type->second) {
+      if (c != ':') link += to_lower(c);
+    }
+  }
+  link += R"(>; rel="help")";
+  response.headers.emplace_back("Link", std::move(link));
+}
+
 net::Response upgrade_required() {
   net::Response out = transport_error(426, {});
   out.headers.emplace_back("Sec-WebSocket-Version", "13");
+  out.refused = "a plain request for a WebSocket";
   return out;
 }
 
@@ -126,7 +156,9 @@ ErrorWords words_of(const Error& error) {
 
 net::Response delivery_error(const Error& error) {
   const ErrorWords words = words_of(error);
-  return make_error(words.status, words.type, words.message);
+  net::Response out = make_error(words.status, words.type, words.message);
+  out.refused = reason_of(error.message);
+  return out;
 }
 
 std::string_view type_of(iam::SignatureErrc code) noexcept {
@@ -152,10 +184,12 @@ net::Response signature_error(const iam::SignatureError& error) {
 }
 
 void note_refusal(net::Response& response, const iam::SignatureError& error) {
+  // The rest is advice, or a hash of the header: whoever reads a log could guess at a short secret.
+  std::string_view message = error.message;
+  message = message.substr(0, std::min(message.find(". "), message.find(" (hashed")));
   response.refused = type_of(error.code);
   response.refused += ": ";
-  // The rest is advice.
-  response.refused += std::string_view(error.message).substr(0, error.message.find(". "));
+  response.refused += reason_of(message);
   response.access_key_id = error.key_id;
 }
 
@@ -193,7 +227,18 @@ net::Response access_denied(std::string_view principal, std::string_view action,
   body += '}';
   net::Response out = make_answer(403, kJson, std::move(body));
   out.headers.emplace_back("x-amzn-ErrorType", "AccessDeniedException");
+  out.refused = denied_reason("AccessDeniedException", action, resource);
   return out;
+}
+
+std::string denied_reason(std::string_view type, std::string_view action,
+                          std::string_view resource) {
+  std::string out(type);
+  out += ": the policy does not allow ";
+  out += action;
+  out += " on ";
+  out += resource;
+  return reason_of(out);
 }
 
 net::Response transport_error(int status, std::string_view message) {
@@ -202,8 +247,10 @@ net::Response transport_error(int status, std::string_view message) {
     if (error.status == status) found = &error;
   }
   // The documented words stand for a body that is too long, wherever that is found.
+  const std::string_view reason = message.empty() ? found->message : message;
   if (message.empty() || status == 413) message = found->message;
   net::Response out = make_error(status, found->type, message);
+  out.refused = reason_of(reason);
   if (status == 426) out.headers.emplace_back("Upgrade", "websocket");
   return out;
 }
@@ -216,6 +263,9 @@ net::Response pool_error(std::string_view type, std::string_view message) {
   body += '}';
   const bool retry = type == "ServiceUnavailableException";
   net::Response out = make_answer(retry ? 503 : 400, kJson11, std::move(body));
+  out.refused = type;
+  out.refused += ": ";
+  out.refused += reason_of(message);
   out.headers.emplace_back("x-amzn-ErrorType", std::string(type) + ":");
   out.headers.emplace_back("x-amzn-ErrorMessage", header_safe(message));
   if (retry) out.headers.emplace_back("Retry-After", kRetryAfterSeconds);

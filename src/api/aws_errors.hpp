@@ -18,10 +18,15 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 [[nodiscard]] net::Response make_answer(int status, std::string_view content_type,
                                         std::string body);
 
-/// `x-amzn-ErrorType: {type}` and `{"message": …}`. 503 and 429 carry `Retry-After`, 503 ends the
+/// `x-amzn-ErrorType: {type}` and `{"message": …}`; the access line gets the message as its reason,
+/// as it does of all errors here. 503 and 429 carry `Retry-After`, 503 ends the
 /// connection only when `close`.
 [[nodiscard]] net::Response make_error(int status, std::string_view type, std::string_view message,
                                        bool close = false);
+
+/// Adds a `Link` to the entry of a refusal in `errors.md` under this URL; nothing where it is
+/// empty.
+void add_help(net::Response& response, std::string_view documentation_url);
 
 /// 403: an unsigned call, or an unknown path.
 [[nodiscard]] net::Response missing_authentication_token();
@@ -54,6 +59,9 @@ void note_refusal(net::Response& response, const iam::SignatureError& error);
 /// The text of it, for other shapes; the resource as given.
 [[nodiscard]] std::string access_denied_words(std::string_view principal, std::string_view action,
                                               std::string_view resource, bool explicit_deny);
+/// Why the access line says that a policy refused.
+[[nodiscard]] std::string denied_reason(std::string_view type, std::string_view action,
+                                        std::string_view resource);
 /// `arn:aws:execute-api:us-east-1:********0000:…`.
 [[nodiscard]] std::string mask_account(std::string_view arn);
 

@@ -9,15 +9,19 @@
 #include <holdfast/base/ids.hpp>
 
 #include "api/aws_errors.hpp"
+#include "api/paths.hpp"
 #include "api/signed_call.hpp"
+#include "api/text.hpp"
 
 namespace holdfast::api {
 namespace {
 
 constexpr std::string_view kXml = "text/xml";
 constexpr std::string_view kNamespace = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
+constexpr std::string_view kOperation = "DescribeStacks";
 constexpr std::string_view kDescribeStacks = "cloudformation:DescribeStacks";
 constexpr std::size_t kNameBytesMax = 1600;  // of an ARN
+constexpr std::size_t kReasonBytes = 256;    // in the access line
 
 // What XML 1.0 section 2.2 does not allow is shown as a question mark.
 void append_xml(std::string& out, std::string_view text) {
@@ -75,7 +79,11 @@ net::Response xml_error(int status, std::string_view code, std::string_view mess
   body += "</Error>";
   append_element(body, "RequestId", request_id);
   body += "</ErrorResponse>";
-  return xml_answer(status, request_id, std::move(body));
+  net::Response out = xml_answer(status, request_id, std::move(body));
+  out.refused = code;
+  out.refused += ": ";
+  append_printable(out.refused, message.substr(0, kReasonBytes));
+  return out;
 }
 
 std::string_view code_of(iam::SignatureErrc code) noexcept {
@@ -171,9 +179,33 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
   net::Response denied = xml_error(403, "AccessDenied",
                                    access_denied_words(key.arn, kDescribeStacks, resource,
                                                        decision == iam::Decision::explicit_deny));
-  denied.refused = "AccessDenied";
-  denied.access_key_id = key.id;
+  denied.refused = denied_reason("AccessDenied", kDescribeStacks, resource);
   return denied;
+}
+
+// The answer to a call whose signature is good.
+net::Response answer_signed(const Context& context, const net::Request& request,
+                            const std::string& action, const iam::AccessKey& key) {
+  if (action != kOperation) {
+    return xml_error(400, "InvalidAction",
+                     "Could not find operation " + action + " for version 2010-05-15");
+  }
+  const auto name = member_of(request.body, "StackName");
+  if (name && !is_stack_name(*name)) {
+    return xml_error(400, "ValidationError",
+                     "1 validation error detected: Value at 'stackName' failed to satisfy "
+                     "constraint: Member must satisfy regular expression pattern: "
+                     "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*");
+  }
+  const std::string resource = resource_of(context, name);
+  if (auto refused = refuse_by_policy(context, key, request.head, resource)) return *refused;
+  if (!keeps_to_rate(context, key, request.head.shard)) {
+    return xml_error(400, "Throttling", "Rate exceeded");
+  }
+  if (resource != context.stack_arn) {
+    return xml_error(400, "ValidationError", "Stack with id " + *name + " does not exist");
+  }
+  return stack_answer(context);
 }
 
 }  // namespace
@@ -181,38 +213,24 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
 void handle_cloud_formation(const Context& context, const net::Request& request,
                             net::Responder respond) {
   const auto action = member_of(request.body, "Action");
-  if (!action) return respond(missing_authentication_token());
-  auto key = verify_signature(context, request, "cloudformation");
-  if (!key) {
-    net::Response refused = xml_error(403, code_of(key.error().code), key.error().message);
-    note_refusal(refused, key.error());
+  if (!action) {
+    net::Response unknown = missing_authentication_token();
+    unknown.refused = "no route has this path here, and the form has no Action";
+    return respond(std::move(unknown));
+  }
+  if (has_odd_segments(request.head.path())) {
+    return respond(xml_error(400, "ValidationError", kOddPath));
+  }
+  const auto signer = verify_signature(context, request, "cloudformation");
+  if (!signer) {
+    net::Response refused = xml_error(403, code_of(signer.error().code), signer.error().message);
+    note_refusal(refused, signer.error());
     return respond(std::move(refused));
   }
-  if (*action != "DescribeStacks") {
-    return respond(xml_error(400, "InvalidAction",
-                             "Could not find operation " + *action + " for version 2010-05-15"));
-  }
-  const auto name = member_of(request.body, "StackName");
-  if (name && !is_stack_name(*name)) {
-    return respond(xml_error(400, "ValidationError",
-                             "1 validation error detected: Value at 'stackName' failed to satisfy "
-                             "constraint: Member must satisfy regular expression pattern: "
-                             "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*"));
-  }
-  const std::string resource = resource_of(context, name);
-  if (auto refused = refuse_by_policy(context, **key, request.head, resource)) {
-    return respond(std::move(*refused));
-  }
-  if (!keeps_to_rate(context, **key, request.head.shard)) {
-    net::Response refused = xml_error(400, "Throttling", "Rate exceeded");
-    refused.refused = "Throttling";
-    refused.access_key_id = (*key)->id;
-    return respond(std::move(refused));
-  }
-  if (resource != context.stack_arn) {
-    return respond(xml_error(400, "ValidationError", "Stack with id " + *name + " does not exist"));
-  }
-  respond(stack_answer(context));
+  net::Response out =
+      signed_by(answer_signed(context, request, *action, *signer->key), *signer->key);
+  if (*action == kOperation) out.operation = kOperation;
+  respond(std::move(out));
 }
 
 }  // namespace holdfast::api

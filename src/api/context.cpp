@@ -20,6 +20,10 @@ std::string uuid_of(std::string_view text) {
 Context::Context(GatewayOptions gateway_options, GatewayParts gateway_parts)
     : options(std::move(gateway_options)),
       parts(std::move(gateway_parts)),
+      allowed_origins(options.allowed_origins),
+      replays(std::make_shared<Replays>(Replays::Options{.capacity = options.signatures_max,
+                                                         .lifetime = options.signature_lifetime},
+                                        parts.refusals)),
       token_rates(std::make_shared<UserRates>(options.token_requests_per_second,
                                               options.token_requests_burst)),
       message_arn(execute_api_arn("POST/message")),

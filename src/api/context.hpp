@@ -3,8 +3,10 @@
 #include <memory>
 #include <string>
 
+#include <holdfast/api/origins.hpp>
 #include <holdfast/api/service.hpp>
 
+#include "api/replays.hpp"
 #include "api/user_rates.hpp"
 
 namespace holdfast::api {
@@ -28,6 +30,8 @@ struct Context {
 
   GatewayOptions options;
   GatewayParts parts;
+  AllowedOrigins allowed_origins;          ///< of `options`
+  std::shared_ptr<Replays> replays;        ///< the same for as long as the service is
   std::shared_ptr<UserRates> token_rates;  ///< of `GET /tokens`
   std::string message_arn;                 ///< of `POST /message`
   std::string messages_arn;                ///< of `POST /messages`

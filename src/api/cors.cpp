@@ -1,5 +1,6 @@
 #include "api/cors.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -10,15 +11,27 @@
 namespace holdfast::api {
 namespace {
 
-// What the AWS SDK for JavaScript and amazon-cognito-identity-js send.
-constexpr std::string_view kRequestHeaders =
-    "content-type,x-amz-target,x-amz-user-agent,amz-sdk-invocation-id,amz-sdk-request,"
-    "cache-control,authorization";
 constexpr std::string_view kReadableHeaders =
-    "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date,Retry-After";
+    "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date,Retry-After,Link";
 constexpr std::string_view kMaxAgeSeconds = "600";
 
 bool is_shared(Route route) { return route == Route::tokens || route == Route::user_pool; }
+
+// The headers that a preflight asks about, but for what is no name of one. Scripts for monitoring
+// add headers of their own; cookies play no part, so that none of them makes a call more than it
+// is.
+std::string wanted_headers(const net::RequestHead& head) {
+  std::string out;
+  for (const auto& [name, value] : head.headers) {
+    if (!equals_ignoring_case(name, "Access-Control-Request-Headers")) continue;
+    for_each_element(value, [&out](std::string_view wanted) {
+      if (!std::ranges::all_of(wanted, is_token_char)) return;
+      if (!out.empty()) out += ',';
+      out += wanted;
+    });
+  }
+  return out;
+}
 
 // The method that pages may use on what a preflight asks about; it tells no `X-Amz-Target`, so that
 // every path without a route may be the user pool's.
@@ -46,19 +59,20 @@ std::optional<net::Response> answer_preflight(const Context& context, const net:
   if (origin == nullptr || wanted == nullptr) return std::nullopt;
   const std::string_view method = method_for_pages(route, logs_in);
   if (method.empty() || trim(*wanted) != method) return std::nullopt;
-  if (!origin_allowed(head, context.options.allowed_origins)) {
-    net::Response refused = make_error(403, "ForbiddenException", "Forbidden");
+  if (!origin_allowed(head, context.allowed_origins, true)) {
+    net::Response refused = refuse_origin(head);
     refused.headers.emplace_back("Vary", "Origin");
-    refused.refused = "Origin";
     return refused;
   }
   net::Response out;
   out.status = 204;
   out.headers = {{"Access-Control-Allow-Origin", *origin},
                  {"Access-Control-Allow-Methods", std::string(method)},
-                 {"Access-Control-Allow-Headers", std::string(kRequestHeaders)},
                  {"Access-Control-Max-Age", std::string(kMaxAgeSeconds)},
                  {"Vary", "Origin"}};
+  if (std::string names = wanted_headers(head); !names.empty()) {
+    out.headers.emplace_back("Access-Control-Allow-Headers", std::move(names));
+  }
   return out;
 }
 
@@ -66,7 +80,7 @@ net::Responder share_with_page(const Context& context, Route route, const net::R
                                net::Responder respond) {
   const std::string* const origin = head.header("Origin");
   if (!is_shared(route) || origin == nullptr ||
-      !origin_allowed(head, context.options.allowed_origins)) {
+      !origin_allowed(head, context.allowed_origins, true)) {
     return respond;
   }
   return [origin = *origin, respond = std::move(respond)](net::Response response) mutable {

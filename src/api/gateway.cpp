@@ -45,6 +45,20 @@ net::Response openid_configuration(const Context& context) {
   return public_answer(document.dump());
 }
 
+net::Response refuse_while_draining() {
+  net::Response out = unavailable(true);
+  out.refused = "the service is shutting down";
+  return out;
+}
+
+net::Responder with_help(const Context& context, net::Responder respond) {
+  if (context.options.documentation_url.empty()) return respond;
+  return [&context, respond = std::move(respond)](net::Response response) mutable {
+    add_help(response, context.options.documentation_url);
+    respond(std::move(response));
+  };
+}
+
 bool is_served(const ServedParts& served, Route route) {
   switch (route) {
     case Route::message:
@@ -100,13 +114,26 @@ std::size_t Gateway::body_bytes_max(const Context& context, Route route) noexcep
 
 std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHead& head) {
   const Context& context = contexts_->current();
-  if (context.draining()) return unavailable(true);
+  auto out = admit(context, head);
+  if (auto* const refused = std::get_if<net::Response>(&out)) {
+    add_help(*refused, context.options.documentation_url);
+  }
+  return out;
+}
+
+std::variant<net::Response, Gateway::Admit> Gateway::admit(const Context& context,
+                                                           const net::RequestHead& head) const {
+  if (context.draining()) return refuse_while_draining();
   const Route route = route_of(context, head);
   if (auto answer = answer_preflight(context, head, route, served_.login)) {
     return std::move(*answer);
   }
   const bool plain_root = route == Route::websocket_root && !asks_for_websocket(head);
-  if (route == Route::none || plain_root) return missing_authentication_token();
+  if (route == Route::none || plain_root) {
+    net::Response unknown = missing_authentication_token();
+    unknown.refused = "no route has this path here";
+    return unknown;
+  }
   if (!has_method(route, head.method)) return method_not_allowed(methods_of(route));
   if (route == Route::connection) {
     if (auto refused = refuse_posted_length(head)) return std::move(*refused);
@@ -116,7 +143,8 @@ std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHe
 
 void Gateway::handle(net::Request request, net::Responder respond) {
   const Context& context = contexts_->current();
-  if (context.draining()) return respond(unavailable(true));
+  respond = with_help(context, std::move(respond));
+  if (context.draining()) return respond(refuse_while_draining());
   const Route route = route_of(context, request.head);
   respond = share_with_page(context, route, request.head, std::move(respond));
   switch (route) {
@@ -147,9 +175,18 @@ void Gateway::handle(net::Request request, net::Responder respond) {
 
 void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
   const Context& context = contexts_->current();
+  if (!context.options.documentation_url.empty()) {
+    respond = [&context, respond = std::move(respond)](
+                  std::variant<net::Response, net::UpgradeAccepted> decided) mutable {
+      if (auto* const refused = std::get_if<net::Response>(&decided)) {
+        add_help(*refused, context.options.documentation_url);
+      }
+      respond(std::move(decided));
+    };
+  }
   if (context.draining()) {
     context.counts(head.shard).refused_upgrades.add(UpgradeRefusal::draining);
-    return respond(unavailable(true));
+    return respond(refuse_while_draining());
   }
   handle_upgrade(context, std::move(head), std::move(respond));
 }
@@ -159,7 +196,9 @@ bool Gateway::upgradable(const net::RequestHead& head) const {
 }
 
 net::Response Gateway::error(int status, std::string_view message) const {
-  return transport_error(status, message);
+  net::Response out = transport_error(status, message);
+  add_help(out, contexts_->current().options.documentation_url);
+  return out;
 }
 
 void Contexts::put(std::shared_ptr<const Context> next) {
@@ -176,6 +215,7 @@ void Contexts::change(GatewayOptions options) {
       next->options.token_requests_burst == before.options.token_requests_burst;
   // What users have taken of an old rate counts on.
   if (same_rates) next->token_rates = before.token_rates;
+  next->replays = before.replays;
   put(std::move(next));
 }
 

@@ -44,6 +44,8 @@ class Gateway final : public net::HttpService {
   net::Response error(int status, std::string_view message) const override;
 
  private:
+  std::variant<net::Response, Admit> admit(const Context& context,
+                                           const net::RequestHead& head) const;
   // `Route::none` also for what this listener does not serve.
   Route route_of(const Context& context, const net::RequestHead& head) const;
   // How large the body of a route may be.

@@ -1,6 +1,8 @@
 #include "api/ingest.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <memory>
 #include <optional>
 
 #include <holdfast/base/encoding.hpp>
@@ -38,8 +40,16 @@ std::optional<net::Response> refuse_body(const net::RequestHead& head, const Bod
   if (fault != nullptr && !fault->too_long) {
     return make_error(400, "BadRequestException", fault->words());
   }
-  if (!is_json(head)) return transport_error(415, {});
-  if (fault != nullptr) return request_too_long();
+  if (!is_json(head)) {
+    net::Response out = transport_error(415, {});
+    out.refused = "Content-Type is not application/json";
+    return out;
+  }
+  if (fault != nullptr) {
+    net::Response out = request_too_long();
+    append_printable(out.refused = "", fault->words());
+    return out;
+  }
   return std::nullopt;
 }
 
@@ -59,6 +69,19 @@ IngestRefusal ingest_refusal_of(const Error& error) {
     default:
       return IngestRefusal::unavailable;
   }
+}
+
+IngestRefusal ingest_refusal_of(const Replays::Refused& refused) {
+  switch (refused.reason) {
+    case Replays::Reason::too_old:
+      return IngestRefusal::unauthorized;
+    case Replays::Reason::full:
+      return IngestRefusal::limit_exceeded;
+    case Replays::Reason::answered:
+    case Replays::Reason::in_flight:
+      break;
+  }
+  return IngestRefusal::conflict;
 }
 
 void count(const Context& context, std::size_t shard, const delivery::SendOutcome& outcome) {
@@ -95,17 +118,18 @@ void append_failure(std::string& out, std::size_t index, const Error& error) {
   out += R"("},)";
 }
 
-net::Response message_answer(const delivery::SendOutcome& outcome) {
-  if (!outcome) return delivery_error(outcome.error());
+net::Response receipt_answer(const delivery::Receipt& receipt) {
   std::string body;
   body.reserve(kReceiptBytes);
   body += '{';
-  append_receipt(body, *outcome);
+  append_receipt(body, receipt);
   body += '}';
-  return make_answer(200, kIngestJson, std::move(body));
+  net::Response out = make_answer(200, kIngestJson, std::move(body));
+  out.message_id = receipt.id.str();
+  return out;
 }
 
-net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes) {
+std::string messages_body(const std::vector<delivery::SendOutcome>& outcomes) {
   std::string body = R"({"Successful":[)";
   body.reserve(outcomes.size() * kReceiptBytes);
   std::string failed;
@@ -124,52 +148,115 @@ net::Response messages_answer(const std::vector<delivery::SendOutcome>& outcomes
   }
   if (!failed.empty()) failed.pop_back();  // the last comma
   body += R"(],"Failed":[)" + failed + "]}";
-  return make_answer(200, kIngestJson, std::move(body));
+  return body;
 }
+
+// One message, sent once for its signature.
+struct MessageCall {
+  const Context* context;
+  std::size_t shard;
+  iam::Signer signer;
+  delivery::SendRequest message;
+  net::Responder respond;
+
+  void run(Replays::First first) && {
+    UserId user = message.user;
+    context->parts.router.send(
+        shard, std::move(message),
+        [context = context, shard = shard, first = std::move(first), key = signer.key,
+         user = std::move(user),
+         respond = std::move(respond)](const delivery::SendOutcome& outcome) mutable {
+          count(*context, shard, outcome);
+          if (outcome) {
+            first.done(*outcome);
+          } else {
+            first.undone();
+          }
+          net::Response out = outcome ? receipt_answer(*outcome) : delivery_error(outcome.error());
+          out.user_id = user.str();
+          respond(signed_by(std::move(out), *key));
+        });
+  }
+  void repeat(const Replays::Refused& refused) && {
+    const auto* const receipt = std::get_if<delivery::Receipt>(&refused.answer);
+    const bool again = refused.reason == Replays::Reason::answered && receipt != nullptr;
+    if (!again) context->counts(shard).refused_ingest.add(ingest_refusal_of(refused));
+    net::Response out = again ? receipt_answer(*receipt) : refuse_repetition(refused);
+    out.user_id = message.user.str();
+    respond(signed_by(std::move(out), *signer.key));
+  }
+};
+
+// The messages of a batch, likewise.
+struct BatchCall {
+  const Context* context;
+  std::size_t shard;
+  iam::Signer signer;
+  std::vector<delivery::SendRequest> messages;
+  net::Responder respond;
+
+  void run(Replays::First first) && {
+    context->parts.router.send_batch(
+        shard, std::move(messages),
+        [context = context, shard = shard, first = std::move(first), key = signer.key,
+         respond = std::move(respond)](const std::vector<delivery::SendOutcome>& outcomes) mutable {
+          for (const delivery::SendOutcome& outcome : outcomes) count(*context, shard, outcome);
+          auto body = std::make_shared<const std::string>(messages_body(outcomes));
+          // What was sent of it is not to be sent again: the answer says which.
+          if (std::ranges::any_of(outcomes, &delivery::SendOutcome::has_value)) {
+            first.done(body);
+          } else {
+            first.undone();
+          }
+          respond(signed_by(make_answer(200, kIngestJson, *body), *key));
+        });
+  }
+  void repeat(const Replays::Refused& refused) && {
+    const auto* const body = std::get_if<Replays::Body>(&refused.answer);
+    const bool again =
+        refused.reason == Replays::Reason::answered && body != nullptr && *body != nullptr;
+    if (!again) context->counts(shard).refused_ingest.add(ingest_refusal_of(refused));
+    respond(signed_by(again ? make_answer(200, kIngestJson, **body) : refuse_repetition(refused),
+                      *signer.key));
+  }
+};
 
 }  // namespace
 
 void handle_message(const Context& context, const net::Request& request, net::Responder respond) {
   const std::size_t shard = request.head.shard;
   Tallies<IngestRefusal>& refusals = context.counts(shard).refused_ingest;
-  auto key = authorize_invoke(context, request, kInvoke, context.message_arn);
-  if (!key) {
+  auto signer = authorize_invoke(context, request, kInvoke, context.message_arn);
+  if (!signer) {
     refusals.add(IngestRefusal::unauthorized);
-    return respond(std::move(key.error()));
+    return respond(std::move(signer.error()));
   }
-  auto message = read_message(request.body, limits_of(context.options), (*key)->caller);
+  auto message = read_message(request.body, limits_of(context.options), signer->key->caller);
   if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
     refusals.add(ingest_refusal_of(*refused));
-    return respond(std::move(*refused));
+    return respond(signed_by(std::move(*refused), *signer->key));
   }
-  context.parts.router.send(shard, std::move(*message),
-                            [&context, shard, respond = std::move(respond)](
-                                const delivery::SendOutcome& outcome) mutable {
-                              count(context, shard, outcome);
-                              respond(message_answer(outcome));
-                            });
+  run_once(
+      context, shard,
+      MessageCall{&context, shard, std::move(*signer), std::move(*message), std::move(respond)});
 }
 
 void handle_messages(const Context& context, const net::Request& request, net::Responder respond) {
   const std::size_t shard = request.head.shard;
   Tallies<IngestRefusal>& refusals = context.counts(shard).refused_ingest;
-  auto key = authorize_invoke(context, request, kInvoke, context.messages_arn);
-  if (!key) {
+  auto signer = authorize_invoke(context, request, kInvoke, context.messages_arn);
+  if (!signer) {
     refusals.add(IngestRefusal::unauthorized);
-    return respond(std::move(key.error()));
+    return respond(std::move(signer.error()));
   }
-  auto messages = read_messages(request.body, limits_of(context.options), (*key)->caller);
+  auto messages = read_messages(request.body, limits_of(context.options), signer->key->caller);
   if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
     refusals.add(ingest_refusal_of(*refused));
-    return respond(std::move(*refused));
+    return respond(signed_by(std::move(*refused), *signer->key));
   }
-  context.parts.router.send_batch(shard, std::move(*messages),
-                                  [&context, shard, respond = std::move(respond)](
-                                      const std::vector<delivery::SendOutcome>& outcomes) mutable {
-                                    for (const delivery::SendOutcome& outcome : outcomes)
-                                      count(context, shard, outcome);
-                                    respond(messages_answer(outcomes));
-                                  });
+  run_once(
+      context, shard,
+      BatchCall{&context, shard, std::move(*signer), std::move(*messages), std::move(respond)});
 }
 
 }  // namespace holdfast::api

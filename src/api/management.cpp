@@ -38,8 +38,11 @@ net::Response posted_answer(const Result<void>& posted) {
     case Errc::limit_exceeded:
       return make_error(429, "LimitExceededException",
                         "The client does not keep up with what is posted to it");
-    default:
-      return unavailable();
+    default: {
+      net::Response out = unavailable();
+      out.refused = posted.error().message;
+      return out;
+    }
   }
 }
 
@@ -56,6 +59,50 @@ net::Response connection_answer(const std::optional<delivery::ConnectionInfo>& i
   body += '}';
   return make_answer(200, "application/json", std::move(body));
 }
+
+// What a POST or a DELETE does to a connection, once for its signature.
+struct ConnectionCall {
+  const Context* context;
+  std::size_t shard;
+  iam::Signer signer;
+  ConnectionId connection;
+  std::optional<std::string> text;  // to be posted; else it is closed
+  net::Responder respond;
+
+  // An answer that is to be given again, or a refusal after which the call may be tried again.
+  static void answer(net::Response response, Replays::First first, const iam::AccessKey& key,
+                     net::Responder respond) {
+    if (response.status < 300) {
+      first.done(Replays::Done{response.status});
+    } else {
+      first.undone();
+    }
+    respond(signed_by(std::move(response), key));
+  }
+
+  void run(Replays::First first) && {
+    const delivery::Router& router = context->parts.router;
+    if (!text) {
+      return router.close_connection(shard, std::move(connection), delivery::CloseCode::normal,
+                                     [first = std::move(first), key = signer.key,
+                                      respond = std::move(respond)](bool closed) mutable {
+                                       answer(closed ? empty_answer(204) : gone(), std::move(first),
+                                              *key, std::move(respond));
+                                     });
+    }
+    router.post_text(shard, std::move(connection), std::move(*text),
+                     [first = std::move(first), key = signer.key,
+                      respond = std::move(respond)](const Result<void>& posted) mutable {
+                       answer(posted_answer(posted), std::move(first), *key, std::move(respond));
+                     });
+  }
+  void repeat(const Replays::Refused& refused) && {
+    const auto* const done = std::get_if<Replays::Done>(&refused.answer);
+    const bool again = refused.reason == Replays::Reason::answered && done != nullptr;
+    respond(
+        signed_by(again ? empty_answer(done->status) : refuse_repetition(refused), *signer.key));
+  }
+};
 
 }  // namespace
 
@@ -78,32 +125,30 @@ void handle_connection(const Context& context, net::Request request, net::Respon
   if (request.body.size() > kPostedBytesMax) return respond(too_large());
   const std::string resource =
       context.execute_api_arn(head.method + "/@connections/" + std::string(*id));
-  if (auto key = authorize_invoke(context, request, kManage, resource); !key) {
-    return respond(std::move(key.error()));
-  }
-  const delivery::Router& router = context.parts.router;
-  ConnectionId connection(*id);
+  auto signer = authorize_invoke(context, request, kManage, resource);
+  if (!signer) return respond(std::move(signer.error()));
   if (head.method == "GET") {
-    return router.find_connection(head.shard, std::move(connection),
-                                  [respond = std::move(respond)](
-                                      const std::optional<delivery::ConnectionInfo>& info) mutable {
-                                    respond(connection_answer(info));
-                                  });
+    return context.parts.router.find_connection(
+        head.shard, ConnectionId(*id),
+        [key = signer->key, respond = std::move(respond)](
+            const std::optional<delivery::ConnectionInfo>& info) mutable {
+          respond(signed_by(connection_answer(info), *key));
+        });
   }
-  if (head.method == "DELETE") {
-    return router.close_connection(head.shard, std::move(connection), delivery::CloseCode::normal,
-                                   [respond = std::move(respond)](bool closed) mutable {
-                                     respond(closed ? empty_answer(204) : gone());
-                                   });
-  }
+  const bool posts = head.method == "POST";
   // What is posted goes into a text frame (RFC 6455 section 5.6).
-  if (!is_utf8(request.body)) {
-    return respond(make_error(400, "BadRequestException", "The payload must be UTF-8 text"));
+  if (posts && !is_utf8(request.body)) {
+    return respond(signed_by(
+        make_error(400, "BadRequestException", "The payload must be UTF-8 text"), *signer->key));
   }
-  router.post_text(head.shard, std::move(connection), std::move(request.body),
-                   [respond = std::move(respond)](const Result<void>& posted) mutable {
-                     respond(posted_answer(posted));
-                   });
+  ConnectionCall call{.context = &context,
+                      .shard = head.shard,
+                      .signer = std::move(*signer),
+                      .connection = ConnectionId(*id),
+                      .text = std::nullopt,
+                      .respond = std::move(respond)};
+  if (posts) call.text = std::move(request.body);
+  run_once(context, head.shard, std::move(call));
 }
 
 }  // namespace holdfast::api

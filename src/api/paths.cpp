@@ -9,10 +9,12 @@
 namespace holdfast::api {
 namespace {
 
-// The path without its leading slash and the stage; nullopt when it is no path of a route.
+// The path without its leading slash and the stage; nullopt when it is no path of a route. One
+// slash at the end makes no other route of it, two do.
 std::optional<std::string_view> below_stage(std::string_view path, std::string_view stage) {
   if (!path.starts_with('/')) return std::nullopt;
   path.remove_prefix(1);
+  if (path.size() > 1 && path.ends_with('/') && !path.ends_with("//")) path.remove_suffix(1);
   if (!path.starts_with(stage)) return path;
   const std::string_view rest = path.substr(stage.size());
   if (rest.empty()) return rest;
@@ -110,6 +112,24 @@ bool has_method(Route route, std::string_view method) {
   for_each_element(methods_of(route),
                    [&](std::string_view allowed) { found = found || allowed == method; });
   return found;
+}
+
+bool has_odd_segments(std::string_view raw_path) {
+  std::string decoded;
+  const auto whole = decode_path(raw_path, decoded);
+  if (!whole) return true;
+  std::string_view path = *whole;
+  if (path.starts_with('/')) path.remove_prefix(1);
+  if (path.ends_with('/')) path.remove_suffix(1);
+  // Of `/` alone nothing is left.
+  if (path.empty()) return whole->size() > 1;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view segment = path.substr(begin, end - begin);
+    if (segment.empty() || segment == "." || segment == "..") return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
 std::optional<std::string> managed_connection(const Context& context,

@@ -28,12 +28,15 @@ enum class Route : std::uint8_t {
 /// The prefix of `X-Amz-Target` that makes a POST one of the user pool's.
 inline constexpr std::string_view kUserPoolTarget = "AWSCognitoIdentityProviderService.";
 
-/// The route of a request, by its path (decoded once, with or without the stage) and, for the user
-/// pool, its `X-Amz-Target`.
+/// The route of a request, by its path (decoded once, with or without the stage and one slash at
+/// the end) and, for the user pool, its `X-Amz-Target`.
 [[nodiscard]] Route find_route(const Context& context, const net::RequestHead& head);
 /// The methods of a route, as `Allow` has them.
 [[nodiscard]] std::string_view methods_of(Route route) noexcept;
 [[nodiscard]] bool has_method(Route route, std::string_view method);
+/// Whether a path has an empty segment, `.` or `..`, raw or encoded: signers take those away, so
+/// that what is signed would not be what is routed. One slash at the end begins no segment.
+[[nodiscard]] bool has_odd_segments(std::string_view raw_path);
 /// The `{connectionId}` of a `Route::connection`, decoded; nullopt for other routes.
 [[nodiscard]] std::optional<std::string> managed_connection(const Context& context,
                                                             const net::RequestHead& head);

@@ -3,26 +3,27 @@
 #include <vector>
 
 #include "api/aws_errors.hpp"
+#include "api/paths.hpp"
 
 namespace holdfast::api {
 
-std::expected<iam::AccessKeyPtr, iam::SignatureError> verify_signature(const Context& context,
-                                                                       const net::Request& request,
-                                                                       std::string_view service) {
+std::expected<iam::Signer, iam::SignatureError> verify_signature(const Context& context,
+                                                                 const net::Request& request,
+                                                                 std::string_view service) {
   const net::RequestHead& head = request.head;
   std::vector<iam::Header> headers;
   headers.reserve(head.headers.size());
   for (const auto& [name, value] : head.headers) headers.emplace_back(name, value);
   const iam::SignedRequest signed_request{
       .method = head.method, .target = head.target, .headers = headers, .body = request.body};
-  auto key = context.shard(head.shard).verifier->verify(signed_request, service);
+  auto signer = context.shard(head.shard).verifier->verify(signed_request, service);
   Counts& counts = context.counts(head.shard);
-  if (key) {
+  if (signer) {
     counts.signatures.add();
   } else {
-    counts.failed_signatures.add(key.error().code);
+    counts.failed_signatures.add(signer.error().code);
   }
-  return key;
+  return signer;
 }
 
 iam::Decision decide(const Context& context, const iam::AccessKey& key,
@@ -49,27 +50,53 @@ bool keeps_to_rate(const Context& context, const iam::AccessKey& key, std::size_
   return false;
 }
 
-std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(const Context& context,
-                                                                 const net::Request& request,
-                                                                 std::string_view action,
-                                                                 std::string_view resource) {
-  auto key = verify_signature(context, request, "execute-api");
-  if (!key) return std::unexpected(signature_error(key.error()));
-  const iam::Decision decision = decide(context, **key, request.head, action, resource);
+std::expected<iam::Signer, net::Response> authorize_invoke(const Context& context,
+                                                           const net::Request& request,
+                                                           std::string_view action,
+                                                           std::string_view resource) {
+  if (has_odd_segments(request.head.path())) {
+    return std::unexpected(make_error(400, "BadRequestException", kOddPath));
+  }
+  auto signer = verify_signature(context, request, "execute-api");
+  if (!signer) return std::unexpected(signature_error(signer.error()));
+  const iam::AccessKey& key = *signer->key;
+  const iam::Decision decision = decide(context, key, request.head, action, resource);
   if (decision != iam::Decision::allow) {
-    net::Response denied =
-        access_denied((*key)->arn, action, resource, decision == iam::Decision::explicit_deny);
-    denied.refused = "AccessDeniedException";
-    denied.access_key_id = (*key)->id;
-    return std::unexpected(std::move(denied));
+    return std::unexpected(signed_by(
+        access_denied(key.arn, action, resource, decision == iam::Decision::explicit_deny), key));
   }
-  if (!keeps_to_rate(context, **key, request.head.shard)) {
+  if (!keeps_to_rate(context, key, request.head.shard)) {
     net::Response refused = make_error(429, "TooManyRequestsException", "Too Many Requests");
-    refused.refused = "TooManyRequestsException";
-    refused.access_key_id = (*key)->id;
-    return std::unexpected(std::move(refused));
+    refused.refused = kRateReason;
+    return std::unexpected(signed_by(std::move(refused), key));
   }
-  return std::move(*key);
+  return std::move(*signer);
+}
+
+net::Response signed_by(net::Response response, const iam::AccessKey& key) {
+  response.access_key_id = key.id;
+  return response;
+}
+
+net::Response refuse_repetition(const Replays::Refused& refused) {
+  switch (refused.reason) {
+    case Replays::Reason::too_old: {
+      net::Response out =
+          make_error(403, "InvalidSignatureException",
+                     "Signature expired: it is dated before what is remembered of this access key");
+      out.refused = "InvalidSignatureException: dated before the signatures that are remembered";
+      return out;
+    }
+    case Replays::Reason::full: {
+      net::Response out = make_error(429, "TooManyRequestsException", "Too Many Requests");
+      out.refused = "TooManyRequestsException: too many signatures are to be remembered";
+      return out;
+    }
+    case Replays::Reason::answered:
+    case Replays::Reason::in_flight:
+      break;
+  }
+  return make_error(409, "ConflictException", kSpentSignature);
 }
 
 }  // namespace holdfast::api

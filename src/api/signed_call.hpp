@@ -1,17 +1,21 @@
 #pragma once
 
 #include <expected>
+#include <memory>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/net/http.hpp>
 
 #include "api/context.hpp"
+#include "api/replays.hpp"
 
 namespace holdfast::api {
 
 /// Who signed `request`, by its shard's verifier.
-[[nodiscard]] std::expected<iam::AccessKeyPtr, iam::SignatureError> verify_signature(
+[[nodiscard]] std::expected<iam::Signer, iam::SignatureError> verify_signature(
     const Context& context, const net::Request& request, std::string_view service);
 
 /// What the key's policies say to `action` on `resource`.
@@ -23,9 +27,53 @@ namespace holdfast::api {
 [[nodiscard]] bool keeps_to_rate(const Context& context, const iam::AccessKey& key,
                                  std::size_t shard);
 
-/// Signature, policy and rate of a call of execute-api: who calls, or the answer that refuses.
-[[nodiscard]] std::expected<iam::AccessKeyPtr, net::Response> authorize_invoke(
+/// Path, signature, policy and rate of a call of execute-api: who calls, or the answer that
+/// refuses.
+[[nodiscard]] std::expected<iam::Signer, net::Response> authorize_invoke(
     const Context& context, const net::Request& request, std::string_view action,
     std::string_view resource);
+
+/// Why the access line says that a key's rate refused.
+inline constexpr std::string_view kRateReason =
+    "TooManyRequestsException: more calls than the rate of the access key";
+/// The 400 of a path that is not routed as it is signed, in words.
+inline constexpr std::string_view kOddPath =
+    "The path must not have empty segments, nor '.' or '..'";
+/// What is told of a signature that has changed something and is not good for more.
+inline constexpr std::string_view kSpentSignature =
+    "This signature was used already. Sign the request anew";
+
+/// The response, with the key that signed for the access line.
+[[nodiscard]] net::Response signed_by(net::Response response, const iam::AccessKey& key);
+
+/// The answer of execute-api to a repetition that is not answered as the first was.
+[[nodiscard]] net::Response refuse_repetition(const Replays::Refused& refused);
+
+/// Lets a call that changes something go on once for its signature. `Call` is movable, and has
+/// `signer`; `run(Replays::First)` for the first request, which is moved from; `repeat(Refused)`
+/// for all others. One that comes while the first is under way waits for its outcome.
+template <class Call>
+void run_once(const Context& context, std::size_t shard, Call call) {
+  Replays& replays = *context.replays;
+  while (true) {
+    const iam::Signature signature = call.signer.signature;
+    const CallerPtr caller = call.signer.key->caller;
+    auto begun = replays.begin(signature, caller, context.parts.clock.wall_now());
+    if (auto* const first = std::get_if<Replays::First>(&begun)) {
+      return std::move(call).run(std::move(*first));
+    }
+    const auto& refused = std::get<Replays::Refused>(begun);
+    if (refused.reason != Replays::Reason::in_flight) {
+      return std::move(call).repeat(refused);
+    }
+    auto kept = std::make_shared<Call>(std::move(call));
+    Executor* const executor = context.parts.router.shard(shard).executor;
+    Task again = [&context, shard, executor, kept] {
+      executor->post([&context, shard, kept] { run_once(context, shard, std::move(*kept)); });
+    };
+    if (replays.wait(signature, caller, std::move(again))) return;
+    call = std::move(*kept);
+  }
+}
 
 }  // namespace holdfast::api

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 namespace holdfast::api {
@@ -19,6 +20,17 @@ namespace holdfast::api {
   const std::size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// Whether `c` may stand in a token of RFC 9110 section 5.6.2: the name of a header, for one.
+[[nodiscard]] constexpr bool is_token_char(char c) noexcept {
+  return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z') ||
+         std::string_view("!#$%&'*+-.^_`|~").contains(c);
+}
+
+/// Appends the client's own words for a log line or a header: printable ASCII, else `?`.
+inline void append_printable(std::string& out, std::string_view text) {
+  for (const char c : text) out += c < 0x20 || c > 0x7e ? '?' : c;
 }
 
 /// Calls `visit` with each trimmed, non-empty element of a comma-separated header value.

@@ -322,7 +322,8 @@ void list_users(PoolCall call) {
   input.limit = reader.count("Limit").value_or(input.limit);
   input.filter = reader.optional("Filter").value_or(std::string());
   input.pagination_token = reader.optional("PaginationToken").value_or(std::string());
-  const bool chosen = call.input.contains("AttributesToGet");
+  const auto chosen_names = call.input.find("AttributesToGet");
+  const bool chosen = chosen_names != call.input.end() && !chosen_names->is_null();
   auto wanted = reader.names("AttributesToGet");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.list_users(
@@ -551,9 +552,39 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
   net::Response denied = pool_error(
       "AccessDeniedException",
       access_denied_words(key.arn, action, resource, decision == iam::Decision::explicit_deny));
-  denied.refused = "AccessDeniedException";
-  denied.access_key_id = key.id;
+  denied.refused = denied_reason("AccessDeniedException", action, resource);
   return denied;
+}
+
+// What changes no user, and may be called with one signature as often as it is good. A login proves
+// its password each time.
+bool is_repeatable(const Operation& operation) {
+  constexpr std::string_view kRepeatable[] = {
+      "AdminGetUser",     "AdminInitiateAuth",      "AdminRespondToAuthChallenge",
+      "DescribeUserPool", "DescribeUserPoolClient", "ListUsers"};
+  return std::ranges::find(kRepeatable, operation.name) != std::end(kRepeatable);
+}
+
+// The responder of the first call with a signature, which notes what came of it; all others are
+// refused, and nothing is answered then. They could be meant: the same change, undone in between.
+std::optional<net::Responder> begin_once(const Context& context, const iam::Signer& signer,
+                                         net::Responder respond) {
+  auto begun =
+      context.replays->begin(signer.signature, signer.key->caller, context.parts.clock.wall_now());
+  if (auto* const first = std::get_if<Replays::First>(&begun)) {
+    return [first = std::move(*first), respond = std::move(respond)](net::Response out) mutable {
+      if (out.status == 200) {
+        first.done(Replays::Done{out.status});
+      } else {
+        first.undone();
+      }
+      respond(std::move(out));
+    };
+  }
+  const bool full = std::get<Replays::Refused>(begun).reason == Replays::Reason::full;
+  respond(full ? pool_error("TooManyRequestsException", "Too many requests")
+               : pool_error("InvalidSignatureException", kSpentSignature));
+  return std::nullopt;
 }
 
 net::Response not_serialized(const Error& error) {
@@ -577,15 +608,25 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
   if (operation == nullptr) {
     return respond(pool_error("UnknownOperationException", "Unknown operation"));
   }
-  iam::AccessKeyPtr key;
+  respond = [name = operation->name, respond = std::move(respond)](net::Response response) mutable {
+    response.operation = name;
+    respond(std::move(response));
+  };
+  std::optional<iam::Signer> signer;
   if (operation->is_signed) {
+    if (has_odd_segments(request.head.path())) {
+      return respond(pool_error("InvalidParameterException", kOddPath));
+    }
     auto verified = verify_signature(context, request, "cognito-idp");
     if (!verified) {
       net::Response refused = pool_error(type_of(verified.error().code), verified.error().message);
       note_refusal(refused, verified.error());
       return respond(std::move(refused));
     }
-    key = std::move(*verified);
+    respond = [key = verified->key, respond = std::move(respond)](net::Response response) mutable {
+      respond(signed_by(std::move(response), *key));
+    };
+    signer = std::move(*verified);
   }
   auto input = parse_json(request.body);
   wipe(request.body);  // it holds a password
@@ -593,20 +634,24 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
   if (!input->is_object()) {
     return respond(not_serialized(Error(Errc::invalid_argument, "must be an object")));
   }
-  if (key != nullptr) {
-    if (auto refused = refuse_by_policy(context, *key, request.head, *operation, *input)) {
+  const std::size_t shard = request.head.shard;
+  if (signer) {
+    if (auto refused = refuse_by_policy(context, *signer->key, request.head, *operation, *input)) {
       return respond(std::move(*refused));
     }
-    if (!keeps_to_rate(context, *key, request.head.shard)) {
+    if (!keeps_to_rate(context, *signer->key, shard)) {
       net::Response refused = pool_error("TooManyRequestsException", "Too many requests");
-      refused.refused = "TooManyRequestsException";
-      refused.access_key_id = key->id;
+      refused.refused = kRateReason;
       return respond(std::move(refused));
     }
+    if (!is_repeatable(*operation)) {
+      auto begun = begin_once(context, *signer, std::move(respond));
+      if (!begun) return;
+      respond = std::move(*begun);
+    }
   }
-  const std::size_t shard = request.head.shard;
-  auto source = key != nullptr ? identity::Source::of_access_key(key->id)
-                               : identity::Source::of_client(request.head.remote_address);
+  auto source = signer ? identity::Source::of_access_key(signer->key->id)
+                       : identity::Source::of_client(request.head.remote_address);
   operation->run(PoolCall{context, context.counts(shard), *context.shard(shard).pool,
                           std::move(*input), std::move(source), std::move(respond)});
 }

@@ -16,57 +16,12 @@ constexpr std::size_t kUserAgentBytes = 256;
 // quota on payloads.
 constexpr std::size_t kClientMessageBytesMax = 128 << 10;
 
-// Scheme and authority of an Origin (RFC 6454 section 6.1), the default port left out.
-struct OriginParts {
-  std::string scheme;
-  std::string authority;
-};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), to_lower);
-  return out;
-}
-
-std::string without_default_port(std::string authority, std::string_view scheme) {
-  const std::string_view port = scheme == "https" ? ":443" : ":80";
-  if (authority.ends_with(port)) authority.resize(authority.size() - port.size());
-  return authority;
-}
-
-std::optional<OriginParts> parse_origin(std::string_view text) {
-  const std::size_t colon = text.find("://");
-  if (colon == std::string_view::npos) return std::nullopt;
-  OriginParts out;
-  out.scheme = lower(text.substr(0, colon));
-  if (out.scheme != "http" && out.scheme != "https") return std::nullopt;
-  std::string_view authority = text.substr(colon + 3);
-  if (authority.ends_with('/')) authority.remove_suffix(1);
-  if (authority.empty() || authority.find_first_of("/?#@ ") != std::string_view::npos) {
-    return std::nullopt;
-  }
-  out.authority = without_default_port(lower(authority), out.scheme);
-  return out;
-}
-
-bool is_listed(const OriginParts& origin, const std::vector<std::string>& allowed) {
-  return std::ranges::any_of(allowed, [&](const std::string& entry) {
-    const auto listed = parse_origin(entry);
-    return listed && listed->scheme == origin.scheme && listed->authority == origin.authority;
-  });
-}
-
-bool is_token_char(char c) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z') || marks.contains(c);
-}
-
 // What operators see of the client's own words: bounded, and UTF-8.
 std::string user_agent_of(const net::RequestHead& head) {
   const std::string* const value = head.header("User-Agent");
   if (value == nullptr) return {};
-  std::string out = value->substr(0, kUserAgentBytes);
-  std::ranges::replace_if(out, [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  std::string out;
+  append_printable(out, std::string_view(*value).substr(0, kUserAgentBytes));
   return out;
 }
 
@@ -134,22 +89,26 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
 
 }  // namespace
 
-bool origin_allowed(const net::RequestHead& head, const std::vector<std::string>& allowed) {
-  const std::string* const text = head.header("Origin");
-  if (text == nullptr) return true;
+bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed, bool page) {
+  const std::string* const origin = head.header("Origin");
+  if (origin == nullptr) return true;
   const auto count = std::ranges::count_if(head.headers, [](const auto& header) {
     return equals_ignoring_case(header.first, "Origin");
   });
   if (count != 1) return false;
-  if (std::ranges::find(allowed, "*") != allowed.end()) return true;
-  const auto origin = parse_origin(trim(*text));
-  if (!origin) return false;
   const std::string* const host = head.header("Host");
-  if (host != nullptr &&
-      without_default_port(lower(trim(*host)), origin->scheme) == origin->authority) {
-    return true;
-  }
-  return is_listed(*origin, allowed);
+  const std::string_view own = host == nullptr ? std::string_view() : std::string_view(*host);
+  return page ? allowed.allow_page(*origin, own) : allowed.allow_client(*origin, own);
+}
+
+net::Response refuse_origin(const net::RequestHead& head) {
+  constexpr std::size_t kShownBytes = 256;
+  net::Response out = make_error(403, "ForbiddenException", "Forbidden");
+  const std::string* const origin = head.header("Origin");
+  out.refused = "origin ";
+  if (origin != nullptr) append_printable(out.refused, origin->substr(0, kShownBytes));
+  out.refused += " is not in websocket.allowed_origins";
+  return out;
 }
 
 std::optional<std::string> choose_subprotocol(const net::RequestHead& head) {
@@ -187,9 +146,9 @@ std::optional<std::string> token_of(std::string_view query) {
 
 void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeResponder respond) {
   Counts& counts = context.counts(head.shard);
-  if (!origin_allowed(head, context.options.allowed_origins)) {
+  if (!origin_allowed(head, context.allowed_origins, false)) {
     counts.refused_upgrades.add(UpgradeRefusal::origin);
-    return respond(make_error(403, "ForbiddenException", "Forbidden"));
+    return respond(refuse_origin(head));
   }
   auto subprotocol = choose_subprotocol(head);
   const bool needed = context.options.acknowledge == delivery::Acknowledge::client;

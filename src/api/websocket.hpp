@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include <holdfast/api/origins.hpp>
 #include <holdfast/net/http.hpp>
 
 #include "api/context.hpp"
@@ -15,10 +15,12 @@ namespace holdfast::api {
 /// The subprotocol with ids and acknowledgements.
 inline constexpr std::string_view kSubprotocolV1 = "holdfast.v1";
 
-/// Whether a browser page of this origin may connect: no Origin, one that is the Host asked for, or
-/// one of `allowed` (`*` allows all).
-[[nodiscard]] bool origin_allowed(const net::RequestHead& head,
-                                  const std::vector<std::string>& allowed);
+/// Whether a request with this Origin may go on; one with none may, one with several may not.
+/// `page`: only a page would ask; else programs may send it as well (see `AllowedOrigins`).
+[[nodiscard]] bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed,
+                                  bool page);
+/// 403 for an Origin that may not; the access line tells which.
+[[nodiscard]] net::Response refuse_origin(const net::RequestHead& head);
 
 /// The subprotocol to choose from those that the client offers: empty for none; nullopt when it
 /// offers only what is unknown, or no tokens.

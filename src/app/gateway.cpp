@@ -539,7 +539,9 @@ void RunningGateway::make_identity() {
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     ShardParts& part = parts_[i];
     storage::StoreHandles& handles = *handles_[i];
-    part.verifier = iam::make_sigv4_verifier({.region = config_.aws.region}, clock_, access_keys_);
+    part.verifier = iam::make_sigv4_verifier(
+        {.region = config_.aws.region, .presigned_max = config_.limits.presigned_max}, clock_,
+        access_keys_);
     part.pool = identity::make_user_pool(
         options, {.clock = clock_,
                   .executor = shards_->at(i),
@@ -669,6 +671,16 @@ Result<void> RunningGateway::reload_certificates() {
   return out;
 }
 
+std::string RunningGateway::separate_ingest_url() const {
+  const auto takes_messages = [](const GatewayListener& listener) {
+    return listener.parts.ingest && !listener.url.empty();
+  };
+  const bool everywhere = std::ranges::all_of(
+      gateways_, [](const GatewayListener& listener) { return listener.parts.ingest; });
+  const auto found = std::ranges::find_if(gateways_, takes_messages);
+  return everywhere || found == gateways_.end() ? std::string() : found->url;
+}
+
 Result<void> RunningGateway::write_credentials() {
   std::vector<ShellVariable> variables;
   const auto keys = access_keys_->list();
@@ -682,6 +694,9 @@ Result<void> RunningGateway::write_credentials() {
   variables.emplace_back("HOLDFAST_USER_POOL_ID", info_.user_pool_id);
   variables.emplace_back("HOLDFAST_CLIENT_ID", info_.client_id);
   variables.emplace_back("HOLDFAST_URL", info_.url);
+  if (std::string ingest = separate_ingest_url(); !ingest.empty()) {
+    variables.emplace_back("HOLDFAST_INGEST_URL", std::move(ingest));
+  }
   const auto lines = export_lines(variables);
   if (!lines) return std::unexpected(lines.error());
   return write_private_file(info_.credentials_file, *lines);

@@ -38,6 +38,9 @@ api::GatewayOptions RunningGateway::api_options(const Config& config) const {
   options.key_requests_per_second = config.limits.key_requests_per_second;
   options.token_requests_per_second = config.limits.token_requests_per_second;
   options.token_requests_burst = config.limits.token_requests_burst;
+  options.signatures_max = config.limits.signatures;
+  options.signature_lifetime = std::max(iam::SigV4Options().window, config.limits.presigned_max);
+  options.documentation_url = config.server.documentation_url;
   options.message_bytes_max = config.limits.message_bytes;
   options.body_bytes_max = config.limits.body_bytes;
   options.batch_entries_max = config.limits.batch_messages;

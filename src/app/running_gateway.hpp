@@ -95,6 +95,8 @@ class RunningGateway final : public Gateway {
   /// Where the pages of the console come from: the gateway lets them log in and connect.
   [[nodiscard]] std::vector<std::string> console_origins() const;
   [[nodiscard]] Result<void> write_credentials();
+  // Where messages are taken when not all listeners take them; empty: under the gateway's URL.
+  [[nodiscard]] std::string separate_ingest_url() const;
   [[nodiscard]] Result<void> start_serving();
 
   [[nodiscard]] Executor& first_shard() { return shards_->at(0); }

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <holdfast/api/origins.hpp>
+
 namespace holdfast::app {
 namespace {
 
@@ -190,16 +192,16 @@ std::optional<std::string> refuse_public_url(std::string_view value) {
 }
 
 std::optional<std::string> refuse_origin(std::string_view value) {
-  if (value == "*") return std::nullopt;
-  if (refuse_url(value) || value.find('/', value.find("//") + 2) != value.npos) {
-    return "must be an origin (scheme://host or scheme://host:port) or *";
+  if (value == "*" || api::parse_origin(value)) return std::nullopt;
+  if (value.contains('*')) {
+    return "must name each host: a pattern such as https://*.example.com matches nothing";
   }
-  return std::nullopt;
+  return "must be an origin as browsers send it (scheme://host or scheme://host:port) or *";
 }
 
 std::optional<std::string> refuse_public_origin(std::string_view value) {
   if (value.empty()) return std::nullopt;
-  if (value == "*" || refuse_origin(value)) {
+  if (refuse_url(value) || !api::parse_origin(value)) {
     return "must be an origin (scheme://host or scheme://host:port)";
   }
   return std::nullopt;
@@ -268,6 +270,13 @@ std::optional<std::string> refuse_name(std::string_view value) {
   return "must be 1 to 64 letters, digits, '-' or '_'";
 }
 
+// API Gateway's default stage has a name that no other may have.
+std::optional<std::string> refuse_stage(std::string_view value) {
+  if (value == "$default") return std::nullopt;
+  if (!refuse_name(value)) return std::nullopt;
+  return "must be $default, or 1 to 64 letters, digits, '-' or '_'";
+}
+
 std::optional<std::string> refuse_stack_name(std::string_view value) {
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const bool plain = std::ranges::all_of(
@@ -312,6 +321,12 @@ std::optional<std::string> refuse_mode(std::string_view value) {
 #define HOLDFAST_PORT \
   "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 #define HOLDFAST_URL "https?://[^?# \\t]*[^?# \\t/]"
+#define HOLDFAST_BYTE "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+// As `api::parse_origin` has it, but for the inside of brackets.
+#define HOLDFAST_AUTHORITY                                                                         \
+  R"(((?!([A-Za-z0-9._~-]*\.)?[0-9]+(:|$))[A-Za-z0-9._~-]+|)" HOLDFAST_BYTE R"((\.)" HOLDFAST_BYTE \
+  R"(){3}|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]))"                                                     \
+  "(:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 constexpr TextRule kAnyText{accept_any, ""};
 constexpr TextRule kCiphers{refuse_ciphers, "^[!-~]{1,4096}$"};
 constexpr TextRule kAddress{
@@ -319,20 +334,24 @@ constexpr TextRule kAddress{
     R"(^(unix:/[\s\S]{0,4094}|(?!unix:)([^:\[\] /]+|\[[\s\S]+\]):)" HOLDFAST_PORT ")$"};
 constexpr TextRule kUrl{refuse_url, "^" HOLDFAST_URL "$"};
 constexpr TextRule kPublicUrl{refuse_public_url, "^(" HOLDFAST_URL ")?$"};
-constexpr TextRule kOrigin{refuse_origin, R"(^(\*|https?://[^?# \t/]+)$)"};
-constexpr TextRule kPublicOrigin{refuse_public_origin, R"(^(https?://[^?# \t/]+)?$)"};
+constexpr TextRule kOrigin{refuse_origin,
+                           R"(^(\*|[A-Za-z][A-Za-z0-9+.-]*://)" HOLDFAST_AUTHORITY ")$"};
+constexpr TextRule kPublicOrigin{refuse_public_origin, "^(https?://" HOLDFAST_AUTHORITY ")?$"};
 constexpr TextRule kHost{refuse_host, R"(^([A-Za-z0-9._-]+|\[[A-Za-z0-9:._-]*\])$)"};
 constexpr TextRule kPasswordHash{
     refuse_password_hash,
     R"(^(\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{11,})?$)"};
 constexpr TextRule kAccount{refuse_account, "^[0-9]{12}$"};
 constexpr TextRule kName{refuse_name, "^[A-Za-z0-9_-]{1,64}$"};
+constexpr TextRule kStage{refuse_stage, R"(^([A-Za-z0-9_-]{1,64}|\$default)$)"};
 constexpr TextRule kStackName{refuse_stack_name, "^[A-Za-z][A-Za-z0-9-]{0,127}$"};
 constexpr TextRule kServiceName{refuse_service_name, "^[!-~]{1,128}$"};
 constexpr TextRule kWord{refuse_word, R"([\s\S])"};
 constexpr TextRule kNetwork{refuse_network, R"([\s\S])"};
 constexpr TextRule kMode{refuse_mode, "^06[0246]{2}$"};
 #undef HOLDFAST_PORT
+#undef HOLDFAST_BYTE
+#undef HOLDFAST_AUTHORITY
 #undef HOLDFAST_URL
 
 constexpr std::string_view kControlPart = "control";
@@ -495,6 +514,10 @@ void add_server(std::vector<Setting>& t) {
   t.push_back(boolean("server.plain_http_intended", HOLDFAST_FIELD(server.plain_http_intended),
                       "Do not warn of listeners without TLS that others than this machine can "
                       "reach: the network around them is private, or something encrypts it."));
+  t.push_back(text("server.documentation_url", HOLDFAST_FIELD(server.documentation_url), kPublicUrl,
+                   "The URL under which your clients' developers find these pages: refusals then "
+                   "name the entry of `errors.md` in a Link header. Empty: none.",
+                   true));
   t.push_back(text("server.control_public_url", HOLDFAST_FIELD(server.control_public_url),
                    kPublicOrigin,
                    "The origin under which operators' browsers reach the control listener, where "
@@ -547,6 +570,14 @@ void add_limits(std::vector<Setting>& t) {
                       "Signed calls of one access key in a second, where it has no rate of its "
                       "own; one more is 429. 0 is no bound.",
                       true));
+  t.push_back(integer("limits.presigned_seconds_max", HOLDFAST_FIELD(limits.presigned_max), 1,
+                      604'800,
+                      "Longest X-Amz-Expires of a presigned POST or DELETE. What such a request "
+                      "changed is remembered for as long."));
+  t.push_back(integer("limits.signatures", HOLDFAST_FIELD(limits.signatures), 1'000, 1'000'000'000,
+                      "Signatures of calls that changed something, remembered while they are good "
+                      "so that a repetition changes nothing; an eighth for each access key. "
+                      "Beyond it the oldest are no longer taken. About 50 bytes each."));
   t.push_back(integer("limits.token_requests_per_second",
                       HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
                       "GET /tokens of one user in a second, in the long run; one more is 429. 0 is "
@@ -656,7 +687,9 @@ void add_delivery_bounds(std::vector<Setting>& t) {
                       HOLDFAST_FIELD(delivery.deduplication_window), 1, kDaySeconds,
                       "How long a `deduplicationId` is remembered."));
   t.push_back(integer("delivery.deduplication_keys", HOLDFAST_FIELD(delivery.deduplication_keys), 1,
-                      100'000'000, "Most live deduplication ids of one worker; one more is 503."));
+                      100'000'000,
+                      "Most live deduplication ids of one worker, an eighth of them of one access "
+                      "key; one more is 503, or 429 of that key. About 150 bytes each."));
   t.push_back(integer("delivery.tail_messages", HOLDFAST_FIELD(delivery.tail_messages), 1, 65'536,
                       "Newest pending messages of a user that are kept in memory.", true));
   t.push_back(integer("delivery.tail_bytes", HOLDFAST_FIELD(delivery.tail_bytes), kKiB, kGiB,
@@ -687,8 +720,8 @@ void add_clients(std::vector<Setting>& t) {
                      true));
   t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins), kOrigin,
                     "Web pages that may log in, get tokens and connect, besides the gateway's "
-                    "own origin: "
-                    "`https://app.example.com`; `*` is every page.",
+                    "own origin: `https://app.example.com`, of any scheme "
+                    "(`capacitor://localhost`); `*` is every page.",
                     true));
   t.push_back(integer("websocket.connection_seconds_max", HOLDFAST_FIELD(delivery.connection_age),
                       0, 365 * kDaySeconds,
@@ -915,7 +948,9 @@ void add_instance(std::vector<Setting>& t) {
                       "Messages waiting to be committed; one more is 503. A user or a key holds "
                       "at most an eighth."));
   t.push_back(integer("storage.queue_bytes", HOLDFAST_FIELD(storage.queue_bytes), 16 * kMiB,
-                      64 * kGiB, "Their size, at most."));
+                      64 * kGiB,
+                      "Their size, at most. A user or a key holds at most an eighth, or one "
+                      "message."));
   t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
                       std::numeric_limits<std::int64_t>::max(),
                       "Largest database; beyond it messages are refused with 503. 0 is no bound "
@@ -963,8 +998,8 @@ void add_surroundings(std::vector<Setting>& t) {
       text("aws.account", HOLDFAST_FIELD(aws.account), kAccount, "Account number in ARNs."));
   t.push_back(text("aws.api_id", HOLDFAST_FIELD(aws.api_id), kName,
                    "API id in the ARNs of routes, which policies name.", true));
-  t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), kName,
-                   "Stage: every route is served under /STAGE as well.", true));
+  t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), kStage,
+                   "Stage (`$default` is one): every route is served under /STAGE as well.", true));
   t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), kStackName,
                    "Name of the stack that CloudFormation's DescribeStacks tells of.", true));
   t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), kUrl,

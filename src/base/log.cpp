@@ -109,7 +109,7 @@ struct AppendValue {
 };
 
 void append_json_line(std::string& out, Level level, std::string_view event,
-                      std::initializer_list<Field> fields) {
+                      std::span<const Field> fields) {
   out += R"({"time":")";
   append_time(out);
   out += R"(","level":")";
@@ -127,7 +127,7 @@ void append_json_line(std::string& out, Level level, std::string_view event,
 }
 
 void append_text_line(std::string& out, Level level, std::string_view event,
-                      std::initializer_list<Field> fields) {
+                      std::span<const Field> fields) {
   constexpr std::size_t longest_level = 5;
   append_time(out);
   out += ' ';
@@ -144,7 +144,7 @@ void append_text_line(std::string& out, Level level, std::string_view event,
 }
 
 void append_line(std::string& out, Level level, std::string_view event,
-                 std::initializer_list<Field> fields) {
+                 std::span<const Field> fields) {
   if (g_json.load(std::memory_order_relaxed)) {
     append_json_line(out, level, event, fields);
   } else {
@@ -158,7 +158,8 @@ void start(const Options& options) {
   g_level = options.level;
   g_json = options.json;
   writer().start(options.file_descriptor, [](std::string& out, std::uint64_t lines) {
-    append_line(out, Level::warn, "log_dropped", {{"lines", lines}});
+    const Field field("lines", lines);
+    append_line(out, Level::warn, "log_dropped", {&field, 1});
   });
 }
 
@@ -168,7 +169,7 @@ void set_level(Level level) { g_level = level; }
 
 bool enabled(Level level) noexcept { return level >= g_level.load(std::memory_order_relaxed); }
 
-void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
+void write(Level level, std::string_view event, std::span<const Field> fields) {
   thread_local std::string line;
   line.clear();
   append_line(line, level, event, fields);

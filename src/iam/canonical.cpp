@@ -51,8 +51,15 @@ void append_trimmed(std::string& out, std::string_view value) {
   }
 }
 
-std::optional<std::string> encode_again(std::string_view text) {
-  const std::optional<std::string> decoded = percent_decode(text);
+std::optional<std::string> encode_again(std::string_view text, Plus plus) {
+  std::optional<std::string> decoded;
+  if (plus == Plus::space && text.contains('+')) {
+    std::string spaced(text);
+    std::ranges::replace(spaced, '+', ' ');
+    decoded = percent_decode(spaced);
+  } else {
+    decoded = percent_decode(text);
+  }
   if (!decoded) return std::nullopt;
   return percent_encode(*decoded);
 }
@@ -90,7 +97,7 @@ void append_canonical_path(std::string& out, std::string_view path) {
   }
 }
 
-bool append_canonical_query(std::string& out, std::string_view query) {
+bool append_canonical_query(std::string& out, std::string_view query, Plus plus) {
   if (query.empty()) return true;
   std::vector<std::pair<std::string, std::string>> parameters;
   for (std::size_t begin = 0; begin <= query.size();) {
@@ -98,9 +105,9 @@ bool append_canonical_query(std::string& out, std::string_view query) {
     const std::string_view piece = query.substr(begin, end - begin);
     begin = end + 1;
     const std::size_t equals = std::min(piece.find('='), piece.size());
-    auto name = encode_again(piece.substr(0, equals));
+    auto name = encode_again(piece.substr(0, equals), plus);
     auto value =
-        encode_again(equals < piece.size() ? piece.substr(equals + 1) : std::string_view());
+        encode_again(equals < piece.size() ? piece.substr(equals + 1) : std::string_view(), plus);
     if (!name || !value) return false;
     if (*name == kSignatureParameter) continue;
     parameters.emplace_back(std::move(*name), std::move(*value));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,9 +28,12 @@ void append_lower_case(std::string& out, std::string_view text);
 /// Dot segments and empty segments removed, then every byte but the unreserved ones and '/'
 /// percent-encoded: what came encoded is encoded again, as all services but S3 want it.
 void append_canonical_path(std::string& out, std::string_view path);
+/// What a raw `+` of a query stands for: itself (RFC 3986), or a space (HTML forms).
+enum class Plus : std::uint8_t { plus, space };
 /// Parameters decoded, encoded and sorted; a signature among them is left out. False when an escape
 /// is broken: such a query has no canonical form.
-[[nodiscard]] bool append_canonical_query(std::string& out, std::string_view query);
+[[nodiscard]] bool append_canonical_query(std::string& out, std::string_view query,
+                                          Plus plus = Plus::plus);
 /// `name:value\n` of one signed header, equal names joined with a comma; false when there is none.
 [[nodiscard]] bool append_canonical_header(std::string& out, std::span<const Header> headers,
                                            std::string_view lower_case_name);

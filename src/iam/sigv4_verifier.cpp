@@ -20,6 +20,8 @@ constexpr std::string_view kMismatch =
     "The request signature we calculated does not match the signature you provided. Check your "
     "AWS Secret Access Key and signing method. Consult the service documentation for details.";
 
+constexpr std::string_view kHashHeader = "x-amz-content-sha256";
+
 std::unexpected<SignatureError> invalid(std::string message) {
   return refuse(SignatureErrc::invalid_signature, std::move(message));
 }
@@ -52,12 +54,19 @@ class Verifier final : public SigV4Verifier {
   Verifier(SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys)
       : options_(std::move(options)), clock_(clock), keys_(std::move(keys)) {}
 
-  std::expected<AccessKeyPtr, SignatureError> verify(const SignedRequest& request,
-                                                     std::string_view service) override {
+  std::expected<Signer, SignatureError> verify(const SignedRequest& request,
+                                               std::string_view service) override {
     const TargetParts target = split_target(request.target);
     auto verified = verify_claim(request, target, service);
-    if (!verified && looks_like_key_id(claim_.key_id)) verified.error().key_id = claim_.key_id;
-    return verified;
+    if (!verified) {
+      if (looks_like_key_id(claim_.key_id)) verified.error().key_id = claim_.key_id;
+      return std::unexpected(std::move(verified.error()));
+    }
+    Signer out{.key = std::move(*verified), .signature = {.bytes = {}, .date = claim_.time}};
+    // It was equal to one that was calculated.
+    const auto bytes = hex_decode(claim_.signature).value_or(std::string());
+    std::ranges::copy(bytes, out.signature.bytes.begin());
+    return out;
   }
 
  private:
@@ -83,7 +92,7 @@ class Verifier final : public SigV4Verifier {
                     "The security token included in the request is invalid.");
     }
     if (!matches) return invalid(std::string(kMismatch));
-    if (payload_hash_ != std::string_view(body_hash_)) {
+    if (payload_hash_ != std::string_view(body_hash_) || wrong_unsigned_hash_) {
       return invalid(
           "The value of x-amz-content-sha256 is not the SHA-256 hash of the body, in lower-case "
           "hex; unsigned payloads are not accepted.");
@@ -95,6 +104,7 @@ class Verifier final : public SigV4Verifier {
                       std::string_view service) {
     if (auto ok = claim_.read(request, target.query); !ok) return ok;
     if (auto ok = check_signed_headers(request); !ok) return ok;
+    if (auto ok = check_lifetime(request.method); !ok) return ok;
     if (auto ok = claim_.presigned ? check_expiry() : check_window(); !ok) return ok;
     return check_scope(service);
   }
@@ -113,12 +123,24 @@ class Verifier final : public SigV4Verifier {
       if (!starts_ignoring_case(name, "x-amz-") || starts_ignoring_case(name, "x-amz-cf-")) {
         continue;
       }
+      // The canonical request ends with the hash itself, whether the header is signed or not.
+      if (equal_ignoring_case(name, kHashHeader)) continue;
       if (!is_signed(name)) {
         return invalid("'" + std::string(is_visible_ascii(name) ? name : "x-amz-*") +
                        "' must be a 'SignedHeader' in the AWS Authorization.");
       }
     }
     return {};
+  }
+
+  // A URL is easily kept and sent on, and what it has changed must be remembered for as long as it
+  // is good.
+  Checked check_lifetime(std::string_view method) const {
+    if (!claim_.presigned || method == "GET" || claim_.expires <= options_.presigned_max) return {};
+    return refuse(SignatureErrc::incomplete_signature,
+                  "X-Amz-Expires must be at most " +
+                      std::to_string(options_.presigned_max.count()) + " seconds for " +
+                      std::string(is_visible_ascii(method) ? method : "this method") + ".");
   }
 
   Checked check_window() const {
@@ -179,32 +201,44 @@ class Verifier final : public SigV4Verifier {
 
   bool signature_matches(const SignedRequest& request, const TargetParts& target,
                          const Digest& signing_key) {
-    if (!prepare_tail(request)) return false;
-    text_.clear();
-    text_ += request.method;
-    text_ += '\n';
-    const std::size_t path_at = text_.size();
-    append_canonical_path(text_, target.path);
-    const std::string_view path = std::string_view(text_).substr(path_at);
-    bool differs = path != target.path;
-    text_ += '\n';
-    const std::size_t query_at = text_.size();
-    const bool canonical = append_canonical_query(text_, target.query);
-    differs = differs || std::string_view(text_).substr(query_at) != target.query;
-    text_ += '\n';
-    text_ += tail_;
-    if (canonical && text_has_signature(signing_key)) return true;
-    if (!differs || !raw_target_may_match(target)) return false;
+    if (!prepare_tail(request, false)) return false;
+    if (tail_has_signature(request, target, signing_key)) return true;
+    return names_other_port(request) && prepare_tail(request, true) &&
+           tail_has_signature(request, target, signing_key);
+  }
 
-    text_.clear();
-    text_ += request.method;
-    text_ += '\n';
+  bool tail_has_signature(const SignedRequest& request, const TargetParts& target,
+                          const Digest& signing_key) {
+    bool differs = false;
+    const auto standard = [&](Plus plus) {
+      begin_text(request);
+      const std::size_t path_at = text_.size();
+      append_canonical_path(text_, target.path);
+      differs = std::string_view(text_).substr(path_at) != target.path;
+      text_ += '\n';
+      const std::size_t query_at = text_.size();
+      const bool canonical = append_canonical_query(text_, target.query, plus);
+      differs = differs || std::string_view(text_).substr(query_at) != target.query;
+      text_ += '\n';
+      text_ += tail_;
+      return canonical && text_has_signature(signing_key);
+    };
+    if (standard(Plus::plus)) return true;
+    if (target.query.contains('+') && standard(Plus::space)) return true;
+    if (!differs || !raw_target_may_match(target)) return false;
+    begin_text(request);
     text_ += target.path;
     text_ += '\n';
     text_ += target.query;
     text_ += '\n';
     text_ += tail_;
     return text_has_signature(signing_key);
+  }
+
+  void begin_text(const SignedRequest& request) {
+    text_.clear();
+    text_ += request.method;
+    text_ += '\n';
   }
 
   // curl before 8.9 signs the path, and before 8.3 the query, as they are sent. Taking the raw
@@ -215,24 +249,63 @@ class Verifier final : public SigV4Verifier {
            is_visible_ascii(target.query);
   }
 
-  // All of the canonical request behind the query: the same in both readings.
-  bool prepare_tail(const SignedRequest& request) {
+  // Some signers leave the port out of `Host`, which is right where it is the scheme's own.
+  static bool names_other_port(const SignedRequest& request) {
+    std::size_t hosts = 0;
+    bool other = false;
+    for (const auto& [name, value] : request.headers) {
+      if (!equal_ignoring_case(name, "host")) continue;
+      ++hosts;
+      const std::string_view port = port_of(value);
+      other = !port.empty() && port != ":80" && port != ":443";
+    }
+    return hosts == 1 && other;
+  }
+  // With its colon; empty where there is none.
+  static std::string_view port_of(std::string_view host) {
+    const std::size_t colon = host.rfind(':');
+    if (colon == std::string_view::npos || colon + 1 == host.size()) return {};
+    const std::string_view digits = host.substr(colon + 1);
+    const bool port = std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+    // The last colon of a bare IPv6 address begins no port.
+    const std::string_view rest = host.substr(0, colon);
+    if (!port || (rest.contains(':') && !rest.ends_with(']'))) return {};
+    return host.substr(colon);
+  }
+
+  // All of the canonical request behind the query: the same in all readings of the target.
+  bool prepare_tail(const SignedRequest& request, bool host_without_port) {
     body_hash_.clear();
     append_hex(body_hash_, view(sha256(request.body)));
     payload_hash_ = body_hash_;
+    wrong_unsigned_hash_ = false;
     tail_.clear();
     for (const std::string_view name : claim_.header_list) {
       const std::size_t value_at = tail_.size() + name.size() + 1;
       if (!append_canonical_header(tail_, request.headers, name)) return false;
-      if (name == "x-amz-content-sha256") {
+      if (name == kHashHeader) {
         payload_hash_.assign(tail_, value_at, tail_.size() - value_at - 1);
       }
+      if (host_without_port && name == "host") {
+        const std::string_view line = std::string_view(tail_).substr(0, tail_.size() - 1);
+        tail_.erase(line.size() - port_of(line.substr(value_at)).size());
+        tail_ += '\n';
+      }
     }
+    if (!is_signed(kHashHeader)) check_unsigned_hash(request);
     tail_ += '\n';
     tail_ += claim_.signed_headers;
     tail_ += '\n';
     tail_ += payload_hash_;
     return true;
+  }
+
+  void check_unsigned_hash(const SignedRequest& request) {
+    for (const auto& [name, value] : request.headers) {
+      if (equal_ignoring_case(name, kHashHeader) && value != body_hash_) {
+        wrong_unsigned_hash_ = true;
+      }
+    }
   }
 
   bool text_has_signature(const Digest& signing_key) {
@@ -256,6 +329,7 @@ class Verifier final : public SigV4Verifier {
   Claim claim_;
   std::string body_hash_;
   std::string payload_hash_;
+  bool wrong_unsigned_hash_ = false;
   std::string tail_;
   std::string text_;
   std::string to_sign_;

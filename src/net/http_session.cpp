@@ -549,8 +549,11 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
                        .remote = exchange_->client.empty() ? remote_address_ : exchange_->client,
                        .request_id = id == response.headers.end() ? std::string_view()
                                                                   : std::string_view(id->second),
-                       .refused = response.refused,
-                       .access_key_id = response.access_key_id});
+                       .operation = response.operation,
+                       .access_key_id = response.access_key_id,
+                       .user_id = response.user_id,
+                       .message_id = response.message_id,
+                       .refused = response.refused});
 }
 
 void HttpSession::accept_upgrade(UpgradeAccepted accepted) {

@@ -261,30 +261,22 @@ ServerStats ListenerCore::stats() const {
 
 void ListenerCore::log_access(const Access& access) const {
   if (!access_log || !log::enabled(log::Level::info)) return;
-  const log::Field part("part", options.name);
-  const log::Field method("method", access.method);
-  const log::Field path("path", access.path.substr(0, kLoggedPathBytes));
-  const log::Field status("status", access.status);
-  const log::Field bytes("bytes", access.bytes);
-  const log::Field duration("duration_us", access.duration.count());
-  const log::Field remote("remote", access.remote);
-  const log::Field request_id("request_id", access.request_id);
-  const log::Field refused("refused", access.refused);
-  const log::Field access_key_id("access_key_id", access.access_key_id);
-  constexpr auto level = log::Level::info;
-  constexpr auto event = log::kAccessEvent;
-  if (!access.access_key_id.empty()) {
-    log::write(
-        level, event,
-        {part, method, path, status, bytes, duration, remote, request_id, refused, access_key_id});
-  } else if (!access.refused.empty()) {
-    log::write(level, event,
-               {part, method, path, status, bytes, duration, remote, request_id, refused});
-  } else if (!access.request_id.empty()) {
-    log::write(level, event, {part, method, path, status, bytes, duration, remote, request_id});
-  } else {
-    log::write(level, event, {part, method, path, status, bytes, duration, remote});
+  std::vector<log::Field> fields = {{"part", options.name},
+                                    {"method", access.method},
+                                    {"path", access.path.substr(0, kLoggedPathBytes)},
+                                    {"status", access.status},
+                                    {"bytes", access.bytes},
+                                    {"duration_us", access.duration.count()},
+                                    {"remote", access.remote}};
+  // What a request has none of is left out.
+  const std::pair<std::string_view, std::string_view> optional[] = {
+      {"request_id", access.request_id},       {"operation", access.operation},
+      {"access_key_id", access.access_key_id}, {"user_id", access.user_id},
+      {"message_id", access.message_id},       {"refused", access.refused}};
+  for (const auto& [name, value] : optional) {
+    if (!value.empty()) fields.emplace_back(name, value);
   }
+  log::write(log::Level::info, log::kAccessEvent, fields);
 }
 
 }  // namespace holdfast::net

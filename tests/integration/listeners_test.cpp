@@ -121,6 +121,24 @@ TEST_F(ListenersTest, ServeTogetherWhatNoneServesAlone) {
   EXPECT_THAT(served.value_or(""), HasSubstr(R"("emptied":true)"));
 }
 
+TEST_F(ListenersTest, AreToldApartInTheCredentialsSoThatMessagesGoWhereTheyAreTaken) {
+  EXPECT_EQ(gateway_->credentials().at("HOLDFAST_INGEST_URL"), gateway_->url());
+  // A public URL that does not take messages, as behind a proxy.
+  GatewayProcess::Options options{
+      .data_dir = dir_.file("other"),
+      .environment = {{"HOLDFAST_SERVER__PUBLIC_URL", "http://127.0.0.1:1"},
+                      {"HOLDFAST_SERVER__PARTS", R"(["ingest", "management"])"},
+                      {"HOLDFAST_SERVER__LISTENERS",
+                       R"([{"address":"127.0.0.1:0","parts":["websocket","tokens","login"]}])"}}};
+  const GatewayProcess behind(options);
+  const auto& variables = behind.credentials();
+  EXPECT_EQ(variables.at("HOLDFAST_URL"), "http://127.0.0.1:1");
+  std::vector<std::pair<std::string, std::string>> environment(variables.begin(), variables.end());
+  ChildProcess publish(
+      {.command = {holdfast_binary(), "publish", "somebody", "hi"}, .environment = environment});
+  EXPECT_EQ(publish.wait(kPatience), 0);
+}
+
 TEST_F(ListenersTest, KnowNoPathOfAPartThatTheyDoNotServe) {
   const std::string unknown = R"(403 {"message":"Missing Authentication Token"})";
   const net::ClientRequest login{

@@ -156,6 +156,49 @@ TEST_F(SignedRequestTest, IsGoodForFiveMinutesOnEitherSide) {
   expect_refused(signed_at(now() + Seconds(310)), kInvalid, "Signature not yet current: ");
 }
 
+TEST_F(SignedRequestTest, SendsItsMessageOnceHoweverOftenItIsRepeated) {
+  for (const char* body : {R"({"userId":"repeated","message":"m"})",
+                           R"({"userId":"repeated","message":"n","deduplicationId":"d"})"}) {
+    const RequestBuilder request = gateway_->signed_request("/message", body);
+    const auto first = gateway_->send_raw(request);
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->status, 200) << first->body;
+    // Over connections of their own, and so by all shards.
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(gateway_->send_raw(request)->body, first->body);
+  }
+  const RequestBuilder batch = gateway_->signed_request(
+      "/messages", R"({"messages":[{"userId":"repeated","message":"o"}]})");
+  const auto first = gateway_->send_raw(batch);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(gateway_->send_raw(batch)->body, first->body);
+  const Json pending = gateway_->control("GET", "/v1/pending/repeated", {});
+  EXPECT_EQ(pending.at("messages").size(), 3U) << pending.dump();
+}
+
+TEST_F(SignedRequestTest, IsTakenOfSignersThatLeaveOutWhatTheSignatureCoversAnyway) {
+  RequestBuilder hash =
+      gateway_->signed_request("/message", R"({"userId":"unsigned-hash","message":"m"})");
+  hash.headers.emplace_back("x-amz-content-sha256", hex_encode(view(sha256(hash.body))));
+  EXPECT_EQ(gateway_->send_raw(hash)->status, 200);
+  hash.headers.back().second = "UNSIGNED-PAYLOAD";
+  EXPECT_EQ(gateway_->send_raw(hash)->status, 403);
+  RequestBuilder host = plain();
+  *host.header("Host") = gateway_->address().substr(0, gateway_->address().find(':'));
+  host.sign(gateway_->credentials(), "us-east-1", "execute-api", now());
+  *host.header("Host") = gateway_->address();
+  EXPECT_EQ(gateway_->send_raw(host)->status, 200);
+  RequestBuilder plus = plain("/message?a=b%20c");
+  plus.sign(gateway_->credentials(), "us-east-1", "execute-api", now());
+  plus.target = "/message?a=b+c";
+  EXPECT_EQ(gateway_->send_raw(plus)->status, 200);
+  const auto presigned = [](const char* expires) {
+    RequestBuilder request = plain("/message/");
+    request.presign(gateway_->credentials(), "us-east-1", "execute-api", now(), expires);
+    return gateway_->send_raw(request)->status;
+  };
+  EXPECT_EQ(presigned("300"), 200);
+  EXPECT_EQ(presigned("301"), 403);
+}
+
 TEST_F(SignedRequestTest, MustBeScopedToThisDateRegionServiceAndTerminator) {
   expect_refused(signed_at(now(), "eu-west-1"), kInvalid, "valid region, which is 'us-east-1'");
   expect_refused(signed_at(now(), "us-east-1", "s3"), kInvalid, "execute-api");
@@ -302,6 +345,14 @@ TEST_F(SignedRequestTest, TakesAnyTextAndIgnoresOtherFields) {
   const auto answer = gateway_->send_raw(gateway_->signed_request("/message", body));
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200) << answer->body;
+}
+
+TEST_F(SignedRequestTest, TakesEverySpellingOfAnInteger) {
+  for (const char* ttl : {"60.0", "6e1", "null"}) {
+    const std::string body =
+        std::string(R"({"userId":"u","message":"m","ttlSeconds":)") + ttl + "}";
+    EXPECT_EQ(gateway_->send_raw(gateway_->signed_request("/message", body))->status, 200) << ttl;
+  }
 }
 
 TEST_F(SignedRequestTest, RefusesOtherContentTypes) {

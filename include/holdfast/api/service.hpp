@@ -51,6 +51,15 @@ struct GatewayOptions {
   std::uint32_t token_requests_per_second = 0;
   std::uint32_t token_requests_burst = 1;
 
+  /// Signatures that changed something and are remembered while they are good, so that they do so
+  /// once; one key has an eighth. Both stay what they are while the service lives.
+  std::size_t signatures_max = 2'000'000;
+  Seconds signature_lifetime{300};  ///< the longest that one is good after its date
+
+  /// Under which `docs/` is published; refusals then name the entry of `errors.md` in a `Link`
+  /// header. Empty: none.
+  std::string documentation_url;
+
   std::size_t message_bytes_max = 128 << 10;  ///< after unescaping
   std::size_t body_bytes_max = 1 << 20;       ///< of `POST /message` and `POST /messages`
   std::size_t batch_entries_max = 500;

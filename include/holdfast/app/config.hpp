@@ -42,6 +42,7 @@ struct Config {
     std::vector<std::string> trusted_proxies;
     bool proxy_protocol = false;       ///< of `listen`
     bool plain_http_intended = false;  ///< no warning about listeners without TLS
+    std::string documentation_url;     ///< empty: refusals link nowhere
     std::string control_public_url;    ///< empty: the control listener's address
   } server;
 
@@ -58,6 +59,8 @@ struct Config {
     std::size_t message_bytes = 128 << 10;
     std::size_t batch_messages = 500;
     std::size_t body_bytes = 1 << 20;
+    std::size_t signatures = 2'000'000;
+    Seconds presigned_max{300};
     std::uint32_t key_requests_per_second = 0;
     std::uint32_t token_requests_per_second = 10;
     std::uint32_t token_requests_burst = 30;

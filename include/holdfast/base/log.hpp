@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -54,7 +55,10 @@ void set_level(Level level);
 /// line for which the queue (4 MiB) has no room is dropped and counted. Lines of `kAccessEvent` are
 /// written within 100 ms, in large pieces; all others at once. A pipe that nobody reads any more
 /// is no error. Any thread.
-void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
+void write(Level level, std::string_view event, std::span<const Field> fields);
+inline void write(Level level, std::string_view event, std::initializer_list<Field> fields = {}) {
+  write(level, event, std::span<const Field>(fields.begin(), fields.size()));
+}
 
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
   if (enabled(Level::debug)) write(Level::debug, event, fields);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <holdfast/base/clock.hpp>
+#include <holdfast/base/crypto.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/iam/access_keys.hpp>
 
@@ -44,6 +45,20 @@ struct SignatureError {
 struct SigV4Options {
   std::string region = "us-east-1";
   Seconds window{300};  ///< how far a request's date may be off, either way
+  /// The longest `X-Amz-Expires` of a method that may change something; `GET` has a week.
+  Seconds presigned_max{604'800};
+};
+
+/// Which signature a request bears. Two requests with one are the same bytes, but for what a
+/// signature does not cover and the readings that are taken for one another.
+struct Signature {
+  Digest bytes{};
+  WallTime date;  ///< the request's own, to the second
+};
+/// Who signed a request.
+struct Signer {
+  AccessKeyPtr key;
+  Signature signature;
 };
 
 /// Verifies AWS Signature Version 4, in headers and presigned
@@ -54,8 +69,12 @@ class SigV4Verifier {
   virtual ~SigV4Verifier() = default;
   /// Who signed the request. The checks come in the documented order, the first that fails answers.
   /// `service`: `execute-api`, `cognito-idp`, `cloudformation`.
-  [[nodiscard]] virtual std::expected<AccessKeyPtr, SignatureError> verify(
-      const SignedRequest& request, std::string_view service) = 0;
+  ///
+  /// Second readings, for signers in use: the path and query as they were sent (curl before 8.9), a
+  /// raw `+` of the query as `%20` (curl from 8.16), and `Host` without a port that is not 80 or
+  /// 443. `x-amz-content-sha256` need not be signed where it is the body's hash.
+  [[nodiscard]] virtual std::expected<Signer, SignatureError> verify(const SignedRequest& request,
+                                                                     std::string_view service) = 0;
 };
 [[nodiscard]] std::unique_ptr<SigV4Verifier> make_sigv4_verifier(
     SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys);

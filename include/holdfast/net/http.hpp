@@ -47,10 +47,13 @@ struct Response {
       headers{};  ///< without Content-Length, Date, Connection
   std::string body{};
   bool close = false;  ///< end the connection after it
-  /// Why it refuses, for the access line alone: words of the program, and the key that was claimed.
-  /// Nothing secret.
+  /// For the access line alone, and nothing secret: why it refuses, the key that signed or was
+  /// claimed, what was called where the path does not tell, and what a message was.
   std::string refused{};
   std::string access_key_id{};
+  std::string_view operation{};  ///< of static storage
+  std::string message_id{};
+  std::string user_id{};
 };
 
 /// Answers one request: called once, on the request's shard; may be called inside the handler. One

@@ -126,7 +126,9 @@ TEST_F(CloudFormation, IsAllowedByStack) {
                  "is not authorized to perform: cloudformation:DescribeStacks on resource: "
                  "arn:aws:cloudformation:us-east-1:000000000000:stack/"
                  "ServerlessAsyncMessagingGatewayStack/");
-  EXPECT_EQ(denied.refused, "AccessDenied");
+  EXPECT_TRUE(denied.refused.starts_with(
+      "AccessDenied: the policy does not allow cloudformation:DescribeStacks on "))
+      << denied.refused;
   EXPECT_EQ(denied.access_key_id, kPoorKey);
   expect_refused(ask("Action=DescribeStacks&StackName=Other", "/", kPoorKey), 403, "AccessDenied",
                  "stack/Other/*");

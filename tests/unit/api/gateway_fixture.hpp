@@ -150,8 +150,11 @@ class GatewayFixture : public ::testing::Test {
       shards.push_back(
           {verifiers_[i].get(), pools_[i].get(), generators_[i].get(), authorizers_[i].get()});
     }
-    service_ = api::make_gateway_service(
-        std::move(options), {clock_, router_, id_tokens_, signer_, shards, &draining_});
+    service_ = api::make_gateway_services(
+                   std::move(options), {clock_, router_, id_tokens_, signer_, shards, &draining_},
+                   {served_})
+                   ->all()
+                   .front();
   }
 
   static identity::UserPoolOptions pool_options() {
@@ -182,6 +185,8 @@ class GatewayFixture : public ::testing::Test {
   }
   void sign(net::Request& request, const iam::Credentials& credentials,
             std::string_view service = "execute-api", std::string_view region = "us-east-1") {
+    // As AWS's SDKs do: no two calls are the same bytes.
+    request.head.headers.emplace_back("amz-sdk-invocation-id", std::to_string(++signed_calls_));
     std::vector<iam::Header> headers;
     for (const auto& [name, value] : request.head.headers) headers.emplace_back(name, value);
     const iam::SignedRequest unsigned_request{.method = request.head.method,
@@ -291,6 +296,8 @@ class GatewayFixture : public ::testing::Test {
     EXPECT_NE(message_of(response).find(words), std::string::npos) << response.body;
   }
 
+  api::ServedParts served_;  ///< a change needs `start`
+  std::size_t signed_calls_ = 0;
   ManualClock clock_;
   std::array<ManualExecutor, 2> executors_;
   std::array<FakeMailboxes, 2> mailboxes_;

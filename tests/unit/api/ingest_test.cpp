@@ -19,6 +19,49 @@ class Ingest : public GatewayFixture {
   }
 };
 
+TEST_F(Ingest, TakesEverySpellingOfAnInteger) {
+  const auto ttl_of = [this](const std::string& spelled) -> std::optional<Seconds> {
+    const std::string entry = R"({"userId":"u","message":"m","ttlSeconds":)" + spelled + "}";
+    FakeMailboxes& home = mailboxes_[router_.home(UserId("u"))];
+    home.sent.clear();
+    if (send(entry).status != 200) return std::nullopt;
+    const auto ttl = home.sent.at(0).ttl;
+    EXPECT_EQ(send_batch(R"({"messages":[)" + entry + "]}").status, 200) << spelled;
+    EXPECT_EQ(home.sent.at(1).ttl, ttl) << spelled;
+    return ttl;
+  };
+  for (const char* sixty : {"60", "60.0", "60.000", "6e1", "6E+1", "600e-1", "0.6e2"}) {
+    EXPECT_EQ(ttl_of(sixty), Seconds(60)) << sixty;
+  }
+  for (const char* other : {"60.5", "6e-1", "0.0", "\"60\"", "1e300", "9007199254740993.0",
+                            "1209601.0", "[60]", "true"}) {
+    EXPECT_EQ(ttl_of(other), std::nullopt) << other;
+  }
+}
+
+TEST_F(Ingest, TakesNullForAnAbsentOptionalMemberAndNeverForARequiredOne) {
+  for (const char* nulls : {R"(,"ttlSeconds":null)", R"(,"deduplicationId":null)",
+                            R"(,"ttlSeconds":null,"deduplicationId":null,"x":null)"}) {
+    const std::string entry = std::string(R"({"userId":"u","message":"m")") + nulls + "}";
+    FakeMailboxes& home = mailboxes_[router_.home(UserId("u"))];
+    home.sent.clear();
+    EXPECT_EQ(send(entry).status, 200) << entry;
+    EXPECT_EQ(send_batch(R"({"messages":[)" + entry + "]}").status, 200) << entry;
+    ASSERT_EQ(home.sent.size(), 2U);
+    for (const delivery::SendRequest& sent : home.sent) {
+      EXPECT_EQ(sent.ttl, std::nullopt);
+      EXPECT_EQ(sent.deduplication_id, std::nullopt);
+    }
+  }
+  for (const char* body :
+       {R"({"userId":null,"message":"m"})", R"({"userId":"u","message":null})"}) {
+    EXPECT_EQ(send(body).status, 400) << body;
+    EXPECT_EQ(send_batch(std::string(R"({"messages":[)") + body + "]}").status, 400) << body;
+  }
+  EXPECT_EQ(send_batch(R"({"messages":null})").status, 400);
+  EXPECT_EQ(send_batch(R"({"messages":[null]})").status, 400);
+}
+
 struct BadBody {
   std::string body;
   std::string words;

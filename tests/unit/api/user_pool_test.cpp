@@ -129,6 +129,39 @@ TEST_F(UserPoolApi, HoldsAdminCallsAgainstThePolicyOfTheKey) {
                     "with an explicit deny");
 }
 
+TEST_F(UserPoolApi, HasNoSignedOperationThatAPolicyCannotName) {
+  const auto actions = iam::policy_actions();
+  for (const api::UserPoolOperation& operation : api::user_pool_operations()) {
+    const std::string action = "cognito-idp:" + std::string(operation.name);
+    EXPECT_EQ(std::ranges::find(actions, action) != actions.end(), operation.is_signed) << action;
+  }
+}
+
+TEST_F(UserPoolApi, TakesNullForAnAbsentMember) {
+  add_user("alice");
+  const auto answer_to = [this](const std::string& operation, Json input, bool is_signed) {
+    net::Request request = pool_request(operation, input);
+    if (is_signed) sign(request, kRootKey, "cognito-idp");
+    return call(std::move(request));
+  };
+  const Json list = {{"UserPoolId", kPoolId}};
+  const net::Response plain = answer_to("ListUsers", list, true);
+  ASSERT_EQ(plain.status, 200) << plain.body;
+  for (const char* member : {"AttributesToGet", "Filter", "Limit", "PaginationToken", "Unknown"}) {
+    Json with_null = list;
+    with_null[member] = nullptr;
+    EXPECT_EQ(answer_to("ListUsers", with_null, true).body, plain.body) << member;
+  }
+  for (const char* limit : {"1", "1.0", "1e0"}) {
+    net::Request request = pool_request("ListUsers", list);
+    request.body = R"({"UserPoolId":")" + std::string(kPoolId) + R"(","Limit":)" + limit + "}";
+    sign(request, kRootKey, "cognito-idp");
+    EXPECT_EQ(call(request).status, 200) << limit;
+  }
+  expect_error(answer_to("ListUsers", {{"UserPoolId", nullptr}}, true), 400,
+               "InvalidParameterException:", "userPoolId");
+}
+
 TEST_F(UserPoolApi, RefusesUnknownOperations) {
   for (const char* operation :
        {"", "Nonsense", "ListUserPools", "adminCreateUser", "InitiateAuth.x"}) {

@@ -183,14 +183,61 @@ TEST_F(WebSocketHandshake, LetsItsOwnAndTheListedOriginsIn) {
   }
 }
 
+TEST_F(WebSocketHandshake, LetsProgramsInThatNameItsHostInTheirOwnForm) {
+  // Each form, with `{}` for the host and its port or without it. No browser sends most of them.
+  for (const std::string form :
+       {"wss://{}", "ws://{}", "WSS://{}", "wss://{}/", "ws://{}/ws", "http://{}/ws?token=x",
+        "https://{}/ws", "{}", "//{}", "{}/ws", "http://{}"}) {
+    for (const auto& [own, other] :
+         {std::pair("127.0.0.1:8080", "evil.example:8080"), std::pair("127.0.0.1", "127.0.0.2"),
+          std::pair("127.0.0.1:8080", "127.0.0.1:8081"), std::pair("127.0.0.1", "127.0.0.1.evil"),
+          std::pair("127.0.0.1:8080", "evil@127.0.0.1:8080")}) {
+      const auto with = [&form](const std::string& host) {
+        std::string out = form;
+        return out.replace(out.find("{}"), 2, host);
+      };
+      SCOPED_TRACE(with(own) + " and " + with(other));
+      accepted(temporary_token("alice"), {{"Origin", with(own)}});
+      expect_error(refused("/ws?token=x", {{"Origin", with(other)}}), 403, "ForbiddenException",
+                   "Forbidden");
+    }
+  }
+  for (const char* no_host : {"", " ", "ws://", "http://", "//"}) {
+    SCOPED_TRACE(no_host);
+    accepted(temporary_token("alice"), {{"Origin", no_host}});
+  }
+}
+
+TEST_F(WebSocketHandshake, MatchesListedOriginsOfEverySchemeExactly) {
+  start_allowing({"capacitor://localhost", "chrome-extension://abcdefghij", "app://host:81"});
+  for (const char* origin :
+       {"capacitor://localhost", "chrome-extension://abcdefghij", "app://host:81"}) {
+    SCOPED_TRACE(origin);
+    accepted(temporary_token("alice"), {{"Origin", origin}});
+  }
+  for (const char* origin : {"ionic://localhost", "http://localhost", "capacitor://localhost:80",
+                             "capacitor://localhost.evil", "chrome-extension://abcdefghi",
+                             "app://host", "app://host:82", "capacitor:localhost", "null"}) {
+    SCOPED_TRACE(origin);
+    expect_error(refused("/ws?token=x", {{"Origin", origin}}), 403, "ForbiddenException", "");
+  }
+}
+
+TEST_F(WebSocketHandshake, TellsTheLogWhichOriginWasRefused) {
+  const net::Response response =
+      refused("/ws?token=x", {{"Origin", "http://localhost:3000\x01\xc3\xa9"}});
+  EXPECT_EQ(response.refused,
+            "origin http://localhost:3000??? is not in websocket.allowed_origins");
+  EXPECT_LT(refused("/ws", {{"Origin", "http://" + std::string(5'000, 'x')}}).refused.size(), 400U);
+}
+
 TEST_F(WebSocketHandshake, KeepsOtherOriginsOutAndTheirTokensUnburnt) {
   start_allowing({"https://chat.example.com"});
   const std::string token = temporary_token("alice");
   for (const char* origin :
-       {"null", "", "http://evil.example", "http://chat.example.com",
-        "https://chat.example.com.evil", "https://chat.example.com:8443", "http://127.0.0.1",
-        "http://127.0.0.1:80801", "127.0.0.1:8080", "file://", "http://user@127.0.0.1:8080",
-        "http://127.0.0.1:8080/path", "*"}) {
+       {"null", "http://evil.example", "http://chat.example.com", "https://chat.example.com.evil",
+        "https://chat.example.com:8443", "http://127.0.0.1:80801", "http://127.0.0.1:3000",
+        "file://", "http://user@127.0.0.1:8080", "capacitor://127.0.0.1:8080", "*"}) {
     SCOPED_TRACE(origin);
     expect_error(refused("/ws?token=" + token, {{"Origin", origin}}), 403, "ForbiddenException",
                  "Forbidden");

@@ -319,6 +319,58 @@ TEST_F(ConfigTest, RefusesStringsThatWouldNotMakeAnArn) {
               HasSubstr("must be an origin"));
 }
 
+TEST_F(ConfigTest, TakesOriginsOfEverySchemeAndNoneThatCannotMatch) {
+  const auto entry = [](const std::string& origin) {
+    return R"({"websocket": {"allowed_origins": [")" + origin + R"("]}})";
+  };
+  for (const char* origin :
+       {"*", "https://a.example", "http://localhost:3000", "capacitor://localhost",
+        "ionic://localhost", "chrome-extension://abcdefghijklmnop", "HTTPS://A.example:443",
+        "http://[::1]:8080", "http://10.0.0.1", "wss://push.example.com",
+        "https://xn--bcher-kva.example"}) {
+    const auto config = load(entry(origin));
+    ASSERT_TRUE(config) << origin;
+    EXPECT_THAT(config->websocket.allowed_origins, ElementsAre(origin));
+  }
+  for (const char* origin : {"https://*.example.com",
+                             "https://*",
+                             "*.example.com",
+                             "null",
+                             "a.example",
+                             "//a.example",
+                             "https://",
+                             "https:/a.example",
+                             "https://a.example/",
+                             "https://a.example/path",
+                             "https://user@a.example",
+                             "https://a.example:",
+                             "https://a.example:0",
+                             "https://a.example:65536",
+                             "https://a.example:80a",
+                             "https://a b.example",
+                             "https://b\u00fccher.example",
+                             "http://10.1",
+                             "http://256.1.1.1",
+                             "http://[::1",
+                             "http://[x]",
+                             "https://a.example?x",
+                             "https://a.example#x",
+                             "1a://host",
+                             "file://",
+                             ""}) {
+    EXPECT_THAT(refusal(entry(origin)), HasSubstr("websocket.allowed_origins")) << origin;
+  }
+  EXPECT_THAT(refusal(entry("https://*.example.com")), HasSubstr("must name each host"));
+}
+
+TEST_F(ConfigTest, TakesTheDefaultStage) {
+  EXPECT_EQ(load(R"({"aws": {"stage": "$default"}})")->aws.stage, "$default");
+  for (const char* stage : {"$other", "$", "default$", "$default/", ""}) {
+    EXPECT_THAT(refusal(R"({"aws": {"stage": ")" + std::string(stage) + "\"}}"),
+                HasSubstr("aws.stage must be"));
+  }
+}
+
 TEST_F(ConfigTest, RefusesAConsoleThatNobodyCouldEnter) {
   const auto hash = [this](const std::string& text) {
     return refusal(R"({"console": {"password_hash": ")" + text + "\"}}");

@@ -72,8 +72,14 @@ class Sessions : public ::testing::Test {
 
   std::expected<AccessKeyPtr, SignatureError> verify(const RequestBuilder& request) {
     std::expected<AccessKeyPtr, SignatureError> out;
-    request.with(
-        [&](const SignedRequest& view) { out = verifier_->verify(view, kSessionService); });
+    request.with([&](const SignedRequest& view) {
+      auto signer = verifier_->verify(view, kSessionService);
+      if (!signer) {
+        out = std::unexpected(std::move(signer.error()));
+        return;
+      }
+      out = std::move(signer->key);
+    });
     return out;
   }
   RequestBuilder signed_by(const Credentials& credentials) {

@@ -38,7 +38,14 @@ class SigV4 : public ::testing::Test {
   std::expected<AccessKeyPtr, SignatureError> verify(const RequestBuilder& request,
                                                      std::string_view service = kService) {
     std::expected<AccessKeyPtr, SignatureError> out;
-    request.with([&](const SignedRequest& view) { out = verifier_->verify(view, service); });
+    request.with([&](const SignedRequest& view) {
+      auto signer = verifier_->verify(view, service);
+      if (!signer) {
+        out = std::unexpected(std::move(signer.error()));
+        return;
+      }
+      out = std::move(signer->key);
+    });
     return out;
   }
   RequestBuilder signed_request() {
@@ -340,7 +347,7 @@ TEST_F(SigV4, RequiresHostToBeSigned) {
 }
 
 TEST_F(SigV4, RequiresAmzHeadersToBeSigned) {
-  for (const char* name : {"X-Amz-Target", "x-amz-content-sha256", "X-AMZ-Meta-Anything"}) {
+  for (const char* name : {"X-Amz-Target", "X-AMZ-Meta-Anything", "x-amz-content-sha256x"}) {
     RequestBuilder request = signed_request();
     request.headers.emplace_back(name, "x");
     expect_refused(request, kInvalid,
@@ -354,6 +361,105 @@ TEST_F(SigV4, RequiresAmzHeadersToBeSigned) {
   request = signed_request();
   request.replace("Authorization", "host;x-amz-date", "host");
   expect_refused(request, kInvalid, HasSubstr("'X-Amz-Date' must be a 'SignedHeader'"));
+}
+
+TEST_F(SigV4, LetsTheBodysHashGoUnsignedSinceTheSignatureCoversIt) {
+  const RequestBuilder plain = signed_request();
+  const std::string right = hex_encode(view(sha256(plain.body)));
+  const auto with = [&plain](std::vector<std::string> values) {
+    RequestBuilder request = plain;
+    for (std::string& value : values) {
+      request.headers.emplace_back("X-Amz-Content-SHA256", std::move(value));
+    }
+    return request;
+  };
+  EXPECT_TRUE(verify(with({right})));
+  EXPECT_TRUE(verify(with({right, right})));
+  std::string capitals = right;
+  for (char& c : capitals) c = static_cast<char>(std::toupper(c));
+  for (const std::string& wrong :
+       {hex_encode(view(sha256("other"))), std::string("UNSIGNED-PAYLOAD"), std::string(), capitals,
+        std::string("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"), right + "0"}) {
+    expect_refused(with({wrong}), kInvalid, HasSubstr("x-amz-content-sha256"));
+    expect_refused(with({right, wrong}), kInvalid, HasSubstr("x-amz-content-sha256"));
+  }
+  RequestBuilder presigned = presigned_request();
+  presigned.headers.emplace_back("x-amz-content-sha256", hex_encode(view(sha256(presigned.body))));
+  EXPECT_TRUE(verify(presigned));
+  presigned.headers.back().second = "UNSIGNED-PAYLOAD";
+  expect_refused(presigned, kInvalid, HasSubstr("x-amz-content-sha256"));
+}
+
+TEST_F(SigV4, TakesTheHostWithoutAPortThatIsNotTheSchemesOwn) {
+  const auto signed_for = [this](const std::string& host, bool presign) {
+    RequestBuilder request;
+    request.headers = {{"Host", host}};
+    if (!presign) return request.sign(kCredentials, kRegion, kService, clock_.wall_now());
+    return request.presign(kCredentials, kRegion, kService, clock_.wall_now(), "60");
+  };
+  for (const bool presign : {false, true}) {
+    const auto sent = [&](const std::string& signed_host, const std::string& sent_host) {
+      RequestBuilder request = signed_for(signed_host, presign);
+      request.headers[0].second = sent_host;
+      return verify(request).has_value();
+    };
+    SCOPED_TRACE(presign ? "presigned" : "in headers");
+    EXPECT_TRUE(sent("push.example.com", "push.example.com:8080"));
+    EXPECT_TRUE(sent("push.example.com:8080", "push.example.com:8080"));
+    EXPECT_TRUE(sent("127.0.0.1", "127.0.0.1:18080"));
+    EXPECT_TRUE(sent("[::1]", "[::1]:8080"));
+    for (const auto& [signed_host, sent_host] :
+         std::initializer_list<std::pair<const char*, const char*>>{
+             {"push.example.com:8081", "push.example.com:8080"},
+             {"push.example.com:8080", "push.example.com"},
+             {"evil.example.com", "push.example.com:8080"},
+             {"push.example.com", "push.example.com:8080:8080"},
+             {"push.example.com", "push.example.com:80"},
+             {"push.example.com", "push.example.com:443"},
+             {"push.example.com", "push.example.com:"},
+             {"push.example.com", "push.example.com:8080x"},
+             {"push.example", "push.example:8080, push.example.com:1"},
+             {"[::1", "[::1]"},
+             {"::", "::1"}}) {
+      EXPECT_FALSE(sent(signed_host, sent_host)) << signed_host << " as " << sent_host;
+    }
+  }
+}
+
+TEST_F(SigV4, TakesARawPlusOfTheQueryForAPlusAndForASpace) {
+  const auto sent = [this](const std::string& signed_query, const std::string& sent_query) {
+    RequestBuilder request;
+    request.target = "/message?" + signed_query;
+    request.sign(kCredentials, kRegion, kService, clock_.wall_now());
+    request.target = "/message?" + sent_query;
+    return verify(request).has_value();
+  };
+  for (const char* query : {"a=b+c", "a+b=c", "+=+&x", "a=1+2+3&b=%20"}) {
+    std::string as_plus(query);
+    std::string as_space(query);
+    for (const auto& [text, by] : {std::pair(&as_plus, "%2B"), std::pair(&as_space, "%20")}) {
+      for (std::size_t at = 0; (at = text->find('+', at)) != std::string::npos;) {
+        text->replace(at, 1, by);
+      }
+    }
+    EXPECT_TRUE(sent(as_plus, query)) << query;
+    EXPECT_TRUE(sent(as_space, query)) << query;
+    EXPECT_FALSE(sent(as_space, as_plus)) << query;
+    EXPECT_FALSE(sent(as_plus, as_space)) << query;
+    EXPECT_FALSE(sent("a=other", query)) << query;
+  }
+  EXPECT_FALSE(sent("a=b%20c%20d", "a=b+c%2Bd")) << "an encoded plus is never a space";
+  EXPECT_FALSE(sent("a=b%2Bc%20d", "a=b+c+d")) << "one reading for the whole query";
+}
+
+TEST_F(SigV4, TakesEachPlusAndTheBareHostTogether) {
+  RequestBuilder request;
+  request.target = "/message?a=b%20c";
+  request.headers = {{"Host", "push.example.com"}};
+  request.sign(kCredentials, kRegion, kService, clock_.wall_now());
+  request.target = "/message?a=b+c";
+  request.headers[0].second = "push.example.com:8080";
+  EXPECT_TRUE(verify(request));
 }
 
 TEST_F(SigV4, RefusesSignedHeadersThatAreMalformedRepeatedOrAbsent) {
@@ -508,6 +614,44 @@ TEST_F(SigV4, AcceptsPresignedRequestsUntilTheyExpire) {
   expect_refused(request, kInvalid, StartsWith("Signature expired: 20150830T123600Z"));
   clock_.advance(Seconds(-3600 - 302));
   expect_refused(request, kInvalid, StartsWith("Signature not yet current"));
+}
+
+TEST_F(SigV4, LetsAPresignedRequestThatMayChangeSomethingLiveShortly) {
+  verifier_ = make_sigv4_verifier({.presigned_max = Seconds(300)}, clock_, keys_);
+  for (const char* method : {"POST", "DELETE", "PUT"}) {
+    const auto presigned = [&](std::string_view expires) {
+      RequestBuilder request;
+      request.method = method;
+      return request.presign(kCredentials, kRegion, kService, clock_.wall_now(), expires);
+    };
+    EXPECT_TRUE(verify(presigned("300"))) << method;
+    expect_refused(presigned("301"), kIncomplete,
+                   HasSubstr("at most 300 seconds for " + std::string(method)));
+  }
+  RequestBuilder request;
+  request.method = "GET";
+  EXPECT_TRUE(
+      verify(request.presign(kCredentials, kRegion, kService, clock_.wall_now(), "604800")));
+}
+
+TEST_F(SigV4, TellsWhichSignatureItWas) {
+  const auto signature_of = [this](const RequestBuilder& request) {
+    Signature out;
+    request.with([&](const SignedRequest& view) {
+      auto signer = verifier_->verify(view, kService);
+      ASSERT_TRUE(signer) << signer.error().message;
+      out = signer->signature;
+    });
+    return out;
+  };
+  const RequestBuilder first = signed_request();
+  const std::string authorization = *RequestBuilder(first).header("Authorization");
+  EXPECT_EQ(hex_encode(view(signature_of(first).bytes)),
+            authorization.substr(authorization.find("Signature=") + 10));
+  EXPECT_EQ(signature_of(first).date, clock_.wall_now());
+  EXPECT_EQ(signature_of(first).bytes, signature_of(signed_request()).bytes);
+  clock_.advance(Seconds(1));
+  EXPECT_NE(signature_of(first).bytes, signature_of(signed_request()).bytes);
 }
 
 TEST_F(SigV4, HashesTheBodyOfAPresignedRequest) {

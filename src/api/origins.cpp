@@ -1,0 +1,174 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include <arpa/inet.h>
+
+#include <holdfast/api/origins.hpp>
+
+#include "api/text.hpp"
+
+namespace holdfast::api {
+namespace {
+
+constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kHttpsPort = 443;
+
+std::string small_letters(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), to_lower);
+  return out;
+}
+
+bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// RFC 3986 section 3.1.
+bool is_scheme(std::string_view text) {
+  return !text.empty() && is_letter(text.front()) && std::ranges::all_of(text, [](char c) {
+    return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+  });
+}
+
+std::uint16_t own_port(std::string_view scheme) {
+  if (scheme == "http" || scheme == "ws") return kHttpPort;
+  return scheme == "https" || scheme == "wss" ? kHttpsPort : 0;
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+
+// An IPv6 address in brackets, as browsers write it.
+std::optional<std::string> parse_bracketed(std::string_view text) {
+  const std::string inside(text.substr(1, text.size() - 2));
+  in6_addr address{};
+  if (inet_pton(AF_INET6, inside.c_str(), &address) != 1) return std::nullopt;
+  std::array<char, INET6_ADDRSTRLEN> out{};
+  inet_ntop(AF_INET6, &address, out.data(), out.size());
+  return '[' + std::string(out.data()) + ']';
+}
+
+// WHATWG URL, "ends in a number": browsers read such a host as an IPv4 address, and send all four
+// parts of it.
+bool is_incomplete_address(const std::string& host) {
+  const std::string last = host.substr(host.rfind('.') + 1);
+  const bool number = !last.empty() && std::ranges::all_of(last, is_digit);
+  in_addr address{};
+  return number && inet_pton(AF_INET, host.c_str(), &address) != 1;
+}
+
+std::optional<std::string> parse_host(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  if (text.front() == '[') {
+    return text.size() > 2 && text.back() == ']' ? parse_bracketed(text) : std::nullopt;
+  }
+  const bool plain = std::ranges::all_of(text, [](char c) {
+    return is_letter(c) || is_digit(c) || std::string_view("-._~").contains(c);
+  });
+  std::string host = small_letters(text);
+  if (!plain || is_incomplete_address(host)) return std::nullopt;
+  return host;
+}
+
+struct Authority {
+  std::string host;
+  std::uint16_t port = 0;  ///< 0: none is named
+};
+
+std::optional<Authority> parse_authority(std::string_view text) {
+  Authority out;
+  const std::size_t colon = text.rfind(':');
+  if (colon != std::string_view::npos && text.find(']', colon) == std::string_view::npos) {
+    const auto port = parse_port(text.substr(colon + 1));
+    if (!port || *port == 0) return std::nullopt;
+    out.port = *port;
+    text = text.substr(0, colon);
+  }
+  auto host = parse_host(text);
+  if (!host) return std::nullopt;
+  out.host = std::move(*host);
+  return out;
+}
+
+bool is_own_port(std::uint16_t port) { return port == kHttpPort || port == kHttpsPort; }
+
+// What a program wrote as its Origin: the parts of it that are there.
+struct LooseOrigin {
+  std::string scheme;
+  std::string_view authority;
+};
+
+LooseOrigin split_loosely(std::string_view text) {
+  LooseOrigin out;
+  const std::size_t slashes = text.find("//");
+  if (slashes != std::string_view::npos && (slashes == 0 || text[slashes - 1] == ':')) {
+    if (slashes > 0) out.scheme = small_letters(text.substr(0, slashes - 1));
+    text.remove_prefix(slashes + 2);
+  }
+  out.authority = text.substr(0, text.find_first_of("/?#"));
+  return out;
+}
+
+// Whether both name one host, and no two ports.
+bool is_same_host(const Authority& origin, const Authority& host) {
+  if (origin.host != host.host) return false;
+  if (origin.port == 0 || origin.port == host.port) return true;
+  return host.port == 0 && is_own_port(origin.port);
+}
+
+}  // namespace
+
+std::optional<Origin> parse_origin(std::string_view text) {
+  const std::size_t colon = text.find("://");
+  if (colon == std::string_view::npos || !is_scheme(text.substr(0, colon))) return std::nullopt;
+  auto authority = parse_authority(text.substr(colon + 3));
+  if (!authority) return std::nullopt;
+  Origin out{.scheme = small_letters(text.substr(0, colon)),
+             .host = std::move(authority->host),
+             .port = authority->port};
+  if (out.port == own_port(out.scheme)) out.port = 0;
+  return out;
+}
+
+AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries) {
+  for (const std::string& entry : entries) {
+    if (entry == "*") {
+      all_ = true;
+    } else if (auto origin = parse_origin(entry)) {
+      listed_.push_back(std::move(*origin));
+    }
+  }
+}
+
+bool AllowedOrigins::allow_page(std::string_view text, std::string_view host) const {
+  if (all_) return true;
+  text = trim(text);
+  if (text.ends_with('/')) text.remove_suffix(1);
+  const auto origin = parse_origin(text);
+  if (!origin) return false;
+  if (std::ranges::find(listed_, *origin) != listed_.end()) return true;
+  if (origin->scheme != "http" && origin->scheme != "https") return false;
+  // A proxy may speak TLS for us: the scheme does not count.
+  const auto own = parse_authority(trim(host));
+  const std::uint16_t port = own_port(origin->scheme);
+  return own && own->host == origin->host &&
+         (own->port == 0 ? port : own->port) == (origin->port == 0 ? port : origin->port);
+}
+
+bool AllowedOrigins::allow_client(std::string_view text, std::string_view host) const {
+  if (allow_page(text, host)) return true;
+  const LooseOrigin origin = split_loosely(trim(text));
+  // Pages in apps and browsers' extensions have schemes of their own.
+  if (!origin.scheme.empty() && own_port(origin.scheme) == 0) return false;
+  if (origin.authority.empty()) return true;
+  if (origin.scheme.empty() && origin.authority == "null") return false;
+  const auto named = parse_authority(origin.authority);
+  const auto own = parse_authority(trim(host));
+  return named && own && is_same_host(*named, *own);
+}
+
+}  // namespace holdfast::api

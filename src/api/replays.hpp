@@ -1,0 +1,161 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <holdfast/base/caller.hpp>
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/executor.hpp>
+#include <holdfast/base/shares.hpp>
+#include <holdfast/delivery/message.hpp>
+#include <holdfast/iam/sigv4.hpp>
+
+namespace holdfast::api {
+
+/// Remembers every signature that changed something for as long as it is good, with what came of
+/// it, so that the same signed bytes never do it twice. In memory: a restart forgets.
+///
+/// It never runs full: where one more would be too many, the signatures of the earliest seconds
+/// are forgotten, and what bears such a date is refused from then on, though it would still be
+/// good. Clients sign what they send at once, so those with a right clock do not notice. A key
+/// crowds out its own signatures first. Any thread.
+class Replays : public std::enable_shared_from_this<Replays> {
+ public:
+  struct Options {
+    std::size_t capacity = 2'000'000;   ///< of all keys; one key holds an eighth
+    Seconds lifetime{300};              ///< the longest after its date that a signature is good
+    std::size_t body_bytes = 64 << 20;  ///< of answers to batches
+  };
+
+  /// The status of an answer without a body.
+  struct Done {
+    int status = 200;
+  };
+  /// The body of an answer to a batch; null when it is forgotten.
+  using Body = std::shared_ptr<const std::string>;
+  /// What is answered again.
+  using Answer = std::variant<Done, delivery::Receipt, Body>;
+
+  /// The one request of its signature that may go on. One that is dropped counts as done.
+  class First;
+
+  enum class Reason : std::uint8_t {
+    answered,   ///< `answer` is what came of the first
+    in_flight,  ///< the first has no outcome yet
+    too_old,    ///< dated before what is remembered
+    full,       ///< too many within one second
+  };
+  struct Refused {
+    Reason reason = Reason::answered;
+    Answer answer = Done();
+  };
+
+  explicit Replays(Options options, std::shared_ptr<BoundRefusals> refusals = nullptr);
+
+  [[nodiscard]] std::variant<First, Refused> begin(const iam::Signature& signature,
+                                                   const CallerPtr& caller, WallTime now);
+  /// Runs `again` once a signature in flight has its outcome, on whatever thread ends it; false,
+  /// and `again` is dropped, when it is not in flight.
+  [[nodiscard]] bool wait(const iam::Signature& signature, const CallerPtr& caller, Task again);
+
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  static constexpr std::size_t kStripes = 16;
+  static constexpr std::size_t kWaiters = 64;
+
+  enum class Kind : std::uint8_t { in_flight, done, receipt, body };
+  struct Slot {
+    std::uint64_t fingerprint = 0;  ///< 0: empty
+    Kind kind = Kind::in_flight;
+    delivery::Receipt receipt;  ///< its sequence is the status of a `done`
+  };
+  /// An open hash table: millions of entries are held, and those of a second go together.
+  class SlotTable {
+   public:
+    [[nodiscard]] Slot* find(std::uint64_t fingerprint) noexcept;
+    void insert(std::uint64_t fingerprint);
+    void erase(Slot& slot);
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
+
+   private:
+    [[nodiscard]] std::size_t home(std::uint64_t fingerprint) const noexcept {
+      return static_cast<std::size_t>(fingerprint) & (slots_.size() - 1);
+    }
+    void place(const Slot& slot) noexcept;
+
+    std::vector<Slot> slots_;
+    std::size_t count_ = 0;
+  };
+
+  using Second = std::int64_t;
+  /// What one key has signed, by the signatures' dates.
+  struct OfKey {
+    std::map<Second, SlotTable> by_date;
+    std::size_t count = 0;
+    Second forgotten = std::numeric_limits<Second>::min();  ///< up to this one
+  };
+  struct Stripe {
+    mutable std::mutex mutex;
+    std::unordered_map<CallerPtr, OfKey> keys;
+    std::size_t count = 0;
+    Second swept_at = 0;
+    std::unordered_map<std::uint64_t, std::vector<Task>> waiters;
+    std::unordered_map<std::uint64_t, Body> bodies;
+    std::deque<std::uint64_t> bodies_in_order;
+    std::size_t body_bytes = 0;
+  };
+
+  [[nodiscard]] Stripe& stripe_of(const iam::Signature& signature) noexcept;
+  [[nodiscard]] static Slot* find(Stripe& stripe, const iam::Signature& signature,
+                                  const CallerPtr& caller);
+  [[nodiscard]] static Answer answer_of(const Stripe& stripe, const Slot& slot);
+  void end(const iam::Signature& signature, const CallerPtr& caller, const Answer* answer);
+  void keep_body(Stripe& stripe, std::uint64_t fingerprint, Body body) const;
+  void sweep(Stripe& stripe, Second now) const;
+  static void forget_first(Stripe& stripe, OfKey& key);
+  /// Makes room for one more of `date`; false when only that second's own could go.
+  bool make_room(Stripe& stripe, OfKey& key, Second date);
+
+  const Options options_;
+  const std::size_t stripe_capacity_;
+  const std::size_t stripe_share_;
+  const std::shared_ptr<BoundRefusals> refusals_;
+  std::array<Stripe, kStripes> stripes_;
+};
+
+class Replays::First {
+ public:
+  First(std::shared_ptr<Replays> replays, const iam::Signature& signature, CallerPtr caller)
+      : replays_(std::move(replays)), signature_(signature), caller_(std::move(caller)) {}
+  First(First&&) noexcept = default;
+  First& operator=(First&&) = delete;
+  ~First() {
+    if (replays_) done(Done{});
+  }
+
+  /// What whoever repeats the request is to be answered.
+  void done(const Answer& answer) {
+    std::exchange(replays_, nullptr)->end(signature_, caller_, &answer);
+  }
+  /// Nothing has changed: the same request may be tried again.
+  void undone() { std::exchange(replays_, nullptr)->end(signature_, caller_, nullptr); }
+
+ private:
+  std::shared_ptr<Replays> replays_;
+  iam::Signature signature_;
+  CallerPtr caller_;
+};
+
+}  // namespace holdfast::api
