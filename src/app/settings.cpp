@@ -577,7 +577,7 @@ void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.signatures", HOLDFAST_FIELD(limits.signatures), 1'000, 1'000'000'000,
                       "Signatures of calls that changed something, remembered while they are good "
                       "so that a repetition changes nothing; an eighth for each access key. "
-                      "Beyond it the oldest are no longer taken. About 50 bytes each."));
+                      "Beyond it the oldest are no longer taken. About 90 bytes each."));
   t.push_back(integer("limits.token_requests_per_second",
                       HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
                       "GET /tokens of one user in a second, in the long run; one more is 429. 0 is "
