@@ -19,12 +19,13 @@ constexpr Pattern::Syntax kActionSyntax{.wildcards = true, .ignore_case = true};
 constexpr Pattern::Syntax kResourceSyntax{.wildcards = true, .ignore_case = false};
 
 // Compared without regard to case.
-constexpr std::array<std::string_view, 17> kActions = {"execute-api:Invoke",
+constexpr std::array<std::string_view, 18> kActions = {"execute-api:Invoke",
                                                        "execute-api:ManageConnections",
                                                        "cloudformation:DescribeStacks",
                                                        "cognito-idp:AdminConfirmSignUp",
                                                        "cognito-idp:AdminCreateUser",
                                                        "cognito-idp:AdminDeleteUser",
+                                                       "cognito-idp:AdminDeleteUserAttributes",
                                                        "cognito-idp:AdminDisableUser",
                                                        "cognito-idp:AdminEnableUser",
                                                        "cognito-idp:AdminGetUser",
