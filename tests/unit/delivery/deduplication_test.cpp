@@ -137,9 +137,9 @@ TEST_F(DeduplicationTableTest, KnowsTheIdOfAnAttemptThatWasRefused) {
   table.begin(key, hash, receipt.id);
   answer(key, fail(Errc::unavailable, "no"), 290);
   EXPECT_EQ(table.find(key, hash, at(580), false).tried, receipt.id) << "from the last attempt on";
-  table.forget_before(at(290));
+  table.forget_before(at(290), 9);
   EXPECT_EQ(table.find(key, hash, at(580), false).tried, receipt.id);
-  table.forget_before(at(291));
+  table.forget_before(at(291), 9);
   EXPECT_EQ(table.find(key, hash, at(580), true).tried, std::nullopt);
 }
 
