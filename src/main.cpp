@@ -1,3 +1,11 @@
+#include <holdfast/base/process.hpp>
 #include <holdfast/cli/run.hpp>
 
-int main(int argc, char** argv) { return holdfast::cli::run(argc, argv); }
+#include "wipe_on_free.hpp"
+
+int main(int argc, char** argv) {
+  holdfast::open_standard_streams();
+  holdfast::end_without_memory();
+  wipe_what_openssl_frees();
+  return holdfast::cli::run(argc, argv);
+}

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/private_file.hpp>
+#include <holdfast/base/sha256.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/storage/backup.hpp>
 
@@ -32,6 +34,10 @@ constexpr const char* kDatabase = "holdfast.db";
 constexpr const char* kKey = "master.key";
 constexpr const char* kBackupCopy = "backup.partial";
 constexpr const char* kBeforeRestore = ".before-restore-";
+// Beside a backup: the master key, and what proves that the backup is as it was made.
+constexpr const char* kKeySuffix = ".key";
+constexpr const char* kMacSuffix = ".mac";
+constexpr std::size_t kMacTextBytes = 65;
 // Where the old database cannot be asked how far its sequence numbers went. They follow the clock,
 // and are ahead of it by a minute for each start in quick succession.
 constexpr Seconds kCeilingMargin{24 * 3600};
@@ -56,17 +62,19 @@ void remove_with_log(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
 }
 
-// Into a new file of mode 0600, synced.
-Result<void> copy_into_new(int source, const std::string& from, const std::string& to) {
+// Into a new file of mode 0600, synced; the hash of what was written.
+Result<Digest> copy_into_new(int source, const std::string& from, const std::string& to) {
   const Descriptor target(
       ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (target.get() < 0) return io_failure("create", to);
+  Sha256 hash;
   std::string buffer(std::size_t{1} << 20, '\0');
   for (;;) {
     const ssize_t got = ::read(source, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return io_failure("read", from);
     if (got == 0) break;
+    hash.add({buffer.data(), static_cast<std::size_t>(got)});
     for (ssize_t put = 0; put < got;) {
       const ssize_t wrote =
           ::write(target.get(), buffer.data() + put, static_cast<std::size_t>(got - put));
@@ -76,10 +84,10 @@ Result<void> copy_into_new(int source, const std::string& from, const std::strin
     }
   }
   if (::fsync(target.get()) != 0) return io_failure("sync", to);
-  return {};
+  return hash.finish();
 }
 
-Result<void> copy_file(const std::string& from, const std::string& to) {
+Result<Digest> copy_file(const std::string& from, const std::string& to) {
   const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info{};
   if (source.get() < 0 || ::fstat(source.get(), &info) != 0) return io_failure("read", from);
@@ -120,7 +128,7 @@ class GatewaysCopy {
     }
     return {};
   }
-  [[nodiscard]] Result<void> copy_to(const std::string& to) const {
+  [[nodiscard]] Result<Digest> copy_to(const std::string& to) const {
     return copy_into_new(file_.get(), path_, to);
   }
   /// One that stays is removed by the gateway before the next backup.
@@ -146,6 +154,14 @@ std::string key_text(const identity::MasterKey& key) {
   return base64_encode(std::string(key.bytes())) + "\n";
 }
 
+// What only who has the master key can make of a backup.
+std::string backup_mac(const identity::MasterKey& key, const Digest& hash) {
+  Digest derived = hmac_sha256(key.bytes(), "holdfast backup 1");
+  const Digest mac = hmac_sha256(view(derived), view(hash));
+  wipe(derived);
+  return hex_encode(view(mac)) + "\n";
+}
+
 const char* value_of(const std::optional<std::string>& variable) {
   return variable ? variable->c_str() : nullptr;
 }
@@ -162,29 +178,41 @@ DatabaseReport report_of(storage::DatabaseCheck check) {
 }
 
 // What was copied is what is checked: the gateway cannot reach it any more.
-Result<void> finish_backup(const KeepOptions& options, const std::string& aside,
-                           const std::string& key_file) {
+Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& aside,
+                                 const Digest& hash) {
   const auto check = storage::check_database(aside);
   if (!check) return std::unexpected(check.error());
   if (!check->problems.empty()) {
     return fail(Errc::io, "the copy is damaged: " + check->problems.front(), aside);
   }
+  const auto key =
+      identity::MasterKey::load(options.data_dir + "/" + kKey, value_of(options.master_key), false);
+  auto good = key ? identity::check_master_key(*key, check->data_keys)
+                  : Result<void>(std::unexpected(key.error()));
+  if (!good && options.with_master_key) return std::unexpected(std::move(good.error()));
+  const PrivateFileOptions how{.replace = options.replace};
+  // Before the backup itself: where that is, all of it is.
   if (options.with_master_key) {
-    const auto key = identity::MasterKey::load(options.data_dir + "/" + kKey,
-                                               value_of(options.master_key), false);
-    if (!key) return std::unexpected(key.error());
-    if (auto good = identity::check_master_key(*key, check->data_keys); !good) return good;
-    // Before the backup itself: where that is, all of it is.
     std::string text = key_text(*key);
-    auto written = write_private_file(key_file, text, {.replace = options.replace});
+    auto written = write_private_file(options.file + kKeySuffix, text, how);
     wipe(text);
-    if (!written) return written;
+    if (!written) return std::unexpected(std::move(written.error()));
+  }
+  if (good) {
+    auto written = write_private_file(options.file + kMacSuffix, backup_mac(*key, hash), how);
+    if (!written) return std::unexpected(std::move(written.error()));
+  } else {
+    // One of the backup that is replaced says nothing of this one.
+    ::unlink((options.file + kMacSuffix).c_str());
   }
   if (!rename_to(aside, options.file, options.replace)) {
     if (errno == EEXIST) return there_already(options.file);
     return io_failure("put the backup in place at", options.file);
   }
-  return sync_folder(folder_of(options.file));
+  if (auto synced = sync_folder(folder_of(options.file)); !synced) {
+    return std::unexpected(std::move(synced.error()));
+  }
+  return KeepReport{.authenticated = good.has_value()};
 }
 
 }  // namespace
@@ -200,23 +228,26 @@ Result<void> check_backup_target(const std::string& file, bool replace) {
   return {};
 }
 
-Result<void> keep_backup(const KeepOptions& options) {
-  const std::string key_file = options.file + ".key";
+Result<KeepReport> keep_backup(const KeepOptions& options) {
   auto done = check_backup_target(options.file, options.replace);
-  if (done && options.with_master_key) done = check_backup_target(key_file, options.replace);
+  if (done && options.with_master_key) {
+    done = check_backup_target(options.file + kKeySuffix, options.replace);
+  }
+  if (done) done = check_backup_target(options.file + kMacSuffix, options.replace);
   const GatewaysCopy copy(options.data_dir);
   if (done) done = copy.check();
-  if (!done) return done;
+  if (!done) return std::unexpected(std::move(done.error()));
   const std::string aside = options.file + ".partial";
   if (::unlink(aside.c_str()) != 0 && errno != ENOENT) return io_failure("remove", aside);
-  done = copy.copy_to(aside);
-  if (done) done = finish_backup(options, aside, key_file);
-  if (!done) {
+  const auto hash = copy.copy_to(aside);
+  auto kept = hash ? finish_backup(options, aside, *hash)
+                   : Result<KeepReport>(std::unexpected(hash.error()));
+  if (kept) {
+    copy.remove();
+  } else {
     ::unlink(aside.c_str());
-    return done;
   }
-  copy.remove();
-  return {};
+  return kept;
 }
 
 Result<DatabaseReport> check_data(const std::string& data_dir, const std::string& file,
@@ -285,7 +316,9 @@ class Restore {
     }
     const std::string previous = there ? database_ : last_put_aside();
     remove_with_log(restoring_);
-    if (auto copied = copy_file(options_.file, restoring_); !copied) return copied;
+    const auto copied = copy_file(options_.file, restoring_);
+    if (!copied) return std::unexpected(copied.error());
+    hash_ = *copied;
     auto check = storage::check_database(restoring_);
     if (!check) return std::unexpected(named(std::move(check.error())));
     if (!check->problems.empty()) {
@@ -310,9 +343,29 @@ class Restore {
     return error;
   }
 
+  // The database authenticates what is sealed in it. Whoever could write to the file could have
+  // changed all else: a policy, a hash of a password.
+  Result<void> check_mac(const identity::MasterKey& key) const {
+    if (options_.unauthenticated) return {};
+    const std::string path = options_.file + kMacSuffix;
+    std::ifstream file(path, std::ios::binary);
+    std::string text(kMacTextBytes, '\0');
+    if (!file.read(text.data(), static_cast<std::streamsize>(text.size()))) {
+      return fail(Errc::not_found,
+                  "there is no " + path +
+                      ", which proves that the backup is as it was made: --unauthenticated takes "
+                      "it all the same",
+                  path);
+    }
+    if (constant_time_equal(text, backup_mac(key, hash_))) return {};
+    return fail(Errc::invalid_argument,
+                options_.file + " is not as it was made, or " + path + " is another backup's",
+                options_.file);
+  }
+
   Result<void> find_key(const std::vector<identity::KeyStore::Row>& rows) {
     const std::string own = directory_.file(kKey);
-    const std::string beside = options_.file + ".key";
+    const std::string beside = options_.file + kKeySuffix;
     std::string path = options_.master_key_file;
     const char* value = nullptr;
     if (path.empty() && options_.master_key) value = options_.master_key->c_str();
@@ -332,6 +385,7 @@ class Restore {
       good.error().message = report_.key_from + ": " + good.error().message;
       return good;
     }
+    if (auto good = check_mac(*key); !good) return good;
     if (value == nullptr && path != own) new_key_.emplace(std::move(*key));
     return {};
   }
@@ -412,6 +466,7 @@ class Restore {
   const DataDirectory& directory_;
   const std::string database_;
   const std::string restoring_;
+  Digest hash_{};                               ///< of what was copied
   std::optional<identity::MasterKey> new_key_;  ///< for the data directory
   RestoreReport report_;
 };

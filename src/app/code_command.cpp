@@ -11,7 +11,6 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -21,6 +20,7 @@
 #include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::app {
 namespace {
@@ -101,8 +101,7 @@ class CommandSender final : public identity::CodeSender {
  public:
   explicit CommandSender(CodeSenderOptions options) : options_(std::move(options)) {
     if (options_.command.empty()) return;
-    thread_ = std::thread([this] { work(); });
-    pthread_setname_np(thread_.native_handle(), "hf-codes");
+    thread_ = start_thread("hf-codes", [this] { work(); });
   }
   CommandSender(const CommandSender&) = delete;
   CommandSender& operator=(const CommandSender&) = delete;

@@ -377,6 +377,8 @@ std::string wrapped_comment(std::string_view text) {
 std::vector<std::string> process_environment() {
   std::vector<std::string> out;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    // No setting: it is taken out of the environment, and copied nowhere.
+    if (std::string_view(*entry).starts_with("HOLDFAST_MASTER_KEY=")) continue;
     out.emplace_back(*entry);
   }
   return out;

@@ -184,6 +184,7 @@ Result<void> RunningGateway::open() {
   info_.control_socket = directory_->file("control.sock");
   std::error_code ignored;
   info_.first_start = !std::filesystem::exists(directory_->file("holdfast.db"), ignored);
+  info_.first_credentials = !std::filesystem::exists(info_.credentials_file, ignored);
   // Between the old database and the restored one there was none.
   if (const auto left = directory_->file(kRestoring);
       info_.first_start && std::filesystem::exists(left, ignored)) {
@@ -198,9 +199,12 @@ Result<void> RunningGateway::open() {
   }
 
   // A database without its master key must not get another one: nothing in it would open.
+  const bool elsewhere = !options_.master_key_file.empty();
   auto master = identity::MasterKey::load(
-      directory_->file("master.key"), options_.master_key ? options_.master_key->c_str() : nullptr,
-      info_.first_start);
+      elsewhere ? options_.master_key_file : directory_->file("master.key"),
+      options_.master_key ? options_.master_key->c_str() : nullptr,
+      info_.first_start && !elsewhere);
+  if (options_.master_key) wipe(*options_.master_key);
   if (!master) return std::unexpected(std::move(master.error()));
   // Whoever asks for its health hears that it starts, however long the store takes to recover.
   if (auto done = start_controls(); !done) return done;

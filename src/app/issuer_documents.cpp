@@ -7,8 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include <pthread.h>
-
+#include <holdfast/base/process.hpp>
 #include <holdfast/net/client.hpp>
 
 namespace holdfast::app {
@@ -17,9 +16,7 @@ namespace {
 class IssuerReaderImpl final : public IssuerReader {
  public:
   explicit IssuerReaderImpl(IssuerDocumentsOptions options)
-      : options_(std::move(options)), thread_([this] { work(); }) {
-    pthread_setname_np(thread_.native_handle(), "hf-issuer");
-  }
+      : options_(std::move(options)), thread_(start_thread("hf-issuer", [this] { work(); })) {}
   IssuerReaderImpl(const IssuerReaderImpl&) = delete;
   IssuerReaderImpl& operator=(const IssuerReaderImpl&) = delete;
   ~IssuerReaderImpl() override { end(); }

@@ -1,5 +1,7 @@
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include <holdfast/app/gateway.hpp>
 #include <holdfast/app/serve.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/process.hpp>
 
 #include "app/service_manager.hpp"
 #include "app/stop_signals.hpp"
@@ -47,7 +50,7 @@ void prepare_process() {
 void tell_people(const GatewayInfo& info) {
   std::fprintf(stderr, "Holdfast listens on %s (control: %s).\n", info.address.c_str(),
                info.control_address.c_str());
-  if (!info.first_start) return;
+  if (!info.first_credentials) return;
   std::fprintf(stderr,
                "First start: a user pool and a root access key were made. In another shell:\n"
                "  . %s\n"
@@ -91,22 +94,34 @@ void reload(Gateway& gateway, const ConfigSources& sources, ServiceManager& mana
   manager.ready(serving(gateway.info()));
 }
 
-}  // namespace
+// The file may hold the hash of the console's password and what a command for codes is given.
+void look_at_config_file(const ServeOptions& options, const Config& config) {
+  struct stat found{};
+  if (options.sources.file.empty() || stat(options.sources.file.c_str(), &found) != 0) return;
+  const bool secrets = !config.console.password_hash.empty() || !config.codes.command.empty();
+  if (!secrets || (found.st_mode & S_IROTH) == 0) return;
+  log::warn("config_readable_by_others", {{"path", options.sources.file}, {"advice", "chmod 640"}});
+}
 
-int run_serve(const ServeOptions& options) {
-  auto config = load_config(options.sources);
-  if (!config) return refuse(config.error());
-  prepare_process();
+Result<void> take_master_key(GatewayOptions& options) {
+  options.master_key = take_variable("HOLDFAST_MASTER_KEY");
+  if (auto file = take_variable("HOLDFAST_MASTER_KEY_FILE")) {
+    if (options.master_key) {
+      return fail(Errc::invalid_argument,
+                  "HOLDFAST_MASTER_KEY and HOLDFAST_MASTER_KEY_FILE are both set");
+    }
+    options.master_key_file = std::move(*file);
+  }
+  return {};
+}
+
+int serve(const ServeOptions& options, GatewayOptions gateway_options) {
+  const Config& config = gateway_options.config;
   // Before any other thread: all of them inherit the blocked signals.
   StopSignals signals;
-  log::start({.level = config->log.level, .json = config->log.json});
+  log::start({.level = config.log.level, .json = config.log.json});
+  look_at_config_file(options, config);
 
-  GatewayOptions gateway_options;
-  gateway_options.config = std::move(*config);
-  gateway_options.data_dir = options.data_dir;
-  const char* const key = std::getenv("HOLDFAST_MASTER_KEY");
-  // Containers set variables to nothing where they mean none.
-  if (key != nullptr && *key != '\0') gateway_options.master_key = key;
   auto gateway = open_gateway(std::move(gateway_options));
   if (!gateway) {
     log::error("not_started", {{"reason", gateway.error().message}});
@@ -129,6 +144,26 @@ int run_serve(const ServeOptions& options) {
   gateway->reset();
   log::stop();
   return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int run_serve(const ServeOptions& options) {
+  if (!options.core_dumps) forbid_core_dumps();
+  GatewayOptions gateway;
+  gateway.data_dir = options.data_dir;
+  if (const auto taken = take_master_key(gateway); !taken) return refuse(taken.error());
+  auto config = load_config(options.sources);
+  if (!config) return refuse(config.error());
+  gateway.config = std::move(*config);
+  prepare_process();
+  try {
+    return serve(options, std::move(gateway));
+  } catch (const std::exception& error) {
+    // A thread or a descriptor that the system does not give: there may be none for a log either.
+    log::stop();
+    return refuse(Error(Errc::unavailable, error.what()));
+  }
 }
 
 }  // namespace holdfast::app

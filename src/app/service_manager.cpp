@@ -4,12 +4,12 @@
 #include <ctime>
 #include <utility>
 
-#include <pthread.h>
 #ifdef HOLDFAST_SYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
 
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::app {
 namespace {
@@ -57,8 +57,8 @@ void ServiceManager::stopping(milliseconds longest, const std::string& status) {
 void ServiceManager::watch(Alive alive) {
   const microseconds period = watchdog_period();
   if (period.count() <= 0) return;
-  watcher_ = std::thread([this, alive = std::move(alive), period] { watch_on(alive, period); });
-  pthread_setname_np(watcher_.native_handle(), "watchdog");
+  watcher_ = start_thread("watchdog",
+                          [this, alive = std::move(alive), period] { watch_on(alive, period); });
 }
 
 // An answer that takes longer than a quarter of the period is none: the next question still comes

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::app {
 
@@ -29,6 +31,7 @@ struct StopSignals::State {
   std::condition_variable changed;
   bool came = false;
   bool ended = false;
+  milliseconds start_patience{};
   std::mutex hangup_mutex;
   std::function<void()> hangup;
   bool hung_up = false;  ///< nobody has acted on it yet
@@ -86,11 +89,13 @@ void StopSignals::State::run() {
     if (came) std::_Exit(128 + number);
     log::info("signal", {{"number", number}});
     came = true;
+    // A start that hangs, on a disk or on whatever else, must not hold it off for ever.
+    deadline = steady_clock::now() + start_patience;
     changed.notify_all();
   }
 }
 
-StopSignals::StopSignals() : state_(std::make_unique<State>()) {
+StopSignals::StopSignals(milliseconds start_patience) : state_(std::make_unique<State>()) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
@@ -99,7 +104,12 @@ StopSignals::StopSignals() : state_(std::make_unique<State>()) {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   state_->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   state_->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  state_->thread = std::thread([state = state_.get()] { state->run(); });
+  // Without them no signal would ever be heard.
+  if (state_->signals < 0 || state_->wake < 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
+  }
+  state_->start_patience = start_patience;
+  state_->thread = start_thread("signals", [state = state_.get()] { state->run(); });
 }
 
 StopSignals::~StopSignals() {

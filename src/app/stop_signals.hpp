@@ -10,7 +10,10 @@ namespace holdfast::app {
 /// calling thread and in those that it starts later.
 class StopSignals {
  public:
-  StopSignals();
+  /// How long a signal that comes before `wait` leaves the process: then it ends with status 1.
+  /// Throws std::system_error when the system gives no descriptor or thread for it.
+  explicit StopSignals(
+      std::chrono::milliseconds start_patience = std::chrono::milliseconds(30'000));
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

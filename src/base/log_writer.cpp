@@ -7,11 +7,12 @@
 #include <ctime>
 
 #include <poll.h>
-#include <pthread.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::log {
 namespace {
@@ -118,9 +119,8 @@ void LogWriter::start(int file_descriptor, DroppedLine dropped_line) {
   write_to(file_descriptor);
   dropped_line_ = std::move(dropped_line);
   stopping_ = false;
+  thread_ = start_thread("log", [this] { run(); });
   running_ = true;
-  thread_ = std::thread([this] { run(); });
-  pthread_setname_np(thread_.native_handle(), "log");
 }
 
 void LogWriter::stop() {

@@ -6,6 +6,7 @@
 #include <holdfast/base/json.hpp>
 
 #include "cli/serve_flags.hpp"
+#include "cli/settings.hpp"
 #include "cli/table.hpp"
 
 namespace holdfast::cli {
@@ -58,8 +59,10 @@ int check_configuration(const Context& context, const ConfigCheckFlags& flags,
       report.problems = app::examine_config_files(*config);
     }
   }
-  if (const auto value = context.env("HOLDFAST_MASTER_KEY")) {
-    if (auto problem = app::examine_master_key(*value)) {
+  const auto master_key = master_key_from(context);
+  if (!master_key) return failed(context, master_key.error().message);
+  if (*master_key) {
+    if (auto problem = app::examine_master_key(**master_key)) {
       report.problems.push_back(std::move(*problem));
     }
   }

@@ -11,6 +11,7 @@
 
 #include "cli/control_call.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/settings.hpp"
 #include "cli/table.hpp"
 
 namespace holdfast::cli {
@@ -31,6 +32,7 @@ struct RestoreFlags : AdminFlags {
   bool force = false;
   bool keep_logins = false;
   bool disable_access_keys = false;
+  bool unauthenticated = false;
 };
 
 struct DatabaseCheckFlags : AdminFlags {
@@ -83,6 +85,8 @@ int back_up(const Context& context, const BackupFlags& flags) {
   if (!std::filesystem::is_directory(file.parent_path(), ignored)) {
     return failed(context, "there is no folder " + file.parent_path().string());
   }
+  const auto master_key = master_key_from(context);
+  if (!master_key) return failed(context, master_key.error().message);
   const Interrupt interrupt;
   const auto done = await_backup(context, flags);
   if (!done) return Interrupt::requested() ? kInterrupted : kFailure;
@@ -94,7 +98,7 @@ int back_up(const Context& context, const BackupFlags& flags) {
                                       .file = file.string(),
                                       .replace = flags.force,
                                       .with_master_key = flags.with_master_key,
-                                      .master_key = context.env("HOLDFAST_MASTER_KEY")});
+                                      .master_key = *master_key});
   if (!kept) return failed(context, kept.error().message);
   if (flags.json) {
     Json answer = {{"file", file.string()}, {"bytes", number(*done, "bytesTotal")}};
@@ -102,6 +106,12 @@ int back_up(const Context& context, const BackupFlags& flags) {
     context.out << answer.dump() << "\n";
   } else {
     context.out << file.string() << "\n";
+  }
+  if (!kept->authenticated) {
+    context.err << "No FILE.mac was written, for which the master key is needed (in "
+                << flags.data_dir
+                << ", HOLDFAST_MASTER_KEY or HOLDFAST_MASTER_KEY_FILE): `restore` will want "
+                   "--unauthenticated.\n";
   }
   context.err << "Backed up and checked: " << size_text(number(*done, "bytesTotal")) << ". "
               << (flags.with_master_key
@@ -168,13 +178,16 @@ void tell_access(const Context& context, const app::RestoreReport& restored) {
 }
 
 int restore(const Context& context, const RestoreFlags& flags) {
+  const auto master_key = master_key_from(context);
+  if (!master_key) return failed(context, master_key.error().message);
   const auto restored = app::restore_backup({.file = flags.file,
                                              .data_dir = flags.data_dir,
                                              .replace = flags.force,
                                              .master_key_file = flags.master_key_file,
-                                             .master_key = context.env("HOLDFAST_MASTER_KEY"),
+                                             .master_key = *master_key,
                                              .keep_logins = flags.keep_logins,
                                              .disable_access_keys = flags.disable_access_keys,
+                                             .unauthenticated = flags.unauthenticated,
                                              .clock = &context.clock});
   if (!restored) {
     std::string message = restored.error().message;
@@ -211,8 +224,9 @@ int restore(const Context& context, const RestoreFlags& flags) {
 }
 
 int check_database(const Context& context, const DatabaseCheckFlags& flags) {
-  const auto report =
-      app::check_data(flags.data_dir, flags.file, context.env("HOLDFAST_MASTER_KEY"));
+  const auto master_key = master_key_from(context);
+  if (!master_key) return failed(context, master_key.error().message);
+  const auto report = app::check_data(flags.data_dir, flags.file, *master_key);
   if (!report) {
     std::string message = report.error().message;
     if (report.error().code == Errc::conflict && message.ends_with("in use by another process")) {
@@ -267,6 +281,8 @@ void add_database(CLI::App& app, Selection& selection) {
                      "database before that tells so");
   restored->add_flag("--disable-access-keys", restore_flags->disable_access_keys,
                      "disable every access key, as some may have been deleted since the backup");
+  restored->add_flag("--unauthenticated", restore_flags->unauthenticated,
+                     "take a file without its FILE.mac, which anybody may have changed");
   restored->add_flag("--json", restore_flags->json, "print what was restored as JSON");
   run_on(*restored, selection, restore_flags, restore);
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <holdfast/base/dev_certificates.hpp>
+#include <holdfast/base/private_file.hpp>
 
 #include "cli/command.hpp"
 
@@ -19,6 +20,10 @@ int make_certificates(const Context& context, const DevCertsFlags& flags) {
   if (!made) {
     const bool misuse = made.error().code == Errc::invalid_argument;
     return misuse ? misused(context, made.error().message) : failed(context, made.error().message);
+  }
+  if (others_may_write(flags.directory)) {
+    context.err << "Other users may write to " << flags.directory
+                << ": they cannot read the keys there, but they can put others in their place.\n";
   }
   context.out << "authority   " << made->ca_file << "\ncertificate " << made->certificate_file
               << "\nkey         " << made->key_file << "\n";

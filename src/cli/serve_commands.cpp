@@ -15,9 +15,11 @@ namespace {
 
 constexpr Milliseconds kDrain{5'000};
 
-int serve(const std::string& data_dir, const ServeFlags& flags, const LogFlags& log_flags) {
+int serve(const std::string& data_dir, const ServeFlags& flags, const LogFlags& log_flags,
+          bool core_dumps) {
   app::ServeOptions options;
   options.data_dir = data_dir;
+  options.core_dumps = core_dumps;
   options.sources = config_sources(flags, log_flags);
   return app::run_serve(options);
 }
@@ -143,15 +145,18 @@ void add_serve(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand("serve", "Run the gateway");
   struct Flags : ServeFlags {
     std::string data_dir = "./data";
+    bool core_dumps = false;
   };
   auto flags = std::make_shared<Flags>();
   command->add_option("--data-dir", flags->data_dir, "database, keys, credentials, control socket")
       ->capture_default_str();
+  command->add_flag("--allow-core-dumps", flags->core_dumps,
+                    "for debugging: a crash writes all secrets of the process to a file");
   add_serve_flags(*command, *flags);
   add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& /*context*/) {
-      return serve(flags->data_dir, *flags, selection.log);
+      return serve(flags->data_dir, *flags, selection.log, flags->core_dumps);
     };
   });
 }

@@ -1,5 +1,6 @@
 #include "cli/settings.hpp"
 
+#include <fstream>
 #include <iostream>
 #include <utility>
 
@@ -84,6 +85,19 @@ Result<std::string> id_token_from(const Context& context, const std::string& fla
               "PASSWORD)\"` first");
 }
 
+Result<std::optional<std::string>> master_key_from(const Context& context) {
+  if (auto value = context.env("HOLDFAST_MASTER_KEY")) return value;
+  const auto path = context.env("HOLDFAST_MASTER_KEY_FILE");
+  if (!path) return std::nullopt;
+  std::ifstream file(*path);
+  std::string line;
+  if (!file || !std::getline(file, line)) {
+    return fail(Errc::io, "cannot read the master key " + *path + " (HOLDFAST_MASTER_KEY_FILE)",
+                *path);
+  }
+  return line;
+}
+
 Result<std::string> password_from(const std::string& flag) {
   if (flag != "-") return flag;
   std::string line;
@@ -105,16 +119,32 @@ std::string hint_for(const client::CallError& error) {
     return "The access key in the environment may be another gateway's: source its credentials "
            "again.";
   }
+  if (error.status == 404 && error.type.empty()) {
+    return "HOLDFAST_URL may be the control listener or another server: it is the gateway's URL.";
+  }
   if (error.status == 401) {
     return "Get a new ID token: eval \"$(holdfast auth -u NAME -p PASSWORD)\"";
   }
   return {};
 }
 
+std::string hint_for_connection(std::string_view reason) {
+  if (reason.contains("certificate verify failed")) {
+    return "trust the authority of its certificate, with SSL_CERT_FILE=.../ca.pem";
+  }
+  if (reason.contains("wrong version number") || reason.contains("http request")) {
+    return "it speaks plain HTTP: use http://";
+  }
+  if (reason.contains("Permission denied")) {
+    return "you may not use its socket: run this as root or as the gateway's user";
+  }
+  return "is `holdfast serve` running?";
+}
+
 int call_failed(const Context& context, const client::CallError& error) {
   if (error.status == 0) {
     return failed(context, "cannot reach the gateway at " + tried_url(context) + " (" +
-                               error.message + "): is `holdfast serve` running?");
+                               error.message + "): " + hint_for_connection(error.message));
   }
   const int code = failed(context, error.text());
   if (const std::string hint = hint_for(error); !hint.empty()) context.err << hint << "\n";

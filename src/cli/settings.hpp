@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/base/error.hpp>
@@ -31,6 +33,9 @@ struct Needs {
 [[nodiscard]] std::string ca_file(const Context& context);
 /// The ID token of `-t` or the environment; `invalid_argument` tells how to get one.
 [[nodiscard]] Result<std::string> id_token_from(const Context& context, const std::string& flag);
+/// The master key that the environment gives: the value of `HOLDFAST_MASTER_KEY`, or what is in
+/// the file `HOLDFAST_MASTER_KEY_FILE`; nullopt: neither is set. `io` names a file that is none.
+[[nodiscard]] Result<std::optional<std::string>> master_key_from(const Context& context);
 /// A password as it was given; `-` reads a line of standard input.
 [[nodiscard]] Result<std::string> password_from(const std::string& flag);
 
@@ -41,6 +46,8 @@ struct Needs {
 
 /// Tells people why a call of the gateway failed, and what to do about it; answers the exit code.
 int call_failed(const Context& context, const client::CallError& error);
+/// What helps when no answer came, for the reason that the connection gave.
+[[nodiscard]] std::string hint_for_connection(std::string_view reason);
 /// What helps against it; may be empty.
 [[nodiscard]] std::string hint_for(const client::CallError& error);
 

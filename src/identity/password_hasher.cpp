@@ -11,10 +11,10 @@
 #include <vector>
 
 #include <argon2.h>
-#include <pthread.h>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/process.hpp>
 #include <holdfast/identity/user_pool.hpp>
 
 #include "identity/secret.hpp"
@@ -147,9 +147,14 @@ class PasswordHasherImpl final : public PasswordHasher {
         impossible_hash_(impossible_hash(options)),
         refusals_(std::move(refusals)),
         public_lane_(options.queue) {
-    for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i) {
-      threads_.emplace_back([this] { work(); });
-      pthread_setname_np(threads_.back().native_handle(), "hf-password");
+    try {
+      for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i) {
+        threads_.push_back(start_thread("hf-password", [this] { work(); }));
+      }
+    } catch (...) {
+      // No destructor runs for what was not made whole.
+      PasswordHasherImpl::stop();
+      throw;
     }
   }
   PasswordHasherImpl(const PasswordHasherImpl&) = delete;

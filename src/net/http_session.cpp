@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <string.h>
+
 #include <holdfast/base/encoding.hpp>
 
 #include "net/http_response.hpp"
@@ -153,6 +155,9 @@ void HttpSession::on_readable() {
     unread_ = kept_;
   }
   advance();
+  // This session may be gone by now, and what it has not taken has moved. What came may be a
+  // password, and the next connection's bytes are rarely as many.
+  explicit_bzero(scratch.data(), outcome.bytes);
 }
 
 void HttpSession::read_proxy_header() {
@@ -424,7 +429,7 @@ void HttpSession::begin_upgrade() {
 // The scratch is the next connection's; what is left in it moves.
 void HttpSession::save_unread() {
   if (unread_.empty()) {
-    kept_ = std::string();
+    std::string().swap(kept_);  // frees it, which an assignment would not
   } else if (unread_.data() >= kept_.data() && unread_.data() < kept_.data() + kept_.size()) {
     kept_.erase(0, kept_.size() - unread_.size());
   } else {

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
-#include <pthread.h>
-#include <signal.h>
+
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::net {
 namespace {
@@ -157,17 +157,10 @@ void ShardLoop::give_buffer(std::string&& buffer) {
 }
 
 void ShardLoop::start() {
-  // Signals are the main thread's: a new thread inherits the mask.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = start_thread("shard-" + std::to_string(index_), [this] { run(); });
 }
 
 void ShardLoop::run() {
-  pthread_setname_np(pthread_self(), ("shard-" + std::to_string(index_)).c_str());
   t_current = this;
   context_.run();
   t_current = nullptr;
@@ -211,8 +204,9 @@ ShardSet::ShardSet(std::size_t count) {
 ShardSet::~ShardSet() { stop(); }
 
 void ShardSet::start() {
-  running_ = true;
+  // Before all of them run, none is asked whether it has settled.
   for (const auto& loop : loops_) loop->start();
+  running_ = true;
 }
 
 void ShardSet::stop() {

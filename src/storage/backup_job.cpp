@@ -9,12 +9,12 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::storage {
 namespace {
@@ -66,14 +66,7 @@ BackupJob::~BackupJob() { stop(); }
 
 void BackupJob::start(std::function<void()> wake) {
   wake_ = std::move(wake);
-  // Signals are other threads' business.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread_.native_handle(), "backup");
+  thread_ = start_thread("backup", [this] { run(); });
 }
 
 void BackupJob::stop() {

@@ -3,9 +3,7 @@
 #include <thread>
 #include <utility>
 
-#include <pthread.h>
-#include <signal.h>
-
+#include <holdfast/base/process.hpp>
 #include <holdfast/storage/store.hpp>
 
 #include "storage/backup_job.hpp"
@@ -123,14 +121,7 @@ class SqliteStore final : public SteppedStore {
 
   /// Takes the turns on a thread of its own from here on.
   void start() {
-    // Signals are other threads' business: a thread inherits the mask of its maker.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { loop_.run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "store");
+    thread_ = start_thread("store", [this] { loop_.run(); });
   }
   bool turn() override { return loop_.turn(SteadyTime::min()); }
 

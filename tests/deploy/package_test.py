@@ -34,6 +34,7 @@ class Files(unittest.TestCase):
             "lib/systemd/system/holdfast.service",
             "usr/share/doc/holdfast/copyright",
             "usr/share/doc/holdfast/examples/holdfast.json",
+            "usr/share/doc/holdfast/sbom.cdx.json",
         ):
             self.assertRegex(listed, rf"(?m)^-\S+ root/root +\d+ .* \./{re.escape(path)}$")
         self.assertNotRegex(listed, r"(?m)^-.{5}w.* \./", "nothing that others may write")
@@ -97,8 +98,19 @@ class Life(unittest.TestCase):
         self.assertEqual(
             self.machine.run(f"stat --format '%U %G %a' {DATA}"), "holdfast holdfast 700\n"
         )
+        # Not by the owner of the process's folder: nobody but root may look into this process.
         self.assertEqual(
-            self.machine.run(f"stat --format '%U' /proc/{self.process()}"), "holdfast\n"
+            self.machine.run(f"ps -o user= -p {self.process()}").strip(), "holdfast"
+        )
+        self.assertEqual(
+            self.machine.run(f"stat --format '%U' /proc/{self.process()}/environ"), "root\n"
+        )
+        self.assertRegex(
+            self.machine.run(f"cat /proc/{self.process()}/limits"), "Max core file size +0 +0 "
+        )
+        self.assertEqual(
+            self.machine.run("stat --format '%U %G %a' /etc/holdfast/holdfast.json"),
+            "root holdfast 640\n",
         )
         self.machine.run("systemd-analyze verify --man=no holdfast.service")
         score = re.search(

@@ -86,6 +86,10 @@ TEST_F(ConsoleInABrowser, ChangesWhatOperatorsChange) { play("changes"); }
 
 TEST_F(ConsoleInABrowser, ReceivesAsAUserOnTryIt) { play("trial"); }
 
+TEST_F(ConsoleInABrowser, ShowsThatNumbersAreOld) { play("silence"); }
+
+TEST_F(ConsoleInABrowser, CutsLongNamesShort) { play("widths"); }
+
 TEST_F(ConsoleInABrowser, IsUsedWithoutAMouse) { play("keyboard"); }
 
 }  // namespace

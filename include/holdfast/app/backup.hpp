@@ -24,12 +24,17 @@ struct KeepOptions {
   bool with_master_key = false;
   std::optional<std::string> master_key;
 };
+struct KeepReport {
+  /// `FILE.mac` was written: a MAC of the file under a key that is derived from the master key. Not
+  /// so where the master key is not at hand.
+  bool authenticated = false;
+};
 /// Copies it, checks what was copied, and puts that in place. The data directory may be another
 /// user's: the copy must be a regular file of the folder's owner with one name, and no name that
-/// the gateway could choose is followed. Both files have mode 0600, are written aside, synced and
+/// the gateway could choose is followed. The files have mode 0600, are written aside, synced and
 /// renamed. Errors: those of `check_backup_target`, `io`, and those of the master key, which is
 /// held against the copy.
-[[nodiscard]] Result<void> keep_backup(const KeepOptions& options);
+[[nodiscard]] Result<KeepReport> keep_backup(const KeepOptions& options);
 
 /// What a database holds.
 struct DatabaseReport {
@@ -62,6 +67,8 @@ struct RestoreOptions {
   /// Disables all access keys: for where the database before is gone, and nobody knows which were
   /// deleted since the backup.
   bool disable_access_keys = false;
+  /// Takes a file without its `FILE.mac`: whoever could write to it may have changed it.
+  bool unauthenticated = false;
   const Clock* clock = nullptr;  ///< nullptr: the machine's
 };
 struct RestoreReport {
@@ -84,7 +91,8 @@ struct RestoreReport {
 /// without a database, which no gateway starts on; running it again completes it. Sequence numbers
 /// go on above those that clients may have seen. Errors: `conflict` (in use, a newer schema),
 /// `already_exists` (there is a database), `io` (damaged, cannot be read or written), `not_found`
-/// (no master key), `invalid_argument` (one that does not open it).
+/// (no master key, no `FILE.mac`), `invalid_argument` (a key that does not open it, a file that is
+/// not as it was made).
 [[nodiscard]] Result<RestoreReport> restore_backup(const RestoreOptions& options);
 
 }  // namespace holdfast::app

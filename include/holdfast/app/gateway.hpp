@@ -17,6 +17,9 @@ struct GatewayOptions {
   std::string data_dir = "./data";  ///< made (0700) when it does not exist; its parent does
   /// The value of `HOLDFAST_MASTER_KEY`: base64 of 32 bytes; nullopt: the file `master.key`.
   std::optional<std::string> master_key;
+  /// The value of `HOLDFAST_MASTER_KEY_FILE`: where the key is; empty: `master.key` in `data_dir`,
+  /// which the first start makes.
+  std::string master_key_file;
   const Clock* clock = nullptr;  ///< nullptr: the machine's; outlives the gateway
   /// The outcome of a commit is unknown, so that nothing may be answered any more: called on the
   /// store's thread; must not return. nullptr ends the process with status 1.
@@ -43,6 +46,9 @@ struct GatewayInfo {
   std::string client_id;
   std::string credentials_file;
   bool first_start = false;  ///< the database was created by this start
+  /// `credentials` was created by this start. It is written last: an earlier start that failed, on
+  /// a port in use for one, may have made the database already.
+  bool first_credentials = false;
 };
 
 /// The whole daemon inside one process, threads and sockets included; several may live side by

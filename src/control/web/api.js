@@ -18,13 +18,13 @@ const kRecentMs = 60_000;
 let onSignedOut = () => {};
 export function whenSignedOut(callback) { onSignedOut = callback; }
 
-async function call(method, path, body) {
+async function call(method, path, body, signal) {
   const headers = { "X-Holdfast-Console": Date.now() - lastInput < kRecentMs ? "person" : "background" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
     response = await fetch(`/console/api/${path}`, {
-      method, headers, credentials: "same-origin", cache: "no-store",
+      method, headers, credentials: "same-origin", cache: "no-store", signal,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
@@ -56,7 +56,7 @@ const query = (parameters) => {
 const id = encodeURIComponent;
 
 export const api = {
-  status: () => call("GET", "v1/status"),
+  status: (signal) => call("GET", "v1/status", undefined, signal),
   users: (parameters) => call("GET", `v1/users${query(parameters)}`),
   user: (user) => call("GET", `v1/users/${id(user)}`),
   createUser: (body) => call("POST", "v1/users", body),

@@ -2,12 +2,17 @@
 import { api } from "./api.js";
 
 const kPeriodMs = 2_000;
+const kRetrySeconds = 5;
+const kSecondMs = 1_000;
+const kPatienceMs = 10_000;  // for an answer; a gateway that hangs gives none
 const kSamples = 150;  // five minutes
 const kLatencyWindow = 5;  // samples over which a percentile is taken
 
 export const live = {
   status: null,
+  statusAt: null,  // when it came, by this machine's clock
   error: null,
+  retryIn: 0,      // seconds until it is asked for again, after an error
   paused: false,
   samples: [],
   listeners: new Set(),
@@ -59,25 +64,43 @@ function sampleOf(status, at) {
 async function poll() {
   if (live.paused || document.hidden) return;
   try {
-    const status = await api.status();
+    const status = await api.status(AbortSignal.timeout(kPatienceMs));
     live.samples.push(sampleOf(status, performance.now()));
     if (live.samples.length > kSamples) live.samples.shift();
     live.status = status;
+    live.statusAt = new Date();
     live.error = null;
   } catch (error) {
     live.error = error;
+    live.retryIn = kRetrySeconds;
     if (error.status === 401) return stopLive();
   }
+  notify();
+}
+
+function notify() {
   for (const listener of live.listeners) listener();
 }
 
+// After an error it counts the seconds to the next question, so that whoever looks knows it goes on.
+async function step() {
+  if (live.error && live.retryIn > 1) {
+    live.retryIn -= 1;
+    notify();
+  } else {
+    await poll();
+  }
+  if (running) timer = setTimeout(step, live.error ? kSecondMs : kPeriodMs);
+}
+
+let running = false;
 let timer = null;
 export function startLive() {
-  if (timer !== null) return;
-  timer = setInterval(poll, kPeriodMs);
-  poll();
+  if (running) return;
+  running = true;
+  step();
 }
 export function stopLive() {
-  clearInterval(timer);
-  timer = null;
+  running = false;
+  clearTimeout(timer);
 }

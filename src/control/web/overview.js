@@ -82,8 +82,9 @@ export function overview(page) {
     pause.textContent = live.paused ? "Resume" : "Pause";
   }, { title: "Stops or goes on asking for new numbers" });
   if (live.paused) pause.textContent = "Resume";
-  page.append(header("Overview", pause), line, spoken, tileRow,
-    h("div", { class: "charts" }, charts.map((chart) => chart.element)), panels,
+  const chartRow = h("div", { class: "charts" }, charts.map((chart) => chart.element));
+  const aging = [tileRow, chartRow, panels, listenerPlace];
+  page.append(header("Overview", pause), line, spoken, tileRow, chartRow, panels,
     panel("Listeners", listenerPlace));
 
   let spokenAt = -kSpokenMs;
@@ -97,11 +98,15 @@ export function overview(page) {
       `${count(sample.pending)} pending messages, ${rate(sample.accepted)} accepted per second.`;
   }
   function draw() {
+    const { status, samples } = live;
+    // Old numbers look old, and say of when they are.
+    for (const place of aging) place.classList.toggle("stale", live.error !== null);
     if (live.error) {
-      replace(line, badge("store_failed", "no answer"), h("span", {}, live.error.message));
+      replace(line, badge("store_failed", "no answer"), h("span", {}, live.error.message),
+        live.statusAt && h("span", {}, "as of ", time(live.statusAt.toISOString(), { date: false })),
+        h("span", {}, `asking again in ${live.retryIn} s`));
       return;
     }
-    const { status, samples } = live;
     if (!status) return;
     const sample = samples.at(-1);
     replace(line, stateLine(status));

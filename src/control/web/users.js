@@ -15,17 +15,20 @@ const kPending = "pending";  // not asked of the user pool, but of the messages
 
 const quoted = (text) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 
-const userLink = (user) => h("a", { href: `#/users/${encodeURIComponent(user.userId)}` }, user.username);
+const userLink = (user) =>
+  h("a", { href: `#/users/${encodeURIComponent(user.userId)}`, title: user.username }, user.username);
+const emailOf = ({ attributes: { email } }) =>
+  (email ? h("span", { title: email }, email) : h("span", { class: "quiet" }, "–"));
 const enabled = (user) => badge(user.enabled ? "enabled" : "disabled");
 
 function userTable(users) {
   return table("Users", [
-    { title: "Name", main: true, class: "break", cell: userLink },
-    { title: "User id", class: "wide-only", cell: (user) => shortId(user.userId) },
-    { title: "Email", class: "break", cell: (user) => user.attributes.email ?? h("span", { class: "quiet" }, "–") },
-    { title: "Status", cell: (user) => badge(user.status, user.status.toLowerCase().replaceAll("_", " ")) },
-    { title: "Access", cell: enabled },
-    { title: "Created", class: "wide-only", cell: (user) => time(user.createdAt) },
+    { title: "Name", main: true, class: "cut", cell: userLink },
+    { title: "User id", class: "wide-only fixed", cell: (user) => shortId(user.userId) },
+    { title: "Email", class: "cut", cell: emailOf },
+    { title: "Status", class: "fixed", cell: (user) => badge(user.status, user.status.toLowerCase().replaceAll("_", " ")) },
+    { title: "Access", class: "fixed", cell: enabled },
+    { title: "Created", class: "wide-only fixed", cell: (user) => time(user.createdAt) },
   ], users);
 }
 

@@ -254,6 +254,37 @@ scenarios.desktop = async () => {
 };
 scenarios.phone = async () => showPages({ width: 375, height: 812 }, await seed());
 
+// A gateway that does not answer: old numbers look old, and the page comes back by itself.
+scenarios.silence = async () => {
+  const page = await signIn();
+  await page.locator('.tile-value').first().waitFor();
+  const status = '**/console/api/v1/status';
+  await page.route(status, (route) => route.abort());
+  await page.getByText(/^as of \d\d:\d\d:\d\d$/).waitFor();
+  await page.getByText(/^asking again in \d s$/).waitFor();
+  for (const place of ['.tiles', '.charts', '.panels']) {
+    const opacity = await page.locator(place).first().evaluate((element) => getComputedStyle(element).opacity);
+    assert.ok(Number(opacity) < 0.6, `${place} looks as new as ever`);
+  }
+  await shot(page, 'overview-silent');
+  await page.unroute(status);
+  await page.waitForFunction(() => document.querySelector('.stale') === null && !document.body.textContent.includes('asking again'));
+};
+
+// One very long word takes no width from its neighbours.
+scenarios.widths = async () => {
+  const long = 'x'.repeat(120);
+  await control('POST', '/v1/users', { username: long, attributes: { email: `${long}@example.com` } });
+  const short = await control('POST', '/v1/users', { username: 'short', attributes: { email: 'short@example.com' } });
+  const page = await signIn();
+  await visit(page, 'users', 'Users');
+  const rows = await page.evaluate(() => [...document.querySelectorAll('tbody tr')].map((row) => row.clientHeight));
+  assert.equal(new Set(rows).size, 1, `rows of different heights: ${rows}`);
+  assert.equal(await page.getByRole('link', { name: long }).getAttribute('title'), long);
+  assert.ok(await page.getByText(short.userId.slice(0, 8)).isVisible());
+  await fits(page, 'users-long');
+};
+
 // What the charts make of the cumulative buckets of a histogram.
 async function computesPercentiles(page) {
   const of = (buckets, share) => page.evaluate(async ([given, wanted]) =>

@@ -45,6 +45,15 @@ TEST_F(StopSignalsDeathTest, EndAtOnceOnTheSecondSignal) {
   EXPECT_EXIT(impatient(), ::testing::ExitedWithCode(128 + SIGINT), "");
 }
 
+TEST_F(StopSignalsDeathTest, EndWhenAStartHangs) {
+  const auto hung = [] {
+    const StopSignals signals(milliseconds(10));
+    kill(getpid(), SIGTERM);
+    never_ends();
+  };
+  EXPECT_EXIT(hung(), ::testing::ExitedWithCode(1), "");
+}
+
 TEST_F(StopSignalsDeathTest, EndWhenAShutdownTakesTooLong) {
   const auto stuck = [] {
     StopSignals signals;

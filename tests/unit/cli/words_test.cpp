@@ -3,6 +3,7 @@
 
 #include <holdfast/base/json.hpp>
 
+#include "cli/settings.hpp"
 #include "unit/cli/fake_daemon.hpp"
 
 namespace holdfast::cli {
@@ -64,6 +65,21 @@ TEST(Words, OfAnEmptyListTellWhetherAnythingWasLookedFor) {
   EXPECT_EQ(daemon.holdfast.err, "There are no dead letters.\n");
   EXPECT_EQ(daemon({"dead-letters", "list", "--user", "u"}), kSuccess);
   EXPECT_EQ(daemon.holdfast.err, "There are no such dead letters.\n");
+}
+
+TEST(Words, TellWhatHelpsAgainstEachCause) {
+  EXPECT_THAT(hint_for_connection("certificate verify failed (SSL routines)"),
+              HasSubstr("SSL_CERT_FILE"));
+  EXPECT_THAT(hint_for_connection("Permission denied"), HasSubstr("as root or as"));
+  EXPECT_THAT(hint_for_connection("Connection refused"), HasSubstr("`holdfast serve` running"));
+  const FakeGateway gateway([](const net::Request&) { return net::Response{404, {}, "", false}; });
+  CommandLine holdfast;
+  holdfast.source_credentials("https" + gateway.url().substr(4));
+  EXPECT_EQ(holdfast({"publish", "u", "hi"}), kFailure);
+  EXPECT_THAT(holdfast.err, HasSubstr("use http://"));
+  holdfast.source_credentials(gateway.url());
+  EXPECT_EQ(holdfast({"publish", "u", "hi"}), kFailure);
+  EXPECT_THAT(holdfast.err, HasSubstr("HOLDFAST_URL may be the control listener"));
 }
 
 TEST(Words, OfAnErrorBeginWithTheMemberAtFault) {
