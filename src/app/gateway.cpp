@@ -227,6 +227,7 @@ Result<void> RunningGateway::open_store() {
   options.queue_slots = config_.storage.queue_slots;
   options.queue_bytes = config_.storage.queue_bytes;
   options.database_bytes_max = config_.storage.database_bytes_max;
+  options.disk_free_min = config_.storage.disk_free_min;
   options.page_bytes_per_batch = config_.storage.page_bytes_per_batch;
   options.batch_operations = config_.storage.batch_operations;
   options.dead_letters_max = config_.storage.dead_letters_max;
@@ -236,7 +237,10 @@ Result<void> RunningGateway::open_store() {
   auto store = storage::open_store(std::move(options), clock_);
   if (!store) return std::unexpected(std::move(store.error()));
   store_ = std::move(*store);
-  backups_ = std::make_unique<BackupMaker>(*store_, directory_->file("backup.partial"));
+  const std::string partial = directory_->file("backup.partial");
+  // As large as the database, when the process was killed while it was made.
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((partial + suffix).c_str());
+  backups_ = std::make_unique<BackupMaker>(*store_, partial);
   for (std::size_t i = 0; i < shards_->count(); ++i) {
     handles_.push_back(&store_->handles(shards_->at(i)));
   }
@@ -449,7 +453,7 @@ Result<void> RunningGateway::bind_control(const Config::Listener& configured) {
 Result<void> RunningGateway::start_controls() {
   shards_ = net::make_shards(worker_count(config_));
   control_service_ = std::make_shared<LateService>(
-      control::make_control_service([this] { return state(); }, {metrics_route()}));
+      control::make_control_service([this] { return state(); }, {metrics_route()}, {}));
   const Config::Server& server = config_.server;
   Config::Listener first;
   first.address = server.control_listen;
@@ -661,8 +665,8 @@ Result<void> RunningGateway::make_services() {
   if (console != nullptr)
     std::ranges::move(console->routes(local_service), std::back_inserter(routes));
   local_service_->set(local_service);
-  control_service_->set(
-      control::make_control_service([this] { return state(); }, std::move(routes)));
+  control_service_->set(control::make_control_service([this] { return state(); }, std::move(routes),
+                                                      [this] { return notes(); }));
   return {};
 }
 
@@ -755,6 +759,15 @@ control::State RunningGateway::state() const {
   return store_->stats().writable ? control::State::ready : control::State::store_failed;
 }
 
+std::vector<std::string> RunningGateway::notes() const {
+  std::vector<std::string> out;
+  if (!ready_) return out;
+  const storage::StoreStats store = store_->stats();
+  if (store.disk_low) out.emplace_back("disk_low");
+  if (store.disk_full) out.emplace_back("messages_refused");
+  return out;
+}
+
 control::ProcessStatus RunningGateway::process_status() const {
   control::ProcessStatus status;
   status.version = HOLDFAST_VERSION;
@@ -770,6 +783,10 @@ control::ProcessStatus RunningGateway::process_status() const {
                   .used_bytes = store.used_bytes,
                   .bytes_max = store.bytes_max,
                   .wal_bytes = store.wal_bytes,
+                  .disk_free_min = store.disk_free_min,
+                  .disk_low = store.disk_low,
+                  .disk_full = store.disk_full,
+                  .damaged = store.damaged,
                   .writable = store.writable,
                   .dead_letters = store.dead_letters,
                   .batch = store.batch,

@@ -102,6 +102,8 @@ class RunningGateway final : public Gateway {
   [[nodiscard]] Executor& first_shard() { return shards_->at(0); }
   [[nodiscard]] std::string issuer() const { return info_.url + "/" + info_.user_pool_id; }
   [[nodiscard]] control::State state() const;
+  /// Of a process that works all the same.
+  [[nodiscard]] std::vector<std::string> notes() const;
   [[nodiscard]] control::ProcessStatus process_status() const;
   [[nodiscard]] bool apply_live(const Config& config);
 

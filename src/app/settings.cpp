@@ -952,6 +952,12 @@ void add_instance(std::vector<Setting>& t) {
                       "Largest database; beyond it messages are refused with 503. 0 is no bound "
                       "but the disk.",
                       true));
+  t.push_back(integer("storage.disk_free_min", HOLDFAST_FIELD(storage.disk_free_min), 0,
+                      1'024 * kGiB,
+                      "What messages leave free on the disk, so that all else goes on: below it "
+                      "they are refused with 503. A disk of less than eight times as much keeps "
+                      "an eighth of itself. 0 does not watch the disk.",
+                      true));
   t.push_back(integer("storage.page_bytes_per_batch", HOLDFAST_FIELD(storage.page_bytes_per_batch),
                       64 * kKiB, kGiB, "Bytes of pages that are read between two commits."));
   t.push_back(integer("storage.batch_operations", HOLDFAST_FIELD(storage.batch_operations), 1,

@@ -103,18 +103,23 @@ const char* to_string(State state) noexcept {
 }
 
 std::shared_ptr<net::HttpService> make_control_service(StateProbe state,
-                                                       std::vector<ControlRoute> more) {
+                                                       std::vector<ControlRoute> more,
+                                                       NotesProbe notes) {
   std::vector<ControlRoute> routes;
   routes.push_back(
       {.path = std::string(kLive), .handle = [](const net::Request&, net::Responder respond) {
          respond(text_answer(200, "ok"));
        }});
-  routes.push_back(
-      {.path = std::string(kReady),
-       .handle = [probe = std::move(state)](const net::Request&, net::Responder respond) {
-         const State now = probe();
-         respond(text_answer(now == State::ready ? 200 : 503, to_string(now)));
-       }});
+  routes.push_back({.path = std::string(kReady),
+                    .handle = [probe = std::move(state), notes = std::move(notes)](
+                                  const net::Request&, net::Responder respond) {
+                      const State now = probe();
+                      std::string text = to_string(now);
+                      if (notes) {
+                        for (const std::string& note : notes()) text += ", " + note;
+                      }
+                      respond(text_answer(now == State::ready ? 200 : 503, text));
+                    }});
   std::ranges::move(more, std::back_inserter(routes));
   return std::make_shared<ControlService>(std::move(routes));
 }

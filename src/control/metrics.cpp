@@ -177,6 +177,18 @@ void add_store(Families& all, const StoreStatus& store) {
   all.gauge("holdfast_store_writable",
             "1 when the last transaction that wrote was committed, else 0.")
       .add(store.writable);
+  all.counter("holdfast_store_damaged_messages_total",
+              "Messages that were read and not as they had been written: dead letters now.")
+      .add(store.damaged);
+  all.gauge("holdfast_store_disk_free_min_bytes",
+            "What messages leave free on the disk of the data directory; 0 is no bound.")
+      .add(store.disk_free_min);
+  all.gauge("holdfast_store_disk_low",
+            "1 while the disk has little more room than messages leave free, or none, else 0.")
+      .add(store.disk_low);
+  all.gauge("holdfast_store_disk_full",
+            "1 while messages are refused because the disk has no room for them, else 0.")
+      .add(store.disk_full);
   all.gauge("holdfast_store_database_bytes", "Size of the database file.")
       .add(store.database_bytes);
   all.gauge("holdfast_store_used_bytes", "Of the database file, what is in use.")

@@ -1,3 +1,6 @@
+#include <array>
+#include <fstream>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -48,6 +51,16 @@ constexpr Rule kRules[] = {
      "SELECT '' WHERE NOT EXISTS (SELECT 1 FROM meta WHERE name = 'ceiling')"},
 };
 
+constexpr Rule kSums[] = {
+    {"message that is not as it was written",
+     "SELECT user || ' ' || sequence FROM messages WHERE checksum IS NOT NULL AND checksum <>"
+     " row_checksum(user, sequence, id, accepted_at, expires_at, payload)"},
+    {"dead letter that is not as it was written",
+     "SELECT user || ' ' || sequence FROM dead_letters WHERE checksum IS NOT NULL AND"
+     " reason <> 'damaged' AND checksum <>"
+     " row_checksum(user, sequence, id, accepted_at, expires_at, payload)"},
+};
+
 class Checker {
  public:
   Checker(Database& database, DatabaseCheck& out) : database_(database), out_(out) {}
@@ -59,6 +72,23 @@ class Checker {
     // Where pages are damaged, what the tables say means nothing.
     if (!out_.problems.empty()) return;
     for (const Rule& rule : kRules) collect(rule.sql, std::string(rule.what) + ": ");
+    const bool has_sums =
+        database_.integer(
+            "SELECT count(*) FROM pragma_table_info('messages') WHERE name = 'checksum'") != 0;
+    if (!has_sums) return;  // a backup of an older version's
+    for (const Rule& rule : kSums) collect(rule.sql, std::string(rule.what) + ": ");
+  }
+  // What the start needs and no query looks at: that the file may be written
+  // (https://www.sqlite.org/fileformat2.html section 1.3.3).
+  void look_at_header(const std::string& path) {
+    std::array<char, 20> bytes{};
+    std::ifstream(path, std::ios::binary).read(bytes.data(), bytes.size());
+    for (const std::size_t at : {std::size_t{18}, std::size_t{19}}) {
+      const int version = static_cast<unsigned char>(bytes[at]);
+      if (version == 1 || version == 2) continue;
+      out_.problems.push_back("byte " + std::to_string(at) + " of the header is " +
+                              std::to_string(version) + ", which is no version of the format");
+    }
   }
   void count() {
     out_.bytes = database_.integer("PRAGMA page_count") * database_.integer("PRAGMA page_size");
@@ -100,12 +130,14 @@ class Checker {
   DatabaseCheck& out_;
 };
 
-// Without moving its log into it when it is closed: looking leaves no trace.
+// Without moving its log into it when it is closed, and with the log's index in memory: looking
+// leaves no trace.
 Result<std::unique_ptr<Database>> open_to_read(const std::string& path) {
   auto database = Database::open(path);
   if (!database) return database;
   sqlite3_db_config((*database)->handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  (*database)->execute("PRAGMA query_only = ON; PRAGMA cache_size = -65536;");
+  (*database)->execute(
+      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON; PRAGMA cache_size = -65536;");
   return database;
 }
 
@@ -137,6 +169,7 @@ Result<DatabaseCheck> check_database(const std::string& path, std::atomic<bool>*
                 path);
   }
   Checker checker(database, out);
+  checker.look_at_header(path);
   checker.run();
   if (out.problems.empty()) checker.count();
   if (cancelled != nullptr && *cancelled) {
@@ -148,9 +181,9 @@ Result<DatabaseCheck> check_database(const std::string& path, std::atomic<bool>*
 
 std::optional<Sequence> settle_database(const std::string& path) {
   auto database = Database::open(path);
-  if (!database || (*database)->integer("PRAGMA application_id") != kApplicationId) {
-    return std::nullopt;
-  }
+  if (!database) return std::nullopt;
+  (*database)->execute("PRAGMA locking_mode = EXCLUSIVE");
+  if ((*database)->integer("PRAGMA application_id") != kApplicationId) return std::nullopt;
   const Sequence ceiling = (*database)->integer("SELECT value FROM meta WHERE name = 'ceiling'");
   (*database)->execute("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE);");
   if ((*database)->failed()) return std::nullopt;

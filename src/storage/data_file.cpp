@@ -5,11 +5,15 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <holdfast/base/log.hpp>
 
 namespace holdfast::storage {
 namespace {
@@ -54,12 +58,14 @@ std::int64_t size_or_zero(const std::string& path) {
 }
 
 Result<void> configure(Database& database, const std::string& path) {
+  // Before anything is read: so the log's index is in memory, and never needs room on the disk; and
+  // nobody else's connection can hold up a checkpoint.
+  database.execute("PRAGMA locking_mode = EXCLUSIVE;");
   // Set by name: a distribution's build may have other defaults.
   database.execute(
       "PRAGMA busy_timeout = 1000;"
       "PRAGMA synchronous = FULL;"
       "PRAGMA wal_autocheckpoint = 0;"
-      "PRAGMA journal_size_limit = 134217728;"
       "PRAGMA cache_size = -65536;"
       "PRAGMA temp_store = MEMORY;"
       "PRAGMA secure_delete = FAST;");
@@ -137,6 +143,41 @@ Result<void> check_contents(Database& database, const std::string& path) {
   return fail(Errc::io, "the database file is damaged: " + found, path);
 }
 
+/// Writes what a file holds over itself and syncs it, which takes no room.
+Result<void> write_anew(const std::string& path) {
+  const File file(path, O_RDWR);
+  if (!file) return system_error("cannot open the log", path);
+  std::vector<char> bytes(std::size_t{256} << 10);
+  off_t at = 0;
+  ssize_t size = 0;
+  while ((size = ::pread(file.get(), bytes.data(), bytes.size(), at)) > 0) {
+    if (::pwrite(file.get(), bytes.data(), static_cast<std::size_t>(size), at) != size) {
+      return system_error("cannot write the log", path);
+    }
+    at += size;
+  }
+  if (size < 0) return system_error("cannot read the log", path);
+  if (::fsync(file.get()) != 0) return system_error("cannot sync the log", path);
+  return {};
+}
+
+// After a sync that failed, the log's pages may be in memory alone: what was recovered from it is
+// written and synced anew, before anything is put behind it. On a full disk that leaves it where it
+// is: it is moved when there is room.
+Result<void> settle_log(Database& database, const std::string& path,
+                        const std::function<bool()>& make_room) {
+  const auto move = [&database] { return database.execute("PRAGMA wal_checkpoint(TRUNCATE)"); };
+  if (move()) return {};
+  if (database.is_full() && make_room && make_room()) {
+    database.clear_failure();
+    if (move()) return {};
+  }
+  if (!database.is_full()) return std::unexpected(database.error(path));
+  log::warn("store_log_kept", {{"error", database.message()}});
+  database.clear_failure();
+  return write_anew(path + "-wal");
+}
+
 Error as_damage(Error error) {
   if (error.code == Errc::io) error.message = "cannot use the database: " + error.message;
   return error;
@@ -162,7 +203,8 @@ DirectoryLock::~DirectoryLock() {
 
 Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
                                                  std::span<const Migration> migrations,
-                                                 CheckBounds bounds) {
+                                                 CheckBounds bounds,
+                                                 const std::function<bool()>& make_room) {
   struct stat info{};
   if (::lstat(path.c_str(), &info) != 0) {
     if (errno != ENOENT) return system_error("cannot open the database", path);
@@ -194,11 +236,11 @@ Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
   if (auto done = migrate(**database, migrations, path); !done) {
     return std::unexpected(std::move(done.error()));
   }
-  // After a sync that failed, the log's pages may be in memory alone: what was recovered from it is
-  // written and synced anew, before anything is put behind it.
-  if (!(*database)->execute("PRAGMA wal_checkpoint(TRUNCATE)")) {
-    return std::unexpected(as_damage((*database)->error(path)));
+  if (auto done = settle_log(**database, path, make_room); !done) {
+    return std::unexpected(as_damage(std::move(done.error())));
   }
+  // One that an older version left: there is nobody else, and so nobody who uses it.
+  ::unlink((path + "-shm").c_str());
   return database;
 }
 

@@ -25,8 +25,11 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
       bounds_(bounds),
       add_(database,
            "INSERT INTO dead_letters"
-           " (id, user, sequence, accepted_at, expires_at, died_at, reason, payload, detail)"
-           " SELECT id, user, sequence, accepted_at, expires_at, ?3, ?4, payload, ?5"
+           " (id, user, sequence, accepted_at, expires_at, died_at, reason, payload, detail,"
+           " checksum)"
+           " SELECT id, user, sequence, accepted_at, expires_at, ?3, ?4, payload, ?5,"
+           " coalesce(checksum,"
+           " row_checksum(user, sequence, id, accepted_at, expires_at, payload))"
            " FROM messages WHERE user = ?1 AND sequence = ?2"
            " ON CONFLICT (id) DO NOTHING"),
       remove_(database, "DELETE FROM dead_letters WHERE id = ?1 RETURNING length(payload)"),

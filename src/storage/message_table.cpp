@@ -6,12 +6,16 @@
 #include <string_view>
 #include <utility>
 
+#include <holdfast/base/log.hpp>
+
+#include "storage/checksum.hpp"
 #include "storage/columns.hpp"
 
 namespace holdfast::storage {
 namespace {
 
 constexpr std::string_view kExpiredReason = "expired";
+constexpr std::string_view kDamagedReason = "damaged";
 
 }  // namespace
 
@@ -20,9 +24,10 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
     : pending_(pending),
       dead_letters_(dead_letters),
       budget_(budget),
-      insert_(database,
-              "INSERT INTO messages (user, sequence, id, accepted_at, expires_at, payload)"
-              " VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
+      insert_(
+          database,
+          "INSERT INTO messages (user, sequence, id, accepted_at, expires_at, payload, checksum)"
+          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
       list_range_(database,
                   "SELECT sequence, length(payload), expires_at FROM messages"
                   " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
@@ -30,11 +35,16 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
                    "DELETE FROM messages WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
       erase_one_(database, "DELETE FROM messages WHERE user = ?1 AND sequence = ?2"),
       read_(database,
-            "SELECT sequence, id, accepted_at, expires_at, payload FROM messages"
+            "SELECT sequence, id, accepted_at, expires_at, payload, checksum FROM messages"
             " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
       move_lifetimes_(database,
                       "UPDATE messages SET accepted_at = accepted_at + ?4,"
-                      " expires_at = expires_at + ?4"
+                      " expires_at = expires_at + ?4,"
+                      // A row that is damaged stays so.
+                      " checksum = CASE WHEN checksum ="
+                      " row_checksum(user, sequence, id, accepted_at, expires_at, payload)"
+                      " THEN row_checksum(user, sequence, id, accepted_at + ?4, expires_at + ?4,"
+                      " payload) ELSE checksum END"
                       " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
       find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1") {}
 
@@ -46,6 +56,12 @@ void MessageTable::insert(const delivery::Message& message) {
       .bind(4, unix_micros(message.accepted_at))
       .bind(5, expires_at)
       .bind_blob(6, message.payload)
+      .bind(7, checksum_of({.user = message.user.str(),
+                            .sequence = message.sequence,
+                            .id = id_bytes(message.id),
+                            .accepted_at = unix_micros(message.accepted_at),
+                            .expires_at = expires_at,
+                            .payload = message.payload}))
       .run();
   pending_.add(message.user.str(), static_cast<std::int64_t>(message.payload.size()), expires_at);
 }
@@ -74,6 +90,7 @@ void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, Row
 delivery::Page MessageTable::read(const delivery::PageQuery& query) {
   delivery::Page page;
   std::vector<Row> expired;
+  std::vector<Row> damaged;
   const std::int64_t now = unix_micros(query.now);
   std::size_t bytes = 0;
   read_.bind(1, std::string_view(query.user.str())).bind(2, query.above).bind(3, query.up_to);
@@ -86,6 +103,11 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
     const Sequence sequence = read_.integer(0);
     const std::string_view payload = read_.bytes(4);
     const auto size = static_cast<std::int64_t>(payload.size());
+    if (is_damaged(query.user.str())) {
+      damaged.push_back({sequence, size});
+      budget_.spend(WorkBudget::of_move(size));
+      continue;
+    }
     if (query.expire_above && sequence > *query.expire_above && read_.integer(3) <= now) {
       // While there are too many dead letters they make room first.
       if (dead_letters_.over()) {
@@ -115,7 +137,25 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
   }
   read_.reset();
   page.expired = move(query.user, expired, kExpiredReason, query.now);
+  if (!damaged.empty()) {
+    const delivery::PendingTotals moved = move(query.user, damaged, kDamagedReason, query.now);
+    damaged_ += moved.messages;
+    log::error("message_damaged", {{"user", query.user.str()},
+                                   {"sequence", damaged.front().sequence},
+                                   {"messages", moved.messages}});
+  }
   return page;
+}
+
+// Of the row that `read_` is at. One from before there were sums has none.
+bool MessageTable::is_damaged(std::string_view user) const {
+  if (read_.is_null(5)) return false;
+  return read_.integer(5) != checksum_of({.user = user,
+                                          .sequence = read_.integer(0),
+                                          .id = read_.bytes(1),
+                                          .accepted_at = read_.integer(2),
+                                          .expires_at = read_.integer(3),
+                                          .payload = read_.bytes(4)});
 }
 
 delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector<Row>& rows,

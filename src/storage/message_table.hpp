@@ -45,17 +45,22 @@ class MessageTable {
   void move_lifetimes(const UserId& user, const delivery::LifetimeMove& move, RowWalk& walk);
   [[nodiscard]] std::optional<Sequence> find(const UserId& user, const MessageId& id);
 
+  /// Rows that were not as they were written, and became dead letters.
+  [[nodiscard]] std::int64_t damaged() const noexcept { return damaged_; }
+
  private:
   struct Row {
     Sequence sequence;
     std::int64_t bytes;
   };
+  [[nodiscard]] bool is_damaged(std::string_view user) const;
   delivery::PendingTotals move(const UserId& user, const std::vector<Row>& rows,
                                std::string_view reason, WallTime now, std::string_view detail = {});
 
   PendingTable& pending_;
   DeadLetterTable& dead_letters_;
   WorkBudget& budget_;
+  std::int64_t damaged_ = 0;
   Statement insert_;
   Statement list_range_;
   Statement erase_range_;

@@ -36,6 +36,9 @@ class InsertOperation final : public Operation {
     done_(std::move(result_));
   }
   [[nodiscard]] std::size_t bytes() const override { return bytes_; }
+  [[nodiscard]] const UserId* inserts_for() const override {
+    return inserts_.empty() ? nullptr : &inserts_.front().message->user;
+  }
 
  private:
   std::vector<delivery::Insert> inserts_;

@@ -51,6 +51,9 @@ class Operation {
   /// What it did is committed. True when that was only a part: it runs again in a later
   /// transaction.
   [[nodiscard]] virtual bool committed() { return false; }
+  /// The user whose messages it inserts, whose later ones must not be stored without it; null: it
+  /// inserts none.
+  [[nodiscard]] virtual const UserId* inserts_for() const { return nullptr; }
   /// Bytes of payload that it carries or asks for.
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
 

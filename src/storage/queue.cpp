@@ -10,8 +10,11 @@ std::optional<delivery::Reservation> Slots::reserve(const std::shared_ptr<Slots>
   if (slots->closed_.load(kRelaxed)) return std::nullopt;
   const std::size_t bytes = slots->bytes_.fetch_add(payload_bytes, kRelaxed) + payload_bytes;
   const std::int64_t database_max = slots->database_bytes_max_.load(kRelaxed);
+  const auto rows = static_cast<std::int64_t>(slots->taken_.load(kRelaxed) + 1);
   const bool fits =
       bytes <= limits.payload_bytes &&
+      kCopies * static_cast<std::int64_t>(bytes) + kRowBytes * rows <=
+          slots->room_.load(kRelaxed) &&
       (database_max == 0 ||
        slots->database_bytes_.load(kRelaxed) + static_cast<std::int64_t>(bytes) <= database_max);
   if (!fits || slots->taken_.fetch_add(1, kRelaxed) >= limits.slots) {

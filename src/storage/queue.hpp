@@ -41,10 +41,16 @@ class Slots {
   void set_database_bytes_max(std::int64_t bytes) noexcept {
     database_bytes_max_.store(bytes, kRelaxed);
   }
+  static constexpr std::int64_t kAnyRoom = INT64_MAX;
+  /// What the disk has room for, the rows' own cost included.
+  void set_room(std::int64_t bytes) noexcept { room_.store(bytes, kRelaxed); }
   /// No more from now on.
   void close() noexcept { closed_.store(true, kRelaxed); }
 
  private:
+  /// A message is in the log and in the file, each time with its row.
+  static constexpr std::int64_t kCopies = 2;
+  static constexpr std::int64_t kRowBytes = 256;
   static constexpr auto kRelaxed = std::memory_order_relaxed;
 
   const QueueLimits limits_;
@@ -52,6 +58,7 @@ class Slots {
   std::atomic<std::size_t> bytes_{0};
   std::atomic<std::int64_t> database_bytes_{0};
   std::atomic<std::int64_t> database_bytes_max_;
+  std::atomic<std::int64_t> room_{kAnyRoom};
   std::atomic<bool> closed_{false};
 };
 

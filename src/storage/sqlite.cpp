@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include "storage/checksum.hpp"
+
 namespace holdfast::storage {
 
 void CloseDatabase::operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
@@ -20,6 +22,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path) {
     return std::unexpected(database->error(path));
   }
   sqlite3_extended_result_codes(handle, 1);
+  if (const int added = add_checksum_function(handle); added != SQLITE_OK) {
+    database->note_failure(added);
+    return std::unexpected(database->error(path));
+  }
   return database;
 }
 
@@ -49,6 +55,8 @@ void Database::note_failure(int code) {
   code_ = code;
   message_ = handle_ ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
 }
+
+bool Database::is_full() const noexcept { return (code_ & 0xff) == SQLITE_FULL; }
 
 void Database::clear_failure() noexcept {
   code_ = 0;
@@ -110,6 +118,10 @@ void Statement::reset() noexcept { sqlite3_reset(handle_.get()); }
 
 std::int64_t Statement::integer(int column) const noexcept {
   return sqlite3_column_int64(handle_.get(), column);
+}
+
+bool Statement::is_null(int column) const noexcept {
+  return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
 }
 
 std::string_view Statement::bytes(int column) const noexcept {

@@ -27,7 +27,8 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  /// Opens an existing file. `io` with SQLite's message.
+  /// Opens an existing file, and lets SQL use `row_checksum` (checksum.hpp). `io` with SQLite's
+  /// message.
   [[nodiscard]] static Result<std::unique_ptr<Database>> open(const std::string& path);
 
   [[nodiscard]] sqlite3* handle() const noexcept { return handle_.get(); }
@@ -46,6 +47,8 @@ class Database {
   /// The extended result code of the first error, 0 without one.
   [[nodiscard]] int code() const noexcept { return code_; }
   [[nodiscard]] const std::string& message() const noexcept { return message_; }
+  /// It failed because the disk is full (or the database may not grow).
+  [[nodiscard]] bool is_full() const noexcept;
   void note_failure(int code);
   void clear_failure() noexcept;
   /// What failed, as an error value.
@@ -77,6 +80,7 @@ class Statement {
   void reset() noexcept;
 
   [[nodiscard]] std::int64_t integer(int column) const noexcept;
+  [[nodiscard]] bool is_null(int column) const noexcept;
   /// Of a text or blob column; valid until the next step or reset.
   [[nodiscard]] std::string_view bytes(int column) const noexcept;
   [[nodiscard]] std::string string(int column) const { return std::string(bytes(column)); }

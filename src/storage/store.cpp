@@ -3,6 +3,7 @@
 #include <thread>
 #include <utility>
 
+#include <holdfast/base/log.hpp>
 #include <holdfast/base/process.hpp>
 #include <holdfast/storage/store.hpp>
 
@@ -10,6 +11,7 @@
 #include "storage/data_file.hpp"
 #include "storage/messages.hpp"
 #include "storage/migrations.hpp"
+#include "storage/room.hpp"
 #include "storage/session.hpp"
 #include "storage/stepped_store.hpp"
 #include "storage/store_thread.hpp"
@@ -78,6 +80,10 @@ class SqliteStore final : public SteppedStore {
             .used_bytes = counters.used_bytes,
             .bytes_max = slots.database_bytes_max(),
             .wal_bytes = counters.wal_bytes,
+            .disk_free_min = counters.disk_free_min,
+            .disk_low = counters.disk_low,
+            .disk_full = counters.disk_full,
+            .damaged = counters.damaged,
             .writable = counters.writable,
             .on_disk = counters.on_disk,
             .dead_letters = {counters.dead_letters, counters.dead_letter_bytes},
@@ -124,6 +130,8 @@ class SqliteStore final : public SteppedStore {
     thread_ = start_thread("store", [this] { loop_.run(); });
   }
   bool turn() override { return loop_.turn(SteadyTime::min()); }
+
+  void set_disk_free_min(std::int64_t bytes) override { loop_.set_disk_free_min(bytes); }
 
   void stop() override {
     const std::lock_guard lock(mutex_);
@@ -180,12 +188,26 @@ Result<delivery::StartState> begin(Database& database, Session& session, const C
   return state;
 }
 
+/// The ballast beside the database, for a start that finds no room.
+Ballast ballast_of(const StoreOptions& options) {
+  const auto disk = look_at_disk(options.path);
+  const auto log = static_cast<std::int64_t>(options.wal_checkpoint_bytes);
+  const RoomPlan plan = plan_room(disk ? disk->bytes : INT64_MAX, options.disk_free_min, log);
+  return {options.path, plan.ballast_bytes};
+}
+
 /// Opens the database; the store has no thread yet.
 Result<std::unique_ptr<SqliteStore>> open_sqlite_store(StoreOptions options, const Clock& clock,
                                                        const Clock& thread_clock) {
   auto lock = DirectoryLock::acquire(options.path);
   if (!lock) return std::unexpected(lock.error());
-  auto database = open_data_file(options.path, embedded_migrations());
+  Ballast ballast = ballast_of(options);
+  const auto make_room = [&ballast] {
+    if (!ballast.let_go()) return false;
+    log::warn("store_ballast_let_go", {{"bytes", ballast.bytes()}});
+    return true;
+  };
+  auto database = open_data_file(options.path, embedded_migrations(), {}, make_room);
   if (!database) return std::unexpected(database.error());
   (*database)->execute(("PRAGMA cache_size = -" + std::to_string(options.cache_kib)).c_str());
   auto session = std::make_unique<Session>(
@@ -193,13 +215,20 @@ Result<std::unique_ptr<SqliteStore>> open_sqlite_store(StoreOptions options, con
                                    .bytes = options.dead_letters_bytes_max});
   if ((*database)->failed()) return std::unexpected((*database)->error(options.path));
   auto state = begin(**database, *session, clock, options.path);
+  if (!state && (*database)->is_full() && make_room()) {
+    (*database)->clear_failure();
+    if ((*database)->in_transaction()) (*database)->execute("ROLLBACK");
+    state = begin(**database, *session, clock, options.path);
+  }
   if (!state) return std::unexpected(state.error());
   const QueueLimits limits{.slots = options.queue_slots,
                            .payload_bytes = options.queue_bytes,
                            .database_bytes = options.database_bytes_max};
   return std::make_unique<SqliteStore>(
       std::move(*lock), std::move(*state), limits, std::move(*database), std::move(session),
-      StoreThreadOptions{.batch_operations = options.batch_operations,
+      StoreThreadOptions{.path = options.path,
+                         .disk_free_min = options.disk_free_min,
+                         .batch_operations = options.batch_operations,
                          .page_bytes_per_batch = options.page_bytes_per_batch,
                          .wal_checkpoint_bytes = options.wal_checkpoint_bytes,
                          .on_fatal = std::move(options.on_fatal),

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <holdfast/base/log.hpp>
 
@@ -24,6 +26,16 @@ constexpr Seconds kLongestTurn{3'600};
 constexpr std::size_t kRetriesPerTurn = 64;
 constexpr std::size_t kReadsPerTurn = 256;
 constexpr std::int64_t kFrameHeaderBytes = 24;
+// Lengths of log, in checkpoints, that are kept when it is begun anew.
+constexpr std::int64_t kLogsKept = 2;
+constexpr Milliseconds kBetweenLooksAtDisk{100};
+// How long an idle thread sleeps: the disk fills without it, too.
+constexpr Milliseconds kLongestSleep{1'000};
+constexpr Milliseconds kToldFull{1'000};
+// With less room than this no message is taken, however short it is.
+constexpr std::int64_t kLeastRoom = std::int64_t{128} << 10;
+// Operations of a batch that meet damaged pages, until all of it is given up.
+constexpr int kRounds = 32;
 
 // After a failed fsync the kernel may have dropped the pages and marked them clean, so that neither
 // what was synced is known nor would a second fsync tell.
@@ -35,6 +47,23 @@ bool is_sync_failure(int code) {
 // proves that there is no whole commit frame. Any other error of COMMIT may have come later.
 bool is_known_not_committed(int code) {
   return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
+}
+
+bool is_damage(int code) {
+  return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+}
+
+bool is_full(int code) { return (code & 0xff) == SQLITE_FULL; }
+
+std::int64_t size_of(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_size : 0;
+}
+
+// A disk that does not tell its size is taken for a large one.
+std::int64_t disk_bytes(const std::string& path) {
+  const auto disk = look_at_disk(path);
+  return disk ? disk->bytes : std::numeric_limits<std::int64_t>::max();
 }
 
 class OnDisk {
@@ -65,7 +94,17 @@ StoreThread::StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Ses
       queue_(queue),
       options_(std::move(options)),
       control_(std::make_unique<Control>(*database_)),
-      page_bytes_(database_->integer("PRAGMA page_size")) {
+      page_bytes_(database_->integer("PRAGMA page_size")),
+      disk_free_min_(options_.disk_free_min),
+      plan_(plan_room(disk_bytes(options_.path), options_.disk_free_min,
+                      static_cast<std::int64_t>(options_.wal_checkpoint_bytes))),
+      ballast_(options_.path, plan_.ballast_bytes) {
+  // On a small disk a transaction fits into the log.
+  options_.batch_bytes =
+      std::min(options_.batch_bytes, static_cast<std::size_t>(plan_.checkpoint_bytes));
+  const std::string limit =
+      "PRAGMA journal_size_limit = " + std::to_string(kLogsKept * plan_.checkpoint_bytes);
+  database_->execute(limit.c_str());
   sqlite3_wal_hook(
       database_->handle(),
       [](void* self, sqlite3*, const char*, int frames) {
@@ -73,7 +112,8 @@ StoreThread::StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Ses
         return SQLITE_OK;
       },
       this);
-  last_write_ = next_checkpoint_ = next_report_ = next_eviction_ = steady_now();
+  last_write_ = next_checkpoint_ = next_report_ = next_operation_report_ = next_eviction_ =
+      next_look_ = full_until_ = steady_now();
   measure();
 }
 
@@ -89,6 +129,7 @@ bool StoreThread::turn(SteadyTime deadline) {
   run_reads();
   step_backup();
   checkpoint_if_due();
+  if (steady_now() >= next_look_) measure();
   if (!stopping_ || !writes_.empty() || !reads_.empty()) return true;
   finish();
   return false;
@@ -115,10 +156,11 @@ void StoreThread::take(SteadyTime deadline) {
 }
 
 SteadyTime StoreThread::next_deadline(SteadyTime now) const {
-  SteadyTime deadline = now + kLongestTurn;
+  SteadyTime deadline = now + kLongestSleep;
   if (wal_frames_ > checkpointed_frames_) {
-    deadline = std::max(last_write_ + kIdleBeforeCheckpoint, next_checkpoint_);
+    deadline = std::min(deadline, std::max(last_write_ + kIdleBeforeCheckpoint, next_checkpoint_));
   }
+  if (bytes_since_look_ > 0) deadline = std::min(deadline, next_look_);
   for (const auto& operation : retries_) deadline = std::min(deadline, operation->due);
   if (session_->dead_letters.over()) deadline = std::min(deadline, next_eviction_);
   return deadline;
@@ -180,20 +222,26 @@ void StoreThread::run_reads() {
   if (!batch_.empty()) transact(batch_, Mode::read);
 }
 
+// The first time together, as what failed them is most often gone; later alone: if it is one of
+// them that fails, it fails nobody else.
 void StoreThread::run_retries() {
   if (retries_.empty()) return;
   const SteadyTime now = steady_now();
+  Batch alone;
   const std::size_t waiting = retries_.size();
-  std::size_t run = 0;
-  for (std::size_t i = 0; i < waiting && run < kRetriesPerTurn; ++i) {
+  for (std::size_t i = 0; i < waiting; ++i) {
     OperationPtr operation = std::move(retries_.front());
     retries_.pop_front();
-    if (operation->due > now) {
+    const bool is_first = operation->attempts == 1;
+    if (operation->due > now ||
+        (is_first ? batch_.size() >= options_.batch_operations : alone.size() >= kRetriesPerTurn)) {
       retries_.push_back(std::move(operation));
-      continue;
+    } else {
+      (is_first ? batch_ : alone).push_back(std::move(operation));
     }
-    ++run;
-    // Alone: if it is what fails, it fails nobody else.
+  }
+  if (!batch_.empty()) transact(batch_, Mode::write);
+  for (OperationPtr& operation : alone) {
     batch_.push_back(std::move(operation));
     transact(batch_, Mode::alone);
   }
@@ -202,13 +250,111 @@ void StoreThread::run_retries() {
 void StoreThread::transact(Batch& batch, Mode mode) {
   const OnDisk waiting(counters_);
   const SteadyTime start = steady_now();
+  begin(mode);
+  std::size_t culprit = 0;
+  while (culprit < batch.size() && run(*batch[culprit])) ++culprit;
+  if (mode == Mode::write && culprit == batch.size()) culprit = run_loads(batch);
+  left_out_.assign(batch.size(), false);
+  Outcome failure = commit();
+  if (failure && is_full(failure->code)) {
+    failure = commit_without_room(batch, mode, std::move(*failure));
+  } else if (failure) {
+    failure = commit_without(batch, mode, culprit, std::move(*failure));
+  }
+  if (failure) {
+    counters_.writable.store(false, std::memory_order_relaxed);
+    left_out_.assign(batch.size(), true);
+  } else {
+    count(mode, std::chrono::duration_cast<Microseconds>(steady_now() - start));
+    measure();
+  }
+  deliver(batch, mode);
+}
+
+bool StoreThread::run(Operation& operation) {
+  operation.run(*session_);
+  return !database_->failed();
+}
+
+void StoreThread::count(Mode mode, Microseconds took) {
+  const auto done = static_cast<std::uint64_t>(std::ranges::count(left_out_, false));
+  if (done == 0 && !left_out_.empty()) return;
+  counters_.transactions.fetch_add(1, std::memory_order_relaxed);
+  counters_.operations.fetch_add(done, std::memory_order_relaxed);
+  if (mode == Mode::read || done == 0) return;
+  counters_.writable.store(true, std::memory_order_relaxed);
+  counters_.batch.record(static_cast<std::int64_t>(done));
+  counters_.commit.record(took.count());
+}
+
+// Inserts alone take room for good. All else gives some back, or is as good as nothing: what it
+// takes for the moment is there, in the ballast if nowhere else.
+StoreThread::Outcome StoreThread::commit_without_room(Batch& batch, Mode mode, Failure full) {
+  full_until_ = steady_now() + kToldFull;
+  counters_.disk_full.store(true, std::memory_order_relaxed);
+  counters_.disk_low.store(true, std::memory_order_relaxed);
+  bool has_inserts = false;
+  bool has_others = batch.empty();  // what is evicted is nobody's operation
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    left_out_[i] = batch[i]->inserts_for() != nullptr;
+    (left_out_[i] ? has_inserts : has_others) = true;
+  }
+  if (!has_others) return std::nullopt;
+  Outcome failure = std::move(full);
+  const auto again = [&] {
+    run_again(batch, mode);
+    return commit();
+  };
+  if (has_inserts) failure = again();
+  if (!failure || !is_full(failure->code)) return failure;
+  const bool has_room = let_go_of_ballast();
+  const bool is_moved = move_log(false) == SQLITE_OK;
+  return has_room || is_moved ? again() : failure;
+}
+
+// An operation may meet a damaged page. It fails alone then, and with it what must not overtake it;
+// all else is run again, as SQLite takes nothing more in a transaction that has met one.
+StoreThread::Outcome StoreThread::commit_without(Batch& batch, Mode mode, std::size_t culprit,
+                                                 Failure failure) {
+  Outcome last = std::move(failure);
+  for (int round = 0; last && culprit < batch.size() && round < kRounds; ++round) {
+    report_failure("store_operation_failed", last->code, last->message, next_operation_report_);
+    leave_out(batch, culprit);
+    if (std::ranges::count(left_out_, false) == 0) {
+      return is_damage(last->code) ? std::nullopt : last;
+    }
+    culprit = run_again(batch, mode);
+    if (mode == Mode::write && culprit == batch.size()) culprit = run_loads(batch);
+    left_out_.resize(batch.size(), false);
+    last = commit();
+  }
+  return last;
+}
+
+std::size_t StoreThread::run_again(const Batch& batch, Mode mode) {
+  begin(mode);
+  std::size_t i = 0;
+  while (i < batch.size() && (left_out_[i] || run(*batch[i]))) ++i;
+  return i;
+}
+
+void StoreThread::begin(Mode mode) {
   (mode == Mode::read ? control_->begin_read : control_->begin_write).run();
   session_->begin();
-  for (const auto& operation : batch) {
-    if (database_->failed()) break;
-    operation->run(*session_);
+}
+
+// A later message of the same user must not be stored when an earlier one was not.
+void StoreThread::leave_out(const Batch& batch, std::size_t index) {
+  left_out_[index] = true;
+  const UserId* const user = batch[index]->inserts_for();
+  if (user == nullptr) return;
+  for (std::size_t i = index + 1; i < batch.size(); ++i) {
+    const UserId* const other = batch[i]->inserts_for();
+    if (other != nullptr && *other == *user) left_out_[i] = true;
   }
-  if (mode == Mode::write) run_loads(batch);
+}
+
+StoreThread::Outcome StoreThread::commit() {
   if (!database_->failed()) session_->flush();
   if (!database_->failed()) {
     control_->commit.run();
@@ -216,22 +362,11 @@ void StoreThread::transact(Batch& batch, Mode mode) {
       die("the outcome of a commit is unknown: " + database_->message());
     }
   }
-  if (database_->failed()) {
-    roll_back(batch);
-    return;
-  }
-  counters_.transactions.fetch_add(1, std::memory_order_relaxed);
-  counters_.operations.fetch_add(batch.size(), std::memory_order_relaxed);
-  if (mode != Mode::read && !batch.empty()) {
-    counters_.writable.store(true, std::memory_order_relaxed);
-    counters_.batch.record(static_cast<std::int64_t>(batch.size()));
-    counters_.commit.record((steady_now() - start).count());
-  }
-  measure();
-  deliver(batch, mode);
+  if (!database_->failed()) return std::nullopt;
+  return roll_back();
 }
 
-void StoreThread::run_loads(Batch& batch) {
+std::size_t StoreThread::run_loads(Batch& batch) {
   const bool sweeps_first = std::exchange(sweeps_first_, !sweeps_first_);
   for (const bool sweeps : {sweeps_first, !sweeps_first}) {
     if (sweeps && session_->dead_letters.over() && !stopping_) continue;
@@ -239,15 +374,15 @@ void StoreThread::run_loads(Batch& batch) {
     while (!waiting.empty() && session_->budget.left() && !database_->failed()) {
       batch.push_back(std::move(waiting.front()));
       waiting.pop_front();
-      batch.back()->run(*session_);
+      if (!run(*batch.back())) return batch.size() - 1;
     }
   }
+  return batch.size();
 }
 
-void StoreThread::roll_back(Batch& batch) {
-  const int code = database_->code();
-  const std::string message = database_->message();
-  if (is_sync_failure(code)) die("a sync failed: " + message);
+StoreThread::Failure StoreThread::roll_back() {
+  Failure failure{.code = database_->code(), .message = database_->message()};
+  if (is_sync_failure(failure.code)) die("a sync failed: " + failure.message);
   database_->clear_failure();
   session_->discard();
   // Some errors end the transaction by themselves, others leave it open.
@@ -256,12 +391,9 @@ void StoreThread::roll_back(Batch& batch) {
     die("a transaction cannot be rolled back: " + database_->message());
   }
   counters_.failed_transactions.fetch_add(1, std::memory_order_relaxed);
-  counters_.writable.store(false, std::memory_order_relaxed);
-  report_failure("store_transaction_failed", code, message);
+  report_failure("store_transaction_failed", failure.code, failure.message, next_report_);
   next_eviction_ = steady_now() + kAfterFailedCheckpoint;
-  for (auto& operation : batch) retry_or_fail(std::move(operation));
-  batch.clear();
-  post_completions();
+  return failure;
 }
 
 void StoreThread::retry_or_fail(OperationPtr operation) {
@@ -280,10 +412,16 @@ void StoreThread::retry_or_fail(OperationPtr operation) {
 }
 
 void StoreThread::deliver(Batch& batch, Mode mode) {
-  for (auto& operation : batch) {
-    if (operation->committed()) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    OperationPtr operation = std::move(batch[i]);
+    if (left_out_[i]) {
+      retry_or_fail(std::move(operation));
+    } else if (operation->committed()) {
       (mode == Mode::read ? reads_ : writes_).push_back(std::move(operation));
     } else {
+      if (operation->inserts_for() != nullptr) {
+        bytes_since_look_ += static_cast<std::int64_t>(operation->bytes());
+      }
       complete(std::move(operation));
     }
   }
@@ -325,30 +463,49 @@ void StoreThread::step_backup() {
 void StoreThread::checkpoint_if_due() {
   if (wal_frames_ < checkpointed_frames_) checkpointed_frames_ = 0;  // the log was begun anew
   const int waiting = wal_frames_ - checkpointed_frames_;
-  if (waiting == 0) return;
+  const bool is_too_long = counters_.disk_low.load(std::memory_order_relaxed) &&
+                           log_file_bytes_ > kLogsKept * plan_.checkpoint_bytes;
+  if (waiting == 0 && !is_too_long) return;
   const SteadyTime now = steady_now();
   if (now < next_checkpoint_) return;
   const std::int64_t bytes = waiting * (page_bytes_ + kFrameHeaderBytes);
   const bool is_idle =
       !has_work(now) && queue_.size() == 0 && now >= last_write_ + kIdleBeforeCheckpoint;
-  if (is_idle || bytes >= static_cast<std::int64_t>(options_.wal_checkpoint_bytes)) checkpoint();
+  if (is_idle || is_too_long || bytes >= plan_.checkpoint_bytes) checkpoint(is_too_long);
 }
 
-void StoreThread::checkpoint() {
+void StoreThread::checkpoint(bool shorten) {
   const OnDisk waiting(counters_);
+  int code = move_log(shorten);
+  if (is_full(code) && let_go_of_ballast()) code = move_log(shorten);
+  if (code != SQLITE_OK) {
+    report_failure("store_checkpoint_failed", code, sqlite3_errmsg(database_->handle()),
+                   next_report_);
+  }
+  const bool is_whole = code == SQLITE_OK && wal_frames_ == checkpointed_frames_;
+  if (!is_whole) next_checkpoint_ = steady_now() + kAfterFailedCheckpoint;
+}
+
+// A log that is begun anew keeps its length, which is room that nobody else can take; `shorten`
+// gives all of it back.
+int StoreThread::move_log(bool shorten) {
   int frames = 0;
   int done = 0;
-  const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr,
-                                             SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+  const int mode = shorten ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+  const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, &frames, &done);
   if (is_sync_failure(code)) die("the sync of a checkpoint failed");
   if (code == SQLITE_OK) {
     wal_frames_ = frames;
     checkpointed_frames_ = done;
-    if (done == frames) return;
-  } else {
-    report_failure("store_checkpoint_failed", code, sqlite3_errmsg(database_->handle()));
+    if (shorten) log_file_bytes_ = 0;
   }
-  next_checkpoint_ = steady_now() + kAfterFailedCheckpoint;
+  return code;
+}
+
+bool StoreThread::let_go_of_ballast() {
+  if (!ballast_.let_go()) return false;
+  log::warn("store_ballast_let_go", {{"bytes", ballast_.bytes()}});
+  return true;
 }
 
 void StoreThread::measure() {
@@ -364,6 +521,7 @@ void StoreThread::measure() {
     database_->clear_failure();
     return;
   }
+  counters_.damaged.store(session_->messages.damaged(), std::memory_order_relaxed);
   counters_.dead_letters.store(dead.messages, std::memory_order_relaxed);
   counters_.dead_letter_bytes.store(dead.bytes, std::memory_order_relaxed);
   const std::int64_t used = (pages - free_pages) * page_bytes_;
@@ -372,6 +530,59 @@ void StoreThread::measure() {
   counters_.used_bytes.store(used, std::memory_order_relaxed);
   counters_.wal_bytes.store(wal_frames_ * (page_bytes_ + kFrameHeaderBytes),
                             std::memory_order_relaxed);
+  measure_room(pages, free_pages);
+}
+
+// Room for messages is what the disk has beyond its bound, and what is free inside of the file,
+// which never shrinks, as long as a log fits beside it.
+void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
+  const SteadyTime now = steady_now();
+  if (now >= next_look_) look_at_room(now);
+  Slots& slots = *queue_.slots();
+  if (plan_.free_min == 0) {
+    slots.set_room(Slots::kAnyRoom);
+    counters_.disk_full.store(now < full_until_, std::memory_order_relaxed);
+    counters_.disk_low.store(now < full_until_, std::memory_order_relaxed);
+    return;
+  }
+  // What is in the log takes its place in the file, too; what came since the look may be in both.
+  const std::int64_t grows_by = std::max<std::int64_t>(pages * page_bytes_ - file_bytes_, 0);
+  const std::int64_t left = disk_.free_bytes - grows_by - 2 * bytes_since_look_;
+  const int frames = wal_frames_ > checkpointed_frames_ ? wal_frames_ : 0;
+  const std::int64_t log_rest =
+      std::max<std::int64_t>(log_file_bytes_ - frames * (page_bytes_ + kFrameHeaderBytes), 0);
+  std::int64_t room = std::max<std::int64_t>(left - plan_.free_min, 0);
+  const std::int64_t beyond_low = room - plan_.free_min / 2;
+  std::int64_t reusable = 0;
+  if (left + log_rest >= plan_.free_min / 2) reusable = free_pages * page_bytes_ / 2;
+  if (room + reusable < kLeastRoom) {
+    room = reusable = 0;
+  }
+  slots.set_room(room + reusable);
+  const bool is_full = room + reusable == 0 || now < full_until_;
+  const bool is_low = is_full || (beyond_low < 0 && reusable < plan_.free_min / 2);
+  if (is_low != counters_.disk_low.exchange(is_low, std::memory_order_relaxed)) {
+    log::write(is_low ? log::Level::warn : log::Level::info, is_low ? "disk_low" : "disk_has_room",
+               {{"free_bytes", disk_.free_bytes}, {"free_min_bytes", plan_.free_min}});
+  }
+  counters_.disk_full.store(is_full, std::memory_order_relaxed);
+}
+
+void StoreThread::look_at_room(SteadyTime now) {
+  next_look_ = now + kBetweenLooksAtDisk;
+  const auto disk = look_at_disk(options_.path);
+  if (!disk) return;
+  disk_ = *disk;
+  plan_.free_min = plan_room(disk_.bytes, disk_free_min_, plan_.checkpoint_bytes).free_min;
+  counters_.disk_free_min.store(plan_.free_min, std::memory_order_relaxed);
+  file_bytes_ = size_of(options_.path);
+  log_file_bytes_ = size_of(options_.path + "-wal");
+  bytes_since_look_ = 0;
+  const std::int64_t spare = disk_.free_bytes - ballast_.bytes();
+  if (!ballast_.is_there() && now >= full_until_ && spare >= plan_.free_min / 2 + kLeastRoom &&
+      ballast_.make()) {
+    disk_.free_bytes = spare;
+  }
 }
 
 void StoreThread::finish() {
@@ -391,16 +602,17 @@ void StoreThread::finish() {
     run_retries();
     run_reads();
   }
-  checkpoint();
+  checkpoint(false);
   control_.reset();
   session_.reset();
   database_.reset();
 }
 
-void StoreThread::report_failure(const char* event, int code, const std::string& message) {
+void StoreThread::report_failure(const char* event, int code, const std::string& message,
+                                 SteadyTime& next) {
   const SteadyTime now = steady_now();
-  if (now < next_report_) return;
-  next_report_ = now + kBetweenReports;
+  if (now < next) return;
+  next = now + kBetweenReports;
   log::error(event, {{"code", code}, {"error", message}});
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,15 @@
 
 #include "storage/backup_job.hpp"
 #include "storage/queue.hpp"
+#include "storage/room.hpp"
 #include "storage/session.hpp"
 #include "storage/sqlite.hpp"
 
 namespace holdfast::storage {
 
 struct StoreThreadOptions {
+  std::string path;                ///< the database file
+  std::int64_t disk_free_min = 0;  ///< as it is configured; 0: the disk is not watched
   std::size_t batch_operations = 0;
   std::size_t batch_bytes = 8 << 20;  ///< of payload in one transaction
   std::size_t page_bytes_per_batch = 0;
@@ -40,7 +44,14 @@ struct StoreCounters {
   std::atomic<std::int64_t> wal_bytes{0};
   std::atomic<std::int64_t> dead_letters{0};
   std::atomic<std::int64_t> dead_letter_bytes{0};
+  std::atomic<std::int64_t> damaged{0};
   std::atomic<bool> writable{true};
+  /// The disk has little room left for messages, or none.
+  std::atomic<bool> disk_low{false};
+  /// Messages are refused for want of room on the disk.
+  std::atomic<bool> disk_full{false};
+  /// The bound that is kept: what is configured, or a part of a small disk.
+  std::atomic<std::int64_t> disk_free_min{0};
   /// The thread waits for the disk, which may be slow for as long as it likes.
   std::atomic<bool> on_disk{false};
   HistogramTally<kBatchBounds> batch;
@@ -67,6 +78,8 @@ class StoreThread {
   [[nodiscard]] bool turn(SteadyTime deadline);
   /// Takes the steps of this copy between its transactions. Any thread; whoever calls wakes it.
   void set_backup(std::shared_ptr<BackupJob> job);
+  /// What inserts leave free on the disk from now on; 0: nothing. Any thread.
+  void set_disk_free_min(std::int64_t bytes) noexcept { disk_free_min_ = bytes; }
   [[nodiscard]] const StoreCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -83,7 +96,8 @@ class StoreThread {
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
   void fill_batch();
   void run_writes();
-  void run_loads(Batch& batch);
+  /// As `run_again` answers.
+  [[nodiscard]] std::size_t run_loads(Batch& batch);
   void run_reads();
   void run_retries();
   void finish();
@@ -92,9 +106,25 @@ class StoreThread {
   [[nodiscard]] bool has_work(SteadyTime now) const;
   [[nodiscard]] bool has_loads(SteadyTime now) const;
   [[nodiscard]] bool evicts(SteadyTime now) const;
+  struct Failure {
+    int code = 0;
+    std::string message;
+  };
+  /// Nothing is left of the transaction that failed.
+  using Outcome = std::optional<Failure>;
 
   void transact(Batch& batch, Mode mode);
-  void roll_back(Batch& batch);
+  void begin(Mode mode);
+  [[nodiscard]] Outcome commit_without_room(Batch& batch, Mode mode, Failure full);
+  [[nodiscard]] Outcome commit_without(Batch& batch, Mode mode, std::size_t culprit,
+                                       Failure failure);
+  /// Answers the index of the operation that failed; past the end when none did.
+  std::size_t run_again(const Batch& batch, Mode mode);
+  [[nodiscard]] bool run(Operation& operation);
+  void leave_out(const Batch& batch, std::size_t index);
+  [[nodiscard]] Outcome commit();
+  Failure roll_back();
+  void count(Mode mode, Microseconds took);
   void deliver(Batch& batch, Mode mode);
   void retry_or_fail(OperationPtr operation);
   void complete(OperationPtr operation);
@@ -102,9 +132,13 @@ class StoreThread {
 
   void step_backup();
   void checkpoint_if_due();
-  void checkpoint();
+  void checkpoint(bool shorten);
+  [[nodiscard]] int move_log(bool shorten);
+  [[nodiscard]] bool let_go_of_ballast();
   void measure();
-  void report_failure(const char* event, int code, const std::string& message);
+  void measure_room(std::int64_t pages, std::int64_t free_pages);
+  void look_at_room(SteadyTime now);
+  void report_failure(const char* event, int code, const std::string& message, SteadyTime& next);
   [[noreturn]] void die(const std::string& what);
 
   std::unique_ptr<Database> database_;
@@ -133,6 +167,7 @@ class StoreThread {
   std::deque<OperationPtr> reads_;
   std::deque<OperationPtr> retries_;
   Batch batch_;
+  std::vector<bool> left_out_;  ///< of the batch: what its transaction goes without
   std::vector<Channel*> touched_;
   bool stopping_ = false;
   std::size_t expected_ = 0;  ///< operations of a batch, by those before
@@ -143,12 +178,23 @@ class StoreThread {
   bool backup_ended_ = false;    ///< it takes none any more
   bool backup_goes_on_ = false;  ///< its next step is due
 
+  std::atomic<std::int64_t> disk_free_min_;
+  RoomPlan plan_;
+  Ballast ballast_;
+  DiskSpace disk_;
+  std::int64_t file_bytes_ = 0;      ///< of the database, on the disk
+  std::int64_t log_file_bytes_ = 0;  ///< likewise
+  std::int64_t bytes_since_look_ = 0;
+  SteadyTime next_look_;
+  SteadyTime full_until_;  ///< a commit failed for want of room
+
   int wal_frames_ = 0;           ///< in the log, by the last commit
   int checkpointed_frames_ = 0;  ///< of those, in the database file too
   SteadyTime last_write_;
   SteadyTime next_checkpoint_;
   SteadyTime next_report_;
   SteadyTime next_eviction_;
+  SteadyTime next_operation_report_;
 };
 
 }  // namespace holdfast::storage

@@ -39,6 +39,8 @@ enum class State : std::uint8_t {
 
 /// Asked on any shard, at any time.
 using StateProbe = std::function<State()>;
+/// What is to be known of a process that works all the same: `disk_low`, … Asked likewise.
+using NotesProbe = std::function<std::vector<std::string>()>;
 
 /// One more path of the control listener.
 struct ControlRoute {
@@ -60,11 +62,11 @@ struct ControlRoute {
     std::vector<std::string> hosts);
 
 /// The control listener's service: `GET /livez` is 200 `ok` while the process answers at all;
-/// `GET /readyz` is 200 `ready`, or 503 with the state's name. Both are `text/plain`, and answer
-/// HTTP/1.0 without a host, as load balancers ask. Other paths are `more`'s, or 404. `HEAD` is
-/// answered as `GET` everywhere; routes see a `GET`.
+/// `GET /readyz` is 200 `ready`, or 503 with the state's name, and the notes behind it (`ready,
+/// disk_low`). Both are `text/plain`, and answer HTTP/1.0 without a host, as load balancers ask.
+/// Other paths are `more`'s, or 404. `HEAD` is answered as `GET` everywhere; routes see a `GET`.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_control_service(
-    StateProbe state, std::vector<ControlRoute> more = {});
+    StateProbe state, std::vector<ControlRoute> more = {}, NotesProbe notes = {});
 
 /// The store's numbers, as the composition root copies them.
 struct StoreStatus {
@@ -78,6 +80,10 @@ struct StoreStatus {
   std::int64_t used_bytes = 0;
   std::int64_t bytes_max = 0;  ///< of those in use; 0: no bound
   std::int64_t wal_bytes = 0;
+  std::int64_t disk_free_min = 0;  ///< what messages leave free on the disk; 0: no bound
+  bool disk_low = false;           ///< there is little more than that
+  bool disk_full = false;          ///< messages are refused
+  std::int64_t damaged = 0;        ///< messages that were not as they were written
   bool writable = true;
   delivery::PendingTotals dead_letters;
   BatchHistogram batch;

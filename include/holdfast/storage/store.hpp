@@ -25,11 +25,14 @@ struct StoreOptions {
   /// Of pages in use, what is queued included; beyond it nothing is reserved. 0: no bound but the
   /// disk.
   std::int64_t database_bytes_max = 0;
+  /// What inserts leave free on the disk, so that all else goes on: below it nothing is reserved. A
+  /// disk smaller than eight times as much keeps an eighth of itself. 0: the disk is not watched.
+  std::int64_t disk_free_min = std::int64_t{256} << 20;
   std::size_t page_bytes_per_batch = 4 << 20;
   std::size_t batch_operations = 4'096;
   std::int64_t dead_letters_max = 100'000;
   std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
-  std::size_t wal_checkpoint_bytes = 64 << 20;
+  std::size_t wal_checkpoint_bytes = 16 << 20;
   std::int64_t cache_kib = 64 << 10;  ///< of the database's pages, in memory
   /// A commit's outcome is unknown: called on the store thread with what happened; must not return.
   std::function<void(const std::string&)> on_fatal;
@@ -46,6 +49,10 @@ struct StoreStats {
   std::int64_t used_bytes = 0;      ///< without free pages: what is held against the bound
   std::int64_t bytes_max = 0;       ///< that bound; 0: none
   std::int64_t wal_bytes = 0;
+  std::int64_t disk_free_min = 0;        ///< what messages leave free; 0: the disk is not watched
+  bool disk_low = false;                 ///< there is little more room than that
+  bool disk_full = false;                ///< no message is taken for want of room on the disk
+  std::int64_t damaged = 0;              ///< messages that were not as they were written
   bool writable = true;                  ///< the last commit succeeded
   bool on_disk = false;                  ///< its thread waits for the disk at this moment
   delivery::PendingTotals dead_letters;  ///< that are kept
@@ -107,13 +114,17 @@ class Store {
   /// Bound on the pages in use from now on; 0: none. Any thread.
   virtual void set_database_bytes_max(std::int64_t bytes) = 0;
 
+  /// What inserts leave free on the disk from now on, as in the options. Any thread.
+  virtual void set_disk_free_min(std::int64_t bytes) = 0;
+
   /// Runs what is queued, checkpoints, closes the file and ends the thread. Not on an executor that
   /// a completion needs.
   virtual void stop() = 0;
 };
-/// Opens or creates the database, commits a ceiling 60 s ahead, applies the migrations, clears the
-/// connections table, and starts the thread. Errors name the file: `io` (cannot open, corrupt,
-/// truncated), `conflict` (a newer schema, in use by another process).
+/// Opens or creates the database, also on a full disk when there is one already, commits a ceiling
+/// 60 s ahead, applies the migrations, clears the connections table, and starts the thread. Errors
+/// name the file: `io` (cannot open, corrupt, truncated), `conflict` (a newer schema, in use by
+/// another process).
 [[nodiscard]] Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock);
 
 }  // namespace holdfast::storage

@@ -8,6 +8,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,12 +69,32 @@ class DataFile : public testing::Test {
 TEST_F(DataFile, IsMadeForItsOwnerAlone) {
   OpenedStore opened(path_);
   ASSERT_TRUE(opened.calls().insert({make_message("anna", 1)}));
-  for (const char* suffix : {"", "-wal", "-shm"}) {
+  for (const char* suffix : {"", "-wal", ".ballast"}) {
     struct stat info{};
     ASSERT_EQ(::stat((path_ + suffix).c_str(), &info), 0) << suffix;
     EXPECT_EQ(info.st_mode & 0777, 0600U) << suffix;
   }
   EXPECT_FALSE(fs::exists(path_ + ".new"));
+}
+
+// The index of the log would need room on the disk when the log grows.
+TEST_F(DataFile, HasNoSharedMemoryBesideIt) {
+  fill();
+  std::ofstream(path_ + "-shm") << std::string(32'768, 'x');
+  OpenedStore opened(path_);
+  for (Sequence i = 1'000; i <= 1'050; ++i) {
+    ASSERT_TRUE(opened.calls().insert({make_message("anna", i, std::string(100'000, 'x'))}));
+  }
+  EXPECT_FALSE(fs::exists(path_ + "-shm"));
+}
+
+// Who reads beside the store could hold up its checkpoints for as long as he likes.
+TEST_F(DataFile, LetsNobodyReadBesideTheStore) {
+  OpenedStore opened(path_);
+  auto other = storage::Database::open(path_);
+  ASSERT_TRUE(other);
+  EXPECT_EQ((*other)->integer("SELECT count(*) FROM meta"), 0);
+  EXPECT_EQ((*other)->code() & 0xff, SQLITE_BUSY);
 }
 
 TEST_F(DataFile, IsTakenBackFromOtherReaders) {

@@ -59,7 +59,8 @@ TEST(IoErrors, FailAnInsertWhoseWriteFailsAndTheProcessGoesOn) {
     const auto failed = opened.calls().insert({make_message("anna", 1)});
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().code, Errc::unavailable);
-    EXPECT_FALSE(opened.store().stats().writable);
+    EXPECT_EQ(opened.store().stats().writable, code == SQLITE_FULL);
+    EXPECT_EQ(opened.store().stats().disk_full, code == SQLITE_FULL);
     EXPECT_THAT(opened.calls().sequences("anna"), testing::IsEmpty());
     writes.always = false;
     EXPECT_TRUE(opened.calls().insert({make_message("anna", 2)}));

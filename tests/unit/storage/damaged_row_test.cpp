@@ -1,0 +1,119 @@
+// A row that is not as it was written is never delivered, and nothing behind it waits for it.
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <holdfast/storage/backup.hpp>
+
+#include "storage/checksum.hpp"
+#include "storage/sqlite.hpp"
+#include "support/base/files.hpp"
+#include "support/base/temp_dir.hpp"
+#include "unit/storage/ledger.hpp"
+#include "unit/storage/opened_store.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class DamagedRow : public testing::Test {
+ protected:
+  DamagedRow() {
+    OpenedStore opened(path_);
+    ids_ = {make_message("anna", 1), make_message("anna", 2, kText), make_message("anna", 3)};
+    EXPECT_TRUE(opened.calls().insert(ids_));
+  }
+  void execute(const std::string& sql) {
+    auto database = storage::Database::open(path_);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE((*database)->execute(sql.c_str())) << (*database)->message();
+  }
+  // All but the second message come, and that one is a dead letter.
+  void expect_it_is_found() {
+    const auto check = storage::check_database(path_);
+    ASSERT_TRUE(check);
+    EXPECT_THAT(check->problems, testing::Contains(HasSubstr("not as it was written: anna 2")));
+    OpenedStore opened(path_);
+    EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 3));
+    const auto letters = opened.calls().list_dead_letters();
+    ASSERT_EQ(letters.size(), 1U);
+    EXPECT_EQ(letters[0].reason, "damaged");
+    EXPECT_EQ(opened.store().stats().damaged, 1);
+    expect_totals_equal_rows(opened);
+  }
+
+  inline static const std::string kText = "what was sent" + std::string(200, 'x');
+  TempDir folder_;
+  std::string path_ = folder_.file("holdfast.db");
+  std::vector<delivery::MessagePtr> ids_;
+};
+
+class DamagedColumn : public DamagedRow, public testing::WithParamInterface<const char*> {};
+
+TEST_P(DamagedColumn, MakesADeadLetterOfTheRow) {
+  execute("UPDATE messages SET " + std::string(GetParam()) + " WHERE sequence = 2");
+  expect_it_is_found();
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, DamagedColumn,
+                         testing::Values("payload = CAST(replace(payload, 'what', 'whit') AS BLOB)",
+                                         "accepted_at = accepted_at + 1",
+                                         "expires_at = expires_at + 4096", "id = randomblob(16)",
+                                         "checksum = checksum + 1"));
+
+TEST_F(DamagedRow, IsFoundAfterAnyFlipOfABitOfItsText) {
+  std::mt19937 random(7);
+  const std::string good = read_file(path_);
+  const std::size_t at = good.find(kText);
+  ASSERT_NE(at, std::string::npos);
+  for (int i = 0; i < 30; ++i) {
+    std::string bytes = good;
+    bytes[at + random() % kText.size()] ^= static_cast<char>(1U << (random() % 8));
+    write_file(path_, bytes);
+    expect_it_is_found();
+  }
+}
+
+TEST_F(DamagedRow, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
+  execute("UPDATE messages SET checksum = NULL");
+  EXPECT_THAT(storage::check_database(path_)->problems, IsEmpty());
+  OpenedStore opened(path_);
+  EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 2, 3));
+  ASSERT_TRUE(opened.calls().bury("anna", 0, 3, "deleted"));
+  EXPECT_EQ(opened.calls().list_dead_letters().size(), 3U);
+}
+
+// Sums are in databases: they must stay what they are.
+TEST(Checksum, IsTheSameInEveryVersion) {
+  EXPECT_NE(storage::checksum_of({}), 0);
+  const storage::SummedRow row{.user = "anna",
+                               .sequence = 7,
+                               .id = "0123456789abcdef",
+                               .accepted_at = 1'769'076'000'000'000,
+                               .expires_at = 1'769'079'600'000'000,
+                               .payload = "a text of more than sixteen bytes"};
+  EXPECT_EQ(storage::checksum_of(row), -3'444'537'591'830'320'242);
+}
+
+TEST(Checksum, DependsOnEachColumnAndOnWhereOneEnds) {
+  const storage::SummedRow row{.user = "anna", .sequence = 1, .id = "i", .payload = "p"};
+  storage::SummedRow other = row;
+  other.user = "annai";
+  other.id = "";
+  EXPECT_NE(storage::checksum_of(other), storage::checksum_of(row));
+  other = row;
+  other.payload = std::string_view("p\0", 2);
+  EXPECT_NE(storage::checksum_of(other), storage::checksum_of(row));
+  other = row;
+  std::swap(other.accepted_at, other.sequence);
+  EXPECT_NE(storage::checksum_of(other), storage::checksum_of(row));
+}
+
+}  // namespace
+}  // namespace holdfast::test
