@@ -89,9 +89,11 @@ std::shared_ptr<control::Console> RunningGateway::make_console() const {
   options.link_url = options.public_origin;
   if (options.link_url.empty() && !control_urls_.empty()) options.link_url = control_urls_.front();
   options.password_hash = config_.console.password_hash;
-  return control::make_console(
-      std::move(options),
-      {.clock = clock_, .router = *router_, .hasher = hasher_, .attempts = attempts_});
+  return control::make_console(std::move(options), {.clock = clock_,
+                                                    .router = *router_,
+                                                    .hasher = hasher_,
+                                                    .attempts = attempts_,
+                                                    .audit = audit_});
 }
 
 }  // namespace holdfast::app

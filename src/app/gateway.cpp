@@ -172,7 +172,8 @@ RunningGateway::RunningGateway(GatewayOptions options)
       started_at_(clock_.wall_now()),
       message_bytes_max_(config_.limits.message_bytes),
       id_token_lifetime_(config_.user_pool.id_token_lifetime),
-      unconfirmed_lifetime_(config_.sign_ups.unconfirmed_lifetime) {
+      unconfirmed_lifetime_(config_.sign_ups.unconfirmed_lifetime),
+      audit_keep_(config_.audit.keep) {
   if (!options_.on_fatal) options_.on_fatal = end_process;
 }
 
@@ -206,6 +207,10 @@ Result<void> RunningGateway::open() {
       info_.first_start && !elsewhere);
   if (options_.master_key) wipe(*options_.master_key);
   if (!master) return std::unexpected(std::move(master.error()));
+  auto audit = AuditLog::open(
+      {.file = config_.log.audit_file, .records_max = config_.audit.records_max}, clock_);
+  if (!audit) return std::unexpected(std::move(audit.error()));
+  audit_ = std::move(*audit);
   // Whoever asks for its health hears that it starts, however long the store takes to recover.
   if (auto done = start_controls(); !done) return done;
   if (auto done = open_store(); !done) return done;
@@ -245,6 +250,7 @@ Result<void> RunningGateway::open_store() {
     handles_.push_back(&store_->handles(shards_->at(i)));
   }
   counts_ = api::make_shard_counts(shards_->count());
+  audit_->attach(*handles_[0]->audit, first_shard());
   return {};
 }
 
@@ -302,6 +308,9 @@ Result<void> RunningGateway::open_instance() {
   auto id_secret = fact("message_id_secret", hex_encode(random_string(kMessageIdSecretBytes)));
   if (!id_secret) return std::unexpected(std::move(id_secret.error()));
   message_id_secret_ = std::move(*id_secret);
+  auto audit_secret = fact("audit_secret", hex_encode(random_string(kDecoySecretBytes)));
+  if (!audit_secret) return std::unexpected(std::move(audit_secret.error()));
+  audit_secret_ = std::move(*audit_secret);
   const auto created_at = fact("created_at", std::to_string(unix_micros(clock_.wall_now())));
   if (!created_at) return std::unexpected(created_at.error());
   std::int64_t created_us = 0;
@@ -643,7 +652,10 @@ Result<void> RunningGateway::make_services() {
       .user_pool_id = info_.user_pool_id,
       .backups = backups_.get(),
       .message_bytes_max = [this] { return message_bytes_max_.load(); },
-      .console = make_console()};
+      .console = make_console(),
+      .audit = audit_,
+      .audit_records = {},
+      .audit_name = audit_name()};
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     parts.shards.push_back({.verifier = parts_[i].verifier.get(),
                             .pool = parts_[i].pool.get(),
@@ -651,6 +663,7 @@ Result<void> RunningGateway::make_services() {
                             .authorizer = parts_[i].authorizer.get()});
     local.messages.push_back(handles_[i]->messages.get());
     local.user_pools.push_back(parts_[i].pool.get());
+    local.audit_records.push_back(handles_[i]->audit.get());
   }
   std::vector<api::ServedParts> served;
   served.reserve(gateways_.size());
@@ -728,6 +741,7 @@ Result<void> RunningGateway::start_serving() {
       signer_->maintain();
       attempt_keeper_->forget_idle();
       sweep_tokens();
+      sweep_audit();
     });
     first.every(kAttemptsTick, [this] { attempt_keeper_->write(); });
   });
@@ -751,6 +765,22 @@ void RunningGateway::sweep_tokens() {
   handles_[0]->codes->sweep(now, swept);
   handles_[0]->known_addresses->sweep(now - kAddressKnownFor, swept);
   handles_[0]->users->sweep_unconfirmed(now - unconfirmed_lifetime_, swept);
+}
+
+void RunningGateway::sweep_audit() {
+  handles_[0]->audit->sweep(clock_.wall_now() - audit_keep_, [this](const Result<bool>& more) {
+    if (!more) return log::warn("audit_sweep_failed", {{"reason", more.error().message}});
+    if (*more && !draining_) sweep_audit();
+  });
+}
+
+// People type passwords where a name belongs, so a name that may be nobody's does not go into a log
+// as it is.
+std::function<std::string(std::string_view)> RunningGateway::audit_name() const {
+  return [secret = audit_secret_](std::string_view name) {
+    const Digest hash = hmac_sha256(secret, identity::fold_username(name));
+    return "name_hash:" + hex_encode(view(hash)).substr(0, 16);
+  };
 }
 
 control::State RunningGateway::state() const {

@@ -58,6 +58,13 @@ Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
     (changed.live ? out.changed : out.need_restart).push_back(std::move(changed.key));
   }
   running_ = std::move(*next);
+  AuditEvent event{.actor = "system", .action = "configuration.reload"};
+  for (const std::string& key : out.changed)
+    event.target += (event.target.empty() ? "" : ",") + key;
+  audit_->record(std::move(event));
+  if (auto reopened = audit_->reopen(); !reopened) {
+    log::warn("audit_file_failed", {{"error", reopened.error().message}});
+  }
   if (!out.changed.empty() && !apply_live(running_)) {
     return fail(Errc::unavailable, "a shard does not answer: it has not taken over all of it yet");
   }
@@ -87,9 +94,11 @@ bool RunningGateway::apply_live(const Config& config) {
         });
   }
   first_shard().post([this, lifetime = config.user_pool.id_token_lifetime,
-                      unconfirmed = config.sign_ups.unconfirmed_lifetime] {
+                      unconfirmed = config.sign_ups.unconfirmed_lifetime,
+                      audit_keep = config.audit.keep] {
     id_token_lifetime_ = lifetime;
     unconfirmed_lifetime_ = unconfirmed;
+    audit_keep_ = audit_keep;
   });
   return countdown->wait_until(std::chrono::steady_clock::now() + kPatience);
 }

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/api/service.hpp>
@@ -24,6 +25,7 @@
 #include <holdfast/net/server.hpp>
 #include <holdfast/storage/store.hpp>
 
+#include "app/audit_log.hpp"
 #include "app/backup_maker.hpp"
 #include "app/data_directory.hpp"
 #include "app/issuer_documents.hpp"
@@ -83,6 +85,8 @@ class RunningGateway final : public Gateway {
                                                                net::TlsServerOptions tls);
   void make_mailboxes();
   void sweep_tokens();
+  void sweep_audit();
+  [[nodiscard]] std::function<std::string(std::string_view)> audit_name() const;
   void make_identity();
   void end_connections(const identity::EndedLogins& ended);
   [[nodiscard]] Result<void> make_issuers();
@@ -128,6 +132,7 @@ class RunningGateway final : public Gateway {
   // The first shard's.
   Seconds id_token_lifetime_{};
   Seconds unconfirmed_lifetime_{};
+  Seconds audit_keep_{};
 
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<storage::Store> store_;
@@ -149,6 +154,8 @@ class RunningGateway final : public Gateway {
   std::unique_ptr<identity::AttemptKeeper> attempt_keeper_;
   std::string decoy_secret_;
   std::string message_id_secret_;
+  std::shared_ptr<AuditLog> audit_;
+  std::string audit_secret_;       ///< names in the audit log are hashed with it; kept for good
   std::vector<ShardParts> parts_;  // by shard
   std::optional<delivery::Router> router_;
   std::shared_ptr<api::ShardCounts> counts_;

@@ -82,6 +82,18 @@ Setting integer(std::string_view key, Field /*field*/, std::int64_t min, std::in
   return s;
 }
 
+// A time that is configured in days.
+template <class Field>
+Setting days(std::string_view key, Field /*field*/, std::int64_t min, std::int64_t max,
+             std::string_view doc, bool live = false) {
+  Setting s = integer(key, Field{}, min, max, doc, live);
+  s.read = [](const Config& config) { return Json(Field{}(config).count() / kDaySeconds); };
+  s.write = [](Config& config, const Json& value) {
+    Field{}(config) = Seconds(value.get<std::int64_t>() * kDaySeconds);
+  };
+  return s;
+}
+
 template <class Field>
 Setting boolean(std::string_view key, Field /*field*/, std::string_view doc, bool live = false) {
   Setting s;
@@ -1016,6 +1028,16 @@ void add_surroundings(std::vector<Setting>& t) {
   t.push_back(std::move(format));
   t.push_back(
       boolean("log.access", HOLDFAST_FIELD(log.access), "One line for each request served.", true));
+  t.push_back(
+      text("log.audit_file", HOLDFAST_FIELD(log.audit_file), kAnyText,
+           "File to which the audit log's events are appended, one JSON object a line, besides "
+           "the log. Made with mode 0600; opened again on SIGHUP. Empty: none."));
+  t.push_back(days("audit.keep_days", HOLDFAST_FIELD(audit.keep), 1, 3'650,
+                   "How long the database keeps audit records, for `holdfast audit list` and the "
+                   "console.",
+                   true));
+  t.push_back(integer("audit.records_max", HOLDFAST_FIELD(audit.records_max), 1'000, 100'000'000,
+                      "Audit records that the database keeps; beyond it the oldest go."));
 }
 
 #undef HOLDFAST_FIELD

@@ -38,6 +38,7 @@ void add_dead_letters(CLI::App& app, Selection& selection);
 void add_database(CLI::App& app, Selection& selection);
 void add_completion(CLI::App& app, Selection& selection);
 void add_access_key(CLI::App& app, Selection& selection);
+void add_audit(CLI::App& app, Selection& selection);
 void add_console(CLI::App& app, Selection& selection);
 void add_dev_certs(CLI::App& app, Selection& selection);
 void add_demo(CLI::App& app, Selection& selection);

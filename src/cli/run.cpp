@@ -73,6 +73,7 @@ int parse_and_run(int argc, const char* const* argv, Context& context) {
   add_dead_letters(app, selection);
   add_database(app, selection);
   add_access_key(app, selection);
+  add_audit(app, selection);
   add_console(app, selection);
   add_dev_certs(app, selection);
   add_demo(app, selection);

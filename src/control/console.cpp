@@ -7,7 +7,6 @@
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
-#include <holdfast/base/log.hpp>
 #include <holdfast/control/console.hpp>
 
 #include "control/console_files.hpp"
@@ -27,10 +26,11 @@ constexpr std::string_view kSessionPath = "/console/api/session";
 constexpr std::string_view kControlPaths = "/console/api/v1/";
 // What the pages need of the control socket, by the first element behind `v1`. Not all of it: who
 // was let in does not let others in, and does not change the keys of the whole.
-constexpr std::string_view kHandedOn[] = {"status",     "messages",    "pending",
-                                          "executions", "connections", "dead-letters",
-                                          "users",      "sign-out",    "access-keys"};
+constexpr std::string_view kHandedOn[] = {"status",      "messages",     "pending", "executions",
+                                          "connections", "dead-letters", "users",   "sign-out",
+                                          "access-keys", "audit"};
 constexpr std::string_view kHeader = "X-Holdfast-Console";
+constexpr std::string_view kPageSecretHeader = "X-Holdfast-Session";
 constexpr std::size_t kSessionBodyBytes = 4 << 10;
 constexpr std::size_t kPasswordBytesMax = 1024;
 constexpr Seconds kRetryAfter{5};
@@ -81,7 +81,6 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     if (options_.link_url.empty()) {
       return fail(Errc::conflict, "the control listener is a Unix socket that no browser can open");
     }
-    log::info("console_link_made");
     return Link{.url = options_.link_url + std::string(kRoot) + "#link=" + sessions_.make_link(),
                 .lifetime = options_.link_lifetime};
   }
@@ -173,25 +172,44 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
 
   // ---- sessions
 
+  /// Whether the browser came by https, to this listener or to a proxy before it.
+  bool by_https(const net::RequestHead& head) const {
+    return head.secure ||
+           (options_.public_origin.starts_with("https://") && names_public_host(options_, head));
+  }
+  // `__Host-`: no other host, path or plain connection can set it (RFC 6265bis section 4.1.3.2).
   std::string cookie_name(const net::RequestHead& head) const {
-    return head.secure ? "__Secure-" + cookie_name_ : cookie_name_;
+    return by_https(head) ? "__Host-" + cookie_name_ : cookie_name_;
   }
   std::string cookie(const net::RequestHead& head, std::string_view secret, Seconds age) const {
+    const bool https = by_https(head);
     std::string out = cookie_name(head) + "=";
-    out.append(secret).append("; Path=/console; HttpOnly; SameSite=Strict; Max-Age=");
-    out += std::to_string(age.count());
-    if (head.secure) out += "; Secure";
+    out.append(secret).append(https ? "; Path=/" : "; Path=/console");
+    out += "; HttpOnly; SameSite=Strict; Max-Age=" + std::to_string(age.count());
+    if (https) out += "; Secure";
     return out;
   }
 
-  std::optional<Seconds> session_left(const net::RequestHead& head) {
+  // A browser sends a cookie to every port of the host, and so to others' programs: the page's own
+  // half of the session never leaves its origin.
+  std::optional<ConsoleSessions::Found> session_of(const net::RequestHead& head) {
     const std::string* const kind = head.header(kHeader);
     const bool active = kind == nullptr || *kind != "background";
+    const std::string* const half = head.header(kPageSecretHeader);
+    if (half == nullptr) return std::nullopt;
     const std::string name = cookie_name(head);
     for (const std::string_view secret : cookies(head, name)) {
-      if (const auto left = sessions_.find(secret, active)) return left;
+      if (auto found = sessions_.find(secret, *half, active)) return found;
     }
     return std::nullopt;
+  }
+  std::optional<Seconds> session_left(const net::RequestHead& head) {
+    const auto found = session_of(head);
+    return found ? std::optional(found->left) : std::nullopt;
+  }
+  std::string session_name(const net::RequestHead& head) {
+    const auto found = session_of(head);
+    return found ? found->name : std::string();
   }
 
   Json session_json(std::optional<Seconds> left) const {
@@ -211,7 +229,9 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     }
     if (request.head.method == "DELETE") {
       const std::string name = cookie_name(request.head);
-      for (const std::string_view secret : cookies(request.head, name)) sessions_.close(secret);
+      if (session_left(request.head)) {
+        for (const std::string_view secret : cookies(request.head, name)) sessions_.close(secret);
+      }
       net::Response out = json_answer(Json::object());
       out.headers.emplace_back("Set-Cookie", cookie(request.head, "", Seconds(0)));
       return respond(std::move(out));
@@ -228,17 +248,19 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
   }
 
   void let_in(const net::RequestHead& head, const char* by, net::Responder& respond) {
-    log::info("console_signed_in", {{"by", by}, {"remote_address", head.remote_address}});
-    const std::string secret = sessions_.open();
-    net::Response out = json_answer(session_json(options_.session_lifetime));
-    out.headers.emplace_back("Set-Cookie", cookie(head, secret, options_.session_lifetime));
+    const ConsoleSessions::Opened opened = sessions_.open();
+    audit(head, "console:" + opened.name, by, {});
+    Json body = session_json(options_.session_lifetime);
+    body["session"] = opened.page_secret;
+    net::Response out = json_answer(body);
+    out.headers.emplace_back("Set-Cookie",
+                             cookie(head, opened.cookie_secret, options_.session_lifetime));
     respond(std::move(out));
   }
 
-  static void turn_away(const net::RequestHead& head, const char* by, const Error& error,
-                        net::Responder& respond) {
-    log::warn("console_sign_in_refused",
-              {{"by", by}, {"remote_address", head.remote_address}, {"reason", error.message}});
+  void turn_away(const net::RequestHead& head, const char* by, const Error& error,
+                 net::Responder& respond) const {
+    audit(head, "stranger", by, error.message);
     net::Response out = json_error(error);
     if (out.status == 429) {
       out.headers.emplace_back("Retry-After", std::to_string(kRetryAfter.count()));
@@ -259,22 +281,23 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
                        respond);
     }
     Executor& executor = *parts_.router.shard(head.shard).executor;
-    parts_.hasher->verify(
-        std::move(password), options_.password_hash, {.source = identity::Source::of_operator()},
-        executor,
-        [self = shared_from_this(), head = std::move(head),
-         respond = std::move(respond)](const Result<bool>& right) mutable {
-          if (!right) {
-            self->lockout().withdrawn(self->options_.password_hash);
-            return turn_away(head, "password", right.error(), respond);
-          }
-          if (!*right) {
-            return turn_away(head, "password",
-                             Error(Errc::forbidden, "the password is wrong", "password"), respond);
-          }
-          self->lockout().succeeded(self->options_.password_hash);
-          self->let_in(head, "password", respond);
-        });
+    parts_.hasher->verify(std::move(password), options_.password_hash,
+                          {.source = identity::Source::of_operator()}, executor,
+                          [self = shared_from_this(), head = std::move(head),
+                           respond = std::move(respond)](const Result<bool>& right) mutable {
+                            if (!right) {
+                              self->lockout().withdrawn(self->options_.password_hash);
+                              return self->turn_away(head, "password", right.error(), respond);
+                            }
+                            if (!*right) {
+                              return self->turn_away(
+                                  head, "password",
+                                  Error(Errc::forbidden, "the password is wrong", "password"),
+                                  respond);
+                            }
+                            self->lockout().succeeded(self->options_.password_hash);
+                            self->let_in(head, "password", respond);
+                          });
   }
 
   // One count for all: it can be guessed at from anywhere, and links let in all the while. By the
@@ -294,21 +317,23 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     return head;
   }
 
-  static void hand_over(HttpService& local, net::Request request, net::Responder respond) {
+  void hand_over(HttpService& local, net::Request request, net::Responder respond) {
+    request.head.actor = "console:" + session_name(request.head);
     request.head = control_head(std::move(request.head));
-    if (request.head.method != "GET") {
-      // Who did what, for those who look for it afterwards.
-      respond = [remote = request.head.remote_address, method = request.head.method,
-                 path = std::string(request.head.path()),
-                 respond = std::move(respond)](net::Response response) mutable {
-        log::info("console_change", {{"method", method},
-                                     {"path", path},
-                                     {"status", response.status},
-                                     {"remote_address", remote}});
-        respond(std::move(response));
-      };
-    }
     local.handle(std::move(request), std::move(respond));
+  }
+
+  void audit(const net::RequestHead& head, std::string actor, const char* by,
+             const std::string& reason) const {
+    if (parts_.audit == nullptr) return;
+    AuditEvent event;
+    event.actor = std::move(actor);
+    event.action = "console.sign_in";
+    event.target = std::string("by:") + by;
+    event.outcome = reason.empty() ? AuditOutcome::done : AuditOutcome::refused;
+    event.reason = reason;
+    event.address = head.remote_address;
+    parts_.audit->record(std::move(event));
   }
 
   const ConsoleOptions options_;

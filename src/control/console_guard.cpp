@@ -56,14 +56,18 @@ bool is_source(std::string_view authority) {
 
 }  // namespace
 
+bool names_public_host(const ConsoleOptions& options, const net::RequestHead& head) {
+  const std::string* const value = head.header("Host");
+  return value != nullptr && !options.public_origin.empty() &&
+         host_of(*value) == host_of(authority_of(options.public_origin));
+}
+
 bool is_own_host(const ConsoleOptions& options, const net::RequestHead& head) {
   const std::string* const value = head.header("Host");
   if (value == nullptr) return false;
   const std::string host = host_of(*value);
   if (options.any_address && is_address(host)) return true;
-  if (!options.public_origin.empty() && host == host_of(authority_of(options.public_origin))) {
-    return true;
-  }
+  if (names_public_host(options, head)) return true;
   return std::ranges::any_of(options.hosts,
                              [&host](const std::string& own) { return lower_case(own) == host; });
 }

@@ -12,6 +12,8 @@ namespace holdfast::control {
 
 /// Whether the `Host` that a request names is one of the console's, whatever its port.
 [[nodiscard]] bool is_own_host(const ConsoleOptions& options, const net::RequestHead& head);
+/// Whether it is the host of `ConsoleOptions::public_origin`.
+[[nodiscard]] bool names_public_host(const ConsoleOptions& options, const net::RequestHead& head);
 /// Whether a page of the console made the request, as far as the browser tells: `Sec-Fetch-Site`,
 /// where there is one, and `Origin`, which only a GET may do without.
 [[nodiscard]] bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head);

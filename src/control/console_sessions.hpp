@@ -12,8 +12,8 @@
 
 namespace holdfast::control {
 
-/// Who is signed in to the console, and the links that let in. Both are known by the hash of their
-/// secret alone: what is looked up tells nothing of what is near it. Bounded; any thread.
+/// Who is signed in to the console, and the links that let in. Both are known by the hashes of
+/// their secrets alone: what is looked up tells nothing of what is near it. Bounded; any thread.
 class ConsoleSessions {
  public:
   struct Limits {
@@ -30,15 +30,26 @@ class ConsoleSessions {
   /// Whether the link was good; it is not any more.
   [[nodiscard]] bool use_link(std::string_view secret);
 
-  /// The secret of a new session.
-  [[nodiscard]] std::string open();
-  /// How long the session lasts at most from now on; nullopt when there is none. `active` keeps it
-  /// from being idle.
-  [[nodiscard]] std::optional<Seconds> find(std::string_view secret, bool active);
-  void close(std::string_view secret);
+  /// A session has two secrets: what has only one of them is not in it.
+  struct Opened {
+    std::string name;  ///< tells sessions apart in the audit log; no secret
+    std::string cookie_secret;
+    std::string page_secret;
+  };
+  [[nodiscard]] Opened open();
+  struct Found {
+    std::string name;
+    Seconds left{};  ///< how long the session lasts at most from now on
+  };
+  /// The session of both secrets; nullopt when there is none. `active` keeps it from being idle.
+  [[nodiscard]] std::optional<Found> find(std::string_view cookie_secret,
+                                          std::string_view page_secret, bool active);
+  void close(std::string_view cookie_secret);
 
  private:
   struct Session {
+    std::string name;
+    Digest page_secret{};  ///< its hash
     BootTime opened_at;
     BootTime used_at;
   };

@@ -181,7 +181,8 @@ void create_access_key(Call call) {
   const LocalControlParts& parts = call.parts;
   auto done = answer_on<iam::AccessKeys::Created>(
       *parts.router.shard(call.shard).executor, std::move(call.respond),
-      [name = input->name](const iam::AccessKeys::Created& created) {
+      [name = input->name, audit = call.audit](const iam::AccessKeys::Created& created) {
+        if (audit) audit->target = "access_key:" + created.id;
         return json_answer({{"id", created.id}, {"secret", created.secret}, {"name", name}}, 201);
       });
   parts.keys_executor.post(
@@ -212,6 +213,7 @@ void delete_access_key(Call call) {
 void create_session(Call call) {
   const auto input = read_session(call.body);
   if (!input) return call.respond(json_error(input.error()));
+  if (call.audit) call.audit->target = "access_key:" + input->key_id;
   const auto session =
       call.parts.access_keys->make_session(input->key_id, input->lifetime, input->policy);
   if (!session) return call.respond(json_error(session.error()));

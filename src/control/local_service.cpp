@@ -14,38 +14,41 @@ struct LocalRoute {
   std::string_view method;
   std::string_view path;  ///< one that ends in `/` takes an id behind it
   void (*run)(Call call);
+  std::string_view action{};  ///< of a change, as the audit log names it
+  std::string_view kind{};    ///< of what the id in the path names there
 };
 constexpr LocalRoute kRoutes[] = {
     {"GET", "/v1/status", show_status},
     {"GET", "/v1/pending", list_pending},
     {"GET", "/v1/pending/", show_pending},
-    {"DELETE", "/v1/pending/", delete_pending},
+    {"DELETE", "/v1/pending/", delete_pending, "pending.delete", "user"},
     {"GET", "/v1/executions", list_executions},
     {"GET", "/v1/executions/", show_execution},
     {"GET", "/v1/connections", list_connections},
     {"GET", "/v1/connections/", show_connection},
-    {"DELETE", "/v1/connections/", close_connection},
+    {"DELETE", "/v1/connections/", close_connection, "connection.close", "connection"},
     {"GET", "/v1/dead-letters", list_dead_letters},
-    {"POST", "/v1/dead-letters/redrive", redrive_dead_letters},
-    {"POST", "/v1/dead-letters/delete", delete_dead_letters},
+    {"POST", "/v1/dead-letters/redrive", redrive_dead_letters, "dead_letters.redrive"},
+    {"POST", "/v1/dead-letters/delete", delete_dead_letters, "dead_letters.delete"},
     {"GET", "/v1/users", list_users},
-    {"POST", "/v1/users", create_user},
+    {"POST", "/v1/users", create_user, "user.create"},
     {"GET", "/v1/users/", show_user},
-    {"PATCH", "/v1/users/", change_user},
-    {"DELETE", "/v1/users/", delete_user},
-    {"POST", "/v1/sign-out/", sign_user_out},
+    {"PATCH", "/v1/users/", change_user, "user.change", "user"},
+    {"DELETE", "/v1/users/", delete_user, "user.delete", "user"},
+    {"POST", "/v1/sign-out/", sign_user_out, "user.sign_out", "user"},
     {"GET", "/v1/access-keys", list_access_keys},
     {"GET", "/v1/access-keys/", show_access_key},
-    {"POST", "/v1/access-keys", create_access_key},
-    {"PATCH", "/v1/access-keys/", change_access_key},
-    {"DELETE", "/v1/access-keys/", delete_access_key},
-    {"POST", "/v1/sessions", create_session},
-    {"POST", "/v1/keys/rotate", rotate_keys},
-    {"POST", "/v1/backup", begin_backup},
+    {"POST", "/v1/access-keys", create_access_key, "access_key.create"},
+    {"PATCH", "/v1/access-keys/", change_access_key, "access_key.change", "access_key"},
+    {"DELETE", "/v1/access-keys/", delete_access_key, "access_key.delete", "access_key"},
+    {"POST", "/v1/sessions", create_session, "access_key.session"},
+    {"POST", "/v1/keys/rotate", rotate_keys, "keys.rotate"},
+    {"POST", "/v1/backup", begin_backup, "backup.begin"},
     {"GET", "/v1/backup", show_backup},
-    {"DELETE", "/v1/backup", cancel_backup},
-    {"POST", "/v1/messages", send_message},
-    {"POST", "/v1/console-links", create_console_link},
+    {"DELETE", "/v1/backup", cancel_backup, "backup.cancel"},
+    {"POST", "/v1/messages", send_message, "message.send"},
+    {"POST", "/v1/console-links", create_console_link, "console.link"},
+    {"GET", "/v1/audit", list_audit},
 };
 
 bool matches(const LocalRoute& route, std::string_view path) {
@@ -97,12 +100,14 @@ class LocalControlService final : public net::HttpService {
     if (!id || !is_utf8(*id)) {
       return respond(json_error(Error(Errc::invalid_argument, "broken percent-encoding", "path")));
     }
+    auto audit = audited(*route, request.head, *id, respond);
     route->run(Call{.parts = parts_,
                     .shard = request.head.shard,
                     .query = std::move(*query),
                     .id = std::move(*id),
                     .body = std::move(request.body),
-                    .respond = std::move(respond)});
+                    .respond = std::move(respond),
+                    .audit = std::move(audit)});
   }
 
   void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
@@ -117,6 +122,27 @@ class LocalControlService final : public net::HttpService {
   }
 
  private:
+  /// The event of a change, which is recorded with its answer; null for reads.
+  std::shared_ptr<AuditEvent> audited(const LocalRoute& route, const net::RequestHead& head,
+                                      const std::string& id, net::Responder& respond) const {
+    if (route.action.empty() || parts_.audit == nullptr) return nullptr;
+    auto event = std::make_shared<AuditEvent>();
+    event->actor = head.actor.empty() ? "system" : head.actor;
+    event->action = route.action;
+    if (!route.kind.empty()) event->target = std::string(route.kind) + ":" + id;
+    if (head.remote_address != "unix") event->address = head.remote_address;
+    respond = [audit = parts_.audit, event,
+               respond = std::move(respond)](net::Response response) mutable {
+      if (response.status >= 400) {
+        event->outcome = response.status >= 500 ? AuditOutcome::failed : AuditOutcome::refused;
+        event->reason = response.refused;
+      }
+      audit->record(std::move(*event));
+      respond(std::move(response));
+    };
+    return event;
+  }
+
   const LocalControlParts parts_;
 };
 

@@ -72,6 +72,7 @@ Result<delivery::SendRequest> read_message(std::string_view body, const LocalCon
 void send_message(Call call) {
   auto message = read_message(call.body, call.parts);
   if (!message) return call.respond(json_error(message.error()));
+  if (call.audit) call.audit->target = "user:" + message->user.str();
   call.parts.router.send(
       call.shard, std::move(*message),
       [respond = std::move(call.respond)](const delivery::SendOutcome& outcome) mutable {

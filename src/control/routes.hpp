@@ -35,5 +35,6 @@ void show_backup(Call call);
 void cancel_backup(Call call);
 void send_message(Call call);
 void create_console_link(Call call);
+void list_audit(Call call);
 
 }  // namespace holdfast::control

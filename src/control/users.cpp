@@ -215,6 +215,7 @@ void create_user(Call call) {
   create.permanent = input->permanent.value_or(false);
   create.source = identity::Source::of_operator();
   if (input->attributes) create.attributes = std::move(*input->attributes);
+  if (call.audit) call.audit->target = "username:" + create.username;
   pool_of(call).admin_create_user(std::move(create),
                                   answer<User>(std::move(call.respond), [](const User& user) {
                                     return json_answer(to_json(user), 201);
@@ -232,6 +233,11 @@ void show_user(Call call) {
 void change_user(Call call) {
   auto input = read_user_change(call.body);
   if (!input) return call.respond(json_error(input.error()));
+  if (call.audit) {
+    call.audit->action = input->password   ? "user.set_password"
+                         : *input->enabled ? "user.enable"
+                                           : "user.disable";
+  }
   resolve(std::move(call),
           [input = std::move(*input)](Call found, UserPool::UserName name) mutable {
             if (input.password) {

@@ -71,6 +71,7 @@ net::Response json_error(int status, const Error& error) {
       {"error",
        {{"code", to_string(error.code)}, {"message", error.message}, {"where", error.where}}}};
   net::Response out = json_answer(body, status);
+  out.refused = error.where.empty() ? error.message : error.where + ": " + error.message;
   if (status == 503) out.headers.emplace_back("Retry-After", "1");
   return out;
 }

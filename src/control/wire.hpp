@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <holdfast/base/audit.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/control/service.hpp>
 
@@ -34,6 +36,8 @@ struct Call {
   std::string id;                                          ///< the path's last element, decoded
   std::string body;
   net::Responder respond;
+  /// Of a change: the route says what it is done to, where the path does not tell. Null for reads.
+  std::shared_ptr<AuditEvent> audit{};
 
   /// nullptr when the query has none.
   [[nodiscard]] const std::string* parameter(std::string_view name) const;

@@ -256,6 +256,7 @@ bool HttpSession::read_head() {
   exchange_->body_share.release();
   RequestHead& head = reader.head();
   head.remote_address = remote_address_;
+  head.actor = peer_of(socket_.native_handle(), remote_address_);
   head.shard = part_.loop().index();
   head.secure = tls_ != nullptr || secure_by_proxy_;
   if (const TrustedProxies& proxies = part_.listener().options.trusted_proxies; !proxies.empty()) {

@@ -178,4 +178,12 @@ Accepted accept_one(int listening_fd) noexcept {
   return {.fd = std::move(fd), .remote_address = format_address(remote, false), .error = 0};
 }
 
+std::string peer_of(int fd, std::string_view remote_address) {
+  if (remote_address != "unix") return {};
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
+  return "uid:" + std::to_string(peer.uid);
+}
+
 }  // namespace holdfast::net

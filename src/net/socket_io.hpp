@@ -65,4 +65,8 @@ struct Accepted {
 };
 [[nodiscard]] Accepted accept_one(int listening_fd) noexcept;
 
+/// `uid:N` of who has the other end of a Unix socket, as the kernel knows it (unix(7),
+/// SO_PEERCRED); empty for every other address.
+[[nodiscard]] std::string peer_of(int fd, std::string_view remote_address);
+
 }  // namespace holdfast::net

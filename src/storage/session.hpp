@@ -4,6 +4,7 @@
 
 #include "storage/access_keys.hpp"
 #include "storage/attempts.hpp"
+#include "storage/audit_table.hpp"
 #include "storage/burial_table.hpp"
 #include "storage/codes.hpp"
 #include "storage/connections.hpp"
@@ -41,7 +42,8 @@ class Session {
         known_addresses(database),
         keys(database),
         access_keys(database),
-        instance(database) {}
+        instance(database),
+        audit(database) {}
 
   /// The first thing behind BEGIN.
   void begin() {
@@ -75,6 +77,7 @@ class Session {
   KeyTable keys;
   AccessKeyTable access_keys;
   InstanceTable instance;
+  AuditTable audit;
 };
 
 }  // namespace holdfast::storage

@@ -64,6 +64,7 @@ class SqliteStore final : public SteppedStore {
     entry.handles.keys = make_key_store(queue_, entry.channel);
     entry.handles.access_keys = make_access_key_store(queue_, entry.channel);
     entry.handles.instance = make_instance_store(queue_, entry.channel);
+    entry.handles.audit = make_audit_store(queue_, entry.channel);
     return entry.handles;
   }
 

@@ -47,9 +47,10 @@ TEST(ConsoleOnTheControlListener, IsEnteredByTheLinkOfTheControlSocket) {
   ASSERT_TRUE(entered);
   EXPECT_EQ(entered->status, 200) << entered->body;
   const std::string set = entered->header("Set-Cookie");
-  const auto status =
-      ask_over_socket(control, request_line("GET", "/console/api/v1/status", control) + own +
-                                   "Cookie: " + set.substr(0, set.find(';')) + "\r\n");
+  const auto status = ask_over_socket(
+      control, request_line("GET", "/console/api/v1/status", control) + own +
+                   "Cookie: " + set.substr(0, set.find(';')) + "\r\nX-Holdfast-Session: " +
+                   parse_json(entered->body).value()["session"].get<std::string>() + "\r\n");
   ASSERT_TRUE(status);
   EXPECT_EQ(status->status, 200);
   EXPECT_THAT(status->body, HasSubstr("\"state\":\"ready\""));

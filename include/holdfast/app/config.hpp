@@ -150,7 +150,13 @@ struct Config {
     log::Level level = log::Level::info;
     bool json = true;
     bool access = true;
+    std::string audit_file;  ///< empty: none
   } log;
+
+  struct Audit {
+    Seconds keep{30 * 24 * 3600};
+    std::int64_t records_max = 1'000'000;
+  } audit;
 };
 
 /// Where a configuration comes from; what is named later overrides.

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/base/audit.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/control/service.hpp>
@@ -41,6 +42,7 @@ struct ConsoleParts {
   const delivery::Router& router;  ///< for the executors of the shards
   std::shared_ptr<identity::PasswordHasher> hasher;
   std::shared_ptr<identity::AttemptCounts> attempts;
+  std::shared_ptr<Audit> audit{};  ///< where sign-ins are recorded; null: nowhere
 };
 
 /// The web console: its pages, its sessions, and the way in. Any thread.
@@ -61,14 +63,17 @@ class Console {
 
 /// `GET /console/api/session` → 200 `{"signedIn","passwordAllowed"}`, and when signed in
 ///   `"expiresInSeconds"` and `"gateway":{"urls":[…],"userPoolId","clientId"}` besides.
-/// `POST /console/api/session` with `{"link"}` or `{"password"}` → 200 likewise with a cookie, or
-///   403; 429 with `Retry-After` after too many wrong passwords.
+/// `POST /console/api/session` with `{"link"}` or `{"password"}` → 200 likewise with a cookie and
+///   `"session"`, the page's own half of the session, or 403; 429 with `Retry-After` after too many
+///   wrong passwords.
 /// `DELETE /console/api/session` → 200 `{}`: signs out.
 /// `/console/api/v1/…`: the control socket's; 401 without a session.
 ///
 /// Everything below `/console/api/` needs the header `X-Holdfast-Console` (`background` for what no
 /// person asked for, which does not keep a session alive), and, unless it is a GET, an `Origin`
-/// that is the console's. Sessions and links are in memory and end with the process; only their
+/// that is the console's. What is for who is signed in needs the cookie and, in the header
+/// `X-Holdfast-Session`, the page's half: browsers send a cookie to every port of a host. Sessions
+/// and links are in memory and end with the process; only their
 /// hashes are kept.
 [[nodiscard]] std::shared_ptr<Console> make_console(ConsoleOptions options, ConsoleParts parts);
 

@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include <holdfast/api/counts.hpp>
+#include <holdfast/base/audit.hpp>
 #include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
@@ -163,7 +165,11 @@ struct LocalControlParts {
   std::function<std::size_t()> message_bytes_max = [] { return std::size_t{128} << 10; };
   /// Whose account the messages of `POST /v1/messages` are.
   CallerPtr operator_caller = std::make_shared<const Caller>("operator");
-  std::shared_ptr<Console> console{};  ///< null: switched off
+  std::shared_ptr<Console> console{};        ///< null: switched off
+  std::shared_ptr<Audit> audit{};            ///< where changes are recorded; null: nowhere
+  std::vector<AuditStore*> audit_records{};  ///< by shard; what is listed
+  /// How the audit log names a user whose name is not to stand in it.
+  std::function<std::string(std::string_view)> audit_name{};
 };
 
 /// The service of `control.sock`: HTTP/1.1 with JSON bodies, for the commands of the daemon's own
@@ -275,6 +281,12 @@ struct LocalControlParts {
 ///   `{"stage":"copying"|"checking"|"done"|"failed","path","bytesDone",`
 ///   `"bytesTotal","error"}`; `error` is null unless it failed. Whoever asked for it moves the file
 ///   away when it is done.
+/// `GET /v1/audit?before=ID&since=TIME&actor=ACTOR&action=ACTION&target=TARGET&outcome=OUTCOME&`
+///   `username=NAME&limit=N` → 200
+///   `{"records":[{"id","time","actor","action","target","outcome","reason","remoteAddress"}],`
+///   `"next"}`, the newest first; each parameter is optional. An `action` that ends in `.` stands
+///   for its group; `username` finds what was refused under a name. `next` is the `before` of the
+///   next page, or null; a page may be short and have one.
 /// `POST /v1/console-links` → 201 `{"url","expiresInSeconds"}`: lets one browser into the console,
 ///   once. 409 `conflict` where the console is switched off or no browser can reach it.
 ///

@@ -25,8 +25,11 @@ struct RequestHead {
   std::vector<std::pair<std::string, std::string>>
       headers;                 ///< in order, duplicates kept, names as they came
   std::string remote_address;  ///< without the port
-  bool secure = false;         ///< came over TLS
-  std::size_t shard = 0;       ///< the shard that serves it
+  /// Who asks, by what the system knows of them: `uid:N` of a Unix socket's peer, or what a service
+  /// that hands a request on has found out. Empty: nobody known.
+  std::string actor;
+  bool secure = false;    ///< came over TLS
+  std::size_t shard = 0;  ///< the shard that serves it
 
   /// The first value of a header, by name without regard to case; nullptr when there is none.
   [[nodiscard]] const std::string* header(std::string_view name) const noexcept;

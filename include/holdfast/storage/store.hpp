@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include <holdfast/base/audit.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
@@ -85,6 +86,7 @@ struct StoreHandles {
   std::unique_ptr<identity::KeyStore> keys;
   std::unique_ptr<iam::AccessKeyStore> access_keys;
   std::unique_ptr<InstanceStore> instance;
+  std::unique_ptr<AuditStore> audit;
 };
 
 /// The SQLite store: one thread, one connection, group commit. Teardown: `stop` the store, stop the

@@ -18,8 +18,13 @@ const kRecentMs = 60_000;
 let onSignedOut = () => {};
 export function whenSignedOut(callback) { onSignedOut = callback; }
 
+// The page's own half of the session. It stays in this tab and with this origin, port included, where a cookie does not.
+const kSecret = "holdfast.session";
+
 async function call(method, path, body, signal) {
   const headers = { "X-Holdfast-Console": Date.now() - lastInput < kRecentMs ? "person" : "background" };
+  const secret = sessionStorage.getItem(kSecret);
+  if (secret) headers["X-Holdfast-Session"] = secret;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
@@ -37,11 +42,17 @@ async function call(method, path, body, signal) {
   throw new ApiError(response.status, code ?? "unknown", message ?? `answered ${response.status}`, where);
 }
 
+async function signIn(entry) {
+  const { session: secret, ...known } = await call("POST", "session", entry);
+  sessionStorage.setItem(kSecret, secret);
+  return known;
+}
+
 export const session = {
   current: () => call("GET", "session"),
-  useLink: (link) => call("POST", "session", { link }),
-  usePassword: (password) => call("POST", "session", { password }),
-  end: () => call("DELETE", "session"),
+  useLink: (link) => signIn({ link }),
+  usePassword: (password) => signIn({ password }),
+  end: () => call("DELETE", "session").finally(() => sessionStorage.removeItem(kSecret)),
 };
 
 const query = (parameters) => {
@@ -77,4 +88,5 @@ export const api = {
   changeAccessKey: (key, body) => call("PATCH", `v1/access-keys/${id(key)}`, body),
   deleteAccessKey: (key) => call("DELETE", `v1/access-keys/${id(key)}`),
   sendMessage: (body) => call("POST", "v1/messages", body),
+  audit: (parameters) => call("GET", `v1/audit${query(parameters)}`),
 };

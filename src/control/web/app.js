@@ -8,6 +8,7 @@ import { message, messages } from "./messages.js";
 import { connections } from "./connections.js";
 import { deadLetters } from "./dead_letters.js";
 import { accessKeys } from "./access_keys.js";
+import { audit } from "./audit.js";
 import { tryIt } from "./try_it.js";
 
 const PAGES = [
@@ -17,6 +18,7 @@ const PAGES = [
   { path: "connections", title: "Connections", show: connections },
   { path: "dead-letters", title: "Dead letters", show: deadLetters },
   { path: "access-keys", title: "Access keys", show: accessKeys },
+  { path: "audit", title: "Audit", show: audit },
   { path: "try-it", title: "Try it", show: tryIt },
 ];
 

@@ -541,7 +541,7 @@ scenarios.tls = async () => {
   await send(user.userId, 'you were away');
   const page = await signIn();
   const [cookie] = await page.context().cookies(home);
-  assert.match(cookie.name, /^__Secure-/);
+  assert.match(cookie.name, /^__Host-/);
   assert.ok(cookie.secure);
   await visit(page, 'try-it', 'Try it');
   await page.getByLabel('User name').fill('carol');

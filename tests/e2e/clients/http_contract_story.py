@@ -273,11 +273,10 @@ class Story:
                               headers=own)
         self.call("POST", session, 403, body=body, media_type="application/json", headers=own)
         cookie = signed_in.headers["set-cookie"][0].split(";")[0]
-        session_now = self.call("GET", session, headers={**own, "Cookie": cookie}).json()
-        expect("signed in", session_now["signedIn"])
-        self.call("DELETE", session, headers={**own, "Cookie": cookie})
-        expect("signed out", self.call("GET", session, headers={**own, "Cookie": cookie}).json()
-               ["signedIn"], False)
+        both = {**own, "Cookie": cookie, "X-Holdfast-Session": signed_in.json()["session"]}
+        expect("signed in", self.call("GET", session, headers=both).json()["signedIn"])
+        self.call("DELETE", session, headers=both)
+        expect("signed out", self.call("GET", session, headers=both).json()["signedIn"], False)
 
     # ---- the control socket
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/control/console.hpp>
 
+#include "support/base/fake_audit.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
 #include "support/delivery/fake_mailboxes.hpp"
@@ -31,6 +33,7 @@ class EchoingService final : public net::HttpService {
   }
   void handle(net::Request request, net::Responder respond) override {
     ++asked;
+    actor = request.head.actor;
     respond({.body = request.head.method + " " + request.head.target + " " + request.body});
   }
   void upgrade(net::RequestHead, net::UpgradeResponder) override {}
@@ -38,6 +41,7 @@ class EchoingService final : public net::HttpService {
   net::Response error(int status, std::string_view) const override { return {.status = status}; }
 
   int asked = 0;
+  std::string actor;
 };
 
 std::string header_of(const net::Response& response, std::string_view name) {
@@ -55,9 +59,11 @@ class ConsolePages : public ::testing::Test {
     options.user_pool_id = "us-east-1_Abc";
     options.client_id = "client";
     options.link_url = "http://127.0.0.1:8081";
-    console_ = control::make_console(
-        std::move(options),
-        {.clock = clock_, .router = router_, .hasher = hasher_, .attempts = attempts_});
+    console_ = control::make_console(std::move(options), {.clock = clock_,
+                                                          .router = router_,
+                                                          .hasher = hasher_,
+                                                          .attempts = attempts_,
+                                                          .audit = audit_});
     service_ = control::make_control_service([] { return control::State::ready; },
                                              console_->routes(local_));
   }
@@ -91,6 +97,7 @@ class ConsolePages : public ::testing::Test {
                        {"Origin", secure_ ? "https://127.0.0.1:8081" : "http://127.0.0.1:8081"},
                        {"Sec-Fetch-Site", "same-origin"}};
     if (!cookie_.empty()) headers.emplace_back("Cookie", cookie_);
+    if (!page_secret_.empty()) headers.emplace_back("X-Holdfast-Session", page_secret_);
     return ask(method, target, std::move(headers), body);
   }
   net::Response use(const std::string& link) {
@@ -103,6 +110,9 @@ class ConsolePages : public ::testing::Test {
   net::Response keep_cookie(net::Response response) {
     const std::string set = header_of(response, "Set-Cookie");
     if (!set.empty()) cookie_ = set.substr(0, set.find(';'));
+    if (response.status == 200) {
+      page_secret_ = parse_json(response.body).value()["session"].get<std::string>();
+    }
     return response;
   }
   void sign_in() { ASSERT_EQ(use(console_->make_link()->url).status, 200); }
@@ -120,7 +130,9 @@ class ConsolePages : public ::testing::Test {
   std::shared_ptr<EchoingService> local_ = std::make_shared<EchoingService>();
   std::shared_ptr<control::Console> console_;
   std::shared_ptr<net::HttpService> service_;
+  std::shared_ptr<FakeAudit> audit_ = std::make_shared<FakeAudit>();
   std::string cookie_;
+  std::string page_secret_;
   bool secure_ = false;
   std::size_t admitted_bytes_ = 0;
 };
@@ -197,7 +209,8 @@ TEST_F(ConsolePages, LetALinkInOnce) {
 TEST_F(ConsolePages, KeepTheirCookieToTlsWhereThereIsTls) {
   secure_ = true;
   const net::Response answer = use(console_->make_link()->url);
-  EXPECT_THAT(header_of(answer, "Set-Cookie"), StartsWith("__Secure-holdfast_console_"));
+  EXPECT_THAT(header_of(answer, "Set-Cookie"), StartsWith("__Host-holdfast_console_"));
+  EXPECT_THAT(header_of(answer, "Set-Cookie"), HasSubstr("; Path=/;"));
   EXPECT_THAT(header_of(answer, "Set-Cookie"), HasSubstr("; Secure"));
   EXPECT_TRUE(signed_in());
   secure_ = false;  // the cookie's name is another there
@@ -232,6 +245,7 @@ TEST_F(ConsolePages, TakeNothingFromAnotherSitesPage) {
   sign_in();
   const std::string path = "/console/api/v1/users/ann";
   const Headers own = {{"Cookie", cookie_},
+                       {"X-Holdfast-Session", page_secret_},
                        {"X-Holdfast-Console", "person"},
                        {"Origin", "http://127.0.0.1:8081"},
                        {"Sec-Fetch-Site", "same-origin"}};
@@ -250,6 +264,60 @@ TEST_F(ConsolePages, TakeNothingFromAnotherSitesPage) {
   EXPECT_EQ(ask("GET", path, with("Sec-Fetch-Site", "same-site")).status, 403);
   EXPECT_EQ(ask("GET", path, with("X-Holdfast-Console", nullptr)).status, 403);
   EXPECT_EQ(local_->asked, 1);
+}
+
+// A browser sends the cookie to every port of the host: with it, and every other header right,
+// nobody gets in.
+TEST_F(ConsolePages, LetNobodyInWithHalfOfASession) {
+  sign_in();
+  const std::string half = page_secret_;
+  for (const std::string& wrong : {std::string(), std::string("x"), half + "x", cookie_}) {
+    page_secret_ = wrong;
+    EXPECT_EQ(call("GET", "/console/api/v1/status").status, 401) << wrong;
+    EXPECT_EQ(call("DELETE", "/console/api/v1/users/ann").status, 401) << wrong;
+    EXPECT_EQ(call("DELETE", "/console/api/session").status, 200);
+    EXPECT_FALSE(signed_in());
+  }
+  page_secret_ = half;
+  const std::string cookie = std::exchange(cookie_, std::string());
+  EXPECT_EQ(call("GET", "/console/api/v1/status").status, 401);
+  cookie_ = cookie;
+  EXPECT_EQ(call("GET", "/console/api/v1/status").status, 200);
+  EXPECT_EQ(local_->asked, 1);
+}
+
+TEST_F(ConsolePages, KeepTheirCookieToTlsBehindAProxyThatHasIt) {
+  control::ConsoleOptions options;
+  options.public_origin = "https://ops.example.com";
+  open(std::move(options));
+  const std::string link = console_->make_link()->url;
+  const Json entry = {{"link", link.substr(link.find("#link=") + 6)}};
+  const net::Response answer = ask("POST", "/console/api/session",
+                                   {{"Host", "ops.example.com"},
+                                    {"X-Holdfast-Console", "person"},
+                                    {"Origin", "https://ops.example.com"}},
+                                   entry.dump());
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_THAT(header_of(answer, "Set-Cookie"), StartsWith("__Host-holdfast_console_"));
+  EXPECT_THAT(header_of(answer, "Set-Cookie"), HasSubstr("; Path=/;"));
+  EXPECT_THAT(header_of(answer, "Set-Cookie"), HasSubstr("; Secure"));
+}
+
+TEST_F(ConsolePages, RecordWhoComesInAndWhoDoesNot) {
+  EXPECT_EQ(use("http://x/#link=wrong").status, 403);
+  sign_in();
+  ASSERT_EQ(audit_->events.size(), 2U);
+  EXPECT_EQ(audit_->events[0].actor, "stranger");
+  EXPECT_EQ(audit_->events[0].action, "console.sign_in");
+  EXPECT_EQ(audit_->events[0].outcome, AuditOutcome::refused);
+  EXPECT_NE(audit_->events[0].reason, "");
+  EXPECT_THAT(audit_->events[1].actor, StartsWith("console:"));
+  EXPECT_EQ(audit_->events[1].outcome, AuditOutcome::done);
+  for (const AuditEvent& event : audit_->events) {
+    EXPECT_THAT(event.actor + event.target + event.reason, Not(HasSubstr(page_secret_)));
+  }
+  EXPECT_EQ(call("DELETE", "/console/api/v1/users/ann").status, 200);
+  EXPECT_EQ(local_->actor, audit_->events[1].actor);
 }
 
 TEST_F(ConsolePages, EndTheSessionOnSignOut) {

@@ -14,6 +14,7 @@
 #include <holdfast/control/service.hpp>
 #include <holdfast/net/server.hpp>
 
+#include "support/base/fake_audit.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
 #include "support/delivery/fake_mailboxes.hpp"
@@ -123,6 +124,8 @@ class ControlSocket : public ::testing::Test {
     request.head.method = std::move(method);
     request.head.target = std::move(target);
     request.head.shard = 1;
+    request.head.actor = "uid:1000";
+    request.head.remote_address = "unix";
     request.body = std::move(body);
     auto screened = service_->screen(request.head);
     if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);
@@ -181,6 +184,7 @@ class ControlSocket : public ::testing::Test {
   std::shared_ptr<FakeKeyRing> ring_ = std::make_shared<FakeKeyRing>();
   std::shared_ptr<FakeTokenSigner> signer_ = std::make_shared<FakeTokenSigner>();
   control::ProcessStatus process_;
+  std::shared_ptr<FakeAudit> audit_ = std::make_shared<FakeAudit>();
   std::shared_ptr<net::HttpService> service_ =
       control::make_local_control_service({clock_,
                                            router_,
@@ -192,8 +196,46 @@ class ControlSocket : public ::testing::Test {
                                            [] { return control::State::ready; },
                                            [this] { return process_; },
                                            {},
+                                           {},
+                                           nullptr,
+                                           [] { return std::size_t{128} << 10; },
+                                           std::make_shared<const Caller>("operator"),
+                                           nullptr,
+                                           audit_,
+                                           {},
                                            {}});
 };
+
+TEST_F(ControlSocket, RecordsEachChangeOnceWithWhoAndWhat) {
+  const net::Response made = ask("POST", "/v1/access-keys", R"({"name":"orders"})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  ask("PATCH", "/v1/access-keys/AKIAorders", R"({"enabled":false})");
+  ask("DELETE", "/v1/access-keys/AKIAnobody");
+  ask("POST", "/v1/keys/rotate");
+  ask("DELETE", "/v1/connections/c1");
+  ASSERT_EQ(audit_->events.size(), 5U);
+  const auto& events = audit_->events;
+  for (const AuditEvent& event : events) {
+    EXPECT_EQ(event.actor, "uid:1000");
+    EXPECT_EQ(event.address, "");
+    EXPECT_EQ(event.target.find("the-secret"), std::string::npos);
+  }
+  EXPECT_EQ(events[0].action, "access_key.create");
+  EXPECT_EQ(events[0].target, "access_key:AKIAorders");
+  EXPECT_EQ(events[1].action, "access_key.change");
+  EXPECT_EQ(events[1].target, "access_key:AKIAorders");
+  EXPECT_EQ(events[2].action, "access_key.delete");
+  EXPECT_EQ(events[2].outcome, AuditOutcome::refused);
+  EXPECT_EQ(events[2].reason, "no such key");
+  EXPECT_EQ(events[3].action, "keys.rotate");
+  EXPECT_EQ(events[4].target, "connection:c1");
+}
+
+TEST_F(ControlSocket, RecordsNoReads) {
+  get("/v1/status");
+  get("/v1/access-keys");
+  EXPECT_TRUE(audit_->events.empty());
+}
 
 TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   process_.version = "1.2.3";

@@ -1,0 +1,138 @@
+#include "app/audit_log.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <holdfast/base/json.hpp>
+#include <holdfast/base/log.hpp>
+
+namespace holdfast::app {
+
+AuditLog::AuditLog(AuditLogOptions options, const Clock& clock)
+    : options_(std::move(options)),
+      clock_(clock),
+      refusals_({.capacity = options_.refusals_per_minute, .share = options_.refusals_share}) {}
+
+AuditLog::~AuditLog() {
+  if (file_ >= 0) ::close(file_);
+}
+
+Result<std::shared_ptr<AuditLog>> AuditLog::open(AuditLogOptions options, const Clock& clock) {
+  std::shared_ptr<AuditLog> log(new AuditLog(std::move(options), clock));
+  if (auto opened = log->reopen(); !opened) return std::unexpected(std::move(opened.error()));
+  return log;
+}
+
+Result<int> AuditLog::open_file() const {
+  const int file =
+      ::open(options_.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) {
+    return fail(Errc::io, std::string("cannot open the audit file: ") + std::strerror(errno),
+                options_.file);
+  }
+  return file;
+}
+
+Result<void> AuditLog::reopen() {
+  if (options_.file.empty()) return {};
+  const auto file = open_file();
+  if (!file) return std::unexpected(file.error());
+  const std::lock_guard lock(file_mutex_);
+  const int before = std::exchange(file_, *file);
+  if (before >= 0) ::close(before);
+  return {};
+}
+
+void AuditLog::record(AuditEvent event) {
+  const WallTime at = clock_.wall_now();
+  log::info("audit", {{"actor", event.actor},
+                      {"action", event.action},
+                      {"target", event.target},
+                      {"outcome", to_string(event.outcome)},
+                      {"reason", event.reason},
+                      {"remote_address", event.address}});
+  write_to_file(event, at);
+  keep(std::move(event), at);
+}
+
+void AuditLog::write_to_file(const AuditEvent& event, WallTime at) {
+  if (options_.file.empty()) return;
+  const Json object = {{"time", format_iso8601(at)},
+                       {"actor", event.actor},
+                       {"action", event.action},
+                       {"target", event.target},
+                       {"outcome", to_string(event.outcome)},
+                       {"reason", event.reason},
+                       {"remote_address", event.address}};
+  const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::lock_guard lock(file_mutex_);
+  // One call, so that lines of several processes do not mix; what a full disk does not take is in
+  // the log.
+  if (::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+    log::warn("audit_file_failed", {{"path", options_.file}, {"error", std::strerror(errno)}});
+  }
+}
+
+void AuditLog::keep(AuditEvent event, WallTime at) {
+  if (event.outcome == AuditOutcome::refused) {
+    const std::int64_t now_us = Microseconds(clock_.steady_now().time_since_epoch()).count();
+    if (!refusals_.take(client_share_key(event.address), now_us)) {
+      ++not_kept_;
+      return;
+    }
+  }
+  Executor* executor = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (waiting_.size() >= options_.waiting_max) {
+      ++not_kept_;
+      return;
+    }
+    waiting_.push_back({at, std::move(event)});
+    if (!appending_ && store_ != nullptr) {
+      appending_ = true;
+      executor = executor_;
+    }
+  }
+  if (executor == nullptr) return;
+  executor->post([self = shared_from_this()] { self->append(); });
+}
+
+void AuditLog::attach(AuditStore& store, Executor& executor) {
+  {
+    const std::lock_guard lock(mutex_);
+    store_ = &store;
+    executor_ = &executor;
+    if (waiting_.empty() || std::exchange(appending_, true)) return;
+  }
+  executor.post([self = shared_from_this()] { self->append(); });
+}
+
+void AuditLog::append() {
+  std::vector<AuditStore::NewRecord> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    batch = std::exchange(waiting_, {});
+    if (batch.empty()) {
+      appending_ = false;
+      return;
+    }
+  }
+  const std::size_t count = batch.size();
+  store_->append(std::move(batch), options_.records_max,
+                 [self = shared_from_this(), count](const Result<void>& appended) {
+                   if (!appended) {
+                     self->not_kept_ += count;
+                     log::warn("audit_records_lost",
+                               {{"records", count}, {"reason", appended.error().message}});
+                   }
+                   self->append();
+                 });
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/audit.hpp>
+#include <holdfast/base/shares.hpp>
+
+namespace holdfast::app {
+
+struct AuditLogOptions {
+  std::string file{};                       ///< appended to, made with mode 0600; empty: none
+  std::int64_t records_max = 1'000'000;     ///< in the database
+  std::size_t waiting_max = 10'000;         ///< for the database
+  std::uint32_t refusals_per_minute = 600;  ///< of all strangers that the database keeps
+  std::uint32_t refusals_share = 60;        ///< and of one address
+};
+
+/// Writes each event to the log (`audit`), to a file of its own, and to the database. A flood of
+/// refusals cannot fill the database: what strangers are refused is kept there at a rate, with a
+/// share for each address; the log and the file have all. Any thread.
+class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLog> {
+ public:
+  /// Error `io` when the file cannot be opened.
+  [[nodiscard]] static Result<std::shared_ptr<AuditLog>> open(AuditLogOptions options,
+                                                              const Clock& clock);
+  ~AuditLog() override;
+  AuditLog(const AuditLog&) = delete;
+  AuditLog& operator=(const AuditLog&) = delete;
+
+  void record(AuditEvent event) override;
+  /// From here on events go to the database, too: those that came before first. Both outlive the
+  /// executor's run; `store` is its own.
+  void attach(AuditStore& store, Executor& executor);
+  /// Opens the file again, under its name: it may have been moved away.
+  [[nodiscard]] Result<void> reopen();
+  /// Events that the database was not given, since the start.
+  [[nodiscard]] std::uint64_t not_kept() const noexcept { return not_kept_; }
+
+ private:
+  AuditLog(AuditLogOptions options, const Clock& clock);
+
+  [[nodiscard]] Result<int> open_file() const;
+  void write_to_file(const AuditEvent& event, WallTime at);
+  void keep(AuditEvent event, WallTime at);
+  /// Gives the store what waits, one batch at a time. On the executor.
+  void append();
+
+  const AuditLogOptions options_;
+  const Clock& clock_;
+  RateShares refusals_;
+  std::mutex file_mutex_;
+  int file_ = -1;
+  std::mutex mutex_;
+  std::vector<AuditStore::NewRecord> waiting_;
+  AuditStore* store_ = nullptr;
+  Executor* executor_ = nullptr;
+  bool appending_ = false;
+  std::atomic<std::uint64_t> not_kept_{0};
+};
+
+}  // namespace holdfast::app

@@ -1,0 +1,79 @@
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
+
+#include "cli/command.hpp"
+#include "cli/control_call.hpp"
+#include "cli/printable.hpp"
+
+namespace holdfast::cli {
+namespace {
+
+struct AuditFlags : AdminFlags {
+  std::string actor;
+  std::string action;
+  std::string target;
+  std::string username;
+  std::string outcome;
+  std::string since;
+  std::string before;
+  std::int64_t limit = 100;
+};
+
+std::string audit_target(const AuditFlags& flags) {
+  std::string target = "/v1/audit?limit=" + std::to_string(flags.limit);
+  for (const auto& [name, value] : {std::pair("actor", &flags.actor),
+                                    {"action", &flags.action},
+                                    {"target", &flags.target},
+                                    {"username", &flags.username},
+                                    {"outcome", &flags.outcome},
+                                    {"since", &flags.since},
+                                    {"before", &flags.before}}) {
+    if (!value->empty()) target += std::string("&") + name + "=" + percent_encode(*value);
+  }
+  return target;
+}
+
+void show_records(const Context& context, const Json& answer) {
+  const Json& records = member(answer, "records");
+  const std::string next = cell(answer, "next");
+  if (!records.empty()) {
+    print_list(context, records,
+               {{"TIME", "time"},
+                {"ACTOR", "actor"},
+                {"ACTION", "action"},
+                {"TARGET", "target"},
+                {"OUTCOME", "outcome"},
+                {"REASON", "reason"},
+                {"ADDRESS", "remoteAddress"}});
+  } else if (next.empty()) {
+    context.err << "There are no such records.\n";
+  }
+  if (!next.empty()) context.err << "There is more: --before " << printable(next) << "\n";
+}
+
+}  // namespace
+
+void add_audit(CLI::App& app, Selection& selection) {
+  auto* group = app.add_subcommand("audit", "Who did what: logins, changes, refusals");
+  group->require_subcommand(1);
+  auto flags = std::make_shared<AuditFlags>();
+  auto* list = group->add_subcommand("list", "List audit records, the newest first");
+  list->add_option("--actor", flags->actor,
+                   "only what this actor did: key:ID, user:ID, uid:N, ...");
+  list->add_option("--action", flags->action, "only this action; `user.` stands for all of users");
+  list->add_option("--target", flags->target, "only what was done to this: user:ID, access_key:ID");
+  list->add_option("--username", flags->username, "only what was refused under this username");
+  list->add_option("--outcome", flags->outcome, "only this outcome: done, refused or failed")
+      ->check(CLI::IsMember({"done", "refused", "failed"}));
+  list->add_option("--since", flags->since, "only from this time on: 2026-01-22T10:00:00Z");
+  list->add_option("--before", flags->before, "the page behind this record");
+  list->add_option("--limit", flags->limit, "records on a page, 1 to 1000")
+      ->check(CLI::Range(1, 1000));
+  add_question(*list, selection, flags, "GET", audit_target, show_records);
+}
+
+}  // namespace holdfast::cli
