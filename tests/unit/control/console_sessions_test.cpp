@@ -1,5 +1,6 @@
 #include "control/console_sessions.hpp"
 
+#include <optional>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -13,6 +14,11 @@ using control::ConsoleSessions;
 
 class ConsoleEntry : public ::testing::Test {
  protected:
+  std::optional<Seconds> left(const control::ConsoleSessions::Opened& opened, bool active = true) {
+    const auto found = sessions_.find(opened.cookie_secret, opened.page_secret, active);
+    return found ? std::optional(found->left) : std::nullopt;
+  }
+
   ManualClock clock_;
   ConsoleSessions sessions_{clock_,
                             {.link_lifetime = Seconds(60),
@@ -52,61 +58,67 @@ TEST_F(ConsoleEntry, ForgetsTheOldestLinkWhenThereAreTooMany) {
   EXPECT_TRUE(sessions_.use_link(second));
 }
 
-TEST_F(ConsoleEntry, KnowsASessionByItsSecretAlone) {
+TEST_F(ConsoleEntry, KnowsASessionByBothItsSecrets) {
   std::set<std::string> secrets;
-  for (int i = 0; i < 3; ++i) secrets.insert(sessions_.open());
-  EXPECT_EQ(secrets.size(), 3U);
-  for (const std::string& secret : secrets) {
-    EXPECT_EQ(sessions_.find(secret, true), Seconds(3600));
-    EXPECT_FALSE(sessions_.find(secret.substr(1), true));
+  const auto first = sessions_.open();
+  const auto second = sessions_.open();
+  for (const auto& opened : {first, second}) {
+    secrets.insert({opened.cookie_secret, opened.page_secret});
+    EXPECT_EQ(left(opened), Seconds(3600));
     // A link and a session are different things.
-    EXPECT_FALSE(sessions_.use_link(secret));
+    EXPECT_FALSE(sessions_.use_link(opened.cookie_secret));
   }
-  EXPECT_FALSE(sessions_.find(sessions_.make_link(), true));
-  EXPECT_FALSE(sessions_.find("", true));
+  EXPECT_EQ(secrets.size(), 4U);
+  EXPECT_NE(first.name, second.name);
+  EXPECT_FALSE(sessions_.find(first.cookie_secret, second.page_secret, true));
+  EXPECT_FALSE(sessions_.find(first.cookie_secret, first.page_secret.substr(1), true));
+  EXPECT_FALSE(sessions_.find(first.cookie_secret.substr(1), first.page_secret, true));
+  EXPECT_FALSE(sessions_.find(first.page_secret, first.cookie_secret, true));
+  EXPECT_FALSE(sessions_.find(sessions_.make_link(), first.page_secret, true));
+  EXPECT_FALSE(sessions_.find("", "", true));
 }
 
 TEST_F(ConsoleEntry, EndsASessionThatNobodyUses) {
-  const std::string used = sessions_.open();
-  const std::string watched = sessions_.open();
+  const auto used = sessions_.open();
+  const auto watched = sessions_.open();
   for (int i = 0; i < 2; ++i) {
     clock_.advance(Seconds(300));
-    EXPECT_TRUE(sessions_.find(used, true));
+    EXPECT_TRUE(left(used, true));
     // What a page asks by itself does not keep it alive.
-    EXPECT_EQ(sessions_.find(watched, false).has_value(), i == 0);
+    EXPECT_EQ(left(watched, false).has_value(), i == 0);
   }
 }
 
 TEST_F(ConsoleEntry, EndsEverySessionInTheEnd) {
-  const std::string secret = sessions_.open();
+  const auto secret = sessions_.open();
   for (int i = 1; i <= 11; ++i) {
     clock_.advance(Seconds(300));
-    EXPECT_EQ(sessions_.find(secret, true), Seconds(3600 - i * 300));
+    EXPECT_EQ(left(secret, true), Seconds(3600 - i * 300));
   }
   clock_.advance(Seconds(300));
-  EXPECT_FALSE(sessions_.find(secret, true));
+  EXPECT_FALSE(left(secret, true));
 }
 
 TEST_F(ConsoleEntry, ClosesASessionForGood) {
-  const std::string secret = sessions_.open();
-  const std::string other = sessions_.open();
-  sessions_.close(secret);
+  const auto secret = sessions_.open();
+  const auto other = sessions_.open();
+  sessions_.close(secret.cookie_secret);
   sessions_.close("unknown");
-  EXPECT_FALSE(sessions_.find(secret, true));
-  EXPECT_TRUE(sessions_.find(other, true));
+  EXPECT_FALSE(left(secret, true));
+  EXPECT_TRUE(left(other, true));
 }
 
 TEST_F(ConsoleEntry, EndsTheSessionThatIsIdleLongestWhenThereAreTooMany) {
-  const std::string first = sessions_.open();
-  const std::string second = sessions_.open();
-  const std::string third = sessions_.open();
+  const auto first = sessions_.open();
+  const auto second = sessions_.open();
+  const auto third = sessions_.open();
   clock_.advance(Seconds(1));
-  EXPECT_TRUE(sessions_.find(first, true));
-  EXPECT_TRUE(sessions_.find(third, true));
-  const std::string fourth = sessions_.open();
-  EXPECT_FALSE(sessions_.find(second, true));
-  for (const std::string& secret : {first, third, fourth}) {
-    EXPECT_TRUE(sessions_.find(secret, true));
+  EXPECT_TRUE(left(first, true));
+  EXPECT_TRUE(left(third, true));
+  const auto fourth = sessions_.open();
+  EXPECT_FALSE(left(second, true));
+  for (const auto& secret : {first, third, fourth}) {
+    EXPECT_TRUE(left(secret, true));
   }
 }
 
