@@ -276,8 +276,12 @@ net::Response pool_error(const identity::PoolError& error) {
   using identity::PoolErrc;
   switch (error.code) {
     case PoolErrc::not_authorized:
-    case PoolErrc::locked:
       return pool_error("NotAuthorizedException", error.message);
+    case PoolErrc::locked: {
+      net::Response out = pool_error("NotAuthorizedException", error.message);
+      out.refused.insert(0, "locked: ");
+      return out;
+    }
     case PoolErrc::user_not_found:
       return pool_error("UserNotFoundException", error.message);
     case PoolErrc::username_exists:

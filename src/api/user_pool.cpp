@@ -11,6 +11,7 @@
 
 #include "api/aws_errors.hpp"
 #include "api/paths.hpp"
+#include "api/pool_audit.hpp"
 #include "api/signed_call.hpp"
 #include "api/user_pool_input.hpp"
 
@@ -635,6 +636,8 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     return respond(not_serialized(Error(Errc::invalid_argument, "must be an object")));
   }
   const std::size_t shard = request.head.shard;
+  respond = record_pool_call(context, operation->name, signer ? signer->key.get() : nullptr,
+                             request.head, *input, std::move(respond));
   if (signer) {
     if (auto refused = refuse_by_policy(context, *signer->key, request.head, *operation, *input)) {
       return respond(std::move(*refused));

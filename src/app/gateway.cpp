@@ -637,7 +637,9 @@ Result<void> RunningGateway::make_services() {
                           .draining = &draining_,
                           .issuers = issuers_,
                           .counts = counts_,
-                          .refusals = refusals_};
+                          .refusals = refusals_,
+                          .audit = audit_,
+                          .audit_name = audit_name()};
   control::LocalControlParts local{
       .clock = clock_,
       .router = *router_,

@@ -3,11 +3,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <holdfast/api/counts.hpp>
+#include <holdfast/base/audit.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
@@ -104,6 +107,10 @@ struct GatewayParts {
   std::shared_ptr<ShardCounts> counts{};
   /// Where to count what bounds refuse; null: nobody reads it.
   std::shared_ptr<BoundRefusals> refusals{};
+  /// Where logins and changes of users are recorded; null: nowhere.
+  std::shared_ptr<Audit> audit{};
+  /// How the audit log names a user whose name is not to stand in it.
+  std::function<std::string(std::string_view)> audit_name{};
 };
 
 /// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,

@@ -1,0 +1,144 @@
+#include "api/pool_audit.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <holdfast/base/audit.hpp>
+#include <holdfast/base/encoding.hpp>
+
+namespace holdfast::api {
+namespace {
+
+struct RecordedOperation {
+  std::string_view name;
+  std::string_view action;
+};
+// Reads are not recorded, and a refresh that is granted is no news.
+constexpr RecordedOperation kRecorded[] = {
+    {"AdminConfirmSignUp", "user.confirm"},
+    {"AdminCreateUser", "user.create"},
+    {"AdminDeleteUser", "user.delete"},
+    {"AdminDeleteUserAttributes", "user.change"},
+    {"AdminDisableUser", "user.disable"},
+    {"AdminEnableUser", "user.enable"},
+    {"AdminInitiateAuth", "login"},
+    {"AdminRespondToAuthChallenge", "login"},
+    {"AdminSetUserPassword", "user.set_password"},
+    {"AdminUpdateUserAttributes", "user.change"},
+    {"AdminUserGlobalSignOut", "user.sign_out"},
+    {"ChangePassword", "user.change_password"},
+    {"ConfirmForgotPassword", "user.recover_password"},
+    {"ConfirmSignUp", "user.confirm"},
+    {"DeleteUser", "user.delete"},
+    {"DeleteUserAttributes", "user.change"},
+    {"ForgotPassword", "code.send"},
+    {"GetTokensFromRefreshToken", "login.refresh"},
+    {"GlobalSignOut", "user.sign_out"},
+    {"InitiateAuth", "login"},
+    {"ResendConfirmationCode", "code.send"},
+    {"RespondToAuthChallenge", "login"},
+    {"RevokeToken", "login.revoke"},
+    {"SignUp", "user.sign_up"},
+    {"UpdateUserAttributes", "user.change"},
+};
+constexpr std::string_view kLocked = "locked: ";
+
+const std::string* text_of(const Json& object, const char* name) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(name);
+  return found == object.end() || !found->is_string() ? nullptr
+                                                      : found->get_ptr<const std::string*>();
+}
+
+const Json& object_of(const Json& object, const char* name) {
+  static const Json none = Json::object();
+  const auto found = object.find(name);
+  return found == object.end() ? none : *found;
+}
+
+// The name that a call is about, wherever its operation has it.
+const std::string* name_in(const Json& input) {
+  for (const char* const name : {"Username", "USERNAME"}) {
+    for (const Json* const object :
+         {&input, &object_of(input, "AuthParameters"), &object_of(input, "ChallengeResponses")}) {
+      if (const std::string* const found = text_of(*object, name)) return found;
+    }
+  }
+  return nullptr;
+}
+
+// Whose token it is, by its own word: for tokens that the pool has just made or taken for good.
+std::optional<std::string> subject_of(const std::string* token) {
+  if (token == nullptr) return std::nullopt;
+  const std::size_t begin = token->find('.');
+  const std::size_t end = begin == token->npos ? begin : token->find('.', begin + 1);
+  if (end == token->npos) return std::nullopt;
+  const auto payload =
+      base64url_decode(std::string_view(*token).substr(begin + 1, end - begin - 1));
+  if (!payload) return std::nullopt;
+  const auto claims = parse_json(*payload);
+  if (!claims) return std::nullopt;
+  const std::string* const sub = text_of(*claims, "sub");
+  return sub == nullptr ? std::nullopt : std::optional(*sub);
+}
+
+/// What is known of a call before its answer.
+struct Asked {
+  AuditEvent event;
+  std::optional<std::string> by_token;  ///< whose access token came with it
+  bool is_signed = false;
+};
+
+// Nothing when the call is not to be recorded: a step of a login, or a refresh that was granted.
+bool complete(Asked& asked, const net::Response& response) {
+  AuditEvent& event = asked.event;
+  if (response.status >= 400) {
+    event.outcome = response.status >= 500 ? AuditOutcome::failed : AuditOutcome::refused;
+    event.reason = response.refused;
+    if (response.refused.starts_with(kLocked)) event.action = "lockout";
+    return true;
+  }
+  if (event.action == "login.refresh") return false;
+  if (event.action == "login") {
+    const auto body = parse_json(response.body);
+    if (!body) return false;
+    const auto user = subject_of(text_of(object_of(*body, "AuthenticationResult"), "IdToken"));
+    if (!user) return false;
+    event.target = "user:" + *user;
+    if (!asked.is_signed) event.actor = event.target;
+  } else if (asked.by_token) {
+    event.actor = "user:" + *asked.by_token;
+    event.target = event.actor;
+  }
+  return true;
+}
+
+}  // namespace
+
+net::Responder record_pool_call(const Context& context, std::string_view operation,
+                                const iam::AccessKey* key, const net::RequestHead& head,
+                                const Json& input, net::Responder respond) {
+  const auto* const recorded = std::ranges::find(kRecorded, operation, &RecordedOperation::name);
+  if (recorded == std::end(kRecorded) || context.parts.audit == nullptr) return respond;
+  Asked asked;
+  asked.is_signed = key != nullptr;
+  asked.by_token = subject_of(text_of(input, "AccessToken"));
+  asked.event.actor = key == nullptr ? "stranger" : "key:" + key->id;
+  asked.event.action = recorded->action;
+  asked.event.address = head.remote_address;
+  if (const std::string* const name = name_in(input)) {
+    // A stranger may have typed a password where the name belongs.
+    asked.event.target = key != nullptr             ? "username:" + *name
+                         : context.parts.audit_name ? context.parts.audit_name(*name)
+                                                    : std::string();
+  }
+  return [audit = context.parts.audit, asked = std::move(asked),
+          respond = std::move(respond)](net::Response response) mutable {
+    if (complete(asked, response)) audit->record(std::move(asked.event));
+    respond(std::move(response));
+  };
+}
+
+}  // namespace holdfast::api

@@ -1,0 +1,83 @@
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <holdfast/base/json.hpp>
+
+#include "support/gateway/test_gateway.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+/// The records, the oldest first, once there are so many: they are kept soon, not at once.
+std::vector<Json> records(const TestGateway& gateway, std::size_t count,
+                          const std::string& query = {}) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (true) {
+    const Json page = gateway.control("GET", "/v1/audit?limit=1000" + query);
+    std::vector<Json> found(page["records"].begin(), page["records"].end());
+    if (found.size() >= count || std::chrono::steady_clock::now() > deadline) {
+      return {found.rbegin(), found.rend()};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
+  TestGateway gateway;
+  const TestUser alice = gateway.make_user("alice");
+  const std::size_t before = records(gateway, 1).size();
+  EXPECT_FALSE(gateway.root().initiate_auth("alice", "not her password"));
+  EXPECT_FALSE(gateway.root().initiate_auth("hunter2-typed-here", "anything"));
+  ASSERT_TRUE(gateway.root().initiate_auth("alice", TestGateway::kPassword));
+  const auto all = records(gateway, before + 3);
+  ASSERT_EQ(all.size(), before + 3);
+  const Json& wrong = all[before];
+  EXPECT_EQ(wrong["action"], "login");
+  EXPECT_EQ(wrong["outcome"], "refused");
+  EXPECT_EQ(wrong["actor"], "stranger");
+  EXPECT_THAT(wrong["target"].get<std::string>(), StartsWith("name_hash:"));
+  EXPECT_EQ(wrong["remoteAddress"], "127.0.0.1");
+  const Json& right = all[before + 2];
+  EXPECT_EQ(right["outcome"], "done");
+  EXPECT_EQ(right["actor"], "user:" + alice.id);
+  for (const Json& record : all) {
+    EXPECT_THAT(record.dump(), Not(HasSubstr("hunter2")));
+    EXPECT_THAT(record.dump(), Not(HasSubstr(TestGateway::kPassword)));
+  }
+  const auto hers = records(gateway, 1, "&username=ALICE&outcome=refused");
+  ASSERT_EQ(hers.size(), 1U);
+  EXPECT_EQ(hers[0]["id"], wrong["id"]);
+}
+
+TEST(AuditLog, TellsWhoChangedWhatByEachWay) {
+  TestGateway gateway;
+  gateway.control("POST", "/v1/users", {{"username", "bob"}}, 201);
+  ASSERT_TRUE(gateway.root().admin_create_user("carol", "temporary password"));
+  const Json key = gateway.control("POST", "/v1/access-keys", {{"name", "orders"}}, 201);
+  const auto all = records(gateway, 3);
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0]["action"], "user.create");
+  EXPECT_EQ(all[0]["actor"], "uid:" + std::to_string(getuid()));
+  EXPECT_EQ(all[0]["target"], "username:bob");
+  EXPECT_EQ(all[1]["action"], "user.create");
+  EXPECT_THAT(all[1]["actor"].get<std::string>(), StartsWith("key:"));
+  EXPECT_EQ(all[1]["target"], "username:carol");
+  EXPECT_EQ(all[2]["action"], "access_key.create");
+  EXPECT_EQ(all[2]["target"], "access_key:" + key["id"].get<std::string>());
+  for (const Json& record : all) {
+    EXPECT_THAT(record.dump(), Not(HasSubstr(key["secret"].get<std::string>())));
+  }
+}
+
+}  // namespace
+}  // namespace holdfast::test
