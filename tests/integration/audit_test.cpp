@@ -61,9 +61,9 @@ TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
 
 TEST(AuditLog, TellsWhoChangedWhatByEachWay) {
   TestGateway gateway;
-  gateway.control("POST", "/v1/users", {{"username", "bob"}}, 201);
+  gateway.control("POST", "/v1/users", {{"username", "bob"}});
   ASSERT_TRUE(gateway.root().admin_create_user("carol", "temporary password"));
-  const Json key = gateway.control("POST", "/v1/access-keys", {{"name", "orders"}}, 201);
+  const Json key = gateway.control("POST", "/v1/access-keys", {{"name", "orders"}});
   const auto all = records(gateway, 3);
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0]["action"], "user.create");
