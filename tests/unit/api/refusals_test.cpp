@@ -112,8 +112,8 @@ std::vector<Refusals::Case> Refusals::cases() {
        "Content-Type is not application/json", root},
       {"long message", 413,
        [&] {
-         return call(signed_message(R"({"userId":"u","message":")" + std::string(200'000, 'x') +
-                                    R"("})"));
+         return call(
+             signed_message(R"({"userId":"u","message":")" + std::string(200'000, 'x') + R"("})"));
        },
        "is too long", root},
       {"key used for another message", 409,
@@ -195,12 +195,11 @@ std::vector<Refusals::Case> Refusals::cases() {
          return call(std::move(request));
        },
        "SerializationException", root, "AdminGetUser"},
-      {"stack's action", 400, [&] { return call(stacks("Action=DeleteStack")); },
-       "InvalidAction", root},
+      {"stack's action", 400, [&] { return call(stacks("Action=DeleteStack")); }, "InvalidAction",
+       root},
       {"stack's policy", 403, [&] { return call(stacks("Action=DescribeStacks", kPoorKey)); },
        "cloudformation:DescribeStacks", poor, "DescribeStacks"},
-      {"other stack", 400,
-       [&] { return call(stacks("Action=DescribeStacks&StackName=other")); },
+      {"other stack", 400, [&] { return call(stacks("Action=DescribeStacks&StackName=other")); },
        "ValidationError", root, "DescribeStacks"},
       {"listener's own", 431, [&] { return service_->error(431, "too many headers"); },
        "too many headers"},
@@ -238,7 +237,8 @@ TEST_F(Refusals, HaveNoLinkWithoutADocumentation) {
 TEST_F(Refusals, HideWhatCanBeCalculatedFromAForeignHeader) {
   for (const std::string foreign :
        {"Basic dXNlcjpwYXNz", "Bearer secret", "Token a=b,c", "AWS4-HMAC-SHA256 x",
-        "AWS4-HMAC-SHA256 Credential=a, Credential=b", "AWS3 Credential=a,Signature=b,SignedHeaders=c"}) {
+        "AWS4-HMAC-SHA256 Credential=a, Credential=b",
+        "AWS3 Credential=a,Signature=b,SignedHeaders=c"}) {
     for (net::Request request :
          {message_request(), pool_request("ListUsers", {{"UserPoolId", kPoolId}})}) {
       request.head.headers.emplace_back("Authorization", foreign);

@@ -7,9 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "support/base/temp_dir.hpp"
+#include "support/storage/shim_vfs.hpp"
 #include "unit/storage/ledger.hpp"
 #include "unit/storage/opened_store.hpp"
-#include "support/storage/shim_vfs.hpp"
 
 namespace holdfast::test {
 namespace {
