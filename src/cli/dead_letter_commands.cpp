@@ -20,9 +20,9 @@ namespace {
 
 constexpr const char* kReasonText =
     "with this reason: expired, deleted, user_deleted, user_disabled, "
-    "undeliverable";
-const std::vector<std::string> kReasons{"expired", "deleted", "user_deleted", "user_disabled",
-                                        "undeliverable"};
+    "undeliverable, damaged";
+const std::vector<std::string> kReasons{"expired",       "deleted",       "user_deleted",
+                                        "user_disabled", "undeliverable", "damaged"};
 constexpr std::int64_t kLettersPerPage = 1000;
 
 struct LetterListFlags : AdminFlags {

@@ -24,7 +24,7 @@ async function throughPages(call, body, member) {
 export function deadLetters(page) {
   const userId = h("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 128 });
   const reason = h("select", {}, h("option", { value: "" }, "any"),
-    ["expired", "deleted", "user_deleted", "user_disabled", "undeliverable"].map((value) => h("option", { value }, value)));
+    ["expired", "deleted", "user_deleted", "user_disabled", "undeliverable", "damaged"].map((value) => h("option", { value }, value)));
   const chosen = new Set();
   const redriveChosen = button("Redrive selected", () => change("redrive", { messageIds: [...chosen] }, plural(chosen.size)));
   const deleteChosen = button("Delete selected", () => change("delete", { messageIds: [...chosen] }, plural(chosen.size)), { class: "danger" });
