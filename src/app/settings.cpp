@@ -699,7 +699,9 @@ void add_delivery_bounds(std::vector<Setting>& t) {
                       HOLDFAST_FIELD(delivery.deduplication_window), 1, kDaySeconds,
                       "How long a `deduplicationId` is remembered."));
   t.push_back(integer("delivery.deduplication_keys", HOLDFAST_FIELD(delivery.deduplication_keys), 1,
-                      100'000'000, "Most live deduplication ids of one worker; one more is 503."));
+                      100'000'000,
+                      "Most live deduplication ids of one worker; one more is 503. An access key "
+                      "holds at most an eighth; one more of its own is 429."));
   t.push_back(integer("delivery.tail_messages", HOLDFAST_FIELD(delivery.tail_messages), 1, 65'536,
                       "Newest pending messages of a user that are kept in memory.", true));
   t.push_back(integer("delivery.tail_bytes", HOLDFAST_FIELD(delivery.tail_bytes), kKiB, kGiB,
@@ -958,7 +960,9 @@ void add_instance(std::vector<Setting>& t) {
                       "Messages waiting to be committed; one more is 503. A user or a key holds "
                       "at most an eighth."));
   t.push_back(integer("storage.queue_bytes", HOLDFAST_FIELD(storage.queue_bytes), 16 * kMiB,
-                      64 * kGiB, "Their size, at most."));
+                      64 * kGiB,
+                      "Their size, at most. A user or a key holds at most an eighth, or one "
+                      "message."));
   t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
                       std::numeric_limits<std::int64_t>::max(),
                       "Largest database; beyond it messages are refused with 503. 0 is no bound "

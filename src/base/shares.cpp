@@ -90,6 +90,12 @@ struct Shares::State {
     return {};
   }
 
+  void keep(const std::string& holder, std::size_t amount) {
+    const std::lock_guard lock(mutex);
+    held += amount;
+    holders[holder] += amount;
+  }
+
   void give_back(const std::string& holder, std::size_t amount) noexcept {
     const std::lock_guard lock(mutex);
     const auto found = holders.find(holder);
@@ -114,6 +120,13 @@ std::expected<Shares::Hold, BoundScope> Shares::take(std::string_view holder, st
   // What holds nothing has no entry to give back.
   if (amount == 0) return Hold();
   if (auto taken = state_->take(name, amount); !taken) return std::unexpected(taken.error());
+  return Hold(state_, std::move(name), amount);
+}
+
+Shares::Hold Shares::keep(std::string_view holder, std::size_t amount) {
+  if (amount == 0) return Hold();
+  std::string name(holder);
+  state_->keep(name, amount);
   return Hold(state_, std::move(name), amount);
 }
 
@@ -149,6 +162,22 @@ std::expected<void, BoundScope> Shares::Hold::add(std::size_t amount) {
   auto taken = state_->take(holder_, amount);
   if (taken) amount_ += amount;
   return taken;
+}
+
+void Shares::Hold::merge(Hold&& other) noexcept {
+  if (amount_ == 0) {
+    *this = std::move(other);
+    return;
+  }
+  assert(other.amount_ == 0 || (other.state_ == state_ && other.holder_ == holder_));
+  amount_ += std::exchange(other.amount_, 0);
+}
+
+void Shares::Hold::remove(std::size_t amount) noexcept {
+  assert(amount <= amount_);
+  if (amount == 0) return;
+  state_->give_back(holder_, amount);
+  amount_ -= amount;
 }
 
 void Shares::Hold::reset() noexcept {

@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace holdfast::delivery {
+namespace {
+
+Shares::Options bounds(std::size_t capacity) {
+  return {.bound = Bound::deduplication,
+          .capacity = capacity,
+          .share = std::max<std::size_t>(1, capacity / 8)};
+}
+
+}  // namespace
 
 DeduplicationKey deduplication_key(std::string_view caller, const UserId& user,
                                    std::string_view key) {
@@ -41,6 +50,10 @@ MessageId derive_message_id(std::string_view secret, const DeduplicationKey& key
   return MessageId(bytes);
 }
 
+DeduplicationTable::DeduplicationTable(std::size_t capacity, Seconds window,
+                                       std::shared_ptr<BoundRefusals> refusals)
+    : keys_(bounds(capacity), std::move(refusals)), attempts_(bounds(capacity)), window_(window) {}
+
 DeduplicationTable::Lookup DeduplicationTable::find(const DeduplicationKey& key,
                                                     const Digest& payload_hash, BootTime now,
                                                     bool frozen) {
@@ -54,9 +67,8 @@ DeduplicationTable::Lookup DeduplicationTable::find(const DeduplicationKey& key,
       return {.found = Found::answered, .receipt = hit->second.receipt};
     }
     out.receipt = hit->second.receipt;
-    live_.erase(hit);
+    forget(hit);
   }
-  if (size() >= capacity_) return {.found = Found::full};
   const auto before = tried_.find(key);
   if (before != tried_.end() && before->second.payload_hash == payload_hash &&
       (frozen || now - before->second.at < window_)) {
@@ -65,9 +77,15 @@ DeduplicationTable::Lookup DeduplicationTable::find(const DeduplicationKey& key,
   return out;
 }
 
-void DeduplicationTable::begin(const DeduplicationKey& key, const Digest& payload_hash,
-                               const MessageId& id) {
-  in_flight_.try_emplace(key, payload_hash, id, std::vector<Completion<SendOutcome>>());
+std::expected<void, BoundScope> DeduplicationTable::begin(const DeduplicationKey& key,
+                                                          const Digest& payload_hash,
+                                                          const MessageId& id,
+                                                          std::string_view caller) {
+  auto hold = keys_.take(caller);
+  if (!hold) return std::unexpected(hold.error());
+  in_flight_.try_emplace(key, payload_hash, id, &charge(caller, std::move(*hold)),
+                         std::vector<Completion<SendOutcome>>());
+  return {};
 }
 
 bool DeduplicationTable::wait(const DeduplicationKey& key, Completion<SendOutcome>& done) {
@@ -81,25 +99,54 @@ std::vector<Completion<SendOutcome>> DeduplicationTable::end(const Deduplication
                                                              const SendOutcome& outcome,
                                                              BootTime at) {
   auto node = in_flight_.extract(key);
-  const Digest& hash = node.mapped().payload_hash;
+  const InFlight& first = node.mapped();
   if (outcome) {
-    tried_.erase(key);
-    add(key, {hash, *outcome, at});
-  } else if (tried_.contains(key) || tried_.size() < capacity_) {
-    order_.emplace_back(at, key);
-    tried_.insert_or_assign(key, Tried{hash, node.mapped().id, at});
+    if (const auto before = tried_.find(key); before != tried_.end()) forget(before);
+    add(key, {first.payload_hash, *outcome, at, first.account});
+  } else {
+    add_tried(key, {first.payload_hash, first.id, at, first.account});
+    first.account->second.keys.remove(1);
+    close_if_empty(*first.account);
   }
   return std::move(node.mapped().waiters);
 }
 
 void DeduplicationTable::restore(const DeduplicationRecord& record, BootTime committed_at) {
   add(deduplication_key(record.caller, record.user, record.key),
-      {record.payload_hash, record.receipt, committed_at});
+      {record.payload_hash, record.receipt, committed_at,
+       &charge(record.caller, keys_.keep(record.caller))});
 }
 
 void DeduplicationTable::add(const DeduplicationKey& key, Live live) {
   order_.emplace_back(live.committed_at, key);
-  live_.insert_or_assign(key, live);
+  if (const auto before = live_.find(key); before != live_.end()) forget(before);
+  live_.emplace(key, live);
+}
+
+void DeduplicationTable::add_tried(const DeduplicationKey& key, const Tried& tried) {
+  if (const auto before = tried_.find(key); before != tried_.end()) {
+    before->second = tried;
+  } else {
+    auto hold = attempts_.take(tried.account->first);
+    if (!hold) return;
+    tried.account->second.attempts.merge(std::move(*hold));
+    tried_.emplace(key, tried);
+  }
+  order_.emplace_back(tried.at, key);
+}
+
+void DeduplicationTable::forget(Map<Live>::iterator hit) {
+  Account& account = *hit->second.account;
+  live_.erase(hit);
+  account.second.keys.remove(1);
+  close_if_empty(account);
+}
+
+void DeduplicationTable::forget(Map<Tried>::iterator hit) {
+  Account& account = *hit->second.account;
+  tried_.erase(hit);
+  account.second.attempts.remove(1);
+  close_if_empty(account);
 }
 
 void DeduplicationTable::forget_before(BootTime time, std::size_t at_most) {
@@ -107,10 +154,23 @@ void DeduplicationTable::forget_before(BootTime time, std::size_t at_most) {
     --at_most;
     const auto hit = live_.find(order_.front().second);
     // A key that was used again has a newer entry of its own further behind.
-    if (hit != live_.end() && hit->second.committed_at < time) live_.erase(hit);
+    if (hit != live_.end() && hit->second.committed_at < time) forget(hit);
     const auto tried = tried_.find(order_.front().second);
-    if (tried != tried_.end() && tried->second.at < time) tried_.erase(tried);
+    if (tried != tried_.end() && tried->second.at < time) forget(tried);
   }
+}
+
+DeduplicationTable::Account& DeduplicationTable::charge(std::string_view caller,
+                                                        Shares::Hold hold) {
+  Account& account = *accounts_.try_emplace(std::string(caller)).first;
+  account.second.keys.merge(std::move(hold));
+  return account;
+}
+
+void DeduplicationTable::close_if_empty(const Account& account) {
+  const Held& held = account.second;
+  if (held.keys.amount() > 0 || held.attempts.amount() > 0) return;
+  accounts_.erase(accounts_.find(account.first));
 }
 
 }  // namespace holdfast::delivery

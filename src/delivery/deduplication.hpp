@@ -3,20 +3,25 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <expected>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/message.hpp>
 
 namespace holdfast::delivery {
 
-/// The scope and the key in 16 bytes of SHA-256: a million live ones are held in memory, and their
-/// texts would be most of it.
+/// The scope and the key in 16 bytes of SHA-256: millions of live ones are held in memory, and
+/// their texts would be most of it.
 using DeduplicationKey = std::array<std::uint8_t, 16>;
 [[nodiscard]] DeduplicationKey deduplication_key(std::string_view caller, const UserId& user,
                                                  std::string_view key);
@@ -33,11 +38,12 @@ using DeduplicationKey = std::array<std::uint8_t, 16>;
 /// clock ends one early, or leaves one in the future that never ends.
 class DeduplicationTable {
  public:
-  DeduplicationTable(std::size_t capacity, Seconds window) : capacity_(capacity), window_(window) {}
+  /// `capacity` keys; an eighth of them of one caller.
+  DeduplicationTable(std::size_t capacity, Seconds window,
+                     std::shared_ptr<BoundRefusals> refusals = nullptr);
 
   enum class Found : std::uint8_t {
     nothing,    ///< the first of its key
-    full,       ///< the first of its key, and there is no room for it
     other,      ///< the key stands for another message
     answered,   ///< `receipt` is the answer
     in_flight,  ///< the first awaits its outcome
@@ -54,7 +60,11 @@ class DeduplicationTable {
   [[nodiscard]] Lookup find(const DeduplicationKey& key, const Digest& payload_hash, BootTime now,
                             bool frozen);
 
-  void begin(const DeduplicationKey& key, const Digest& payload_hash, const MessageId& id);
+  /// Remembers that the first, under the id `id`, is in flight. The error says whose bound leaves
+  /// no room for it.
+  [[nodiscard]] std::expected<void, BoundScope> begin(const DeduplicationKey& key,
+                                                      const Digest& payload_hash,
+                                                      const MessageId& id, std::string_view caller);
   /// Whoever repeats a message in flight gets its outcome; false when too many wait already.
   [[nodiscard]] bool wait(const DeduplicationKey& key, Completion<SendOutcome>& done);
   /// The first has its outcome: a receipt is remembered from `at` on, and of a refusal the id that
@@ -72,19 +82,29 @@ class DeduplicationTable {
  private:
   static constexpr std::size_t kWaitersPerKey = 64;
 
+  struct Held {
+    Shares::Hold keys;
+    Shares::Hold attempts;
+  };
+  /// What one caller has here, for as long as it has anything. One for all its entries: a name for
+  /// each of millions would be most of their memory.
+  using Account = std::pair<const std::string, Held>;
   struct Live {
     Digest payload_hash;
     Receipt receipt;
     BootTime committed_at;
+    Account* account;
   };
   struct Tried {
     Digest payload_hash;
     MessageId id;
     BootTime at;
+    Account* account;
   };
   struct InFlight {
     Digest payload_hash;
     MessageId id;
+    Account* account;
     std::vector<Completion<SendOutcome>> waiters;
   };
   struct Hash {
@@ -95,13 +115,23 @@ class DeduplicationTable {
     }
   };
 
-  void add(const DeduplicationKey& key, Live live);
+  template <typename Value>
+  using Map = std::unordered_map<DeduplicationKey, Value, Hash>;
 
-  std::size_t capacity_;
+  void add(const DeduplicationKey& key, Live live);
+  void add_tried(const DeduplicationKey& key, const Tried& tried);
+  void forget(Map<Live>::iterator hit);
+  void forget(Map<Tried>::iterator hit);
+  [[nodiscard]] Account& charge(std::string_view caller, Shares::Hold hold);
+  void close_if_empty(const Account& account);
+
+  Shares keys_;
+  Shares attempts_;  ///< those of `tried_`, beside the keys and within the same bounds
   Seconds window_;
-  std::unordered_map<DeduplicationKey, Live, Hash> live_;
-  std::unordered_map<DeduplicationKey, InFlight, Hash> in_flight_;
-  std::unordered_map<DeduplicationKey, Tried, Hash> tried_;  ///< beside the bound, and within one
+  std::unordered_map<std::string, Held> accounts_;
+  Map<Live> live_;
+  Map<InFlight> in_flight_;
+  Map<Tried> tried_;
   std::deque<std::pair<BootTime, DeduplicationKey>> order_;
 };
 

@@ -47,11 +47,18 @@ Result<void> Mailbox::admits(std::size_t payload_bytes) const {
   const Limits& limits = shard_.limits;
   const auto in_flight = static_cast<std::size_t>(reserved_.messages);
   if (in_flight >= std::max<std::size_t>(1, shard_.store.capacity() / 8)) {
+    shard_.count_refusal(Bound::store_slots);
     return fail(Errc::limit_exceeded, "Too many messages of this user are in flight");
+  }
+  const auto bytes = static_cast<std::size_t>(reserved_.bytes);
+  if (bytes > 0 && bytes + payload_bytes > shard_.store.capacity_bytes() / 8) {
+    shard_.count_refusal(Bound::store_bytes);
+    return fail(Errc::limit_exceeded, "Too many bytes of this user are in flight");
   }
   const PendingTotals now = pending();
   if (now.messages >= limits.pending_messages ||
       now.bytes + static_cast<std::int64_t>(payload_bytes) > limits.pending_bytes) {
+    shard_.count_refusal(Bound::pending_bytes);
     return fail(Errc::limit_exceeded, "Too many messages are pending for this user");
   }
   return {};

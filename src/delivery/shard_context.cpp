@@ -19,8 +19,10 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
                            MessageStore& messages)
     : limits(options.limits),
       store(messages),
+      refusals(options.refusals),
       counter(options.counter_start, options.ceiling, options.limits.ceiling_ahead),
-      deduplication(options.limits.deduplication_keys, options.limits.deduplication_window),
+      deduplication(options.limits.deduplication_keys, options.limits.deduplication_window,
+                    options.refusals),
       executions(options.limits.executions),
       failed_attempts(options.limits.poison_users),
       clock_(clock),

@@ -10,6 +10,7 @@
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 
 #include "delivery/clock_agreement.hpp"
@@ -100,11 +101,17 @@ class ShardContext {
   void extend_ceiling();
   void add_rows(PendingTotals& totals, std::int64_t messages, std::int64_t bytes) noexcept;
 
+  /// One user's or one key's share was used up.
+  void count_refusal(Bound bound) const noexcept {
+    if (refusals) refusals->add(bound, BoundScope::share);
+  }
+
   /// What is held may still be sent.
   [[nodiscard]] bool sends() const noexcept { return phase <= Phase::leaving; }
 
   Limits limits;
   MessageStore& store;
+  const std::shared_ptr<BoundRefusals> refusals;  ///< may be null
   SequenceCounter counter;
   DeduplicationTable deduplication;
   ExecutionRing executions;

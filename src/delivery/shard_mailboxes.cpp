@@ -29,6 +29,20 @@ struct Batch {
 
 constexpr std::string_view kExpired = "expired";
 
+std::unexpected<Error> refuse_key(BoundScope scope) {
+  constexpr const char* kWhere = "deduplicationId";
+  if (scope == BoundScope::share) {
+    return fail(Errc::limit_exceeded,
+                "Too many deduplication ids of this access key are remembered", kWhere);
+  }
+  return fail(Errc::unavailable, "Too many deduplication ids are remembered", kWhere);
+}
+
+void give_back(const Caller& caller, std::size_t payload_bytes) noexcept {
+  caller.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  caller.in_flight_bytes.fetch_sub(payload_bytes, std::memory_order_relaxed);
+}
+
 bool is_transient(const Error& error) noexcept {
   return error.code == Errc::unavailable || error.code == Errc::limit_exceeded;
 }
@@ -171,7 +185,10 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
   acceptance.reservation = std::move(*reservation);
   // The table must know the key before the outcome, which may be there when `accept` is done.
   if (remembered != nullptr) {
-    shard_.deduplication.begin(remembered->table_key, remembered->payload_hash, remembered->id);
+    const auto begun = shard_.deduplication.begin(
+        remembered->table_key, remembered->payload_hash, remembered->id,
+        remembered->caller ? std::string_view(remembered->caller->id) : std::string_view());
+    if (!begun) return refuse_key(begun.error());
   }
   acceptance.done = std::move(done);
   auto accepted = home.accept(acceptance);
@@ -194,9 +211,6 @@ Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<Se
     case Found::nothing:
       remembered.id = known.tried ? *known.tried : new_message_id(remembered, known.receipt.id);
       return false;
-    case Found::full:
-      return fail(Errc::unavailable, "Too many deduplication ids are remembered",
-                  "deduplicationId");
     case Found::other:
       return fail(Errc::conflict, "The deduplicationId was used for another message",
                   "deduplicationId");
@@ -226,21 +240,39 @@ MessageId ShardMailboxes::new_message_id(const Remembered& remembered,
   return id;
 }
 
-Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const CallerPtr& caller) {
-  const std::size_t share = std::max<std::size_t>(1, shard_.store.capacity() / 8);
-  if (caller && caller->in_flight.fetch_add(1, std::memory_order_relaxed) >= share) {
-    caller->in_flight.fetch_sub(1, std::memory_order_relaxed);
+Result<void> ShardMailboxes::charge(const Caller& caller, std::size_t payload_bytes) const {
+  const std::size_t slots = std::max<std::size_t>(1, shard_.store.capacity() / 8);
+  if (caller.in_flight.fetch_add(1, std::memory_order_relaxed) >= slots) {
+    caller.in_flight.fetch_sub(1, std::memory_order_relaxed);
+    shard_.count_refusal(Bound::store_slots);
     return fail(Errc::limit_exceeded, "Too many messages of this access key are in flight");
+  }
+  const std::uint64_t bytes =
+      caller.in_flight_bytes.fetch_add(payload_bytes, std::memory_order_relaxed);
+  // One message is always let through, however long.
+  if (bytes > 0 && bytes + payload_bytes > shard_.store.capacity_bytes() / 8) {
+    give_back(caller, payload_bytes);
+    shard_.count_refusal(Bound::store_bytes);
+    return fail(Errc::limit_exceeded, "Too many bytes of this access key are in flight");
+  }
+  return {};
+}
+
+Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const CallerPtr& caller) {
+  if (caller) {
+    if (auto charged = charge(*caller, payload_bytes); !charged) {
+      return std::unexpected(charged.error());
+    }
   }
   auto slot = shard_.store.reserve(payload_bytes);
   if (!slot) {
-    if (caller) caller->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    if (caller) give_back(*caller, payload_bytes);
     return fail(Errc::unavailable, "The store is busy or full");
   }
   if (!caller) return std::move(*slot);
-  return Reservation([inner = std::move(*slot), caller]() mutable {
+  return Reservation([inner = std::move(*slot), caller, payload_bytes]() mutable {
     inner.reset();
-    caller->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    give_back(*caller, payload_bytes);
   });
 }
 

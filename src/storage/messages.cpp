@@ -257,6 +257,7 @@ class SqliteMessageStore final : public delivery::MessageStore {
     return Slots::reserve(queue_.slots(), payload_bytes);
   }
   std::size_t capacity() const override { return queue_.slots()->limits().slots; }
+  std::size_t capacity_bytes() const override { return queue_.slots()->limits().payload_bytes; }
 
   void insert(std::vector<delivery::Insert> inserts, Completion<Result<void>> done) override {
     queue_.submit(Lane::reserved, &channel_,

@@ -210,7 +210,7 @@ FAULTS = [
     (
         "key's in-flight count leaks when the queue is full",
         DELIVERY + "shard_mailboxes.cpp",
-        "if (caller) caller->in_flight.fetch_sub(1, std::memory_order_relaxed);\n"
+        "if (caller) give_back(*caller, payload_bytes);\n"
         '    return fail(Errc::unavailable, "The store is busy or full");',
         'return fail(Errc::unavailable, "The store is busy or full");',
     ),

@@ -28,7 +28,8 @@ struct Caller {
 
   std::string id;
   mutable std::atomic<std::uint32_t> in_flight{0};
-  mutable std::atomic<std::int64_t> due_us{0};  ///< when the requests so far would be due
+  mutable std::atomic<std::uint64_t> in_flight_bytes{0};  ///< of payloads
+  mutable std::atomic<std::int64_t> due_us{0};            ///< when the requests so far would be due
 };
 using CallerPtr = std::shared_ptr<const Caller>;
 

@@ -83,6 +83,8 @@ class Shares {
   /// Takes `amount` for `holder`. The error, which is counted, says whose bound refused.
   [[nodiscard]] std::expected<Hold, BoundScope> take(std::string_view holder,
                                                      std::size_t amount = 1);
+  /// What `holder` has already, from before these bounds: counts, whatever they are.
+  [[nodiscard]] Hold keep(std::string_view holder, std::size_t amount = 1);
   /// Sets other bounds from now on; what is held stays held.
   void change(std::size_t capacity, std::size_t share);
   /// All holders together.
@@ -107,6 +109,10 @@ class Shares::Hold {
   [[nodiscard]] std::size_t amount() const noexcept { return amount_; }
   /// Holds `amount` more for the same holder; as `Shares::take`.
   [[nodiscard]] std::expected<void, BoundScope> add(std::size_t amount);
+  /// Takes over what another holds of the same holder and `Shares`.
+  void merge(Hold&& other) noexcept;
+  /// Gives back so much of it; at most what it holds.
+  void remove(std::size_t amount) noexcept;
   void reset() noexcept;
 
  private:

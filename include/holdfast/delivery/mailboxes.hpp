@@ -60,8 +60,9 @@ struct Limits {
   std::int64_t pending_bytes = 64 << 20;
   Seconds message_ttl{14 * 24 * 3600};
   Seconds deduplication_window{300};
-  std::size_t deduplication_keys = 1'000'000;  ///< live, per shard; beyond it `unavailable`
-  std::size_t executions = 4096;               ///< kept, per shard
+  /// Live, per shard; beyond it `unavailable`. One key has an eighth; beyond it `limit_exceeded`.
+  std::size_t deduplication_keys = 4'000'000;
+  std::size_t executions = 4096;  ///< kept, per shard
   Seconds ceiling_ahead{60};
   Policy policy = Policy::all;
   Acknowledge acknowledge = Acknowledge::pong;

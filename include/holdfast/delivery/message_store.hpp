@@ -182,6 +182,8 @@ class MessageStore {
   [[nodiscard]] virtual std::optional<Reservation> reserve(std::size_t payload_bytes) = 0;
   /// Slots in all; a user or a key may hold an eighth.
   [[nodiscard]] virtual std::size_t capacity() const = 0;
+  /// Bytes of payload in all; a user or a key may hold an eighth, or one message.
+  [[nodiscard]] virtual std::size_t capacity_bytes() const = 0;
 
   /// Adds rows of one user, rising by sequence, with their part of the user's totals, in one
   /// transaction: all of them or none.

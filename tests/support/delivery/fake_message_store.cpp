@@ -33,13 +33,18 @@ void remember(FakeDatabase::Tables& tables, const DeduplicationRecord& record) {
 
 }  // namespace
 
-std::optional<Reservation> FakeMessageStore::reserve(std::size_t /*payload_bytes*/) {
+std::optional<Reservation> FakeMessageStore::reserve(std::size_t payload_bytes) {
   if (refuse_reservations_) return std::nullopt;
-  if (reserved_->fetch_add(1) >= slots_) {
+  const bool fits = reserved_bytes_->fetch_add(payload_bytes) + payload_bytes <= bytes_;
+  if (reserved_->fetch_add(1) >= slots_ || !fits) {
     --*reserved_;
+    *reserved_bytes_ -= payload_bytes;
     return std::nullopt;
   }
-  return Reservation([reserved = reserved_] { --*reserved; });
+  return Reservation([reserved = reserved_, bytes = reserved_bytes_, payload_bytes] {
+    --*reserved;
+    *bytes -= payload_bytes;
+  });
 }
 
 void FakeMessageStore::insert(std::vector<Insert> inserts, Completion<Result<void>> done) {

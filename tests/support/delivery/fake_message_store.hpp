@@ -38,6 +38,7 @@ class FakeMessageStore final : public delivery::MessageStore {
 
   std::optional<delivery::Reservation> reserve(std::size_t payload_bytes) override;
   std::size_t capacity() const override { return slots_; }
+  std::size_t capacity_bytes() const override { return bytes_; }
   void insert(std::vector<delivery::Insert> inserts, Completion<Result<void>> done) override;
   void record(std::optional<delivery::DeduplicationRecord> record,
               std::optional<MessageId> dead_letter, delivery::Reservation reservation,
@@ -106,6 +107,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   }
   /// Slots taken.
   [[nodiscard]] std::size_t reserved() const noexcept { return *reserved_; }
+  /// Bytes that it holds at most.
+  void set_capacity_bytes(std::size_t bytes) { bytes_ = bytes; }
   /// Operations of a kind that were called so far.
   [[nodiscard]] std::size_t calls(Kind kind) const {
     const auto found = calls_.find(kind);
@@ -139,7 +142,10 @@ class FakeMessageStore final : public delivery::MessageStore {
   Executor& executor_;
   Mode mode_;
   std::size_t slots_;
+  std::size_t bytes_ = 64 << 20;
   std::shared_ptr<std::atomic<std::size_t>> reserved_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
+  std::shared_ptr<std::atomic<std::size_t>> reserved_bytes_ =
       std::make_shared<std::atomic<std::size_t>>(0);
   std::atomic<bool> refuse_reservations_ = false;
   std::atomic<bool> fail_transactions_ = false;

@@ -54,6 +54,32 @@ TEST(Shares, WhatIsGivenBackCanBeTakenAgain) {
   EXPECT_TRUE(shares.take("a", 2));
 }
 
+TEST(Shares, KeepsWhatIsThereAlreadyBeyondEveryBound) {
+  Shares shares = make_shares(4, 2);
+  Shares::Hold hold = shares.keep("a", 5);
+  EXPECT_EQ(shares.held_by("a"), 5U);
+  EXPECT_EQ(shares.take("a").error(), BoundScope::share);
+  EXPECT_EQ(shares.take("b").error(), BoundScope::all);
+  hold.remove(4);
+  EXPECT_EQ(hold.amount(), 1U);
+  EXPECT_TRUE(shares.take("a"));
+  EXPECT_TRUE(shares.take("b", 2));
+}
+
+TEST(Shares, HoldsOfOneHolderCanBeOne) {
+  Shares shares = make_shares(4, 4);
+  Shares::Hold all;
+  all.merge(std::move(shares.take("a").value()));
+  all.merge(std::move(shares.take("a", 2).value()));
+  EXPECT_EQ(all.amount(), 3U);
+  EXPECT_EQ(shares.held_by("a"), 3U);
+  all.remove(3);
+  EXPECT_EQ(shares.held(), 0U);
+  all.merge(std::move(shares.take("a", 4).value()));
+  all.reset();
+  EXPECT_EQ(shares.held(), 0U);
+}
+
 TEST(Shares, AHoldMayOutliveItsShares) {
   Shares::Hold hold;
   {

@@ -28,7 +28,11 @@ class DeduplicationTableTest : public testing::Test {
     for (auto& waiter : table.end(key, outcome, at(seconds))) waiter(outcome);
   }
 
-  DeduplicationTable table{3, kWindow};
+  void begin(const DeduplicationKey& under) {
+    ASSERT_TRUE(table.begin(under, hash, receipt.id, "caller"));
+  }
+
+  DeduplicationTable table{24, kWindow};
   DeduplicationKey key = deduplication_key("caller", kUser, "id");
   Digest hash = sha256("message");
   Receipt receipt{MessageId({7}), 70, DeliveryStatus::stored};
@@ -36,7 +40,7 @@ class DeduplicationTableTest : public testing::Test {
 
 TEST_F(DeduplicationTableTest, AnswersARepeatForFiveMinutes) {
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, receipt, 0);
   const auto hit = table.find(key, hash, at(299), false);
   EXPECT_EQ(hit.found, Found::answered);
@@ -45,20 +49,20 @@ TEST_F(DeduplicationTableTest, AnswersARepeatForFiveMinutes) {
 }
 
 TEST_F(DeduplicationTableTest, DoesNotEndAWindowWhileTheClocksDisagree) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, receipt, 0);
   EXPECT_EQ(table.find(key, hash, at(100'000), true).found, Found::answered);
 }
 
 TEST_F(DeduplicationTableTest, RefusesAnotherMessageUnderTheKey) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   EXPECT_EQ(table.find(key, sha256("other"), at(0), false).found, Found::other);
   answer(key, receipt, 0);
   EXPECT_EQ(table.find(key, sha256("other"), at(0), false).found, Found::other);
 }
 
 TEST_F(DeduplicationTableTest, GivesWaitersTheFirstOnesOutcome) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::in_flight);
   std::optional<SendOutcome> heard;
   Completion<SendOutcome> waiter = [&](SendOutcome outcome) { heard = std::move(outcome); };
@@ -69,14 +73,14 @@ TEST_F(DeduplicationTableTest, GivesWaitersTheFirstOnesOutcome) {
 }
 
 TEST_F(DeduplicationTableTest, RemembersOnlySuccess) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, fail(Errc::unavailable, "no"), 0);
   EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
   EXPECT_EQ(table.size(), 0U);
 }
 
 TEST_F(DeduplicationTableTest, BoundsWhoWaitsForOneKey) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   int taken = 0;
   for (int i = 0; i < 1000; ++i) {
     Completion<SendOutcome> waiter = [](const SendOutcome&) {};
@@ -85,16 +89,56 @@ TEST_F(DeduplicationTableTest, BoundsWhoWaitsForOneKey) {
   EXPECT_EQ(taken, 64);
 }
 
-TEST_F(DeduplicationTableTest, IsFullAtItsBoundAndHasRoomAgainWhenKeysEnd) {
-  for (int i = 0; i < 3; ++i) {
-    const auto other = deduplication_key("caller", kUser, std::to_string(i));
-    table.begin(other, hash, receipt.id);
-    answer(other, receipt, i);
+TEST_F(DeduplicationTableTest, LetsOneCallerHoldAnEighthAndHasRoomAgainWhenKeysEnd) {
+  const auto refusals = std::make_shared<BoundRefusals>();
+  table = DeduplicationTable(24, kWindow, refusals);
+  std::int64_t second = 0;
+  const auto fill = [&](const std::string& caller) {
+    int taken = 0;
+    for (int i = 0; i < 10; ++i) {
+      const auto other = deduplication_key(caller, kUser, std::to_string(i));
+      if (const auto begun = table.begin(other, hash, receipt.id, caller); !begun) {
+        EXPECT_EQ(begun.error(), BoundScope::share);
+        continue;
+      }
+      ++taken;
+      answer(other, receipt, second++);
+    }
+    return taken;
+  };
+  EXPECT_EQ(fill("a"), 3);
+  EXPECT_EQ(refusals->read(Bound::deduplication, BoundScope::share), 7U);
+  for (const char* caller : {"b", "c", "d", "e", "f", "g", "h"}) EXPECT_EQ(fill(caller), 3);
+  EXPECT_EQ(table.begin(key, hash, receipt.id, "i").error(), BoundScope::all);
+  EXPECT_EQ(refusals->read(Bound::deduplication, BoundScope::all), 1U);
+  table.forget_before(at(1), 99);
+  EXPECT_EQ(table.size(), 23U);
+  EXPECT_TRUE(table.begin(key, hash, receipt.id, "a"));
+  EXPECT_EQ(table.begin(deduplication_key("a", kUser, "z"), hash, receipt.id, "a").error(),
+            BoundScope::share);
+}
+
+TEST_F(DeduplicationTableTest, GivesItsPlaceBackWhenTheMessageFails) {
+  for (int i = 0; i < 100; ++i) {
+    begin(key);
+    answer(key, fail(Errc::unavailable, "no"), 0);
   }
-  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::full);
-  table.forget_before(at(1), 9);
-  EXPECT_EQ(table.size(), 2U);
-  EXPECT_EQ(table.find(key, hash, at(0), false).found, Found::nothing);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(table.find(key, hash, at(i * 400), false).found, Found::nothing);
+    begin(key);
+    answer(key, receipt, i * 400);
+  }
+  EXPECT_EQ(table.size(), 1U);
+}
+
+TEST_F(DeduplicationTableTest, RestoresWhatTheStoreHasWhateverTheBounds) {
+  for (int i = 0; i < 30; ++i) {
+    table.restore({"caller", kUser, std::to_string(i), hash, receipt, {}}, at(i));
+  }
+  EXPECT_EQ(table.size(), 30U);
+  EXPECT_FALSE(table.begin(key, hash, receipt.id, "caller"));
+  table.forget_before(at(29), 99);
+  EXPECT_TRUE(table.begin(key, hash, receipt.id, "caller"));
 }
 
 TEST_F(DeduplicationTableTest, ForgetsSoManyInOneCallAndNoMore) {
@@ -110,10 +154,10 @@ TEST_F(DeduplicationTableTest, ForgetsSoManyInOneCallAndNoMore) {
 }
 
 TEST_F(DeduplicationTableTest, DoesNotForgetAKeyThatWasUsedAgain) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, receipt, 0);
   EXPECT_EQ(table.find(key, hash, at(400), false).found, Found::nothing);
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, receipt, 400);
   table.forget_before(at(100), 9);
   EXPECT_EQ(table.find(key, hash, at(401), false).found, Found::answered);
@@ -127,14 +171,14 @@ TEST_F(DeduplicationTableTest, KnowsWhatWasLoadedFromTheStore) {
 // ---- ids
 
 TEST_F(DeduplicationTableTest, KnowsTheIdOfAnAttemptThatWasRefused) {
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, fail(Errc::unavailable, "no"), 0);
   EXPECT_EQ(table.find(key, hash, at(299), false).tried, receipt.id);
   EXPECT_EQ(table.find(key, sha256("other"), at(299), false).tried, std::nullopt)
       << "the key is free for another message, which is no repeat";
   EXPECT_EQ(table.find(key, hash, at(300), false).tried, std::nullopt);
   EXPECT_EQ(table.find(key, hash, at(300), true).tried, receipt.id);
-  table.begin(key, hash, receipt.id);
+  begin(key);
   answer(key, fail(Errc::unavailable, "no"), 290);
   EXPECT_EQ(table.find(key, hash, at(580), false).tried, receipt.id) << "from the last attempt on";
   table.forget_before(at(290), 9);
@@ -143,19 +187,32 @@ TEST_F(DeduplicationTableTest, KnowsTheIdOfAnAttemptThatWasRefused) {
   EXPECT_EQ(table.find(key, hash, at(580), true).tried, std::nullopt);
 }
 
-TEST_F(DeduplicationTableTest, BoundsTheAttemptsThatItKnows) {
-  for (int i = 0; i < 10; ++i) {
-    const auto other = deduplication_key("caller", kUser, std::to_string(i));
-    table.begin(other, hash, receipt.id);
-    answer(other, fail(Errc::unavailable, "no"), i);
+TEST_F(DeduplicationTableTest, BoundsTheAttemptsThatItKnowsInAllAndOfEachCaller) {
+  const auto known = [this](const std::string& caller) {
+    int count = 0;
+    for (int i = 0; i < 10; ++i) {
+      const auto other = deduplication_key(caller, kUser, std::to_string(i));
+      count += table.find(other, hash, at(10), false).tried ? 1 : 0;
+    }
+    return count;
+  };
+  const auto fail_all = [&](const std::string& caller) {
+    for (int i = 0; i < 10; ++i) {
+      const auto other = deduplication_key(caller, kUser, std::to_string(i));
+      ASSERT_TRUE(table.begin(other, hash, receipt.id, caller));
+      answer(other, fail(Errc::unavailable, "no"), i);
+    }
+  };
+  for (const char* caller : {"a", "b", "c", "d", "e", "f", "g", "h"}) {
+    fail_all(caller);
+    EXPECT_EQ(known(caller), 3) << caller;
   }
-  int known = 0;
-  for (int i = 0; i < 10; ++i) {
-    const auto other = deduplication_key("caller", kUser, std::to_string(i));
-    known += table.find(other, hash, at(10), false).tried ? 1 : 0;
-  }
-  EXPECT_EQ(known, 3);
+  fail_all("late");
+  EXPECT_EQ(known("late"), 0);
   EXPECT_EQ(table.size(), 0U) << "they take no key's place";
+  table.forget_before(at(99), 99);
+  fail_all("late");
+  EXPECT_EQ(known("late"), 3) << "there is room again";
 }
 
 TEST(DerivedMessageId, IsOneForEachRepeatInAWindowAndForNothingElse) {

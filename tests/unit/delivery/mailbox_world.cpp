@@ -1013,7 +1013,8 @@ std::vector<MailboxWorld::Peer*> MailboxWorld::living() {
 }
 
 void MailboxWorld::check_counts() {
-  if (store_->reserved() != 0 || caller_->in_flight != 0) broken("7 reservations leak");
+  if (store_->reserved() != 0 || caller_->in_flight != 0 || caller_->in_flight_bytes != 0)
+    broken("7 reservations leak");
   const PendingTotals counted = mailboxes_->pending(user_);
   const PendingTotals there = database_->pending(user_);
   if (counted.messages != there.messages || counted.bytes != there.bytes) {

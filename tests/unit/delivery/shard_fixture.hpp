@@ -35,6 +35,7 @@ class ShardFixture : public testing::Test {
     options.deduplication = begin.deduplication;
     options.burials = begin.burials;
     options.known_time = begin.known_time;
+    options.refusals = refusals;
     mailboxes = std::make_unique<ShardMailboxes>(std::move(options), clock, executor, *store,
                                                  connection_store);
   }
@@ -125,6 +126,7 @@ class ShardFixture : public testing::Test {
   CallerPtr caller = std::make_shared<const Caller>("AKIAEXAMPLE");
   Limits limits;
   std::size_t slots = 1024;
+  std::shared_ptr<BoundRefusals> refusals = std::make_shared<BoundRefusals>();
   test::ManualClock clock;
   test::ManualExecutor executor;
   std::shared_ptr<test::FakeDatabase> database = std::make_shared<test::FakeDatabase>();

@@ -145,7 +145,7 @@ TEST_F(ShardMailboxesTest, ForgetsNoKeyWhileTheClocksDisagree) {
 
 TEST_F(ShardMailboxesTest, ForgetsKeysAgainOnceASetClockHasHeld) {
   for (const Seconds step : {Seconds(3'600), Seconds(-3'600)}) {
-    limits.deduplication_keys = 2;
+    limits.deduplication_keys = 16;  // two of one caller
     start();
     send(request("a", "1"));
     run();
@@ -153,7 +153,7 @@ TEST_F(ShardMailboxesTest, ForgetsKeysAgainOnceASetClockHasHeld) {
     send(request("b", "2"));
     run();
     pass(Seconds(590));
-    EXPECT_EQ(error(send(request("c", "3"))), Errc::unavailable) << "while the clocks disagree";
+    EXPECT_EQ(error(send(request("c", "3"))), Errc::limit_exceeded) << "while the clocks disagree";
     pass(Seconds(80));
     const auto later = send(request("c", "3"));
     run();
@@ -180,18 +180,57 @@ TEST_F(ShardMailboxesTest, ForgetsKeysAndExpiresAfterASuspension) {
 }
 
 TEST_F(ShardMailboxesTest, RefusesNewKeysWhenTooManyAreLive) {
-  limits.deduplication_keys = 2;
+  limits.deduplication_keys = 16;
   start();
-  send(request("a", "1"));
-  send(request("b", "2"));
-  const auto third = send(request("c", "3"));
-  EXPECT_EQ(error(third), Errc::unavailable);
+  const auto fill = [this](const std::string& id) {
+    caller = std::make_shared<const Caller>(id);
+    send(request("a", "1"));
+    send(request("b", "2"));
+    const auto third = send(request("c", "3"));
+    return error(third);
+  };
+  EXPECT_EQ(fill("one"), Errc::limit_exceeded) << "its share";
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(fill(std::to_string(i)), Errc::limit_exceeded);
+  caller = std::make_shared<const Caller>("late");
+  EXPECT_EQ(error(send(request("c", "3"))), Errc::unavailable) << "all of it";
+  EXPECT_EQ(refusals->read(Bound::deduplication, BoundScope::share), 8U);
+  EXPECT_EQ(refusals->read(Bound::deduplication, BoundScope::all), 1U);
+  EXPECT_EQ(caller->in_flight, 0U) << "what was refused holds nothing";
   const auto plain = send("d");
   run();
   EXPECT_EQ(status(plain), DeliveryStatus::stored);
 }
 
 // ---- bounds
+
+TEST_F(ShardMailboxesTest, LetsOneKeyHoldAnEighthOfTheQueuesBytes) {
+  start();
+  store->set_capacity_bytes(8'000);
+  store->set_mode(Mode::manual);
+  const auto busy = caller;
+  const auto to = [this](const char* id, std::size_t bytes) {
+    SendRequest out = request(std::string(bytes, 'x'));
+    out.user = UserId(id);
+    return error(send(std::move(out)));
+  };
+  EXPECT_EQ(to("u1", 600), std::nullopt);
+  EXPECT_EQ(to("u2", 400), std::nullopt);
+  EXPECT_EQ(to("u3", 1), Errc::limit_exceeded) << "the key";
+  caller = std::make_shared<const Caller>("other");
+  EXPECT_EQ(to("u3", 1), std::nullopt);
+  EXPECT_EQ(to("u1", 401), Errc::limit_exceeded) << "the user";
+  EXPECT_EQ(to("u1", 400), std::nullopt);
+  // What is longer than a share still goes alone.
+  caller = std::make_shared<const Caller>("long");
+  EXPECT_EQ(to("u4", 3'000), std::nullopt);
+  EXPECT_EQ(to("u5", 1), Errc::limit_exceeded);
+  EXPECT_EQ(refusals->read(Bound::store_bytes, BoundScope::share), 3U);
+  store->set_mode(Mode::automatic);
+  run();
+  EXPECT_EQ(busy->in_flight_bytes, 0U);
+  caller = busy;
+  EXPECT_EQ(to("u3", 1'000), std::nullopt);
+}
 
 TEST_F(ShardMailboxesTest, BoundsWhatIsPendingByCountAndBytes) {
   limits.pending_messages = 3;
@@ -202,6 +241,7 @@ TEST_F(ShardMailboxesTest, BoundsWhatIsPendingByCountAndBytes) {
   for (int i = 0; i < 3; ++i) send("m");
   const auto fourth = send("m");
   EXPECT_EQ(error(fourth), Errc::limit_exceeded);
+  EXPECT_EQ(refusals->read(Bound::pending_bytes, BoundScope::share), 2U);
   run();
   restart();  // the bound survives
   const auto again = send("m");
@@ -220,6 +260,7 @@ TEST_F(ShardMailboxesTest, GivesOneUserAnEighthOfTheQueue) {
   caller = nullptr;
   for (int i = 0; i < 4; ++i) send("m");
   EXPECT_EQ(error(send("m")), Errc::limit_exceeded);
+  EXPECT_EQ(refusals->read(Bound::store_slots, BoundScope::share), 1U);
   auto other = request("m");
   other.user = UserId("other");
   const auto others = send(std::move(other));
@@ -237,6 +278,7 @@ TEST_F(ShardMailboxesTest, GivesOneKeyAnEighthOfTheQueue) {
   };
   for (int i = 0; i < 4; ++i) send(to(i));
   EXPECT_EQ(error(send(to(4))), Errc::limit_exceeded);
+  EXPECT_EQ(refusals->read(Bound::store_slots, BoundScope::share), 1U);
   caller = std::make_shared<const Caller>("AKIAOTHER");
   EXPECT_FALSE(*send(to(5)));
 }
@@ -250,6 +292,7 @@ TEST_F(ShardMailboxesTest, RefusesBeforeAnythingIsSentWhenTheStoreIsFull) {
   run();
   EXPECT_THAT(client.texts, IsEmpty());
   EXPECT_EQ(caller->in_flight, 0U);
+  EXPECT_EQ(caller->in_flight_bytes, 0U);
 }
 
 TEST_F(ShardMailboxesTest, RefusesAtTheCeilingUntilItIsExtended) {
