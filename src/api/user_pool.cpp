@@ -557,37 +557,6 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
   return denied;
 }
 
-// What changes no user, and may be called with one signature as often as it is good. A login proves
-// its password each time.
-bool is_repeatable(const Operation& operation) {
-  constexpr std::string_view kRepeatable[] = {
-      "AdminGetUser",     "AdminInitiateAuth",      "AdminRespondToAuthChallenge",
-      "DescribeUserPool", "DescribeUserPoolClient", "ListUsers"};
-  return std::ranges::find(kRepeatable, operation.name) != std::end(kRepeatable);
-}
-
-// The responder of the first call with a signature, which notes what came of it; all others are
-// refused, and nothing is answered then. They could be meant: the same change, undone in between.
-std::optional<net::Responder> begin_once(const Context& context, const iam::Signer& signer,
-                                         net::Responder respond) {
-  auto begun =
-      context.replays->begin(signer.signature, signer.key->caller, context.parts.clock.wall_now());
-  if (auto* const first = std::get_if<Replays::First>(&begun)) {
-    return [first = std::move(*first), respond = std::move(respond)](net::Response out) mutable {
-      if (out.status == 200) {
-        first.done(Replays::Done{out.status});
-      } else {
-        first.undone();
-      }
-      respond(std::move(out));
-    };
-  }
-  const bool full = std::get<Replays::Refused>(begun).reason == Replays::Reason::full;
-  respond(full ? pool_error("TooManyRequestsException", "Too many requests")
-               : pool_error("InvalidSignatureException", kSpentSignature));
-  return std::nullopt;
-}
-
 net::Response not_serialized(const Error& error) {
   std::string text = "The request body is not valid: ";
   if (!error.where.empty()) text += error.where + ": ";
@@ -646,11 +615,6 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
       net::Response refused = pool_error("TooManyRequestsException", "Too many requests");
       refused.refused = kRateReason;
       return respond(std::move(refused));
-    }
-    if (!is_repeatable(*operation)) {
-      auto begun = begin_once(context, *signer, std::move(respond));
-      if (!begun) return;
-      respond = std::move(*begun);
     }
   }
   auto source = signer ? identity::Source::of_access_key(signer->key->id)

@@ -6,7 +6,6 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -81,7 +80,8 @@ struct Work {
   std::string name;  ///< that is under way with it; empty: none
 };
 
-/// What waits in the public lane: a queue for each owner, and whose turn is next. Needs a lock
+/// What waits in the public lane: a queue for each owner, and whose turn is next. One piece of work
+/// of a name is under way at a time, and few wait behind it, whoever sends them. Needs a lock
 /// around it.
 class PublicLane {
  public:
@@ -93,51 +93,86 @@ class PublicLane {
   /// Whose bound it would exceed.
   [[nodiscard]] std::optional<BoundScope> refuses(const WorkOwner& owner) const {
     const auto found = owners_.find(holder_of(owner.source));
-    const std::size_t held = found == owners_.end() ? 0 : found->second.size();
+    const std::size_t held = found == owners_.end() ? 0 : found->second.held;
     const bool is_key = owner.source.kind == Source::Kind::access_key;
     if (held >= (is_key ? key_share_ : client_share_)) return BoundScope::share;
-    if (!owner.name.empty() && names_.contains(owner.name)) return BoundScope::share;
+    const auto name = names_.find(owner.name);
+    if (name != names_.end() && name->second.size() >= kBehindOneOfTheName) {
+      return BoundScope::share;
+    }
     if (size_ >= capacity_) return BoundScope::all;
     return std::nullopt;
   }
   void push(const WorkOwner& owner, Job job) {
-    const auto [queue, is_new] = owners_.try_emplace(holder_of(owner.source));
-    if (is_new) turns_.push_back(queue->first);
-    queue->second.push_back({.job = std::move(job), .name = owner.name});
-    if (!owner.name.empty()) names_.insert(owner.name);
+    const std::string holder = holder_of(owner.source);
+    ++owners_[holder].held;
     ++size_;
+    Work work{.job = std::move(job), .name = owner.name};
+    if (!owner.name.empty()) {
+      const auto [behind, is_first] = names_.try_emplace(owner.name);
+      if (!is_first) {
+        behind->second.push_back({.holder = holder, .work = std::move(work)});
+        return;
+      }
+    }
+    make_ready(holder, std::move(work));
   }
-  [[nodiscard]] bool empty() const { return size_ == 0; }
+  /// Nothing can run now.
+  [[nodiscard]] bool empty() const { return turns_.empty(); }
   /// The next in turn; `finished` is told when it is done.
   [[nodiscard]] Work pop() {
     const std::string holder = std::move(turns_.front());
     turns_.pop_front();
-    const auto queue = owners_.find(holder);
-    Work out = std::move(queue->second.front());
-    queue->second.pop_front();
-    if (queue->second.empty()) {
-      owners_.erase(queue);
-    } else {
-      turns_.push_back(holder);
-    }
+    const auto owner = owners_.find(holder);
+    Work out = std::move(owner->second.ready.front());
+    owner->second.ready.pop_front();
+    if (!owner->second.ready.empty()) turns_.push_back(holder);
+    if (--owner->second.held == 0) owners_.erase(owner);
     --size_;
     return out;
   }
-  void finished(const std::string& name) { names_.erase(name); }
+  void finished(const std::string& name) {
+    const auto behind = names_.find(name);
+    if (behind == names_.end()) return;
+    if (behind->second.empty()) {
+      names_.erase(behind);
+      return;
+    }
+    Waiting next = std::move(behind->second.front());
+    behind->second.pop_front();
+    make_ready(next.holder, std::move(next.work));
+  }
 
  private:
+  static constexpr std::size_t kBehindOneOfTheName = 4;
+
+  struct Owner {
+    std::size_t held = 0;  ///< ready, or behind others of their names
+    std::deque<Work> ready;
+  };
+  struct Waiting {
+    std::string holder;
+    Work work;
+  };
+
   static std::string holder_of(const Source& source) {
     return source.kind == Source::Kind::access_key ? "key " + source.id
                                                    : client_share_key(source.id);
+  }
+  void make_ready(const std::string& holder, Work work) {
+    std::deque<Work>& ready = owners_[holder].ready;
+    if (ready.empty()) turns_.push_back(holder);
+    ready.push_back(std::move(work));
   }
 
   const std::size_t capacity_;
   const std::size_t client_share_;
   const std::size_t key_share_;
   std::size_t size_ = 0;
-  std::unordered_map<std::string, std::deque<Work>> owners_;
-  std::deque<std::string> turns_;  ///< each that waits, once
-  std::unordered_set<std::string> names_;
+  std::unordered_map<std::string, Owner> owners_;
+  std::deque<std::string> turns_;  ///< each that has something ready, once
+  /// What waits behind the one that is ready or under way, by the name of both.
+  std::unordered_map<std::string, std::deque<Waiting>> names_;
 };
 
 class PasswordHasherImpl final : public PasswordHasher {

@@ -277,8 +277,13 @@ void WebSocketConnection::on_event(Event event) {
       if (is_flood()) return fail(delivery::CloseCode::policy_violation);
       return write_frame(kPongFrame, payload);
     case Event::close:
-      // Section 5.5.1: the answer has the code that was received.
-      write_frame(kCloseFrame, payload.substr(0, 2));
+      // Section 5.5.1: the answer has the code that was received. To a Close without one it has the
+      // normal one, so that clients report an end that nothing was wrong with.
+      if (payload.empty()) {
+        write_close(delivery::CloseCode::normal, {});
+      } else {
+        write_frame(kCloseFrame, payload.substr(0, 2));
+      }
       sealed_ = true;
       flush();
       if (!ended_)

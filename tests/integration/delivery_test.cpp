@@ -332,7 +332,8 @@ TEST(Delivery, SaysThatTheDatabaseIsFullAndRecovers) {
   std::optional<RawResponse> refused;
   while (!refused && stored < 100) {
     const auto answer = gateway.send_raw(gateway.signed_request(
-        "/message", R"({"userId":")" + alice.id + R"(","message":")" + text + "\"}"));
+        "/message",
+        R"({"userId":")" + alice.id + R"(","message":")" + std::to_string(stored) + text + "\"}"));
     ASSERT_TRUE(answer);
     if (answer->status == 200) {
       ++stored;

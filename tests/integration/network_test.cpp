@@ -257,7 +257,7 @@ TEST(Network, BelievesTrustedProxiesOnTheControlListener) {
       std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_EQ(client.read_response()->status, 403);
   const auto line = gateway.process().wait_for_output(
-      [](const std::string& text) { return text.contains("console_sign_in_refused"); }, kPatience);
+      [](const std::string& text) { return text.contains("console.sign_in"); }, kPatience);
   EXPECT_THAT(line.value_or(""), HasSubstr(R"("remote_address":"203.0.113.9")"));
 }
 

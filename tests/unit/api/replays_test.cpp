@@ -309,7 +309,8 @@ TEST_F(Repetitions, OfWhatWasDoneToAConnectionAreAnsweredAlike) {
   EXPECT_EQ(call(missing).status, 410);
 }
 
-TEST_F(Repetitions, OfAChangeToAUserAreRefused) {
+// AWS's own SDKs sign equal calls of one second with equal bytes, and mean both.
+TEST_F(Repetitions, OfAnOperationOfTheUserPoolAreDoneAgain) {
   add_user("alice");
   const auto signed_call = [this](const std::string& operation) {
     net::Request request =
@@ -321,11 +322,8 @@ TEST_F(Repetitions, OfAChangeToAUserAreRefused) {
   const net::Request enable = signed_call("AdminEnableUser");
   EXPECT_EQ(call(enable).status, 200);
   EXPECT_EQ(call(disable).status, 200);
-  const net::Response again = call(enable);
-  expect_error(again, 400, "InvalidSignatureException:", "used already");
-  EXPECT_FALSE(database_.users.begin()->second.enabled);
-  const net::Request look = signed_call("AdminGetUser");
-  for (int i = 0; i < 2; ++i) EXPECT_EQ(call(look).status, 200);
+  EXPECT_EQ(call(enable).status, 200);
+  EXPECT_TRUE(database_.users.begin()->second.enabled);
 }
 
 TEST_F(Repetitions, AreToldByTheSignatureAndNotByTheMessage) {

@@ -217,11 +217,16 @@ TEST_F(PasswordLanes, ServeTheOperatorFirstHoweverFullThePublicLaneIs) {
   EXPECT_EQ(ran.front(), "operator");
 }
 
-TEST_F(PasswordLanes, TakeOneAttemptOfANameAtATime) {
-  EXPECT_TRUE(enqueue("192.0.2.1", "a", "alice"));
-  EXPECT_FALSE(enqueue("192.0.2.2", "b", "alice"));
-  EXPECT_TRUE(enqueue("192.0.2.2", "c", "bob"));
-  EXPECT_EQ(run(), (std::vector<std::string>{"a", "c"}));
+TEST_F(PasswordLanes, TakeOneAttemptOfANameAtATimeAndLetFewWaitBehindIt) {
+  EXPECT_TRUE(enqueue("192.0.2.1", "a1", "alice"));
+  for (int i = 2; i <= 5; ++i) {
+    EXPECT_TRUE(enqueue("192.0.2." + std::to_string(i), "a" + std::to_string(i), "alice"));
+  }
+  EXPECT_FALSE(enqueue("192.0.2.6", "a6", "alice"));
+  EXPECT_EQ(refusals_->read(Bound::password_work, BoundScope::share), 1U);
+  EXPECT_TRUE(enqueue("192.0.2.6", "b", "bob"));
+  // One of alice's is in the line at a time, however early the others came.
+  EXPECT_EQ(run().at(1), "b");
 }
 
 TEST_F(PasswordLanes, LetOneAccessKeyUseHalf) {

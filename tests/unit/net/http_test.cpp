@@ -719,7 +719,7 @@ TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
   const std::string log = testing::internal::GetCapturedStdout();
   const auto has = [&log](const char* text) { return log.find(text) != std::string::npos; };
   EXPECT_TRUE(
-      has(R"("request_id":"request-1","refused":"a reason","access_key_id":"AKIAEXAMPLE"})"))
+      has(R"("request_id":"request-1","access_key_id":"AKIAEXAMPLE","refused":"a reason"})"))
       << log;
   EXPECT_TRUE(has(R"("request_id":"request-1","refused":"a reason"})")) << log;
   EXPECT_TRUE(has(R"("refused":"another reason"})")) << log;
