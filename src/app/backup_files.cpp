@@ -399,7 +399,7 @@ class Restore {
       const std::string name = entry.path().filename().string();
       if (!name.starts_with(std::string(kDatabase) + kBeforeRestore)) continue;
       if (name.ends_with("-wal") || name.ends_with("-shm")) continue;
-      out = std::max(out, directory_.file(name.c_str()));
+      out = std::max(out, directory_.file(name));
     }
     return out;
   }

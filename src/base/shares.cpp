@@ -44,7 +44,7 @@ const char* to_string(BoundScope scope) noexcept {
 
 std::string client_share_key(std::string_view address) {
   // A zone (`fe80::1%eth0`) names this machine's interface, not the client.
-  const std::string text(address.substr(0, address.find('%')));
+  std::string text(address.substr(0, address.find('%')));
   in6_addr six{};
   if (inet_pton(AF_INET6, text.c_str(), &six) != 1) return text;
   if (IN6_IS_ADDR_V4MAPPED(&six)) {

@@ -96,7 +96,7 @@ int list_pool_users(const Context& context, const UserListFlags& flags) {
     for (const Json& user : member(*page, "users")) users.push_back(user);
     const std::string place = cell(*page, "next");
     // One that stays where it is would never end.
-    next = place.empty() || place == next ? Json() : Json(place);
+    next = place.empty() || Json(place) == next ? Json() : Json(place);
     const bool enough = flags.limit > 0 && static_cast<std::int64_t>(users.size()) >= flags.limit;
     if (next.is_null() || enough) break;
     if (Interrupt::requested()) return kInterrupted;

@@ -296,6 +296,7 @@ class Story:
         expect("pending", pending["totals"]["messages"], 3)
         self.control("GET", "/pending/{userId}", query={"after": pending["next"]}, userId="held")
         first = messages[0]["messageId"]
+        self.control("GET", "/audit", query={"action": "user.", "limit": 5})
         self.control("GET", "/executions", query={"userId": "held"})
         self.control("GET", "/executions/{messageId}", messageId=first)
         deleted = self.control("DELETE", "/pending/{userId}", query={"messageId": first},
