@@ -153,7 +153,7 @@ bool is_mailbox(std::string_view text) {
     if (!code_point || (*code_point != ' ' && !is_visible(*code_point))) return false;
   }
   const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos || at > kLocalPartLimitBytes) return false;
+  if (at > kLocalPartLimitBytes) return false;  // or there is none
   const std::string_view local = text.substr(0, at);
   return (is_dot_string(local) || is_quoted_string(local)) && is_domain(text.substr(at + 1));
 }

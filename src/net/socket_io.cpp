@@ -53,7 +53,7 @@ std::string format_address(const sockaddr_storage& storage, bool with_port) {
   } else {
     return "unix";
   }
-  const std::string text = format_ip(bytes);
+  std::string text = format_ip(bytes);
   if (!with_port) return text;
   const std::string host = text.contains(':') ? "[" + text + "]" : text;
   return host + ":" + std::to_string(ntohs(port));

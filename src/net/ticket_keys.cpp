@@ -25,9 +25,11 @@ int slot_of_context() {
 }  // namespace
 
 void TicketKeys::give(SSL_CTX* context, const Clock& clock) {
-  auto keys = std::make_unique<TicketKeys>(clock);
-  if (SSL_CTX_set_ex_data(context, slot_of_context(), keys.get()) != 1) return;
-  (void)keys.release();
+  TicketKeys* const keys = std::make_unique<TicketKeys>(clock).release();  // the context frees them
+  if (SSL_CTX_set_ex_data(context, slot_of_context(), keys) != 1) {
+    const std::unique_ptr<TicketKeys> unused(keys);
+    return;
+  }
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, use);
 }
 
