@@ -130,7 +130,7 @@ class SqliteStore final : public SteppedStore {
   void start() {
     thread_ = start_thread("store", [this] { loop_.run(); });
   }
-  bool turn() override { return loop_.turn(SteadyTime::min()); }
+  bool turn() override { return loop_.turn(SteadyTime()); }
 
   void set_disk_free_min(std::int64_t bytes) override { loop_.set_disk_free_min(bytes); }
 
