@@ -122,6 +122,9 @@ TEST(Network, WarnsOfWhatOthersCanReadOnTheWay) {
 
 // Whoever watches must hear that it is there, whatever clients have used up.
 TEST(Network, TellsItsHealthWhenClientsHaveUsedUpItsFiles) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer looks at objects through a pipe, for which no descriptor is left";
+#endif
   for (const int files : {40, 64, 128, 256}) {
     const TempDir dir;
     const std::string port = free_port();

@@ -22,6 +22,11 @@ constexpr uid_t kNobodyElse = 61'235;
 
 class StarvedStart : public ::testing::Test {
  protected:
+  void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "a sanitizer needs memory, threads and descriptors of its own";
+#endif
+  }
   // `before` is what a shell does before it becomes the gateway.
   ChildProcess::Options gateway(const std::string& before, const std::string& redirections = "") {
     return {.command = {"/bin/sh", "-c", before + "; exec \"$0\" \"$@\" " + redirections,
@@ -60,9 +65,6 @@ TEST_F(StarvedStart, WithoutDescriptorsTellsAReason) {
 }
 
 TEST_F(StarvedStart, WithoutMemoryTellsAReason) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer needs address space of its own";
-#endif
   for (const int kilobytes : {32'000, 48'000, 64'000, 80'000}) {
     std::filesystem::remove_all(data_);
     const std::string limit = "ulimit -v " + std::to_string(kilobytes);
