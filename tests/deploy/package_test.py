@@ -100,7 +100,9 @@ class Life(unittest.TestCase):
         )
         # Not by the owner of the process's folder: nobody but root may look into this process.
         self.assertEqual(
-            self.machine.run(f"ps -o user= -p {self.process()}").strip(), "holdfast"
+            self.machine.run(
+                f"id -nu $(awk '/^Uid:/ {{print $2}}' /proc/{self.process()}/status)").strip(),
+            "holdfast"
         )
         self.assertEqual(
             self.machine.run(f"stat --format '%U' /proc/{self.process()}/environ"), "root\n"

@@ -36,6 +36,9 @@ TEST_F(ProcessDeathTest, ClosedStandardStreamsBecomeNothing) {
 }
 
 TEST_F(ProcessDeathTest, NoMemoryIsOneLineAndStatusOne) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer ends the process by itself where memory is missing";
+#endif
   const auto greedy = [] {
     end_without_memory();
     std::vector<std::string> all;
