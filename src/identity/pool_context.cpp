@@ -56,4 +56,13 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
   return out;
 }
 
+void find_who_logs_in(const PoolContext& pool, const std::string& username, bool by_administrator,
+                      Completion<Result<std::optional<User>>> done) {
+  if (by_administrator) {
+    pool.parts.users.find_by_name_or_sub(username, std::move(done));
+  } else {
+    pool.parts.users.find_by_username(username, std::move(done));
+  }
+}
+
 }  // namespace holdfast::identity

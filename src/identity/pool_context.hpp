@@ -93,6 +93,9 @@ void begin_login_attempt(const PoolContextPtr& pool, AttemptTarget target, PoolE
                          Completion<PoolResult<std::shared_ptr<LoginAttempt>>> done);
 /// The user has proven to be at this address.
 void remember_address(const PoolContextPtr& pool, const Source& source, const UserId& sub);
+/// Finds whose login it is. An administrator may name the user by `sub` as well.
+void find_who_logs_in(const PoolContext& pool, const std::string& username, bool by_administrator,
+                      Completion<Result<std::optional<User>>> done);
 
 /// What was taken of the codes of a day.
 struct CodeAttempt {

@@ -63,15 +63,10 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
-    Completion<Result<std::optional<User>>> found =
-        [self = shared_from_this()](Result<std::optional<User>> user) {
-          self->looked_up(std::move(user));
-        };
-    if (by_administrator_) {
-      pool_->parts.users.find_by_name_or_sub(username_, std::move(found));
-    } else {
-      pool_->parts.users.find_by_username(username_, std::move(found));
-    }
+    find_who_logs_in(*pool_, username_, by_administrator_,
+                     [self = shared_from_this()](Result<std::optional<User>> user) {
+                       self->looked_up(std::move(user));
+                     });
   }
 
  private:

@@ -1,6 +1,4 @@
-#include <chrono>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -9,6 +7,7 @@
 
 #include <holdfast/base/json.hpp>
 
+#include "support/client/eventually.hpp"
 #include "support/gateway/test_gateway.hpp"
 
 namespace holdfast::test {
@@ -21,15 +20,13 @@ using testing::StartsWith;
 /// The records, the oldest first, once there are so many: they are kept soon, not at once.
 std::vector<Json> records(const TestGateway& gateway, std::size_t count,
                           const std::string& query = {}) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (true) {
+  std::vector<Json> found;
+  EXPECT_TRUE(eventually([&] {
     const Json page = gateway.control("GET", "/v1/audit?limit=1000" + query);
-    std::vector<Json> found(page["records"].begin(), page["records"].end());
-    if (found.size() >= count || std::chrono::steady_clock::now() > deadline) {
-      return {found.rbegin(), found.rend()};
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+    found.assign(page["records"].rbegin(), page["records"].rend());
+    return found.size() >= count;
+  }));
+  return found;
 }
 
 TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
@@ -61,7 +58,7 @@ TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
 
 TEST(AuditLog, TellsWhoChangedWhatByEachWay) {
   TestGateway gateway;
-  gateway.control("POST", "/v1/users", {{"username", "bob"}});
+  EXPECT_EQ(gateway.control("POST", "/v1/users", {{"username", "bob"}})["username"], "bob");
   ASSERT_TRUE(gateway.root().admin_create_user("carol", "temporary password"));
   const Json key = gateway.control("POST", "/v1/access-keys", {{"name", "orders"}});
   const auto all = records(gateway, 3);
