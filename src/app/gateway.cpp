@@ -33,6 +33,8 @@ constexpr Milliseconds kTick{10};
 constexpr Milliseconds kHousekeeping{60'000};
 constexpr Milliseconds kIssuerTick{1'000};
 constexpr Milliseconds kAttemptsTick{1'000};
+constexpr Milliseconds kStoreWatch{1'000};
+constexpr const char* kStoreHangs = "store_hangs";
 constexpr Seconds kAddressKnownFor{180 * 24 * 3'600};
 // What a process needs besides its connections: database, log, control connections.
 constexpr std::size_t kOtherFiles = 128;
@@ -406,6 +408,7 @@ Result<net::ListenerOptions> RunningGateway::listener_options(const Config::List
   options.trusted_proxies = std::move(*proxies);
   options.proxy_protocol = listener.proxy_protocol;
   options.refusals = refusals_;
+  give_up_what_hangs(options);
   return options;
 }
 
@@ -501,6 +504,7 @@ Result<void> RunningGateway::bind_local() {
   local.address = "unix:" + info_.control_socket;
   local.limits.connections = kControlConnections;
   local.access_log = false;
+  give_up_what_hangs(local);
   local_ = net::make_listener(std::move(local), *shards_, clock_, local_service_);
   if (auto bound = local_->bind(); !bound) return bound;
   // Before it accepts: who may open the file may do everything.
@@ -746,6 +750,7 @@ Result<void> RunningGateway::start_serving() {
       sweep_audit();
     });
     first.every(kAttemptsTick, [this] { attempt_keeper_->write(); });
+    first.every(kStoreWatch, [this] { watch_store(); });
   });
   if (auto started = local_->start(); !started) return started;
   // Whoever reads that the gateway listens finds it ready.
@@ -788,7 +793,30 @@ std::function<std::string(std::string_view)> RunningGateway::audit_name() const 
 control::State RunningGateway::state() const {
   if (draining_) return control::State::draining;
   if (!ready_) return control::State::starting;
-  return store_->stats().writable ? control::State::ready : control::State::store_failed;
+  const storage::StoreStats store = store_->stats();
+  if (!store.writable) return control::State::store_failed;
+  if (store.oldest_wait >= config_.storage.hang_after) return control::State::store_hangs;
+  return control::State::ready;
+}
+
+// The store is not asked before it is there: a request that comes earlier waits.
+void RunningGateway::give_up_what_hangs(net::ListenerOptions& options) const {
+  options.answer_patience = config_.storage.hang_after;
+  options.gives_up = [this]() -> const char* {
+    const bool hangs = ready_ && store_->stats().oldest_wait >= config_.storage.hang_after;
+    return hangs ? kStoreHangs : nullptr;
+  };
+}
+
+void RunningGateway::watch_store() {
+  const Milliseconds wait = store_->stats().oldest_wait;
+  const bool hangs = wait >= config_.storage.hang_after;
+  if (std::exchange(store_hangs_, hangs) == hangs) return;
+  if (hangs) {
+    log::error(kStoreHangs, {{"waited_ms", wait.count()}});
+  } else {
+    log::info("store_goes_on");
+  }
 }
 
 std::vector<std::string> RunningGateway::notes() const {
@@ -820,6 +848,7 @@ control::ProcessStatus RunningGateway::process_status() const {
                   .disk_full = store.disk_full,
                   .damaged = store.damaged,
                   .writable = store.writable,
+                  .oldest_wait = store.oldest_wait,
                   .dead_letters = store.dead_letters,
                   .batch = store.batch,
                   .commit = store.commit};

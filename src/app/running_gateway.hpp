@@ -86,6 +86,8 @@ class RunningGateway final : public Gateway {
   void make_mailboxes();
   void sweep_tokens();
   void sweep_audit();
+  void give_up_what_hangs(net::ListenerOptions& options) const;
+  void watch_store();
   [[nodiscard]] std::function<std::string(std::string_view)> audit_name() const;
   void make_identity();
   void end_connections(const identity::EndedLogins& ended);
@@ -128,6 +130,7 @@ class RunningGateway final : public Gateway {
   WallTime created_at_;  ///< when the data directory came to be
   std::atomic<bool> ready_{false};
   std::atomic<bool> draining_{false};
+  bool store_hangs_ = false;  ///< on the first shard: whether a line has told so
   std::atomic<std::size_t> message_bytes_max_;
   // The first shard's.
   Seconds id_token_lifetime_{};

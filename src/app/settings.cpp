@@ -974,6 +974,9 @@ void add_instance(std::vector<Setting>& t) {
                       "they are refused with 503. A disk of less than eight times as much keeps "
                       "an eighth of itself. 0 does not watch the disk.",
                       true));
+  t.push_back(integer("storage.hang_after_ms", HOLDFAST_FIELD(storage.hang_after), 100, 600'000,
+                      "The store is told to hang when it has not answered for so long: /readyz is "
+                      "503 then, and so are requests that have waited as long."));
   t.push_back(integer("storage.page_bytes_per_batch", HOLDFAST_FIELD(storage.page_bytes_per_batch),
                       64 * kKiB, kGiB, "Bytes of pages that are read between two commits."));
   t.push_back(integer("storage.batch_operations", HOLDFAST_FIELD(storage.batch_operations), 1,

@@ -98,6 +98,8 @@ const char* to_string(State state) noexcept {
       return "draining";
     case State::store_failed:
       return "store_failed";
+    case State::store_hangs:
+      return "store_hangs";
   }
   return "unknown";
 }

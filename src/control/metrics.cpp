@@ -177,6 +177,10 @@ void add_store(Families& all, const StoreStatus& store) {
   all.gauge("holdfast_store_writable",
             "1 when the last transaction that wrote was committed, else 0.")
       .add(store.writable);
+  all.gauge("holdfast_store_oldest_wait_seconds",
+            "How long the operation that has waited longest waits for the store, or the store for "
+            "its disk.")
+      .add(std::chrono::duration<double>(store.oldest_wait).count());
   all.counter("holdfast_store_damaged_messages_total",
               "Messages that were read and not as they had been written: dead letters now.")
       .add(store.damaged);
@@ -326,7 +330,7 @@ void add_instance(Families& all, const Scrape& scrape) {
   all.gauge("holdfast_build_info", "1, labelled with the version.")
       .add(1, {{"version", scrape.process.version}});
   Family states = all.gauge("holdfast_state", "1 for the state that the process is in, else 0.");
-  for (const State state : {State::starting, State::ready, State::draining, State::store_failed}) {
+  for (const State state : kStates) {
     states.add(state == scrape.state, {{"state", to_string(state)}});
   }
   all.counter("holdfast_log_lines_dropped_total", "Lines for which the log had no room.")

@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kBodyReserveMax = 64 << 10;
 constexpr std::size_t kWebSocketKeyBytes = 16;
 constexpr std::uint8_t kLinesBetweenMax = 16;
+constexpr Milliseconds kAskedAgain{1'000};
 
 }  // namespace
 
@@ -57,8 +58,7 @@ class HttpSession::ResponseTicket {
     shard.post([session = std::move(session_)] { session->abandon(); });
   }
   void operator()(Response response) {
-    if (const auto session = std::exchange(session_, nullptr))
-      session->respond(std::move(response));
+    if (const auto session = std::exchange(session_, nullptr)) session->answer(std::move(response));
   }
 
  protected:
@@ -76,7 +76,7 @@ class HttpSession::UpgradeTicket : private ResponseTicket {
     if (auto* const accepted = std::get_if<UpgradeAccepted>(&decision)) {
       session->accept_upgrade(std::move(*accepted));
     } else {
-      session->respond(std::get<Response>(std::move(decision)));
+      session->answer(std::get<Response>(std::move(decision)));
     }
   }
 };
@@ -390,10 +390,21 @@ void HttpSession::dispatch() {
     exchange_->body_share.release();
   }
   phase_ = Phase::handling;
-  part_.watch(*this, SteadyTime::max());
+  watch_for_answer();
   Request request{.head = std::move(exchange_->reader.head()),
                   .body = std::exchange(exchange_->body, {})};
   part_.listener().service->handle(std::move(request), ResponseTicket(shared_from_this()));
+}
+
+void HttpSession::watch_for_answer() {
+  const ListenerOptions& options = part_.listener().options;
+  part_.watch(*this, options.gives_up ? part_.now() + options.answer_patience : SteadyTime::max());
+}
+
+void HttpSession::give_up_or_wait() {
+  const char* const why = part_.listener().options.gives_up();
+  if (why == nullptr) return part_.watch(*this, part_.now() + kAskedAgain);
+  respond_error(503, "Service Unavailable", why);
 }
 
 void HttpSession::begin_upgrade() {
@@ -423,7 +434,7 @@ void HttpSession::begin_upgrade() {
   exchange_->websocket_key = *key;
   save_unread();
   phase_ = Phase::handling;
-  part_.watch(*this, SteadyTime::max());
+  watch_for_answer();
   part_.listener().service->upgrade(std::move(head), UpgradeTicket(shared_from_this()));
 }
 
@@ -463,6 +474,11 @@ void HttpSession::respond_upgrade_required() {
   response.headers.emplace_back("Sec-WebSocket-Version", "13");
   response.close = true;
   respond(std::move(response));
+}
+
+// The connection may be gone by now, or the request given up.
+void HttpSession::answer(Response response) {
+  if (phase_ == Phase::handling) respond(std::move(response));
 }
 
 void HttpSession::respond(Response response) {
@@ -563,7 +579,7 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
 }
 
 void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
-  if (phase_ == Phase::ended) return;
+  if (phase_ != Phase::handling) return;
   if (part_.draining()) return respond_error(503, "Service Unavailable");
   part_.count_response(101);
   log_exchange(Response{.status = 101}, 0);
@@ -584,6 +600,7 @@ void HttpSession::abandon() {
 }
 
 void HttpSession::on_deadline() {
+  if (phase_ == Phase::handling) return give_up_or_wait();
   if (phase_ == Phase::reading && exchange_) return respond_error(408, "Request Timeout");
   end();
 }

@@ -61,6 +61,9 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   void refuse_plain_http();
   void save_unread();
 
+  void watch_for_answer();
+  void give_up_or_wait();
+  void answer(Response response);
   void respond(Response response);
   /// `why` is for the log; without it, the message is.
   void respond_error(int status, const char* message, const char* why = nullptr);

@@ -42,6 +42,7 @@ bool OperationQueue::enqueue(Lane lane, OperationPtr& operation) {
     const bool is_full = lane == Lane::other && others_ >= slots_->limits().others;
     if (closed_ || is_full) return false;
     if (lane == Lane::other) ++others_;
+    if (writes_.empty() && reads_.empty()) oldest_ = clock_.steady_now();
     (lane == Lane::read ? reads_ : writes_).push_back(std::move(operation));
     wake = wake_at_ != 0 && writes_.size() + reads_.size() >= wake_at_;
     if (wake) wake_at_ = 0;
@@ -56,6 +57,7 @@ void OperationQueue::take(Taken& out, SteadyTime deadline) {
   others_ = 0;
   std::swap(out.writes, writes_);
   std::swap(out.reads, reads_);
+  out.oldest = std::exchange(oldest_, kNothingWaits);
   out.stopping = stopping_;
 }
 
@@ -92,6 +94,11 @@ void OperationQueue::close(Taken& out) {
 std::size_t OperationQueue::size() const {
   const std::lock_guard lock(mutex_);
   return writes_.size() + reads_.size();
+}
+
+SteadyTime OperationQueue::oldest() const {
+  const std::lock_guard lock(mutex_);
+  return oldest_;
 }
 
 }  // namespace holdfast::storage

@@ -62,6 +62,9 @@ class Slots {
   std::atomic<bool> closed_{false};
 };
 
+/// Of a moment since when something waits.
+inline constexpr SteadyTime kNothingWaits = SteadyTime::max();
+
 /// Which of the queue's lanes an operation takes.
 enum class Lane : std::uint8_t {
   reserved,  ///< inserts, records, and what the mailboxes cannot do without: never refused
@@ -72,7 +75,8 @@ enum class Lane : std::uint8_t {
 /// What waits for the store's thread. Any thread submits; one takes.
 class OperationQueue {
  public:
-  explicit OperationQueue(QueueLimits limits) : slots_(std::make_shared<Slots>(limits)) {}
+  explicit OperationQueue(QueueLimits limits, const Clock& clock = system_clock())
+      : clock_(clock), slots_(std::make_shared<Slots>(limits)) {}
 
   [[nodiscard]] const std::shared_ptr<Slots>& slots() const noexcept { return slots_; }
   /// Never blocks. An operation that finds no room, or the store stopped, fails.
@@ -81,6 +85,7 @@ class OperationQueue {
   struct Taken {
     std::vector<OperationPtr> writes;
     std::vector<OperationPtr> reads;
+    SteadyTime oldest = kNothingWaits;  ///< when the first of them came
     bool stopping = false;
   };
   /// Moves what waits into `out` (whose vectors are empty), and waits until `deadline` for it when
@@ -92,17 +97,21 @@ class OperationQueue {
   /// Nothing can be submitted from here on; what was, is in `out`.
   void close(Taken& out);
   [[nodiscard]] std::size_t size() const;
+  /// When the first of those that wait came.
+  [[nodiscard]] SteadyTime oldest() const;
 
  private:
   /// Takes the operation when there is room for it, and leaves it where it is otherwise.
   bool enqueue(Lane lane, OperationPtr& operation);
   void wait(std::unique_lock<std::mutex>& lock, std::size_t operations, SteadyTime deadline);
 
+  const Clock& clock_;
   std::shared_ptr<Slots> slots_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<OperationPtr> writes_;
   std::vector<OperationPtr> reads_;
+  SteadyTime oldest_ = kNothingWaits;
   std::size_t others_ = 0;
   std::size_t wake_at_ = 0;  ///< operations that wake the taker; 0: it is not waiting
   bool stopping_ = false;

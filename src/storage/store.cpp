@@ -44,7 +44,8 @@ class SqliteStore final : public SteppedStore {
               StoreThreadOptions options)
       : lock_(std::move(lock)),
         start_state_(std::move(start_state)),
-        queue_(limits),
+        clock_(*options.clock),
+        queue_(limits, clock_),
         loop_(std::move(database), std::move(session), queue_, std::move(options)) {}
   ~SqliteStore() override { stop(); }
 
@@ -86,7 +87,8 @@ class SqliteStore final : public SteppedStore {
             .disk_full = counters.disk_full,
             .damaged = counters.damaged,
             .writable = counters.writable,
-            .on_disk = counters.on_disk,
+            .on_disk = counters.on_disk_since.load() != kNothingWaits,
+            .oldest_wait = oldest_wait(),
             .dead_letters = {counters.dead_letters, counters.dead_letter_bytes},
             .batch = counters.batch.read(),
             .commit = counters.commit.read()};
@@ -150,6 +152,13 @@ class SqliteStore final : public SteppedStore {
   }
 
  private:
+  Milliseconds oldest_wait() const {
+    const StoreCounters& counters = loop_.counters();
+    const SteadyTime since =
+        std::min({queue_.oldest(), counters.in_hand_since.load(), counters.on_disk_since.load()});
+    const SteadyTime now = clock_.steady_now();
+    return since < now ? std::chrono::floor<Milliseconds>(now - since) : Milliseconds(0);
+  }
   void wake() {
     beat([] {});
   }
@@ -162,6 +171,7 @@ class SqliteStore final : public SteppedStore {
 
   DirectoryLock lock_;
   delivery::StartState start_state_;
+  const Clock& clock_;
   OperationQueue queue_;
   StoreThread loop_;
   std::mutex mutex_;

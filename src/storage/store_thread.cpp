@@ -68,8 +68,10 @@ std::int64_t disk_bytes(const std::string& path) {
 
 class OnDisk {
  public:
-  explicit OnDisk(StoreCounters& counters) : counters_(counters) { counters_.on_disk = true; }
-  ~OnDisk() { counters_.on_disk = false; }
+  OnDisk(StoreCounters& counters, SteadyTime now) : counters_(counters) {
+    counters_.on_disk_since = now;
+  }
+  ~OnDisk() { counters_.on_disk_since = kNothingWaits; }
   OnDisk(const OnDisk&) = delete;
   OnDisk& operator=(const OnDisk&) = delete;
 
@@ -124,9 +126,11 @@ void StoreThread::run() {
 
 bool StoreThread::turn(SteadyTime deadline) {
   gather(deadline);
+  const SteadyTime began = steady_now();
   run_writes();
   run_retries();
   run_reads();
+  note_answered(began);
   step_backup();
   checkpoint_if_due();
   if (steady_now() >= next_look_) measure();
@@ -153,6 +157,12 @@ void StoreThread::take(SteadyTime deadline) {
   std::ranges::move(taken_.reads, std::back_inserter(reads_));
   taken_.writes.clear();
   taken_.reads.clear();
+  counters_.in_hand_since = std::min(counters_.in_hand_since.load(), taken_.oldest);
+}
+
+// What is left was there when the turn began; the moments of its coming are not kept.
+void StoreThread::note_answered(SteadyTime began) {
+  counters_.in_hand_since = writes_.empty() && reads_.empty() ? kNothingWaits : began;
 }
 
 SteadyTime StoreThread::next_deadline(SteadyTime now) const {
@@ -248,8 +258,8 @@ void StoreThread::run_retries() {
 }
 
 void StoreThread::transact(Batch& batch, Mode mode) {
-  const OnDisk waiting(counters_);
   const SteadyTime start = steady_now();
+  const OnDisk waiting(counters_, start);
   begin(mode);
   std::size_t culprit = 0;
   while (culprit < batch.size() && run(*batch[culprit])) ++culprit;
@@ -456,7 +466,7 @@ void StoreThread::set_backup(std::shared_ptr<BackupJob> job) {
 
 void StoreThread::step_backup() {
   const std::lock_guard lock(backup_mutex_);
-  const OnDisk waiting(counters_);
+  const OnDisk waiting(counters_, steady_now());
   backup_goes_on_ = backup_ != nullptr && backup_->step(*database_);
 }
 
@@ -475,7 +485,7 @@ void StoreThread::checkpoint_if_due() {
 }
 
 void StoreThread::checkpoint(bool shorten) {
-  const OnDisk waiting(counters_);
+  const OnDisk waiting(counters_, steady_now());
   int code = move_log(shorten);
   if (is_full(code) && let_go_of_ballast()) code = move_log(shorten);
   if (code != SQLITE_OK) {

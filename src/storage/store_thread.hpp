@@ -52,8 +52,10 @@ struct StoreCounters {
   std::atomic<bool> disk_full{false};
   /// The bound that is kept: what is configured, or a part of a small disk.
   std::atomic<std::int64_t> disk_free_min{0};
-  /// The thread waits for the disk, which may be slow for as long as it likes.
-  std::atomic<bool> on_disk{false};
+  /// Since when the thread waits for the disk, which may be slow for as long as it likes.
+  std::atomic<SteadyTime> on_disk_since{kNothingWaits};
+  /// Since when the first of the operations waits that the thread has taken and not answered.
+  std::atomic<SteadyTime> in_hand_since{kNothingWaits};
   HistogramTally<kBatchBounds> batch;
   HistogramTally<kLatencyBounds> commit;
 };
@@ -93,6 +95,7 @@ class StoreThread {
   [[nodiscard]] SteadyTime steady_now() const { return options_.clock->steady_now(); }
   void gather(SteadyTime deadline);
   void take(SteadyTime deadline);
+  void note_answered(SteadyTime began);
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
   void fill_batch();
   void run_writes();

@@ -119,6 +119,7 @@ struct Config {
     std::size_t queue_bytes = 256 << 20;
     std::int64_t database_bytes_max = 0;
     std::int64_t disk_free_min = std::int64_t{256} << 20;
+    Milliseconds hang_after{5'000};
     std::size_t page_bytes_per_batch = 4 << 20;
     std::size_t batch_operations = 4'096;
     std::int64_t dead_letters_max = 100'000;

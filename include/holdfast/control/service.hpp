@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -35,8 +36,11 @@ enum class State : std::uint8_t {
   ready,
   draining,      ///< a shutdown has begun
   store_failed,  ///< the last commit failed
+  store_hangs,   ///< the store has not answered for some seconds
 };
-/// `starting`, `ready`, `draining`, `store_failed`.
+inline constexpr std::array kStates = {State::starting, State::ready, State::draining,
+                                       State::store_failed, State::store_hangs};
+/// `starting`, `ready`, `draining`, `store_failed`, `store_hangs`.
 [[nodiscard]] const char* to_string(State state) noexcept;
 
 /// Asked on any shard, at any time.
@@ -87,6 +91,7 @@ struct StoreStatus {
   bool disk_full = false;          ///< messages are refused
   std::int64_t damaged = 0;        ///< messages that were not as they were written
   bool writable = true;
+  Milliseconds oldest_wait{0};  ///< of what has waited longest for the thread, or the disk
   delivery::PendingTotals dead_letters;
   BatchHistogram batch;
   LatencyHistogram commit;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,6 +86,11 @@ struct ListenerOptions {
   /// File descriptors that are set aside for this listener's connections when others have used up
   /// the process's.
   std::size_t reserved_descriptors = 0;
+  /// Asked of a request that has been without an answer for `answer_patience`, and again each
+  /// second: why to give it up with 503, or null to wait on. An answer that comes later is dropped.
+  /// Null: all wait.
+  std::function<const char*()> gives_up{};
+  Milliseconds answer_patience{5'000};
   /// Where to count what bounds refuse; null: nobody reads it.
   std::shared_ptr<BoundRefusals> refusals{};
 };

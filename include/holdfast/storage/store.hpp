@@ -50,12 +50,14 @@ struct StoreStats {
   std::int64_t used_bytes = 0;      ///< without free pages: what is held against the bound
   std::int64_t bytes_max = 0;       ///< that bound; 0: none
   std::int64_t wal_bytes = 0;
-  std::int64_t disk_free_min = 0;        ///< what messages leave free; 0: the disk is not watched
-  bool disk_low = false;                 ///< there is little more room than that
-  bool disk_full = false;                ///< no message is taken for want of room on the disk
-  std::int64_t damaged = 0;              ///< messages that were not as they were written
-  bool writable = true;                  ///< the last commit succeeded
-  bool on_disk = false;                  ///< its thread waits for the disk at this moment
+  std::int64_t disk_free_min = 0;  ///< what messages leave free; 0: the disk is not watched
+  bool disk_low = false;           ///< there is little more room than that
+  bool disk_full = false;          ///< no message is taken for want of room on the disk
+  std::int64_t damaged = 0;        ///< messages that were not as they were written
+  bool writable = true;            ///< the last commit succeeded
+  bool on_disk = false;            ///< its thread waits for the disk at this moment
+  /// How long the operation waits that has waited longest, or the disk has been waited for.
+  Milliseconds oldest_wait{0};
   delivery::PendingTotals dead_letters;  ///< that are kept
   BatchHistogram batch;     ///< operations of each transaction that wrote and was committed
   LatencyHistogram commit;  ///< its time from BEGIN to the end of COMMIT, in microseconds

@@ -635,6 +635,37 @@ TEST(HttpDeadlines, DoNotRunWhileTheRequestIsHandled) {
   EXPECT_EQ(client.read_response()->body, "late");
 }
 
+TEST(HttpDeadlines, AnswerForWhoeverIsSaidToHangAndDropTheLateAnswer) {
+  const auto service = std::make_shared<FakeService>();
+  std::vector<Responder> waiting;
+  std::vector<UpgradeResponder> upgrading;
+  service->on_handle = [&](Request, Responder respond) { waiting.push_back(std::move(respond)); };
+  service->on_upgrade = [&](RequestHead, UpgradeResponder respond) {
+    upgrading.push_back(std::move(respond));
+  };
+  std::atomic<bool> hangs = false;
+  ListenerOptions options;
+  options.gives_up = [&]() -> const char* { return hangs ? "it hangs" : nullptr; };
+  options.answer_patience = Milliseconds(100);
+  TestServer server(service, 1, std::move(options));
+  RawClient client(server.address());
+  RawClient behind(server.address());
+  ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  EXPECT_FALSE(client.read_response(Milliseconds(1'500)));  // late, and nothing hangs
+  hangs = true;
+  EXPECT_EQ(client.read_response()->status, 503);
+  EXPECT_EQ(behind.upgrade("/ws")->status, 503);
+  server.run_on(0, [&] {
+    for (Responder& respond : waiting) respond({.body = "late"});
+    EXPECT_EQ(upgrading.size(), 1U);
+    for (UpgradeResponder& respond : upgrading) respond(UpgradeAccepted{});
+  });
+  for (RawClient* const each : {&client, &behind}) {
+    EXPECT_TRUE(each->ends());
+    EXPECT_EQ(each->pending(), "");
+  }
+}
+
 TEST(Http, SurvivesClientsThatVanishAtAnyByte) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
