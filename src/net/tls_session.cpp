@@ -81,6 +81,7 @@ void TlsSession::count_key_updates(int sent, int /*version*/, int content_type, 
 
 IoOutcome TlsSession::outcome_of_failure(int result, bool& other_direction) noexcept {
   const int error = SSL_get_error(ssl_, result);
+  if (error == SSL_ERROR_WANT_WRITE && cannot_write_) return {.ended = true};
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
     other_direction = error == (&other_direction == &receive_waits_to_send_ ? SSL_ERROR_WANT_WRITE
                                                                             : SSL_ERROR_WANT_READ);
@@ -108,10 +109,14 @@ IoOutcome TlsSession::read_socket(std::span<char> into) noexcept {
   return outcome;
 }
 
+// OpenSSL deciphers nothing more behind an error, and what the peer sent before is still to be
+// read: it only hears that it has to wait.
 IoOutcome TlsSession::write_socket(std::string_view bytes) noexcept {
+  if (cannot_write_) return {.blocked = true};
   const IoOutcome outcome = net::send_some(fd_, bytes);
   bytes_given_ += outcome.bytes;
-  return outcome;
+  cannot_write_ = outcome.ended;
+  return outcome.ended ? IoOutcome{.blocked = true} : outcome;
 }
 
 IoOutcome TlsSession::receive_some(std::span<char> into) noexcept {

@@ -63,6 +63,7 @@ class TlsSession {
   bool send_waits_to_receive_ = false;
   bool plain_http_ = false;
   bool broken_ = false;
+  bool cannot_write_ = false;    ///< the socket takes nothing more
   std::size_t read_budget_ = 0;  ///< bytes that the present call may still take from the socket
   std::uint64_t bytes_received_ = 0;
   bool heard_ = false;  ///< anything at all of the peer

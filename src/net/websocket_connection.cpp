@@ -23,6 +23,9 @@ constexpr std::size_t kControlBytesMax = 125;
 constexpr std::size_t kHeaderMax = 10;
 // What has been sent is cut off the buffer when it is this much.
 constexpr std::size_t kCompactBytes = 64 << 10;
+// How often what a peer sent before its end is read, at most: a kernel's receive buffer is empty
+// sooner.
+constexpr int kLastReads = 1024;
 
 // RFC 6455 section 4.2.2, of a key that HTTP has checked.
 std::string accept_of(const std::string& key) {
@@ -130,7 +133,7 @@ void WebSocketConnection::flush() {
   if (waiting_writable_ || ended_ || out_sent_ == out_.size()) return;
   const std::string_view left = std::string_view(out_).substr(out_sent_);
   const IoOutcome outcome = tls_ ? tls_->send_some(left) : send_some(descriptor(), left);
-  if (outcome.ended) return abort_by(delivery::ConnectionEnd::By::network);
+  if (outcome.ended) return cannot_send();
   out_sent_ += outcome.bytes;
   bytes_sent_ += outcome.bytes;
   part_.counted().websocket_bytes.add(outcome.bytes);
@@ -145,6 +148,22 @@ void WebSocketConnection::flush() {
     out_sent_ = 0;
   }
   wait_writable();
+}
+
+// A peer that closes while it is written to resets the connection, and what it sent before that is
+// still here: its Close says why it goes.
+void WebSocketConnection::cannot_send() {
+  sealed_ = true;
+  out_ = std::string();
+  out_sent_ = 0;
+  // Nobody reads before start.
+  if (events_ == nullptr) return finish(false, {});
+  // No event comes from inside a command.
+  part_.loop().post([self = shared_from_this()] {
+    for (int i = 0; i < kLastReads && self->receive(); ++i) {
+    }
+    if (!self->ended_) self->finish(false, {});
+  });
 }
 
 void WebSocketConnection::wait_writable() {
@@ -196,11 +215,8 @@ void WebSocketConnection::close(delivery::CloseCode code, std::string_view reaso
   part_.watch(*this, part_.now() + part_.limits().close_timeout);
 }
 
-void WebSocketConnection::abort() { abort_by(delivery::ConnectionEnd::By::gateway); }
-
-void WebSocketConnection::abort_by(delivery::ConnectionEnd::By by) {
-  if (ended_) return;
-  finish(false, {.by = by});
+void WebSocketConnection::abort() {
+  if (!ended_) finish(false, {.by = delivery::ConnectionEnd::By::gateway});
 }
 
 void WebSocketConnection::on_deadline() {
@@ -224,21 +240,29 @@ void WebSocketConnection::wait_readable() {
 }
 
 void WebSocketConnection::on_readable() {
-  if (ended_) return;
   const auto self = shared_from_this();
-  std::string early = std::exchange(early_, std::string());
-  if (!early.empty()) {
-    take(early);
-  } else {
-    std::vector<char>& scratch = part_.loop().scratch();
-    const IoOutcome outcome =
-        tls_ ? tls_->receive_some(scratch) : receive_some(descriptor(), scratch);
-    if (outcome.ended) return finish(false, {});
-    take(std::span(scratch).first(outcome.bytes));
-  }
+  receive();
   if (ended_) return;
   flush();
   if (!ended_) wait_readable();
+}
+
+bool WebSocketConnection::receive() {
+  if (ended_) return false;
+  std::string early = std::exchange(early_, std::string());
+  if (!early.empty()) {
+    take(early);
+    return !ended_;
+  }
+  std::vector<char>& scratch = part_.loop().scratch();
+  const IoOutcome outcome =
+      tls_ ? tls_->receive_some(scratch) : receive_some(descriptor(), scratch);
+  if (outcome.ended) {
+    finish(false, {});
+    return false;
+  }
+  take(std::span(scratch).first(outcome.bytes));
+  return !ended_ && !outcome.blocked;
 }
 
 void WebSocketConnection::take(std::span<char> bytes) {

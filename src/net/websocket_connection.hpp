@@ -72,6 +72,10 @@ class WebSocketConnection final : public delivery::Connection,
   void write_frame(std::uint8_t first, std::string_view payload);
   void wait_readable();
   void on_readable();
+  /// Reads once, and takes what came. False when nothing more is there, or it has ended.
+  bool receive();
+  /// The peer takes nothing more: reads what it said last, and ends.
+  void cannot_send();
   void take(std::span<char> bytes);
   void on_event(FrameReader::Event event);
   /// Whether the peer has sent more than its share of control frames that nobody asked for.
@@ -79,7 +83,6 @@ class WebSocketConnection final : public delivery::Connection,
   void write_close(delivery::CloseCode code, std::string_view reason);
   void fail(delivery::CloseCode code);
   void finish(bool linger, delivery::ConnectionEnd end);
-  void abort_by(delivery::ConnectionEnd::By by);
   /// Takes down what of the bytes written the peer's kernel has.
   void look_at_queue() const;
   void leave_later();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -279,6 +280,39 @@ TEST_F(TlsServerTest, SeesASlowReadersProgress) {
   server_->run_on(0, [&] { connection->abort(); });
   EXPECT_TRUE(events_.saw("closed"));
   server_->stop();
+}
+
+TEST_F(TlsServerTest, HearsTheCloseOfAClientThatResetsBehindIt) {
+  std::shared_ptr<delivery::Connection> connection;
+  service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
+    respond(UpgradeAccepted{.shard = head.shard,
+                            .on_open = [&](std::shared_ptr<delivery::Connection> c) {
+                              connection = std::move(c);
+                              connection->start(events_);
+                              connection->write_text(std::string(16 << 20, 'y'));
+                              connection->flush();
+                            }});
+  };
+  HttpLimits limits;
+  limits.outbound_bytes = 32 << 20;
+  serve(1, limits);
+  PlainOpenSsl peer(server_->address());
+  peer.socket().set_receive_buffer(4'096);
+  ASSERT_TRUE(peer.connect());
+  EXPECT_THAT(peer.ask("GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
+                       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"),
+              HasSubstr("101"));
+  server_->run_on(0, [&] {
+    const std::string close = test::make_close_frame(1009);
+    EXPECT_GT(SSL_write(peer.ssl(), close.data(), static_cast<int>(close.size())), 0);
+    std::this_thread::sleep_for(Milliseconds(20));
+    peer.socket().close();
+    std::this_thread::sleep_for(Milliseconds(20));
+  });
+  ASSERT_TRUE(events_.saw("closed"));
+  EXPECT_EQ(events_.end().by, delivery::ConnectionEnd::By::client);
+  EXPECT_EQ(events_.end().code, 1009);
 }
 
 TEST_F(TlsServerTest, AgreesOnHttp11AndOnNothingElse) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -668,6 +669,43 @@ TEST(WebSocketClose, TellsWhoEndedItAndHow) {
     EXPECT_EQ(gateway.events.end().code, one.code);
     // How far it came is known after the end, too.
     gateway.run([&] { EXPECT_GE(gateway.connection->bytes_arrived(), end); });
+  }
+}
+
+// A client with a limit refuses a message by its header and closes with the rest unread: its Close
+// is there, and a reset behind it. Whatever the gateway does next meets the reset first.
+TEST(WebSocketClose, IsHeardOfAClientThatClosesAtOnceWithMessagesUnread) {
+  HttpLimits limits;
+  limits.outbound_bytes = 32 << 20;
+  for (const std::size_t bytes : {10UZ, 100'000UZ, 7'000'000UZ}) {
+    for (const bool more : {false, true}) {
+      SCOPED_TRACE(std::to_string(bytes) + (more ? " and more" : ""));
+      Gateway gateway(1, limits);
+      RawClient client = gateway.connect();
+      client.set_receive_buffer(4096);
+      gateway.run([&] {
+        gateway.connection->write_text(std::string(bytes, 'x'));
+        gateway.connection->flush();
+      });
+      ASSERT_FALSE(client.receive_some().empty());
+      // The shard finds all of it at once.
+      gateway.run([&] {
+        gateway.connection->write_ping("unread");
+        gateway.connection->flush();
+        (void)client.send(make_frame("said before") + make_close_frame(1009));
+        std::this_thread::sleep_for(Milliseconds(20));
+        client.close();
+        std::this_thread::sleep_for(Milliseconds(20));
+        if (!more) return;
+        gateway.connection->write_text("more");
+        gateway.connection->flush();
+      });
+      ASSERT_TRUE(gateway.events.saw("closed"));
+      EXPECT_EQ(gateway.events.all(), (std::vector<std::string>{"text:said before", "closed"}));
+      EXPECT_EQ(gateway.events.end().by, delivery::ConnectionEnd::By::client);
+      EXPECT_EQ(gateway.events.end().code, 1009);
+      EXPECT_TRUE(gateway.all_closed());
+    }
   }
 }
 
