@@ -124,6 +124,10 @@ void add_messages(Families& all, const delivery::Stats& stats) {
       .add(stats.buried, {{"reason", "access_ended"}})
       .add(stats.deleted, {{"reason", "deleted"}})
       .add(stats.undeliverable, {{"reason", "undeliverable"}});
+  all.counter(
+         "holdfast_messages_stuck_total",
+         "Messages at which ten connections of their user ended in a row, whatever ended them.")
+      .add(stats.stuck);
   all.gauge("holdfast_pending_messages", "Messages committed to disk and not acknowledged yet.")
       .add(stats.pending_messages);
   all.gauge("holdfast_pending_bytes", "Size of the texts of the pending messages.")

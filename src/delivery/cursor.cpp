@@ -350,6 +350,7 @@ void Cursor::begin_at(Sequence position) noexcept {
 
 void Cursor::take_care(Sequence alone_to) {
   window().alone_to = alone_to;
+  careful_ = true;
   fence(true);
   mark_dirty();
 }
@@ -358,6 +359,12 @@ std::optional<MessageId> Cursor::id_of(Sequence sequence) const {
   const Unacked* const found = last_up_to(sequence);
   if (found == nullptr || found->sequence != sequence) return std::nullopt;
   return found->id;
+}
+
+Sequence Cursor::first_unacked(Sequence settled) const noexcept {
+  if (!window_) return 0;
+  const std::size_t at = first_above(window_->unacked, settled);
+  return at == window_->unacked.size() ? 0 : window_->unacked[at].sequence;
 }
 
 std::optional<EndedAt> Cursor::ended_at(const ConnectionEnd& end, Sequence settled) const {
@@ -379,8 +386,8 @@ std::optional<EndedAt> Cursor::ended_at(const ConnectionEnd& end, Sequence settl
               .longest = true,
               .heard = fences_back_ > 0,
               .by_client = by_client,
-              .longest_taken = longest_taken_,
-              .code = end.code};
+              .code = end.code,
+              .next_serial = shard_.next_serial};
   const Sequence fenced = window_->fences.first_behind(first.sequence).value_or(sent_);
   for (++at; at < unacked.size() && unacked[at].end - unacked[at].bytes < sent; ++at) {
     out.alone = false;

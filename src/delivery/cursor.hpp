@@ -87,9 +87,16 @@ class Cursor final : public ConnectionEvents {
   /// Its user's connections have failed at messages: it is asked for a sign of life first, and what
   /// is at or below `alone_to` goes one by one.
   void take_care(Sequence alone_to);
+  /// It was asked for a sign of life before its first message.
+  [[nodiscard]] bool is_careful() const noexcept { return careful_; }
   /// Where it ended in the log, when that was at a message that was sent to it. What is at or below
   /// `settled` is acknowledged.
   [[nodiscard]] std::optional<EndedAt> ended_at(const ConnectionEnd& end, Sequence settled) const;
+  /// The first that it was sent and has not acknowledged; 0 when there is none. What is at or below
+  /// `settled` is acknowledged.
+  [[nodiscard]] Sequence first_unacked(Sequence settled) const noexcept;
+  /// The longest frame that it has acknowledged.
+  [[nodiscard]] std::uint32_t longest_taken() const noexcept { return longest_taken_; }
   /// The id of a message that it was sent and has not acknowledged.
   [[nodiscard]] std::optional<MessageId> id_of(Sequence sequence) const;
   /// The mailbox has let it go.
@@ -160,9 +167,10 @@ class Cursor final : public ConnectionEvents {
   Sequence sent_ = 0;  ///< the last one sent
   std::unique_ptr<Window> window_;
   std::uint32_t page_bytes_;
-  std::uint32_t longest_taken_ = 0;  ///< the longest frame that was acknowledged
+  std::uint32_t longest_taken_ = 0;
   std::uint32_t unfenced_bytes_ = 0;
   bool unfenced_ = false;
+  bool careful_ = false;
   FrameFormat format_;
   std::uint8_t fences_back_ = 0;        ///< acknowledged ones, as far as they are counted
   bool taken_known_ = false;            ///< `bytes_taken_` was looked up since the last progress

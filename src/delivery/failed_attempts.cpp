@@ -22,15 +22,22 @@ const FailedAttempts* FailedAttemptTable::find(const UserId& user) const {
   return found == users_.end() ? nullptr : &found->second;
 }
 
-FailedAttempts& FailedAttemptTable::at(const UserId& user) {
-  const auto found = users_.find(user);
-  if (found != users_.end()) return found->second;
-  if (users_.size() >= capacity_) users_.erase(users_.begin());
-  return users_[user];
+template <class Value>
+Value& FailedAttemptTable::at(std::unordered_map<UserId, Value>& users, const UserId& user) {
+  const auto found = users.find(user);
+  if (found != users.end()) return found->second;
+  if (users.size() >= capacity_) users.erase(users.begin());
+  return users[user];
+}
+
+std::uint32_t FailedAttemptTable::count_end(const UserId& user, Sequence first) {
+  Waiting& waiting = at(waiting_, user);
+  if (waiting.first != first) waiting = {.first = first};
+  return ++waiting.ends;
 }
 
 const FailedAttempts& FailedAttemptTable::add(const UserId& user, const EndedAt& end) {
-  FailedAttempts& attempts = at(user);
+  FailedAttempts& attempts = at(users_, user);
   const bool again = attempts.count > 0 && end.first == attempts.first;
   const bool behind = attempts.count > 0 && !attempts.moved_on && attempts.first < end.first &&
                       end.first <= attempts.last;
@@ -41,10 +48,9 @@ const FailedAttempts& FailedAttemptTable::add(const UserId& user, const EndedAt&
   } else {
     attempts = {.first = end.first,
                 .last = end.last,
-                .longest_taken = attempts.longest_taken,
+                .next_serial = end.next_serial,
                 .given_up = attempts.given_up};
   }
-  attempts.longest_taken = std::max(attempts.longest_taken, end.longest_taken);
   attempts.codes[attempts.count % FailedAttempts::kCodesKept] = end.code;
   ++attempts.count;
   return attempts;
@@ -57,6 +63,10 @@ void FailedAttemptTable::take_back(const UserId& user) {
 }
 
 void FailedAttemptTable::settle(const UserId& user, Sequence sequence) {
+  if (!waiting_.empty()) {
+    const auto waiting = waiting_.find(user);
+    if (waiting != waiting_.end() && sequence >= waiting->second.first) waiting_.erase(waiting);
+  }
   const auto found = users_.find(user);
   if (found == users_.end()) return;
   found->second.given_up = 0;
@@ -66,8 +76,7 @@ void FailedAttemptTable::settle(const UserId& user, Sequence sequence) {
 void FailedAttemptTable::give_up(const UserId& user) {
   const auto found = users_.find(user);
   if (found == users_.end()) return;
-  found->second = {.longest_taken = found->second.longest_taken,
-                   .given_up = found->second.given_up + 1};
+  found->second = {.given_up = found->second.given_up + 1};
 }
 
 }  // namespace holdfast::delivery

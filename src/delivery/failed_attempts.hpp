@@ -15,13 +15,13 @@ struct EndedAt {
   Sequence first = 0;  ///< the first that was sent and not acknowledged
   /// The last that may be the reason: a client that had taken it would have said so.
   Sequence last = 0;
-  std::uint32_t bytes = 0;          ///< of the first one's frame
-  bool alone = false;               ///< nothing but the first was under way
-  bool longest = false;             ///< nothing that was under way is longer than the first
-  bool heard = false;               ///< the client answered something on this connection
-  bool by_client = false;           ///< with a Close
-  std::uint32_t longest_taken = 0;  ///< the longest frame that the client had acknowledged
-  std::uint16_t code = 0;           ///< as `ConnectionEnd` has it
+  std::uint32_t bytes = 0;        ///< of the first one's frame
+  bool alone = false;             ///< nothing but the first was under way
+  bool longest = false;           ///< nothing that was under way is longer than the first
+  bool heard = false;             ///< the client answered something on this connection
+  bool by_client = false;         ///< with a Close
+  std::uint16_t code = 0;         ///< as `ConnectionEnd` has it
+  std::uint64_t next_serial = 0;  ///< of the next connection that is opened
 };
 
 /// How often the connections of a user came to their end at one message, without an acknowledgement
@@ -32,7 +32,7 @@ struct FailedAttempts {
   Sequence first = 0;
   Sequence last = 0;
   std::uint32_t count = 0;
-  std::uint32_t longest_taken = 0;
+  std::uint64_t next_serial = 0;  ///< at the first attempt: who has a lower one was open then
   std::uint32_t given_up = 0;  ///< messages of this user, one after the other, since the last ack
   bool moved_on = false;       ///< `first` was another one at the beginning
   std::array<std::uint16_t, kCodesKept> codes{};
@@ -54,11 +54,14 @@ class FailedAttemptTable {
  public:
   explicit FailedAttemptTable(std::size_t capacity) : capacity_(capacity) {}
 
-  [[nodiscard]] bool empty() const noexcept { return users_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return users_.empty() && waiting_.empty(); }
   [[nodiscard]] std::size_t size() const noexcept { return users_.size(); }
   /// nullptr when there are none.
   [[nodiscard]] const FailedAttempts* find(const UserId& user) const;
 
+  /// A connection ended while this message was the first that it had not acknowledged, whatever
+  /// ended it. Answers how many did so in a row.
+  [[nodiscard]] std::uint32_t count_end(const UserId& user, Sequence first);
   /// A connection ended there. Valid until the next call.
   const FailedAttempts& add(const UserId& user, const EndedAt& end);
   /// A connection ended, and not at a message: it was the network. That takes one attempt back.
@@ -70,10 +73,17 @@ class FailedAttemptTable {
   void give_up(const UserId& user);
 
  private:
-  FailedAttempts& at(const UserId& user);
+  struct Waiting {
+    Sequence first = 0;
+    std::uint32_t ends = 0;
+  };
+
+  template <class Value>
+  Value& at(std::unordered_map<UserId, Value>& users, const UserId& user);
 
   std::size_t capacity_;
   std::unordered_map<UserId, FailedAttempts> users_;
+  std::unordered_map<UserId, Waiting> waiting_;  ///< without regard to what ended them
 };
 
 }  // namespace holdfast::delivery

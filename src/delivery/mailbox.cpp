@@ -1,6 +1,7 @@
 #include "delivery/mailbox.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include <holdfast/base/log.hpp>
 
@@ -18,6 +19,9 @@ std::int64_t size_of(const Message& message) noexcept {
 /// Messages of one user that are given up one after the other, with nothing acknowledged between
 /// them: beyond it, it is the client that takes nothing, whatever it is sent.
 constexpr std::uint32_t kGivenUpInARow = 8;
+/// Connections that end at one message in a row, whatever ends them, until that is reported; and
+/// then whenever they have doubled.
+constexpr std::uint32_t kEndsReported = 10;
 constexpr std::uint16_t kTooBig = static_cast<std::uint16_t>(CloseCode::too_big);
 
 std::unexpected<Error> refused() {
@@ -347,6 +351,7 @@ void Mailbox::retry() {
   }
   read_again_ = false;
   erase_again_ = false;
+  judge_last_chance();
   erase_settled();
   pump();
   shard_.may_be_idle(*this);
@@ -408,12 +413,14 @@ void Mailbox::admit(Cursor& cursor) {
 
 void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
   const bool was_newest = newest_open() == &cursor;
+  shard_.longest_taken.raise(user_, cursor.longest_taken());
   count_attempt(cursor, end);
   advance(cursor, SendUnsentMessages::Event::closed);
   shard_.forget_flush(cursor);
   shard_.forget_leaving(cursor);
   std::erase(cursors_, &cursor);
   cursor.end();
+  judge_last_chance();
   store_unheld();
   reject_unheld();
   if (was_newest) hand_on();
@@ -431,6 +438,7 @@ void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
     shard_.executions.acknowledge(user_, settled_, newest, cursor.id(), shard_.wall_now());
     settled_ = newest;
     if (!shard_.failed_attempts.empty()) shard_.failed_attempts.settle(user_, settled_);
+    judge_last_chance();
   }
   for (Run* run = runs_.first(); run != nullptr && run->sequence() <= settled_;) {
     Run* const next = RunList::next(*run);
@@ -463,6 +471,9 @@ Cursor* Mailbox::newest_open() const noexcept {
 
 bool Mailbox::receives(const Cursor& cursor) const noexcept {
   if (cursor.state != Cursor::State::open) return false;
+  if (const LastChance* const chance = last_chance()) {
+    if (!has_it_last(cursor, *chance)) return false;
+  }
   return shard_.limits.policy == Policy::all || newest_open() == &cursor;
 }
 
@@ -739,30 +750,52 @@ bool Mailbox::needs_care(const FailedAttempts& attempts) const noexcept {
 
 void Mailbox::count_attempt(const Cursor& cursor, const ConnectionEnd& end) {
   using By = ConnectionEnd::By;
-  if (shard_.limits.poison_attempts == 0 || shard_.phase != Phase::open) return;
+  if (shard_.phase != Phase::open) return;
   if (cursor.state != Cursor::State::open || end.by == By::gateway) return;
   FailedAttemptTable& table = shard_.failed_attempts;
+  if (const Sequence first = cursor.first_unacked(settled_)) report_waiting(cursor, first, end);
+  if (shard_.limits.poison_attempts == 0) return;
   const FailedAttempts* const known = table.find(user_);
   const auto at = cursor.ended_at(end, settled_);
   // The first time, whatever ends at a message is suspicious. From then on the client is asked for
-  // a sign of life in front of it: without one, the network was broken before.
+  // a sign of life in front of it: without one, the network was broken before. Whoever was there
+  // already was not asked, and proves nothing.
   const bool again = known != nullptr && known->count > 0;
   if (!at || (again && !at->by_client && !at->heard)) {
-    if (end.by == By::network) table.take_back(user_);
+    if (end.by == By::network && cursor.is_careful()) table.take_back(user_);
     return;
   }
   const FailedAttempts& attempts = table.add(user_, *at);
-  if (!gives_up(attempts, *at)) return;
-  give_up(at->first, *cursor.id_of(at->first), attempts);
+  if (!gives_up(cursor, attempts, *at)) return;
+  const MessageId id = *cursor.id_of(at->first);
+  if (cursors_.size() == 1) {
+    give_up(at->first, id, attempts);
+  } else if (last_chance() == nullptr) {
+    give_last_chance(at->first, id);
+  }
 }
 
-// It is this message and no other, and nobody else may still take it.
-bool Mailbox::gives_up(const FailedAttempts& attempts, const EndedAt& end) const {
-  if (cursors_.size() > 1 || deletion_under_way()) return false;
+void Mailbox::report_waiting(const Cursor& cursor, Sequence first, const ConnectionEnd& end) {
+  const std::uint32_t ends = shard_.failed_attempts.count_end(user_, first);
+  if (ends % kEndsReported != 0 || !std::has_single_bit(ends / kEndsReported)) return;
+  if (ends == kEndsReported) ++shard_.stats.stuck;
+  log::warn("message_stuck", {{"messageId", cursor.id_of(first)->str()},
+                              {"userId", user_.str()},
+                              {"sequence", first},
+                              {"ends", ends},
+                              {"lastEnd", end.code}});
+}
+
+// It is this message and no other, and nobody who was there all the time may still take it.
+bool Mailbox::gives_up(const Cursor& cursor, const FailedAttempts& attempts,
+                       const EndedAt& end) const {
+  if (deletion_under_way()) return false;
   const bool too_big = end.by_client && end.code == kTooBig && end.longest &&
-                       end.bytes > std::max(end.longest_taken, attempts.longest_taken);
-  if (too_big) return true;
+                       end.bytes > shard_.longest_taken.of(user_);
+  if (too_big && cursors_.size() == 1) return true;
   if (attempts.count < shard_.limits.poison_attempts || !end.alone) return false;
+  const auto others = [&](const Cursor* c) { return c != &cursor && may_take(*c, attempts); };
+  if (std::ranges::any_of(cursors_, others)) return false;
   if (attempts.given_up < kGivenUpInARow) return true;
   if (attempts.count % shard_.limits.poison_attempts == 0) {
     log::warn("client_takes_nothing", {{"userId", user_.str()},
@@ -771,6 +804,47 @@ bool Mailbox::gives_up(const FailedAttempts& attempts, const EndedAt& end) const
                                        {"ends", attempts.ends()}});
   }
   return false;
+}
+
+bool Mailbox::may_take(const Cursor& cursor, const FailedAttempts& attempts) const noexcept {
+  return cursor.serial() < attempts.next_serial ||
+         shard_.boot_now() - cursor.opened_at() >= shard_.limits.ack_timeout;
+}
+
+// Connections that fail one after the other, and overlap, would each be the other's excuse: those
+// that come from now on wait until it is known what becomes of those that have the message.
+void Mailbox::give_last_chance(Sequence sequence, const MessageId& id) {
+  shard_.last_chances[this] = {.sequence = sequence,
+                               .id = id,
+                               .next_serial = shard_.next_serial,
+                               .until = shard_.steady_now() + shard_.limits.ack_timeout};
+  retry_later();
+}
+
+const LastChance* Mailbox::last_chance() const noexcept {
+  if (shard_.last_chances.empty()) return nullptr;
+  const auto found = shard_.last_chances.find(this);
+  return found == shard_.last_chances.end() ? nullptr : &found->second;
+}
+
+bool Mailbox::has_it_last(const Cursor& cursor, const LastChance& chance) const noexcept {
+  return cursor.serial() < chance.next_serial;
+}
+
+void Mailbox::judge_last_chance() {
+  const LastChance* const chance = last_chance();
+  if (chance == nullptr) return;
+  const bool is_taken = settled_ >= chance->sequence;
+  const bool goes_on =
+      std::ranges::any_of(cursors_, [&](const Cursor* c) { return has_it_last(*c, *chance); });
+  if (!is_taken && goes_on && shard_.steady_now() < chance->until) return retry_later();
+  const LastChance over = *chance;
+  shard_.last_chances.erase(this);
+  if (is_taken || goes_on || deletion_under_way() || shard_.phase != Phase::open) return;
+  const FailedAttempts* const attempts = shard_.failed_attempts.find(user_);
+  // Whoever lost the network with it took an attempt back.
+  if (attempts == nullptr || attempts->count < shard_.limits.poison_attempts) return;
+  give_up(over.sequence, over.id, *attempts);
 }
 
 void Mailbox::give_up(Sequence sequence, const MessageId& id, const FailedAttempts& attempts) {

@@ -126,8 +126,19 @@ class Mailbox {
   void drop_oldest();
   /// A connection is gone: counts the attempt, when it ended at a message.
   void count_attempt(const Cursor& cursor, const ConnectionEnd& end);
-  [[nodiscard]] bool gives_up(const FailedAttempts& attempts, const EndedAt& end) const;
+  /// Connections end at one message again and again: an operator has to see that, also when it is
+  /// not given up.
+  void report_waiting(const Cursor& cursor, Sequence first, const ConnectionEnd& end);
+  [[nodiscard]] bool gives_up(const Cursor& cursor, const FailedAttempts& attempts,
+                              const EndedAt& end) const;
   void give_up(Sequence sequence, const MessageId& id, const FailedAttempts& attempts);
+  /// It has had long enough to take what others fail at, and did not fail.
+  [[nodiscard]] bool may_take(const Cursor& cursor, const FailedAttempts& attempts) const noexcept;
+  [[nodiscard]] bool has_it_last(const Cursor& cursor, const LastChance& chance) const noexcept;
+  void give_last_chance(Sequence sequence, const MessageId& id);
+  [[nodiscard]] const LastChance* last_chance() const noexcept;
+  /// Ends it, when it is over.
+  void judge_last_chance();
   /// The next connection is sent one suspected message at a time.
   [[nodiscard]] bool needs_care(const FailedAttempts& attempts) const noexcept;
   void go_on_deleting();

@@ -12,6 +12,8 @@ namespace {
 
 /// Between attempts at what the store could not do: a full disk is not asked in a tight loop.
 constexpr Milliseconds kRetryDelay{250};
+/// Where users' longest frames are remembered, for each one whose attempts are counted.
+constexpr std::size_t kPlacesPerUser = 4;
 
 }  // namespace
 
@@ -25,6 +27,7 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
                     options.refusals),
       executions(options.limits.executions),
       failed_attempts(options.limits.poison_users),
+      longest_taken(std::max<std::size_t>(1, kPlacesPerUser * options.limits.poison_users)),
       clock_(clock),
       executor_(executor),
       wall_now_(clock.wall_now()),

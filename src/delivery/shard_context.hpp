@@ -18,6 +18,7 @@
 #include "delivery/execution_ring.hpp"
 #include "delivery/failed_attempts.hpp"
 #include "delivery/frame.hpp"
+#include "delivery/longest_taken.hpp"
 #include "delivery/run.hpp"
 #include "delivery/sequence_counter.hpp"
 
@@ -44,6 +45,15 @@ struct PendingDeletion {
   bool undeliverable = false;
   PendingTotals moved;
   Completion<Result<Deletion>> done;
+};
+
+/// A message that cannot be taken, as far as its user's earlier connections tell: those that have
+/// it may still take it.
+struct LastChance {
+  Sequence sequence = 0;
+  MessageId id;
+  std::uint64_t next_serial = 0;  ///< connections from here on are sent nothing meanwhile
+  SteadyTime until;
 };
 
 /// What the mailboxes of a shard share. A turn is one call from outside, with everything that
@@ -116,12 +126,14 @@ class ShardContext {
   DeduplicationTable deduplication;
   ExecutionRing executions;
   FailedAttemptTable failed_attempts;
+  LongestTaken longest_taken;
   FrameEncoder encoder;
   Stats stats;
   Phase phase = Phase::open;
   /// Seldom any: here, since a mailbox is kept for every idle user.
   std::map<const Mailbox*, PendingDeletion> deletions;
-  RunTimer ack_waits;       ///< until `ack_wait` after they were sent
+  std::map<const Mailbox*, LastChance> last_chances;  ///< likewise
+  RunTimer ack_waits;                                 ///< until `ack_wait` after they were sent
   RunTimer last_ack_waits;  ///< until `ack_timeout` after their commit failed
   /// What is still to be set right in the store.
   std::vector<AcceptedWrong> accepted_wrong;

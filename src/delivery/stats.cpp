@@ -13,6 +13,7 @@ Stats& Stats::operator+=(const Stats& other) noexcept {
   deleted += other.deleted;
   buried += other.buried;
   undeliverable += other.undeliverable;
+  stuck += other.stuck;
   flushed += other.flushed;
   timeouts += other.timeouts;
   foreign_texts += other.foreign_texts;

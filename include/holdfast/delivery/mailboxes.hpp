@@ -80,6 +80,7 @@ struct Stats {
   std::uint64_t deleted = 0;        ///< likewise by an operator
   std::uint64_t buried = 0;         ///< likewise with their user's access
   std::uint64_t undeliverable = 0;  ///< likewise because connections ended at them
+  std::uint64_t stuck = 0;          ///< connections ended at them ten times in a row
   std::uint64_t flushed = 0;        ///< sent from a page read
   std::uint64_t timeouts = 0;       ///< connections closed for want of progress
   std::uint64_t foreign_texts = 0;  ///< from clients, and no acknowledgement

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "delivery/longest_taken.hpp"
+
 namespace holdfast::delivery {
 namespace {
 
@@ -57,6 +59,54 @@ TEST(FailedAttemptTable, RemembersHowManyWereGivenUpUntilOneIsAcknowledged) {
   EXPECT_EQ(table.add(kClient, ended(6, 6)).given_up, 1U);
   table.settle(kClient, 6);
   EXPECT_EQ(table.add(kClient, ended(7, 7)).given_up, 0U);
+}
+
+TEST(FailedAttemptTable, CountsWhateverEndsAtOneMessageBesides) {
+  FailedAttemptTable table(3);
+  for (std::uint32_t i = 1; i <= 20; ++i) EXPECT_EQ(table.count_end(kClient, 5), i);
+  table.settle(kClient, 4);
+  EXPECT_EQ(table.count_end(kClient, 5), 21U);
+  EXPECT_EQ(table.count_end(kClient, 6), 1U);
+  table.settle(kClient, 6);
+  EXPECT_TRUE(table.empty());
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(table.count_end(UserId(std::to_string(i)), 7), 1U);
+  int kept = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (table.count_end(UserId(std::to_string(i)), 7) == 2) ++kept;
+  }
+  EXPECT_LE(kept, 3);
+}
+
+TEST(FailedAttemptTable, KnowsWhoWasThereAtTheFirstOne) {
+  FailedAttemptTable table(10);
+  EndedAt end = ended(5, 5);
+  end.next_serial = 40;
+  table.add(kClient, end);
+  end.next_serial = 50;
+  EXPECT_EQ(table.add(kClient, end).next_serial, 40U);
+  end.first = end.last = 6;
+  EXPECT_EQ(table.add(kClient, end).next_serial, 50U) << "another row";
+}
+
+TEST(LongestTaken, IsNeverTooLittle) {
+  LongestTaken longest(8);
+  const auto user = [](std::uint32_t i) { return UserId("user-" + std::to_string(i)); };
+  EXPECT_EQ(longest.of(user(1)), 0U);
+  longest.raise(user(1), 500);
+  longest.raise(user(1), 30);
+  EXPECT_EQ(longest.of(user(1)), 500U);
+  for (std::uint32_t i = 0; i < 1'000; ++i) longest.raise(user(i), i);
+  for (std::uint32_t i = 0; i < 1'000; ++i) EXPECT_GE(longest.of(user(i)), i);
+}
+
+TEST(LongestTaken, HoldsFewUsersForMoreThanTheyTook) {
+  LongestTaken longest(4'000);
+  for (int i = 0; i < 1'000; ++i) longest.raise(UserId("user-" + std::to_string(i)), 90'000);
+  int wrong = 0;
+  for (int i = 1'000; i < 2'000; ++i) {
+    wrong += longest.of(UserId("user-" + std::to_string(i))) > 0 ? 1 : 0;
+  }
+  EXPECT_LT(wrong, 100);
 }
 
 TEST(FailedAttemptTable, TellsTheLastEndsTheOldestFirst) {

@@ -60,6 +60,12 @@ class UndeliverableTest : public ShardFixture {
     } while (take_one(client, format) || !executor.idle());
     return !client.connection().sent.empty();
   }
+  /// Like that, of a client that may have begun already.
+  void run_until_poison(test::ScriptedClient& client) {
+    while (take_one(client, FrameFormat::raw)) executor.run();
+    executor.run();
+    while (take_one(client, FrameFormat::raw)) executor.run();
+  }
   void end_at_poison(test::ScriptedClient& client, const HowEnded& how) {
     test::FakeConnection& connection = client.connection();
     const bool refused_by_header = how.code == 1009;
@@ -292,6 +298,92 @@ TEST_F(UndeliverableTest, NeverTakesFromOneDeviceWhatAnotherMayStillTake) {
   EXPECT_EQ(letter(), nullptr);
 }
 
+// Two devices with the same limit, each of which comes back before the other one fails.
+TEST_F(UndeliverableTest, GivesUpWhatTwoDevicesFailAtThatOverlap) {
+  for (const HowEnded& how : {HowEnded{"1009", By::client, 1009, 5}, kReset}) {
+    SCOPED_TRACE(how.name);
+    database = std::make_shared<test::FakeDatabase>();
+    store.reset();
+    start();
+    send("poison");
+    send("behind");
+    executor.run();
+    int ended = 0;
+    test::ScriptedClient* first = &connect();
+    std::vector<std::string> seen;
+    for (; ended < 50 && seen.empty(); ++ended) {
+      auto& second = connect();
+      ASSERT_TRUE(take_up_to_poison(*first));
+      take_up_to_poison(second);
+      end_at_poison(*first, how);
+      run_until_poison(second);
+      seen = second.texts;
+      first = &second;
+    }
+    EXPECT_LE(ended, 7);
+    EXPECT_THAT(seen, ElementsAre("behind"));
+    ASSERT_NE(letter(), nullptr);
+    EXPECT_EQ(letter()->message->payload, "poison");
+    EXPECT_EQ(rows(), 0U);
+    clients.clear();
+    mailboxes.reset();
+  }
+}
+
+TEST_F(UndeliverableTest, KeepsNobodyWaitingForLongOnAccountOfAnother) {
+  start();
+  send("poison");
+  send("behind");
+  executor.run();
+  fail_times(4, kReset);
+  auto& last = connect();
+  ASSERT_TRUE(take_up_to_poison(last));
+  auto& other = connect(FrameFormat::holdfast_v1);
+  ASSERT_TRUE(take_up_to_poison(other, FrameFormat::holdfast_v1));
+  end_at_poison(last, kReset);
+  auto& able = connect();
+  able.run();
+  executor.run();
+  able.run();
+  EXPECT_THAT(able.texts, IsEmpty()) << "the other one may still take it";
+  pass(limits.ack_timeout + Seconds(1), false);
+  able.run();
+  executor.run();
+  able.run();
+  EXPECT_THAT(able.texts, ElementsAre("poison", "behind"));
+  executor.run();
+  EXPECT_EQ(letter(), nullptr);
+  EXPECT_EQ(rows(), 0U);
+}
+
+TEST_F(UndeliverableTest, TellsOfAMessageThatNobodyGetsPastThoughItIsNotGivenUp) {
+  start();
+  send("poison");
+  send("behind");
+  executor.run();
+  const auto reset_at_once = [this] {
+    auto& client = connect();
+    executor.run();
+    client.connection().end();
+    executor.run();
+  };
+  for (int i = 0; i < 9; ++i) reset_at_once();
+  EXPECT_EQ(mailboxes->stats().stuck, 0U);
+  for (int i = 0; i < 100; ++i) reset_at_once();
+  EXPECT_EQ(mailboxes->stats().stuck, 1U) << "each message once";
+  EXPECT_EQ(letter(), nullptr);
+  auto& client = connect();
+  run();
+  EXPECT_THAT(client.texts, ElementsAre("poison", "behind"));
+  client.connection().end();
+  send("poison again");
+  executor.run();
+  for (int i = 0; i < 9; ++i) reset_at_once();
+  EXPECT_EQ(mailboxes->stats().stuck, 1U) << "an acknowledgement begins anew";
+  reset_at_once();
+  EXPECT_EQ(mailboxes->stats().stuck, 2U);
+}
+
 TEST_F(UndeliverableTest, LetsAnAcknowledgementWinThatComesWhileItIsMoved) {
   start();
   send("poison");
@@ -338,6 +430,22 @@ TEST_F(UndeliverableTest, CountsATooLongOneAtOnceOnlyWhenTheClientNeverTookOneSo
   ASSERT_TRUE(take_up_to_poison(client));
   end_at_poison(client, too_big);
   EXPECT_EQ(connect_until_it_holds(too_big), 4) << "it took a longer one: another reason";
+  send("poison" + std::string(3'000, 'x'));
+  executor.run();
+  EXPECT_EQ(connect_until_it_holds(too_big), 1);
+}
+
+TEST_F(UndeliverableTest, RemembersTheLongestOneBehindTheEndOfItsConnection) {
+  const HowEnded too_big{"1009", By::client, 1009, 1};
+  start();
+  auto& client = connect();
+  send(std::string(2'000, 'a'));
+  run();
+  client.connection().close_by_client(1000);
+  run();
+  send("poison" + std::string(1'000, 'x'));
+  executor.run();
+  EXPECT_EQ(connect_until_it_holds(too_big), 5) << "it took a longer one: another reason";
   send("poison" + std::string(3'000, 'x'));
   executor.run();
   EXPECT_EQ(connect_until_it_holds(too_big), 1);
