@@ -357,7 +357,7 @@ Result<void> RunningGateway::open_root_key() {
 }
 
 void RunningGateway::make_mailboxes() {
-  const delivery::StartState& start = store_->start_state();
+  const delivery::StartState start = store_->take_start_state();
   const std::size_t shards = shards_->count();
   parts_.resize(shards);
   std::vector<delivery::Router::Shard> routes;

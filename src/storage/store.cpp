@@ -49,7 +49,7 @@ class SqliteStore final : public SteppedStore {
         loop_(std::move(database), std::move(session), queue_, std::move(options)) {}
   ~SqliteStore() override { stop(); }
 
-  const delivery::StartState& start_state() const override { return start_state_; }
+  delivery::StartState take_start_state() override { return std::exchange(start_state_, {}); }
 
   StoreHandles& handles(Executor& executor) override {
     const std::lock_guard lock(mutex_);

@@ -31,7 +31,7 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
   auto opened = storage::open_stepped_store(std::move(store), clock);
   if (!opened) throw std::runtime_error(opened.error().message);
   store_ = std::move(*opened);
-  const delivery::StartState& begin = store_->start_state();
+  const delivery::StartState begin = store_->take_start_state();
   std::vector<delivery::Router::Shard> routed;
   for (std::size_t i = 0; i < options.shards; ++i) {
     auto shard = std::make_unique<Shard>();

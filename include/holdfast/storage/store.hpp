@@ -96,8 +96,9 @@ struct StoreHandles {
 class Store {
  public:
   virtual ~Store() = default;
-  /// What the mailboxes start from; read once, before the thread starts.
-  [[nodiscard]] virtual const delivery::StartState& start_state() const = 0;
+  /// What the mailboxes start from, of the moment when the store was opened. Handed over: it is
+  /// empty from then on, as it may be as large as all users who have something pending.
+  [[nodiscard]] virtual delivery::StartState take_start_state() = 0;
   /// New handles for `executor`, which outlives the store's run. Before any use of another handle,
   /// or on no shard.
   [[nodiscard]] virtual StoreHandles& handles(Executor& executor) = 0;

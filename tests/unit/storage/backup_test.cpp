@@ -103,7 +103,7 @@ class BackupTest : public ::testing::Test {
     return *status;
   }
   Sequence begin_sequences(OpenedStore& opened) {
-    return sequence_ = opened.store().start_state().counter_start;
+    return sequence_ = opened.store().take_start_state().counter_start;
   }
   static std::size_t missing(const std::map<std::string, std::set<Sequence>>& wanted,
                              OpenedStore& opened) {

@@ -27,7 +27,7 @@ class Load {
  public:
   Load(const std::string& path, int output, unsigned seed)
       : opened_(small_log(path)), output_(output), random_(seed) {
-    sequence_ = opened_.store().start_state().counter_start;
+    sequence_ = opened_.store().take_start_state().counter_start;
   }
 
   int run() {

@@ -29,14 +29,16 @@ class RealBackend {
   void restart() {
     store_.reset();
     store_ = std::make_unique<OpenedStore>(folder_.file("holdfast.db"));
+    start_state_ = store_->store().take_start_state();
   }
   delivery::MessageStore& messages() { return store_->messages(); }
   PumpExecutor& executor() { return store_->executor(); }
-  delivery::StartState start_state() { return store_->store().start_state(); }
+  delivery::StartState start_state() { return start_state_; }
 
  private:
   TempDir folder_;
   std::unique_ptr<OpenedStore> store_;
+  delivery::StartState start_state_;
 };
 
 class FakeBackend {

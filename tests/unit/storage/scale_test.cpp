@@ -319,7 +319,7 @@ TEST_F(ScaleTest, AllOfManyUsersExpireAndNobodyElseWaits) {
   fill(users, 1, 100);
   open();
   storage::StoreHandles& other = opened_->store().handles(opened_->executor());
-  const delivery::StartState& start = opened_->store().start_state();
+  const delivery::StartState start = opened_->store().take_start_state();
   ASSERT_EQ(start.pending.size(), static_cast<std::size_t>(users));
   std::vector<std::unique_ptr<delivery::Mailboxes>> mailboxes;
   for (std::size_t i = 0; i < shards; ++i) {

@@ -38,6 +38,17 @@ void insert_one(OpenedStore& opened, delivery::MessagePtr message, Completion<Re
   opened.messages().insert(std::move(inserts), std::move(done));
 }
 
+// It may be as large as all users who have something pending.
+TEST_F(StoreTest, HandsOverWhatItStartedWithAndKeepsNoneOfIt) {
+  {
+    OpenedStore opened(path_);
+    ASSERT_TRUE(opened.calls().insert({make_message("anna", 1)}));
+  }
+  OpenedStore opened(path_);
+  EXPECT_THAT(opened.store().take_start_state().pending, SizeIs(1));
+  EXPECT_THAT(opened.store().take_start_state().pending, SizeIs(0));
+}
+
 // The four eyes rule: others see only what is committed.
 TEST_F(StoreTest, AnswersOnlyWhatOthersSee) {
   OpenedStore opened(path_);
@@ -245,7 +256,8 @@ class BurialsTest : public StoreTest {
     opened_.reset();
     opened_ = std::make_unique<OpenedStore>(path_);
     std::vector<Kept> out;
-    for (const auto& burial : opened_->store().start_state().burials) {
+    const delivery::StartState start = opened_->store().take_start_state();
+    for (const auto& burial : start.burials) {
       out.push_back({burial.user.str(), burial.up_to, burial.reason});
     }
     return out;
