@@ -301,6 +301,9 @@ void ShardMailboxes::redrive(const UserId& user, const MessageId& id, std::optio
       shard_.answer(std::move(done), std::unexpected(found.error()));
     } else if (!*found || (**found).message->user != user) {
       shard_.answer(std::move(done), fail(Errc::not_found, "No such dead letter"));
+    } else if ((**found).damaged) {
+      shard_.answer(std::move(done),
+                    fail(Errc::io, "This dead letter is damaged: it is not what was sent"));
     } else {
       redrive_found(**found, ttl, std::move(done));
     }

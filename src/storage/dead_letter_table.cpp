@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "storage/checksum.hpp"
 #include "storage/columns.hpp"
 #include "storage/work_budget.hpp"
 
@@ -33,8 +34,8 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
            " FROM messages WHERE user = ?1 AND sequence = ?2"
            " ON CONFLICT (id) DO NOTHING"),
       remove_(database, "DELETE FROM dead_letters WHERE id = ?1 RETURNING length(payload)"),
-      find_(database,
-            "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS ", payload FROM dead_letters WHERE id = ?1"),
+      find_(database, "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS
+                      ", payload, checksum FROM dead_letters WHERE id = ?1"),
       list_all_(database, "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS
                           ", length(payload) FROM dead_letters"
                           " WHERE id > ?1 ORDER BY id LIMIT ?2"),
@@ -89,12 +90,21 @@ std::optional<delivery::DeadLetter> DeadLetterTable::find(const MessageId& id) {
   message.accepted_at = info.accepted_at;
   message.expires_at = info.expires_at;
   message.payload = find_.string(8);
+  // One from before there were sums has none.
+  const bool damaged =
+      !find_.is_null(9) && find_.integer(9) != checksum_of({.user = message.user.str(),
+                                                            .sequence = message.sequence,
+                                                            .id = find_.bytes(1),
+                                                            .accepted_at = find_.integer(3),
+                                                            .expires_at = find_.integer(4),
+                                                            .payload = message.payload});
   find_.reset();
   return delivery::DeadLetter{
       .message = std::make_shared<const delivery::Message>(std::move(message)),
       .reason = std::move(info.reason),
       .died_at = info.died_at,
-      .detail = std::move(info.detail)};
+      .detail = std::move(info.detail),
+      .damaged = damaged};
 }
 
 delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& query) {

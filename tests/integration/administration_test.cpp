@@ -12,6 +12,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/client/control_client.hpp>
 
+#include "support/base/files.hpp"
 #include "support/base/temp_dir.hpp"
 #include "support/gateway/gateway_process.hpp"
 #include "support/gateway/inbox.hpp"
@@ -180,6 +181,40 @@ TEST(AdministrationOfMessages, DeletesRedrivesAndForgets) {
                                            {{"after", two}}}) {
     EXPECT_EQ(status_of(gateway, "POST", "/v1/dead-letters/delete", bad), 400) << bad;
   }
+}
+
+TEST(AdministrationOfMessages, RefusesToRedriveADeadLetterThatIsDamaged) {
+  TestGateway gateway;
+  const TestUser alice = gateway.make_user();
+  const std::string second = "the text of the second, which is spoilt";
+  std::vector<std::string> ids;
+  for (const std::string& text : {std::string("the first"), second, std::string("the third")}) {
+    ids.push_back(gateway.publish(alice.id, text).message_id);
+  }
+  tell(gateway, "DELETE", "/v1/pending/" + alice.id + "?all=true");
+  gateway.stop();
+  const std::string path = gateway.data_dir() + "/holdfast.db";
+  std::string bytes = read_file(path);
+  ASSERT_TRUE(bytes.contains(second));
+  for (auto at = bytes.find(second); at != std::string::npos; at = bytes.find(second)) {
+    bytes[at + 20] ^= 1;
+  }
+  write_file(path, bytes);
+  gateway.start();
+
+  const Inbox inbox(gateway, alice);
+  const Json redriven = gateway.control("POST", "/v1/dead-letters/redrive", {{"all", true}});
+  EXPECT_THAT(redriven["redriven"], SizeIs(2));
+  ASSERT_THAT(redriven["failed"], SizeIs(1));
+  EXPECT_EQ(redriven["failed"][0]["messageId"], ids[1]);
+  EXPECT_EQ(redriven["failed"][0]["code"], "io");
+  EXPECT_EQ(redriven["failed"][0]["message"],
+            "This dead letter is damaged: it is not what was sent");
+  EXPECT_THAT(inbox.wait_for(2),
+              testing::ElementsAre(payload_frame("the first"), payload_frame("the third")));
+  EXPECT_EQ(letter_ids(gateway.control("GET", "/v1/dead-letters")), std::vector{ids[1]});
+  const Json gone = gateway.control("POST", "/v1/dead-letters/delete", {{"messageIds", {ids[1]}}});
+  EXPECT_EQ(gone["deleted"], Json::array({ids[1]}));
 }
 
 TEST(AdministrationOfMessages, KeepsADeadLetterWhoseUserHasNoRoom) {

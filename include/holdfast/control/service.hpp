@@ -226,8 +226,8 @@ struct LocalControlParts {
 ///   `{"redriven":[{"messageId","userId","sequence","status"}],`
 ///   `"failed":[{"messageId","code","message"}],"next"}`: a page of at most 100. Each user's are
 ///   accepted anew one after the other, in the order of their old acceptance; after an
-///   `unavailable` or `limit_exceeded` the user's later ones fail alike. What fails stays a dead
-///   letter.
+///   `unavailable` or `limit_exceeded` the user's later ones fail alike. One that is damaged fails
+///   alone, with `io`. What fails stays a dead letter.
 /// `POST /v1/dead-letters/delete`, likewise with at most 1000 → 200
 ///   `{"deleted":[ID],"failed":[…],"next"}`: gone for good.
 ///

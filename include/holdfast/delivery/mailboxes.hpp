@@ -163,7 +163,8 @@ class Mailboxes {
   /// Accepts a dead letter anew: same id, new sequence, never elided. It lives for `ttl`; without
   /// one as long as it was to live at first, or as messages do by default when that was too short
   /// for it: it had expired. `not_found` when the user has
-  /// none of that id, `conflict` while it is being redriven or deleted. On the user's home shard.
+  /// none of that id, `conflict` while it is being redriven or deleted, `io` when it is not as it
+  /// was written. On the user's home shard.
   virtual void redrive(const UserId& user, const MessageId& id, std::optional<Seconds> ttl,
                        Completion<SendOutcome> done) = 0;
   /// Removes dead letters of users of this shard for good, all in one transaction; answers which.

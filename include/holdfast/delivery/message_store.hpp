@@ -133,6 +133,7 @@ struct DeadLetter {
   std::string reason;  ///< as in `DeathCause`, and so is `detail`
   WallTime died_at;
   std::string detail = {};
+  bool damaged = false;  ///< it is not as it was written: never to be sent
 };
 
 /// What operators see of one: everything but the text.

@@ -1267,6 +1267,19 @@ TEST_F(ShardMailboxesTest, RefusesToRedriveTwiceOrWhatIsNotThere) {
   EXPECT_EQ(error(third), Errc::not_found);
 }
 
+TEST_F(ShardMailboxesTest, NeverSendsADeadLetterThatIsDamaged) {
+  start();
+  const DeadLetter letter = make_dead_letter();
+  database->tables.dead_letters.at(letter.message->id).damaged = true;
+  auto& client = connect();
+  run();
+  const auto answer = redrive(letter);
+  run();
+  EXPECT_EQ(error(answer), Errc::io);
+  EXPECT_THAT(client.texts, IsEmpty());
+  EXPECT_THAT(dead_letters(), SizeIs(1));
+}
+
 TEST_F(ShardMailboxesTest, KeepsADeadLetterWhoseUserHasNoRoomForIt) {
   limits.pending_messages = 1;
   start();
