@@ -43,7 +43,7 @@ void AttemptTable::write(const std::vector<Row>& rows) {
   }
 }
 
-KnownAddressTable::KnownAddressTable(Database& database)
+KnownAddressTable::KnownAddressTable(Database& database, WorkBudget& budget)
     : find_(database, "SELECT seen_at FROM known_addresses WHERE user = ?1 AND address = ?2"),
       put_(database,
            "INSERT OR REPLACE INTO known_addresses (user, address, seen_at) VALUES (?1, ?2, ?3)"),
@@ -51,7 +51,11 @@ KnownAddressTable::KnownAddressTable(Database& database)
             "DELETE FROM known_addresses WHERE user = ?1 AND address NOT IN (SELECT address FROM"
             " known_addresses WHERE user = ?1 ORDER BY seen_at DESC, address = ?3 DESC LIMIT ?2)"),
       drop_(database, "DELETE FROM known_addresses WHERE user = ?1"),
-      sweep_(database, "DELETE FROM known_addresses WHERE seen_at < ?1") {}
+      sweep_(database, budget,
+             "DELETE FROM known_addresses WHERE (user, address) IN (SELECT user, address FROM "
+             "known_addresses"
+             " WHERE seen_at < ?1 ORDER BY seen_at LIMIT ?2)",
+             WorkBudget::of_erase(0)) {}
 
 std::optional<WallTime> KnownAddressTable::find(const UserId& sub, const Digest& address) {
   find_.bind(1, std::string_view(sub.str())).bind_blob(2, view(address));
@@ -76,8 +80,6 @@ void KnownAddressTable::add(const UserId& sub, const Digest& address, WallTime s
 void KnownAddressTable::drop(const UserId& sub) {
   drop_.bind(1, std::string_view(sub.str())).run();
 }
-
-void KnownAddressTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
 
 namespace {
 
@@ -119,9 +121,8 @@ class SqliteKnownAddressStore final : public identity::KnownAddressStore, privat
         std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail, [before](Session& session) { session.known_addresses.sweep(before); },
-        std::move(done));
+    submit_sweep([before](Session& session) { return session.known_addresses.sweep(before); },
+                 std::move(done));
   }
 };
 

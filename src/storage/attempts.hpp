@@ -6,6 +6,7 @@
 
 #include <holdfast/identity/stores.hpp>
 
+#include "storage/bounded_delete.hpp"
 #include "storage/queue.hpp"
 #include "storage/sqlite.hpp"
 
@@ -30,20 +31,21 @@ class AttemptTable {
 /// Addresses from which users have logged in.
 class KnownAddressTable {
  public:
-  explicit KnownAddressTable(Database& database);
+  KnownAddressTable(Database& database, WorkBudget& budget);
 
   [[nodiscard]] std::optional<WallTime> find(const UserId& sub, const Digest& address);
   void add(const UserId& sub, const Digest& address, WallTime seen_at, std::size_t max_per_user);
   /// All of a user's.
   void drop(const UserId& sub);
-  void sweep(WallTime before);
+  /// Of what expired before then; as `BoundedDelete::run`.
+  [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:
   Statement find_;
   Statement put_;
   Statement trim_;
   Statement drop_;
-  Statement sweep_;
+  BoundedDelete sweep_;
 };
 
 [[nodiscard]] std::unique_ptr<identity::AttemptStore> make_attempt_store(OperationQueue& queue,

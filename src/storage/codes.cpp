@@ -7,7 +7,7 @@
 
 namespace holdfast::storage {
 
-CodeTable::CodeTable(Database& database)
+CodeTable::CodeTable(Database& database, WorkBudget& budget)
     : put_(database,
            "INSERT OR REPLACE INTO confirmation_codes (user, purpose, sealed, expires_at, attempts)"
            " VALUES (?1, ?2, ?3, ?4, ?5)"),
@@ -22,7 +22,11 @@ CodeTable::CodeTable(Database& database)
                   "SELECT 1 FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"
                   " AND sealed = ?3"),
       drop_(database, "DELETE FROM confirmation_codes WHERE user = ?1"),
-      sweep_(database, "DELETE FROM confirmation_codes WHERE expires_at < ?1") {}
+      sweep_(database, budget,
+             "DELETE FROM confirmation_codes WHERE (user, purpose) IN (SELECT user, purpose FROM "
+             "confirmation_codes"
+             " WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+             WorkBudget::of_erase(0)) {}
 
 void CodeTable::put(const Row& row) {
   put_.bind(1, std::string_view(row.sub.str()))
@@ -61,8 +65,6 @@ bool CodeTable::is_current(const Row& row) {
 
 void CodeTable::drop(const UserId& sub) { drop_.bind(1, std::string_view(sub.str())).run(); }
 
-void CodeTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
-
 namespace {
 
 class SqliteCodeStore final : public identity::CodeStore, private Submitter {
@@ -82,9 +84,8 @@ class SqliteCodeStore final : public identity::CodeStore, private Submitter {
         std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail, [before](Session& session) { session.codes.sweep(before); },
-        std::move(done));
+    submit_sweep([before](Session& session) { return session.codes.sweep(before); },
+                 std::move(done));
   }
 };
 

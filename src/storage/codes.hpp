@@ -5,6 +5,7 @@
 
 #include <holdfast/identity/stores.hpp>
 
+#include "storage/bounded_delete.hpp"
 #include "storage/queue.hpp"
 #include "storage/sqlite.hpp"
 
@@ -15,7 +16,7 @@ class CodeTable {
  public:
   using Row = identity::CodeStore::Row;
   using Purpose = identity::CodeStore::Purpose;
-  explicit CodeTable(Database& database);
+  CodeTable(Database& database, WorkBudget& budget);
 
   void put(const Row& row);
   [[nodiscard]] std::optional<Row> attempt(const UserId& sub, Purpose purpose);
@@ -23,7 +24,8 @@ class CodeTable {
   [[nodiscard]] bool is_current(const Row& row);
   /// All of a user's.
   void drop(const UserId& sub);
-  void sweep(WallTime before);
+  /// Of what expired before then; as `BoundedDelete::run`.
+  [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:
   Statement put_;
@@ -31,7 +33,7 @@ class CodeTable {
   Statement count_nobodys_;
   Statement is_current_;
   Statement drop_;
-  Statement sweep_;
+  BoundedDelete sweep_;
 };
 
 [[nodiscard]] std::unique_ptr<identity::CodeStore> make_code_store(OperationQueue& queue,

@@ -8,15 +8,14 @@
 namespace holdfast::storage {
 
 DeduplicationTable::DeduplicationTable(Database& database, WorkBudget& budget)
-    : database_(database),
-      budget_(budget),
-      put_(database,
+    : put_(database,
            "INSERT OR REPLACE INTO deduplication"
            " (user, caller, key, payload_hash, message_id, sequence, status, committed_at)"
            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
-      forget_(database,
-              "DELETE FROM deduplication WHERE (user, caller, key) IN (SELECT user, caller, key"
-              " FROM deduplication WHERE committed_at < ?1 ORDER BY committed_at LIMIT ?2)"),
+      sweep_(database, budget,
+             "DELETE FROM deduplication WHERE (user, caller, key) IN (SELECT user, caller, key"
+             " FROM deduplication WHERE committed_at < ?1 ORDER BY committed_at LIMIT ?2)",
+             WorkBudget::of_erase(0)),
       load_(database,
             "SELECT user, caller, key, payload_hash, message_id, sequence, status, committed_at"
             " FROM deduplication") {}
@@ -31,14 +30,6 @@ void DeduplicationTable::put(const delivery::DeduplicationRecord& record) {
       .bind(7, static_cast<std::int64_t>(record.receipt.status))
       .bind(8, unix_micros(record.committed_at))
       .run();
-}
-
-bool DeduplicationTable::forget_some(std::int64_t before) {
-  const std::int64_t most = budget_.rows(WorkBudget::of_erase(0));
-  forget_.bind(1, before).bind(2, most).run();
-  const std::int64_t forgotten = database_.changes();
-  budget_.spend(WorkBudget::of_call() + forgotten * WorkBudget::of_erase(0));
-  return forgotten == most;
 }
 
 std::vector<delivery::DeduplicationRecord> DeduplicationTable::load() {

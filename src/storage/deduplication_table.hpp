@@ -1,12 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include <holdfast/delivery/message.hpp>
 
+#include "storage/bounded_delete.hpp"
 #include "storage/sqlite.hpp"
-#include "storage/work_budget.hpp"
 
 namespace holdfast::storage {
 
@@ -16,16 +15,14 @@ class DeduplicationTable {
   DeduplicationTable(Database& database, WorkBudget& budget);
 
   void put(const delivery::DeduplicationRecord& record);
-  /// Removes records from before `before`, as many as the transaction's budget allows; true when
+  /// Forgets records from before `before`, as many as the transaction's budget allows; true when
   /// there may be more.
-  [[nodiscard]] bool forget_some(std::int64_t before);
+  [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
   [[nodiscard]] std::vector<delivery::DeduplicationRecord> load();
 
  private:
-  Database& database_;
-  WorkBudget& budget_;
   Statement put_;
-  Statement forget_;
+  BoundedDelete sweep_;
   Statement load_;
 };
 

@@ -230,25 +230,6 @@ class MoveLifetimesOperation final : public Operation {
   Result<void> result_;
 };
 
-class ForgetOperation final : public Operation {
- public:
-  ForgetOperation(WallTime before, Completion<Result<void>> done)
-      : Operation(OnRollback::fail, Load::sweep), before_(before), done_(std::move(done)) {}
-
-  void run(Session& session) override {
-    wants_more_ = session.deduplication.forget_some(unix_micros(before_));
-  }
-  void fail() override { result_ = store_unavailable(); }
-  void complete() override { done_(std::move(result_)); }
-  [[nodiscard]] bool committed() override { return wants_more_; }
-
- private:
-  WallTime before_;
-  Completion<Result<void>> done_;
-  Result<void> result_;
-  bool wants_more_ = false;
-};
-
 class SqliteMessageStore final : public delivery::MessageStore {
  public:
   SqliteMessageStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
@@ -320,8 +301,8 @@ class SqliteMessageStore final : public delivery::MessageStore {
         [ceiling](Session& session) { session.meta.raise_ceiling(ceiling); }, std::move(done));
   }
   void forget_deduplication(WallTime before, Completion<Result<void>> done) override {
-    queue_.submit(Lane::reserved, &channel_,
-                  std::make_unique<ForgetOperation>(before, std::move(done)));
+    const auto forget = [before](Session& session) { return session.deduplication.sweep(before); };
+    queue_.submit(Lane::reserved, &channel_, make_sweep(forget, std::move(done)));
   }
   void list_pending(
       const UserId& after, std::size_t limit,

@@ -112,11 +112,36 @@ class CallOperation final : public Operation {
   std::optional<Result<T>> result_;
 };
 
+/// An operation made of a function that forgets as much as the transaction's budget allows, and
+/// answers whether there may be more: it goes on in later transactions, until the store stops.
+template <class Work>
+class SweepOperation final : public Operation {
+ public:
+  SweepOperation(Work work, Completion<Result<void>> done)
+      : Operation(OnRollback::fail, Load::sweep), work_(std::move(work)), done_(std::move(done)) {}
+
+  void run(Session& session) override { wants_more_ = work_(session); }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override { done_(std::move(result_)); }
+  [[nodiscard]] bool committed() override { return wants_more_; }
+
+ private:
+  Work work_;
+  Completion<Result<void>> done_;
+  Result<void> result_;
+  bool wants_more_ = false;
+};
+
 template <class T, class Work>
 [[nodiscard]] OperationPtr make_operation(OnRollback on_rollback, Work work,
                                           Completion<Result<T>> done, Load load = Load::light) {
   return std::make_unique<CallOperation<T, Work>>(on_rollback, load, std::move(work),
                                                   std::move(done));
+}
+
+template <class Work>
+[[nodiscard]] OperationPtr make_sweep(Work work, Completion<Result<void>> done) {
+  return std::make_unique<SweepOperation<Work>>(std::move(work), std::move(done));
 }
 
 }  // namespace holdfast::storage

@@ -12,7 +12,7 @@
 
 namespace holdfast::storage {
 
-RefreshTokenTable::RefreshTokenTable(Database& database)
+RefreshTokenTable::RefreshTokenTable(Database& database, WorkBudget& budget)
     : database_(database),
       add_(database,
            "INSERT INTO refresh_tokens (user, origin, token_hash, issued_at, expires_at, revoked)"
@@ -35,7 +35,11 @@ RefreshTokenTable::RefreshTokenTable(Database& database)
       revoke_all_but_(database,
                       "UPDATE refresh_tokens SET revoked = 1 WHERE user = ?1 AND origin <> ?2"),
       drop_(database, "DELETE FROM refresh_tokens WHERE user = ?1"),
-      sweep_(database, "DELETE FROM refresh_tokens WHERE expires_at < ?1") {}
+      sweep_(database, budget,
+             "DELETE FROM refresh_tokens WHERE (user, origin) IN (SELECT user, origin FROM "
+             "refresh_tokens"
+             " WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
+             WorkBudget::of_eviction(0)) {}
 
 std::vector<std::string> RefreshTokenTable::add(const Row& row, std::size_t max_per_user) {
   // Before the insert: of two tokens of one moment the new one must stay.
@@ -120,8 +124,6 @@ void RefreshTokenTable::drop(const UserId& sub) {
   drop_.bind(1, std::string_view(sub.str())).run();
 }
 
-void RefreshTokenTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
-
 namespace {
 
 class SqliteRefreshTokenStore final : public identity::RefreshTokenStore, private Submitter {
@@ -176,9 +178,8 @@ class SqliteRefreshTokenStore final : public identity::RefreshTokenStore, privat
         std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail, [before](Session& session) { session.refresh_tokens.sweep(before); },
-        std::move(done));
+    submit_sweep([before](Session& session) { return session.refresh_tokens.sweep(before); },
+                 std::move(done));
   }
 };
 

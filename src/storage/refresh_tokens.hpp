@@ -9,6 +9,7 @@
 
 #include <holdfast/identity/stores.hpp>
 
+#include "storage/bounded_delete.hpp"
 #include "storage/queue.hpp"
 #include "storage/sqlite.hpp"
 
@@ -18,7 +19,7 @@ class RefreshTokenTable {
  public:
   using Row = identity::RefreshTokenStore::Row;
   using TokenHashes = identity::RefreshTokenStore::TokenHashes;
-  explicit RefreshTokenTable(Database& database);
+  RefreshTokenTable(Database& database, WorkBudget& budget);
 
   /// The logins that ended to make room.
   [[nodiscard]] std::vector<std::string> add(const Row& row, std::size_t max_per_user);
@@ -29,7 +30,8 @@ class RefreshTokenTable {
   void revoke(const UserId& sub, std::string_view origin);
   void revoke_all_but(const UserId& sub, std::string_view kept_origin);
   void drop(const UserId& sub);
-  void sweep(WallTime before);
+  /// Of what expired before then; as `BoundedDelete::run`.
+  [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:
   [[nodiscard]] static std::optional<Row> take(Statement& statement);
@@ -44,7 +46,7 @@ class RefreshTokenTable {
   Statement revoke_;
   Statement revoke_all_but_;
   Statement drop_;
-  Statement sweep_;
+  BoundedDelete sweep_;
 };
 
 [[nodiscard]] std::unique_ptr<identity::RefreshTokenStore> make_refresh_token_store(

@@ -426,7 +426,7 @@ void StoreThread::deliver(Batch& batch, Mode mode) {
     OperationPtr operation = std::move(batch[i]);
     if (left_out_[i]) {
       retry_or_fail(std::move(operation));
-    } else if (operation->committed()) {
+    } else if (operation->committed() && !ends_with_store(*operation)) {
       (mode == Mode::read ? reads_ : writes_).push_back(std::move(operation));
     } else {
       if (operation->inserts_for() != nullptr) {
@@ -437,6 +437,12 @@ void StoreThread::deliver(Batch& batch, Mode mode) {
   }
   batch.clear();
   post_completions();
+}
+
+// A sweep whose rest is found again by the next one need not hold up the end.
+bool StoreThread::ends_with_store(const Operation& operation) const {
+  return stopping_ && operation.load() == Load::sweep &&
+         operation.on_rollback() == OnRollback::fail;
 }
 
 void StoreThread::complete(OperationPtr operation) {

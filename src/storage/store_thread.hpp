@@ -131,6 +131,7 @@ class StoreThread {
   void deliver(Batch& batch, Mode mode);
   void retry_or_fail(OperationPtr operation);
   void complete(OperationPtr operation);
+  [[nodiscard]] bool ends_with_store(const Operation& operation) const;
   void post_completions();
 
   void step_backup();

@@ -17,6 +17,11 @@ class Submitter {
     queue_.submit(Lane::other, &channel_,
                   make_operation<T>(on_rollback, std::move(work), std::move(done)));
   }
+  /// See `SweepOperation`.
+  template <class Work>
+  void submit_sweep(Work work, Completion<Result<void>> done) {
+    queue_.submit(Lane::other, &channel_, make_sweep(std::move(work), std::move(done)));
+  }
 
  private:
   OperationQueue& queue_;

@@ -9,7 +9,7 @@
 
 namespace holdfast::storage {
 
-TokenTable::TokenTable(Database& database)
+TokenTable::TokenTable(Database& database, WorkBudget& budget)
     : count_(database, "SELECT count(*) FROM temp_keys WHERE user = ?1 AND ttl > ?2"),
       put_(database,
            "INSERT INTO temp_keys (token_hash, user, ttl, login)"
@@ -18,7 +18,10 @@ TokenTable::TokenTable(Database& database)
       drop_(database, "DELETE FROM temp_keys WHERE user = ?1"),
       drop_all_but_(database, "DELETE FROM temp_keys WHERE user = ?1 AND login <> ?2"),
       drop_login_(database, "DELETE FROM temp_keys WHERE user = ?1 AND login = ?2"),
-      sweep_(database, "DELETE FROM temp_keys WHERE ttl < ?1") {}
+      sweep_(database, budget,
+             "DELETE FROM temp_keys WHERE token_hash IN (SELECT token_hash FROM temp_keys"
+             " WHERE ttl < ?1 ORDER BY ttl LIMIT ?2)",
+             WorkBudget::of_eviction(0)) {}
 
 Result<void> TokenTable::put(const identity::TokenStore::Row& row, std::size_t max_outstanding,
                              WallTime now) {
@@ -55,8 +58,6 @@ void TokenTable::drop_login(const UserId& sub, std::string_view login) {
   drop_login_.bind(1, std::string_view(sub.str())).bind(2, login).run();
 }
 
-void TokenTable::sweep(WallTime before) { sweep_.bind(1, unix_micros(before)).run(); }
-
 namespace {
 
 class SqliteTokenStore final : public identity::TokenStore, private Submitter {
@@ -86,9 +87,8 @@ class SqliteTokenStore final : public identity::TokenStore, private Submitter {
         OnRollback::fail, [sub](Session& session) { session.tokens.drop(sub); }, std::move(done));
   }
   void sweep(WallTime before, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail, [before](Session& session) { session.tokens.sweep(before); },
-        std::move(done));
+    submit_sweep([before](Session& session) { return session.tokens.sweep(before); },
+                 std::move(done));
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <holdfast/identity/stores.hpp>
 
+#include "storage/bounded_delete.hpp"
 #include "storage/queue.hpp"
 #include "storage/sqlite.hpp"
 
@@ -13,7 +14,7 @@ namespace holdfast::storage {
 
 class TokenTable {
  public:
-  explicit TokenTable(Database& database);
+  TokenTable(Database& database, WorkBudget& budget);
 
   [[nodiscard]] Result<void> put(const identity::TokenStore::Row& row, std::size_t max_outstanding,
                                  WallTime now);
@@ -22,7 +23,8 @@ class TokenTable {
   /// Empty: all.
   void drop_all_but(const UserId& sub, std::string_view kept_login);
   void drop_login(const UserId& sub, std::string_view login);
-  void sweep(WallTime before);
+  /// Of what expired before then; as `BoundedDelete::run`.
+  [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:
   Statement count_;
@@ -31,7 +33,7 @@ class TokenTable {
   Statement drop_;
   Statement drop_all_but_;
   Statement drop_login_;
-  Statement sweep_;
+  BoundedDelete sweep_;
 };
 
 [[nodiscard]] std::unique_ptr<identity::TokenStore> make_token_store(OperationQueue& queue,

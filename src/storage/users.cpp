@@ -58,7 +58,7 @@ UserTable::UserTable(Database& database)
       remove_(database, "DELETE FROM users WHERE sub = ?1"),
       sweep_unconfirmed_(database,
                          "DELETE FROM users WHERE sub IN (SELECT sub FROM users WHERE status = 0"
-                         " AND created_at < ?1 LIMIT 1000) RETURNING sub"),
+                         " AND created_at < ?1 ORDER BY created_at LIMIT ?2) RETURNING sub"),
       list_(database, "SELECT " HOLDFAST_USER_COLUMNS
                       " FROM users WHERE folded_username > ?1 ORDER BY folded_username LIMIT ?2") {}
 
@@ -166,10 +166,10 @@ Result<void> UserTable::update(const identity::User& user, std::int64_t expected
   return {};
 }
 
-std::vector<UserId> UserTable::sweep_unconfirmed(WallTime before) {
+std::vector<UserId> UserTable::sweep_unconfirmed(WallTime before, std::int64_t most) {
   static_assert(static_cast<int>(identity::UserStatus::unconfirmed) == 0);
   std::vector<UserId> out;
-  sweep_unconfirmed_.bind(1, unix_micros(before));
+  sweep_unconfirmed_.bind(1, unix_micros(before)).bind(2, most);
   while (sweep_unconfirmed_.step()) out.emplace_back(sweep_unconfirmed_.string(0));
   sweep_unconfirmed_.reset();
   return out;
@@ -300,10 +300,15 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         std::move(done));
   }
   void sweep_unconfirmed(WallTime before, Completion<Result<void>> done) override {
-    submit<void>(
-        OnRollback::fail,
+    submit_sweep(
         [before](Session& session) {
-          for (const UserId& sub : session.users.sweep_unconfirmed(before)) session.codes.drop(sub);
+          constexpr std::int64_t kWeight = WorkBudget::of_eviction(0) + WorkBudget::of_erase(0);
+          const std::int64_t most = session.budget.rows(kWeight);
+          const std::vector<UserId> gone = session.users.sweep_unconfirmed(before, most);
+          for (const UserId& sub : gone) session.codes.drop(sub);
+          const auto count = static_cast<std::int64_t>(gone.size());
+          session.budget.spend(WorkBudget::of_call() + count * kWeight);
+          return count == most;
         },
         std::move(done));
   }
