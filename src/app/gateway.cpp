@@ -825,6 +825,7 @@ std::vector<std::string> RunningGateway::notes() const {
   const storage::StoreStats store = store_->stats();
   if (store.disk_low) out.emplace_back("disk_low");
   if (store.disk_full) out.emplace_back("messages_refused");
+  if (store.missing > 0) out.emplace_back("messages_missing");
   return out;
 }
 
@@ -847,6 +848,7 @@ control::ProcessStatus RunningGateway::process_status() const {
                   .disk_low = store.disk_low,
                   .disk_full = store.disk_full,
                   .damaged = store.damaged,
+                  .missing = store.missing,
                   .writable = store.writable,
                   .oldest_wait = store.oldest_wait,
                   .dead_letters = store.dead_letters,

@@ -188,6 +188,9 @@ void add_store(Families& all, const StoreStatus& store) {
   all.counter("holdfast_store_damaged_messages_total",
               "Messages that were read and not as they had been written: dead letters now.")
       .add(store.damaged);
+  all.gauge("holdfast_store_missing_messages",
+            "Pending messages that could not be read when their users' were last read to the end.")
+      .add(store.missing);
   all.gauge("holdfast_store_disk_free_min_bytes",
             "What messages leave free on the disk of the data directory; 0 is no bound.")
       .add(store.disk_free_min);

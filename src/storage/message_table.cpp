@@ -24,6 +24,7 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
     : pending_(pending),
       dead_letters_(dead_letters),
       budget_(budget),
+      missing_(database, pending, budget),
       insert_(
           database,
           "INSERT INTO messages (user, sequence, id, accepted_at, expires_at, payload, checksum)"
@@ -144,6 +145,7 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
                                    {"sequence", damaged.front().sequence},
                                    {"messages", moved.messages}});
   }
+  if (page.end) missing_.look(query.user, query.now);
   return page;
 }
 

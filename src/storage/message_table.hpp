@@ -7,6 +7,7 @@
 #include <holdfast/delivery/message_store.hpp>
 
 #include "storage/dead_letter_table.hpp"
+#include "storage/missing_rows.hpp"
 #include "storage/pending_table.hpp"
 #include "storage/sqlite.hpp"
 #include "storage/work_budget.hpp"
@@ -47,6 +48,8 @@ class MessageTable {
 
   /// Rows that were not as they were written, and became dead letters.
   [[nodiscard]] std::int64_t damaged() const noexcept { return damaged_; }
+  /// Rows that page reads did not find where the totals say that there are some.
+  [[nodiscard]] std::int64_t missing() const noexcept { return missing_.messages(); }
 
  private:
   struct Row {
@@ -61,6 +64,7 @@ class MessageTable {
   DeadLetterTable& dead_letters_;
   WorkBudget& budget_;
   std::int64_t damaged_ = 0;
+  MissingRows missing_;
   Statement insert_;
   Statement list_range_;
   Statement erase_range_;

@@ -25,6 +25,7 @@ PendingTable::PendingTable(Database& database)
               "UPDATE pending SET messages = messages + ?2, bytes = bytes + ?3,"
               " next_expiry = min(next_expiry, ?4) WHERE user = ?1"),
       remove_all_(database, "DELETE FROM pending WHERE user = ?1 AND messages = ?2"),
+      find_(database, "SELECT messages, bytes FROM pending WHERE user = ?1"),
       list_(database,
             "SELECT user, messages, bytes FROM pending WHERE user > ?1 ORDER BY user LIMIT ?2"),
       list_due_(database,
@@ -64,6 +65,18 @@ void PendingTable::write(std::string_view user, const Change& change) {
 void PendingTable::flush() {
   for (const auto& [user, change] : changes_) write(user, change);
   changes_.clear();
+}
+
+delivery::PendingTotals PendingTable::find(const UserId& user) {
+  delivery::PendingTotals out;
+  find_.bind(1, std::string_view(user.str()));
+  if (find_.step()) out = {find_.integer(0), find_.integer(1)};
+  find_.reset();
+  if (const auto change = changes_.find(user.str()); change != changes_.end()) {
+    out.messages += change->second.messages;
+    out.bytes += change->second.bytes;
+  }
+  return out;
 }
 
 PendingTable::Totals PendingTable::list(const UserId& after, std::size_t limit) {

@@ -29,6 +29,9 @@ class PendingTable {
   void flush();
   void discard() { changes_.clear(); }
 
+  /// As this transaction has them.
+  [[nodiscard]] delivery::PendingTotals find(const UserId& user);
+
   using Totals = std::vector<std::pair<UserId, delivery::PendingTotals>>;
   [[nodiscard]] Totals list(const UserId& after, std::size_t limit);
   /// Users who may have rows past their lifetime.
@@ -54,6 +57,7 @@ class PendingTable {
   Statement add_any_;
   Statement change_;
   Statement remove_all_;
+  Statement find_;
   Statement list_;
   Statement list_due_;
   Statement set_next_expiry_;

@@ -86,6 +86,7 @@ class SqliteStore final : public SteppedStore {
             .disk_low = counters.disk_low,
             .disk_full = counters.disk_full,
             .damaged = counters.damaged,
+            .missing = counters.missing,
             .writable = counters.writable,
             .on_disk = counters.on_disk_since.load() != kNothingWaits,
             .oldest_wait = oldest_wait(),

@@ -538,6 +538,7 @@ void StoreThread::measure() {
     return;
   }
   counters_.damaged.store(session_->messages.damaged(), std::memory_order_relaxed);
+  counters_.missing.store(session_->messages.missing(), std::memory_order_relaxed);
   counters_.dead_letters.store(dead.messages, std::memory_order_relaxed);
   counters_.dead_letter_bytes.store(dead.bytes, std::memory_order_relaxed);
   const std::int64_t used = (pages - free_pages) * page_bytes_;

@@ -45,6 +45,7 @@ struct StoreCounters {
   std::atomic<std::int64_t> dead_letters{0};
   std::atomic<std::int64_t> dead_letter_bytes{0};
   std::atomic<std::int64_t> damaged{0};
+  std::atomic<std::int64_t> missing{0};
   std::atomic<bool> writable{true};
   /// The disk has little room left for messages, or none.
   std::atomic<bool> disk_low{false};

@@ -206,7 +206,7 @@ TEST(Alerts, HaveATestEachAndSayWhatToDo) {
       EXPECT_THAT(it->str(2), testing::HasSubstr(part)) << it->str(1);
     }
   }
-  EXPECT_EQ(count, 20U);
+  EXPECT_EQ(count, 21U);
 }
 
 }  // namespace

@@ -190,7 +190,9 @@ bool Simulation::survives(const std::function<void()>& step) {
 }
 
 void Simulation::turn() {
-  survives([this] { process_->turn(); });
+  if (survives([this] { process_->turn(); }) && process_->store().stats().missing != 0) {
+    ledger_.broken("rows are told missing that are there", now());
+  }
 }
 
 // ---- what may happen next

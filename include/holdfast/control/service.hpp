@@ -90,6 +90,7 @@ struct StoreStatus {
   bool disk_low = false;           ///< there is little more than that
   bool disk_full = false;          ///< messages are refused
   std::int64_t damaged = 0;        ///< messages that were not as they were written
+  std::int64_t missing = 0;        ///< pending ones that could not be read, by the last look
   bool writable = true;
   Milliseconds oldest_wait{0};  ///< of what has waited longest for the thread, or the disk
   delivery::PendingTotals dead_letters;

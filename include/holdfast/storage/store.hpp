@@ -54,6 +54,7 @@ struct StoreStats {
   bool disk_low = false;           ///< there is little more room than that
   bool disk_full = false;          ///< no message is taken for want of room on the disk
   std::int64_t damaged = 0;        ///< messages that were not as they were written
+  std::int64_t missing = 0;        ///< pending ones that could not be read, by the last look
   bool writable = true;            ///< the last commit succeeded
   bool on_disk = false;            ///< its thread waits for the disk at this moment
   /// How long the operation waits that has waited longest, or the disk has been waited for.
