@@ -174,7 +174,9 @@ DatabaseReport report_of(storage::DatabaseCheck check) {
           .pending_users = check.pending_users,
           .pending_messages = check.pending_messages,
           .dead_letters = check.dead_letters,
-          .problems = std::move(check.problems)};
+          .rows_without_checksum = check.rows_without_checksum,
+          .problems = std::move(check.problems),
+          .added = std::nullopt};
 }
 
 // What was copied is what is checked: the gateway cannot reach it any more.
@@ -250,28 +252,37 @@ Result<KeepReport> keep_backup(const KeepOptions& options) {
   return kept;
 }
 
-Result<DatabaseReport> check_data(const std::string& data_dir, const std::string& file,
-                                  const std::optional<std::string>& master_key) {
-  if (!file.empty()) {
-    if (!exists(file)) return fail(Errc::not_found, "there is no file " + file, file);
-    auto check = storage::check_database(file);
+Result<DatabaseReport> check_data(const CheckOptions& options) {
+  if (!options.file.empty()) {
+    if (!exists(options.file)) {
+      return fail(Errc::not_found, "there is no file " + options.file, options.file);
+    }
+    auto check = storage::check_database(options.file);
     if (!check) return std::unexpected(std::move(check.error()));
     return report_of(std::move(*check));
   }
-  const std::string path = data_dir + "/" + kDatabase;
+  const std::string path = options.data_dir + "/" + kDatabase;
   if (!exists(path)) return fail(Errc::not_found, "there is no database at " + path, path);
-  const auto directory = DataDirectory::open(data_dir, DataDirectory::Use::maintain);
+  const auto directory = DataDirectory::open(options.data_dir, DataDirectory::Use::maintain);
   if (!directory) return std::unexpected(directory.error());
   auto check = storage::check_database(path);
   if (!check) return std::unexpected(std::move(check.error()));
   if (check->problems.empty() && !check->data_keys.empty()) {
     const auto key =
-        identity::MasterKey::load((*directory)->file(kKey), value_of(master_key), false);
+        identity::MasterKey::load((*directory)->file(kKey), value_of(options.master_key), false);
     const auto good = key ? identity::check_master_key(*key, check->data_keys)
                           : Result<void>(std::unexpected(key.error()));
     if (!good) check->problems.push_back(good.error().message);
   }
-  return report_of(std::move(*check));
+  DatabaseReport report = report_of(std::move(*check));
+  // What is damaged already must not be taken for what was written.
+  if (options.add_checksums && report.problems.empty()) {
+    const auto added = storage::add_checksums(path);
+    if (!added) return std::unexpected(added.error());
+    report.added = {.messages = added->messages, .dead_letters = added->dead_letters};
+    report.rows_without_checksum = 0;
+  }
+  return report;
 }
 
 namespace {

@@ -37,6 +37,7 @@ struct RestoreFlags : AdminFlags {
 
 struct DatabaseCheckFlags : AdminFlags {
   std::string file;
+  bool add_checksums = false;
 };
 
 std::int64_t number(const Json& object, const char* name) {
@@ -122,15 +123,21 @@ int back_up(const Context& context, const BackupFlags& flags) {
 }
 
 Json as_json(const app::DatabaseReport& report) {
-  return {{"sound", report.problems.empty()},
-          {"problems", report.problems},
-          {"schema", report.schema},
-          {"knownSchema", report.known_schema},
-          {"bytes", report.bytes},
-          {"users", report.users},
-          {"pendingUsers", report.pending_users},
-          {"pendingMessages", report.pending_messages},
-          {"deadLetters", report.dead_letters}};
+  Json out = {{"sound", report.problems.empty()},
+              {"problems", report.problems},
+              {"schema", report.schema},
+              {"knownSchema", report.known_schema},
+              {"bytes", report.bytes},
+              {"users", report.users},
+              {"pendingUsers", report.pending_users},
+              {"pendingMessages", report.pending_messages},
+              {"deadLetters", report.dead_letters},
+              {"rowsWithoutChecksum", report.rows_without_checksum}};
+  if (report.added) {
+    out["checksumsAdded"] = {{"messages", report.added->messages},
+                             {"deadLetters", report.added->dead_letters}};
+  }
+  return out;
 }
 
 void show_report(const Context& context, const app::DatabaseReport& report) {
@@ -140,7 +147,8 @@ void show_report(const Context& context, const app::DatabaseReport& report) {
                {"users", std::to_string(report.users)},
                {"users with pending messages", std::to_string(report.pending_users)},
                {"pending messages", std::to_string(report.pending_messages)},
-               {"dead letters", std::to_string(report.dead_letters)}});
+               {"dead letters", std::to_string(report.dead_letters)},
+               {"rows without a checksum", std::to_string(report.rows_without_checksum)}});
 }
 
 Json as_json(const std::vector<app::RestoreReport::AccessKey>& keys) {
@@ -226,7 +234,10 @@ int restore(const Context& context, const RestoreFlags& flags) {
 int check_database(const Context& context, const DatabaseCheckFlags& flags) {
   const auto master_key = master_key_from(context);
   if (!master_key) return failed(context, master_key.error().message);
-  const auto report = app::check_data(flags.data_dir, flags.file, *master_key);
+  const auto report = app::check_data({.data_dir = flags.data_dir,
+                                       .file = flags.file,
+                                       .master_key = *master_key,
+                                       .add_checksums = flags.add_checksums});
   if (!report) {
     std::string message = report.error().message;
     if (report.error().code == Errc::conflict && message.ends_with("in use by another process")) {
@@ -241,8 +252,15 @@ int check_database(const Context& context, const DatabaseCheckFlags& flags) {
     show_report(context, *report);
   }
   for (const std::string& problem : report->problems) (void)failed(context, printable(problem));
-  if (!report->problems.empty()) return kFailure;
+  if (!report->problems.empty()) {
+    if (flags.add_checksums) context.err << "No checksums were added.\n";
+    return kFailure;
+  }
   context.err << "The database is sound.\n";
+  if (report->added) {
+    context.err << "Rows that have a checksum from now on: " << report->added->messages
+                << " of messages, " << report->added->dead_letters << " of dead letters.\n";
+  }
   return kSuccess;
 }
 
@@ -290,7 +308,12 @@ void add_database(CLI::App& app, Selection& selection) {
   group->require_subcommand(1);
   auto check_flags = std::make_shared<DatabaseCheckFlags>();
   auto* check = group->add_subcommand("check", "Read all of it, and hold its tables together");
-  check->add_option("FILE", check_flags->file, "a backup (default: the data directory's database)");
+  auto* file = check->add_option("FILE", check_flags->file,
+                                 "a backup (default: the data directory's database)");
+  check
+      ->add_flag("--add-checksums", check_flags->add_checksums,
+                 "give messages from before there were checksums one, if all is sound")
+      ->excludes(file);
   check->add_option("--data-dir", check_flags->data_dir, "of a gateway that does not run")
       ->capture_default_str();
   check->add_flag("--json", check_flags->json, "print what was found as JSON");

@@ -77,6 +77,9 @@ class Checker {
             "SELECT count(*) FROM pragma_table_info('messages') WHERE name = 'checksum'") != 0;
     if (!has_sums) return;  // a backup of an older version's
     for (const Rule& rule : kSums) collect(rule.sql, std::string(rule.what) + ": ");
+    out_.rows_without_checksum = database_.integer(
+        "SELECT (SELECT count(*) FROM messages WHERE checksum IS NULL) +"
+        " (SELECT count(*) FROM dead_letters WHERE checksum IS NULL)");
   }
   // What the start needs and no query looks at: that the file may be written
   // (https://www.sqlite.org/fileformat2.html section 1.3.3).
@@ -110,9 +113,6 @@ class Checker {
   }
 
  private:
-  void collect(const char* sql, const std::string& what, std::string_view good = {}) {
-    Statement statement(database_, sql);
-    while (out_.problems.size() < kProblemsMax && statement.step()) {
   // Whose messages a gateway would not find all: looked for as it looks for them.
   void name_users() {
     Statement users(database_,
@@ -141,6 +141,9 @@ class Checker {
     database_.clear_failure();
     return true;
   }
+  void collect(const char* sql, const std::string& what, std::string_view good = {}) {
+    Statement statement(database_, sql);
+    while (out_.problems.size() < kProblemsMax && statement.step()) {
       std::string found = statement.string(0);
       if (!good.empty() && found == good) continue;
       out_.problems.push_back(what + found);

@@ -131,8 +131,8 @@ class StoreThread {
   void count(Mode mode, Microseconds took);
   void deliver(Batch& batch, Mode mode);
   void retry_or_fail(OperationPtr operation);
-  void complete(OperationPtr operation);
   [[nodiscard]] bool ends_with_store(const Operation& operation) const;
+  void complete(OperationPtr operation);
   void post_completions();
 
   void step_backup();

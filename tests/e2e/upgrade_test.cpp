@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,6 +20,7 @@
 namespace holdfast::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -43,24 +45,26 @@ class UpgradeTest : public ::testing::Test {
     ASSERT_EQ(sqlite3_exec(opened, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(opened);
   }
-  std::string run(std::vector<std::string> arguments) {
+  // What it said on both outputs.
+  std::string run(std::vector<std::string> arguments, int status = 0) {
     arguments.insert(arguments.begin(), holdfast_binary());
     arguments.insert(arguments.end(), {"--data-dir", data_dir_});
-    ChildProcess command({.command = std::move(arguments)});
-    EXPECT_EQ(command.wait(kPatience), 0);
+    ChildProcess command({.command = std::move(arguments), .environment = environment_});
+    EXPECT_EQ(command.wait(kPatience), status);
     std::string out;
     for (const std::string& line : command.output()) out += line + "\n";
+    for (const std::string& line : command.errors()) out += line + "\n";
     return out;
   }
 
   TempDir dir_;
   std::string data_dir_ = dir_.file("data");
+  std::vector<std::pair<std::string, std::string>> environment_ = {
+      {"HOLDFAST_MASTER_KEY", base64_encode(std::string(32, 'k'))}};
 };
 
 TEST_F(UpgradeTest, KeepsKeysUsersAndWhatIsPendingOfTheFirstRelease) {
-  GatewayProcess gateway(
-      {.data_dir = data_dir_,
-       .environment = {{"HOLDFAST_MASTER_KEY", base64_encode(std::string(32, 'k'))}}});
+  GatewayProcess gateway({.data_dir = data_dir_, .environment = environment_});
   EXPECT_EQ(gateway.credentials().at("AWS_ACCESS_KEY_ID"), "AKIASYG5CDOL3AFUFQI5");
   EXPECT_EQ(gateway.credentials().at("AWS_SECRET_ACCESS_KEY"),
             "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");
@@ -84,6 +88,27 @@ TEST_F(UpgradeTest, KeepsKeysUsersAndWhatIsPendingOfTheFirstRelease) {
   EXPECT_THAT(run({"user", "show", "ann"}), HasSubstr("CONFIRMED"));
   EXPECT_THAT(run({"access-key", "list"}), HasSubstr("AKIASYG5CDOL3AFUFQI5"));
   EXPECT_EQ(gateway.terminate(), 0);
+}
+
+TEST_F(UpgradeTest, GivesWhatThatReleaseStoredItsChecksums) {
+  const std::vector<std::string> add = {"database", "check", "--add-checksums"};
+  EXPECT_THAT(run(add, 1), HasSubstr("start the gateway once"));
+  {
+    GatewayProcess gateway({.data_dir = data_dir_, .environment = environment_});
+    EXPECT_THAT(run(add, 1), HasSubstr("stop the gateway"));
+    ASSERT_EQ(gateway.terminate(), 0);
+  }
+  EXPECT_THAT(run({"database", "check", "--json"}), HasSubstr("\"rowsWithoutChecksum\":4"));
+  EXPECT_THAT(run(add), HasSubstr("from now on: 3 of messages, 1 of dead letters"));
+  EXPECT_THAT(run({"database", "check", "--json"}), HasSubstr("\"rowsWithoutChecksum\":0"));
+  EXPECT_THAT(run(add), HasSubstr("from now on: 0 of messages, 0 of dead letters"));
+
+  // Of a damaged one nothing is taken for what was written.
+  run_sql(
+      "UPDATE messages SET checksum = NULL WHERE user = 'stranger';"
+      "UPDATE dead_letters SET payload = x'61'");
+  EXPECT_THAT(run(add, 1),
+              AllOf(HasSubstr("not as it was written"), HasSubstr("No checksums were added")));
 }
 
 }  // namespace

@@ -45,13 +45,23 @@ struct DatabaseReport {
   std::int64_t pending_users = 0;
   std::int64_t pending_messages = 0;
   std::int64_t dead_letters = 0;
-  std::vector<std::string> problems;  ///< none: it is sound
+  std::int64_t rows_without_checksum = 0;  ///< those of `added` are no more among them
+  std::vector<std::string> problems;       ///< none: it is sound
+  struct AddedChecksums {
+    std::int64_t messages = 0;
+    std::int64_t dead_letters = 0;
+  };
+  std::optional<AddedChecksums> added;  ///< where it was asked for, and the database is sound
 };
-/// Reads all of a data directory's database, or of the file `file` where that is not empty.
-/// `conflict` when a gateway has the directory.
-[[nodiscard]] Result<DatabaseReport> check_data(
-    const std::string& data_dir, const std::string& file,
-    const std::optional<std::string>& master_key = std::nullopt);
+struct CheckOptions {
+  std::string data_dir;
+  std::string file;  ///< that one in the place of the data directory's database; may be empty
+  std::optional<std::string> master_key;  ///< the value of `HOLDFAST_MASTER_KEY`
+  /// Gives rows from before there were checksums one, in the data directory's database.
+  bool add_checksums = false;
+};
+/// Reads all of a database. `conflict` when a gateway has the directory.
+[[nodiscard]] Result<DatabaseReport> check_data(const CheckOptions& options);
 
 struct RestoreOptions {
   std::string file;  ///< a backup; it is only read

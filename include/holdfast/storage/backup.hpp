@@ -37,6 +37,7 @@ struct DatabaseCheck {
   std::int64_t pending_users = 0;
   std::int64_t pending_messages = 0;
   std::int64_t dead_letters = 0;
+  std::int64_t rows_without_checksum = 0;  ///< of messages and dead letters
   Sequence ceiling = 0;
   std::vector<identity::KeyStore::Row> data_keys;  ///< wrapped
   std::vector<std::string> problems;               ///< none: it is sound
@@ -49,6 +50,17 @@ struct DatabaseCheck {
 /// one is no error: it has problems.
 [[nodiscard]] Result<DatabaseCheck> check_database(const std::string& path,
                                                    std::atomic<bool>* cancelled = nullptr);
+
+/// How many rows were given a checksum.
+struct AddedChecksums {
+  std::int64_t messages = 0;
+  std::int64_t dead_letters = 0;
+};
+/// Gives the rows that have no checksum, as they are from before there were any, one of what they
+/// hold now. Of a database that nobody else has open and that was found sound. In transactions of
+/// bounded size: cut short, it leaves a part of the rows summed. Errors: `io`, `conflict` (an older
+/// schema).
+[[nodiscard]] Result<AddedChecksums> add_checksums(const std::string& path);
 
 /// Moves the log of a database that nobody else has open into it, so that its file is all of it,
 /// and answers its ceiling of sequence numbers; nullopt when it cannot be used.

@@ -1,4 +1,5 @@
 // A row that is not as it was written is never delivered, and nothing behind it waits for it.
+#include <filesystem>
 #include <random>
 #include <string>
 #include <vector>
@@ -87,6 +88,119 @@ TEST_F(DamagedRow, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
   EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 2, 3));
   ASSERT_TRUE(opened.calls().bury("anna", 0, 3, "deleted"));
   EXPECT_EQ(opened.calls().list_dead_letters().size(), 3U);
+}
+
+// ---- dead letters
+
+class DamagedLetter : public DamagedRow {
+ protected:
+  DamagedLetter() {
+    OpenedStore opened(path_);
+    EXPECT_TRUE(opened.calls().bury("anna", 0, 3, "deleted"));
+  }
+  bool is_damaged(const delivery::MessagePtr& message) {
+    OpenedStore opened(path_);
+    return opened.calls().find_dead_letter(message->id).value().damaged;
+  }
+};
+
+TEST_F(DamagedLetter, IsToldFromAGoodOne) {
+  for (const auto& message : ids_) EXPECT_FALSE(is_damaged(message));
+  std::string bytes = read_file(path_);
+  const std::size_t at = bytes.find(kText);
+  ASSERT_NE(at, std::string::npos);
+  // SQLite may keep what is deleted; only the letter's own text counts.
+  for (std::size_t next = at; next != std::string::npos; next = bytes.find(kText, next)) {
+    bytes[next + 5] ^= 1;
+  }
+  write_file(path_, bytes);
+  EXPECT_TRUE(is_damaged(ids_[1]));
+  EXPECT_FALSE(is_damaged(ids_[0]));
+  EXPECT_FALSE(is_damaged(ids_[2]));
+}
+
+TEST_F(DamagedLetter, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
+  execute("UPDATE dead_letters SET checksum = NULL, payload = x'61'");
+  EXPECT_FALSE(is_damaged(ids_[1]));
+}
+
+// ---- rows from before there were sums
+
+/// A database whose rows are from before there were sums: more than one transaction sums.
+class OldRows : public testing::Test {
+ protected:
+  OldRows() {
+    OpenedStore opened(path_);
+    for (const char* user : {"anna", "bert", "carl"}) {
+      std::vector<delivery::MessagePtr> messages;
+      for (Sequence i = 1; i <= 1'100; ++i) {
+        messages.push_back(make_message(user, i, "old text " + std::to_string(i)));
+      }
+      EXPECT_TRUE(opened.calls().insert(messages));
+    }
+    // Beyond what a transaction sums by its bytes.
+    for (Sequence i = 1; i <= 6; ++i) {
+      EXPECT_TRUE(opened.calls().insert({make_message("dora", i, std::string(1 << 20, 'd'))}));
+    }
+    for (int i = 0; i < 1'100;) {
+      i += static_cast<int>(opened.calls().bury("carl", 0, 1'100, "deleted").value().messages);
+    }
+    forget_sums_ = "UPDATE messages SET checksum = NULL; UPDATE dead_letters SET checksum = NULL;";
+  }
+  void execute(const std::string& sql) {
+    auto database = storage::Database::open(path_);
+    ASSERT_TRUE(database);
+    ASSERT_TRUE((*database)->execute(sql.c_str())) << (*database)->message();
+  }
+
+  TempDir folder_;
+  std::string path_ = folder_.file("holdfast.db");
+  std::string forget_sums_;
+};
+
+TEST_F(OldRows, AreSummedAllOfThem) {
+  execute(forget_sums_);
+  EXPECT_EQ(storage::check_database(path_)->rows_without_checksum, 3'306);
+  const auto added = storage::add_checksums(path_);
+  ASSERT_TRUE(added) << added.error().message;
+  EXPECT_EQ(added->messages, 2'206);
+  EXPECT_EQ(added->dead_letters, 1'100);
+  EXPECT_FALSE(std::filesystem::exists(path_ + "-wal"));
+  const auto check = storage::check_database(path_);
+  EXPECT_THAT(check->problems, IsEmpty());
+  EXPECT_EQ(check->rows_without_checksum, 0);
+  const auto again = storage::add_checksums(path_);
+  EXPECT_EQ(again->messages + again->dead_letters, 0);
+  // From here on damage is found.
+  execute(
+      "UPDATE messages SET payload = x'61' WHERE user = 'bert' AND sequence = 1100;"
+      "UPDATE dead_letters SET payload = x'61' WHERE sequence = 7");
+  EXPECT_THAT(storage::check_database(path_)->problems,
+              testing::IsSupersetOf({HasSubstr("message that is not as it was written: bert 1100"),
+                                     HasSubstr("letter that is not as it was written: carl 7")}));
+}
+
+TEST_F(OldRows, AreSummedAndOthersStayAsTheyAre) {
+  execute(
+      "UPDATE messages SET checksum = NULL WHERE sequence % 100 = 0;"
+      "UPDATE messages SET checksum = 7 WHERE user = 'anna' AND sequence = 50");
+  const auto added = storage::add_checksums(path_);
+  ASSERT_TRUE(added) << added.error().message;
+  EXPECT_EQ(added->messages, 22);
+  EXPECT_EQ(added->dead_letters, 0);
+  EXPECT_THAT(storage::check_database(path_)->problems,
+              ElementsAre(HasSubstr("not as it was written: anna 50")));
+}
+
+TEST_F(OldRows, AreNotSummedUnderASchemaWithoutSums) {
+  execute("ALTER TABLE messages DROP COLUMN checksum; PRAGMA user_version = 8");
+  const auto added = storage::add_checksums(path_);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().code, Errc::conflict);
+  EXPECT_THAT(added.error().message, HasSubstr("start the gateway once"));
+  write_file(folder_.file("text"), "no database");
+  EXPECT_FALSE(storage::add_checksums(folder_.file("text")));
+  EXPECT_FALSE(storage::add_checksums(folder_.file("none")));
 }
 
 // Sums are in databases: they must stay what they are.
