@@ -35,6 +35,7 @@ constexpr RecordedOperation kRecorded[] = {
     {"DeleteUserAttributes", "user.change"},
     {"ForgotPassword", "code.send"},
     {"GetTokensFromRefreshToken", "login.refresh"},
+    {"GetUserAttributeVerificationCode", "code.send"},
     {"GlobalSignOut", "user.sign_out"},
     {"InitiateAuth", "login"},
     {"ResendConfirmationCode", "code.send"},
@@ -42,6 +43,7 @@ constexpr RecordedOperation kRecorded[] = {
     {"RevokeToken", "login.revoke"},
     {"SignUp", "user.sign_up"},
     {"UpdateUserAttributes", "user.change"},
+    {"VerifyUserAttribute", "user.verify"},
 };
 constexpr std::string_view kLocked = "locked: ";
 

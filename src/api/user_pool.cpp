@@ -316,6 +316,28 @@ void delete_user_attributes(PoolCall call) {
   call.pool.delete_user_attributes(std::move(input), empty_answer(std::move(call.respond)));
 }
 
+void get_user_attribute_verification_code(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::AskAttributeCode input;
+  input.source = std::move(call.source);
+  input.access_token = reader.required("AccessToken");
+  input.attribute = reader.required("AttributeName");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.get_user_attribute_verification_code(std::move(input),
+                                                 delivery_answer(std::move(call.respond)));
+}
+
+void verify_user_attribute(PoolCall call) {
+  InputReader reader(call.input);
+  UserPool::VerifyAttribute input;
+  input.source = std::move(call.source);
+  input.access_token = reader.required("AccessToken");
+  input.attribute = reader.required("AttributeName");
+  input.code = reader.required("Code");
+  if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
+  call.pool.verify_user_attribute(std::move(input), empty_answer(std::move(call.respond)));
+}
+
 void list_users(PoolCall call) {
   InputReader reader(call.input);
   UserPool::ListUsers input;
@@ -521,6 +543,7 @@ constexpr Operation kOperations[] = {
     {"ForgotPassword", false, forgot_password},
     {"GetTokensFromRefreshToken", false, get_tokens_from_refresh_token},
     {"GetUser", false, get_user},
+    {"GetUserAttributeVerificationCode", false, get_user_attribute_verification_code},
     {"GlobalSignOut", false, by_access_token<&UserPool::global_sign_out>},
     {"InitiateAuth", false, initiate_auth},
     {"ListUsers", true, list_users},
@@ -529,6 +552,7 @@ constexpr Operation kOperations[] = {
     {"RevokeToken", false, revoke_token},
     {"SignUp", false, sign_up},
     {"UpdateUserAttributes", false, update_user_attributes},
+    {"VerifyUserAttribute", false, verify_user_attribute},
 };
 
 const Operation* find_operation(const net::RequestHead& head) {

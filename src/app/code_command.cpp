@@ -30,14 +30,10 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr Milliseconds kPollEvery{20};
 
-const char* word_of(identity::CodeStore::Purpose purpose) {
-  return purpose == identity::CodeStore::Purpose::sign_up ? "sign_up" : "forgot_password";
-}
-
 std::string input_of(const CodeMessage& message) {
   Json attributes = Json::object();
   for (const auto& [name, value] : message.user.attributes) attributes[name] = value;
-  const Json input = {{"purpose", word_of(message.purpose)},
+  const Json input = {{"purpose", to_string(message.purpose)},
                       {"code", message.code},
                       {"username", message.user.username},
                       {"userId", message.user.sub.str()},
@@ -123,7 +119,7 @@ class CommandSender final : public identity::CodeSender {
 
   void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) override {
     if (options_.to_log && !message.nobodys) {
-      log::warn("confirmation_code", {{"purpose", word_of(message.purpose)},
+      log::warn("confirmation_code", {{"purpose", to_string(message.purpose)},
                                       {"username", message.user.username},
                                       {"code", message.code}});
     }

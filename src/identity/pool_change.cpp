@@ -88,7 +88,7 @@ class Change : public std::enable_shared_from_this<Change> {
     } else if (result.error().code == Errc::not_found) {
       done_(no_such_user());
     } else if (result.error().code == Errc::expired) {
-      done_(expired_code(*pool_));
+      done_(expired_code(*pool_, change_.code->purpose));
     } else {
       done_(refuse(result.error()));
     }

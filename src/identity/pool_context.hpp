@@ -137,7 +137,8 @@ struct UserChange {
 };
 /// The answer to a code that is no longer good: where it is not told who exists, that of a wrong
 /// one, for a name that nobody has has no code that could expire.
-[[nodiscard]] std::unexpected<PoolError> expired_code(const PoolContext& pool);
+[[nodiscard]] std::unexpected<PoolError> expired_code(const PoolContext& pool,
+                                                      CodeStore::Purpose purpose);
 void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done);
 /// Answers the user as it is now; `user_not_found` when there is none.
 void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done);
@@ -202,6 +203,12 @@ void delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteOwnAttri
                             Completion<PoolResult<void>> done);
 void admin_delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteAttributes input,
                                   Completion<PoolResult<void>> done);
+// pool_verify.cpp
+void get_user_attribute_verification_code(const PoolContextPtr& pool,
+                                          UserPool::AskAttributeCode input,
+                                          Completion<PoolResult<CodeDelivery>> done);
+void verify_user_attribute(const PoolContextPtr& pool, UserPool::VerifyAttribute input,
+                           Completion<PoolResult<void>> done);
 // pool_list.cpp
 void list_users(const PoolContextPtr& pool, UserPool::ListUsers input,
                 Completion<PoolResult<UserPool::UserList>> done);

@@ -3,12 +3,12 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/ids.hpp>
 #include <holdfast/base/log.hpp>
 
+#include "identity/pool_codes.hpp"
 #include "identity/pool_context.hpp"
 #include "identity/unicode.hpp"
 
@@ -19,83 +19,18 @@ using Purpose = CodeStore::Purpose;
 using VoidDone = Completion<PoolResult<void>>;
 using DeliveryDone = Completion<PoolResult<CodeDelivery>>;
 
-constexpr std::string_view kCodeContext = "confirmation code";
-constexpr std::uint64_t kCodes = 100'000'000;
-constexpr std::size_t kCodeDigits = 8;
-constexpr std::size_t kCodeLimit = 2048;
-// For each user and purpose, and each address, in 24 hours: however long somebody tries, a code is
-// guessed with a probability of a ten-millionth a day.
-constexpr std::size_t kSentPerDay = 5;
-constexpr std::size_t kTriedPerDay = 10;
-
-std::unexpected<PoolError> no_delivery() {
-  return refuse(PoolErrc::code_delivery_failure,
-                "No way to deliver confirmation codes is configured.");
-}
-std::unexpected<PoolError> wrong_code() {
-  return refuse(PoolErrc::code_mismatch, "Invalid verification code provided, please try again.");
-}
-// A name that nobody has has no code that could expire or be worn out.
-std::unexpected<PoolError> bad_code(const PoolContext& pool, std::unexpected<PoolError> reason) {
-  return pool.options.prevent_user_existence_errors ? wrong_code() : std::move(reason);
+PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUser& input) {
+  if (auto good = check_client(input.client_id, pool.options); !good) return good;
+  return check_username(input.username);
 }
 
-// ---- codes
-
-std::string make_code() {
-  // The remainder of 64 random bits favours no code by more than one in 10^11.
-  std::string digits = std::to_string(random_u64() % kCodes);
-  return std::string(kCodeDigits - digits.size(), '0') + digits;
-}
-
-std::string code_hash(const UserId& sub, Purpose purpose, std::string_view code) {
-  return std::string(view(sha256(sub.str() + "\n" + std::to_string(static_cast<int>(purpose)) +
-                                 "\n" + std::string(code))));
-}
-
-std::string masked(const std::string& address) {
-  const auto first = [](std::string_view text) {
-    std::size_t position = 0;
-    if (!text.empty()) (void)next_code_point(text, position);
-    return std::string(text.substr(0, position)) + "***";
-  };
-  const std::size_t at = address.find('@');
-  if (at == std::string::npos) {
-    constexpr std::size_t shown = 4;
-    return "+*******" + address.substr(address.size() > shown ? address.size() - shown : 0);
-  }
-  return first(std::string_view(address).substr(0, at)) + "@" +
-         first(std::string_view(address).substr(at + 1));
-}
-
-const char* word_of(Purpose purpose) {
-  return purpose == Purpose::sign_up ? "sign_up" : "forgot_password";
-}
-
-// Under which the codes sent to each of a user's addresses are counted: who delivers may choose
-// any.
-std::vector<std::string> address_names(const User& user, Purpose purpose) {
-  const std::string to = std::string("to ") + word_of(purpose) + " ";
-  std::vector<std::string> out;
-  for (const char* const attribute : {"email", "phone_number"}) {
-    const auto found = user.attributes.find(attribute);
-    if (found != user.attributes.end()) out.push_back(to + fold_username(found->second));
-  }
-  if (out.empty()) out.push_back(to + fold_username(user.username));
+AttemptTarget target_of(const UserPool::ClientUser& input, const PoolResult<User>& user) {
+  AttemptTarget out{.source = input.source, .username = input.username};
+  if (user) out.sub = user->sub;
   return out;
 }
 
-CodeDelivery delivery_to(const User& user) {
-  for (const auto& [attribute, medium] : {std::pair{"email", "EMAIL"}, {"phone_number", "SMS"}}) {
-    const auto found = user.attributes.find(attribute);
-    if (found == user.attributes.end()) continue;
-    return {.destination = masked(found->second), .medium = medium, .attribute = attribute};
-  }
-  // Whoever delivers knows where to: the username may be the address.
-  return {.destination = masked(user.username + "@" + user.username),
-          .medium = "EMAIL",
-          .attribute = "email"};
-}
+// ---- asking for a code
 
 // What the name alone tells: the same whether or not somebody has it, and always the same for a
 // name. A user's own address must not show in it, for strangers know whose address to look for.
@@ -112,125 +47,10 @@ CodeDelivery delivery_by_name(const PoolContext& pool, const std::string& userna
   return {.destination = std::move(destination), .medium = "EMAIL", .attribute = "email"};
 }
 
-PoolResult<void> sent(const Result<void>& result) {
-  if (result) return {};
-  if (result.error().code == Errc::too_many_requests) return refuse(result.error());
-  return refuse(PoolErrc::code_delivery_failure, "The confirmation code could not be delivered.");
-}
-
-/// Makes a code, keeps its hash, sends it. Nobody's code is made, kept and handed on likewise, so
-/// that the next call finds the gateway no less busy.
-void send_code(const PoolContextPtr& pool, std::optional<User> user, Purpose purpose,
-               VoidDone done) {
-  std::string code = make_code();
-  const UserId sub = user ? user->sub : UserId();
-  Result<std::string> sealed = pool->parts.ring->seal(code_hash(sub, purpose, code), kCodeContext);
-  if (!sealed) {
-    pool->answer<void>(std::move(done), refuse(sealed.error()));
-    return;
-  }
-  CodeStore::Row row{.sub = sub,
-                     .purpose = purpose,
-                     .sealed = std::move(*sealed),
-                     .expires_at = pool->now() + pool->options.code_lifetime};
-  CodeMessage message{.purpose = purpose, .code = std::move(code), .user = {}, .nobodys = !user};
-  if (user) message.user = std::move(*user);
-  pool->parts.codes.put(std::move(row), [pool, message = std::move(message),
-                                         done = std::move(done)](Result<void> put) mutable {
-    if (!put) {
-      done(refuse(put.error()));
-      return;
-    }
-    pool->parts.code_sender->send(
-        std::move(message), pool->parts.executor,
-        [done = std::move(done)](Result<void> result) mutable { done(sent(result)); });
-  });
-}
-
 // In place of a code that somebody would be sent.
 void send_to_nobody(const PoolContextPtr& pool, Purpose purpose) {
   send_code(pool, std::nullopt, purpose, [](const PoolResult<void>&) {});
 }
-
-/// Who gives a code back, and may try it.
-struct Trier {
-  std::optional<User> user;  ///< none: nobody, where that is not told
-  CodeAttempt attempt;
-};
-
-/// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as
-/// long.
-void try_code(const PoolContextPtr& pool, const Trier& trier, Purpose purpose, std::string code,
-              Completion<PoolResult<CodeStore::Row>> done) {
-  pool->parts.codes.attempt(
-      trier.user ? trier.user->sub : UserId(), purpose,
-      [pool, code = std::move(code), attempt = trier.attempt,
-       done = std::move(done)](Result<std::optional<CodeStore::Row>> found) mutable {
-        if (!found) {
-          done(refuse(found.error()));
-          return;
-        }
-        if (!*found || pool->now() >= (*found)->expires_at) {
-          done(expired_code(*pool));
-          return;
-        }
-        CodeStore::Row& row = **found;
-        if (row.attempts > pool->options.code_attempts) {
-          done(bad_code(*pool, too_often()));
-          return;
-        }
-        const Result<std::string> expected = pool->parts.ring->open(row.sealed, kCodeContext);
-        if (!expected) {
-          done(expired_code(*pool));
-        } else if (constant_time_equal(code_hash(row.sub, row.purpose, code), *expected) &&
-                   !row.sub.empty()) {
-          attempt.forget();
-          done(std::move(row));
-        } else {
-          done(wrong_code());
-        }
-      });
-}
-
-PoolResult<void> check_code(const std::string& code) {
-  if (!code.empty() && code.size() <= kCodeLimit) return {};
-  return refuse(PoolErrc::invalid_parameter,
-                "1 validation error detected: Value at 'confirmationCode' failed to satisfy "
-                "constraint: Member must have length between 1 and 2048");
-}
-
-PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUser& input) {
-  if (auto good = check_client(input.client_id, pool.options); !good) return good;
-  return check_username(input.username);
-}
-
-AttemptTarget target_of(const UserPool::ClientUser& input, const PoolResult<User>& user) {
-  AttemptTarget out{.source = input.source, .username = input.username};
-  if (user) out.sub = user->sub;
-  return out;
-}
-
-// Nobody gets more codes than that because they are asked for under many names.
-PoolResult<void> take_addresses(const PoolContext& pool, const User& user, Purpose purpose) {
-  DailyLimits& limits = pool.parts.attempts->codes_of_nobody;
-  std::vector<std::string> taken;
-  for (std::string& name : address_names(user, purpose)) {
-    if (!limits.take(name, kSentPerDay)) {
-      for (const std::string& other : taken) limits.withdrawn(other);
-      return too_often();
-    }
-    taken.push_back(std::move(name));
-  }
-  return {};
-}
-
-void give_addresses_back(const PoolContext& pool, const User& user, Purpose purpose) {
-  for (const std::string& name : address_names(user, purpose)) {
-    pool.parts.attempts->codes_of_nobody.withdrawn(name);
-  }
-}
-
-// ---- asking for a code
 
 using Refuse = PoolResult<void> (*)(const User&);
 
@@ -242,7 +62,7 @@ void send_and_tell(const PoolContextPtr& pool, User user, Purpose purpose, Deliv
     });
     return;
   }
-  CodeDelivery delivery = delivery_to(user);
+  CodeDelivery delivery = delivery_to(user, purpose);
   send_code(
       pool, std::move(user), purpose,
       [delivery = std::move(delivery), done = std::move(done)](PoolResult<void> result) mutable {
@@ -297,7 +117,7 @@ void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpos
               }
               AttemptTarget target = target_of(input, user);
               take_code_attempt(
-                  pool, std::string("send ") + word_of(purpose), kSentPerDay, std::move(target),
+                  pool, std::string("send ") + to_string(purpose), kSentPerDay, std::move(target),
                   [pool, input = std::move(input), purpose, refuse_user, user = std::move(user),
                    done = std::move(done)](PoolResult<CodeAttempt> may) mutable {
                     if (!may) {
@@ -331,7 +151,7 @@ PoolResult<void> may_reset_password(const User& user) {
 void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input, Purpose purpose,
                 Completion<PoolResult<Trier>> done) {
   PoolResult<void> good = check_target(*pool, input.user);
-  if (good) good = check_code(input.code);
+  if (good) good = check_code(input.code, "confirmationCode");
   if (!good) {
     pool->answer<Trier>(std::move(done), std::unexpected(std::move(good.error())));
     return;
@@ -346,7 +166,7 @@ void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input, Purp
         }
         AttemptTarget target = target_of(input, user);
         take_code_attempt(
-            pool, std::string("try ") + word_of(purpose), kTriedPerDay, std::move(target),
+            pool, std::string("try ") + to_string(purpose), kTriedPerDay, std::move(target),
             [user = std::move(user), done = std::move(done)](PoolResult<CodeAttempt> may) mutable {
               if (!may) {
                 done(std::unexpected(std::move(may.error())));
@@ -473,7 +293,7 @@ void store_new_user(const PoolContextPtr& pool, User user,
                  : refuse(stored.error()));
       return;
     }
-    UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user)};
+    UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user, Purpose::sign_up)};
     // It is the first of the day.
     (void)pool->parts.attempts->codes.take("send sign_up " + user.sub.str(), kSentPerDay);
     send_code(pool, std::move(user), Purpose::sign_up,
@@ -496,11 +316,6 @@ PoolResult<void> take_sign_up(const PoolContext& pool, const Source& source) {
 }
 
 }  // namespace
-
-std::unexpected<PoolError> expired_code(const PoolContext& pool) {
-  return bad_code(
-      pool, refuse(PoolErrc::expired_code, "Invalid code provided, please request a code again."));
-}
 
 void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
              Completion<PoolResult<UserPool::SignedUp>> done) {

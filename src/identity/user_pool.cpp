@@ -83,6 +83,13 @@ class UserPoolImpl final : public UserPool {
                               Completion<PoolResult<void>> done) override {
     identity::delete_user_attributes(context_, std::move(input), std::move(done));
   }
+  void get_user_attribute_verification_code(AskAttributeCode input,
+                                            Completion<PoolResult<CodeDelivery>> done) override {
+    identity::get_user_attribute_verification_code(context_, std::move(input), std::move(done));
+  }
+  void verify_user_attribute(VerifyAttribute input, Completion<PoolResult<void>> done) override {
+    identity::verify_user_attribute(context_, std::move(input), std::move(done));
+  }
   void global_sign_out(std::string input, Completion<PoolResult<void>> done) override {
     identity::global_sign_out(context_, input, std::move(done));
   }

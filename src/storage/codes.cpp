@@ -22,6 +22,7 @@ CodeTable::CodeTable(Database& database, WorkBudget& budget)
                   "SELECT 1 FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"
                   " AND sealed = ?3"),
       drop_(database, "DELETE FROM confirmation_codes WHERE user = ?1"),
+      drop_one_(database, "DELETE FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"),
       sweep_(database, budget,
              "DELETE FROM confirmation_codes WHERE (user, purpose) IN (SELECT user, purpose FROM "
              "confirmation_codes"
@@ -61,6 +62,16 @@ bool CodeTable::is_current(const Row& row) {
   const bool out = is_current_.step();
   is_current_.reset();
   return out;
+}
+
+void CodeTable::spend(const Row& row) {
+  if (row.purpose == Purpose::sign_up || row.purpose == Purpose::forgot_password) {
+    drop(row.sub);
+    return;
+  }
+  drop_one_.bind(1, std::string_view(row.sub.str()))
+      .bind(2, static_cast<std::int64_t>(row.purpose))
+      .run();
 }
 
 void CodeTable::drop(const UserId& sub) { drop_.bind(1, std::string_view(sub.str())).run(); }

@@ -22,6 +22,8 @@ class CodeTable {
   [[nodiscard]] std::optional<Row> attempt(const UserId& sub, Purpose purpose);
   /// Whether this code is still the one that counts.
   [[nodiscard]] bool is_current(const Row& row);
+  /// One that proves an address goes alone, any other with all of its user's.
+  void spend(const Row& row);
   /// All of a user's.
   void drop(const UserId& sub);
   /// Of what expired before then; as `BoundedDelete::run`.
@@ -33,6 +35,7 @@ class CodeTable {
   Statement count_nobodys_;
   Statement is_current_;
   Statement drop_;
+  Statement drop_one_;
   BoundedDelete sweep_;
 };
 

@@ -278,7 +278,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
           }
           Result<void> updated = storage::update(session, user, expected_revision);
           if (!updated) return updated;
-          session.codes.drop(user.sub);
+          session.codes.spend(code);
           if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
             end_logins(session, user.sub, "");
           }

@@ -89,16 +89,50 @@ class UserPoolOverHttp : public ::testing::Test {
   std::string code_for(const std::string& operation, const std::string& name) {
     std::remove(sent_code_.c_str());
     EXPECT_EQ(of_client(operation, {{"Username", name}}).status, 200);
+    return sent_message().value("code", "no code");
+  }
+  /// The code that went out to prove an address.
+  std::string code_for_attribute(const std::string& token, const std::string& attribute) {
+    std::remove(sent_code_.c_str());
+    const Answer asked = ask_for_code(token, attribute);
+    EXPECT_EQ(asked.status, 200) << asked.error();
+    const Json sent = sent_message();
+    EXPECT_EQ(sent.value("purpose", ""), "verify_" + attribute);
+    return sent.value("code", "no code");
+  }
+  Answer ask_for_code(const std::string& token, const std::string& attribute) {
+    return open("GetUserAttributeVerificationCode",
+                {{"AccessToken", token}, {"AttributeName", attribute}});
+  }
+  Answer verify(const std::string& token, const std::string& attribute, const std::string& code) {
+    return open("VerifyUserAttribute",
+                {{"AccessToken", token}, {"AttributeName", attribute}, {"Code", code}});
+  }
+  Answer set_own(const std::string& token, const std::string& attribute, const std::string& value) {
+    return open("UpdateUserAttributes",
+                {{"AccessToken", token},
+                 {"UserAttributes", Json::array({{{"Name", attribute}, {"Value", value}}})}});
+  }
+  std::string own(const std::string& token, const std::string& attribute) {
+    for (const Json& entry : open("GetUser", {{"AccessToken", token}}).body["UserAttributes"]) {
+      if (entry["Name"] == attribute) return entry["Value"];
+    }
+    return "none";
+  }
+  std::string access_token_of(const std::string& name) {
+    (void)gateway_.make_user(name);
+    return log_in(name).body["AuthenticationResult"]["AccessToken"];
+  }
+  /// What the command was given, once it has been given something.
+  Json sent_message() {
     const auto deadline = std::chrono::steady_clock::now() + Inbox::kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
       std::ifstream file(sent_code_);
       const std::string text{std::istreambuf_iterator<char>(file), {}};
-      if (const auto sent = parse_json(text); sent && sent->contains("code")) {
-        return (*sent)["code"];
-      }
+      if (auto sent = parse_json(text); sent && sent->contains("code")) return std::move(*sent);
       std::this_thread::yield();
     }
-    return "no code";
+    return Json::object();
   }
 
   TempDir folder_;
@@ -422,6 +456,102 @@ TEST_F(UserPoolOverHttp, SignsStrangersUpWithACodeThatItsCommandSends) {
   const Answer reset = of_client("ConfirmForgotPassword", confirmation);
   ASSERT_EQ(reset.status, 200) << reset.error();
   EXPECT_EQ(log_in("bob", "new password of bob").status, 200);
+}
+
+std::string another(std::string code) {
+  code[0] = code[0] == '9' ? '0' : static_cast<char>(code[0] + 1);
+  return code;
+}
+
+TEST_F(UserPoolOverHttp, VerifiesAnAddressByTheCodeThatWentThere) {
+  const std::string alice = access_token_of("alice");
+  ASSERT_EQ(set_own(alice, "email", "alice@example.com").status, 200);
+  ASSERT_EQ(set_own(alice, "phone_number", "+15550100").status, 200);
+  EXPECT_EQ(own(alice, "email_verified"), "none");
+
+  std::remove(sent_code_.c_str());
+  const Answer asked = ask_for_code(alice, "phone_number");
+  ASSERT_EQ(asked.status, 200) << asked.error();
+  EXPECT_EQ(asked.body["CodeDeliveryDetails"], Json({{"AttributeName", "phone_number"},
+                                                     {"DeliveryMedium", "SMS"},
+                                                     {"Destination", "+*******0100"}}));
+  const std::string phone_code = sent_message().value("code", "");
+  const std::string code = code_for_attribute(alice, "email");
+
+  EXPECT_EQ(verify(alice, "email", another(code)).error(),
+            "CodeMismatchException: Invalid verification code provided, please try again.");
+  EXPECT_EQ(own(alice, "email_verified"), "none");
+  const Answer verified = verify(alice, "email", code);
+  ASSERT_EQ(verified.status, 200) << verified.error();
+  EXPECT_EQ(verified.body, Json::object());
+  EXPECT_EQ(own(alice, "email_verified"), "true");
+  EXPECT_EQ(own(alice, "phone_number_verified"), "none");
+  EXPECT_EQ(verify(alice, "email", code).error(),
+            "ExpiredCodeException: Invalid code provided, please request a code again.")
+      << "used before";
+  // That code has taken nothing of the other with it.
+  EXPECT_EQ(verify(alice, "phone_number", phone_code).status, 200);
+  EXPECT_EQ(own(alice, "phone_number_verified"), "true");
+
+  const Answer in = log_in("alice");
+  const auto claims = [&] {
+    const std::string token = in.body["AuthenticationResult"]["IdToken"];
+    const auto begin = token.find('.') + 1;
+    return parse_json(*base64url_decode(token.substr(begin, token.find('.', begin) - begin)));
+  }();
+  EXPECT_EQ((*claims)["email_verified"], true);
+}
+
+TEST_F(UserPoolOverHttp, TakesNoCodeOfAnotherUserOrForAnotherAddress) {
+  const std::string alice = access_token_of("alice");
+  const std::string bob = access_token_of("bob");
+  // Both say that the address is theirs; each one's codes are their own.
+  for (const std::string& token : {alice, bob}) {
+    ASSERT_EQ(set_own(token, "email", "shared@example.com").status, 200);
+  }
+  const std::string of_alice = code_for_attribute(alice, "email");
+  EXPECT_EQ(verify(bob, "email", of_alice).body["__type"], "ExpiredCodeException");
+  (void)code_for_attribute(bob, "email");
+  EXPECT_EQ(verify(bob, "email", of_alice).body["__type"], "CodeMismatchException");
+  EXPECT_EQ(own(bob, "email_verified"), "none");
+
+  ASSERT_EQ(set_own(alice, "email", "elsewhere@example.com").status, 200);
+  EXPECT_EQ(verify(alice, "email", of_alice).body["__type"], "CodeMismatchException");
+  EXPECT_EQ(own(alice, "email_verified"), "none");
+  // One for an address proves no number, and none but these two are addresses.
+  const std::string newer = code_for_attribute(alice, "email");
+  EXPECT_EQ(verify(alice, "phone_number", newer).body["__type"], "ExpiredCodeException");
+  EXPECT_EQ(ask_for_code(alice, "phone_number").error(),
+            "InvalidParameterException: User has no attribute phone_number.");
+  EXPECT_EQ(ask_for_code(alice, "nickname").error(),
+            "InvalidParameterException: Only email and phone_number can be verified.");
+  EXPECT_EQ(verify(alice, "email_verified", newer).body["__type"], "InvalidParameterException");
+  EXPECT_EQ(open("VerifyUserAttribute", {{"AccessToken", alice}}).body["__type"],
+            "InvalidParameterException");
+  // Nor by a token that has ended.
+  ASSERT_EQ(open("GlobalSignOut", {{"AccessToken", alice}}).status, 200);
+  EXPECT_EQ(verify(alice, "email", newer).body["__type"], "NotAuthorizedException");
+  EXPECT_EQ(ask_for_code(alice, "email").body["__type"], "NotAuthorizedException");
+}
+
+TEST_F(UserPoolOverHttp, BoundsTheCodesThatProveAnAddress) {
+  const std::string alice = access_token_of("alice");
+  const std::string bob = access_token_of("bob");
+  for (const std::string& token : {alice, bob}) {
+    ASSERT_EQ(set_own(token, "email", "shared@example.com").status, 200);
+  }
+  const std::string code = code_for_attribute(alice, "email");
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(verify(alice, "email", another(code)).body["__type"], "CodeMismatchException");
+  }
+  EXPECT_EQ(verify(alice, "email", code).body["__type"], "LimitExceededException") << "worn out";
+  // Five a day for an address, whoever asks; and five for a user, whatever the address.
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(ask_for_code(bob, "email").status, 200);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(ask_for_code(alice, "email").status, 200);
+  EXPECT_EQ(ask_for_code(bob, "email").body["__type"], "LimitExceededException");
+  ASSERT_EQ(set_own(alice, "email", "elsewhere@example.com").status, 200);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(ask_for_code(alice, "email").status, 200);
+  EXPECT_EQ(ask_for_code(alice, "email").body["__type"], "LimitExceededException");
 }
 
 TEST_F(UserPoolOverHttp, DescribesItself) {

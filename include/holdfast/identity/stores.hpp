@@ -17,7 +17,7 @@ namespace holdfast::identity {
 /// Confirmation codes that were sent out: at most one for each user and purpose.
 class CodeStore {
  public:
-  enum class Purpose : std::uint8_t { sign_up, forgot_password };
+  enum class Purpose : std::uint8_t { sign_up, forgot_password, verify_email, verify_phone_number };
   struct Row {
     UserId sub;
     Purpose purpose = Purpose::sign_up;
@@ -36,6 +36,9 @@ class CodeStore {
   /// Removes what expired before `before`.
   virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };
+
+/// `sign_up`, `verify_email`, …
+[[nodiscard]] const char* to_string(CodeStore::Purpose purpose) noexcept;
 
 class UserStore {
  public:
@@ -64,7 +67,8 @@ class UserStore {
   virtual void update_and_end_logins(User user, std::int64_t expected_revision,
                                      std::string kept_login, Completion<Result<void>> done) = 0;
   /// The same by a confirmation code, which is spent in the same transaction: `expired` when it is
-  /// no longer the one of `code.sealed`. One for a forgotten password ends all logins, too.
+  /// no longer the one of `code.sealed`. One for a forgotten password ends all logins, too; the
+  /// user's other codes go with it, but for one that proves an address.
   virtual void update_by_code(User user, std::int64_t expected_revision, CodeStore::Row code,
                               Completion<Result<void>> done) = 0;
   /// Removes a user with all tokens and codes, in one transaction.

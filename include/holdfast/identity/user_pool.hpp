@@ -333,6 +333,22 @@ class UserPool {
   };
   virtual void delete_user_attributes(DeleteOwnAttributes input,
                                       Completion<PoolResult<void>> done) = 0;
+  struct AskAttributeCode {
+    std::string access_token;
+    std::string attribute;  ///< `email` or `phone_number`
+    Source source{};
+  };
+  /// Sends a code to the address that the user has there now.
+  virtual void get_user_attribute_verification_code(AskAttributeCode input,
+                                                    Completion<PoolResult<CodeDelivery>> done) = 0;
+  struct VerifyAttribute {
+    std::string access_token;
+    std::string attribute;
+    std::string code;
+    Source source{};
+  };
+  /// The address is a verified one from now on, if it is still the one that the code went to.
+  virtual void verify_user_attribute(VerifyAttribute input, Completion<PoolResult<void>> done) = 0;
   virtual void global_sign_out(std::string access_token, Completion<PoolResult<void>> done) = 0;
   virtual void delete_user(std::string access_token, Completion<PoolResult<void>> done) = 0;
   struct RevokeToken {

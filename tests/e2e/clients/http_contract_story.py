@@ -165,6 +165,10 @@ class Story:
         self.pool("UpdateUserAttributes", AccessToken=token,
                   UserAttributes=[{"Name": "nickname", "Value": "Bo"}])
         self.pool("DeleteUserAttributes", AccessToken=token, UserAttributeNames=["nickname"])
+        self.pool("UpdateUserAttributes", AccessToken=token,
+                  UserAttributes=[{"Name": "email", "Value": "bob@example.com"}])
+        self.pool("GetUserAttributeVerificationCode", AccessToken=token, AttributeName="email")
+        self.pool("VerifyUserAttribute", AccessToken=token, AttributeName="email", Code=self.code())
         self.pool("ChangePassword", AccessToken=token, PreviousPassword="battery staple",
                   ProposedPassword="staple battery")
         self.pool("GlobalSignOut", AccessToken=token)

@@ -90,7 +90,12 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       if (found == database.users.end()) return fail(Errc::not_found, "no such user");
       if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
       user.revision = expected_revision + 1;
-      std::erase_if(database.codes, [&](const auto& row) { return row.sub == user.sub; });
+      using Purpose = identity::CodeStore::Purpose;
+      const bool alone =
+          code.purpose == Purpose::verify_email || code.purpose == Purpose::verify_phone_number;
+      std::erase_if(database.codes, [&](const auto& row) {
+        return row.sub == user.sub && (!alone || row.purpose == code.purpose);
+      });
       if (code.purpose == identity::CodeStore::Purpose::forgot_password) {
         end_logins(database, user.sub, "");
       }

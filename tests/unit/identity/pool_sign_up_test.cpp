@@ -449,5 +449,30 @@ TEST_F(PoolSignUp, DoesNotTakeOnePurposesCodeForAnothers) {
   EXPECT_EQ(refusal(reset(last_code(), "password2", "bob"), PoolErrc::code_mismatch), kWrongCode);
 }
 
+TEST_F(PoolSignUp, LetsTheCodeForAnAddressExpireAndSaysSo) {
+  ASSERT_TRUE(sign_up());
+  ASSERT_TRUE(confirm(last_code()));
+  const std::string token = login("bob", "password1")->result->access_token;
+  const auto ask = [&] {
+    return run<CodeDelivery>([&](auto done) {
+      pool_->get_user_attribute_verification_code({token, "email"}, std::move(done));
+    });
+  };
+  const auto verify = [&] {
+    return run<void>([&](auto done) {
+      pool_->verify_user_attribute({token, "email", last_code()}, std::move(done));
+    });
+  };
+  ASSERT_TRUE(ask());
+  EXPECT_EQ(code_sender_->sent.back().purpose, CodeStore::Purpose::verify_email);
+  clock_.advance(options_.code_lifetime);
+  EXPECT_EQ(refusal(verify(), PoolErrc::expired_code), kNoCode);
+  ASSERT_TRUE(ask());
+  EXPECT_TRUE(verify());
+  code_sender_->fails = true;
+  EXPECT_EQ(refusal(ask(), PoolErrc::code_delivery_failure),
+            "The confirmation code could not be delivered.");
+}
+
 }  // namespace
 }  // namespace holdfast::identity
