@@ -219,6 +219,7 @@ void respond_to_challenge(PoolCall call, bool admin) {
 void get_tokens_from_refresh_token(PoolCall call) {
   InputReader reader(call.input);
   UserPool::RefreshTokens input;
+  input.source = std::move(call.source);
   input.client_id = reader.required("ClientId");
   input.token = reader.required("RefreshToken");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
@@ -457,6 +458,7 @@ void change_password(PoolCall call) {
 void revoke_token(PoolCall call) {
   InputReader reader(call.input);
   UserPool::RevokeToken input;
+  input.source = std::move(call.source);
   input.client_id = reader.required("ClientId");
   input.token = reader.required("Token");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));

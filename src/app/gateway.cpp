@@ -552,6 +552,10 @@ void RunningGateway::make_identity() {
       RateShares::Options{.bound = Bound::failed_logins,
                           .share = config_.limits.failed_logins_per_address_per_minute},
       refusals_);
+  failed_refreshes_ = std::make_shared<RateShares>(
+      RateShares::Options{.bound = Bound::failed_refreshes,
+                          .share = config_.limits.failed_logins_per_address_per_minute},
+      refusals_);
   identity::UserPoolOptions options = config_.user_pool;
   options.pool_id = info_.user_pool_id;
   options.client_id = info_.client_id;
@@ -577,6 +581,7 @@ void RunningGateway::make_identity() {
                   .spent_challenges = spent_challenges,
                   .sign_up_rate = sign_up_rate_,
                   .failed_logins = failed_logins_,
+                  .failed_refreshes = failed_refreshes_,
                   .code_sender = code_sender_,
                   .on_logins_ended = [this](const identity::EndedLogins& ended) {
                     end_connections(ended);

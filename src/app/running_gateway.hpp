@@ -153,6 +153,7 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<identity::CodeSender> code_sender_;
   std::shared_ptr<RateShares> sign_up_rate_;
   std::shared_ptr<RateShares> failed_logins_;
+  std::shared_ptr<RateShares> failed_refreshes_;
   std::shared_ptr<identity::AttemptCounts> attempts_;
   std::unique_ptr<identity::AttemptKeeper> attempt_keeper_;
   std::string decoy_secret_;

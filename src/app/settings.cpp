@@ -600,8 +600,8 @@ void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.failed_logins_per_address_per_minute",
                       HOLDFAST_FIELD(limits.failed_logins_per_address_per_minute), 0, 1'000'000,
                       "Logins of one client's address (an IPv6 address's /64) that may fail in a "
-                      "minute, whatever their names; one more is TooManyRequestsException. 0 is no "
-                      "bound.",
+                      "minute, whatever their names, and as many refreshes apart from them; one "
+                      "more is TooManyRequestsException. 0 is no bound.",
                       true));
   t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
                       "Largest body of a request; a larger one is answered 413. At least six "
@@ -925,7 +925,7 @@ void add_passwords(std::vector<Setting>& t) {
                       "the user's name or a name of the service.",
                       true));
   t.push_back(integer("auth.hash_threads", HOLDFAST_FIELD(auth.passwords.threads), 1, 64,
-                      "Threads that hash passwords (Argon2id)."));
+                      "Threads that hash passwords (Argon2id) and sign tokens."));
   t.push_back(integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
                       "Passwords waiting for such a thread. One client's address has an eighth of "
                       "it, an access key half; one more is answered TooManyRequestsException. The "

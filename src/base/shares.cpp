@@ -34,6 +34,10 @@ const char* to_string(Bound bound) noexcept {
       return "store_bytes";
     case Bound::failed_logins:
       return "failed_logins";
+    case Bound::failed_refreshes:
+      return "failed_refreshes";
+    case Bound::signatures:
+      return "signatures";
   }
   return "unknown";
 }

@@ -24,6 +24,8 @@ namespace {
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kHashBytes = 32;
 constexpr std::uint32_t kLanes = 1;
+// As many as take less time than one password, so that this much room is no longer a wait.
+constexpr std::size_t kSignaturesForAPassword = 4;
 
 std::string unpadded_base64(std::string_view bytes) {
   std::string out = base64_encode(bytes);
@@ -181,7 +183,8 @@ class PasswordHasherImpl final : public PasswordHasher {
       : options_(options),
         impossible_hash_(impossible_hash(options)),
         refusals_(std::move(refusals)),
-        public_lane_(options.queue) {
+        public_lane_(options.queue),
+        signing_lane_(kSignaturesForAPassword * options.queue) {
     try {
       for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i) {
         threads_.push_back(start_thread("hf-password", [this] { work(); }));
@@ -202,7 +205,9 @@ class PasswordHasherImpl final : public PasswordHasher {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
       left.swap(operators_lane_);
-      while (!public_lane_.empty()) left.push_back(public_lane_.pop().job);
+      for (PublicLane* const lane : {&public_lane_, &signing_lane_}) {
+        while (!lane->empty()) left.push_back(lane->pop().job);
+      }
     }
     wake_.notify_all();
     for (std::thread& thread : threads_) {
@@ -233,17 +238,13 @@ class PasswordHasherImpl final : public PasswordHasher {
 
   void compute(std::move_only_function<std::string()> work, WorkOwner owner, Executor& executor,
                Completion<Result<std::string>> done) override {
-    enqueue(owner, [work = std::move(work), &executor,
-                    done = std::move(done)](const Error* refusal) mutable {
-      Result<std::string> result;
-      if (refusal == nullptr) {
-        result = work();
-      } else {
-        result = std::unexpected(*refusal);
-      }
-      work = nullptr;  // its secrets go here, not on the shard
-      return answer<std::string>(executor, std::move(done), std::move(result));
-    });
+    enqueue(owner, job_of(std::move(work), executor, std::move(done)));
+  }
+
+  void sign(std::move_only_function<std::string()> work, Source source, Executor& executor,
+            Completion<Result<std::string>> done) override {
+    enqueue({.source = std::move(source)}, job_of(std::move(work), executor, std::move(done)),
+            &signing_lane_, Bound::signatures);
   }
 
  private:
@@ -253,19 +254,38 @@ class PasswordHasherImpl final : public PasswordHasher {
     if (result) result = false;
     return result;
   }
+  static Job job_of(std::move_only_function<std::string()> work, Executor& executor,
+                    Completion<Result<std::string>> done) {
+    return
+        [work = std::move(work), &executor, done = std::move(done)](const Error* refusal) mutable {
+          Result<std::string> result;
+          if (refusal == nullptr) {
+            result = work();
+          } else {
+            result = std::unexpected(*refusal);
+          }
+          work = nullptr;  // its secrets go here, not on the shard
+          return answer<std::string>(executor, std::move(done), std::move(result));
+        };
+  }
   void enqueue(const WorkOwner& owner, Job job) {
+    const bool is_operators = owner.source.kind == Source::Kind::operations;
+    enqueue(owner, std::move(job), is_operators ? nullptr : &public_lane_, Bound::password_work);
+  }
+  // null: the operator's lane.
+  void enqueue(const WorkOwner& owner, Job job, PublicLane* lane, Bound bound) {
     const Error* refusal = nullptr;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) {
         refusal = &stopping_error_;
-      } else if (const auto scope = refuses(owner)) {
+      } else if (const auto scope = refuses(owner, lane)) {
         refusal = *scope == BoundScope::all ? &full_error_ : &share_error_;
-        if (refusals_) refusals_->add(Bound::password_work, *scope);
-      } else if (owner.source.kind == Source::Kind::operations) {
+        if (refusals_) refusals_->add(bound, *scope);
+      } else if (lane == nullptr) {
         operators_lane_.push_back(std::exchange(job, nullptr));
       } else {
-        public_lane_.push(owner, std::exchange(job, nullptr));
+        lane->push(owner, std::exchange(job, nullptr));
       }
     }
     if (refusal == nullptr) {
@@ -274,21 +294,28 @@ class PasswordHasherImpl final : public PasswordHasher {
       job(refusal)();
     }
   }
-  std::optional<BoundScope> refuses(const WorkOwner& owner) const {
-    if (owner.source.kind != Source::Kind::operations) return public_lane_.refuses(owner);
+  std::optional<BoundScope> refuses(const WorkOwner& owner, const PublicLane* lane) const {
+    if (lane != nullptr) return lane->refuses(owner);
     return operators_lane_.size() < options_.queue ? std::nullopt : std::optional(BoundScope::all);
   }
   Work next() {
-    if (operators_lane_.empty()) return public_lane_.pop();
+    if (operators_lane_.empty()) return next_in_turn();
     Work out{.job = std::move(operators_lane_.front()), .name = {}};
     operators_lane_.pop_front();
     return out;
   }
+  Work next_in_turn() {
+    const bool both = !signing_lane_.empty() && !public_lane_.empty();
+    signatures_turn_ = both ? !signatures_turn_ : !signing_lane_.empty();
+    return (signatures_turn_ ? signing_lane_ : public_lane_).pop();
+  }
+  [[nodiscard]] bool nothing_waits() const {
+    return operators_lane_.empty() && public_lane_.empty() && signing_lane_.empty();
+  }
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
-      wake_.wait(lock,
-                 [this] { return stopping_ || !operators_lane_.empty() || !public_lane_.empty(); });
+      wake_.wait(lock, [this] { return stopping_ || !nothing_waits(); });
       if (stopping_) return;
       Work work = next();
       lock.unlock();
@@ -304,9 +331,9 @@ class PasswordHasherImpl final : public PasswordHasher {
   }
 
   const Error stopping_error_{Errc::unavailable, "the password hasher is stopping"};
-  const Error full_error_{Errc::too_many_requests, "too many passwords are waiting"};
+  const Error full_error_{Errc::too_many_requests, "too many passwords or signatures are waiting"};
   const Error share_error_{Errc::too_many_requests,
-                           "too many passwords of one client, or one of this name, are waiting"};
+                           "too much of one client, or of this name, is waiting"};
 
   const PasswordHasherOptions options_;
   const std::string impossible_hash_;
@@ -315,6 +342,8 @@ class PasswordHasherImpl final : public PasswordHasher {
   std::condition_variable wake_;
   std::deque<Job> operators_lane_;
   PublicLane public_lane_;
+  PublicLane signing_lane_;  ///< of work without names
+  bool signatures_turn_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

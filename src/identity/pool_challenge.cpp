@@ -164,7 +164,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
 
   void replaced(User user, const Result<void>& stored) {
     if (stored) {
-      issue_tokens(pool_, std::move(user), std::move(done_));
+      issue_tokens(pool_, std::move(user), source_, std::move(done_));
     } else if (stored.error().code == Errc::conflict || stored.error().code == Errc::not_found) {
       done_(wrong_session());
     } else {

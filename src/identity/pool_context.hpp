@@ -114,9 +114,11 @@ void take_code_attempt(const PoolContextPtr& pool, std::string what, std::size_t
 
 /// The tokens of a login that is complete, once its refresh token is committed. `user` is as it was
 /// when the password was found right: refused when it has changed since in a way that matters.
-void issue_tokens(const PoolContextPtr& pool, User user, Completion<PoolResult<AuthOutcome>> done);
+void issue_tokens(const PoolContextPtr& pool, User user, Source source,
+                  Completion<PoolResult<AuthOutcome>> done);
 /// A right password's answer: tokens, a challenge, or why the user may not log in.
-void admit_user(const PoolContextPtr& pool, User user, Completion<PoolResult<AuthOutcome>> done);
+void admit_user(const PoolContextPtr& pool, User user, Source source,
+                Completion<PoolResult<AuthOutcome>> done);
 
 // ---- pool_change.cpp
 

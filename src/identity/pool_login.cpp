@@ -138,7 +138,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   void bring_verifier_up_to_date(User user) {
     const bool wanted = pool_->options.srp_enabled;
     if (user.srp_verifier.empty() != wanted) {
-      admit_user(pool_, std::move(user), std::move(done_));
+      admit_user(pool_, std::move(user), source_, std::move(done_));
     } else if (!wanted) {
       keep_verifier(std::move(user), std::string());
     } else {
@@ -155,7 +155,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   // The login is a good one also where this fails: then the next one tries again.
   void keep_verifier(User user, Result<std::string> verifier) {
     if (!verifier) {
-      admit_user(pool_, std::move(user), std::move(done_));
+      admit_user(pool_, std::move(user), source_, std::move(done_));
       return;
     }
     UserChange change;
@@ -169,7 +169,8 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
                   // Changed meanwhile: what was found with the right password is what may log in.
                   const bool same = kept && kept->password_hash == user.password_hash &&
                                     kept->signed_out_at == user.signed_out_at;
-                  admit_user(self->pool_, std::move(same ? *kept : user), std::move(self->done_));
+                  admit_user(self->pool_, std::move(same ? *kept : user), self->source_,
+                             std::move(self->done_));
                 });
   }
 

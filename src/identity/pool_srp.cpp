@@ -231,7 +231,7 @@ void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSessi
                 done(wrong_password(*pool, true));
               } else {
                 attempt->succeeded();
-                admit_user(pool, std::move(*user), std::move(done));
+                admit_user(pool, std::move(*user), attempt->work().source, std::move(done));
               }
             });
 }

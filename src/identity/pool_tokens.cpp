@@ -29,18 +29,29 @@ struct TokenTimes {
   WallTime issued_at;         ///< before the user was looked at
   WallTime authenticated_at;  ///< when the password was given
 };
-AuthenticationResult sign_tokens(const PoolContext& pool, const User& user,
-                                 const TokenTimes& times) {
+// Beside the others, for it takes milliseconds which a shard does not have.
+void sign_tokens(const PoolContextPtr& pool, const User& user, const TokenTimes& times,
+                 const Source& source, Completion<PoolResult<AuthenticationResult>> done) {
   const Login login{.user = user,
-                    .options = pool.options,
+                    .options = pool->options,
                     .id = times.origin,
                     .event_id = generate_uuid(),
                     .at = times.issued_at,
                     .authenticated_at = times.authenticated_at};
-  return {.id_token = pool.parts.signer->sign(id_token_claims(login)),
-          .access_token = pool.parts.signer->sign(access_token_claims(login)),
-          .refresh_token = {},
-          .expires_in = pool.options.id_token_lifetime};
+  pool->parts.hasher->sign(
+      [signer = pool->parts.signer, id_claims = id_token_claims(login),
+       access_claims = access_token_claims(login)] {
+        return signer->sign(id_claims) + "\n" + signer->sign(access_claims);
+      },
+      source, pool->parts.executor,
+      [pool, done = std::move(done)](Result<std::string> tokens) mutable {
+        if (!tokens) return done(refuse(tokens.error()));
+        const std::size_t end = tokens->find('\n');
+        done(AuthenticationResult{.id_token = tokens->substr(0, end),
+                                  .access_token = tokens->substr(end + 1),
+                                  .refresh_token = {},
+                                  .expires_in = pool->options.id_token_lifetime});
+      });
 }
 
 std::unexpected<PoolError> user_disabled() {
@@ -63,32 +74,49 @@ RefreshTokenStore::TokenHashes hashes_of(std::string_view token) {
   return {.token = sha256(token), .family = sha256(token.substr(0, kFamilyLength))};
 }
 
-/// Commits a refresh token for the user as they are, and signs the others.
+/// Signs what a login gives out, and commits a refresh token for the user as they are: in this
+/// order, so that a login which cannot be completed ends none of the user's others.
 class Issue : public std::enable_shared_from_this<Issue> {
  public:
-  Issue(PoolContextPtr pool, User user, Completion<PoolResult<AuthOutcome>> done)
-      : pool_(std::move(pool)), user_(std::move(user)), done_(std::move(done)) {}
+  Issue(PoolContextPtr pool, User user, Source source, Completion<PoolResult<AuthOutcome>> done)
+      : pool_(std::move(pool)),
+        user_(std::move(user)),
+        source_(std::move(source)),
+        done_(std::move(done)) {}
 
   void run() {
     --tries_left_;
-    std::string token = make_refresh_token();
     const WallTime now = pool_->now();
     RefreshTokenStore::Row row{.sub = user_.sub,
                                .origin = generate_uuid(),
-                               .token_hash = sha256(token),
+                               .token_hash = {},
                                .issued_at = now,
                                .expires_at = now + pool_->options.refresh_token_lifetime};
-    std::string origin = row.origin;
-    pool_->parts.refresh_tokens.add(
-        std::move(row), user_.revision, pool_->options.refresh_tokens_per_user,
-        [self = shared_from_this(), token = std::move(token), origin = std::move(origin), now](
-            Ended ended) mutable { self->added(std::move(token), origin, now, std::move(ended)); });
+    const std::string origin = row.origin;
+    sign_tokens(pool_, user_, {.origin = origin, .issued_at = now, .authenticated_at = now},
+                source_,
+                [self = shared_from_this(),
+                 row = std::move(row)](PoolResult<AuthenticationResult> tokens) mutable {
+                  if (!tokens) return self->done_(std::unexpected(std::move(tokens.error())));
+                  self->add(std::move(row), std::move(*tokens));
+                });
   }
 
  private:
   using Ended = Result<std::vector<std::string>>;
 
-  void added(std::string token, const std::string& origin, WallTime at, Ended ended) {
+  void add(RefreshTokenStore::Row row, AuthenticationResult result) {
+    std::string token = make_refresh_token();
+    row.token_hash = sha256(token);
+    result.refresh_token = std::move(token);
+    pool_->parts.refresh_tokens.add(
+        std::move(row), user_.revision, pool_->options.refresh_tokens_per_user,
+        [self = shared_from_this(), result = std::move(result)](Ended ended) mutable {
+          self->added(std::move(result), std::move(ended));
+        });
+  }
+
+  void added(AuthenticationResult result, Ended ended) {
     if (!ended) {
       not_added(ended.error());
       return;
@@ -98,9 +126,6 @@ class Issue : public std::enable_shared_from_this<Issue> {
           *pool_,
           {.sub = user_.sub, .which = Logins::only(std::move(*ended)), .why = LoginEnd::too_many});
     }
-    AuthenticationResult result =
-        sign_tokens(*pool_, user_, {.origin = origin, .issued_at = at, .authenticated_at = at});
-    result.refresh_token = std::move(token);
     done_(AuthOutcome{.result = std::move(result), .challenge = {}});
   }
 
@@ -134,6 +159,7 @@ class Issue : public std::enable_shared_from_this<Issue> {
 
   PoolContextPtr pool_;
   User user_;
+  Source source_;
   Completion<PoolResult<AuthOutcome>> done_;
   int tries_left_ = kIssueTries;
 };
@@ -180,12 +206,44 @@ void end_login(const PoolContextPtr& pool, const RefreshTokenStore::Row& row, Lo
       });
 }
 
-/// A refresh: look up, replace the token where that is wanted, sign.
+/// One refresh token of a client, counted as one that failed, unless it is told otherwise: what
+/// strangers make up must not take the store's time.
+class RefreshAttempt {
+ public:
+  RefreshAttempt(const PoolContext& pool, const Source& source) {
+    if (source.kind != Source::Kind::client || !pool.parts.failed_refreshes) return;
+    rate_ = pool.parts.failed_refreshes;
+    client_ = client_share_key(source.id);
+    refused_ = !rate_->take(client_,
+                            Microseconds(pool.parts.clock.steady_now().time_since_epoch()).count());
+  }
+  [[nodiscard]] bool refused() const { return refused_; }
+  /// It was a good one, or nothing was learned of it.
+  void did_not_fail() {
+    if (rate_) rate_->give_back(client_);
+    rate_.reset();
+  }
+
+ private:
+  std::shared_ptr<RateShares> rate_;
+  std::string client_;
+  bool refused_ = false;
+};
+
+std::unexpected<PoolError> rate_exceeded() {
+  return refuse(PoolErrc::too_many_requests, "Rate exceeded");
+}
+
+/// A refresh: look up, sign, replace the token where that is wanted.
 class Refresh : public std::enable_shared_from_this<Refresh> {
  public:
   using Done = Completion<PoolResult<AuthenticationResult>>;
-  Refresh(PoolContextPtr pool, std::string token, Done done)
-      : pool_(std::move(pool)), token_(std::move(token)), done_(std::move(done)) {}
+  Refresh(PoolContextPtr pool, std::string token, Source source, RefreshAttempt attempt, Done done)
+      : pool_(std::move(pool)),
+        token_(std::move(token)),
+        source_(std::move(source)),
+        attempt_(std::move(attempt)),
+        done_(std::move(done)) {}
 
   void run() {
     // The moment before the look: tokens made of what it finds are from before any later sign-out.
@@ -198,6 +256,7 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
  private:
   void found(FoundLogin found) {
     if (!found) {
+      attempt_.did_not_fail();
       done_(refuse(found.error()));
     } else if (!*found) {
       done_(invalid_refresh_token());
@@ -236,7 +295,7 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
         // Others may still come with the one before, and must get one that stays good.
         sign(token_);
       } else {
-        rotate();
+        sign_and_rotate();
       }
     } else if (login_.row.previous_hash == hash && replaced_just_now()) {
       give_current();
@@ -245,7 +304,12 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
     }
   }
 
-  void rotate() {
+  // In this order: a token that is replaced and not told of is lost, but for the grace period.
+  void sign_and_rotate() {
+    sign_then([](Refresh& self, AuthenticationResult result) { self.rotate(std::move(result)); });
+  }
+
+  void rotate(AuthenticationResult result) {
     std::string next = make_next_refresh_token(token_);
     Result<std::string> sealed = pool_->parts.ring->seal(next, kRotatedContext);
     if (!sealed) {
@@ -258,13 +322,14 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
                                          .to = hashes_of(next),
                                          .sealed_token = std::move(*sealed),
                                          .at = at_};
+    result.refresh_token = std::move(next);
     pool_->parts.refresh_tokens.rotate(
         std::move(rotation),
-        [self = shared_from_this(), next = std::move(next)](Result<bool> rotated) mutable {
+        [self = shared_from_this(), result = std::move(result)](Result<bool> rotated) mutable {
           if (!rotated) {
             self->done_(refuse(rotated.error()));
           } else if (*rotated) {
-            self->sign(std::move(next));
+            self->done_(std::move(result));
           } else if (--self->tries_left_ > 0) {
             self->run();  // somebody else was quicker: the row says what that means
           } else {
@@ -296,28 +361,51 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
   }
 
   void sign(std::optional<std::string> refresh_token) {
-    AuthenticationResult result = sign_tokens(
-        *pool_, login_.user,
-        {.origin = login_.row.origin, .issued_at = at_, .authenticated_at = login_.row.issued_at});
-    result.refresh_token = std::move(refresh_token);
-    done_(std::move(result));
+    sign_then([refresh_token = std::move(refresh_token)](Refresh& self,
+                                                         AuthenticationResult result) mutable {
+      result.refresh_token = std::move(refresh_token);
+      self.done_(std::move(result));
+    });
+  }
+
+  void sign_then(std::move_only_function<void(Refresh&, AuthenticationResult)> next) {
+    attempt_.did_not_fail();
+    sign_tokens(
+        pool_, login_.user,
+        {.origin = login_.row.origin, .issued_at = at_, .authenticated_at = login_.row.issued_at},
+        source_,
+        [self = shared_from_this(),
+         next = std::move(next)](PoolResult<AuthenticationResult> result) mutable {
+          if (!result) return self->done_(std::unexpected(std::move(result.error())));
+          next(*self, std::move(*result));
+        });
   }
 
   PoolContextPtr pool_;
   std::string token_;
+  Source source_;
+  RefreshAttempt attempt_;
   Done done_;
   WallTime at_;
   RefreshTokenStore::RowAndUser login_;
   int tries_left_ = kIssueTries;
 };
 
-void begin_refresh(const PoolContextPtr& pool, PoolResult<std::string> token, Refresh::Done done) {
+void begin_refresh(const PoolContextPtr& pool, PoolResult<std::string> token, Source source,
+                   Refresh::Done done) {
   if (token && token->size() > kRefreshTokenLimitBytes) token = invalid_refresh_token();
   if (!token) {
     pool->answer<AuthenticationResult>(std::move(done), std::unexpected(std::move(token.error())));
     return;
   }
-  std::make_shared<Refresh>(pool, std::move(*token), std::move(done))->run();
+  RefreshAttempt attempt(*pool, source);
+  if (attempt.refused()) {
+    pool->answer<AuthenticationResult>(std::move(done), rate_exceeded());
+    return;
+  }
+  std::make_shared<Refresh>(pool, std::move(*token), std::move(source), std::move(attempt),
+                            std::move(done))
+      ->run();
 }
 
 }  // namespace
@@ -329,18 +417,20 @@ std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known) {
   return refuse(PoolErrc::not_authorized, "Incorrect username or password.");
 }
 
-void issue_tokens(const PoolContextPtr& pool, User user, Completion<PoolResult<AuthOutcome>> done) {
-  std::make_shared<Issue>(pool, std::move(user), std::move(done))->run();
+void issue_tokens(const PoolContextPtr& pool, User user, Source source,
+                  Completion<PoolResult<AuthOutcome>> done) {
+  std::make_shared<Issue>(pool, std::move(user), std::move(source), std::move(done))->run();
 }
 
-void admit_user(const PoolContextPtr& pool, User user, Completion<PoolResult<AuthOutcome>> done) {
+void admit_user(const PoolContextPtr& pool, User user, Source source,
+                Completion<PoolResult<AuthOutcome>> done) {
   if (!user.enabled) {
     done(user_disabled());
     return;
   }
   switch (user.status) {
     case UserStatus::confirmed:
-      issue_tokens(pool, std::move(user), std::move(done));
+      issue_tokens(pool, std::move(user), std::move(source), std::move(done));
       return;
     case UserStatus::force_change_password:
       done(new_password_challenge(*pool, user));
@@ -357,7 +447,7 @@ void admit_user(const PoolContextPtr& pool, User user, Completion<PoolResult<Aut
 
 void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
                     Completion<PoolResult<AuthOutcome>> done) {
-  begin_refresh(pool, required(input.parameters, "REFRESH_TOKEN"),
+  begin_refresh(pool, required(input.parameters, "REFRESH_TOKEN"), input.source,
                 [done = std::move(done)](PoolResult<AuthenticationResult> result) mutable {
                   if (result) {
                     done(AuthOutcome{.result = std::move(*result), .challenge = {}});
@@ -376,7 +466,7 @@ void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::Refresh
   if (auto good = check_client(input.client_id, pool->options); !good) {
     token = std::unexpected(std::move(good.error()));
   }
-  begin_refresh(pool, std::move(token), std::move(done));
+  begin_refresh(pool, std::move(token), std::move(input.source), std::move(done));
 }
 
 void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
@@ -393,8 +483,15 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
+  auto attempt = std::make_shared<RefreshAttempt>(*pool, input.source);
+  if (attempt->refused()) {
+    pool->answer<void>(std::move(done), rate_exceeded());
+    return;
+  }
   pool->parts.refresh_tokens.find_with_user(
-      hashes_of(input.token), [pool, done = std::move(done)](FoundLogin found) mutable {
+      hashes_of(input.token),
+      [pool, attempt = std::move(attempt), done = std::move(done)](FoundLogin found) mutable {
+        if (!found || *found) attempt->did_not_fail();
         if (!found) {
           done(refuse(found.error()));
         } else if (!*found || (*found)->row.revoked) {

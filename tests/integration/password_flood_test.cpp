@@ -112,6 +112,38 @@ TEST(FailedLogins, OfOneAddressAreBoundedWhateverTheNames) {
   EXPECT_EQ(log_in(gateway, "alice", TestGateway::kPassword, kVisitor).status, 200);
 }
 
+TEST(FailedRefreshes, OfOneAddressAreBoundedAndLeaveOthersAlone) {
+  TestGateway gateway({.settings = {R"(server.trusted_proxies=["127.0.0.1"])",
+                                    "limits.failed_logins_per_address_per_minute=3"}});
+  (void)gateway.make_user("alice");
+  const auto refresh = [&](const std::string& token, const std::string& address) {
+    const std::string body =
+        Json{{"ClientId", gateway.info().client_id}, {"RefreshToken", token}}.dump();
+    RawClient client(gateway.address());
+    client.send("POST / HTTP/1.1\r\nHost: " + gateway.address() +
+                "\r\nX-Forwarded-For: " + address +
+                "\r\nX-Amz-Target: AWSCognitoIdentityProviderService.GetTokensFromRefreshToken\r\n"
+                "Content-Type: application/x-amz-json-1.1\r\nContent-Length: " +
+                std::to_string(body.size()) + "\r\n\r\n" + body);
+    return client.read_response(Milliseconds(30'000)).value();
+  };
+  const auto login = parse_json(log_in(gateway, "alice", TestGateway::kPassword, kFlooder).body);
+  ASSERT_TRUE(login);
+  const std::string token = login->at("AuthenticationResult").at("RefreshToken");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(refresh(token, kFlooder).status, 200);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(
+        refresh("made-up-" + std::to_string(i), kFlooder).body.contains("NotAuthorizedException"));
+  }
+  EXPECT_TRUE(refresh("made-up-again", kFlooder).body.contains("TooManyRequestsException"));
+  EXPECT_EQ(refresh(token, kVisitor).status, 200);
+  // Logins of that address are counted apart.
+  EXPECT_EQ(log_in(gateway, "alice", TestGateway::kPassword, kFlooder).status, 200);
+  EXPECT_EQ(scrape(gateway.info().control_address)
+                .at(R"(holdfast_bound_refusals_total{bound="failed_refreshes",scope="share"})"),
+            1);
+}
+
 TEST(FailedLogins, AreRememberedAcrossARestartAndKeepNoUserFromTheirOwnAddress) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options{.settings = {R"(server.trusted_proxies=["127.0.0.1"])"}};

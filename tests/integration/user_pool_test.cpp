@@ -114,7 +114,9 @@ class UserPoolOverHttp : public ::testing::Test {
                  {"UserAttributes", Json::array({{{"Name", attribute}, {"Value", value}}})}});
   }
   std::string own(const std::string& token, const std::string& attribute) {
-    for (const Json& entry : open("GetUser", {{"AccessToken", token}}).body["UserAttributes"]) {
+    const Answer got = open("GetUser", {{"AccessToken", token}});
+    EXPECT_EQ(got.status, 200) << got.error();
+    for (const Json& entry : got.body["UserAttributes"]) {
       if (entry["Name"] == attribute) return entry["Value"];
     }
     return "none";
@@ -472,9 +474,10 @@ TEST_F(UserPoolOverHttp, VerifiesAnAddressByTheCodeThatWentThere) {
   std::remove(sent_code_.c_str());
   const Answer asked = ask_for_code(alice, "phone_number");
   ASSERT_EQ(asked.status, 200) << asked.error();
-  EXPECT_EQ(asked.body["CodeDeliveryDetails"], Json({{"AttributeName", "phone_number"},
-                                                     {"DeliveryMedium", "SMS"},
-                                                     {"Destination", "+*******0100"}}));
+  const Json& delivery = asked.body["CodeDeliveryDetails"];
+  EXPECT_EQ(delivery["AttributeName"], "phone_number");
+  EXPECT_EQ(delivery["DeliveryMedium"], "SMS");
+  EXPECT_EQ(delivery["Destination"], "+*******0100");
   const std::string phone_code = sent_message().value("code", "");
   const std::string code = code_for_attribute(alice, "email");
 

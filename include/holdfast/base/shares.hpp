@@ -28,7 +28,9 @@ enum class Bound : std::uint8_t {
   store_slots,    ///< messages on their way to the disk
   store_bytes,    ///< and their texts
   failed_logins,
-  last = failed_logins,
+  failed_refreshes,
+  signatures,  ///< of tokens, waiting to be made
+  last = signatures,
 };
 /// Whose bound refused: that of all together, or the share of one.
 enum class BoundScope : std::uint8_t { all, share };

@@ -110,6 +110,10 @@ class PasswordHasher {
   /// destroyed without having run.
   virtual void compute(std::move_only_function<std::string()> work, WorkOwner owner,
                        Executor& executor, Completion<Result<std::string>> done) = 0;
+  /// Likewise for the signatures of tokens, which take a few milliseconds: in a lane of their own,
+  /// which takes turns with the public one, so that neither keeps the other waiting.
+  virtual void sign(std::move_only_function<std::string()> work, Source source, Executor& executor,
+                    Completion<Result<std::string>> done) = 0;
   /// Waits for what runs; what waits, and what comes later, is answered `unavailable`. Pending
   /// calls hold whoever made them, so that the last of those could otherwise go on a thread of its
   /// own: to be called while the executors live. Again is no error.
@@ -117,7 +121,7 @@ class PasswordHasher {
 };
 struct PasswordHasherOptions {
   std::size_t threads = 1;
-  std::size_t queue = 64;  ///< of each lane
+  std::size_t queue = 64;  ///< of each lane; signatures have four times the room
   std::uint32_t iterations = 2;
   std::uint32_t memory_kib = 19 * 1024;
 };
@@ -243,6 +247,7 @@ class UserPool {
   struct RefreshTokens {
     std::string client_id;
     std::string token;
+    Source source{};
   };
   /// New tokens of the login that a refresh token stands for; under rotation the only way to them.
   virtual void get_tokens_from_refresh_token(RefreshTokens input,
@@ -354,6 +359,7 @@ class UserPool {
   struct RevokeToken {
     std::string client_id;
     std::string token;
+    Source source{};
   };
   /// Ends the login of a refresh token. A token that nobody knows is no error (RFC 7009 section
   /// 2.2).
@@ -404,6 +410,8 @@ struct UserPoolParts {
   std::shared_ptr<SpentChallenges> spent_challenges;
   std::shared_ptr<RateShares> sign_up_rate{};   ///< none: no bound
   std::shared_ptr<RateShares> failed_logins{};  ///< by client; none: no bound
+  /// Refresh tokens that are none, or no longer, by client; none: no bound
+  std::shared_ptr<RateShares> failed_refreshes{};
   std::shared_ptr<CodeSender> code_sender;
   /// Told on the executor, once it is committed, that logins have ended: whoever keeps their
   /// connections closes them.

@@ -46,13 +46,25 @@ class FakePasswordHasher final : public identity::PasswordHasher {
     });
   }
 
+  void sign(std::move_only_function<std::string()> work, identity::Source source,
+            Executor& executor, Completion<Result<std::string>> done) override {
+    signers.push_back(std::move(source));
+    Result<std::string> result = signing_full ? std::string() : work();
+    if (signing_full) result = fail(Errc::too_many_requests, "told to be full");
+    executor.post([done = std::move(done), result = std::move(result)]() mutable {
+      done(std::move(result));
+    });
+  }
+
   void stop() override { full = true; }
 
   static std::string encoded(const std::string& password) { return "$fake$" + password; }
 
   bool full = false;
+  bool signing_full = false;
   std::size_t verified = 0;
   std::vector<identity::WorkOwner> owners;  ///< whose work it was
+  std::vector<identity::Source> signers;    ///< for whom tokens were signed
   std::function<void()> during_work;        ///< what happens elsewhere while a password is hashed
 };
 

@@ -237,6 +237,31 @@ TEST_F(PasswordLanes, LetOneAccessKeyUseHalf) {
   (void)run();
 }
 
+TEST_F(PasswordLanes, TakeTurnsWithSignaturesWhichHaveALaneOfTheirOwn) {
+  std::atomic<int> refused{0};
+  const auto sign = [&](const std::string& address) {
+    hasher_->sign(
+        [this] {
+          ran_.push_back("signature");
+          return std::string();
+        },
+        Source::of_client(address), executor_,
+        [&](const Result<std::string>& done) { refused += done ? 0 : 1; });
+  };
+  // An eighth of four times the room.
+  for (int i = 0; i < 9; ++i) sign("192.0.2.1");
+  // A client's signatures take nothing of the room for passwords.
+  EXPECT_TRUE(enqueue("192.0.2.1", "password"));
+  EXPECT_TRUE(enqueue("192.0.2.2", "password"));
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(refusals_->read(Bound::signatures, BoundScope::share), 1U);
+  EXPECT_EQ(refusals_->read(Bound::password_work, BoundScope::share), 0U);
+  const auto ran = run();
+  ASSERT_GE(ran.size(), 4U);
+  EXPECT_EQ(std::vector<std::string>(ran.begin(), ran.begin() + 4),
+            (std::vector<std::string>{"signature", "password", "signature", "password"}));
+}
+
 TEST(PasswordHasher, IsDoneWithANameBeforeItAnswers) {
   test::ThreadExecutor executor;
   const auto hasher = make_password_hasher(kCheap);

@@ -197,6 +197,59 @@ TEST_F(PoolTokens, RefuseAnUnknownOrMissingRefreshToken) {
             "Missing required parameter REFRESH_TOKEN");
 }
 
+TEST_F(PoolTokens, AreBoundedByAddressWhereTheyAreMadeUp) {
+  failed_refreshes_ = std::make_shared<RateShares>(
+      RateShares::Options{.bound = Bound::failed_refreshes, .share = 3});
+  make();
+  confirmed();
+  const std::string token = *tokens().refresh_token;
+  const auto get_from = [&](const std::string& address, const std::string& text) {
+    return run<AuthenticationResult>([&](auto done) {
+      pool_->get_tokens_from_refresh_token({kClient, text, Source::of_client(address)},
+                                           std::move(done));
+    });
+  };
+  // Good ones count as nothing.
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(get_from("192.0.2.1", token));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(refusal(get_from("192.0.2.1", "made up"), PoolErrc::not_authorized),
+              "Invalid Refresh Token.");
+  }
+  EXPECT_TRUE(run<void>([&](auto done) {
+    pool_->revoke_token({kClient, "made up", Source::of_client("192.0.2.1")}, std::move(done));
+  }));
+  EXPECT_EQ(refusal(get_from("192.0.2.1", "made up"), PoolErrc::too_many_requests),
+            "Rate exceeded");
+  EXPECT_EQ(refusal(initiate({.pool_id = {},
+                              .client_id = kClient,
+                              .flow = "REFRESH_TOKEN_AUTH",
+                              .parameters = {{"REFRESH_TOKEN", "made up"}},
+                              .source = Source::of_client("::ffff:192.0.2.1")}),
+                    PoolErrc::too_many_requests),
+            "Rate exceeded");
+  EXPECT_TRUE(get_from("192.0.2.2", token));
+  clock_.advance(Seconds(60));
+  EXPECT_TRUE(get_from("192.0.2.1", token));
+}
+
+TEST_F(PoolTokens, AreSignedElsewhereAndEndNoOtherLoginWhereThatIsRefused) {
+  options_.refresh_tokens_per_user = 1;
+  options_.refresh_token_rotation = true;
+  make();
+  confirmed();
+  const AuthenticationResult first = tokens();
+  EXPECT_EQ(hasher_->signers.size(), 1U);
+  hasher_->signing_full = true;
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::too_many_requests), "Rate exceeded");
+  EXPECT_EQ(refusal(get_tokens(*first.refresh_token), PoolErrc::too_many_requests),
+            "Rate exceeded");
+  hasher_->signing_full = false;
+  // Neither was the token replaced, nor the login ended by the one that was not completed.
+  const auto refreshed = get_tokens(*first.refresh_token);
+  ASSERT_TRUE(refreshed) << refreshed.error().message;
+  EXPECT_NE(refreshed->refresh_token, first.refresh_token);
+}
+
 TEST_F(PoolTokens, AreRevokedWithTheirLoginAlone) {
   confirmed();
   const AuthenticationResult first = tokens();

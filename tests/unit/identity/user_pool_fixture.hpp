@@ -62,6 +62,7 @@ class UserPoolTest : public testing::Test {
                                       .spent_challenges = spent_challenges_,
                                       .sign_up_rate = sign_up_rate_,
                                       .failed_logins = failed_logins_,
+                                      .failed_refreshes = failed_refreshes_,
                                       .code_sender = code_sender_,
                                       .on_logins_ended = [this](const EndedLogins& ended) {
                                         ended_.emplace_back(ended.sub.str(), ended.why);
@@ -180,6 +181,7 @@ class UserPoolTest : public testing::Test {
   std::shared_ptr<SpentChallenges> spent_challenges_ = std::make_shared<SpentChallenges>(clock_);
   std::shared_ptr<RateShares> sign_up_rate_;
   std::shared_ptr<RateShares> failed_logins_;
+  std::shared_ptr<RateShares> failed_refreshes_;
   static UserPoolOptions pool_options() {
     UserPoolOptions out;
     out.pool_id = kPool;
