@@ -275,15 +275,21 @@ net::Response pool_error(std::string_view type, std::string_view message) {
 net::Response pool_error(const identity::PoolError& error) {
   using identity::PoolErrc;
   switch (error.code) {
-    case PoolErrc::not_authorized:
-      return pool_error("NotAuthorizedException", error.message);
+    case PoolErrc::not_authorized: {
+      net::Response out = pool_error("NotAuthorizedException", error.message);
+      if (error.locks) out.refused += kLocksTheName;
+      return out;
+    }
     case PoolErrc::locked: {
       net::Response out = pool_error("NotAuthorizedException", error.message);
       out.refused.insert(0, "locked: ");
       return out;
     }
-    case PoolErrc::user_not_found:
-      return pool_error("UserNotFoundException", error.message);
+    case PoolErrc::user_not_found: {
+      net::Response out = pool_error("UserNotFoundException", error.message);
+      if (error.locks) out.refused += kLocksTheName;
+      return out;
+    }
     case PoolErrc::username_exists:
       return pool_error("UsernameExistsException", error.message);
     case PoolErrc::invalid_parameter:

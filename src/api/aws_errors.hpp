@@ -71,6 +71,8 @@ void note_refusal(net::Response& response, const iam::SignatureError& error);
 /// JSON 1.1: 400 (503 for ServiceUnavailableException), `__type` in the body and
 /// `x-amzn-ErrorType: {type}:`.
 [[nodiscard]] net::Response pool_error(std::string_view type, std::string_view message);
+/// How the reason ends of a wrong password by which its name was locked.
+inline constexpr std::string_view kLocksTheName = "; the name is locked";
 [[nodiscard]] net::Response pool_error(const identity::PoolError& error);
 
 }  // namespace holdfast::api

@@ -8,6 +8,8 @@
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/encoding.hpp>
 
+#include "api/aws_errors.hpp"
+
 namespace holdfast::api {
 namespace {
 
@@ -45,7 +47,6 @@ constexpr RecordedOperation kRecorded[] = {
     {"UpdateUserAttributes", "user.change"},
     {"VerifyUserAttribute", "user.verify"},
 };
-constexpr std::string_view kLocked = "locked: ";
 
 const std::string* text_of(const Json& object, const char* name) {
   if (!object.is_object()) return nullptr;
@@ -99,7 +100,6 @@ bool complete(Asked& asked, const net::Response& response) {
   if (response.status >= 400) {
     event.outcome = response.status >= 500 ? AuditOutcome::failed : AuditOutcome::refused;
     event.reason = response.refused;
-    if (response.refused.starts_with(kLocked)) event.action = "lockout";
     return true;
   }
   if (event.action == "login.refresh") return false;
@@ -115,6 +115,20 @@ bool complete(Asked& asked, const net::Response& response) {
     event.target = event.actor;
   }
   return true;
+}
+
+// What locks a name is told once, apart from what was refused by it.
+void record(Audit& audit, Asked asked) {
+  std::optional<AuditEvent> lockout;
+  if (asked.event.reason.ends_with(kLocksTheName)) {
+    lockout = asked.event;
+    lockout->action = "lockout";
+    lockout->reason = "too many wrong passwords";
+    // An access token was taken for good before the password was looked at.
+    if (asked.by_token) lockout->target = "user:" + *asked.by_token;
+  }
+  audit.record(std::move(asked.event));
+  if (lockout) audit.record(std::move(*lockout));
 }
 
 }  // namespace
@@ -138,7 +152,7 @@ net::Responder record_pool_call(const Context& context, std::string_view operati
   }
   return [audit = context.parts.audit, asked = std::move(asked),
           respond = std::move(respond)](net::Response response) mutable {
-    if (complete(asked, response)) audit->record(std::move(asked.event));
+    if (complete(asked, response)) record(*audit, std::move(asked));
     respond(std::move(response));
   };
 }

@@ -420,7 +420,8 @@ class Restore {
     storage::RestoreRules rules{.now = clock.wall_now(),
                                 .end_logins = !options_.keep_logins,
                                 .previous = {},
-                                .disable_access_keys = options_.disable_access_keys};
+                                .disable_access_keys = options_.disable_access_keys,
+                                .actor = "uid:" + std::to_string(::geteuid())};
     const Sequence now = unix_micros(rules.now);
     const auto known = previous.empty() ? std::nullopt : storage::settle_database(previous);
     // What clients may have seen: no sequence number of that may come again.

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include <holdfast/base/audit.hpp>
 #include <holdfast/control/service.hpp>
 #include <holdfast/storage/store.hpp>
 
@@ -12,9 +14,18 @@ namespace holdfast::app {
 /// What the control socket knows as backups: copies that the store makes beside its database.
 class BackupMaker final : public control::BackupMaker {
  public:
-  BackupMaker(storage::Store& store, std::string path) : store_(store), path_(std::move(path)) {}
+  BackupMaker(storage::Store& store, std::string path, std::shared_ptr<Audit> audit)
+      : store_(store), path_(std::move(path)), audit_(std::move(audit)) {}
 
-  Result<void> begin() override { return store_.begin_backup(path_); }
+  Result<void> begin() override {
+    return store_.begin_backup(path_, [audit = audit_](const storage::BackupStatus& status) {
+      const bool done = status.stage == storage::BackupStatus::Stage::done;
+      audit->record({.actor = "system",
+                     .action = "backup.finish",
+                     .outcome = done ? AuditOutcome::done : AuditOutcome::failed,
+                     .reason = status.error ? status.error->message : std::string()});
+    });
+  }
   std::optional<control::BackupProgress> progress() const override {
     const auto status = store_.backup_status();
     if (!status) return std::nullopt;
@@ -43,6 +54,7 @@ class BackupMaker final : public control::BackupMaker {
 
   storage::Store& store_;
   const std::string path_;
+  const std::shared_ptr<Audit> audit_;
 };
 
 }  // namespace holdfast::app

@@ -143,6 +143,7 @@ class CommandSender final : public identity::CodeSender {
         return push(std::move(job));
       }
     }
+    tell_not_sent(job.message, AuditOutcome::refused, refusal.error().message);
     answer(job, std::move(refusal));
   }
 
@@ -158,6 +159,16 @@ class CommandSender final : public identity::CodeSender {
     if (job.message.nobodys) ++nobodys_;
     queue_.push_back(std::move(job));
     wake_.notify_one();
+  }
+
+  // Where it is not told who exists, no answer says so.
+  void tell_not_sent(const CodeMessage& message, AuditOutcome outcome, const std::string& reason) {
+    if (!options_.audit || message.nobodys) return;
+    options_.audit->record({.actor = "system",
+                            .action = "code.deliver",
+                            .target = "user:" + message.user.sub.str(),
+                            .outcome = outcome,
+                            .reason = std::string(to_string(message.purpose)) + ": " + reason});
   }
 
   static std::unexpected<Error> stopping() {
@@ -179,7 +190,10 @@ class CommandSender final : public identity::CodeSender {
       if (job.message.nobodys) --nobodys_;
       lock.unlock();
       Result<void> result = job.message.nobodys ? Result<void>() : run(job.message);
-      if (!result) log::error("code_command_failed", {{"reason", result.error().message}});
+      if (!result) {
+        log::error("code_command_failed", {{"reason", result.error().message}});
+        tell_not_sent(job.message, AuditOutcome::failed, result.error().message);
+      }
       answer(job, std::move(result));
       lock.lock();
     }

@@ -247,7 +247,7 @@ Result<void> RunningGateway::open_store() {
   const std::string partial = directory_->file("backup.partial");
   // As large as the database, when the process was killed while it was made.
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((partial + suffix).c_str());
-  backups_ = std::make_unique<BackupMaker>(*store_, partial);
+  backups_ = std::make_unique<BackupMaker>(*store_, partial, audit_);
   for (std::size_t i = 0; i < shards_->count(); ++i) {
     handles_.push_back(&store_->handles(shards_->at(i)));
   }
@@ -541,7 +541,8 @@ void RunningGateway::make_identity() {
   code_sender_ = make_code_sender({.command = config_.codes.command,
                                    .timeout = config_.codes.command_timeout,
                                    .to_log = config_.codes.to_log,
-                                   .refusals = refusals_});
+                                   .refusals = refusals_,
+                                   .audit = audit_});
   const auto spent_challenges = std::make_shared<identity::SpentChallenges>(clock_);
   const std::uint32_t sign_ups = config_.sign_ups.per_minute;
   sign_up_rate_ = std::make_shared<RateShares>(

@@ -76,6 +76,7 @@ void wipe(std::string& secret) noexcept {
   secret.clear();
 }
 
+void wipe(std::span<char> secret) noexcept { OPENSSL_cleanse(secret.data(), secret.size()); }
 void wipe(Digest& secret) noexcept { OPENSSL_cleanse(secret.data(), secret.size()); }
 
 void random_bytes(std::span<std::uint8_t> out) {

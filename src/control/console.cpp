@@ -273,7 +273,8 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
       return turn_away(head, "password",
                        Error(Errc::forbidden, "no password is configured", "password"), respond);
     }
-    if (lockout().begin(options_.password_hash) != identity::Lockout::Attempt::admitted) {
+    bool locks = false;
+    if (lockout().begin(options_.password_hash, locks) != identity::Lockout::Attempt::admitted) {
       wipe(password);
       return turn_away(head, "password",
                        Error(Errc::too_many_requests,
@@ -281,23 +282,24 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
                        respond);
     }
     Executor& executor = *parts_.router.shard(head.shard).executor;
-    parts_.hasher->verify(std::move(password), options_.password_hash,
-                          {.source = identity::Source::of_operator()}, executor,
-                          [self = shared_from_this(), head = std::move(head),
-                           respond = std::move(respond)](const Result<bool>& right) mutable {
-                            if (!right) {
-                              self->lockout().withdrawn(self->options_.password_hash);
-                              return self->turn_away(head, "password", right.error(), respond);
-                            }
-                            if (!*right) {
-                              return self->turn_away(
-                                  head, "password",
-                                  Error(Errc::forbidden, "the password is wrong", "password"),
-                                  respond);
-                            }
-                            self->lockout().succeeded(self->options_.password_hash);
-                            self->let_in(head, "password", respond);
-                          });
+    parts_.hasher->verify(
+        std::move(password), options_.password_hash, {.source = identity::Source::of_operator()},
+        executor,
+        [self = shared_from_this(), head = std::move(head), locks,
+         respond = std::move(respond)](const Result<bool>& right) mutable {
+          if (!right) {
+            self->lockout().withdrawn(self->options_.password_hash);
+            return self->turn_away(head, "password", right.error(), respond);
+          }
+          if (!*right) {
+            self->turn_away(head, "password",
+                            Error(Errc::forbidden, "the password is wrong", "password"), respond);
+            if (locks) self->tell_lockout(head);
+            return;
+          }
+          self->lockout().succeeded(self->options_.password_hash);
+          self->let_in(head, "password", respond);
+        });
   }
 
   // One count for all: it can be guessed at from anywhere, and links let in all the while. By the
@@ -323,6 +325,17 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     local.handle(std::move(request), std::move(respond));
   }
 
+  void tell_lockout(const net::RequestHead& head) const {
+    if (parts_.audit == nullptr) return;
+    AuditEvent event;
+    event.actor = "stranger";
+    event.action = "lockout";
+    event.target = "console";
+    event.outcome = AuditOutcome::refused;
+    event.reason = "too many wrong passwords";
+    event.address = head.remote_address;
+    parts_.audit->record(std::move(event));
+  }
   void audit(const net::RequestHead& head, std::string actor, const char* by,
              const std::string& reason) const {
     if (parts_.audit == nullptr) return;

@@ -124,6 +124,12 @@ Lockout::Lockout(const Clock& clock, std::size_t capacity, std::string secret)
 Lockout::~Lockout() = default;
 
 Lockout::Attempt Lockout::begin(const std::string& name) {
+  bool ignored = false;
+  return begin(name, ignored);
+}
+
+Lockout::Attempt Lockout::begin(const std::string& name, bool& locks) {
+  locks = false;
   const std::lock_guard lock(state_->mutex);
   auto& book = state_->book;
   const SteadyTime now = book.now();
@@ -143,6 +149,7 @@ Lockout::Attempt Lockout::begin(const std::string& name) {
   ++found->in_a_row;
   found->attempt_before = std::exchange(found->last_attempt, now);
   book.changed(key);
+  locks = found->locked(now);
   return Attempt::admitted;
 }
 

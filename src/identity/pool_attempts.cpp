@@ -67,7 +67,7 @@ std::optional<PoolError> LoginAttempt::begin(PoolError locked) {
           Microseconds(pool_->parts.clock.steady_now().time_since_epoch()).count())) {
     return rate_exceeded().error();
   }
-  if (lockout().begin(name_) == Lockout::Attempt::locked) return locked;
+  if (lockout().begin(name_, locks_) == Lockout::Attempt::locked) return locked;
   return std::nullopt;
 }
 
@@ -77,6 +77,12 @@ void LoginAttempt::succeeded() {
   if (target_.source.kind == Source::Kind::client && pool_->parts.failed_logins) {
     pool_->parts.failed_logins->give_back(client_share_key(target_.source.id));
   }
+}
+
+std::unexpected<PoolError> LoginAttempt::failed(bool known) const {
+  auto out = wrong_password(*pool_, known);
+  out.error().locks = locks_;
+  return out;
 }
 
 void LoginAttempt::withdrawn() {

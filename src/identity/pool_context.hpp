@@ -78,6 +78,8 @@ class LoginAttempt {
   void succeeded();
   /// Nothing was tried.
   void withdrawn();
+  /// The password was wrong: the answer.
+  [[nodiscard]] std::unexpected<PoolError> failed(bool known) const;
   [[nodiscard]] WorkOwner work() const { return {.source = target_.source, .name = name_}; }
 
  private:
@@ -86,6 +88,7 @@ class LoginAttempt {
   PoolContextPtr pool_;
   AttemptTarget target_;
   std::string name_;
+  bool locks_ = false;
 };
 /// Takes an attempt. From an address that is known as the user's it is counted apart, so that
 /// nobody elsewhere can lock the user out. Nobody's name takes as long.

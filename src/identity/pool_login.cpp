@@ -70,7 +70,10 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   }
 
  private:
-  std::unexpected<PoolError> wrong() const { return wrong_password(*pool_, known_.has_value()); }
+  std::unexpected<PoolError> wrong() const {
+    const bool known = known_.has_value();
+    return attempt_ ? attempt_->failed(known) : wrong_password(*pool_, known);
+  }
   // Nothing was tried: the attempt does not count.
   void give_up(const Error& error) {
     attempt_->withdrawn();

@@ -66,7 +66,7 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
       return;
     }
     if (!*matches) {
-      done_(wrong_password(*pool_, true));
+      done_(attempt_->failed(true));
       return;
     }
     attempt_->succeeded();

@@ -208,7 +208,8 @@ bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProo
 
 void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSession& session,
                std::shared_ptr<LoginAttempt> attempt, Completion<PoolResult<AuthOutcome>> done) {
-  const auto wrong = refuse(PoolErrc::not_authorized, "Incorrect username or password.");
+  // As of somebody who exists, whether or not they do.
+  const auto wrong = attempt->failed(true);
   if (!is_proven(*pool, session, proof)) return done(wrong);
   switch (pool->parts.spent_challenges->spend(sha256(*base64_decode(proof.block)),
                                               session.expires_at)) {
@@ -228,7 +229,7 @@ void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSessi
                 done(std::unexpected(std::move(user.error())));
               } else if (!user || user->password_set_at != session.password_set_at ||
                          user->signed_out_at != session.signed_out_at) {
-                done(wrong_password(*pool, true));
+                done(attempt->failed(true));
               } else {
                 attempt->succeeded();
                 admit_user(pool, std::move(*user), attempt->work().source, std::move(done));

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include <holdfast/base/crypto.hpp>
+
 #include "net/tls_session.hpp"
 
 namespace holdfast::net {
@@ -57,6 +59,8 @@ void Linger::discard() {
   // The shard's scratch may be in use where this was called from.
   std::array<char, kDiscardBytes> nowhere;
   const IoOutcome outcome = receive_some(socket_.native_handle(), nowhere);
+  // It may be the rest of a request with a password; a stack is not wiped when it is left.
+  wipe({nowhere.data(), outcome.bytes});
   if (outcome.ended) return end();
   socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
     if (!ec && self->self_) self->discard();

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -58,15 +59,24 @@ void BackupJob::FinishBackup::operator()(sqlite3_backup* backup) const noexcept 
   sqlite3_backup_finish(backup);
 }
 
-BackupJob::BackupJob(std::string path) : path_(std::move(path)), pages_per_step_(kFirstPages) {
+BackupJob::BackupJob(std::string path, OnEnd on_end)
+    : path_(std::move(path)), on_end_(std::move(on_end)), pages_per_step_(kFirstPages) {
   status_.path = path_;
 }
 
 BackupJob::~BackupJob() { stop(); }
 
-void BackupJob::start(std::function<void()> wake) {
+Result<void> BackupJob::start(std::function<void()> wake) {
   wake_ = std::move(wake);
-  thread_ = start_thread("backup", [this] { run(); });
+  try {
+    thread_ = start_thread("backup", [this] { run(); });
+  } catch (const std::system_error& error) {
+    const std::lock_guard lock(mutex_);
+    status_.stage = Stage::failed;
+    status_.error = Error(Errc::unavailable, error.what(), path_);
+    return std::unexpected(*status_.error);
+  }
+  return {};
 }
 
 void BackupJob::stop() {
@@ -83,9 +93,12 @@ BackupStatus BackupJob::status() const {
 void BackupJob::run() {
   auto made = make();
   if (!made) remove_copy(path_);
-  const std::lock_guard lock(mutex_);
-  status_.stage = made ? Stage::done : Stage::failed;
-  if (!made) status_.error = std::move(made.error());
+  {
+    const std::lock_guard lock(mutex_);
+    status_.stage = made ? Stage::done : Stage::failed;
+    if (!made) status_.error = std::move(made.error());
+  }
+  if (on_end_) on_end_(status());
 }
 
 Result<void> BackupJob::make() {

@@ -27,14 +27,16 @@ namespace holdfast::storage {
 /// for the copy's disk and reads all of it, runs on a thread of the job's own.
 class BackupJob {
  public:
-  explicit BackupJob(std::string path);
+  /// Told how it ended, once, on the job's thread.
+  using OnEnd = std::function<void(const BackupStatus&)>;
+  BackupJob(std::string path, OnEnd on_end);
   ~BackupJob();
   BackupJob(const BackupJob&) = delete;
   BackupJob& operator=(const BackupJob&) = delete;
 
   /// `wake` makes the store's thread call `step` again and again until it is false; from the job's
-  /// thread.
-  void start(std::function<void()> wake);
+  /// thread. `unavailable` when the system gives no more threads: then it has failed.
+  [[nodiscard]] Result<void> start(std::function<void()> wake);
   /// Copies some pages, for about `kStepTime`. On the store's thread, outside of a transaction.
   /// False when there is nothing to do, now or ever.
   bool step(Database& source);
@@ -61,6 +63,7 @@ class BackupJob {
   void set_stage(BackupStatus::Stage stage);
 
   const std::string path_;
+  const OnEnd on_end_;
   std::function<void()> wake_;
   std::atomic<bool> cancelled_{false};
   std::thread thread_;

@@ -1,4 +1,6 @@
 // What a backup must not bring back: what was revoked since.
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +10,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/storage/backup.hpp>
 
+#include "storage/audit_table.hpp"
 #include "storage/data_file.hpp"
 #include "storage/migrations.hpp"
 #include "storage/sqlite.hpp"
@@ -84,6 +87,7 @@ class Preparation {
       database_.execute("UPDATE access_keys SET enabled = 0");
     }
     if (rules_.end_logins) end_logins();
+    tell_audit();
     out_.enabled_keys = keys("SELECT id, name FROM access_keys WHERE enabled = 1 ORDER BY id");
     database_.execute("COMMIT; PRAGMA wal_checkpoint(TRUNCATE);");
     return std::move(out_);
@@ -112,6 +116,13 @@ class Preparation {
   void raise(std::string_view name, std::int64_t at_least) {
     Statement raise(database_, "UPDATE meta SET value = max(value + 1, ?2) WHERE name = ?1");
     raise.bind(1, name).bind(2, at_least).run();
+  }
+
+  // Nothing that ran was there to hear of it.
+  void tell_audit() {
+    const AuditStore::NewRecord record{.at = rules_.now,
+                                       .event = {.actor = rules_.actor, .action = "restore"}};
+    AuditTable(database_).append({record}, std::numeric_limits<std::int64_t>::max());
   }
 
   // Each a second after the one before, as tokens say no more than the second they were made in.

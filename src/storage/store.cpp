@@ -99,7 +99,8 @@ class SqliteStore final : public SteppedStore {
     queue_.submit(Lane::read, nullptr, std::make_unique<Beat>(std::move(answered)));
   }
 
-  Result<void> begin_backup(const std::string& path) override {
+  Result<void> begin_backup(const std::string& path,
+                            std::function<void(const BackupStatus&)> on_end) override {
     const std::lock_guard lock(backup_mutex_);
     if (backup_ != nullptr) {
       using Stage = BackupStatus::Stage;
@@ -108,10 +109,9 @@ class SqliteStore final : public SteppedStore {
         return fail(Errc::conflict, "a backup is being made", path);
       }
     }
-    backup_ = std::make_shared<BackupJob>(path);
+    backup_ = std::make_shared<BackupJob>(path, std::move(on_end));
     loop_.set_backup(backup_);
-    backup_->start([this] { wake(); });
-    return {};
+    return backup_->start([this] { wake(); });
   }
   std::optional<BackupStatus> backup_status() const override {
     const std::lock_guard lock(backup_mutex_);

@@ -433,6 +433,21 @@ TEST_F(SessionsOverHttp, AndKeysPresignNoLongerThanTheySay) {
   }
 }
 
+TEST(AccessKeys, UseUpTheirOwnShareAndNotAnothers) {
+  TestGateway gateway({.settings = {"server.workers=1", "delivery.deduplication_keys=80"}});
+  const Json policy = policy_document(policy_text("Allow", action_and_resource("*", "*")));
+  const auto one = calling_client(gateway, make_key(gateway, "one", policy));
+  const auto other = calling_client(gateway, make_key(gateway, "other", policy));
+  const auto status = [](client::GatewayClient& client, const std::string& id) {
+    const auto sent =
+        client.publish({.user_id = "u", .text = "m", .deduplication_id = id, .ttl = {}});
+    return sent ? 200 : sent.error().status;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(status(*one, "one-" + std::to_string(i)), 200);
+  EXPECT_EQ(status(*one, "one-more"), 429);
+  EXPECT_EQ(status(*other, "other"), 200);
+}
+
 TEST_F(SessionsOverHttp, ShareTheRateOfTheirKey) {
   (void)gateway_.control("PATCH", "/v1/access-keys/" + key_.access_key_id,
                          {{"requestsPerSecond", 1}});

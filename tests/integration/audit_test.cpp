@@ -56,6 +56,55 @@ TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
   EXPECT_EQ(hers[0]["id"], wrong["id"]);
 }
 
+TEST(AuditLog, TellsOnceThatANameIsLockedAndOfEachRefusal) {
+  TestGateway gateway;
+  (void)gateway.make_user("alice");
+  const std::size_t before = records(gateway, 1).size();
+  for (int i = 0; i < 7; ++i) {
+    EXPECT_FALSE(gateway.root().initiate_auth("alice", "not her password"));
+  }
+  auto all = records(gateway, before + 8);
+  all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(before));
+  // The fifth locks it for a second, in which the next two come.
+  ASSERT_EQ(all.size(), 8U);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i]["action"], i == 5 ? "lockout" : "login") << i;
+    EXPECT_EQ(all[i]["outcome"], "refused") << i;
+    EXPECT_EQ(all[i]["target"], all[0]["target"]) << i;
+  }
+  EXPECT_EQ(all[5]["reason"], "too many wrong passwords");
+  EXPECT_THAT(all[7]["reason"].get<std::string>(), StartsWith("locked: "));
+}
+
+TEST(AuditLog, TellsOfBackupsAndHowTheyEnded) {
+  TestGateway gateway;
+  (void)gateway.control("POST", "/v1/backup");
+  const auto done = records(gateway, 1, "&action=backup.finish");
+  ASSERT_EQ(done.size(), 1U);
+  EXPECT_EQ(done[0]["actor"], "system");
+  EXPECT_EQ(done[0]["outcome"], "done");
+  EXPECT_EQ(records(gateway, 1, "&action=backup.begin").size(), 1U);
+}
+
+TEST(AuditLog, TellsOfACodeThatCouldNotBeSent) {
+  TestGateway gateway({.settings = {R"(user_pool.code_command=["/bin/false"])"}});
+  const TestUser alice = gateway.make_user("alice");
+  RequestBuilder request;
+  request.target = "/";
+  request.headers = {{"Host", gateway.address()},
+                     {"Content-Type", "application/x-amz-json-1.1"},
+                     {"X-Amz-Target", "AWSCognitoIdentityProviderService.ForgotPassword"}};
+  request.body = Json{{"ClientId", gateway.info().client_id}, {"Username", "alice"}}.dump();
+  // Whoever asks is told nothing of it.
+  EXPECT_EQ(gateway.send_raw(request)->status, 200);
+  const auto failed = records(gateway, 1, "&action=code.deliver");
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_EQ(failed[0]["actor"], "system");
+  EXPECT_EQ(failed[0]["target"], "user:" + alice.id);
+  EXPECT_EQ(failed[0]["outcome"], "failed");
+  EXPECT_EQ(failed[0]["reason"], "forgot_password: /bin/false ended with status 1");
+}
+
 TEST(AuditLog, TellsWhoChangedWhatByEachWay) {
   TestGateway gateway;
   EXPECT_EQ(gateway.control("POST", "/v1/users", {{"username", "bob"}})["username"], "bob");

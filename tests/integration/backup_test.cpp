@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 #include <string>
@@ -95,6 +96,34 @@ class BackupCommands : public ::testing::Test {
   std::string other_ = dir_.file("other");
   std::string file_ = dir_.file("backup.db");
 };
+
+TEST_F(BackupCommands, AreInTheAuditLogOfTheRestoredDatabase) {
+  back_up(data_, file_);
+  ASSERT_EQ(
+      run({"restore", file_, "--data-dir", other_, "--master-key-file", data_ + "/master.key"})
+          .status,
+      0);
+  GatewayProcess gateway = start(other_);
+  const auto control = client::make_control_client(other_ + "/control.sock");
+  const auto page = control->call("GET", "/v1/audit?action=restore");
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->at("records").size(), 1U);
+  EXPECT_EQ(page->at("records")[0]["actor"], "uid:" + std::to_string(geteuid()));
+  EXPECT_EQ(page->at("records")[0]["outcome"], "done");
+  EXPECT_EQ(gateway.terminate(), 0);
+}
+
+TEST_F(BackupCommands, LeaveNothingOfOneThatWasKilledAfterTheNextStart) {
+  fill(data_, 1);
+  for (const char* suffix : {"", "-wal", "-journal"}) {
+    std::ofstream(data_ + "/backup.partial" + suffix) << "half of a copy";
+  }
+  GatewayProcess gateway = start(data_);
+  for (const char* suffix : {"", "-wal", "-journal"}) {
+    EXPECT_FALSE(fs::exists(data_ + "/backup.partial" + suffix)) << suffix;
+  }
+  EXPECT_EQ(gateway.terminate(), 0);
+}
 
 TEST_F(BackupCommands, HoldAllThatWasAnsweredBeforeABackupUnderLoad) {
   std::set<std::string> before;

@@ -128,6 +128,23 @@ TEST_F(ProcessTest, TellsPeopleWhatToDoNextWithoutSecrets) {
   EXPECT_EQ(all.find(gateway.credentials().at("AWS_SECRET_ACCESS_KEY")), std::string::npos);
 }
 
+TEST_F(ProcessTest, TellsPeopleWhatToDoNextAlsoWhenTheFirstStartFailed) {
+  {
+    const GatewayProcess other({.data_dir = dir_.file("other")});
+    EXPECT_EQ(refused({"--data-dir", dir_.file("data"), "--listen", other.address(),
+                       "--control-listen", "127.0.0.1:0"})
+                  .status,
+              1);
+  }
+  for (const bool first : {true, false}) {
+    GatewayProcess gateway = start();
+    EXPECT_EQ(gateway.terminate(), 0);
+    std::string all;
+    for (const std::string& line : gateway.process().errors()) all += line + "\n";
+    EXPECT_EQ(all.contains("First start"), first) << all;
+  }
+}
+
 TEST_F(ProcessTest, WritesOneJsonObjectALine) {
   GatewayProcess gateway = start();
   publish(gateway, "m");

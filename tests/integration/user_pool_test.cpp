@@ -460,6 +460,25 @@ TEST_F(UserPoolOverHttp, SignsStrangersUpWithACodeThatItsCommandSends) {
   EXPECT_EQ(log_in("bob", "new password of bob").status, 200);
 }
 
+TEST_F(UserPoolOverHttp, TakesNoTemporaryPasswordForTheUsersOwn) {
+  ASSERT_EQ(
+      admin("AdminCreateUser", {{"Username", "carol"}, {"TemporaryPassword", "temporary password"}})
+          .status,
+      200);
+  const auto answer_with = [&](const std::string& password) {
+    const Answer challenge = log_in("carol", "temporary password");
+    EXPECT_EQ(challenge.body["ChallengeName"], "NEW_PASSWORD_REQUIRED") << challenge.error();
+    return of_client("RespondToAuthChallenge",
+                     {{"ChallengeName", "NEW_PASSWORD_REQUIRED"},
+                      {"Session", challenge.body["Session"]},
+                      {"ChallengeResponses", {{"USERNAME", "carol"}, {"NEW_PASSWORD", password}}}});
+  };
+  EXPECT_EQ(answer_with("temporary password").error(),
+            "InvalidPasswordException: Password did not conform with policy: Password must not be "
+            "the temporary one");
+  EXPECT_EQ(answer_with("a password of her own").status, 200);
+}
+
 std::string another(std::string code) {
   code[0] = code[0] == '9' ? '0' : static_cast<char>(code[0] + 1);
   return code;

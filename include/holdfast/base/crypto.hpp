@@ -18,6 +18,7 @@ using Digest = std::array<std::uint8_t, 32>;
 [[nodiscard]] bool constant_time_equal(std::string_view a, std::string_view b) noexcept;
 /// Overwrites before freeing: for keys and passwords.
 void wipe(std::string& secret) noexcept;
+void wipe(std::span<char> secret) noexcept;
 void wipe(Digest& secret) noexcept;
 
 /// The kernel's generator (getrandom(2)): two copies of a process, or of a whole virtual machine,

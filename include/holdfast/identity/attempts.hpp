@@ -72,6 +72,8 @@ class Lockout final : public KeptCounts {
   /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
   /// burst cannot guess more than five times.
   [[nodiscard]] Attempt begin(const std::string& name);
+  /// The same. `locks`: unless it succeeds or is withdrawn, this attempt has locked the name.
+  [[nodiscard]] Attempt begin(const std::string& name, bool& locks);
   void succeeded(const std::string& name);
   /// An attempt that was never tried (the hasher's queue was full): as if it had not begun.
   void withdrawn(const std::string& name);

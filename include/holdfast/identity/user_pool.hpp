@@ -46,6 +46,7 @@ enum class PoolErrc : std::uint8_t {
 struct PoolError {
   PoolErrc code;
   std::string message;  ///< Cognito's words
+  bool locks = false;   ///< a wrong password, by which the name is locked from now on
 };
 template <class T>
 using PoolResult = std::expected<T, PoolError>;

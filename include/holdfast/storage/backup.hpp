@@ -77,6 +77,7 @@ struct RestoreRules {
   /// sign-outs, its ends of logins and its newer passwords are taken over.
   std::string previous;
   bool disable_access_keys = false;  ///< all of them
+  std::string actor{};               ///< who restores, for the audit log
 };
 /// What access a restored database gives.
 struct RestoredAccess {

@@ -110,8 +110,10 @@ class Store {
 
   /// Begins a copy of the database into a new file of mode 0600, in the place of what is there:
   /// everything that is committed when this is called, and some of what is later. The store goes on
-  /// meanwhile. `conflict` while another one is being made.
-  [[nodiscard]] virtual Result<void> begin_backup(const std::string& path) = 0;
+  /// meanwhile. `conflict` while another one is being made, `unavailable` when the system gives no
+  /// thread for it. `on_end` is told how it ended, on that thread.
+  [[nodiscard]] virtual Result<void> begin_backup(
+      const std::string& path, std::function<void(const BackupStatus&)> on_end = {}) = 0;
   /// Of the last one; nullopt when there was none. Any thread.
   [[nodiscard]] virtual std::optional<BackupStatus> backup_status() const = 0;
   /// Ends one that is being made; it fails soon. Any thread.

@@ -1,6 +1,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <random>
 #include <set>
@@ -9,6 +10,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
@@ -209,6 +211,33 @@ TEST_F(BackupTest, FailsWhereItCannotWriteAndDisturbsNobody) {
   EXPECT_EQ(status.stage, BackupStatus::Stage::failed);
   EXPECT_THAT(status.error->message, HasSubstr(folder_.file("none/copy.db")));
   fill(opened, 50);
+}
+
+TEST_F(BackupTest, FailsWithAReasonWhenThereIsNoThreadForIt) {
+  OpenedStore opened(path_);
+  begin_sequences(opened);
+  fill(opened, 50);
+  pthread_attr_t before;
+  pthread_attr_t huge;
+  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
+  ASSERT_EQ(pthread_getattr_default_np(&huge), 0);
+  // No machine has room for such a stack.
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 46), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+  const auto begun = opened.store().begin_backup(copy_);
+  ASSERT_EQ(pthread_setattr_default_np(&before), 0);
+  pthread_attr_destroy(&huge);
+  pthread_attr_destroy(&before);
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().code, Errc::unavailable);
+  EXPECT_THAT(begun.error().message, HasSubstr("cannot start the thread backup"));
+  EXPECT_EQ(opened.store().backup_status()->stage, BackupStatus::Stage::failed);
+  // The next one finds a thread.
+  std::promise<BackupStatus> ended;
+  ASSERT_TRUE(opened.store().begin_backup(
+      copy_, [&](const BackupStatus& status) { ended.set_value(status); }));
+  EXPECT_EQ(wait_for_end(opened).stage, BackupStatus::Stage::done);
+  EXPECT_EQ(ended.get_future().get().stage, BackupStatus::Stage::done);
 }
 
 TEST_F(BackupTest, LosesNothingWhenTheProcessIsKilledAtAnyMomentOfIt) {
