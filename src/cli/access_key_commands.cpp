@@ -23,6 +23,8 @@ constexpr const char* kPolicyText = "an IAM policy document: a file, or the JSON
 constexpr const char* kKeyRateText = "requests per second, 0 for any number";
 constexpr const char* kDefaultRate = "default";
 constexpr std::int64_t kKeyRateMax = 1'000'000;
+constexpr std::int64_t kKeyDaysMax = 3'650;
+constexpr std::int64_t kDaySeconds = 24 * 3'600;
 
 struct KeyFlags : AdminFlags, DestructionFlags {
   std::string key;
@@ -30,6 +32,7 @@ struct KeyFlags : AdminFlags, DestructionFlags {
   bool root = false;
   std::optional<std::int64_t> rate;
   std::optional<std::int64_t> duration;
+  std::optional<std::int64_t> expires_in;
 };
 
 // The policy of a root key.
@@ -69,13 +72,18 @@ std::string rate_cell(const Json& key) {
   return rate == "0" ? "any" : rate;
 }
 
+std::string expiry_cell(const Json& key) {
+  const std::string expiry = cell(key, "expiresAt");
+  return expiry.empty() ? "never" : expiry;
+}
+
 void show_access_keys(const Context& context, const Json& answer) {
   std::vector<std::vector<std::string>> rows;
   for (const Json& key : member(answer, "accessKeys")) {
     rows.push_back({cell(key, "id"), cell(key, "name"), cell(key, "enabled"), rate_cell(key),
-                    cell(key, "createdAt"), cell(key, "arn")});
+                    cell(key, "createdAt"), expiry_cell(key), cell(key, "arn")});
   }
-  print_table(context.out, {"ID", "NAME", "ENABLED", "RATE", "CREATED", "ARN"}, rows);
+  print_table(context.out, {"ID", "NAME", "ENABLED", "RATE", "CREATED", "EXPIRES", "ARN"}, rows);
 }
 
 void show_policy(const Context& context, const Json& answer) {
@@ -89,12 +97,16 @@ void show_access_key(const Context& context, const Json& answer) {
                {"arn", cell(answer, "arn")},
                {"enabled", cell(answer, "enabled")},
                {"rate", rate_cell(answer)},
-               {"created", cell(answer, "createdAt")}});
+               {"created", cell(answer, "createdAt")},
+               {"expires", expiry_cell(answer)}});
   show_policy(context, answer);
 }
 
 int export_new_access_key(const Context& context, const Json& answer) {
   context.err << "The secret is shown this once.\n";
+  if (const std::string expiry = cell(answer, "expiresAt"); !expiry.empty()) {
+    context.err << "Good until " << printable(expiry) << ".\n";
+  }
   return print_exports(context,
                        {{"AWS_ACCESS_KEY_ID", cell(answer, "id"), ShellForm::key_id},
                         {"AWS_SECRET_ACCESS_KEY", cell(answer, "secret"), ShellForm::secret}});
@@ -168,12 +180,17 @@ void add_create(CLI::App& group, Selection& selection) {
       ->add_option("--rate", flags->rate,
                    std::string(kKeyRateText) + " (default: limits.key_requests_per_second)")
       ->check(CLI::Range(std::int64_t{0}, kKeyRateMax));
+  create
+      ->add_option("--expires-in", flags->expires_in,
+                   "days until it ends, and what is made of it (default: never)")
+      ->check(CLI::Range(std::int64_t{1}, kKeyDaysMax));
   add_admin_flags(*create, *flags);
   create->callback([flags, &selection] {
     selection.run = [flags](const Context& context) {
       Json body{{"name", flags->key}};
       if (flags->root) body["policy"] = everything();
       if (flags->rate) body["requestsPerSecond"] = *flags->rate;
+      if (flags->expires_in) body["expiresInSeconds"] = *flags->expires_in * kDaySeconds;
       return get_credentials(context, *flags, "/v1/access-keys", std::move(body),
                              export_new_access_key);
     };

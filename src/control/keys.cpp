@@ -36,6 +36,13 @@ Result<iam::KeyRate> read_rate(const Json& value) {
   return iam::KeyRate(value.get<std::uint32_t>());
 }
 
+// null: never.
+Result<std::optional<Seconds>> read_lifetime(const Json& value) {
+  if (value.is_null()) return std::optional<Seconds>();
+  if (!value.is_number_integer()) return refuse("must be null or an integer", "expiresInSeconds");
+  return std::optional(Seconds(value.get<std::int64_t>()));
+}
+
 Result<std::string> read_text(const Json& value, const std::string& member) {
   if (!value.is_string()) return refuse("must be a string", member);
   return value.get<std::string>();
@@ -58,7 +65,9 @@ Result<iam::AccessKeys::NewKey> read_new_key(std::string_view body) {
     const Result<void> kept = member == "name"     ? keep(read_text(value, member), out.name)
                               : member == "policy" ? keep(read_policy(value), out.policy)
                               : member == "requestsPerSecond" ? keep(read_rate(value), out.rate)
-                                                              : refuse("unknown member", member);
+                              : member == "expiresInSeconds"
+                                  ? keep(read_lifetime(value), out.lifetime)
+                                  : refuse("unknown member", member);
     if (!kept) return std::unexpected(kept.error());
   }
   if (out.name.empty()) return refuse("is required", "name");
@@ -130,6 +139,7 @@ Json to_json(const iam::AccessKey& key) {
           {"arn", key.arn},
           {"enabled", key.enabled},
           {"createdAt", format_iso8601(key.created_at)},
+          {"expiresAt", key.expires_at ? Json(format_iso8601(*key.expires_at)) : Json()},
           {"requestsPerSecond", key.rate ? Json(*key.rate) : Json()},
           {"policy", policy ? *policy : Json()}};
 }
@@ -183,7 +193,12 @@ void create_access_key(Call call) {
       *parts.router.shard(call.shard).executor, std::move(call.respond),
       [name = input->name, audit = call.audit](const iam::AccessKeys::Created& created) {
         if (audit) audit->target = "access_key:" + created.id;
-        return json_answer({{"id", created.id}, {"secret", created.secret}, {"name", name}}, 201);
+        const auto& expiry = created.expires_at;
+        return json_answer({{"id", created.id},
+                            {"secret", created.secret},
+                            {"name", name},
+                            {"expiresAt", expiry ? Json(format_iso8601(*expiry)) : Json()}},
+                           201);
       });
   parts.keys_executor.post(
       [&keys = *parts.access_keys, input = std::move(*input), done = std::move(done)]() mutable {

@@ -84,6 +84,7 @@ AccessKeyPtr make_key(const AccessKeysOptions& options, const AccessKeyRow& row,
   key->secret = std::move(secret);
   key->enabled = row.enabled;
   key->created_at = row.created_at;
+  key->expires_at = row.expires_at;
   key->rate = row.rate;
   key->policy = std::move(policy);
   key->caller = std::make_shared<const Caller>(row.id);
@@ -179,6 +180,9 @@ void StoredAccessKeys::create(NewKey wanted, Completion<Result<Created>> done) {
   auto policy = parse_policy(wanted.policy);
   if (!policy) return refuse(policy.error());
   if (auto good = check_rate(wanted.rate); !good) return refuse(good.error());
+  if (wanted.lifetime && (*wanted.lifetime < Seconds(1) || *wanted.lifetime > kKeyLifetimeMax)) {
+    return refuse({Errc::invalid_argument, "must be 1 to 315360000 seconds", "expiresInSeconds"});
+  }
   if (is_taken(wanted.name)) {
     return refuse({Errc::already_exists, "there is a key of this name", wanted.name});
   }
@@ -198,6 +202,10 @@ void StoredAccessKeys::create(NewKey wanted, Completion<Result<Created>> done) {
   row.policy = std::move(wanted.policy);
   row.rate = wanted.rate;
   row.created_at = clock_.wall_now();
+  if (wanted.lifetime) {
+    row.expires_at = std::chrono::floor<Seconds>(row.created_at + *wanted.lifetime);
+  }
+  created.expires_at = row.expires_at;
   AccessKeyPtr key = make_key(options_, row, created.secret, std::move(*policy));
   warn_of_nothing(*key->policy, key->id);
   names_in_flight_.insert(key->name);
@@ -247,6 +255,8 @@ Result<AccessKeys::NewSession> StoredAccessKeys::make_session(
   const AccessKeyPtr parent = find(id);
   if (!parent) return fail(Errc::not_found, "there is no access key of this id");
   if (!parent->enabled) return fail(Errc::conflict, "the access key is disabled");
+  const WallTime now = clock_.wall_now();
+  if (parent->expired(now)) return fail(Errc::conflict, "the access key has expired");
   if (lifetime < kSessionLifetimeMin || lifetime > kSessionLifetimeMax) {
     return fail(Errc::invalid_argument, "must be 900 to 129600 seconds", "durationSeconds");
   }
@@ -259,7 +269,8 @@ Result<AccessKeys::NewSession> StoredAccessKeys::make_session(
   NewSession out;
   out.id = generate_key_id("ASIA");
   out.secret = base64_encode(random_string(kSecretBytes));
-  out.expires_at = std::chrono::floor<Seconds>(clock_.wall_now() + lifetime);
+  out.expires_at = std::chrono::floor<Seconds>(now + lifetime);
+  if (parent->expires_at) out.expires_at = std::min(out.expires_at, *parent->expires_at);
   std::string text = write_session(out, parent->id, policy.value_or(std::string()));
   auto sealed = box_.seal_token(text, kSessionContext);
   wipe(text);

@@ -24,7 +24,7 @@ AccessKeyPtr make_session_key(const Session& session, const AccessKey& parent) {
   std::shared_ptr<AccessKey> key = new_access_key(parent);
   key->id = session.id;
   key->secret = session.secret;
-  key->expires_at = session.expires_at;
+  key->expires_at = std::min(session.expires_at, parent.expires_at.value_or(session.expires_at));
   key->session_policy = session.policy;
   return key;
 }

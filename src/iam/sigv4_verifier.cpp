@@ -79,17 +79,20 @@ class Verifier final : public SigV4Verifier {
     AccessKeyPtr key = claim_.has_session_token
                            ? sessions_.find(*keys_, claim_.key_id, claim_.session_token)
                            : keys_->find(claim_.key_id);
-    if (key && key->expires_at && *key->expires_at <= clock_.wall_now()) {
+    const bool expired = key && key->expired(clock_.wall_now());
+    if (expired && claim_.has_session_token) {
       return refuse(SignatureErrc::expired_token,
                     "The security token included in the request is expired");
     }
-    const bool known = key && key->enabled;
+    const bool known = key && key->enabled && !expired;
     const Digest& signing_key =
         cache_.get(known ? key : nobody_, claim_.day, claim_.region, claim_.service);
     const bool matches = signature_matches(request, target, signing_key);
     if (!known) {
-      return refuse(SignatureErrc::unrecognized_client,
-                    "The security token included in the request is invalid.");
+      auto refused = refuse(SignatureErrc::unrecognized_client,
+                            "The security token included in the request is invalid.");
+      if (expired) refused.error().reason = "the access key has expired";
+      return refused;
     }
     if (!matches) return invalid(std::string(kMismatch));
     if (payload_hash_ != std::string_view(body_hash_) || wrong_unsigned_hash_) {

@@ -10,6 +10,7 @@ namespace holdfast::storage {
 namespace {
 
 constexpr std::int64_t kConfiguredRate = -1;
+constexpr std::int64_t kNever = 0;
 
 std::int64_t stored_rate(iam::KeyRate rate) {
   return rate ? static_cast<std::int64_t>(*rate) : kConfiguredRate;
@@ -20,12 +21,12 @@ std::int64_t stored_rate(iam::KeyRate rate) {
 AccessKeyTable::AccessKeyTable(Database& database)
     : database_(database),
       load_(database,
-            "SELECT id, name, sealed_secret, document, enabled, created_at, requests_per_second"
-            " FROM access_keys JOIN policies ON access_key = id ORDER BY id"),
+            "SELECT id, name, sealed_secret, document, enabled, created_at, requests_per_second,"
+            " expires_at FROM access_keys JOIN policies ON access_key = id ORDER BY id"),
       add_key_(database,
                "INSERT INTO access_keys"
-               " (id, name, sealed_secret, enabled, created_at, requests_per_second)"
-               " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING"),
+               " (id, name, sealed_secret, enabled, created_at, requests_per_second, expires_at)"
+               " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING"),
       add_policy_(database, "INSERT INTO policies (access_key, document) VALUES (?1, ?2)"),
       change_key_(database,
                   "UPDATE access_keys SET enabled = iif(?2, ?3, enabled),"
@@ -46,6 +47,8 @@ std::vector<iam::AccessKeyRow> AccessKeyTable::load() {
     row.created_at = wall_from_micros(load_.integer(5));
     const std::int64_t rate = load_.integer(6);
     if (rate != kConfiguredRate) row.rate = static_cast<std::uint32_t>(rate);
+    const std::int64_t expires_us = load_.integer(7);
+    if (expires_us != kNever) row.expires_at = wall_from_micros(expires_us);
     out.push_back(std::move(row));
   }
   return out;
@@ -58,6 +61,7 @@ Result<void> AccessKeyTable::add(const iam::AccessKeyRow& row) {
       .bind(4, static_cast<std::int64_t>(row.enabled))
       .bind(5, unix_micros(row.created_at))
       .bind(6, stored_rate(row.rate))
+      .bind(7, row.expires_at ? unix_micros(*row.expires_at) : kNever)
       .run();
   if (database_.changes() == 0) {
     return holdfast::fail(Errc::already_exists, "there is an access key of this id");

@@ -448,6 +448,37 @@ TEST(AccessKeys, UseUpTheirOwnShareAndNotAnothers) {
   EXPECT_EQ(status(*other, "other"), 200);
 }
 
+TEST_F(SessionsOverHttp, EndAtTheTimeAtWhichTheirKeyExpires) {
+  const Json all = policy_document(policy_text("Allow", action_and_resource("*", "*")));
+  const Json made = gateway_.control(
+      "POST", "/v1/access-keys", {{"name", "short"}, {"policy", all}, {"expiresInSeconds", 1'800}});
+  const iam::Credentials key = {
+      .access_key_id = made.at("id"), .secret_access_key = made.at("secret"), .session_token = {}};
+  const iam::Credentials session = make_session(gateway_, key.access_key_id);
+  EXPECT_EQ(outcome(key), "accepted");
+  gateway_.stop();
+  gateway_.start();
+  const std::string path = "/v1/access-keys/" + key.access_key_id;
+  EXPECT_EQ(gateway_.control("GET", path)["expiresAt"], made["expiresAt"]);
+  EXPECT_EQ(gateway_.control("GET", "/v1/access-keys/" + key_.access_key_id)["expiresAt"], Json());
+  clock_.advance(Seconds(1'799));
+  EXPECT_EQ(outcome(key), "accepted");
+  EXPECT_EQ(outcome(session), "accepted") << "an hour has not passed";
+  clock_.advance(Seconds(1));
+  EXPECT_THAT(outcome(key), HasSubstr(std::string("403 {\"message\":\"") + kUnknownToken));
+  EXPECT_THAT(presigned_outcome(key), HasSubstr(kUnknownToken));
+  EXPECT_THAT(outcome(session), HasSubstr("is expired"));
+  EXPECT_EQ(outcome(key_), "accepted");
+  EXPECT_THROW((void)make_session(gateway_, key.access_key_id), std::exception);
+  EXPECT_EQ(gateway_.control("GET", path)["enabled"], true);
+  for (const Json& bad : {Json(0), Json(-1), Json(315'360'001), Json("90"), Json(1.5)}) {
+    EXPECT_THROW((void)gateway_.control("POST", "/v1/access-keys",
+                                        {{"name", "bad"}, {"expiresInSeconds", bad}}),
+                 std::exception)
+        << bad;
+  }
+}
+
 TEST_F(SessionsOverHttp, ShareTheRateOfTheirKey) {
   (void)gateway_.control("PATCH", "/v1/access-keys/" + key_.access_key_id,
                          {{"requestsPerSecond", 1}});

@@ -369,11 +369,14 @@ TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
 
 TEST_F(BackupCommands, DoNotReviveAccessThatWasRevokedSince) {
   std::string id;
+  std::string expires_at;
   {
     GatewayProcess gateway = start(data_);
-    const auto made = run({"access-key", "create", "leaked", "--data-dir", data_, "--json"});
+    const auto made = run(
+        {"access-key", "create", "leaked", "--expires-in", "30", "--data-dir", data_, "--json"});
     ASSERT_EQ(made.status, 0) << made.errors;
     id = parse_json(made.output)->at("id");
+    expires_at = parse_json(made.output)->at("expiresAt");
     ASSERT_EQ(run({"backup", file_, "--data-dir", data_, "--with-master-key"}).status, 0);
     ASSERT_EQ(run({"access-key", "delete", id, "--data-dir", data_}).status, 0);
     EXPECT_EQ(gateway.terminate(), 0);
@@ -396,7 +399,7 @@ TEST_F(BackupCommands, DoNotReviveAccessThatWasRevokedSince) {
   {
     GatewayProcess gateway = start(data_);
     const auto keys = run({"access-key", "list", "--data-dir", data_, "--json"});
-    EXPECT_THAT(keys.output, HasSubstr(id));
+    EXPECT_THAT(keys.output, AllOf(HasSubstr(id), HasSubstr(expires_at)));
     EXPECT_EQ(gateway.terminate(), 0);
   }
   fs::remove(data_ + "/holdfast.db");

@@ -29,6 +29,7 @@ struct AccessKeyRow {
   bool enabled = true;
   KeyRate rate;
   WallTime created_at;
+  std::optional<WallTime> expires_at{};  ///< none: never
 };
 
 /// What is to become of a key; what is not set stays as it is.
@@ -78,10 +79,13 @@ struct AccessKey {
   KeyRate rate;
   std::shared_ptr<const Policy> policy;
   CallerPtr caller;  ///< one per key, the same object for as long as the key lives
+  /// None: never. Temporary credentials end no later than their key.
+  std::optional<WallTime> expires_at{};
 
   /// Of temporary credentials alone.
-  std::optional<WallTime> expires_at{};
   std::shared_ptr<const Policy> session_policy{};  ///< must allow too; null: no narrower
+
+  [[nodiscard]] bool expired(WallTime now) const { return expires_at && *expires_at <= now; }
 };
 using AccessKeyPtr = std::shared_ptr<const AccessKey>;
 
@@ -106,6 +110,9 @@ inline constexpr Seconds kSessionLifetimeMax{36 * 3600};
 inline constexpr Seconds kSessionLifetimeDefault{3600};
 inline constexpr std::size_t kSessionPolicyBytesMax = 2048;
 
+/// Ten years.
+inline constexpr Seconds kKeyLifetimeMax{3'650 * 24 * 3600};
+
 /// All access keys, in memory: look-ups read an immutable snapshot (any thread); changes go through
 /// the store, on the executor of its handle.
 class AccessKeys {
@@ -119,14 +126,17 @@ class AccessKeys {
     std::string name;
     std::string policy{};  ///< the document
     KeyRate rate{};
+    std::optional<Seconds> lifetime{};  ///< from now on; none: it never expires
   };
   struct Created {
     std::string id;
     std::string secret;  ///< shown once
+    std::optional<WallTime> expires_at{};
   };
   /// A new key. `already_exists` for a name that has one, `invalid_argument` for a bad name (1 to
-  /// 64 letters, digits and `+=,.@_-`), policy (its place in `where`) or rate, `limit_exceeded`
-  /// beyond 10 000 keys: these are answered inside the call, all else after the commit.
+  /// 64 letters, digits and `+=,.@_-`), policy (its place in `where`), rate or lifetime,
+  /// `limit_exceeded` beyond 10 000 keys: these are answered inside the call, all else after the
+  /// commit.
   virtual void create(NewKey key, Completion<Result<Created>> done) = 0;
   /// In force from the commit on; requests in flight go on with the key as it was. A disabled key
   /// is kept, and its signatures are refused. `invalid_argument` as above, inside the call;
@@ -142,10 +152,10 @@ class AccessKeys {
     std::string token;  ///< holds all of them, sealed by the box
     WallTime expires_at;
   };
-  /// Temporary credentials of the key `id`: good until they expire, and only while the key is there
-  /// and enabled. `policy` narrows what they may do. Any thread. `not_found`; `conflict` for a
-  /// disabled key; `invalid_argument` for a lifetime or a policy out of its bounds; those of the
-  /// box.
+  /// Temporary credentials of the key `id`: good until they or the key expire, and only while the
+  /// key is there and enabled. `policy` narrows what they may do. Any thread. `not_found`;
+  /// `conflict` for a key that is disabled or has expired; `invalid_argument` for a lifetime or a
+  /// policy out of its bounds; those of the box.
   [[nodiscard]] virtual Result<NewSession> make_session(
       std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) = 0;
   /// What a token says, expired or not. `unauthenticated` for anything that `make_session` has not

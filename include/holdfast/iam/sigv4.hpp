@@ -40,6 +40,8 @@ struct SignatureError {
   /// The access key that the request claims, for the log: upper-case letters and digits; empty
   /// where it claims none, or nothing of that form.
   std::string key_id{};
+  /// For the log, where it tells more than the answer; else empty.
+  std::string reason{};
 };
 
 struct SigV4Options {

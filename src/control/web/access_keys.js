@@ -4,6 +4,9 @@ import { pagedList } from "./list.js";
 
 const kSendOnly = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: "execute-api:Invoke", Resource: "*" }] };
 
+const hasExpired = (key) => key.expiresAt !== null && new Date(key.expiresAt) <= new Date();
+const state = (key) => (!key.enabled ? "disabled" : hasExpired(key) ? "expired" : "enabled");
+
 const limitWords = (value) => (value === null ? "as configured" : value === 0 ? "none" : `${count(value)}/s`);
 
 function policyField(policy) {
@@ -21,11 +24,14 @@ async function create(list) {
   const name = h("input", { required: true, maxlength: 64, autocomplete: "off", spellcheck: "false" });
   const policy = policyField(kSendOnly);
   const limit = h("input", { type: "number", min: 0, step: 1, placeholder: "as configured" });
+  const days = h("input", { type: "number", min: 1, max: 3650, step: 1, placeholder: "never" });
   const made = await dialog({
     title: "New access key", action: "Create",
-    body: [field("Name", name), policy.element, field("Requests per second", limit, "0 is no bound; empty is what is configured")],
+    body: [field("Name", name), policy.element, field("Requests per second", limit, "0 is no bound; empty is what is configured"),
+      field("Expires after days", days, "Empty is never")],
     submit: () => api.createAccessKey({ name: name.value, policy: policy.read(),
-      ...(limit.value !== "" && { requestsPerSecond: Number(limit.value) }) }),
+      ...(limit.value !== "" && { requestsPerSecond: Number(limit.value) }),
+      ...(days.value !== "" && { expiresInSeconds: Number(days.value) * 86400 }) }),
   });
   if (!made) return;
   list.refresh();
@@ -79,9 +85,10 @@ export function accessKeys(page) {
     show: (rows) => table("Access keys", [
       { title: "Name", main: true, class: "break", cell: (key) => h("span", { title: key.arn }, key.name) },
       { title: "Access key id", cell: (key) => code(key.id) },
-      { title: "State", cell: (key) => badge(key.enabled ? "enabled" : "disabled") },
+      { title: "State", cell: (key) => badge(state(key)) },
       { title: "Rate limit", number: true, class: "nowrap", cell: (key) => limitWords(key.requestsPerSecond) },
       { title: "Created", cell: (key) => time(key.createdAt) },
+      { title: "Expires", cell: (key) => time(key.expiresAt) },
       { title: "", class: "row-actions", cell: (key) => [
         button("Policy", () => edit(key, list), { "aria-label": `Policy of ${key.name}` }),
         button(key.enabled ? "Disable" : "Enable", () => toggle(key, list), { "aria-label": `${key.enabled ? "Disable" : "Enable"} ${key.name}` }),

@@ -30,7 +30,7 @@ namespace holdfast::test {
 class StaticAccessKeys final : public iam::AccessKeys {
  public:
   void add(std::string id, std::string name, std::string_view policy, bool enabled = true,
-           iam::KeyRate rate = std::nullopt) {
+           iam::KeyRate rate = std::nullopt, std::optional<WallTime> expires_at = {}) {
     auto key = std::make_shared<iam::AccessKey>();
     key->id = id;
     key->name = name;
@@ -38,6 +38,7 @@ class StaticAccessKeys final : public iam::AccessKeys {
     key->secret = secret_of(id);
     key->enabled = enabled;
     key->rate = rate;
+    key->expires_at = expires_at;
     key->policy = iam::parse_policy(policy).value();
     key->caller = std::make_shared<const Caller>(id);
     keys_[std::move(id)] = std::move(key);

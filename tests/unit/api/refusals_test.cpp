@@ -20,6 +20,7 @@ class Refusals : public GatewayFixture {
     options.token_requests_per_second = 1;
     start(options);
     keys_->add("AKIASLOW", "slow", iam::kAllowAll, true, 1);
+    keys_->add("AKIAEXPIRED", "expired", iam::kAllowAll, true, std::nullopt, clock_.wall_now());
     add_user("alice");
   }
 
@@ -98,6 +99,8 @@ std::vector<Refusals::Case> Refusals::cases() {
        "segments"},
       {"policy", 403, [&] { return call(signed_by(message_request(), kPoorKey)); },
        "AccessDeniedException: the policy does not allow execute-api:Invoke", poor},
+      {"expired key", 403, [&] { return call(signed_by(message_request(), "AKIAEXPIRED")); },
+       "UnrecognizedClientException: the access key has expired", "AKIAEXPIRED"},
       {"key's rate", 429,
        [&] { return until_refused([&] { return signed_by(message_request(), "AKIASLOW"); }); },
        "rate of the access key", "AKIASLOW"},

@@ -199,10 +199,22 @@ TEST(Administration, ListsAndDeletesAccessKeys) {
   Daemon daemon(R"({"accessKeys":[{"id":"AKIA1","name":"ann","arn":"arn:x","enabled":true,)"
                 R"("createdAt":"then","policy":{}}]})");
   EXPECT_EQ(daemon({"access-key", "list"}), kSuccess);
-  EXPECT_THAT(daemon.holdfast.out, HasSubstr("AKIA1  ann   true     default  then     arn:x"));
+  EXPECT_THAT(daemon.holdfast.out,
+              HasSubstr("AKIA1  ann   true     default  then     never    arn:x"));
   EXPECT_EQ(daemon({"access-key", "delete", "AKIA1"}), kSuccess);
   EXPECT_EQ(daemon.last().head.method, "DELETE");
   EXPECT_EQ(daemon.last().head.target, "/v1/access-keys/AKIA1");
+}
+
+TEST(Administration, MakesAnAccessKeyThatExpires) {
+  Daemon daemon(R"({"id":"AKIA1","name":"ann","secret":"c2VjcmV0","expiresAt":"2027-01-01"})");
+  EXPECT_EQ(daemon({"access-key", "create", "ann", "--expires-in", "2"}), kSuccess);
+  EXPECT_EQ(parse_json(daemon.last().body).value(),
+            Json({{"name", "ann"}, {"expiresInSeconds", 172'800}}));
+  EXPECT_THAT(daemon.holdfast.err, HasSubstr("Good until 2027-01-01."));
+  for (const char* bad : {"0", "3651", "soon"}) {
+    EXPECT_EQ(daemon({"access-key", "create", "ann", "--expires-in", bad}), kUsage) << bad;
+  }
 }
 
 TEST(Administration, ShowsAnAccessKeyWithItsPolicyAndRate) {

@@ -107,6 +107,7 @@ TYPED_TEST(AccessKeyStoreContract, KeepsWhetherAKeyIsEnabled) {
 TYPED_TEST(AccessKeyStoreContract, ChangesWhatIsAskedForAndNothingElse) {
   AccessKeyRow limited = this->row("AKIA1");
   limited.rate = 0;
+  limited.expires_at = kTestTime + Seconds(1);
   ASSERT_TRUE(this->add(limited));
   ASSERT_TRUE(this->add(this->row("AKIA2")));
   const auto change = [&](const iam::AccessKeyChange& wanted) {
@@ -120,6 +121,8 @@ TYPED_TEST(AccessKeyStoreContract, ChangesWhatIsAskedForAndNothingElse) {
   ASSERT_THAT(rows, SizeIs(2));
   EXPECT_EQ(rows[0].rate, iam::KeyRate(0));
   EXPECT_EQ(rows[0].policy, limited.policy);
+  EXPECT_EQ(rows[0].expires_at, limited.expires_at);
+  EXPECT_EQ(rows[1].expires_at, std::nullopt);
   EXPECT_EQ(rows[1].rate, iam::KeyRate(1'000'000));
   EXPECT_EQ(rows[1].policy, "new");
   EXPECT_FALSE(rows[1].enabled);
