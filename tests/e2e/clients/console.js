@@ -419,6 +419,7 @@ async function changeAccessKeys(page) {
   const policy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: '*' }] };
   await dialog(page).getByLabel('Policy').fill(JSON.stringify(policy));
   await dialog(page).getByLabel('Requests per second').fill('50');
+  await dialog(page).getByLabel('Expires after days').fill('30');
   await dialog(page).getByRole('button', { name: 'Create' }).click();
   await dialog(page).getByText('The secret is shown this once').waitFor();
   const [id, secret] = await dialog(page).locator('output').allTextContents();
@@ -428,6 +429,7 @@ async function changeAccessKeys(page) {
   await page.locator('dialog').waitFor({ state: 'detached' });
   const key = await control('GET', `/v1/access-keys/${id}`);
   assert.deepEqual([key.name, key.enabled, key.requestsPerSecond], ['reports', true, 50]);
+  assert.ok(Math.abs(new Date(key.expiresAt) - Date.now() - 30 * 86_400_000) < 3_600_000);
   assert.ok(secret.length >= 40);
   assert.ok(!(await page.content()).includes(secret), 'the secret stays in the page');
 
