@@ -85,7 +85,7 @@ export function accessKeys(page) {
     show: (rows) => table("Access keys", [
       { title: "Name", main: true, class: "break", cell: (key) => h("span", { title: key.arn }, key.name) },
       { title: "Access key id", cell: (key) => code(key.id) },
-      { title: "State", cell: (key) => badge(state(key)) },
+      { title: "State", cell: (key) => badge(state(key) === "expired" ? "disabled" : state(key), state(key)) },
       { title: "Rate limit", number: true, class: "nowrap", cell: (key) => limitWords(key.requestsPerSecond) },
       { title: "Created", cell: (key) => time(key.createdAt) },
       { title: "Expires", cell: (key) => time(key.expiresAt) },
