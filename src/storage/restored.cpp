@@ -1,4 +1,4 @@
-// What a backup must not bring back: what was revoked since.
+// What a backup must not bring back: what was revoked or narrowed since.
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -18,9 +18,11 @@
 namespace holdfast::storage {
 namespace {
 
-// Of the first schemas that know sign-outs, and replaced refresh tokens.
+// Of the first schemas that know sign-outs, rates, replaced refresh tokens, and failures.
 constexpr std::int64_t kSchemaWithSignOuts = 2;
+constexpr std::int64_t kSchemaWithRates = 3;
 constexpr std::int64_t kSchemaWithRotation = 4;
+constexpr std::int64_t kSchemaWithAttempts = 5;
 
 // What of the copy is no longer good by the database before, gathered before anything is changed:
 // that one may be damaged.
@@ -38,14 +40,21 @@ constexpr const char* kGather =
     " THEN x'' ELSE p.srp_verifier END AS srp_verifier"
     " FROM previous.users AS p JOIN main.users AS m ON m.sub = p.sub"
     " WHERE p.password_set_at > m.password_set_at;"
+    "CREATE TEMP TABLE current_policies AS SELECT access_key, document FROM previous.policies;"
     "CREATE TEMP TABLE logins AS SELECT user, origin FROM previous.refresh_tokens"
     " WHERE revoked = 0;";
+constexpr const char* kGatherRates =
+    "CREATE TEMP TABLE rates AS SELECT id, requests_per_second FROM previous.access_keys;";
+constexpr const char* kGatherAttempts =
+    "CREATE TEMP TABLE failures AS SELECT list, name, state, forgotten_at FROM previous.attempts;";
 constexpr const char* kGatherRotated =
     "CREATE TEMP TABLE rotated AS SELECT user, origin, token_hash, family_hash, previous_hash,"
     " rotated_at, sealed_token FROM previous.refresh_tokens WHERE rotated_at > 0;";
 
 constexpr const char* kTakeOver =
     "UPDATE access_keys SET enabled = 0 WHERE id IN (SELECT id FROM lost_keys);"
+    "UPDATE policies SET document = p.document FROM current_policies AS p"
+    " WHERE p.access_key = policies.access_key;"
     "UPDATE users SET enabled = 0, revision = revision + 1"
     " WHERE sub IN (SELECT sub FROM lost_users);"
     "UPDATE users SET signed_out_at = max(users.signed_out_at, s.signed_out_at)"
@@ -55,6 +64,15 @@ constexpr const char* kTakeOver =
     " FROM passwords AS p WHERE p.sub = users.sub;"
     "UPDATE refresh_tokens SET revoked = 1 WHERE NOT EXISTS (SELECT 1 FROM logins AS l"
     " WHERE l.user = refresh_tokens.user AND l.origin = refresh_tokens.origin);";
+constexpr const char* kTakeOverRates =
+    "UPDATE access_keys SET requests_per_second = r.requests_per_second FROM rates AS r"
+    " WHERE r.id = access_keys.id;";
+// Of two, what counts for longer: the later one, or one that locks for good.
+constexpr const char* kTakeOverAttempts =
+    "INSERT INTO attempts (list, name, state, forgotten_at)"
+    " SELECT list, name, state, forgotten_at FROM failures WHERE true"
+    " ON CONFLICT DO UPDATE SET state = excluded.state, forgotten_at = excluded.forgotten_at"
+    " WHERE excluded.forgotten_at >= attempts.forgotten_at;";
 constexpr const char* kTakeOverRotated =
     "UPDATE refresh_tokens SET token_hash = r.token_hash, family_hash = r.family_hash,"
     " previous_hash = r.previous_hash, rotated_at = r.rotated_at, sealed_token = r.sealed_token"
@@ -74,7 +92,9 @@ class Preparation {
     raise("epoch", unix_micros(rules_.now));
     if (out_.took_over) {
       database_.execute(kTakeOver);
+      if (previous_schema_ >= kSchemaWithRates) database_.execute(kTakeOverRates);
       if (previous_schema_ >= kSchemaWithRotation) database_.execute(kTakeOverRotated);
+      if (previous_schema_ >= kSchemaWithAttempts) database_.execute(kTakeOverAttempts);
       out_.disabled_users = database_.integer("SELECT count(*) FROM lost_users");
       out_.disabled_keys = keys(
           "SELECT id, name FROM access_keys WHERE id IN (SELECT id FROM lost_keys) ORDER BY id");
@@ -105,7 +125,9 @@ class Preparation {
     // Nothing that another gateway has says anything of this one's.
     if (same_gateway && previous_schema_ >= kSchemaWithSignOuts) {
       database_.execute(kGather);
+      if (previous_schema_ >= kSchemaWithRates) database_.execute(kGatherRates);
       if (previous_schema_ >= kSchemaWithRotation) database_.execute(kGatherRotated);
+      if (previous_schema_ >= kSchemaWithAttempts) database_.execute(kGatherAttempts);
       out_.took_over = !database_.failed();
     }
     database_.clear_failure();

@@ -419,6 +419,7 @@ class RestoredAccessTest : public CheckTest {
       run_sql(path_, std::string("INSERT INTO access_keys (id, name, sealed_secret, enabled,"
                                  " created_at) VALUES ('") +
                          key + "', 'of " + key + "', x'01', 1, 1)");
+      run_sql(path_, std::string("INSERT INTO policies VALUES ('") + key + "', 'wide')");
     }
     for (const char* user : {"good", "deleted", "disabled", "away", "changed"}) {
       run_sql(path_, std::string("INSERT INTO users (sub, username, folded_username, status,"
@@ -452,7 +453,7 @@ class RestoredAccessTest : public CheckTest {
   }
   /// What the copy's rows of this condition are called.
   std::string names(const std::string& column, const std::string& from) {
-    return sql_text(copy_, "SELECT group_concat(" + column + ") FROM (SELECT " + column + " FROM " +
+    return sql_text(copy_, "SELECT group_concat(it) FROM (SELECT " + column + " AS it FROM " +
                                from + " ORDER BY 1)");
   }
   static std::vector<std::string> ids(const std::vector<storage::RestoredAccess::Key>& keys) {
@@ -479,6 +480,40 @@ TEST_F(RestoredAccessTest, IsNoMoreThanTheDatabaseBeforeGave) {
             "new hash 02 2");
   EXPECT_EQ(sql_integer(copy_, "SELECT count(*) FROM refresh_tokens"), 0);
   EXPECT_EQ(sql_integer(copy_, "SELECT min(signed_out_at) FROM users"), unix_micros(kTestTime));
+}
+
+TEST_F(RestoredAccessTest, GivesAKeyNoWiderPolicyAndNoHigherRateThanItHad) {
+  run_sql(path_,
+          "UPDATE policies SET document = 'narrow' WHERE access_key = 'good';"
+          "UPDATE access_keys SET requests_per_second = 7 WHERE id = 'good';"
+          "INSERT INTO access_keys (id, name, sealed_secret, enabled, created_at) VALUES"
+          " ('later', 'later', x'01', 1, 1);"
+          "INSERT INTO policies VALUES ('later', 'wide');");
+  (void)prepare({.now = {}, .previous = path_});
+  EXPECT_EQ(names("access_key || ' ' || document", "policies"),
+            "deleted wide,disabled wide,good narrow");
+  EXPECT_EQ(names("id || ' ' || requests_per_second", "access_keys"),
+            "deleted -1,disabled -1,good 7");
+}
+
+TEST_F(RestoredAccessTest, ForgivesNoFailuresThatCameAfterTheBackup) {
+  run_sql(copy_,
+          "INSERT INTO attempts VALUES (0, x'01', '3 3 1 1', 100), (0, x'02', '9 100 1 1', 900),"
+          " (0, x'03', '1 1 1 1', 100);");
+  run_sql(path_,
+          "INSERT INTO attempts VALUES (0, x'01', '60 60 2 2', 200), (0, x'02', '1 1 2 2', 300),"
+          " (2, x'04', '5 6', 200);");
+  (void)prepare({.now = {}, .previous = path_});
+  EXPECT_EQ(names("list || hex(name) || ' ' || state", "attempts"),
+            "001 60 60 2 2,002 9 100 1 1,003 1 1 1 1,204 5 6");
+}
+
+TEST_F(RestoredAccessTest, TakesOverWhatADatabaseOfAnEarlierSchemaHas) {
+  run_sql(path_,
+          "UPDATE policies SET document = 'narrow' WHERE access_key = 'good';"
+          "DROP TABLE attempts; PRAGMA user_version = 4;");
+  EXPECT_TRUE(prepare({.now = {}, .previous = path_}).took_over);
+  EXPECT_EQ(names("document", "policies WHERE access_key = 'good'"), "narrow");
 }
 
 TEST_F(RestoredAccessTest, KeepsTheLoginsThatWentOn) {
