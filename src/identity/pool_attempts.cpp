@@ -40,6 +40,8 @@ void find_address(const PoolContextPtr& pool, const Source& source, const UserId
 std::string counted_as(const AttemptTarget& target, bool address_known) {
   std::string out = target.sub.empty() ? fold_username(target.username) : target.sub.str();
   if (address_known) out += "\n" + client_share_key(target.source.id);
+  // A service that logs users in is not locked out by what strangers try without it.
+  if (target.source.kind == Source::Kind::access_key) out += "\nkey " + target.source.id;
   return out;
 }
 

@@ -88,11 +88,44 @@ std::string_view core_of(std::string_view folded) {
   return folded;
 }
 
+// The shortest text of which `text` is a repetition: itself, where it is none.
+std::string_view unit_of(std::string_view text) {
+  for (std::size_t length = 1; length <= text.size() / 2; ++length) {
+    if (text.size() % length == 0 && text.substr(length) == text.substr(0, text.size() - length)) {
+      return text.substr(0, length);
+    }
+  }
+  return text;
+}
+
+// Folded, the full-width forms of ASCII as what they are compatible with (NFKC has no others that a
+// keyboard makes).
+std::string fold_password(std::string_view password) {
+  constexpr char32_t kFirstFullWidth = 0xff01;
+  constexpr char32_t kLastFullWidth = 0xff5e;
+  std::string narrow;
+  for (std::size_t position = 0; position < password.size();) {
+    const std::size_t start = position;
+    const auto code_point = next_code_point(password, position);
+    if (code_point && *code_point >= kFirstFullWidth && *code_point <= kLastFullWidth) {
+      append_utf8(narrow, *code_point - kFirstFullWidth + '!');
+    } else {
+      narrow += password.substr(start, position - start);
+    }
+  }
+  return fold_username(narrow);
+}
+
 bool is_made_of(std::string_view folded_password, const std::string& word) {
   const std::string folded = fold_username(word);
   if (folded.empty()) return false;
-  const std::string_view core = core_of(folded);
-  return folded_password == folded || (!core.empty() && core_of(folded_password) == core);
+  const std::string_view core = unit_of(core_of(folded));
+  return folded_password == folded || (!core.empty() && unit_of(core_of(folded_password)) == core);
+}
+
+bool is_common(std::string_view folded) {
+  return !folded.empty() && !folded.contains(' ') &&
+         common_passwords().contains(" " + std::string(folded) + " ");
 }
 
 // ---- addresses
@@ -111,18 +144,6 @@ bool is_dot_string(std::string_view text) {
   if (text.empty() || text.front() == '.' || text.back() == '.' || text.contains(".."))
     return false;
   return std::ranges::all_of(text, [](char c) { return c == '.' || is_atom_text(c); });
-}
-
-bool is_quoted_string(std::string_view text) {
-  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return false;
-  text = text.substr(1, text.size() - 2);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escaped = text[i] == '\\';
-    if (escaped && ++i == text.size()) return false;
-    const bool shown = (text[i] >= ' ' && text[i] < 0x7f) || is_beyond_ascii(text[i]);
-    if (!shown || (text[i] == '"' && !escaped)) return false;
-  }
-  return true;
 }
 
 bool is_domain(std::string_view text) {
@@ -145,17 +166,17 @@ bool is_domain(std::string_view text) {
   }
 }
 
-// No control character beyond ASCII either, nor one that is not seen.
+// No control character beyond ASCII either, nor one that is not seen. No quoted local part: it is
+// another spelling of a mailbox, by which what is counted of the mailbox could be passed.
 bool is_mailbox(std::string_view text) {
   if (text.size() > kMailboxLimitBytes) return false;
   for (std::size_t position = 0; position < text.size();) {
     const auto code_point = next_code_point(text, position);
-    if (!code_point || (*code_point != ' ' && !is_visible(*code_point))) return false;
+    if (!code_point || !is_visible(*code_point)) return false;
   }
   const std::size_t at = text.rfind('@');
   if (at > kLocalPartLimitBytes) return false;  // or there is none
-  const std::string_view local = text.substr(0, at);
-  return (is_dot_string(local) || is_quoted_string(local)) && is_domain(text.substr(at + 1));
+  return is_dot_string(text.substr(0, at)) && is_domain(text.substr(at + 1));
 }
 
 // ITU-T E.164: a plus, and up to fifteen digits of which the first is not 0.
@@ -287,12 +308,16 @@ PoolResult<void> check_password(std::string_view password, const UserPoolOptions
     return policy("Password must have symbol characters");
   }
   if (!options.password_refuse_common) return {};
-  const std::string folded = fold_username(password);
-  // A list that is searched in a few microseconds, beside a hash that takes thousands of them.
-  if (!folded.contains(' ') && common_passwords().contains(" " + folded + " ")) {
+  const std::string folded = fold_password(password);
+  const std::string_view core = core_of(folded);
+  // A list that is searched in a few microseconds, beside a hash that takes thousands of them. One
+  // with digits around it, or twice, is hardly another one.
+  if (count_code_points(unit_of(folded)) == 1 || is_common(folded) || is_common(core) ||
+      is_common(unit_of(core))) {
     return policy("Password is one that many people use");
   }
-  for (const std::string& word : {std::string("holdfast"), options.name}) {
+  for (const std::string& word : {std::string("holdfast"), std::string("admin"),
+                                  std::string("administrator"), options.name}) {
     if (is_made_of(folded, word)) return policy("Password is made of a name of the service");
   }
   return {};
@@ -301,7 +326,7 @@ PoolResult<void> check_password(std::string_view password, const UserPoolOptions
 PoolResult<void> check_password_of(const std::string& username, std::string_view password,
                                    const UserPoolOptions& options) {
   if (!options.password_refuse_common) return {};
-  const std::string folded = fold_username(password);
+  const std::string folded = fold_password(password);
   if (is_made_of(folded, username) || is_made_of(folded, username.substr(0, username.find('@')))) {
     return policy("Password is made of the username");
   }

@@ -61,6 +61,23 @@ TEST_F(PoolAttempts, LetTheUsersKnownAddressInWhateverStrangersTry) {
   EXPECT_TRUE(login("alice", "password3", kElsewhere));
 }
 
+TEST_F(PoolAttempts, LetASigningServiceInWhateverStrangersTry) {
+  confirmed();
+  const auto by_key = [&](const std::string& key, const std::string& password) {
+    return initiate({.pool_id = kPool,
+                     .client_id = kClient,
+                     .flow = "ADMIN_USER_PASSWORD_AUTH",
+                     .parameters = {{"USERNAME", "alice"}, {"PASSWORD", password}},
+                     .source = Source::of_access_key(key)});
+  };
+  for (int i = 0; i < 6; ++i) (void)login("alice", "wrong", kElsewhere);
+  EXPECT_FALSE(login("alice", "password1", kElsewhere));
+  EXPECT_TRUE(by_key("AKIA1", "password1"));
+  for (int i = 0; i < 6; ++i) (void)by_key("AKIA1", "wrong");
+  EXPECT_EQ(refusal(by_key("AKIA1", "password1"), PoolErrc::locked), "Password attempts exceeded");
+  EXPECT_TRUE(by_key("AKIA2", "password1"));
+}
+
 TEST_F(PoolAttempts, BoundGuessesFromAKnownAddressToo) {
   confirmed();
   ASSERT_TRUE(login("alice", "password1", kHome));

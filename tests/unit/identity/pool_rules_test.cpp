@@ -129,14 +129,39 @@ TEST(PoolRules, RefusePasswordsThatManyPeopleUse) {
   rules.password_min_length = 6;
   rules.name = "Chatter";
   for (const char* const password :
-       {"password", "12345678", "123456", "PassWord", "qwertyuiop", "iloveyou", "11111111",
-        "holdfast", "Holdfast1", "!holdfast2026!", "chatter", "Chatter99", "CHATTER-1"}) {
+       {"password",
+        "12345678",
+        "123456",
+        "PassWord",
+        "qwertyuiop",
+        "iloveyou",
+        "11111111",
+        "holdfast",
+        "Holdfast1",
+        "!holdfast2026!",
+        "chatter",
+        "Chatter99",
+        "CHATTER-1",
+        "Password1!",
+        "00000000",
+        "aaaaaaaa",
+        "AaAaAaAa",
+        "letmein123",
+        "passwordpassword",
+        "administrator",
+        "Admin2026!",
+        "holdfastholdfast",
+        "chatterChatter1",
+        "\xef\xbc\xb0\xef\xbc\xa1\xef\xbc\xb3\xef\xbc\xb3\xef\xbc\xb7\xef\xbc\xaf"
+        "\xef\xbc\xb2\xef\xbc\xa4",
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"}) {
     const auto checked = check_password(password, rules);
     ASSERT_FALSE(checked) << password;
     EXPECT_EQ(checked.error().code, PoolErrc::invalid_password);
   }
   for (const char* const password :
        {"correct horse battery", "pass word password", "hold-fast-to-it", "chatterbox!",
+        "x#83$1920", "abcabcabd-17", "administrate!9k",
         "\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c-7", "kT9#vq2LmZ"}) {
     EXPECT_EQ(message(check_password(password, rules)), "ok") << password;
   }
@@ -150,6 +175,7 @@ TEST(PoolRules, RefusePasswordsMadeOfTheUsername) {
   for (const auto& [name, password] : {std::pair("alice", "alice"),
                                        {"Alice", "ALICE123"},
                                        {"alice", "!!alice!!"},
+                                       {"alice", "AliceAlice1"},
                                        {"zoe.smith@example.com", "zoe.smith"},
                                        {"zoe@example.com", "Zoe@Example.com"},
                                        {"4711", "4711"},
@@ -165,36 +191,25 @@ TEST(PoolRules, RefusePasswordsMadeOfTheUsername) {
 
 TEST(PoolRules, DemandTheFormOfAddresses) {
   for (const char* const good :
-       {"a@b", "a.b+c@example.com", "o'brien@example.co.uk", "\"a b\"@example.com",
-        "\"a\\\"b\"@example.com", "x@[192.0.2.1]", "x@[IPv6:2001:db8::1]",
-        "m\xc3\xbcller@example.com", "a@m\xc3\xbcller.example", ""}) {
+       {"a@b", "a.b+c@example.com", "o'brien@example.co.uk", "x@[192.0.2.1]",
+        "x@[IPv6:2001:db8::1]", "m\xc3\xbcller@example.com", "a@m\xc3\xbcller.example", ""}) {
     EXPECT_EQ(message(check_attributes({{"email", good}})), "ok") << good;
   }
-  for (const std::string& bad : {std::string("eve@x.example\r\nBcc: all@x.example"),
-                                 std::string("eve@x.example\n"),
-                                 std::string("\"a\r\nBcc: b\"@x.example"),
-                                 std::string("a\0@x.example", 12),
-                                 std::string("eve"),
-                                 std::string("@x.example"),
-                                 std::string("eve@"),
-                                 std::string("eve@x..example"),
-                                 std::string("eve@-x.example"),
-                                 std::string("eve@x-.example"),
-                                 std::string(".eve@x.example"),
-                                 std::string("eve.@x.example"),
-                                 std::string("e..ve@x.example"),
-                                 std::string("eve smith@x.example"),
-                                 std::string("eve@x example"),
-                                 std::string("eve@x.example,all@x.example"),
-                                 std::string("Eve <eve@x.example>"),
-                                 std::string("\"a\"b\"@x.example"),
-                                 std::string("\"a\\\\\"b\"@x.example"),
-                                 std::string("eve@x@y.example"),
-                                 std::string("eve@[1.2.3.4"),
-                                 std::string("eve\xe2\x80\xa8@x.example"),
-                                 std::string(65, 'a') + "@x.example",
-                                 "a@" + std::string(64, 'b') + ".example",
-                                 std::string(64, 'a') + "@" + repeat("b.", 100) + "example"}) {
+  for (const std::string& bad :
+       {std::string("eve@x.example\r\nBcc: all@x.example"), std::string("eve@x.example\n"),
+        std::string("\"a\r\nBcc: b\"@x.example"), std::string("a\0@x.example", 12),
+        std::string("eve"), std::string("@x.example"), std::string("eve@"),
+        std::string("eve@x..example"), std::string("eve@-x.example"), std::string("eve@x-.example"),
+        std::string(".eve@x.example"), std::string("eve.@x.example"),
+        std::string("e..ve@x.example"), std::string("eve smith@x.example"),
+        std::string("eve@x example"), std::string("eve@x.example,all@x.example"),
+        std::string("Eve <eve@x.example>"),
+        // Spellings by which one mailbox would be counted as many.
+        std::string("\"eve\"@x.example"), std::string("\"\\eve\"@x.example"),
+        std::string("\"a@x.example, b\"@y.example"), std::string("eve@x@y.example"),
+        std::string("eve@[1.2.3.4"), std::string("eve\xe2\x80\xa8@x.example"),
+        std::string(65, 'a') + "@x.example", "a@" + std::string(64, 'b') + ".example",
+        std::string(64, 'a') + "@" + repeat("b.", 100) + "example"}) {
     EXPECT_EQ(message(check_attributes({{"email", bad}})), "Invalid email address format.") << bad;
   }
   for (const char* const good : {"+14155550123", "+4930123456", "+123456789012345", ""}) {
