@@ -38,15 +38,17 @@ std::string make_code() {
   return std::string(kCodeDigits - digits.size(), '0') + digits;
 }
 
-// The address that a code proves is part of it: for another one it is no code.
+// The addresses that a code is for are part of it: for others it is no code.
 std::string code_hash(const std::optional<User>& user, Purpose purpose, std::string_view code) {
   std::string text = (user ? user->sub.str() : std::string()) + "\n" +
-                     std::to_string(static_cast<int>(purpose)) + "\n" + std::string(code);
-  if (const char* const attribute = verified_by(purpose); attribute != nullptr && user) {
-    const auto found = user->attributes.find(attribute);
-    if (found != user->attributes.end()) text += "\n" + found->second;
-  }
+                     std::to_string(static_cast<int>(purpose)) + "\n" + std::string(code) + "\n";
+  if (user) text += addresses_of(*user, purpose);
   return std::string(view(sha256(text)));
+}
+
+bool is_verified(const User& user, const std::string& attribute) {
+  const auto found = user.attributes.find(attribute + "_verified");
+  return found != user.attributes.end() && found->second == "true";
 }
 
 // Under which the codes sent to each of a user's addresses are counted: but where one is to be
@@ -54,11 +56,12 @@ std::string code_hash(const std::optional<User>& user, Purpose purpose, std::str
 std::vector<std::string> address_names(const User& user, Purpose purpose) {
   const std::string to = std::string("to ") + to_string(purpose) + " ";
   std::vector<std::string> out;
+  const User to_whom = addressee(user, purpose);
   const char* const only = verified_by(purpose);
   for (const char* const attribute : {"email", "phone_number"}) {
     if (only != nullptr && std::string_view(only) != attribute) continue;
-    const auto found = user.attributes.find(attribute);
-    if (found != user.attributes.end()) out.push_back(to + fold_username(found->second));
+    const auto found = to_whom.attributes.find(attribute);
+    if (found != to_whom.attributes.end()) out.push_back(to + fold_username(found->second));
   }
   if (out.empty()) out.push_back(to + fold_username(user.username));
   return out;
@@ -124,12 +127,37 @@ std::string masked(const std::string& address) {
          first(std::string_view(address).substr(at + 1));
 }
 
+std::string addresses_of(const User& user, Purpose purpose) {
+  const char* const only = verified_by(purpose);
+  std::string out;
+  for (const char* const attribute : {"email", "phone_number"}) {
+    if (only != nullptr && std::string_view(only) != attribute) continue;
+    const auto found = user.attributes.find(attribute);
+    if (found != user.attributes.end()) out += found->second;
+    out += '\n';
+  }
+  return out;
+}
+
+bool has_address(const User& user) {
+  return user.attributes.contains("email") || user.attributes.contains("phone_number");
+}
+
+User addressee(User user, Purpose purpose) {
+  if (purpose != Purpose::forgot_password) return user;
+  for (const char* const attribute : {"email", "phone_number"}) {
+    if (!is_verified(user, attribute)) user.attributes.erase(attribute);
+  }
+  return user;
+}
+
 CodeDelivery delivery_to(const User& user, Purpose purpose) {
+  const User to_whom = addressee(user, purpose);
   const char* const only = verified_by(purpose);
   for (const auto& [attribute, medium] : {std::pair{"email", "EMAIL"}, {"phone_number", "SMS"}}) {
     if (only != nullptr && std::string_view(only) != attribute) continue;
-    const auto found = user.attributes.find(attribute);
-    if (found == user.attributes.end()) continue;
+    const auto found = to_whom.attributes.find(attribute);
+    if (found == to_whom.attributes.end()) continue;
     return {.destination = masked(found->second), .medium = medium, .attribute = attribute};
   }
   // Whoever delivers knows where to: the username may be the address.
@@ -152,7 +180,7 @@ void send_code(const PoolContextPtr& pool, std::optional<User> user, Purpose pur
                      .sealed = std::move(*sealed),
                      .expires_at = pool->now() + pool->options.code_lifetime};
   CodeMessage message{.purpose = purpose, .code = std::move(code), .user = {}, .nobodys = !user};
-  if (user) message.user = std::move(*user);
+  if (user) message.user = addressee(std::move(*user), purpose);
   pool->parts.codes.put(std::move(row), [pool, message = std::move(message),
                                          done = std::move(done)](Result<void> put) mutable {
     if (!put) {

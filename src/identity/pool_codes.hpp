@@ -20,6 +20,12 @@ inline constexpr std::size_t kTriedPerDay = 10;
 [[nodiscard]] std::unexpected<PoolError> no_delivery();
 /// An address as it is told to whoever may not know it: `a***@e***`.
 [[nodiscard]] std::string masked(const std::string& address);
+/// What of a user's addresses a code is made for: it proves nothing of those that take their place.
+[[nodiscard]] std::string addresses_of(const User& user, CodeStore::Purpose purpose);
+[[nodiscard]] bool has_address(const User& user);
+/// The user with those addresses alone to which a code of this purpose may go: who recovers a
+/// password must not choose the address meanwhile, so it is a verified one.
+[[nodiscard]] User addressee(User user, CodeStore::Purpose purpose);
 /// Where a code for this user goes. One that proves an address goes there, so that the user has to
 /// have it.
 [[nodiscard]] CodeDelivery delivery_to(const User& user, CodeStore::Purpose purpose);

@@ -137,13 +137,17 @@ PoolResult<void> may_be_confirmed(const User& user) {
 
 PoolResult<void> may_reset_password(const User& user) {
   if (!user.enabled) return refuse(PoolErrc::not_authorized, "User is disabled.");
-  if (user.status == UserStatus::confirmed || user.status == UserStatus::reset_required) return {};
-  if (user.status == UserStatus::unconfirmed) {
-    return refuse(PoolErrc::invalid_parameter,
-                  "Cannot reset password for the user as there is no registered/verified email or "
-                  "phone_number");
+  const bool unconfirmed = user.status == UserStatus::unconfirmed;
+  if (!unconfirmed && user.status != UserStatus::confirmed &&
+      user.status != UserStatus::reset_required) {
+    return refuse(PoolErrc::not_authorized, "User password cannot be reset in the current state.");
   }
-  return refuse(PoolErrc::not_authorized, "User password cannot be reset in the current state.");
+  // Whoever delivers knows where a user without any address is found.
+  const bool nowhere = has_address(user) && !has_address(addressee(user, Purpose::forgot_password));
+  if (!unconfirmed && !nowhere) return {};
+  return refuse(PoolErrc::invalid_parameter,
+                "Cannot reset password for the user as there is no registered/verified email or "
+                "phone_number");
 }
 
 // ---- giving a code back
@@ -224,8 +228,13 @@ class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
     change.who = code.sub;
     change.ends = LoginEnd::password_changed;
     change.code = std::move(code);
-    change.change = [pool = pool_, credentials = std::move(credentials)](User& user) {
+    change.change = [pool = pool_, addresses = addresses_of(*trier_.user, Purpose::forgot_password),
+                     credentials = std::move(credentials)](User& user) {
       PoolResult<void> may = may_reset_password(user);
+      // The code was another address's.
+      if (addresses_of(user, Purpose::forgot_password) != addresses) {
+        may = expired_code(*pool, Purpose::forgot_password);
+      }
       if (may) {
         credentials.apply(user, pool->now());
         user.status = UserStatus::confirmed;
@@ -263,7 +272,12 @@ PoolResult<void> may_confirm(const User& user) {
 PoolResult<void> confirm_user(User& user) {
   if (auto may = may_confirm(user); !may) return may;
   user.status = UserStatus::confirmed;
-  if (user.attributes.contains("email")) user.attributes["email_verified"] = "true";
+  // The address that `delivery_to` names.
+  for (const std::string attribute : {"email", "phone_number"}) {
+    if (!user.attributes.contains(attribute)) continue;
+    user.attributes[attribute + "_verified"] = "true";
+    break;
+  }
   return {};
 }
 
@@ -380,8 +394,11 @@ void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDo
                  done(std::unexpected(std::move(may.error())));
                  return;
                }
+               std::string addresses =
+                   trier->user ? addresses_of(*trier->user, Purpose::sign_up) : std::string();
                try_code(pool, *trier, Purpose::sign_up, std::move(code),
-                        [pool, done = std::move(done)](PoolResult<CodeStore::Row> row) mutable {
+                        [pool, addresses = std::move(addresses),
+                         done = std::move(done)](PoolResult<CodeStore::Row> row) mutable {
                           if (!row) {
                             done(std::unexpected(std::move(row.error())));
                             return;
@@ -389,7 +406,13 @@ void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDo
                           UserChange change;
                           change.who = row->sub;
                           change.code = std::move(*row);
-                          change.change = confirm_user;
+                          change.change = [pool, addresses = std::move(addresses)](
+                                              User& user) -> PoolResult<void> {
+                            if (addresses_of(user, Purpose::sign_up) != addresses) {
+                              return expired_code(*pool, Purpose::sign_up);
+                            }
+                            return confirm_user(user);
+                          };
                           change_user(pool, std::move(change), without_user(std::move(done)));
                         });
              });

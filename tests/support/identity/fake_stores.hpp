@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -79,8 +80,15 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       return {};
     });
   }
+  /// What happens between a change's reading and its writing, once.
+  std::function<void()> before_update_by_code;
+
   void update_by_code(User user, std::int64_t expected_revision, identity::CodeStore::Row code,
                       Completion<Result<void>> done) override {
+    if (auto meanwhile = std::exchange(before_update_by_code, nullptr)) {
+      meanwhile();
+      expected_revision = -1;
+    }
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
       const bool is_current = std::ranges::any_of(database.codes, [&](const auto& row) {
         return row.sub == code.sub && row.purpose == code.purpose && row.sealed == code.sealed;

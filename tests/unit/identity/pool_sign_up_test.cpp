@@ -161,7 +161,7 @@ TEST_F(PoolSignUp, BoundsHowOftenCodesAreSent) {
 
 TEST_F(PoolSignUp, ResetsAForgottenPassword) {
   confirmed();
-  alice().attributes["phone_number"] = "+15550001234";
+  alice().attributes = {{"phone_number", "+15550001234"}, {"phone_number_verified", "true"}};
   const AuthenticationResult before = tokens();
   ASSERT_TRUE(forgot());
   EXPECT_EQ(code_sender_->sent.back().purpose, CodeStore::Purpose::forgot_password);
@@ -248,7 +248,10 @@ TEST_F(PoolSignUp, DoesNotGiveOneClientAllSignUps) {
 
 TEST_F(PoolSignUp, CountsEveryAddressOfASignUpAndNoneOfThemForARecovery) {
   confirmed();
-  alice().attributes = {{"email", "alice@example.com"}, {"phone_number", "+15550001234"}};
+  alice().attributes = {{"email", "alice@example.com"},
+                        {"email_verified", "true"},
+                        {"phone_number", "+15550001234"},
+                        {"phone_number_verified", "true"}};
   for (int i = 0; i < 5; ++i) {
     const std::string n = std::to_string(i);
     ASSERT_TRUE(
@@ -343,6 +346,93 @@ TEST_F(PoolSignUp, SaysWhyAUserCannotBeConfirmedOrResetWhereItMayBeKnownWhoExist
             "User cannot be confirmed. Current status is CONFIRMED");
 }
 
+// With the access token alone.
+TEST_F(PoolSignUp, RecoversNothingByAnAddressThatAThiefOfATokenHasSet) {
+  confirmed();
+  alice().attributes = {{"email", "alice@example.com"}, {"email_verified", "true"}};
+  const std::string token = tokens().access_token;
+  const auto move_to = [&](const std::string& address) {
+    return run<void>([&](auto done) {
+      pool_->update_user_attributes({.access_token = token, .attributes = {{"email", address}}},
+                                    std::move(done));
+    });
+  };
+  ASSERT_TRUE(forgot());
+  ASSERT_EQ(code_sender_->sent.back().user.attributes.at("email"), "alice@example.com");
+  const std::string first = last_code();
+  ASSERT_TRUE(move_to("thief@example.net"));
+  EXPECT_EQ(refusal(reset(first), PoolErrc::code_mismatch), kWrongCode)
+      << "it went to an address that is no longer the user's";
+  const auto nobodys = forgot("nobody");
+  const auto told = forgot();
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->medium, nobodys->medium);
+  EXPECT_EQ(codes_sent(), 1U);
+  EXPECT_TRUE(code_sender_->sent.back().nobodys);
+
+  // One that is verified serves, and is all that whoever delivers hears of.
+  alice().attributes.insert({{"phone_number", "+15550001234"}, {"phone_number_verified", "true"}});
+  ASSERT_TRUE(forgot());
+  ASSERT_EQ(codes_sent(), 2U);
+  EXPECT_FALSE(code_sender_->sent.back().user.attributes.contains("email"));
+  EXPECT_EQ(code_sender_->sent.back().user.attributes.at("phone_number"), "+15550001234");
+  EXPECT_TRUE(reset(last_code()));
+
+  alice().attributes = {{"email", "thief@example.net"}, {"email_verified", "false"}};
+  options_.prevent_user_existence_errors = false;
+  make();
+  EXPECT_EQ(refusal(forgot(), PoolErrc::invalid_parameter),
+            "Cannot reset password for the user as there is no registered/verified email or "
+            "phone_number");
+}
+
+TEST_F(PoolSignUp, RecoversNothingWhereTheAddressChangesWhileThePasswordIsHashed) {
+  confirmed();
+  alice().attributes = {{"email", "alice@example.com"}, {"email_verified", "true"}};
+  ASSERT_TRUE(forgot());
+  users_.before_update_by_code = [&] { alice().attributes["email"] = "other@example.com"; };
+  EXPECT_EQ(refusal(reset(last_code()), PoolErrc::code_mismatch), kWrongCode);
+  EXPECT_FALSE(login("alice", "password2"));
+}
+
+TEST_F(PoolSignUp, LetsNobodyUseUpTheCodesOfAnAddressThatIsNotTheirs) {
+  confirmed();
+  alice().attributes = {{"email", "alice@example.com"}, {"email_verified", "true"}};
+  ASSERT_TRUE(sign_up("eve", {{"email", "eve@x.example"}}));
+  ASSERT_TRUE(confirm(last_code(), "eve"));
+  const std::string token = login("eve", "password1").value().result.value().access_token;
+  ASSERT_TRUE(run<void>([&](auto done) {
+    pool_->update_user_attributes(
+        {.access_token = token, .attributes = {{"email", "alice@example.com"}}}, std::move(done));
+  }));
+  const std::size_t before = codes_sent();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(forgot("eve"));
+  EXPECT_EQ(codes_sent(), before);
+  ASSERT_TRUE(forgot());
+  EXPECT_EQ(codes_sent(), before + 1);
+  EXPECT_EQ(code_sender_->sent.back().user.username, "Alice");
+}
+
+TEST_F(PoolSignUp, VerifiesNoAddressToWhichTheCodeDidNotGo) {
+  ASSERT_TRUE(sign_up());
+  const std::string first = last_code();
+  ASSERT_TRUE(run<void>([&](auto done) {
+    pool_->admin_update_user_attributes({{kPool, "bob"}, {{"email", "other@example.com"}}},
+                                        std::move(done));
+  }));
+  EXPECT_EQ(refusal(confirm(first), PoolErrc::code_mismatch), kWrongCode);
+  ASSERT_TRUE(resend());
+  EXPECT_TRUE(confirm(last_code()));
+}
+
+TEST_F(PoolSignUp, VerifiesTheNumberOfWhomItKnowsNoMailbox) {
+  ASSERT_TRUE(sign_up("bob", {{"phone_number", "+15550001234"}}));
+  ASSERT_TRUE(confirm(last_code()));
+  const std::size_t before = codes_sent();
+  ASSERT_TRUE(forgot("bob"));
+  EXPECT_EQ(codes_sent(), before + 1);
+}
+
 TEST_F(PoolSignUp, TakesACodeOnceHoweverManyTryItAtATime) {
   confirmed();
   ASSERT_TRUE(forgot());
@@ -386,7 +476,9 @@ TEST_F(PoolSignUp, TellsWhereACodeWentOnlyWhereItMayBeKnownWhoExists) {
   ASSERT_TRUE(nobodys);
   confirmed();
   for (const Parameters& attributes :
-       {Parameters(), {{"email", "me@here.org"}}, {{"phone_number", "+15550001234"}}}) {
+       {Parameters(),
+        {{"email", "me@here.org"}},
+        {{"phone_number", "+15550001234"}, {"phone_number_verified", "true"}}}) {
     alice().attributes = attributes;
     clock_.advance(std::chrono::days(1));
     for (const auto& delivery : {forgot("alice"), resend("ALICE")}) {
