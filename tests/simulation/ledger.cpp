@@ -97,15 +97,36 @@ void Ledger::forget_keys_under_way() {
   for (Text& text : texts_) text.may_repeat = text.may_repeat || (text.key && text.unanswered > 0);
 }
 
-void Ledger::finish(const std::set<MessageId>& dead_letters) {
+void Ledger::may_die(const std::string& user) {
+  for (Text& text : texts_) text.may_die = text.may_die || text.user == user;
+}
+
+void Ledger::ended(const std::string& user, bool refused) {
+  for (Text& text : texts_) {
+    if (text.user != user) continue;
+    text.may_die = true;
+    ++text.ends;
+    text.refused = text.refused || refused;
+  }
+}
+
+void Ledger::finish(const Rest& rest) {
   const Moment end{};
   for (const Text& text : texts_) {
-    if (text.unanswered > 0) broken("unanswered: " + text.body, end);
-    if (text.receipts.empty() || text.received > 0 || text.letter_destroyed) continue;
-    const bool dead = std::ranges::any_of(text.receipts, [&](const delivery::Receipt& receipt) {
-      return dead_letters.contains(receipt.id);
-    });
-    if (!dead) broken("lost: " + text.body + " of " + text.user, end);
+    const std::string who = text.body.substr(0, 8) + " of " + text.user;
+    if (text.unanswered > 0) broken("unanswered: " + who, end);
+    const std::string* reason = nullptr;
+    for (const delivery::Receipt& receipt : text.receipts) {
+      const auto letter = rest.letters.find(receipt.id);
+      if (letter != rest.letters.end()) reason = &letter->second;
+    }
+    if (reason != nullptr && !text.may_die) broken("dead for no reason: " + who, end);
+    const bool enough = text.refused || text.ends >= rest.poison_attempts;
+    if (reason != nullptr && *reason == "undeliverable" && !enough) {
+      broken("given up after " + std::to_string(text.ends) + " attempts: " + who, end);
+    }
+    if (text.receipts.empty() || text.acknowledged || text.letter_destroyed) continue;
+    if (reason == nullptr && !(rest.evicted && text.may_die)) broken("lost: " + who, end);
   }
 }
 

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +33,10 @@ struct Text {
   /// A crash came between a send and its answer, or an operator sent it again: it may exist twice.
   bool may_repeat = false;
   bool letter_destroyed = false;
+  /// Something happened that makes a dead letter of what is pending.
+  bool may_die = false;
+  int ends = 0;          ///< of its user's connections since it was sent
+  bool refused = false;  ///< by a client that takes nothing so long
 };
 
 /// One connection as its client sees it.
@@ -43,6 +46,13 @@ struct Seen {
   std::vector<Sequence> sequences;  ///< of those; 0 where the frame does not tell
   std::size_t acknowledged = 0;     ///< of `texts`
   Sequence last = 0;
+};
+
+/// What is left when everything has come to rest.
+struct Rest {
+  std::map<MessageId, std::string> letters;  ///< with their reasons
+  bool evicted = false;                      ///< there may have been more dead letters
+  int poison_attempts = 0;
 };
 
 /// Everything that was promised, checked from outside: what producers were answered, what clients
@@ -66,7 +76,11 @@ class Ledger {
   /// Likewise of what waits for its answer.
   void forget_keys_under_way();
   /// Everything has come to rest, every user was connected and acknowledged everything.
-  void finish(const std::set<MessageId>& dead_letters);
+  void finish(const Rest& rest);
+  /// What this user was sent so far may become dead letters.
+  void may_die(const std::string& user);
+  /// A connection of this user ends, perhaps at a message; `refused`: for its length.
+  void ended(const std::string& user, bool refused);
 
   void broken(std::string what, Moment now);
   [[nodiscard]] const std::optional<std::string>& first_broken() const noexcept { return broken_; }

@@ -27,6 +27,7 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
   store.wal_checkpoint_bytes = kCheckpointBytes;
   store.cache_kib = kCacheKib;
   store.dead_letters_max = options.dead_letters_max;
+  store.disk_free_min = options.disk_free_min;
   store.on_fatal = [](const std::string& why) { throw ProcessEnded{why}; };
   auto opened = storage::open_stepped_store(std::move(store), clock);
   if (!opened) throw std::runtime_error(opened.error().message);

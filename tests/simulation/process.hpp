@@ -28,6 +28,7 @@ struct ProcessOptions {
   delivery::Limits limits;
   std::size_t batch_operations = 16;
   std::int64_t dead_letters_max = 1'000'000;
+  std::int64_t disk_free_min = 0;
 };
 
 /// The part of the daemon that must not lose anything: shards with their mailboxes and the router

@@ -12,6 +12,7 @@
 #include <holdfast/storage/backup.hpp>
 
 #include "simulation/seeded_random.hpp"
+#include "simulation/simulated_disk.hpp"
 
 namespace holdfast::simulation {
 namespace {
@@ -22,6 +23,12 @@ using Call = test::ShimVfs::Call;
 using Kind = test::FakeConnection::Kind;
 
 constexpr std::uint64_t kUsers = 5;
+/// Of a disk that is so large that its size makes no difference.
+constexpr std::int64_t kLargeDisk = std::int64_t{1} << 40;
+/// Steps after which a call to another shard has surely arrived.
+constexpr std::uint64_t kArrived = 1'500;
+/// Whoever refuses long texts takes none that is longer.
+constexpr std::size_t kLongestTaken = 300;
 /// A repeat under a key comes while its window is surely open.
 constexpr Seconds kRepeatWithin{170};
 
@@ -63,6 +70,11 @@ Simulation::Simulation(std::uint64_t seed, bool trace) : random_(seed), trace_(t
   limits.policy = random_() % 3 == 0 ? delivery::Policy::latest : delivery::Policy::all;
   options_.shards = 1 + random_() % 3;
   options_.batch_operations = 1 + random_() % 20;
+  limits.poison_attempts = choose(random_, std::array<std::uint32_t, 4>{0, 1, 2, 5});
+  options_.dead_letters_max = choose(random_, std::array<std::int64_t, 3>{1'000'000, 20, 4});
+  options_.disk_free_min =
+      choose(random_, std::array<std::int64_t, 3>{0, 256 << 10, std::int64_t{256} << 20});
+  disk_bytes_ = choose(random_, std::array<std::int64_t, 2>{0, 8 << 20});
   for (const Weighted& action : actions()) {
     const double factor = action.is_fault ? choose(random_, std::array{0., .3, 1., 2.})
                                           : choose(random_, std::array{.4, 1., 2.});
@@ -70,6 +82,8 @@ Simulation::Simulation(std::uint64_t seed, bool trace) : random_(seed), trace_(t
   }
   vfs_.judge_with([this](Call call, std::string_view path) { return judge(call, path); });
   vfs_.track_durability();
+  set_disk(&vfs_, disk_bytes_ == 0 ? kLargeDisk : disk_bytes_);
+  mend_disk(0);
   folders_.emplace_back();
 }
 
@@ -78,6 +92,7 @@ Simulation::~Simulation() {
   vfs_.limit_bytes(0);
   peers_.clear();
   process_.reset();
+  set_disk(nullptr, 0);
 }
 
 const std::vector<Simulation::Weighted>& Simulation::actions() {
@@ -88,6 +103,7 @@ const std::vector<Simulation::Weighted>& Simulation::actions() {
       {"connect", 2.5, false, &S::connect},
       {"client", 60, false, &S::client},
       {"leave", 1, true, &S::leave},
+      {"close with code", 1, true, &S::close_with_code},
       {"reading", 1, true, &S::change_reading},
       {"block", 1, true, &S::block},
       {"shard", 80, false, &S::run_shard},
@@ -166,12 +182,19 @@ void Simulation::end_process(bool power_cut) {
     vfs_.copy_files(after);
   }
   mend_disk(0);
+  lose_process();
+  vfs_.forget_files(before);
+  clock_.advance(Milliseconds(500));
+}
+
+void Simulation::lose_process() {
+  for (const Peer& peer : peers_) {
+    if (!peer.gone && options_.limits.poison_attempts > 0) ledger_.ended(peer.user, false);
+  }
   peers_.clear();
   ledger_.crashed();
   process_.reset();
-  vfs_.forget_files(before);
   caller_ = std::make_shared<const Caller>("AKIASIMULATION");
-  clock_.advance(Milliseconds(500));
 }
 
 /// Does a step of the process in which its store may meet an outcome that nobody knows. False when
@@ -190,8 +213,13 @@ bool Simulation::survives(const std::function<void()>& step) {
 }
 
 void Simulation::turn() {
-  if (survives([this] { process_->turn(); }) && process_->store().stats().missing != 0) {
-    ledger_.broken("rows are told missing that are there", now());
+  if (!survives([this] { process_->turn(); })) return;
+  const storage::StoreStats stats = process_->store().stats();
+  if (stats.missing != 0) ledger_.broken("rows are told missing that are there", now());
+  if (stats.disk_low) ++coverage_["disk low"];
+  if (stats.disk_full) ++coverage_["disk full"];
+  if (stats.dead_letters.messages >= options_.dead_letters_max && !std::exchange(evicted_, true)) {
+    ++coverage_["as many dead letters as are kept"];
   }
 }
 
@@ -204,6 +232,7 @@ delivery::SendRequest Simulation::request_for(Text& text, std::uint64_t r) {
   request.deduplication_id = text.key;
   request.caller = caller_;
   if (r % 7 == 0) request.ttl = Seconds(r % 14 == 0 ? 40 : 400);
+  text.may_die = text.may_die || request.ttl || step_ < dying_until_[text.user];
   return request;
 }
 
@@ -287,6 +316,7 @@ Simulation::Peer& Simulation::open(const std::string& user, Reading reading) {
   peer.id = process_->router().make_connection_id(peer.shard);
   peer.format =
       choose(random_, std::array{FrameFormat::holdfast_v1, FrameFormat::payload, FrameFormat::raw});
+  peer.refuses_with = choose(random_, std::array<std::uint16_t, 4>{1000, 1009, 1009, 1011});
   peer.connection = std::make_shared<test::FakeConnection>();
   peer.seen.opened = now();
   delivery::ConnectionInfo info;
@@ -300,9 +330,30 @@ Simulation::Peer& Simulation::open(const std::string& user, Reading reading) {
 
 void Simulation::connect(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
-  const auto reading = std::array{Reading::well, Reading::well, Reading::well,
-                                  Reading::slow, Reading::mute, Reading::deaf}[r / kUsers % 6];
+  const auto reading =
+      std::array{Reading::well, Reading::well, Reading::well,    Reading::slow,
+                 Reading::mute, Reading::deaf, Reading::refuses, Reading::refuses}[r / kUsers % 8];
   open(user_name(r), reading);
+}
+
+void Simulation::end_peer(Peer& peer, const delivery::ConnectionEnd& end) {
+  peer.gone = true;
+  if (options_.limits.poison_attempts > 0) {
+    ledger_.ended(peer.user, end.code == static_cast<std::uint16_t>(CloseCode::too_big));
+  }
+  peer.connection->end(end);
+}
+
+bool Simulation::refuse(Peer& peer, std::string_view text) {
+  if (peer.reading != Reading::refuses) return false;
+  const bool is_long = text.size() > kLongestTaken;
+  const bool by_length = peer.refuses_with == static_cast<std::uint16_t>(CloseCode::too_big);
+  // Not one of a few texts, whoever is sent them.
+  if (by_length ? !is_long : number_behind(text, "t") % 4 != 0) return false;
+  note("refused " + std::string(text.substr(0, 8)), peer.refuses_with);
+  ++coverage_["refused"];
+  end_peer(peer, {.by = delivery::ConnectionEnd::By::client, .code = peer.refuses_with});
+  return true;
 }
 
 void Simulation::acknowledge(Peer& peer, std::size_t count) {
@@ -317,8 +368,7 @@ bool Simulation::serve(Peer& peer) {
   test::FakeConnection& connection = *peer.connection;
   if (peer.gone || !connection.started()) return false;
   if (connection.aborted) {
-    peer.gone = true;
-    connection.end();
+    end_peer(peer, {});
     return true;
   }
   if (peer.reading == Reading::deaf) return false;
@@ -327,13 +377,13 @@ bool Simulation::serve(Peer& peer) {
     connection.sent.pop_front();
     connection.take_bytes();
     if (frame.kind == Kind::close) {
-      peer.gone = true;
-      connection.end();
+      end_peer(peer, {});
     } else if (frame.kind == Kind::text) {
       if (frame.bytes.find(R"("message":"Forbidden")") != std::string::npos ||
           frame.bytes.starts_with("posted")) {
         return true;
       }
+      if (refuse(peer, text_in(frame.bytes))) return true;
       const bool v1 = peer.format == FrameFormat::holdfast_v1;
       const Sequence sequence = v1 ? number_behind(frame.bytes, R"("sequence":)") : 0;
       note("received " + std::string(text_in(frame.bytes).substr(0, 8)) + " by " + peer.user,
@@ -367,9 +417,18 @@ void Simulation::leave(std::uint64_t r) {
   if (peers_.empty()) return;
   Peer& peer = peers_[r % peers_.size()];
   if (peer.gone || !peer.connection->started()) return;
-  peer.gone = true;
   note("leave");
-  peer.connection->end();
+  end_peer(peer, {});
+}
+
+void Simulation::close_with_code(std::uint64_t r) {
+  if (peers_.empty()) return;
+  Peer& peer = peers_[r % peers_.size()];
+  if (peer.gone || !peer.connection->started()) return;
+  const auto code = std::array<std::uint16_t, 5>{1000, 1005, 1009, 1011, 4000}[r / 64 % 5];
+  note("close with", code);
+  ++coverage_["closed with a code"];
+  end_peer(peer, {.by = delivery::ConnectionEnd::By::client, .code = code});
 }
 
 void Simulation::change_reading(std::uint64_t r) {
@@ -403,10 +462,8 @@ void Simulation::tick(std::uint64_t r) {
   if (disk_fails()) ++life_;
   note("stopped");
   ++coverage_["stopped"];
-  peers_.clear();
-  ledger_.crashed();
-  process_.reset();
-  caller_ = std::make_shared<const Caller>("AKIASIMULATION");
+  if (disk_fails()) ++coverage_["stopped on a bad disk"];
+  lose_process();
 }
 
 void Simulation::pass_time(std::uint64_t r) {
@@ -437,19 +494,24 @@ void Simulation::fail_disk(std::uint64_t r) {
 
 void Simulation::fill_disk(std::uint64_t r) {
   if (process_ == nullptr) return;
-  vfs_.limit_bytes(static_cast<std::int64_t>(200'000 + r % 600'000));
+  // Somebody else takes all but so much of it.
+  const std::int64_t left = std::array{0, 60'000, 200'000, 500'000, 1'500'000}[r % 5];
+  vfs_.limit_bytes(vfs_.used_bytes() + left);
   is_full_ = true;
+  note("disk fills", static_cast<std::uint64_t>(left));
   ++coverage_["disk fills"];
 }
 
-bool Simulation::disk_fails() const {
-  return faults_.reads != 0 || faults_.writes != 0 || faults_.truncates != 0 || is_full_;
+bool Simulation::has_faults() const {
+  return faults_.reads != 0 || faults_.writes != 0 || faults_.truncates != 0 || faults_.next_sync;
 }
+
+bool Simulation::disk_fails() const { return has_faults() || is_full_; }
 
 void Simulation::mend_disk(std::uint64_t) {
   faults_ = {};
   is_full_ = false;
-  vfs_.limit_bytes(0);
+  vfs_.limit_bytes(disk_bytes_);
 }
 
 void Simulation::fail_sync(std::uint64_t) {
@@ -473,24 +535,26 @@ void Simulation::cut_power(std::uint64_t) {
 void Simulation::stop(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
   note("stop");
-  mend_disk(0);
+  if (r / 3 % 2 == 0) mend_disk(0);
   process_->begin_stop(Milliseconds(r % 3 * 200), Milliseconds(5'000));
 }
 
 void Simulation::restart(std::uint64_t) {
   if (process_ != nullptr) return;
   clock_.advance(Milliseconds(200));
+  const bool has_faults = this->has_faults();
   try {
     boot();
   } catch (const std::runtime_error&) {
-    // A disk that fails may keep it from starting, but only for as long as it fails.
-    if (!disk_fails()) throw;
+    // A disk that fails may keep it from starting, but only for as long as it fails; a full one
+    // may not.
+    if (!has_faults) throw;
     note("not started");
     ++coverage_["not started"];
   }
 }
 
-std::set<MessageId> Simulation::list_letters() {
+std::map<MessageId, std::string> Simulation::list_letters() {
   std::optional<Result<delivery::DeadLetterPage>> page;
   delivery::DeadLetterQuery query;
   query.limit = 100'000;
@@ -500,9 +564,9 @@ std::set<MessageId> Simulation::list_letters() {
     while (process_ != nullptr && process_->run_one(0)) {
     }
   }
-  std::set<MessageId> letters;
+  std::map<MessageId, std::string> letters;
   if (!page || !*page) return letters;
-  for (const auto& letter : (*page)->letters) letters.insert(letter.id);
+  for (const auto& letter : (*page)->letters) letters[letter.id] = letter.reason;
   return letters;
 }
 
@@ -524,9 +588,15 @@ void Simulation::redrive(std::uint64_t r) {
   }
 }
 
+void Simulation::begin_dying(const std::string& user) {
+  ledger_.may_die(user);
+  dying_until_[user] = step_ + kArrived;
+}
+
 void Simulation::delete_pending(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
   note("delete pending");
+  begin_dying(user_name(r / 8));
   process_->router().delete_pending(r % process_->shards(), UserId(user_name(r / 8)), std::nullopt,
                                     "deleted", [this](const Result<delivery::Deletion>& deleted) {
                                       if (deleted && deleted->moved.messages > 0) {
@@ -555,6 +625,7 @@ void Simulation::delete_letters(std::uint64_t r) {
 void Simulation::bury(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
   const UserId user(user_name(r));
+  begin_dying(user.str());
   process_->router().close_logins(user, Logins::all(), CloseCode::access_ended, "access ended");
   process_->router().bury(user, "user_disabled");
   note("bury");
@@ -661,8 +732,14 @@ void Simulation::settle() {
 }
 
 void Simulation::check_rest() {
-  const std::set<MessageId> letters = list_letters();
-  ledger_.finish(letters);
+  const Rest rest{.letters = list_letters(),
+                  .evicted = evicted_,
+                  .poison_attempts = static_cast<int>(options_.limits.poison_attempts)};
+  for (const auto& [id, reason] : rest.letters) ++coverage_[reason];
+  if (static_cast<std::int64_t>(rest.letters.size()) > options_.dead_letters_max) {
+    ledger_.broken("more dead letters than are kept", now());
+  }
+  ledger_.finish(rest);
   for (std::uint64_t user = 0; user < kUsers; ++user) {
     const UserId id(user_name(user));
     if (process_->mailboxes(process_->router().home(id)).pending(id).messages != 0) {
@@ -698,6 +775,7 @@ std::optional<std::string> Simulation::run() {
     ledger_.broken(std::string("the process does not start: ") + error.what(), now());
   }
   coverage_["steps"] += static_cast<int>(step_);
+  if (const int times = ballasts_let_go()) coverage_["ballast let go"] += times;
   coverage_["texts"] += static_cast<int>(ledger_.texts().size());
   note("end", ledger_.texts().size());
   return ledger_.first_broken();

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -36,7 +35,13 @@ class Simulation {
   [[nodiscard]] std::uint64_t fingerprint() const noexcept { return fingerprint_; }
 
  private:
-  enum class Reading : std::uint8_t { well, slow, mute, deaf };
+  enum class Reading : std::uint8_t {
+    well,
+    slow,
+    mute,
+    deaf,
+    refuses,  ///< ends the connection at certain messages
+  };
   struct Peer {
     std::string user;
     ConnectionId id;
@@ -44,6 +49,7 @@ class Simulation {
     delivery::FrameFormat format{};
     Reading reading = Reading::well;
     bool gone = false;
+    std::uint16_t refuses_with = 0;  ///< the code of its Close
     std::shared_ptr<test::FakeConnection> connection;
     Seen seen;
   };
@@ -62,7 +68,10 @@ class Simulation {
   bool survives(const std::function<void()>& step);
   void turn();
   [[nodiscard]] int judge(test::ShimVfs::Call call, std::string_view path);
+  [[nodiscard]] bool has_faults() const;
   [[nodiscard]] bool disk_fails() const;
+  /// The process ends, and with it every connection; what it counted is kept.
+  void lose_process();
   [[nodiscard]] Moment now() const noexcept { return {step_, life_}; }
   void note(std::string_view what, std::uint64_t detail = 0);
 
@@ -72,6 +81,7 @@ class Simulation {
   void connect(std::uint64_t r);
   void client(std::uint64_t r);
   void leave(std::uint64_t r);
+  void close_with_code(std::uint64_t r);
   void change_reading(std::uint64_t r);
   void block(std::uint64_t r);
   void run_shard(std::uint64_t r);
@@ -101,7 +111,12 @@ class Simulation {
   /// One thing that the peer's client does; false when there is none.
   bool serve(Peer& peer);
   void acknowledge(Peer& peer, std::size_t count);
-  [[nodiscard]] std::set<MessageId> list_letters();
+  /// Whether it refuses this text, and ends its connection by that.
+  bool refuse(Peer& peer, std::string_view text);
+  void end_peer(Peer& peer, const delivery::ConnectionEnd& end);
+  /// From now on for a while, messages of this user may become dead letters.
+  void begin_dying(const std::string& user);
+  [[nodiscard]] std::map<MessageId, std::string> list_letters();
 
   // ---- coming to rest
   void schedule();
@@ -134,7 +149,10 @@ class Simulation {
     unsigned truncates = 0;
     bool next_sync = false;
   } faults_;
-  bool is_full_ = false;  ///< the disk may have no room left
+  bool is_full_ = false;         ///< the disk may have no room left
+  std::int64_t disk_bytes_ = 0;  ///< of a disk that nobody else uses; 0: more than is ever used
+  bool evicted_ = false;         ///< there were as many dead letters as are kept
+  std::map<std::string, std::uint64_t> dying_until_;  ///< by user: the step
   std::uint64_t calls_ = 0;
   std::map<std::string, int> coverage_;
   std::uint64_t fingerprint_ = 14'695'981'039'346'656'037U;

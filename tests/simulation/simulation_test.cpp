@@ -82,10 +82,30 @@ TEST_F(SimulationTest, KeepsEveryPromiseUnderTheSeedsOfTheCorpus) {
   }
   EXPECT_GT(seeds, 0);
   // A schedule that never gets into trouble proves nothing.
-  for (const char* const what :
-       {"disk fault", "disk fails", "disk fills", "the store ended the process", "killed",
-        "power cut", "stopped", "redriven", "deleted", "letter destroyed", "buried", "reloaded",
-        "batch answered", "DELIVERED", "STORED", "unavailable"}) {
+  for (const char* const what : {"disk fault",
+                                 "disk fails",
+                                 "disk fills",
+                                 "disk low",
+                                 "disk full",
+                                 "ballast let go",
+                                 "the store ended the process",
+                                 "killed",
+                                 "power cut",
+                                 "stopped",
+                                 "stopped on a bad disk",
+                                 "redriven",
+                                 "deleted",
+                                 "letter destroyed",
+                                 "as many dead letters as are kept",
+                                 "buried",
+                                 "refused",
+                                 "closed with a code",
+                                 "undeliverable",
+                                 "reloaded",
+                                 "batch answered",
+                                 "DELIVERED",
+                                 "STORED",
+                                 "unavailable"}) {
     EXPECT_GT(coverage[what], 0) << what;
   }
 }

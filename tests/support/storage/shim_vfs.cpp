@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <new>
 #include <random>
 #include <utility>
@@ -174,6 +175,27 @@ bool ShimVfs::has_room(const std::string& path, std::int64_t size) {
   return true;
 }
 
+bool ShimVfs::allocate(const std::string& path, std::int64_t size) {
+  if (!has_room(path, size)) return false;
+  const std::lock_guard lock(mutex_);
+  if (tracks_) files_[path].durable.assign(static_cast<std::size_t>(size), '\0');
+  return true;
+}
+
+std::int64_t ShimVfs::used_bytes() {
+  const std::lock_guard lock(mutex_);
+  std::int64_t used = 0;
+  for (const auto& [path, bytes] : sizes_) used += bytes;
+  return used;
+}
+
+std::int64_t ShimVfs::free_bytes() {
+  const std::int64_t used = used_bytes();
+  const std::lock_guard lock(mutex_);
+  if (bytes_max_ == 0) return std::numeric_limits<std::int64_t>::max();
+  return std::max<std::int64_t>(bytes_max_ - used, 0);
+}
+
 void ShimVfs::opened(const std::string& path) {
   const std::lock_guard lock(mutex_);
   std::error_code missing;
@@ -211,11 +233,14 @@ void ShimVfs::removed(const std::string& path) {
 
 void ShimVfs::copy_files(const std::filesystem::path& folder) {
   const std::lock_guard lock(mutex_);
+  std::map<std::string, std::int64_t> sizes;
   for (const auto& [path, size] : sizes_) {
     const std::filesystem::path from(path);
+    const std::filesystem::path to = folder / from.filename();
     std::error_code missing;
-    std::filesystem::copy_file(from, folder / from.filename(), missing);
+    if (std::filesystem::copy_file(from, to, missing)) sizes[to.string()] = size;
   }
+  sizes_.merge(sizes);
   // What is durable stays what it was: the copies stand for the same files.
   std::map<std::string, TrackedFile> copies;
   for (const auto& [path, file] : files_) {
@@ -253,8 +278,10 @@ void ShimVfs::cut_power(const std::filesystem::path& folder, unsigned seed) {
         apply(content, sector, sector.bytes.size());
       }
     }
-    std::ofstream out(folder / std::filesystem::path(path).filename(), std::ios::binary);
+    const std::filesystem::path to = folder / std::filesystem::path(path).filename();
+    std::ofstream out(to, std::ios::binary);
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
+    sizes_[to.string()] = static_cast<std::int64_t>(content.size());
   }
 }
 

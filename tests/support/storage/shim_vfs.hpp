@@ -32,6 +32,10 @@ class ShimVfs {
   /// All files together take so many bytes and no more: SQLITE_FULL for what would need others; 0:
   /// no bound. Counts the files that were opened from now on, each once.
   void limit_bytes(std::int64_t bytes);
+  /// What the files that count have.
+  [[nodiscard]] std::int64_t used_bytes();
+  /// What is left of the bound; as much as there can be without one.
+  [[nodiscard]] std::int64_t free_bytes();
   /// Starts to remember which writes are synced, from the opening of a file on.
   void track_durability() { tracks_ = true; }
   /// Copies to `folder` what a power cut at this moment would leave there: what was synced, and of
@@ -56,6 +60,8 @@ class ShimVfs {
   [[nodiscard]] int judge(Call call, std::string_view path);
   /// Whether the disk has room for a file of so many bytes.
   [[nodiscard]] bool has_room(const std::string& path, std::int64_t size);
+  /// Likewise for one that somebody beside SQLite makes; its bytes are durable.
+  [[nodiscard]] bool allocate(const std::string& path, std::int64_t size);
   void opened(const std::string& path);
   void wrote(const std::string& path, Write write);
   void synced(const std::string& path);
