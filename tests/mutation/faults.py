@@ -494,7 +494,7 @@ FAULTS = [
         "a lost network counts as an attempt",
         DELIVERY + "mailbox.cpp",
         "if (!at || (again && !at->by_client && !at->heard)) {",
-        "if (!at) {",
+        "if (!at || (again && at->bytes == 0)) {",
     ),
     (
         "the text is not in a row's checksum",
