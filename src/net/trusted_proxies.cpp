@@ -106,15 +106,14 @@ void TrustedProxies::resolve(RequestHead& head) const {
   }
   FromTheLast chain(head, "x-forwarded-for");
   auto element = chain.next();
-  // A proxy that asks for itself has nobody to name.
-  if (!element) return;
   for (int hops = 0; hops < kHopsMax && element; ++hops, element = chain.next()) {
     const auto client = parse_ip(without_port(*element));
     if (!client) break;
     head.remote_address = format_ip(client->bytes);
     if (!trusts(head.remote_address)) return;
   }
-  // What is no address, and a chain of proxies alone, must not leave a proxy in the client's place.
+  // What is no address, a chain of proxies alone, and no word at all must not leave a proxy in the
+  // client's place.
   head.remote_address = kUnknownAddress;
 }
 

@@ -28,7 +28,8 @@ class TrustedProxies {
   /// Puts the client's address and scheme in the place of the proxy's: the last of
   /// `X-Forwarded-For` that is no trusted proxy, or `kUnknownAddress` where there is none, and
   /// `X-Forwarded-Proto`, which must be a single `https` to be secure. What an untrusted peer sends
-  /// changes nothing, nor does a proxy that sends neither.
+  /// changes nothing. A proxy that names nobody, for one when it asks for itself, leaves the scheme
+  /// as it is, and the client unknown.
   void resolve(RequestHead& head) const;
 
  private:

@@ -49,7 +49,8 @@ TEST(TrustedProxies, TakeTheLastAddressThatIsNoProxy) {
 
 TEST(TrustedProxies, StopAtWhatIsNoAddressAndAtTheEnd) {
   const std::vector<std::string> trusted = {"10.0.0.0/8"};
-  EXPECT_EQ(seen(trusted, "10.1.2.3", {}).address, "10.1.2.3");
+  EXPECT_EQ(seen(trusted, "10.1.2.3", {}).address, "unknown");
+  EXPECT_EQ(seen({"unix"}, "unix", {}).address, "unknown");
   EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "1.1.1.1, nobody, 10.0.0.2"}}).address,
             "unknown");
   EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", ""}}).address, "unknown");
@@ -128,7 +129,7 @@ TEST(TrustedProxies, AreAskedByTheListener) {
   EXPECT_EQ(client.read_response().value().body, "203.0.113.9 secure");
   // The next request of the same connection may be another's.
   ASSERT_TRUE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
-  EXPECT_EQ(client.read_response().value().body, "127.0.0.1 plain");
+  EXPECT_EQ(client.read_response().value().body, "unknown plain");
   listener->close();
   shards->stop();
 }
