@@ -8,10 +8,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
 
 namespace holdfast::app {
+namespace {
+
+// Of what others have written: they must not fill the disk with one record each.
+constexpr std::size_t kShownBytes = 256;
+
+}  // namespace
 
 AuditLog::AuditLog(AuditLogOptions options, const Clock& clock)
     : options_(std::move(options)),
@@ -50,14 +57,26 @@ Result<void> AuditLog::reopen() {
 
 void AuditLog::record(AuditEvent event) {
   const WallTime at = clock_.wall_now();
+  event.target = seen_text(event.target, kShownBytes);
+  event.reason = seen_text(event.reason, kShownBytes);
   log::info("audit", {{"actor", event.actor},
                       {"action", event.action},
                       {"target", event.target},
                       {"outcome", to_string(event.outcome)},
                       {"reason", event.reason},
                       {"remote_address", event.address}});
+  if (!has_room_for(event)) {
+    ++not_kept_;
+    return;
+  }
   write_to_file(event, at);
   keep(std::move(event), at);
+}
+
+bool AuditLog::has_room_for(const AuditEvent& event) {
+  if (event.outcome != AuditOutcome::refused) return true;
+  const std::int64_t now_us = Microseconds(clock_.steady_now().time_since_epoch()).count();
+  return refusals_.take(client_share_key(event.address), now_us).has_value();
 }
 
 void AuditLog::write_to_file(const AuditEvent& event, WallTime at) {
@@ -79,13 +98,6 @@ void AuditLog::write_to_file(const AuditEvent& event, WallTime at) {
 }
 
 void AuditLog::keep(AuditEvent event, WallTime at) {
-  if (event.outcome == AuditOutcome::refused) {
-    const std::int64_t now_us = Microseconds(clock_.steady_now().time_since_epoch()).count();
-    if (!refusals_.take(client_share_key(event.address), now_us)) {
-      ++not_kept_;
-      return;
-    }
-  }
   Executor* executor = nullptr;
   {
     const std::lock_guard lock(mutex_);

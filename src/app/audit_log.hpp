@@ -17,13 +17,13 @@ struct AuditLogOptions {
   std::string file{};                       ///< appended to, made with mode 0600; empty: none
   std::int64_t records_max = 1'000'000;     ///< in the database
   std::size_t waiting_max = 10'000;         ///< for the database
-  std::uint32_t refusals_per_minute = 600;  ///< of all strangers that the database keeps
+  std::uint32_t refusals_per_minute = 600;  ///< of all strangers that are kept
   std::uint32_t refusals_share = 60;        ///< and of one address
 };
 
 /// Writes each event to the log (`audit`), to a file of its own, and to the database. A flood of
-/// refusals cannot fill the database: what strangers are refused is kept there at a rate, with a
-/// share for each address; the log and the file have all. Any thread.
+/// refusals cannot fill the latter two: what strangers are refused is kept there at a rate, with a
+/// share for each address, and cut; the log has each. Any thread.
 class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLog> {
  public:
   /// Error `io` when the file cannot be opened.
@@ -39,13 +39,14 @@ class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLo
   void attach(AuditStore& store, Executor& executor);
   /// Opens the file again, under its name: it may have been moved away.
   [[nodiscard]] Result<void> reopen();
-  /// Events that the database was not given, since the start.
+  /// Events that were not kept, or that the database was not given, since the start.
   [[nodiscard]] std::uint64_t not_kept() const noexcept { return not_kept_; }
 
  private:
   AuditLog(AuditLogOptions options, const Clock& clock);
 
   [[nodiscard]] Result<int> open_file() const;
+  [[nodiscard]] bool has_room_for(const AuditEvent& event);
   void write_to_file(const AuditEvent& event, WallTime at);
   void keep(AuditEvent event, WallTime at);
   /// Gives the store what waits, one batch at a time. On the executor.

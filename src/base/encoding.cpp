@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include <holdfast/base/encoding.hpp>
@@ -182,6 +183,42 @@ bool is_utf8(std::string_view bytes) noexcept {
     }
   }
   return true;
+}
+
+std::size_t unseen_length(std::string_view text, std::size_t position) noexcept {
+  const auto byte = [&](std::size_t i) {
+    return position + i < text.size() ? static_cast<unsigned char>(text[position + i]) : 0U;
+  };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first < 0x20 || first == 0x7f ? 1 : 0;
+  const unsigned second = byte(1);
+  // U+0080 to U+009F; U+061C.
+  if (first == 0xc2) return second < 0xa0 ? 2 : 0;
+  if (first == 0xd8) return second == 0x9c ? 2 : 0;
+  if (first != 0xe2) return 0;
+  const unsigned third = byte(2);
+  // U+200E and U+200F, U+2028 to U+202E; U+2066 to U+2069.
+  const bool unseen = second == 0x80
+                          ? third == 0x8e || third == 0x8f || (third >= 0xa8 && third <= 0xae)
+                          : second == 0x81 && third >= 0xa6 && third <= 0xa9;
+  return unseen ? 3 : 0;
+}
+
+std::string seen_text(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) {
+    std::size_t cut = bytes_max;
+    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xc0) == 0x80) --cut;
+    text = text.substr(0, cut);
+  }
+  const bool utf8 = is_utf8(text);
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t unseen =
+        utf8 || static_cast<unsigned char>(text[i]) < 0x80 ? unseen_length(text, i) : 1;
+    out += unseen == 0 ? text[i] : '?';
+    i += std::max<std::size_t>(unseen, 1);
+  }
+  return out;
 }
 
 void append_json_escaped(std::string& out, std::string_view text) {

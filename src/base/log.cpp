@@ -56,6 +56,27 @@ void append_time(std::string& out) {
   out += 'Z';
 }
 
+// As JSON has it, and what would not be seen, or turn what is, likewise: `text` is UTF-8.
+void append_escaped(std::string& out, std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::size_t start = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = lead < 0x7f ? 0 : unseen_length(text, i);
+    if (length == 0) continue;
+    append_json_escaped(out, text.substr(start, i - start));
+    unsigned code_point = length == 1 ? lead : lead & (0xffU >> (length + 1));
+    for (std::size_t next = 1; next < length; ++next) {
+      code_point = (code_point << 6) | (static_cast<unsigned char>(text[i + next]) & 0x3fU);
+    }
+    out += "\\u";
+    for (const unsigned shift : {12U, 8U, 4U, 0U}) out += digits[(code_point >> shift) & 15];
+    i += length - 1;
+    start = i + 1;
+  }
+  append_json_escaped(out, text.substr(start));
+}
+
 void append_text(std::string& out, std::string_view text) {
   std::string_view end;
   if (text.size() > kValueBytesMax) {
@@ -65,11 +86,11 @@ void append_text(std::string& out, std::string_view text) {
     end = "…";
   }
   if (is_utf8(text)) {
-    append_json_escaped(out, text);
+    append_escaped(out, text);
   } else {
     for (const char c : text) {
       const bool ascii = static_cast<unsigned char>(c) < 0x80;
-      append_json_escaped(out, ascii ? std::string_view(&c, 1) : "\xef\xbf\xbd");
+      append_escaped(out, ascii ? std::string_view(&c, 1) : "\xef\xbf\xbd");
     }
   }
   out += end;

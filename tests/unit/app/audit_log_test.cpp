@@ -111,7 +111,27 @@ TEST_F(AuditLogTest, IsNotFilledByOneStrangersRefusals) {
   executor_.run();
   EXPECT_EQ(store_.kept.size(), 12U);
   EXPECT_EQ(log->not_kept(), 40U);
-  EXPECT_EQ(lines(file).size(), 52U);
+  EXPECT_EQ(lines(file).size(), 12U);
+}
+
+TEST_F(AuditLogTest, KeepsNoMoreOfAStrangersWordsThanIsRead) {
+  const std::string file = folder_.file("audit.log");
+  const auto log = open({.file = file});
+  log->attach(store_, executor_);
+  AuditEvent event = refusal("192.0.2.7");
+  event.target = "username:";
+  for (int i = 0; i < 30'000; ++i) event.target += "\xc3\xa4";
+  event.reason = "one\nline\x7f\xc2\x9b[2J \xe2\x80\xae" + std::string(5'000, 'x');
+  log->record(event);
+  executor_.run();
+  ASSERT_EQ(store_.kept.size(), 1U);
+  EXPECT_EQ(store_.kept[0].target.size(), 255U) << "no half of a letter";
+  EXPECT_TRUE(store_.kept[0].target.ends_with("\xc3\xa4"));
+  EXPECT_TRUE(store_.kept[0].reason.starts_with("one?line??[2J ?xxx")) << store_.kept[0].reason;
+  EXPECT_LE(store_.kept[0].reason.size(), 256U);
+  const auto written = lines(file);
+  ASSERT_EQ(written.size(), 1U);
+  EXPECT_EQ(written[0]["target"], store_.kept[0].target);
 }
 
 TEST_F(AuditLogTest, WritesLinesToAPrivateFileThatMayBeMovedAway) {

@@ -139,6 +139,25 @@ TEST(Log, WritesTextForPeopleWhenTold) {
       << line;
 }
 
+// A terminal obeys them, or shows something else than is there.
+TEST(Log, ShowsWhatWouldNotBeSeen) {
+  const std::string odd =
+      "a\x7f\xc2\x9b[2Jb\xe2\x80\xae"
+      "c\xe2\x81\xa6\xe2\x80\xa8\xd8\x9c \xc3\xa4\xe2\x82\xac";
+  for (const bool json : {false, true}) {
+    Pipe pipe;
+    Running running(pipe.writer(), json);
+    log::info("odd", {{"value", odd}});
+    const std::string line = pipe.read_line();
+    EXPECT_TRUE(
+        line.contains("a\\u007f\\u009b[2Jb\\u202ec\\u2066\\u2028\\u061c \xc3\xa4\xe2\x82\xac"))
+        << line;
+    if (json) {
+      EXPECT_EQ(parse_json(line)->at("value"), odd);
+    }
+  }
+}
+
 TEST(Log, LeavesOutWhatIsBelowItsLevel) {
   Pipe pipe;
   Running running(pipe.writer());
