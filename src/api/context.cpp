@@ -24,6 +24,7 @@ Context::Context(GatewayOptions gateway_options, GatewayParts gateway_parts)
       replays(std::make_shared<Replays>(Replays::Options{.capacity = options.signatures_max,
                                                          .lifetime = options.signature_lifetime},
                                         parts.refusals)),
+      pool_changes(std::make_shared<std::atomic<std::int64_t>>(0)),
       token_rates(std::make_shared<UserRates>(options.token_requests_per_second,
                                               options.token_requests_burst)),
       message_arn(execute_api_arn("POST/message")),

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -30,12 +32,13 @@ struct Context {
 
   GatewayOptions options;
   GatewayParts parts;
-  AllowedOrigins allowed_origins;          ///< of `options`
-  std::shared_ptr<Replays> replays;        ///< the same for as long as the service is
-  std::shared_ptr<UserRates> token_rates;  ///< of `GET /tokens`
-  std::string message_arn;                 ///< of `POST /message`
-  std::string messages_arn;                ///< of `POST /messages`
-  std::string stack_arn;                   ///< of CloudFormation's stack, with its id
+  AllowedOrigins allowed_origins;    ///< of `options`
+  std::shared_ptr<Replays> replays;  ///< the same for as long as the service is
+  std::shared_ptr<std::atomic<std::int64_t>> pool_changes;  ///< by signed calls, likewise
+  std::shared_ptr<UserRates> token_rates;                   ///< of `GET /tokens`
+  std::string message_arn;                                  ///< of `POST /message`
+  std::string messages_arn;                                 ///< of `POST /messages`
+  std::string stack_arn;  ///< of CloudFormation's stack, with its id
 };
 
 }  // namespace holdfast::api

@@ -216,6 +216,7 @@ void Contexts::change(GatewayOptions options) {
   // What users have taken of an old rate counts on.
   if (same_rates) next->token_rates = before.token_rates;
   next->replays = before.replays;
+  next->pool_changes = before.pool_changes;
   put(std::move(next));
 }
 

@@ -9,6 +9,7 @@
 #include <holdfast/base/encoding.hpp>
 
 #include "api/aws_errors.hpp"
+#include "api/signed_call.hpp"
 
 namespace holdfast::api {
 namespace {
@@ -102,6 +103,8 @@ bool complete(Asked& asked, const net::Response& response) {
     event.reason = response.refused;
     return true;
   }
+  // Nothing was done again.
+  if (response.refused == kRepeated) return false;
   if (event.action == "login.refresh") return false;
   if (event.action == "login") {
     const auto body = parse_json(response.body);

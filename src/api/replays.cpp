@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::int64_t kSweepSeconds = 10;
 constexpr std::size_t kFirstSlots = 4;
+constexpr std::int64_t kStatuses = 1'000;
 
 // A signature's bytes are as good as random already; 0 marks what is empty.
 std::uint64_t fingerprint_of(const iam::Signature& signature) noexcept {
@@ -99,7 +100,8 @@ Replays::Answer Replays::answer_of(const Stripe& stripe, const Slot& slot) {
     case Kind::done:
       break;
   }
-  return Done{.status = static_cast<int>(slot.receipt.sequence)};
+  return Done{.status = static_cast<int>(slot.receipt.sequence % kStatuses),
+              .mark = slot.receipt.sequence / kStatuses};
 }
 
 std::variant<Replays::First, Replays::Refused> Replays::begin(const iam::Signature& signature,
@@ -201,7 +203,8 @@ void Replays::end(const iam::Signature& signature, const CallerPtr& caller, cons
         keep_body(stripe, fingerprint, *body);
       } else {
         slot->kind = Kind::done;
-        slot->receipt.sequence = std::get<Done>(*answer).status;
+        const Done& done = std::get<Done>(*answer);
+        slot->receipt.sequence = done.mark * kStatuses + done.status;
       }
     }
   }

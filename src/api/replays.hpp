@@ -38,9 +38,10 @@ class Replays : public std::enable_shared_from_this<Replays> {
     std::size_t body_bytes = 64 << 20;  ///< of answers to batches
   };
 
-  /// The status of an answer without a body.
+  /// The status of an answer without a body, and the caller's own mark, below 2^50.
   struct Done {
     int status = 200;
+    std::int64_t mark = 0;
   };
   /// The body of an answer to a batch; null when it is forgotten.
   using Body = std::shared_ptr<const std::string>;
@@ -79,7 +80,7 @@ class Replays : public std::enable_shared_from_this<Replays> {
   struct Slot {
     std::uint64_t fingerprint = 0;  ///< 0: empty
     Kind kind = Kind::in_flight;
-    delivery::Receipt receipt;  ///< its sequence is the status of a `done`
+    delivery::Receipt receipt;  ///< its sequence is the mark and status of a `done`
   };
   /// An open hash table: millions of entries are held, and those of a second go together.
   class SlotTable {

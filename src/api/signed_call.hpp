@@ -46,6 +46,9 @@ inline constexpr std::string_view kSpentSignature =
 /// The response, with the key that signed for the access line.
 [[nodiscard]] net::Response signed_by(net::Response response, const iam::AccessKey& key);
 
+/// Why the access line says that a repetition was answered as the first was, and not done again.
+inline constexpr std::string_view kRepeated = "a signature that was used already";
+
 /// The answer of execute-api to a repetition that is not answered as the first was.
 [[nodiscard]] net::Response refuse_repetition(const Replays::Refused& refused);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -557,6 +559,65 @@ constexpr Operation kOperations[] = {
     {"VerifyUserAttribute", false, verify_user_attribute},
 };
 
+// Signed operations that change nothing, or log somebody in: they may be repeated.
+constexpr std::string_view kRepeatable[] = {
+    "AdminGetUser",     "AdminInitiateAuth",      "AdminRespondToAuthChallenge",
+    "DescribeUserPool", "DescribeUserPoolClient", "ListUsers",
+};
+
+bool changes_something(const Operation& operation) {
+  return operation.is_signed &&
+         std::ranges::find(kRepeatable, operation.name) == std::end(kRepeatable);
+}
+
+/// A signed operation that changes something: done once for its signature.
+struct SignedChange {
+  std::unique_ptr<PoolCall> call;
+  const Operation* operation;
+  iam::Signer signer;
+
+  void run(Replays::First first) && {
+    call->respond = [first = std::move(first), changes = call->context.pool_changes,
+                     respond = std::move(call->respond)](net::Response response) mutable {
+      if (response.status != 200) {
+        first.undone();
+      } else {
+        const std::int64_t mark = ++*changes;
+        // What else was answered is not kept, so that it cannot be answered again.
+        first.done(Replays::Done{.status = 200, .mark = response.body == "{}" ? mark : 0});
+      }
+      respond(std::move(response));
+    };
+    operation->run(std::move(*call));
+  }
+
+  // AWS's SDKs sign equal calls of one second alike. Where nothing has changed between them, the
+  // second one would do nothing; where something has, whoever means it must sign it anew.
+  void repeat(const Replays::Refused& refused) && {
+    const auto* const done = std::get_if<Replays::Done>(&refused.answer);
+    const bool again = refused.reason == Replays::Reason::answered && done != nullptr &&
+                       done->mark != 0 && done->mark == *call->context.pool_changes;
+    net::Response response = again ? answer(Json::object()) : refusal_of(refused.reason);
+    if (again) response.refused = kRepeated;
+    call->respond(std::move(response));
+  }
+
+  static net::Response refusal_of(Replays::Reason reason) {
+    switch (reason) {
+      case Replays::Reason::too_old:
+        return pool_error("InvalidSignatureException",
+                          "Signature expired: it is dated before what is remembered of this "
+                          "access key");
+      case Replays::Reason::full:
+        return pool_error("TooManyRequestsException", "Too many requests");
+      case Replays::Reason::answered:
+      case Replays::Reason::in_flight:
+        break;
+    }
+    return pool_error("ConflictException", kSpentSignature);
+  }
+};
+
 const Operation* find_operation(const net::RequestHead& head) {
   const std::string* const target = head.header("X-Amz-Target");
   if (target == nullptr) return nullptr;
@@ -643,10 +704,16 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
       return respond(std::move(refused));
     }
   }
-  auto source = signer ? identity::Source::of_access_key(signer->key->id)
+  // Temporary credentials are counted as the key that they are of.
+  auto source = signer ? identity::Source::of_access_key(signer->key->caller->id)
                        : identity::Source::of_client(request.head.remote_address);
-  operation->run(PoolCall{context, context.counts(shard), *context.shard(shard).pool,
-                          std::move(*input), std::move(source), std::move(respond)});
+  PoolCall call{context,           context.counts(shard), *context.shard(shard).pool,
+                std::move(*input), std::move(source),     std::move(respond)};
+  if (!changes_something(*operation)) return operation->run(std::move(call));
+  run_once(context, shard,
+           SignedChange{.call = std::make_unique<PoolCall>(std::move(call)),
+                        .operation = operation,
+                        .signer = std::move(*signer)});
 }
 
 }  // namespace holdfast::api

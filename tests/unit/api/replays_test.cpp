@@ -309,23 +309,6 @@ TEST_F(Repetitions, OfWhatWasDoneToAConnectionAreAnsweredAlike) {
   EXPECT_EQ(call(missing).status, 410);
 }
 
-// AWS's own SDKs sign equal calls of one second with equal bytes, and mean both.
-TEST_F(Repetitions, OfAnOperationOfTheUserPoolAreDoneAgain) {
-  add_user("alice");
-  const auto signed_call = [this](const std::string& operation) {
-    net::Request request =
-        pool_request(operation, {{"UserPoolId", kPoolId}, {"Username", "alice"}});
-    sign(request, kRootKey, "cognito-idp");
-    return request;
-  };
-  const net::Request disable = signed_call("AdminDisableUser");
-  const net::Request enable = signed_call("AdminEnableUser");
-  EXPECT_EQ(call(enable).status, 200);
-  EXPECT_EQ(call(disable).status, 200);
-  EXPECT_EQ(call(enable).status, 200);
-  EXPECT_TRUE(database_.users.begin()->second.enabled);
-}
-
 TEST_F(Repetitions, AreToldByTheSignatureAndNotByTheMessage) {
   EXPECT_EQ(call(signed_message()).status, 200);
   EXPECT_EQ(call(signed_message()).status, 200);

@@ -88,6 +88,66 @@ TEST_F(UserPoolApi, PlaysTheStoryOfANewUser) {
   EXPECT_EQ(login("BOB", "Passw0rd!").status, 200);
 }
 
+TEST_F(UserPoolApi, DoesWhatWasSignedOnce) {
+  add_user("bob");
+  const auto signed_call = [&](const std::string& operation) {
+    net::Request request = pool_request(operation, {{"UserPoolId", kPoolId}, {"Username", "bob"}});
+    sign(request, kRootKey, "cognito-idp");
+    return request;
+  };
+  const auto enabled = [&] { return database_.users.begin()->second.enabled; };
+  const net::Request enable = signed_call("AdminEnableUser");
+  ASSERT_EQ(call(enable).status, 200);
+  // AWS's SDKs sign equal calls of one second alike.
+  const std::size_t before = users_[0].calls();
+  const net::Response again = call(enable);
+  EXPECT_EQ(again.status, 200);
+  EXPECT_EQ(again.body, "{}");
+  EXPECT_EQ(users_[0].calls(), before) << "it was done already";
+
+  ASSERT_EQ(call(signed_call("AdminDisableUser")).status, 200);
+  for (int i = 0; i < 2; ++i) {
+    expect_pool_error(call(enable), "ConflictException", "Sign the request anew");
+    EXPECT_FALSE(enabled());
+    clock_.advance(Seconds(120));
+  }
+  EXPECT_EQ(call(signed_call("AdminEnableUser")).status, 200);
+  EXPECT_TRUE(enabled());
+}
+
+TEST_F(UserPoolApi, TriesAgainWhatWasSignedAndNotDone) {
+  net::Request create = pool_request("AdminCreateUser", create_input());
+  sign(create, kRootKey, "cognito-idp");
+  hasher_->full = true;
+  EXPECT_NE(call(create).status, 200);
+  hasher_->full = false;
+  EXPECT_EQ(call(create).status, 200);
+  const std::string sub = database_.users.begin()->first;
+  ASSERT_EQ(admin("AdminDeleteUser", {{"UserPoolId", kPoolId}, {"Username", "bob"}}).status, 200);
+  expect_pool_error(call(create), "ConflictException", "used already");
+  EXPECT_TRUE(database_.users.empty()) << sub;
+}
+
+TEST_F(UserPoolApi, ReadsAndLogsInAsOftenAsItIsAsked) {
+  add_user("bob");
+  for (const auto& [operation, input] :
+       {std::pair<std::string, Json>("AdminGetUser",
+                                     {{"UserPoolId", kPoolId}, {"Username", "bob"}}),
+        {"AdminInitiateAuth",
+         {{"UserPoolId", kPoolId},
+          {"ClientId", kClientId},
+          {"AuthFlow", "ADMIN_USER_PASSWORD_AUTH"},
+          {"AuthParameters", {{"USERNAME", "bob"}, {"PASSWORD", "Passw0rd!"}}}}}}) {
+    net::Request request = pool_request(operation, input);
+    sign(request, kRootKey, "cognito-idp");
+    const net::Response first = call(request);
+    EXPECT_EQ(first.status, 200) << first.body;
+    const net::Response second = call(request);
+    EXPECT_EQ(second.status, 200) << second.body;
+    EXPECT_GT(second.body.size(), 2U);
+  }
+}
+
 TEST_F(UserPoolApi, ServesAnyPathPrefix) {
   add_user("alice");
   for (const char* target : {"/", "/idp/", "/idp", "/prod", "/prod/idp/"}) {
