@@ -272,7 +272,9 @@ net::Response pool_error(std::string_view type, std::string_view message) {
   return out;
 }
 
-net::Response pool_error(const identity::PoolError& error) {
+namespace {
+
+net::Response error_of(const identity::PoolError& error) {
   using identity::PoolErrc;
   switch (error.code) {
     case PoolErrc::not_authorized: {
@@ -322,6 +324,15 @@ net::Response pool_error(const identity::PoolError& error) {
       break;
   }
   return pool_error("ServiceUnavailableException", "Service Unavailable");
+}
+
+}  // namespace
+
+net::Response pool_error(const identity::PoolError& error) {
+  net::Response out = error_of(error);
+  out.user_id = error.sub.str();
+  out.by_user = error.by_them;
+  return out;
 }
 
 }  // namespace holdfast::api

@@ -98,6 +98,9 @@ struct Asked {
 // Nothing when the call is not to be recorded: a step of a login, or a refresh that was granted.
 bool complete(Asked& asked, const net::Response& response) {
   AuditEvent& event = asked.event;
+  // The pool has found out who it was.
+  if (!response.user_id.empty()) event.target = "user:" + response.user_id;
+  if (response.by_user) event.actor = event.target;
   if (response.status >= 400) {
     event.outcome = response.status >= 500 ? AuditOutcome::failed : AuditOutcome::refused;
     event.reason = response.refused;
@@ -127,8 +130,6 @@ void record(Audit& audit, Asked asked) {
     lockout = asked.event;
     lockout->action = "lockout";
     lockout->reason = "too many wrong passwords";
-    // An access token was taken for good before the password was looked at.
-    if (asked.by_token) lockout->target = "user:" + *asked.by_token;
   }
   audit.record(std::move(asked.event));
   if (lockout) audit.record(std::move(*lockout));
@@ -158,6 +159,19 @@ net::Responder record_pool_call(const Context& context, std::string_view operati
     if (complete(asked, response)) record(*audit, std::move(asked));
     respond(std::move(response));
   };
+}
+
+void record_refused_signature(const Context& context, std::string_view operation,
+                              const net::RequestHead& head, const net::Response& refused) {
+  const auto* const recorded = std::ranges::find(kRecorded, operation, &RecordedOperation::name);
+  if (recorded == std::end(kRecorded) || context.parts.audit == nullptr) return;
+  AuditEvent event{.actor = "stranger",
+                   .action = std::string(recorded->action),
+                   .outcome = AuditOutcome::refused,
+                   .reason = refused.refused,
+                   .address = head.remote_address};
+  if (!refused.access_key_id.empty()) event.target = "access_key:" + refused.access_key_id;
+  context.parts.audit->record(std::move(event));
 }
 
 }  // namespace holdfast::api

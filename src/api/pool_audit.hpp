@@ -17,4 +17,9 @@ namespace holdfast::api {
                                               const net::RequestHead& head, const Json& input,
                                               net::Responder respond);
 
+/// Has it hear that an operation came with a signature that was refused: of what came with it,
+/// nothing is believed.
+void record_refused_signature(const Context& context, std::string_view operation,
+                              const net::RequestHead& head, const net::Response& refused);
+
 }  // namespace holdfast::api

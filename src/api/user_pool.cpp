@@ -397,7 +397,8 @@ void describe_user_pool_client(PoolCall call) {
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   const auto pool = call.pool.describe_user_pool_client(pool_id, client_id);
   if (!pool) return call.respond(pool_error(pool.error()));
-  Json flows = Json::array({"ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH"});
+  Json flows = Json::array({"ALLOW_ADMIN_USER_PASSWORD_AUTH"});
+  if (pool->password_auth_enabled) flows.push_back("ALLOW_USER_PASSWORD_AUTH");
   Json rotation = {{"Feature", pool->refresh_token_rotation ? "ENABLED" : "DISABLED"}};
   if (pool->refresh_token_rotation) {
     rotation["RetryGracePeriodSeconds"] = pool->refresh_token_grace.count();
@@ -464,7 +465,14 @@ void revoke_token(PoolCall call) {
   input.client_id = reader.required("ClientId");
   input.token = reader.required("Token");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  call.pool.revoke_token(std::move(input), empty_answer(std::move(call.respond)));
+  call.pool.revoke_token(std::move(input),
+                         [respond = std::move(call.respond)](PoolResult<UserId> ended) mutable {
+                           if (!ended) return respond(pool_error(ended.error()));
+                           net::Response response = answer(Json::object());
+                           response.user_id = ended->str();
+                           response.by_user = !ended->empty();
+                           respond(std::move(response));
+                         });
 }
 
 void sign_up(PoolCall call) {
@@ -678,6 +686,7 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     if (!verified) {
       net::Response refused = pool_error(type_of(verified.error().code), verified.error().message);
       note_refusal(refused, verified.error());
+      record_refused_signature(context, operation->name, request.head, refused);
       return respond(std::move(refused));
     }
     respond = [key = verified->key, respond = std::move(respond)](net::Response response) mutable {

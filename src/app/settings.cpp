@@ -871,6 +871,11 @@ void add_users(std::vector<Setting>& t) {
                       "Keep what SRP logins need (sealed; quicker to guess at than the password's "
                       "hash, if it is stolen together with the keys), and allow them.",
                       true));
+  t.push_back(boolean("user_pool.password_auth_enabled",
+                      HOLDFAST_FIELD(user_pool.password_auth_enabled),
+                      "Let clients log in by sending the password (`USER_PASSWORD_AUTH`), as "
+                      "`holdfast auth` does. Off: by SRP, and by signed calls, alone.",
+                      true));
   t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
                       "Let anybody sign up; it needs a way to send codes.", true));
   t.push_back(integer("user_pool.sign_ups_per_minute", HOLDFAST_FIELD(sign_ups.per_minute), 1,

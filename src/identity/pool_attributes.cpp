@@ -39,7 +39,9 @@ void update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateOwnAttri
                   [pool, changes = std::move(input.attributes),
                    done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (found) {
-                      change_attributes(pool, found->user.sub, std::move(changes), std::move(done));
+                      const UserId sub = found->user.sub;
+                      change_attributes(pool, sub, std::move(changes),
+                                        about(sub, true, std::move(done)));
                     } else {
                       done(std::unexpected(std::move(found.error())));
                     }

@@ -179,6 +179,18 @@ struct TokenUser {
 };
 void find_token_user(const PoolContextPtr& pool, const std::string& access_token,
                      Completion<PoolResult<TokenUser>> done);
+/// Lets an error tell the log whom it was about and, with `by_them`, who has called.
+template <class T>
+[[nodiscard]] Completion<PoolResult<T>> about(const UserId& sub, bool by_them,
+                                              Completion<PoolResult<T>> done) {
+  return [sub, by_them, done = std::move(done)](PoolResult<T> result) mutable {
+    if (!result) {
+      result.error().sub = sub;
+      result.error().by_them = by_them;
+    }
+    done(std::move(result));
+  };
+}
 
 // ---- the operations, by group
 
@@ -226,7 +238,7 @@ void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& in
 void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::RefreshTokens input,
                                    Completion<PoolResult<AuthenticationResult>> done);
 void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
-                  Completion<PoolResult<void>> done);
+                  Completion<PoolResult<UserId>> done);
 // pool_srp.cpp
 void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
                Completion<PoolResult<AuthOutcome>> done);

@@ -29,7 +29,7 @@ PoolResult<void> check_flow(const PoolContext& pool, const UserPool::InitiateAut
     if (input.pool_id) return {};
     return refuse(PoolErrc::invalid_parameter, "Initiate Auth method not supported.");
   }
-  if (input.flow == "USER_PASSWORD_AUTH") return {};
+  if (input.flow == "USER_PASSWORD_AUTH" && pool.options.password_auth_enabled) return {};
   // Its clients would not keep the refresh token that a rotation gives them.
   if (is_refresh(input.flow) && !pool.options.refresh_token_rotation) return {};
   if (input.flow == "USER_SRP_AUTH" && pool.options.srp_enabled) return {};

@@ -35,6 +35,7 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
  private:
   void verify(TokenUser found) {
     found_ = std::move(found);
+    done_ = about(found_.user.sub, true, std::move(done_));
     if (auto good = check_password_of(found_.user.username, proposed_.view(), pool_->options);
         !good) {
       done_(std::move(good));
@@ -117,6 +118,7 @@ void find_token_user(const PoolContextPtr& pool, const std::string& access_token
   }
   const UserId sub = claims->sub;
   std::string login = claims->origin;
+  done = about(sub, false, std::move(done));
   pool->parts.users.find_with_login(
       sub, std::move(login),
       [claims = std::move(*claims),
@@ -169,6 +171,7 @@ void global_sign_out(const PoolContextPtr& pool, const std::string& access_token
                       done(std::unexpected(std::move(found.error())));
                       return;
                     }
+                    done = about(found->user.sub, true, std::move(done));
                     UserChange change;
                     change.who = found->user.sub;
                     change.change = [](User&) { return PoolResult<void>(); };
@@ -179,14 +182,14 @@ void global_sign_out(const PoolContextPtr& pool, const std::string& access_token
 
 void delete_own_user(const PoolContextPtr& pool, const std::string& access_token,
                      Completion<PoolResult<void>> done) {
-  find_token_user(pool, access_token,
-                  [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
-                    if (found) {
-                      delete_user(pool, found->user.sub, std::move(done));
-                    } else {
-                      done(std::unexpected(std::move(found.error())));
-                    }
-                  });
+  find_token_user(
+      pool, access_token, [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
+        if (found) {
+          delete_user(pool, found->user.sub, about(found->user.sub, true, std::move(done)));
+        } else {
+          done(std::unexpected(std::move(found.error())));
+        }
+      });
 }
 
 }  // namespace holdfast::identity

@@ -262,6 +262,7 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
       done_(invalid_refresh_token());
     } else {
       login_ = std::move(**found);
+      done_ = about(login_.row.sub, false, std::move(done_));
       if (PoolResult<void> good = check(); !good) {
         done_(std::unexpected(std::move(good.error())));
       } else {
@@ -470,7 +471,7 @@ void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::Refresh
 }
 
 void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
-                  Completion<PoolResult<void>> done) {
+                  Completion<PoolResult<UserId>> done) {
   PoolResult<void> good = check_client(input.client_id, pool->options);
   if (good && input.token.empty()) {
     good = refuse(PoolErrc::invalid_parameter, "Missing required parameter Token");
@@ -479,13 +480,17 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
   if (good && input.token.contains('.')) {
     good = refuse(PoolErrc::unsupported_token_type, "Unsupported token type");
   }
-  if (!good || input.token.size() > kRefreshTokenLimitBytes) {
-    pool->answer<void>(std::move(done), std::move(good));
+  if (!good) {
+    pool->answer<UserId>(std::move(done), std::unexpected(std::move(good.error())));
+    return;
+  }
+  if (input.token.size() > kRefreshTokenLimitBytes) {
+    pool->answer<UserId>(std::move(done), UserId());
     return;
   }
   auto attempt = std::make_shared<RefreshAttempt>(*pool, input.source);
   if (attempt->refused()) {
-    pool->answer<void>(std::move(done), rate_exceeded());
+    pool->answer<UserId>(std::move(done), rate_exceeded());
     return;
   }
   pool->parts.refresh_tokens.find_with_user(
@@ -495,9 +500,15 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
         if (!found) {
           done(refuse(found.error()));
         } else if (!*found || (*found)->row.revoked) {
-          done({});
+          done(UserId());
         } else {
-          end_login(pool, (*found)->row, LoginEnd::revoked, std::move(done));
+          const UserId sub = (*found)->row.sub;
+          end_login(
+              pool, (*found)->row, LoginEnd::revoked,
+              [sub, done = about(sub, true, std::move(done))](PoolResult<void> ended) mutable {
+                if (ended) return done(sub);
+                done(std::unexpected(std::move(ended.error())));
+              });
         }
       });
 }

@@ -96,7 +96,7 @@ class UserPoolImpl final : public UserPool {
   void delete_user(std::string input, Completion<PoolResult<void>> done) override {
     identity::delete_own_user(context_, input, std::move(done));
   }
-  void revoke_token(RevokeToken input, Completion<PoolResult<void>> done) override {
+  void revoke_token(RevokeToken input, Completion<PoolResult<UserId>> done) override {
     identity::revoke_token(context_, input, std::move(done));
   }
   void sign_up(SignUp input, Completion<PoolResult<SignedUp>> done) override {

@@ -13,6 +13,7 @@
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/ids.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "support/base/temp_dir.hpp"
@@ -42,6 +43,8 @@ class UserPoolOverHttp : public ::testing::Test {
                        {"X-Amz-Target", "AWSCognitoIdentityProviderService." + operation}};
     request.body = input.dump();
     if (with_signature) {
+      // Equal calls of one second are meant twice.
+      request.headers.emplace_back("amz-sdk-invocation-id", generate_uuid());
       request.sign(gateway_.credentials(), "us-east-1", "cognito-idp", system_clock().wall_now());
     }
     const auto response = gateway_.send_raw(request);

@@ -47,6 +47,9 @@ struct PoolError {
   PoolErrc code;
   std::string message;  ///< Cognito's words
   bool locks = false;   ///< a wrong password, by which the name is locked from now on
+  /// For logs alone: whom it was about, where the pool has found that out by a token.
+  UserId sub{};
+  bool by_them = false;  ///< and they have proven to be that user
 };
 template <class T>
 using PoolResult = std::expected<T, PoolError>;
@@ -69,6 +72,7 @@ struct UserPoolOptions {
   /// Verifiers for SRP are kept and the flow is open. A verifier that is stolen together with the
   /// keys is quicker to guess at than an Argon2id hash.
   bool srp_enabled = true;
+  bool password_auth_enabled = true;  ///< `USER_PASSWORD_AUTH` is open; the Admin form always is
   bool self_sign_up = false;
   Seconds code_lifetime{600};
   std::int64_t code_attempts = 5;
@@ -362,9 +366,9 @@ class UserPool {
     std::string token;
     Source source{};
   };
-  /// Ends the login of a refresh token. A token that nobody knows is no error (RFC 7009 section
-  /// 2.2).
-  virtual void revoke_token(RevokeToken input, Completion<PoolResult<void>> done) = 0;
+  /// Ends the login of a refresh token, and answers whose it was. A token that nobody knows is no
+  /// error (RFC 7009 section 2.2), and nobody's.
+  virtual void revoke_token(RevokeToken input, Completion<PoolResult<UserId>> done) = 0;
 
   // ---- sign-up and forgotten passwords
   struct SignUp {

@@ -57,6 +57,7 @@ struct Response {
   std::string_view operation{};  ///< of static storage
   std::string message_id{};
   std::string user_id{};
+  bool by_user = false;  ///< for the audit log: that user is proven to have called
 };
 
 /// Answers one request: called once, on the request's shard; may be called inside the handler. One

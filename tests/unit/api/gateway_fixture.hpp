@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <holdfast/api/service.hpp>
+#include <holdfast/base/audit.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
@@ -109,6 +110,13 @@ struct SharedKeys {
   }
 };
 
+/// Keeps what it is told.
+class FakeAudit final : public Audit {
+ public:
+  void record(AuditEvent event) override { events.push_back(std::move(event)); }
+  std::vector<AuditEvent> events;
+};
+
 /// The whole gateway over two shards, with real signatures, policies and identity; stores, hashing
 /// and mailboxes are fakes. Requests go to shard 0.
 class GatewayFixture : public ::testing::Test {
@@ -151,11 +159,10 @@ class GatewayFixture : public ::testing::Test {
       shards.push_back(
           {verifiers_[i].get(), pools_[i].get(), generators_[i].get(), authorizers_[i].get()});
     }
-    service_ = api::make_gateway_services(
-                   std::move(options), {clock_, router_, id_tokens_, signer_, shards, &draining_},
-                   {served_})
-                   ->all()
-                   .front();
+    api::GatewayParts parts{clock_, router_, id_tokens_, signer_, shards, &draining_};
+    parts.audit = audit_;
+    service_ =
+        api::make_gateway_services(std::move(options), std::move(parts), {served_})->all().front();
   }
 
   static identity::UserPoolOptions pool_options() {
@@ -297,6 +304,7 @@ class GatewayFixture : public ::testing::Test {
     EXPECT_NE(message_of(response).find(words), std::string::npos) << response.body;
   }
 
+  std::shared_ptr<FakeAudit> audit_ = std::make_shared<FakeAudit>();
   api::ServedParts served_;  ///< a change needs `start`
   std::size_t signed_calls_ = 0;
   ManualClock clock_;

@@ -148,6 +148,60 @@ TEST_F(UserPoolApi, ReadsAndLogsInAsOftenAsItIsAsked) {
   }
 }
 
+TEST_F(UserPoolApi, TellsTheAuditLogWhomARefusalIsAbout) {
+  const std::string user = "user:" + add_user("alice").sub.str();
+  const Json tokens = body_of(login("alice", "Passw0rd!"))["AuthenticationResult"];
+  const auto last = [&] { return audit_->events.back(); };
+  const auto expect_last = [&](const std::string& action, AuditOutcome outcome,
+                               const std::string& actor, const std::string& target) {
+    SCOPED_TRACE(action);
+    EXPECT_EQ(last().action, action);
+    EXPECT_EQ(last().outcome, outcome) << last().reason;
+    EXPECT_EQ(last().actor, actor);
+    EXPECT_EQ(last().target, target);
+  };
+  (void)open("ChangePassword", {{"AccessToken", tokens["AccessToken"]},
+                                {"PreviousPassword", "wrong one!"},
+                                {"ProposedPassword", "An0ther one!"}});
+  expect_last("user.change_password", AuditOutcome::refused, user, user);
+  (void)open("RevokeToken", {{"ClientId", kClientId}, {"Token", tokens["RefreshToken"]}});
+  expect_last("login.revoke", AuditOutcome::done, user, user);
+  (void)open("GetTokensFromRefreshToken",
+             {{"ClientId", kClientId}, {"RefreshToken", tokens["RefreshToken"]}});
+  expect_last("login.refresh", AuditOutcome::refused, "stranger", user);
+  // The login has ended: whose token it was is known, not who has it now.
+  (void)open("UpdateUserAttributes",
+             {{"AccessToken", tokens["AccessToken"]},
+              {"UserAttributes", Json::array({{{"Name", "name"}, {"Value", "A"}}})}});
+  expect_last("user.change", AuditOutcome::refused, "stranger", user);
+  // What a token says of itself is not believed.
+  (void)open("ChangePassword", {{"AccessToken", tokens["AccessToken"].get<std::string>() + "x"},
+                                {"PreviousPassword", "wrong one!"},
+                                {"ProposedPassword", "An0ther one!"}});
+  expect_last("user.change_password", AuditOutcome::refused, "stranger", "");
+}
+
+TEST_F(UserPoolApi, TellsTheAuditLogOfRefusedSignaturesAndNotOfRepetitions) {
+  add_user("bob");
+  const Json bob = {{"UserPoolId", kPoolId}, {"Username", "bob"}};
+  net::Request spoiled = pool_request("AdminDeleteUser", bob);
+  sign(spoiled, kRootKey, "cognito-idp");
+  spoiled.body += " ";
+  (void)call(std::move(spoiled));
+  ASSERT_EQ(audit_->events.size(), 1U);
+  EXPECT_EQ(audit_->events[0].action, "user.delete");
+  EXPECT_EQ(audit_->events[0].outcome, AuditOutcome::refused);
+  EXPECT_EQ(audit_->events[0].actor, "stranger");
+  EXPECT_EQ(audit_->events[0].target, "access_key:" + std::string(kRootKey));
+  EXPECT_TRUE(audit_->events[0].reason.starts_with("InvalidSignatureException"));
+
+  net::Request enable = pool_request("AdminEnableUser", bob);
+  sign(enable, kRootKey, "cognito-idp");
+  (void)call(enable);
+  (void)call(enable);
+  EXPECT_EQ(audit_->events.size(), 2U) << "it was done once";
+}
+
 TEST_F(UserPoolApi, ServesAnyPathPrefix) {
   add_user("alice");
   for (const char* target : {"/", "/idp/", "/idp", "/prod", "/prod/idp/"}) {

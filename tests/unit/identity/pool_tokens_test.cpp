@@ -15,8 +15,8 @@ using testing::Pair;
 
 class PoolTokens : public UserPoolTest {
  protected:
-  PoolResult<void> revoke(const std::string& token, const std::string& client = kClient) {
-    return run<void>([&](auto done) { pool_->revoke_token({client, token}, std::move(done)); });
+  PoolResult<UserId> revoke(const std::string& token, const std::string& client = kClient) {
+    return run<UserId>([&](auto done) { pool_->revoke_token({client, token}, std::move(done)); });
   }
   PoolResult<void> change(const std::string& access_token, const std::string& previous,
                           const std::string& proposed) {
@@ -215,7 +215,7 @@ TEST_F(PoolTokens, AreBoundedByAddressWhereTheyAreMadeUp) {
     EXPECT_EQ(refusal(get_from("192.0.2.1", "made up"), PoolErrc::not_authorized),
               "Invalid Refresh Token.");
   }
-  EXPECT_TRUE(run<void>([&](auto done) {
+  EXPECT_TRUE(run<UserId>([&](auto done) {
     pool_->revoke_token({kClient, "made up", Source::of_client("192.0.2.1")}, std::move(done));
   }));
   EXPECT_EQ(refusal(get_from("192.0.2.1", "made up"), PoolErrc::too_many_requests),

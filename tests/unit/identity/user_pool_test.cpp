@@ -540,5 +540,17 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
   executor.stop();
 }
 
+TEST_F(UserPoolTest, TakesPasswordsOfAdministratorsAloneWhereThatIsWanted) {
+  options_.password_auth_enabled = false;
+  make();
+  confirmed();
+  EXPECT_EQ(refusal(login("alice", "password1"), PoolErrc::invalid_parameter),
+            "USER_PASSWORD_AUTH flow not enabled for this client");
+  EXPECT_TRUE(initiate({.pool_id = kPool,
+                        .client_id = kClient,
+                        .flow = "ADMIN_USER_PASSWORD_AUTH",
+                        .parameters = {{"USERNAME", "alice"}, {"PASSWORD", "password1"}}}));
+}
+
 }  // namespace
 }  // namespace holdfast::identity
