@@ -8,6 +8,13 @@
 
 namespace holdfast::identity {
 
+/// The value of a member; null when it is missing, or null, as many serialisers write for a member
+/// that is not there.
+[[nodiscard]] inline const Json* present_member(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
 /// The text of a member; null when it is missing or no string.
 [[nodiscard]] inline const std::string* text_member(const Json& object, const char* name) {
   const auto found = object.find(name);

@@ -7,7 +7,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "identity/claims.hpp"
+#include "identity/json_pieces.hpp"
 #include "identity/jws.hpp"
 
 namespace holdfast::identity {
@@ -19,7 +19,7 @@ constexpr Seconds kRetryMax{60};
 constexpr Seconds kEmptyBelievedAfter{3'600};
 // Of what issuers put into their documents no more is remembered and logged than that.
 constexpr std::size_t kOdditiesMax = 100;
-constexpr JsonLimits kConfigurationJson{.depth = 16, .bytes = std::size_t{256} * 1024};
+constexpr std::size_t kConfigurationBytesMax = std::size_t{256} * 1024;
 
 std::unexpected<Error> keys_unavailable() {
   return fail(Errc::unavailable, "the issuer's keys cannot be had", "issuer");
@@ -31,20 +31,29 @@ std::string configuration_url(std::string issuer) {
   return issuer + "/.well-known/openid-configuration";
 }
 
+// A text in a document in which everything else may be as odd as it likes.
+std::optional<std::string> read_text(std::string_view object, std::string_view name) {
+  const auto piece = cut_member(object, name);
+  if (!piece) return std::nullopt;
+  const Result<Json> value = parse_json(*piece);
+  if (!value || !value->is_string()) return std::nullopt;
+  return value->get<std::string>();
+}
+
 // Section 4.3: the document must be of the issuer that it was asked of, or anyone's keys could come
 // in under its name.
 Result<std::string> read_configuration(std::string_view text, const std::string& issuer) {
-  const Result<Json> document = parse_json(text, kConfigurationJson);
-  if (!document) return std::unexpected(document.error());
-  if (!document->is_object()) return fail(Errc::invalid_argument, "not a configuration", "issuer");
-  const std::string* const name = text_member(*document, "issuer");
-  if (name == nullptr || *name != issuer) {
+  if (text.size() > kConfigurationBytesMax) {
+    return fail(Errc::limit_exceeded, "a configuration of more than 256 KiB", "issuer");
+  }
+  const std::optional<std::string> name = read_text(text, "issuer");
+  if (!name) return fail(Errc::invalid_argument, "not a configuration", "issuer");
+  if (*name != issuer) {
     return fail(Errc::invalid_argument, "the configuration is another issuer's", "issuer");
   }
-  const std::string* const jwks = text_member(*document, "jwks_uri");
-  const bool safe = jwks != nullptr && jwks->starts_with("https://");
-  const bool as_plain =
-      jwks != nullptr && jwks->starts_with("http://") && issuer.starts_with("http://");
+  const std::optional<std::string> jwks = read_text(text, "jwks_uri");
+  const bool safe = jwks && jwks->starts_with("https://");
+  const bool as_plain = jwks && jwks->starts_with("http://") && issuer.starts_with("http://");
   if (!safe && !as_plain) {
     return fail(Errc::invalid_argument, "the configuration has no jwks_uri of its kind",
                 "jwks_uri");

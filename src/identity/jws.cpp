@@ -7,6 +7,7 @@
 #include <holdfast/base/encoding.hpp>
 
 #include "identity/claims.hpp"
+#include "identity/json_pieces.hpp"
 
 namespace holdfast::identity {
 namespace {
@@ -22,7 +23,9 @@ std::unexpected<Error> refuse_jws(const char* check) {
   return fail(Errc::unauthenticated, "Unauthorized", check);
 }
 
+// Of another issuer's document: usable ones, and what is said of the others.
 constexpr std::size_t kKeysMax = 100;
+constexpr std::size_t kDocumentOdditiesMax = 100;
 constexpr std::size_t kKeyIdBytesMax = 512;
 
 Result<void> read_key(const Json& jwk, VerifyingKeys& keys) {
@@ -100,11 +103,12 @@ std::optional<SigningAlgorithm> algorithm_named(const Json& object) {
 }
 
 bool is_for_verifying(const Json& jwk) {
-  if (jwk.contains("use") && jwk["use"] != "sig") return false;
+  const Json* const use = present_member(jwk, "use");
+  if (use != nullptr && *use != "sig") return false;
   // Whose private half everybody can read has signed nothing.
-  if (jwk.contains("d") || jwk.contains("k")) return false;
-  const auto operations = jwk.find("key_ops");
-  if (operations == jwk.end()) return true;
+  if (present_member(jwk, "d") != nullptr || present_member(jwk, "k") != nullptr) return false;
+  const Json* const operations = present_member(jwk, "key_ops");
+  if (operations == nullptr) return true;
   return operations->is_array() && std::ranges::find(*operations, "verify") != operations->end();
 }
 
@@ -120,7 +124,7 @@ std::string material_of(const Json& jwk) {
 
 bool is_known_type(const Json& jwk) {
   const std::string* const kind = text_member(jwk, "kty");
-  if (kind == nullptr) return !jwk.contains("kty") || !jwk["kty"].is_string();
+  if (kind == nullptr) return true;
   const std::string* const curve = text_member(jwk, "crv");
   if (*kind == "RSA") return true;
   if (*kind == "EC") return curve == nullptr || *curve == "P-256";
@@ -141,29 +145,11 @@ class ForeignKeys {
     keys_.ids_may_be_left_out = true;
   }
 
-  void read(const Json& jwk) {
-    if (!jwk.is_object()) return note("an entry is no key");
-    std::string id;
-    if (jwk.contains("kid")) {
-      const std::string* const kid = text_member(jwk, "kid");
-      if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) {
-        return note("a key has an id that is none");
-      }
-      id = *kid;
-    }
-    if (!is_for_verifying(jwk)) return;
-    std::optional<VerifyingKey> key = make_verifying_key(jwk);
-    if (!key) {
-      // Keys of other types are for others.
-      if (is_known_type(jwk)) note("the key " + shown_id(id) + " is malformed or too weak");
-      return;
-    }
-    const SigningAlgorithm algorithm = algorithm_of(*key);
-    if (jwk.contains("alg") && algorithm_named(jwk) != algorithm) return;
-    if (std::ranges::find(keys_.algorithms, algorithm) == keys_.algorithms.end()) return;
-    const bool taken = !id.empty() && std::ranges::find(found_, id, &Found::id) != found_.end();
-    if (taken) note("several keys have the id " + shown_id(id));
-    found_.push_back({.id = std::move(id), .material = material_of(jwk), .key = std::move(*key)});
+  void read(std::string_view element) {
+    const Result<Json> jwk = parse_json(element, kJwksJson);
+    if (!jwk) return note("an entry cannot be read: " + jwk.error().message);
+    if (!jwk->is_object()) return note("an entry is no key");
+    read_key(*jwk);
   }
   [[nodiscard]] VerifyingKeys take() {
     for (auto one = found_.begin(); one != found_.end(); ++one) {
@@ -188,16 +174,46 @@ class ForeignKeys {
   };
 
   void note(std::string oddity) {
+    if (keys_.oddities.size() == kDocumentOdditiesMax) return;
     if (std::ranges::find(keys_.oddities, oddity) == keys_.oddities.end()) {
       keys_.oddities.push_back(std::move(oddity));
     }
+  }
+
+  void read_key(const Json& jwk) {
+    std::string id;
+    if (const Json* const named = present_member(jwk, "kid")) {
+      const auto* const kid = named->get_ptr<const Json::string_t*>();
+      if (kid == nullptr || kid->size() > kKeyIdBytesMax) {
+        return note("a key has an id that is none");
+      }
+      id = *kid;
+    }
+    if (!is_for_verifying(jwk)) return;
+    std::optional<VerifyingKey> key = make_verifying_key(jwk);
+    if (!key) {
+      // Keys of other types are for others.
+      if (is_known_type(jwk)) note("the key " + shown_id(id) + " is malformed or too weak");
+      return;
+    }
+    const SigningAlgorithm algorithm = algorithm_of(*key);
+    const bool says_another =
+        present_member(jwk, "alg") != nullptr && algorithm_named(jwk) != algorithm;
+    if (says_another) return;
+    if (std::ranges::find(keys_.algorithms, algorithm) == keys_.algorithms.end()) return;
+    if (found_.size() == kKeysMax) {
+      return note("more than 100 keys are usable: those after them are passed over");
+    }
+    const bool taken = !id.empty() && std::ranges::find(found_, id, &Found::id) != found_.end();
+    if (taken) note("several keys have the id " + shown_id(id));
+    found_.push_back({.id = std::move(id), .material = material_of(jwk), .key = std::move(*key)});
   }
 
   VerifyingKeys keys_;
   std::vector<Found> found_;
 };
 
-// The array of keys in a JWKS document.
+// The array of keys in a JWKS document of our own.
 Result<Json> read_key_array(std::string_view text) {
   Result<Json> document = parse_json(text, kJwksJson);
   if (!document) return document;
@@ -205,6 +221,17 @@ Result<Json> read_key_array(std::string_view text) {
     return fail(Errc::invalid_argument, "not a JWKS", "keys");
   }
   return std::move((*document)["keys"]);
+}
+
+// Of another issuer's, whose entries are read one by one: what no parser takes costs itself alone.
+Result<std::vector<std::string_view>> cut_keys(std::string_view text) {
+  if (text.size() > kJwksJson.bytes) {
+    return fail(Errc::limit_exceeded, "a JWKS of more than 256 KiB", "keys");
+  }
+  const std::optional<std::string_view> array = cut_member(text, "keys");
+  auto elements = array ? cut_elements(*array) : std::nullopt;
+  if (!elements) return fail(Errc::invalid_argument, "not a JWKS", "keys");
+  return std::move(*elements);
 }
 
 struct JwsParts {
@@ -268,10 +295,8 @@ KeyMatch match_keys(const VerifyingKeys& keys, const KeyName& name) {
   return out;
 }
 
-Result<void> check_signature(const JwsParts& parts, const VerifyingKeys& keys) {
-  const Result<Json> header = parse_json(parts.header, kJwsJson);
-  if (!header || !header->is_object()) return refuse_jws("header");
-  const Result<KeyName> name = key_name_of(*header, keys.algorithms);
+Result<void> check_signature(const JwsParts& parts, const Json& header, const VerifyingKeys& keys) {
+  const Result<KeyName> name = key_name_of(header, keys.algorithms);
   if (!name) return std::unexpected(name.error());
   const KeyMatch match = match_keys(keys, *name);
   if (match.refused != nullptr) return refuse_jws(match.refused);
@@ -307,13 +332,10 @@ Result<VerifyingKeys> read_jwks(std::string_view text) {
 
 Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
                                         std::vector<SigningAlgorithm> algorithms) {
-  const Result<Json> jwks = read_key_array(text);
-  if (!jwks) return std::unexpected(jwks.error());
-  if (jwks->size() > kKeysMax) {
-    return fail(Errc::invalid_argument, "a JWKS of more than 100 keys", "keys");
-  }
+  const auto elements = cut_keys(text);
+  if (!elements) return std::unexpected(elements.error());
   ForeignKeys keys(std::move(algorithms));
-  for (const Json& jwk : *jwks) keys.read(jwk);
+  for (const std::string_view element : *elements) keys.read(element);
   return keys.take();
 }
 
@@ -339,7 +361,7 @@ Result<KeyName> key_name_of(const Json& header, const std::vector<SigningAlgorit
   // header brings along (jwk, jku, x5c, x5u) are never looked at.
   if (header.contains("crit")) return refuse_jws("crit");
   KeyName out{.algorithm = *algorithm, .id = std::nullopt};
-  if (!header.contains("kid")) return out;
+  if (present_member(header, "kid") == nullptr) return out;
   const std::string* const kid = text_member(header, "kid");
   if (kid == nullptr || kid->empty() || kid->size() > kKeyIdBytesMax) return refuse_jws("kid");
   out.id = *kid;
@@ -352,11 +374,17 @@ Result<Json> verify_jws(std::string_view token, const VerifyingKeys& keys) {
   if (token.size() > kJwsLimitBytes) return refuse_jws("length");
   const std::optional<JwsParts> parts = split_jws(token);
   if (!parts) return refuse_jws("format");
-  if (Result<void> good = check_signature(*parts, keys); !good) {
+  const Result<Json> header = parse_json(parts->header, kJwsJson);
+  if (!header || !header->is_object()) return refuse_jws("header");
+  // Claims that cannot be read tell of no issuer, whose key it could be.
+  Result<Json> claims = parse_json(parts->claims, kJwsJson);
+  if (!claims) {
+    return fail(Errc::unauthenticated, "Unauthorized", "claims: " + claims.error().message);
+  }
+  if (Result<void> good = check_signature(*parts, *header, keys); !good) {
     return std::unexpected(std::move(good.error()));
   }
-  Result<Json> claims = parse_json(parts->claims, kJwsJson);
-  if (!claims || !claims->is_object()) return refuse_jws("claims");
+  if (!claims->is_object()) return refuse_jws("claims");
   return claims;
 }
 

@@ -36,9 +36,9 @@ struct VerifyingKeys {
 [[nodiscard]] Result<VerifyingKeys> read_jwks(std::string_view text);
 
 /// Reads another issuer's: keys that do not fit these algorithms, are not for signatures, are too
-/// short, broken or shown with their private half are passed over, and none may be left; those that
-/// are broken, and several of one id, are among the oddities. `invalid_argument` for what is no
-/// JWKS and for more than 100 keys.
+/// short, broken, not to be read, shown with their private half, or behind a hundred good ones are
+/// passed over, and none may be left; those that are broken, and several of one id, are among the
+/// oddities. `invalid_argument` for what is no JWKS, `limit_exceeded` for more than 256 KiB.
 [[nodiscard]] Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
                                                       std::vector<SigningAlgorithm> algorithms);
 

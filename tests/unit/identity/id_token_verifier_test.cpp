@@ -221,7 +221,7 @@ TEST_F(IdTokenVerifierTest, DemandsAnExpiryThatIsAWholeNumber) {
   EXPECT_EQ(with_expiry("9223372036854775807"), "exp");
   EXPECT_EQ(with_expiry("18446744073709551615"), "exp");
   EXPECT_EQ(with_expiry("99999999999999999999999"), "exp");
-  EXPECT_EQ(with_expiry("1e999"), "claims");
+  EXPECT_TRUE(with_expiry("1e999").starts_with("claims: not JSON at byte "));
   EXPECT_EQ(with_expiry("-1"), "exp");
   EXPECT_EQ(with_expiry("null"), "exp");
   EXPECT_EQ(with_expiry("true"), "exp");
@@ -274,10 +274,19 @@ TEST_F(IdTokenVerifierTest, RefusesOtherIssuersAudiencesAndUses) {
 TEST_F(IdTokenVerifierTest, RefusesDuplicateClaimsAndOtherBrokenJson) {
   std::string twice = claims().dump();
   twice.insert(twice.size() - 1, R"(,"sub":"somebody else")");
-  EXPECT_EQ(outcome(token_of(header().dump(), twice)), "claims");
-  for (const char* text : {"", "[]", "\"x\"", "{", "{}{}", "{\"sub\":\"\xff\"}"}) {
+  EXPECT_EQ(outcome(token_of(header().dump(), twice)), "claims: duplicate name");
+  for (const char* text : {"[]", "\"x\""}) {
     EXPECT_EQ(outcome(token_of(header().dump(), text)), "claims") << text;
   }
+  for (const char* text : {"", "{", "{}{}", "{\"sub\":\"\xff\"}"}) {
+    EXPECT_TRUE(outcome(token_of(header().dump(), text)).starts_with("claims: not JSON")) << text;
+  }
+  // Whosever key it names: nobody can read whose token it is.
+  Json deep = 1;
+  for (int i = 0; i < 16; ++i) deep = Json::array({deep});
+  const Json foreign = {{"alg", "RS256"}, {"kid", "another"}};
+  EXPECT_EQ(outcome(token_of(foreign.dump(), Json{{"groups", deep}}.dump())),
+            "claims: nested too deeply");
 }
 
 TEST_F(IdTokenVerifierTest, RefusesHugeTokensBeforeLookingInside) {

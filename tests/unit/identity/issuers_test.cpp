@@ -214,10 +214,13 @@ TEST_F(IssuersTest, RefuseHeadersThatAreNotAnIdTokens) {
   EXPECT_EQ(headed("typ", "at+jwt"), "typ");
   EXPECT_EQ(headed("typ", "logout+jwt"), "typ");
   EXPECT_EQ(headed("typ", 1), "typ");
+  EXPECT_EQ(headed("typ", nullptr), "ok") << "as some serialisers have it";
+  EXPECT_EQ(headed("kid", nullptr), "ok");
+  EXPECT_EQ(headed("crit", nullptr), "crit");
   EXPECT_EQ(headed("crit", Json::array({"b64"})), "crit");
   EXPECT_EQ(headed("crit", Json::array()), "crit");
   for (const Json& kid :
-       {Json(1), Json(nullptr), Json(""), Json::array({"key-1"}), Json(std::string(1'000, 'k'))}) {
+       {Json(1), Json(""), Json::array({"key-1"}), Json(std::string(1'000, 'k'))}) {
     EXPECT_EQ(headed("kid", kid), "kid") << kid;
   }
   EXPECT_TRUE(documents_->addresses.empty()) << "no key could have saved them";
@@ -247,10 +250,11 @@ TEST_F(IssuersTest, CheckEveryClaim) {
   for (const char* name : {"iat", "exp", "nbf"}) {
     if (name != std::string("nbf")) {
       EXPECT_EQ(outcome(without(name)), name);
+      EXPECT_EQ(outcome(with(name, nullptr)), name);
     }
     for (const Json& value :
          {Json("1"), Json("1.5"), Json(-1), Json(-0.5), Json(-1e300), Json(std::uint64_t(1) << 63),
-          Json(253'402'300'800.0), Json(nullptr), Json(true), Json(1e300)}) {
+          Json(253'402'300'800.0), Json(true), Json(1e300)}) {
       EXPECT_EQ(outcome(with(name, value)), name) << value;
     }
   }
@@ -261,6 +265,28 @@ TEST_F(IssuersTest, CheckEveryClaim) {
   EXPECT_EQ(outcome(with("nbf", "soon")), "nbf");
   EXPECT_EQ(outcome(with("exp", now() - 9)), "ok");
   EXPECT_EQ(outcome(with("exp", now() - 10)), "expired");
+}
+
+TEST_F(IssuersTest, TakeNullForAClaimThatIsNotThere) {
+  open();
+  for (const char* const name : {"azp", "nbf", "typ", "events"}) {
+    EXPECT_EQ(outcome(with(name, nullptr)), "ok") << name;
+  }
+  for (const char* const name : {"iss", "aud", "sub"}) {
+    EXPECT_NE(outcome(with(name, nullptr)), "ok") << name;
+  }
+  Json several = with("aud", Json::array({kAudience, "account"}));
+  several["azp"] = nullptr;
+  EXPECT_EQ(outcome(several), "azp");
+}
+
+TEST_F(IssuersTest, ReadClaimsOfSixteenLevels) {
+  open();
+  std::string deep = "1";
+  for (int i = 0; i < 16; ++i) deep = "[" + deep + "]";
+  const std::string token = maker_of(Kind::rsa).sign(with("groups", parse_json(deep).value()));
+  EXPECT_EQ(issuers_->find(token), std::nullopt);
+  EXPECT_EQ(outcome(with("groups", parse_json(deep).value()[0])), "ok");
 }
 
 TEST_F(IssuersTest, TakeDatesInEverySpellingOfANumberUpToTheMicrosecond) {
@@ -400,13 +426,15 @@ TEST_F(IssuersTest, PassOverKeysThatAreNotForThem) {
 
 TEST_F(IssuersTest, DoNotOpenWithKeysThatAreNone) {
   const Json key = maker_of(Kind::rsa).jwk();
-  Json many = Json::array();
-  for (int i = 0; i <= 100; ++i) many.push_back(key);
+  const std::string keys = Json::array({key}).dump();
   for (const std::string& jwks :
        {std::string("x"), std::string("[]"), std::string("{}"), std::string(R"({"keys":{}})"),
         std::string(R"({"keys":[]})"), std::string(R"({"keys":[1]})"),
         std::string(R"({"keys":[],"keys":[]})"), TokenMaker(Kind::weak_rsa).jwks(),
-        Json{{"keys", many}}.dump(), std::string(100'000, '['),
+        R"({"keys":)" + keys + R"(,"keys":[]})", R"({"keys":)" + keys, R"({"keys":)" + keys + "]",
+        R"({"keys":)" + keys + "}x", R"({"keys":[)" + key.dump() + " " + key.dump() + "]}",
+        R"({"keys":[)" + key.dump() + ",]}", std::string(R"({"keys":["]})"),
+        std::string(R"({"keys":[}]})"), std::string(R"({keys:[]})"), std::string(100'000, '['),
         R"({"keys":[)" + std::string(300'000, ' ') + "]}"}) {
     const auto made =
         make_issuers({{.options = options_, .documents = documents_, .jwks = jwks}}, keys_, clock_);
@@ -625,6 +653,91 @@ TEST_F(IssuersTest, TakeTokensWithoutAnIdWhereOneKeyAloneCanBeMeant) {
     executor_.run();
     EXPECT_EQ(words(out), one.expected) << one.what;
   }
+}
+
+TEST_F(IssuersTest, LoseNoKeyToAnEntryThatNoParserTakes) {
+  const std::string good = maker_of(Kind::rsa).jwk().dump();
+  const std::string deep = std::string(40, '[') + std::string(40, ']');
+  for (const std::string& odd :
+       {std::string(R"({"kty":"RSA","kty":"RSA"})"), std::string(R"({"kid":"a\u0000b"})"),
+        std::string(R"({"exp":1e400})"), R"({"x5c":)" + deep + "}",
+        std::string(R"({"kid":"\ud800"})"), std::string("{\"kid\":\"\xff\"}"),
+        std::string("{\"kid\":\"\0\"}", 11), std::string(R"({"a":"\\\"]},{","a":1})"),
+        std::string("nul"), std::string("{'kid':1}")}) {
+    for (const std::string& list :
+         {odd + "," + good, good + "," + odd, odd + "," + good + "," + odd}) {
+      testing::internal::CaptureStdout();
+      open("\xef\xbb\xbf{\"note\":" + odd + ", \"k\\u0065ys\" : [ " + list + " ]}\n");
+      EXPECT_EQ(outcome(claims()), "ok") << odd;
+      EXPECT_NE(testing::internal::GetCapturedStdout().find("issuer_key_odd"), std::string::npos)
+          << odd;
+    }
+  }
+}
+
+TEST_F(IssuersTest, CountTheKeysThatCanBeUsedAndNoOthers) {
+  const Json good = maker_of(Kind::rsa).jwk();
+  Json set = Json::array();
+  for (int i = 0; i < 300; ++i) {
+    Json encrypting = good;
+    encrypting["use"] = "enc";
+    encrypting["kid"] = "enc-" + std::to_string(i);
+    set.push_back(std::move(encrypting));
+  }
+  for (int i = 0; i < 99; ++i) {
+    Json other = good;
+    other["kid"] = "sig-" + std::to_string(i);
+    set.push_back(std::move(other));
+  }
+  set.push_back(good);
+  EXPECT_LT(set.dump().size(), 256U * 1024);
+  testing::internal::CaptureStdout();
+  open(Json{{"keys", set}}.dump());
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(outcome(claims()), "ok") << "the hundredth";
+  set.insert(set.begin(), set[300]);
+  testing::internal::CaptureStdout();
+  open(Json{{"keys", set}}.dump());
+  const Outcome out = start(maker_of(Kind::rsa).sign(claims()));
+  documents_->complete(Json{{"keys", set}}.dump());
+  executor_.run();
+  EXPECT_EQ(words(out), "kid") << "the hundred and first";
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_NE(text.find("more than 100 keys are usable"), std::string::npos);
+  EXPECT_EQ(outcome(maker_of(Kind::rsa).sign(claims(), {{"alg", "RS256"}, {"kid", "sig-98"}})),
+            "ok");
+}
+
+TEST_F(IssuersTest, TakeNullForAMemberThatAKeyDoesNotHave) {
+  const auto open_with = [&](const std::string& name, const Json& value) {
+    Json jwk = maker_of(Kind::rsa).jwk();
+    jwk[name] = value;
+    const auto made = make_issuers({{.options = options_,
+                                     .documents = documents_,
+                                     .jwks = Json{{"keys", Json::array({jwk})}}.dump()}},
+                                   keys_, clock_);
+    if (!made) return false;
+    issuers_ = *made;
+    return outcome(claims()) == "ok";
+  };
+  for (const char* const name : {"use", "alg", "key_ops", "kid", "crv", "x5c", "d", "k"}) {
+    EXPECT_TRUE(open_with(name, nullptr)) << name;
+  }
+  EXPECT_TRUE(open_with("kid", "")) << "an empty id is none";
+  for (const char* const name : {"kty", "n", "e"}) EXPECT_FALSE(open_with(name, nullptr)) << name;
+  EXPECT_FALSE(open_with("kid", 1));
+}
+
+TEST_F(IssuersTest, BelieveAConfigurationWhateverElseIsInIt) {
+  options_.jwks_url.clear();
+  open("");
+  const Outcome out = start(maker_of(Kind::rsa).sign(claims()));
+  documents_->complete(std::string(R"({"odd":1e400,"twice":1,"twice":2,"text":"\u0000","deep":)") +
+                       std::string(40, '[') + std::string(40, ']') + R"(,"issuer":")" + kForeign +
+                       R"(","jwks_uri":")" + kJwksUrl + R"("})");
+  documents_->complete(maker_of(Kind::rsa).jwks());
+  executor_.run();
+  EXPECT_EQ(words(out), "ok");
 }
 
 TEST_F(IssuersTest, TellOfAMalformedKeyOnce) {
