@@ -54,7 +54,11 @@ struct Entry {
 Result<Entry> read_entry(std::string_view body) {
   auto input = parse_json(body);
   if (!input) return std::unexpected(std::move(input.error()));
-  if (!input->is_object() || input->size() != 1) return refuse("must have one member", "body");
+  if (!input->is_object()) return refuse("must have one member", "body");
+  for (const char* const name : {"link", "password"}) {
+    if (input->contains(name) && (*input)[name].is_null()) input->erase(name);
+  }
+  if (input->size() != 1) return refuse("must have one member", "body");
   auto& [name, value] = *input->get_ref<Json::object_t&>().begin();
   if (!value.is_string()) return refuse("must be a string", name);
   auto& text = value.get_ref<std::string&>();

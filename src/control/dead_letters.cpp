@@ -104,6 +104,7 @@ Result<Selection> read_selection(std::string_view body, bool redrives) {
   bool all = false;
   for (const auto& [member, value] : input->items()) {
     if (is_absent(member, value, {"messageIds", "userId", "reason", "after", "all"})) continue;
+    if (redrives && is_absent(member, value, {"ttlSeconds"})) continue;
     Result<void> read;
     if (member == "messageIds") {
       read = read_ids(value, out);

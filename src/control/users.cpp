@@ -77,6 +77,7 @@ Result<void> read_attributes(const Json& value, UserInput& into) {
   if (!value.is_object()) return refuse("must be an object of strings", "attributes");
   auto& attributes = into.attributes.emplace();
   for (const auto& [name, text] : value.items()) {
+    if (text.is_null()) continue;
     if (!text.is_string()) return refuse("must be an object of strings", "attributes");
     attributes[name] = text.get<std::string>();
   }

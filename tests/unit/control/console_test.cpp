@@ -383,9 +383,11 @@ TEST_F(ConsolePages, SayThatThePasswordCannotBeCheckedNow) {
 TEST_F(ConsolePages, RefuseABodyThatLetsNobodyIn) {
   for (const char* const body :
        {"", "[]", "{}", "{\"link\":1}", "{\"link\":\"\"}", "{\"link\":\"a\",\"password\":\"b\"}",
-        "{\"token\":\"a\"}", "{\"link\":\"a\",\"link\":\"a\"}"}) {
+        "{\"token\":\"a\"}", "{\"link\":\"a\",\"link\":\"a\"}", R"({"link":null,"password":null})",
+        R"({"link":"a","token":null})"}) {
     EXPECT_EQ(call("POST", "/console/api/session", body).status, 400) << body;
   }
+  EXPECT_EQ(call("POST", "/console/api/session", R"({"link":"a","password":null})").status, 403);
   const std::string long_link(1025, 'a');
   EXPECT_EQ(call("POST", "/console/api/session", "{\"link\":\"" + long_link + "\"}").status, 400);
   EXPECT_EQ(call("PUT", "/console/api/session").status, 405);

@@ -354,13 +354,16 @@ TEST_F(ControlSocket, RedrivesAUsersLettersInTheOrderOfTheirAcceptance) {
   (void)ask("POST", "/v1/dead-letters/redrive",
             R"({"messageIds":[")" + ids[0].str() + R"("],"ttlSeconds":60})");
   EXPECT_EQ(home.redriven_for.at(3), Seconds(60));
-  for (const char* const wrong : {"0", "-1", "1.5", "\"60\"", "315360001", "null"}) {
+  for (const char* const wrong : {"0", "-1", "1.5", "\"60\"", "315360001"}) {
     expect_error(ask("POST", "/v1/dead-letters/redrive",
                      R"({"all":true,"ttlSeconds":)" + std::string(wrong) + "}"),
                  400, "invalid_argument", "ttlSeconds");
   }
-  expect_error(ask("POST", "/v1/dead-letters/delete", R"({"all":true,"ttlSeconds":60})"), 400,
-               "invalid_argument", "ttlSeconds");
+  for (const char* const ttl : {"60", "null"}) {
+    expect_error(ask("POST", "/v1/dead-letters/delete",
+                     R"({"all":true,"ttlSeconds":)" + std::string(ttl) + "}"),
+                 400, "invalid_argument", "ttlSeconds");
+  }
   // The first that finds no room fails those behind it, which are not even asked for.
   home.redrive_fails = Error(Errc::limit_exceeded, "full");
   const net::Response full = ask("POST", "/v1/dead-letters/redrive", R"({"all":true})");
@@ -546,6 +549,19 @@ TEST_F(ControlSocket, TakesNullForAnAbsentMemberAndNotForARequiredOne) {
                 R"({"accessKeyId":"AKIAci","durationSeconds":null,"policy":null})")
                 .status,
             201);
+  EXPECT_EQ(ask("POST", "/v1/access-keys", R"({"name":"rated","requestsPerSecond":null})").status,
+            201);
+  EXPECT_EQ(ask("POST", "/v1/messages",
+                R"({"userId":"u","message":"m","deduplicationId":null,"ttlSeconds":null})")
+                .status,
+            200);
+  for (const char* const which : {R"("userId":"u","reason":null,"messageIds":null,"all":null)",
+                                  R"("reason":"expired","userId":null)", R"("all":true)"}) {
+    const std::string body = std::string("{") + which + R"(,"after":null)";
+    EXPECT_EQ(ask("POST", "/v1/dead-letters/redrive", body + R"(,"ttlSeconds":null})").status, 200)
+        << which;
+    EXPECT_EQ(ask("POST", "/v1/dead-letters/delete", body + "}").status, 200) << which;
+  }
   for (const auto& [target, body] : {std::pair("/v1/access-keys", R"({"name":null})"),
                                      std::pair("/v1/sessions", R"({"accessKeyId":null})"),
                                      std::pair("/v1/messages", R"({"userId":null,"message":"m"})"),
