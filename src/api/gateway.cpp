@@ -138,7 +138,9 @@ std::variant<net::Response, Gateway::Admit> Gateway::admit(const Context& contex
   if (route == Route::connection) {
     if (auto refused = refuse_posted_length(head)) return std::move(*refused);
   }
-  return Admit{.body_bytes_max = body_bytes_max(context, route)};
+  Admit out{.body_bytes_max = body_bytes_max(context, route)};
+  if (out.body_bytes_max == context.options.body_bytes_max) out.body_bound = "limits.body_bytes";
+  return out;
 }
 
 void Gateway::handle(net::Request request, net::Responder respond) {

@@ -86,9 +86,8 @@ ChunkedReader::State ChunkedReader::take_size(char c) {
     part_ = Part::size_lf;
     return State::more;
   }
-  if (c != ';') return State::bad;
-  part_ = Part::name_start;
-  return State::more;
+  part_ = Part::after_size;
+  return take_extension(c);
 }
 
 // `;name`, `;name=value` or `;name="value"`, each any number of times (section 7.1.1).
@@ -96,6 +95,10 @@ ChunkedReader::State ChunkedReader::take_extension(char c) {
   const bool space = c == ' ' || c == '\t';
   const bool token = is_token({&c, 1});
   switch (part_) {
+    case Part::after_size:
+      // White space here is a mistake of the sender that has to be taken, before a `;` alone.
+      if (c == ';') part_ = Part::name_start;
+      return space || c == ';' ? State::more : State::bad;
     case Part::name_start:
       if (token) part_ = Part::name;
       return token || space ? State::more : State::bad;

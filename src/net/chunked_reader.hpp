@@ -21,6 +21,7 @@ class ChunkedReader {
  private:
   enum class Part {
     size,
+    after_size,
     name_start,
     name,
     after_name,

@@ -82,8 +82,8 @@ bool has_token(std::string_view list, std::string_view token) noexcept {
   return false;
 }
 
-bool HeadReader::fail(int status, const char* message) noexcept {
-  error_ = {.status = status, .message = message};
+bool HeadReader::fail(int status, const char* message, const char* why) noexcept {
+  error_ = {.status = status, .message = message, .why = why};
   return false;
 }
 
@@ -112,11 +112,17 @@ HeadReader::State HeadReader::read(std::string_view bytes) {
 
 bool HeadReader::over_limits(std::string_view bytes) {
   if (lines_ == 0 && position_ - line_start_ > limits_->target_bytes + kRequestLineExtra) {
-    const std::size_t space = bytes.substr(0, kMethodBytesMax + 1).find(' ');
-    return space == std::string_view::npos ? !fail(400, "Bad Request: malformed request line")
-                                           : !fail(414, "URI Too Long");
+    const std::string_view line = bytes.substr(line_start_, kMethodBytesMax + 1);
+    const std::size_t space = line.find(' ');
+    if (space == std::string_view::npos || !is_token(line.substr(0, space))) {
+      return !fail(400, "Bad Request: malformed request line");
+    }
+    head_.method = line.substr(0, space);
+    return !fail(414, "URI Too Long", "limits.target_bytes");
   }
-  if (position_ > limits_->header_bytes) return !fail(431, "Request Header Fields Too Large");
+  if (position_ > limits_->header_bytes) {
+    return !fail(431, "Request Header Fields Too Large", "limits.header_bytes");
+  }
   return false;
 }
 
@@ -136,10 +142,11 @@ bool HeadReader::take_request_line(std::string_view line) {
   if (!is_token(method) || method.size() > kMethodBytesMax) {
     return fail(400, "Bad Request: malformed method");
   }
-  if (!take_version(version)) return false;
-  if (target.size() > limits_->target_bytes) return fail(414, "URI Too Long");
-  if (!is_target(target)) return fail(400, "Bad Request: malformed target");
   head_.method = method;
+  if (!take_version(version)) return false;
+  if (target.size() > limits_->target_bytes)
+    return fail(414, "URI Too Long", "limits.target_bytes");
+  if (!is_target(target)) return fail(400, "Bad Request: malformed target");
   return take_target(target);
 }
 
@@ -181,7 +188,7 @@ bool HeadReader::take_header(std::string_view line) {
     return fail(400, "Bad Request: folded header");
   }
   if (head_.headers.size() >= limits_->headers) {
-    return fail(431, "Request Header Fields Too Large");
+    return fail(431, "Request Header Fields Too Large", "limits.headers");
   }
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
@@ -214,7 +221,9 @@ bool HeadReader::note_header(std::string_view name, std::string_view value) {
   } else if (equals_ignoring_case(name, "upgrade")) {
     upgrade_websocket_ |= has_token(value, "websocket");
   } else if (equals_ignoring_case(name, "expect")) {
-    if (!equals_ignoring_case(value, "100-continue")) return fail(417, "Expectation Failed");
+    if (!equals_ignoring_case(value, "100-continue")) {
+      return fail(417, "Expectation Failed", "Expect is not 100-continue");
+    }
     // RFC 9110 section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
     framing_.expect_continue = head_.minor_version == 1;
   }

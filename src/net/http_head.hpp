@@ -14,6 +14,7 @@ namespace holdfast::net {
 struct HeadError {
   int status = 400;
   const char* message = "Bad Request";
+  const char* why = nullptr;  ///< for the log, where the message does not say it
 };
 
 /// How the body that follows is framed (RFC 9112 section 6), and what becomes of the connection.
@@ -47,7 +48,7 @@ class HeadReader {
   [[nodiscard]] bool has_begun() const noexcept { return lines_ > 0; }
 
  private:
-  bool fail(int status, const char* message) noexcept;
+  bool fail(int status, const char* message, const char* why = nullptr) noexcept;
   bool take_line(std::string_view line);
   bool take_request_line(std::string_view line);
   bool take_version(std::string_view version);

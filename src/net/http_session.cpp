@@ -37,6 +37,7 @@ struct HttpSession::Exchange {
   bool at_localhost = false;  ///< where other programs have ports that speak no TLS
   bool body_unread = false;   ///< answered before its body had come: what follows is no request
   std::size_t body_bytes_max = 0;
+  const char* body_bound = nullptr;
   std::optional<ChunkedReader> chunks;
   std::string body;
   BodyShare body_share;
@@ -235,7 +236,7 @@ bool HttpSession::step() {
     const SteadyTime now = part_.now();
     exchange_ = std::make_unique<Exchange>(part_, now);
     if (part_.draining()) {
-      respond_error(503, "Service Unavailable");
+      respond_error(503, "Service Unavailable", "the gateway is stopping");
       return true;
     }
     // A new connection's deadline has been running since it was accepted.
@@ -249,7 +250,7 @@ bool HttpSession::read_head() {
   const HeadReader::State state = reader.read(unread_);
   if (state == HeadReader::State::more) return !hold_head();
   if (state == HeadReader::State::bad) {
-    respond_error(reader.error().status, reader.error().message);
+    respond_error(reader.error().status, reader.error().message, reader.error().why);
     return true;
   }
   unread_.remove_prefix(reader.size());
@@ -311,14 +312,16 @@ bool HttpSession::screen() {
     respond(std::move(*refusal));
     return true;
   }
-  exchange_->body_bytes_max = std::get<HttpService::Admit>(verdict).body_bytes_max;
+  const auto& admitted = std::get<HttpService::Admit>(verdict);
+  exchange_->body_bytes_max = admitted.body_bytes_max;
+  exchange_->body_bound = admitted.body_bound;
   return begin_body();
 }
 
 bool HttpSession::begin_body() {
   const Framing& framing = exchange_->reader.framing();
   if (framing.content_length.value_or(0) > exchange_->body_bytes_max) {
-    respond_error(413, "Request Too Long");
+    respond_error(413, "Request Too Long", exchange_->body_bound);
     return true;
   }
   if (framing.chunked) exchange_->chunks.emplace(exchange_->body_bytes_max);
@@ -352,7 +355,7 @@ bool HttpSession::read_chunks() {
       respond_error(400, "Bad Request: malformed chunk");
       return true;
     case ChunkedReader::State::too_large:
-      respond_error(413, "Request Too Long");
+      respond_error(413, "Request Too Long", exchange_->body_bound);
       return true;
     case ChunkedReader::State::done:
       break;
@@ -416,10 +419,11 @@ void HttpSession::begin_upgrade() {
     });
   };
   const std::string* const version = head.header("sec-websocket-version");
-  if (head.method != "GET" || head.minor_version != 1 || version == nullptr || *version != "13" ||
-      count("sec-websocket-version") != 1) {
+  const bool is_get = head.method == "GET" && head.minor_version == 1;
+  if (!is_get || version == nullptr || *version != "13" || count("sec-websocket-version") != 1) {
     part_.counted().refused_upgrades.add();
-    return respond_upgrade_required();
+    return respond_upgrade_required(is_get ? "Sec-WebSocket-Version is not 13"
+                                           : "an upgrade is a GET of HTTP/1.1");
   }
   const std::string* const key = head.header("sec-websocket-key");
   const auto nonce = key == nullptr ? std::nullopt : base64_decode(*key);
@@ -457,7 +461,13 @@ void HttpSession::respond_error(int status, const char* message, const char* why
   kept_ = std::string();
   exchange_->body_share.release();
   Response response = part_.listener().service->error(status, message);
-  if (response.refused.empty()) response.refused = why != nullptr ? why : message;
+  if (why != nullptr) response.refused = why;
+  if (response.refused.empty()) response.refused = message;
+  if (!exchange_->head_done) {
+    // As far as it was read.
+    exchange_->method = exchange_->reader.head().method;
+    exchange_->path = exchange_->reader.head().path();
+  }
   response.close = true;
   respond(std::move(response));
 }
@@ -469,8 +479,9 @@ void HttpSession::refuse_plain_http() {
   respond_error(400, "Bad Request: this port speaks TLS");
 }
 
-void HttpSession::respond_upgrade_required() {
+void HttpSession::respond_upgrade_required(const char* why) {
   Response response = part_.listener().service->error(426, "Upgrade Required");
+  response.refused = why;
   response.headers.emplace_back("Sec-WebSocket-Version", "13");
   response.close = true;
   respond(std::move(response));
@@ -580,7 +591,9 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
 
 void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
   if (phase_ != Phase::handling) return;
-  if (part_.draining()) return respond_error(503, "Service Unavailable");
+  if (part_.draining()) {
+    return respond_error(503, "Service Unavailable", "the gateway is stopping");
+  }
   part_.count_response(101);
   log_exchange(Response{.status = 101}, 0);
   phase_ = Phase::ended;
@@ -601,7 +614,11 @@ void HttpSession::abandon() {
 
 void HttpSession::on_deadline() {
   if (phase_ == Phase::handling) return give_up_or_wait();
-  if (phase_ == Phase::reading && exchange_) return respond_error(408, "Request Timeout");
+  if (phase_ == Phase::reading && exchange_) {
+    return respond_error(
+        408, "Request Timeout",
+        exchange_->head_done ? "limits.body_timeout_ms" : "limits.header_timeout_ms");
+  }
   end();
 }
 

@@ -68,7 +68,7 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   /// `why` is for the log; without it, the message is.
   void respond_error(int status, const char* message, const char* why = nullptr);
   [[nodiscard]] bool count_client(const RequestHead& head);
-  void respond_upgrade_required();
+  void respond_upgrade_required(const char* why);
   void write(Response response);
   void send_continue();
   void wait_writable();

@@ -83,6 +83,7 @@ class HttpService {
  public:
   struct Admit {
     std::size_t body_bytes_max = 0;
+    const char* body_bound = "the body is too long";  ///< why a longer one is refused, for the log
   };
   virtual ~HttpService() = default;
   /// Looks at the header section before the body: refuses at once, or says how large the body may

@@ -124,6 +124,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadRequest{"ChunkExtensionBareLf", chunk("1;a\na\r\n"), 400},
         BadRequest{"ChunkExtensionSpaceAtTheEnd", chunk("1;a \r\na\r\n"), 400},
         BadRequest{"ChunkSpaceBehindTheSize", chunk("1 \r\na\r\n"), 400},
+        BadRequest{"ChunkSpaceInTheSize", chunk("1 0;a\r\na\r\n"), 400},
+        BadRequest{"ChunkSpaceAndAName", chunk("1 a\r\na\r\n"), 400},
         BadRequest{"ChunkSpaceBeforeTheSize", chunk(" 1\r\na\r\n"), 400},
         BadRequest{"ChunkSizeInHexNotation", chunk("0x1\r\na\r\n"), 400},
         BadRequest{"TrailerWithoutColon", chunk("0\r\nabc\r\n\r\n"), 400},
@@ -224,6 +226,7 @@ INSTANTIATE_TEST_SUITE_P(
         OddRequest{"Extensions", chunk("1;a;b=c;d=\"e;\\\"\"\r\na\r\n0;f\r\n\r\n"), "/message|a"},
         OddRequest{"ExtensionsWithSpaces", chunk("1; a = b ; c\t=\t\"d\"\r\na\r\n0\r\n\r\n"),
                    "/message|a"},
+        OddRequest{"SpacesBeforeExtensions", chunk("1 ;a\r\na\r\n0\t ;b=c\r\n\r\n"), "/message|a"},
         OddRequest{"Trailers", chunk("1\r\na\r\n0\r\nX-Sum: 1\r\nEmpty:\r\n\r\n"), "/message|a"},
         OddRequest{"TrailerThatFrames",
                    chunk("1\r\na\r\n0\r\nContent-Length: 9\r\nHost: other\r\n\r\n"), "/message|a"}),
@@ -754,6 +757,68 @@ TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
       << log;
   EXPECT_TRUE(has(R"("request_id":"request-1","refused":"a reason"})")) << log;
   EXPECT_TRUE(has(R"("refused":"another reason"})")) << log;
+}
+
+TEST(Http, LogsWhatWasRefusedBeforeItWasReadWhole) {
+  const auto service = std::make_shared<FakeService>();
+  service->body_bytes_max = 10;
+  HttpLimits limits;
+  limits.target_bytes = 256;
+  limits.header_bytes = 2'000;
+  limits.headers = 5;
+  limits.header_timeout = limits.body_timeout = Milliseconds(100);
+  const std::string upgrade =
+      " /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+  const std::string version = "Sec-WebSocket-Version: ";
+  const struct {
+    std::string request;
+    const char* line;
+  } rows[] = {
+      {"GET" + upgrade + version + "8\r\n\r\n",
+       R"("GET","path":"/ws","status":426|Sec-WebSocket-Version is not 13)"},
+      {"GET" + upgrade + "\r\n",
+       R"("GET","path":"/ws","status":426|Sec-WebSocket-Version is not 13)"},
+      {"POST" + upgrade + version + "13\r\n\r\n",
+       R"("POST","path":"/ws","status":426|an upgrade is a GET of HTTP/1.1)"},
+      {post("Content-Length: 11\r\n"),
+       R"("POST","path":"/message","status":413|the body is too long)"},
+      {chunk("b\r\n"), R"("POST","path":"/message","status":413|the body is too long)"},
+      {"PUT /" + std::string(300, 'a') + " HTTP/1.1\r\n",
+       R"("PUT","path":"","status":414|limits.target_bytes)"},
+      {"\r\nPUT /" + std::string(9'000, 'a'),
+       R"("PUT","path":"","status":414|limits.target_bytes)"},
+      {"GET /a?s3cret HTTP/1.1\r\nExpect: 200-maybe\r\n",
+       R"("GET","path":"/a","status":417|Expect is not 100-continue)"},
+      {"GET /a?s3cret HTTP/1.1\r\nA: " + std::string(2'000, 'a'),
+       R"("GET","path":"/a","status":431|limits.header_bytes)"},
+      {"GET /a HTTP/1.1\r\n" + many_headers(6), R"("GET","path":"/a","status":431|limits.headers)"},
+      {"GET /a HTTP/1.1\r\n", R"("GET","path":"/a","status":408|limits.header_timeout_ms)"},
+      {post("Content-Length: 5\r\n", "he"),
+       R"("POST","path":"/message","status":408|limits.body_timeout_ms)"},
+      {"GET /a HTTP/2.0\r\n", R"("GET","path":"","status":505|HTTP Version Not Supported)"},
+  };
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.request.substr(0, 60));
+    testing::internal::CaptureStdout();
+    {
+      const auto shards = make_shards(1);
+      const auto listener =
+          make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = limits}, *shards,
+                        system_clock(), service);
+      shards->start();
+      ASSERT_TRUE(listener->start());
+      RawClient client(listener->address());
+      ASSERT_TRUE(client.send(row.request));
+      EXPECT_TRUE(client.read_response());
+      shards->stop();
+    }
+    const std::string log = testing::internal::GetCapturedStdout();
+    const std::string line = row.line;
+    const std::size_t bar = line.find('|');
+    EXPECT_NE(log.find(R"("method":)" + line.substr(0, bar)), std::string::npos) << log;
+    EXPECT_NE(log.find(R"("refused":")" + line.substr(bar + 1) + "\""), std::string::npos) << log;
+    EXPECT_EQ(log.find("s3cret"), std::string::npos) << log;
+  }
 }
 
 TEST(Http, TellsTheDateOfItsClock) {
