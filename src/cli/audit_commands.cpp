@@ -23,8 +23,9 @@ struct AuditFlags : AdminFlags {
   std::int64_t limit = 100;
 };
 
-std::string audit_target(const AuditFlags& flags) {
-  std::string target = "/v1/audit?limit=" + std::to_string(flags.limit);
+// What is looked for, as the query has it; empty: everything.
+std::string audit_filter(const AuditFlags& flags) {
+  std::string filter;
   for (const auto& [name, value] : {std::pair("actor", &flags.actor),
                                     {"action", &flags.action},
                                     {"target", &flags.target},
@@ -32,12 +33,12 @@ std::string audit_target(const AuditFlags& flags) {
                                     {"outcome", &flags.outcome},
                                     {"since", &flags.since},
                                     {"before", &flags.before}}) {
-    if (!value->empty()) target += std::string("&") + name + "=" + percent_encode(*value);
+    if (!value->empty()) filter += std::string("&") + name + "=" + percent_encode(*value);
   }
-  return target;
+  return filter;
 }
 
-void show_records(const Context& context, const Json& answer) {
+void show_records(const Context& context, const Json& answer, bool all) {
   const Json& records = member(answer, "records");
   const std::string next = cell(answer, "next");
   if (!records.empty()) {
@@ -50,7 +51,7 @@ void show_records(const Context& context, const Json& answer) {
                 {"REASON", "reason"},
                 {"ADDRESS", "remoteAddress"}});
   } else if (next.empty()) {
-    context.err << "There are no such records.\n";
+    context.err << (all ? "There are no audit records.\n" : "There are no such audit records.\n");
   }
   if (!next.empty()) context.err << "There is more: --before " << printable(next) << "\n";
 }
@@ -73,7 +74,14 @@ void add_audit(CLI::App& app, Selection& selection) {
   list->add_option("--before", flags->before, "the page behind this record");
   list->add_option("--limit", flags->limit, "records on a page, 1 to 1000")
       ->check(CLI::Range(1, 1000));
-  add_question(*list, selection, flags, "GET", audit_target, show_records);
+  add_question(
+      *list, selection, flags, "GET",
+      [](const AuditFlags& asked) {
+        return "/v1/audit?limit=" + std::to_string(asked.limit) + audit_filter(asked);
+      },
+      [flags](const Context& context, const Json& answer) {
+        show_records(context, answer, audit_filter(*flags).empty());
+      });
 }
 
 }  // namespace holdfast::cli

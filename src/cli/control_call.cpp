@@ -94,7 +94,7 @@ std::optional<Json> ask(const Context& context, const AdminFlags& flags, const s
 }
 
 int call(const Context& context, const AdminFlags& flags, const std::string& method,
-         const std::string& target, const Json& body, Show show) {
+         const std::string& target, const Json& body, const Show& show) {
   const auto answer = ask(context, flags, method, target, body);
   if (!answer) return kFailure;
   if (flags.json) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,7 @@ struct AdminFlags {
 void add_admin_flags(CLI::App& command, AdminFlags& flags);
 
 /// Prints an answer for people.
-using Show = void (*)(const Context&, const Json&);
+using Show = std::function<void(const Context&, const Json&)>;
 
 /// The control socket as it may be asked: it belongs to this user, to root or to the owner of the
 /// data directory, which must be named for the latter to be trusted. Null when there is none, which
@@ -36,7 +37,7 @@ using Show = void (*)(const Context&, const Json&);
                                       const Json& body = nullptr);
 /// Asks it, and prints the answer; answers the exit code.
 [[nodiscard]] int call(const Context& context, const AdminFlags& flags, const std::string& method,
-                       const std::string& target, const Json& body, Show show);
+                       const std::string& target, const Json& body, const Show& show);
 
 /// The members of an answer, as cells. What is missing shows as nothing.
 [[nodiscard]] std::string cell(const Json& object, const char* name);

@@ -104,7 +104,7 @@ int list_pool_users(const Context& context, const UserListFlags& flags) {
   if (flags.json) {
     context.out << Json{{"users", users}}.dump() << "\n";
   } else if (users.empty()) {
-    context.err << "There is no such user.\n";
+    context.err << (flags.filter.empty() ? "There are no users.\n" : "There are no such users.\n");
   } else {
     print_list(context, users, kUserColumns);
   }

@@ -65,6 +65,18 @@ TEST(Words, OfAnEmptyListTellWhetherAnythingWasLookedFor) {
   EXPECT_EQ(daemon.holdfast.err, "There are no dead letters.\n");
   EXPECT_EQ(daemon({"dead-letters", "list", "--user", "u"}), kSuccess);
   EXPECT_EQ(daemon.holdfast.err, "There are no such dead letters.\n");
+
+  FakeDaemon empty([](const net::Request&) {
+    return json_response(200, R"({"users":[],"records":[],"next":null})");
+  });
+  EXPECT_EQ(empty({"user", "list"}), kSuccess);
+  EXPECT_EQ(empty.holdfast.err, "There are no users.\n");
+  EXPECT_EQ(empty({"user", "list", "--filter", "username ^= \"a\""}), kSuccess);
+  EXPECT_EQ(empty.holdfast.err, "There are no such users.\n");
+  EXPECT_EQ(empty({"audit", "list"}), kSuccess);
+  EXPECT_EQ(empty.holdfast.err, "There are no audit records.\n");
+  EXPECT_EQ(empty({"audit", "list", "--outcome", "failed"}), kSuccess);
+  EXPECT_EQ(empty.holdfast.err, "There are no such audit records.\n");
 }
 
 TEST(Words, TellWhatHelpsAgainstEachCause) {
