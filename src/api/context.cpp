@@ -20,7 +20,7 @@ std::string uuid_of(std::string_view text) {
 Context::Context(GatewayOptions gateway_options, GatewayParts gateway_parts)
     : options(std::move(gateway_options)),
       parts(std::move(gateway_parts)),
-      allowed_origins(options.allowed_origins),
+      allowed_origins(options.allowed_origins, options.own_origin),
       replays(std::make_shared<Replays>(Replays::Options{.capacity = options.signatures_max,
                                                          .lifetime = options.signature_lifetime},
                                         parts.refusals)),

@@ -52,11 +52,16 @@ std::optional<std::string> parse_bracketed(std::string_view text) {
   return '[' + std::string(out.data()) + ']';
 }
 
-// WHATWG URL, "ends in a number": browsers read such a host as an IPv4 address, and send all four
-// parts of it.
-bool is_incomplete_address(const std::string& host) {
-  const std::string last = host.substr(host.rfind('.') + 1);
-  const bool number = !last.empty() && std::ranges::all_of(last, is_digit);
+bool is_hex_digit(char c) { return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f'); }
+
+// WHATWG URL, "ends in a number": browsers read such a host as an IPv4 address, and send its four
+// parts as decimal numbers.
+bool is_misspelled_address(const std::string& host) {
+  std::string_view last = host;
+  if (last.ends_with('.')) last.remove_suffix(1);
+  last = last.substr(last.rfind('.') + 1);
+  const bool number = (!last.empty() && std::ranges::all_of(last, is_digit)) ||
+                      (last.starts_with("0x") && std::ranges::all_of(last.substr(2), is_hex_digit));
   in_addr address{};
   return number && inet_pton(AF_INET, host.c_str(), &address) != 1;
 }
@@ -70,7 +75,10 @@ std::optional<std::string> parse_host(std::string_view text) {
     return is_letter(c) || is_digit(c) || std::string_view("-._~").contains(c);
   });
   std::string host = small_letters(text);
-  if (!plain || is_incomplete_address(host)) return std::nullopt;
+  if (!plain || is_misspelled_address(host)) return std::nullopt;
+  // A name is the same with the root's dot behind it.
+  if (host.ends_with('.')) host.pop_back();
+  if (host.empty()) return std::nullopt;
   return host;
 }
 
@@ -123,6 +131,8 @@ bool is_same_host(const Authority& origin, const Authority& host) {
 }  // namespace
 
 std::optional<Origin> parse_origin(std::string_view text) {
+  // Of apps whose pages are files in them: a file has no host.
+  if (text == "file://") return Origin{.scheme = "file", .host = {}};
   const std::size_t colon = text.find("://");
   if (colon == std::string_view::npos || !is_scheme(text.substr(0, colon))) return std::nullopt;
   auto authority = parse_authority(text.substr(colon + 3));
@@ -134,7 +144,9 @@ std::optional<Origin> parse_origin(std::string_view text) {
   return out;
 }
 
-AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries) {
+AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries, std::string_view own)
+    : own_(parse_origin(own)) {
+  if (own_) listed_.push_back(*own_);
   for (const std::string& entry : entries) {
     if (entry == "*") {
       all_ = true;
@@ -147,7 +159,7 @@ AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries) {
 bool AllowedOrigins::allow_page(std::string_view text, std::string_view host) const {
   if (all_) return true;
   text = trim(text);
-  if (text.ends_with('/')) text.remove_suffix(1);
+  if (text.ends_with('/') && !text.ends_with("//")) text.remove_suffix(1);
   const auto origin = parse_origin(text);
   if (!origin) return false;
   if (std::ranges::find(listed_, *origin) != listed_.end()) return true;
@@ -167,8 +179,11 @@ bool AllowedOrigins::allow_client(std::string_view text, std::string_view host) 
   if (origin.authority.empty()) return true;
   if (origin.scheme.empty() && origin.authority == "null") return false;
   const auto named = parse_authority(origin.authority);
-  const auto own = parse_authority(trim(host));
-  return named && own && is_same_host(*named, *own);
+  if (!named) return false;
+  // A proxy may ask under a name of its own.
+  if (own_ && is_same_host(*named, {.host = own_->host, .port = own_->port})) return true;
+  const auto asked = parse_authority(trim(host));
+  return asked && is_same_host(*named, *asked);
 }
 
 }  // namespace holdfast::api

@@ -28,7 +28,7 @@ api::GatewayOptions RunningGateway::api_options(const Config& config) const {
   options.pool_id = info_.user_pool_id;
   options.issuer = issuer();
   options.allowed_origins = config.websocket.allowed_origins;
-  options.allowed_origins.push_back(origin_of(info_.url));
+  options.own_origin = origin_of(info_.url);
   std::ranges::move(console_origins(), std::back_inserter(options.allowed_origins));
   options.stack = {.name = config.aws.stack_name,
                    .created_at = created_at_,

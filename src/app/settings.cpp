@@ -335,9 +335,9 @@ std::optional<std::string> refuse_mode(std::string_view value) {
 #define HOLDFAST_URL "https?://[^?# \\t]*[^?# \\t/]"
 #define HOLDFAST_BYTE "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 // As `api::parse_origin` has it, but for the inside of brackets.
-#define HOLDFAST_AUTHORITY                                                                         \
-  R"(((?!([A-Za-z0-9._~-]*\.)?[0-9]+(:|$))[A-Za-z0-9._~-]+|)" HOLDFAST_BYTE R"((\.)" HOLDFAST_BYTE \
-  R"(){3}|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]))"                                                     \
+#define HOLDFAST_AUTHORITY                                                                                    \
+  R"(((?!([A-Za-z0-9._~-]*\.)?([0-9]+|0[Xx][0-9A-Fa-f]*)\.?(:|$))(?!\.(:|$))[A-Za-z0-9._~-]+|)" HOLDFAST_BYTE \
+  R"((\.)" HOLDFAST_BYTE R"(){3}|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]))"                                         \
   "(:0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 constexpr TextRule kAnyText{accept_any, ""};
 constexpr TextRule kCiphers{refuse_ciphers, "^[!-~]{1,4096}$"};
@@ -347,7 +347,7 @@ constexpr TextRule kAddress{
 constexpr TextRule kUrl{refuse_url, "^" HOLDFAST_URL "$"};
 constexpr TextRule kPublicUrl{refuse_public_url, "^(" HOLDFAST_URL ")?$"};
 constexpr TextRule kOrigin{refuse_origin,
-                           R"(^(\*|[A-Za-z][A-Za-z0-9+.-]*://)" HOLDFAST_AUTHORITY ")$"};
+                           R"(^(\*|file://|[A-Za-z][A-Za-z0-9+.-]*://)" HOLDFAST_AUTHORITY ")$"};
 constexpr TextRule kPublicOrigin{refuse_public_origin, "^(https?://" HOLDFAST_AUTHORITY ")?$"};
 constexpr TextRule kHost{refuse_host, R"(^([A-Za-z0-9._-]+|\[[A-Za-z0-9:._-]*\])$)"};
 constexpr TextRule kPasswordHash{
@@ -733,7 +733,8 @@ void add_clients(std::vector<Setting>& t) {
   t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins), kOrigin,
                     "Web pages that may log in, get tokens and connect, besides the gateway's "
                     "own origin: `https://app.example.com`, of any scheme "
-                    "(`capacitor://localhost`); `*` is every page.",
+                    "(`capacitor://localhost`; `file://` as Cordova's and Electron's pages send "
+                    "it); `*` is every page.",
                     true));
   t.push_back(integer("websocket.connection_seconds_max", HOLDFAST_FIELD(delivery.connection_age),
                       0, 365 * kDaySeconds,

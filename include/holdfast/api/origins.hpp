@@ -19,27 +19,29 @@ struct Origin {
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
-/// Reads `scheme://host` or `scheme://host:port`, of any scheme. nullopt for all else, and for a
-/// host that no browser sends: with a `*`, with letters beyond ASCII (a browser sends `xn--…`), or
-/// an address with a part missing.
+/// Reads `scheme://host` or `scheme://host:port`, of any scheme, and `file://`. nullopt for all
+/// else, and for a host that no browser sends: with a `*`, with letters beyond ASCII (a browser
+/// sends `xn--…`), or an address that is not four decimal numbers. One dot at its end goes.
 [[nodiscard]] std::optional<Origin> parse_origin(std::string_view text);
 
 /// Decides which pages may log in, ask for tokens and connect.
 class AllowedOrigins {
  public:
-  /// Of `scheme://host[:port]`, or `*` for every origin; what is neither is left out.
-  explicit AllowedOrigins(const std::vector<std::string>& entries);
+  /// Of `scheme://host[:port]`, or `*` for every origin; what is neither is left out. `own` is the
+  /// gateway's, under which clients reach it.
+  explicit AllowedOrigins(const std::vector<std::string>& entries, std::string_view own = {});
 
   /// Whether a page of the origin `text` may read answers that were asked of `host` (the header's
   /// value): listed, or from that host and port itself.
   [[nodiscard]] bool allow_page(std::string_view text, std::string_view host) const;
   /// Whether a client that sends this Origin may connect: a page that may, or a program that
-  /// writes `host` in a form that no browser sends (`wss://host`, the bare host, its port left
-  /// out), or nothing where the host should be.
+  /// writes `host` or the gateway's own in a form that no browser sends (`wss://host`, the bare
+  /// host, its port left out), or nothing where the host should be.
   [[nodiscard]] bool allow_client(std::string_view text, std::string_view host) const;
 
  private:
   std::vector<Origin> listed_;
+  std::optional<Origin> own_;
   bool all_ = false;
 };
 

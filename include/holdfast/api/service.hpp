@@ -43,9 +43,11 @@ struct GatewayOptions {
     std::string sample_app_url;  ///< likewise
   } stack;
 
-  /// Origins from which browsers may log in, get tokens and connect, besides the Host that they
-  /// ask: the public URLs and the listed ones, as `https://chat.example.com`; `*` stands for every
-  /// origin.
+  /// The gateway's own, under which clients reach it; may be empty.
+  std::string own_origin;
+  /// Origins from which browsers may log in, get tokens and connect, besides it and the Host that
+  /// they ask: the console's and the listed ones, as `https://chat.example.com`; `*` stands for
+  /// every origin.
   std::vector<std::string> allowed_origins;
 
   /// Signed requests of one access key that has no rate of its own; 0 is no bound.

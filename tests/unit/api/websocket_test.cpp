@@ -23,6 +23,18 @@ class WebSocketHandshake : public GatewayFixture {
     expect_error(response, 401, "UnauthorizedException", "Unauthorized");
     EXPECT_EQ(response.body, R"({"message":"Unauthorized"})");
   }
+  /// Whether a client that sends these gets beyond its origin: its token is none.
+  bool lets_in(const std::string& origin, const std::string& host) {
+    net::RequestHead head = make_request("GET", "/ws?token=x").head;
+    head.headers = {{"Host", host}, {"Origin", origin}};
+    int status = 0;
+    service_->upgrade(std::move(head), [&](const UpgradeResult& result) {
+      status = std::get<net::Response>(result).status;
+    });
+    run();
+    EXPECT_TRUE(status == 401 || status == 403) << status;
+    return status == 401;
+  }
   void start_allowing(std::vector<std::string> origins) {
     api::GatewayOptions options;
     options.allowed_origins = std::move(origins);
@@ -202,22 +214,58 @@ TEST_F(WebSocketHandshake, LetsProgramsInThatNameItsHostInTheirOwnForm) {
                    "Forbidden");
     }
   }
+  for (const auto& [origin, host] : {std::pair("wss://127.0.0.1.", "127.0.0.1:8080"),
+                                     std::pair("wss://push.example.com", "push.example.com."),
+                                     std::pair("wss://push.example.com.", "push.example.com:443"),
+                                     std::pair("push.example.com.:8080", "push.example.com.:8080"),
+                                     std::pair("http://push.example.com", "push.example.com.")}) {
+    SCOPED_TRACE(origin);
+    const bool address = std::string_view(host).starts_with("127");
+    EXPECT_EQ(lets_in(origin, host), !address);
+  }
   for (const char* no_host : {"", " ", "ws://", "http://", "//"}) {
     SCOPED_TRACE(no_host);
     accepted(temporary_token("alice"), {{"Origin", no_host}});
   }
 }
 
+TEST_F(WebSocketHandshake, LetsProgramsInThatNameItsPublicHostWhateverAProxyAsksFor) {
+  api::GatewayOptions options;
+  options.own_origin = "https://push.example.com";
+  start(options);
+  for (const char* const origin :
+       {"https://push.example.com", "wss://push.example.com", "wss://push.example.com:443",
+        "push.example.com", "http://push.example.com", "wss://push.example.com./ws",
+        "wss://backend:8080", "http://backend:8080"}) {
+    EXPECT_TRUE(lets_in(origin, "backend:8080")) << origin;
+  }
+  for (const char* const origin :
+       {"wss://push.example.com:8443", "wss://push.example.com.evil", "wss://evil.push.example.com",
+        "wss://a@push.example.com", "capacitor://push.example.com", "null", "wss://push.example"}) {
+    EXPECT_FALSE(lets_in(origin, "backend:8080")) << origin;
+  }
+  options.own_origin = "https://push.example.com:8443";
+  start(options);
+  EXPECT_TRUE(lets_in("wss://push.example.com:8443", "backend:8080"));
+  EXPECT_TRUE(lets_in("push.example.com", "backend:8080"));
+  EXPECT_FALSE(lets_in("wss://push.example.com:443", "backend:8080"));
+  options.own_origin.clear();
+  start(options);
+  EXPECT_FALSE(lets_in("wss://push.example.com", "backend:8080"));
+}
+
 TEST_F(WebSocketHandshake, MatchesListedOriginsOfEverySchemeExactly) {
-  start_allowing({"capacitor://localhost", "chrome-extension://abcdefghij", "app://host:81"});
+  start_allowing(
+      {"capacitor://localhost", "chrome-extension://abcdefghij", "app://host:81", "file://"});
   for (const char* origin :
-       {"capacitor://localhost", "chrome-extension://abcdefghij", "app://host:81"}) {
+       {"capacitor://localhost", "chrome-extension://abcdefghij", "app://host:81", "file://"}) {
     SCOPED_TRACE(origin);
     accepted(temporary_token("alice"), {{"Origin", origin}});
   }
-  for (const char* origin : {"ionic://localhost", "http://localhost", "capacitor://localhost:80",
-                             "capacitor://localhost.evil", "chrome-extension://abcdefghi",
-                             "app://host", "app://host:82", "capacitor:localhost", "null"}) {
+  for (const char* origin :
+       {"ionic://localhost", "http://localhost", "capacitor://localhost:80",
+        "capacitor://localhost.evil", "chrome-extension://abcdefghi", "app://host", "app://host:82",
+        "capacitor:localhost", "null", "file:///", "file://host", "file:"}) {
     SCOPED_TRACE(origin);
     expect_error(refused("/ws?token=x", {{"Origin", origin}}), 403, "ForbiddenException", "");
   }

@@ -327,7 +327,8 @@ TEST_F(ConfigTest, TakesOriginsOfEverySchemeAndNoneThatCannotMatch) {
        {"*", "https://a.example", "http://localhost:3000", "capacitor://localhost",
         "ionic://localhost", "chrome-extension://abcdefghijklmnop", "HTTPS://A.example:443",
         "http://[::1]:8080", "http://10.0.0.1", "wss://push.example.com",
-        "https://xn--bcher-kva.example"}) {
+        "https://xn--bcher-kva.example", "file://", "https://a.example.", "https://0xa.example",
+        "https://a.0xg"}) {
     const auto config = load(entry(origin));
     ASSERT_TRUE(config) << origin;
     EXPECT_THAT(config->websocket.allowed_origins, ElementsAre(origin));
@@ -351,12 +352,23 @@ TEST_F(ConfigTest, TakesOriginsOfEverySchemeAndNoneThatCannotMatch) {
                              "https://b\u00fccher.example",
                              "http://10.1",
                              "http://256.1.1.1",
+                             "http://1.2.3.4.",
+                             "http://1.2.3.4.:80",
+                             "http://0x7f000001",
+                             "http://0X7F000001:8080",
+                             "http://127.0.0.0x1",
+                             "http://127.0.0.0x1.",
+                             "http://a.0x",
+                             "http://.",
+                             "http://.:80",
+                             "file:///",
+                             "file:",
+                             "FILE://",
                              "http://[::1",
                              "http://[x]",
                              "https://a.example?x",
                              "https://a.example#x",
                              "1a://host",
-                             "file://",
                              ""}) {
     EXPECT_THAT(refusal(entry(origin)), HasSubstr("websocket.allowed_origins")) << origin;
   }
