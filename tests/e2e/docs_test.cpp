@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <holdfast/base/json.hpp>
+#include <holdfast/client/control_client.hpp>
 
 #include "e2e/outside.hpp"
 #include "support/base/temp_dir.hpp"
@@ -19,6 +20,8 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::UnorderedElementsAre;
 
 std::optional<std::string> wait_for_text(const ChildProcess& child, const std::string& text) {
   return child.wait_for_output(
@@ -63,8 +66,9 @@ TEST(Docs, NameOnlyWhatThereIs) {
   expect_passed(*script);
 }
 
-// The page around the docs' client: its last call, which is the reader's to change, replaced.
-std::string page_with_the_client() {
+// The page around the docs' client: its last call, which is the reader's to change, replaced by
+// `call` of a `url`, a `getToken` and a `report`.
+std::string page_with_the_client(const std::string& call) {
   const std::string code =
       code_block(source_file("docs/sending-and-receiving.md"), "## A client for the browser", "js");
   const auto last_call = code.rfind("\nholdfast(");
@@ -78,21 +82,41 @@ const report = async (text) => {
   let answer;
   do { answer = await fetch("/token"); } while (!answer.ok);
   const { url } = await answer.json();
-  holdfast(url, async () => {
+  const getToken = async () => {
     const response = await fetch("/token");
     if (!response.ok) throw new Error("no token");
     return (await response.json()).token;
-  }, (payload) => report(`got ${payload}`), (status, reason) => report(`status ${status} ${reason}`));
+  };
+)" + call +
+         R"(
 })();
-</script>)";
+</script><body>)";
 }
+
+constexpr const char* kOneTab =
+    "holdfast(url, getToken, (payload) => report(`got ${payload}`),"
+    " (status, reason) => report(`status ${status} ${reason}`));";
+
+// A frame is as another tab to the locks and channels of its origin. The second begins when the
+// first is connected, which lets go when it is told to.
+constexpr const char* kTwoTabs = R"(
+  const name = window === top ? "first" : "second";
+  const client = holdfast(url, getToken, async (payload) => {
+    await report(`got ${name} ${payload}`);
+    if (payload === `${name} leaves`) client.stop();
+  }, (status) => {
+    report(`status ${name} ${status}`);
+    if (name === "second" || document.querySelector("iframe")) return;
+    document.body.append(Object.assign(document.createElement("iframe"), { src: "/" }));
+  }, "alice");
+)";
 
 class BrowserClient : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto program = find_browser();
     if (!program) GTEST_SKIP() << "there is no Chromium or Google Chrome on the PATH";
-    write_file(dir_.file("page.html"), page_with_the_client());
+    write_file(dir_.file("page.html"), page_with_the_client(call_));
     server_ = start_client_script("serve_page.py", {dir_.file("page.html")});
     const auto origin = wait_for_lines(*server_, "origin ", 1);
     ASSERT_EQ(origin.size(), 1U) << transcript(*server_);
@@ -125,6 +149,15 @@ class BrowserClient : public ::testing::Test {
     return wait_for_lines(*server_, "report got ", count);
   }
 
+  [[nodiscard]] bool said(const std::string& text) const {
+    return server_
+        ->wait_for_output(
+            [&](const std::string& line) { return line.find("status " + text) != line.npos; },
+            kPatience)
+        .has_value();
+  }
+
+  const char* call_ = kOneTab;
   TempDir dir_;
   std::string data_dir_ = dir_.file("data");
   std::string origin_;
@@ -160,13 +193,6 @@ TEST_F(BrowserClient, HandlesOnceWhatComesTwiceAndAcknowledgesItThen) {
 }
 
 TEST_F(BrowserClient, SaysHowItStands) {
-  const auto said = [this](const std::string& text) {
-    return server_
-        ->wait_for_output(
-            [&](const std::string& line) { return line.find("status " + text) != line.npos; },
-            kPatience)
-        .has_value();
-  };
   EXPECT_TRUE(said("connected")) << transcript(*browser_);
   // As many newer connections as are allowed displace it; it says so, and stays away.
   const auto client = gateway_->client();
@@ -178,6 +204,33 @@ TEST_F(BrowserClient, SaysHowItStands) {
   EXPECT_TRUE(said("displaced the user has too many connections")) << transcript(*browser_);
   EXPECT_TRUE(wait_for_text(gateway_->process(), "\"event\":\"connection_displaced\""))
       << transcript(gateway_->process());
+}
+
+class BrowserClientOfTwoTabs : public BrowserClient {
+ protected:
+  BrowserClientOfTwoTabs() { call_ = kTwoTabs; }
+  [[nodiscard]] std::size_t connections() const {
+    const auto socket = client::make_control_client(data_dir_ + "/control.sock");
+    return socket->call("GET", "/v1/connections").value().at("connections").size();
+  }
+};
+
+TEST_F(BrowserClientOfTwoTabs, HasOneConnectionForBothAndHandsItOver) {
+  ASSERT_TRUE(said("second connected")) << transcript(*browser_);
+  EXPECT_EQ(connections(), 1U);
+  send("1");
+  send("2");
+  EXPECT_THAT(reports(4), UnorderedElementsAre("first 1", "second 1", "first 2", "second 2"))
+      << transcript(*browser_);
+  EXPECT_TRUE(wait_until_nothing_pending(data_dir_, user_.id));
+  send("first leaves");
+  EXPECT_THAT(reports(6), IsSupersetOf({"first first leaves", "second first leaves"}))
+      << transcript(*browser_);
+  send("3");
+  EXPECT_THAT(reports(7).back(), "second 3") << transcript(*browser_);
+  EXPECT_TRUE(wait_until_nothing_pending(data_dir_, user_.id));
+  EXPECT_EQ(connections(), 1U);
+  EXPECT_EQ(reports(0).size(), 7U);
 }
 
 }  // namespace
