@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -57,6 +58,30 @@ TEST_F(ProcessTest, ServesAndEndsOnSigtermWithStatusZero) {
   const auto before = steady_clock::now();
   EXPECT_EQ(gateway.terminate(), 0);
   EXPECT_LT(steady_clock::now() - before, std::chrono::seconds(10));
+}
+
+TEST_F(ProcessTest, TellsWhereTheFirstCredentialsAreOnceItHasMadeThem) {
+  const auto is_told = [](const ChildProcess& process) {
+    const auto lines = process.errors();
+    return std::ranges::any_of(
+        lines, [](const std::string& line) { return line.starts_with("First start: "); });
+  };
+  const std::string data = dir_.file("data");
+  {
+    const GatewayProcess other({.data_dir = dir_.file("other")});
+    ChildProcess failed({.command = {holdfast_binary(), "serve", "--data-dir", data, "--listen",
+                                     other.address(), "--control-listen", "127.0.0.1:0"}});
+    EXPECT_NE(failed.wait(kPatience), 0);
+    EXPECT_FALSE(is_told(failed));
+    EXPECT_TRUE(std::filesystem::exists(data + "/holdfast.db")) << "it failed late enough";
+    EXPECT_FALSE(std::filesystem::exists(data + "/credentials"));
+  }
+  for (const bool first : {true, false}) {
+    GatewayProcess gateway = start();
+    EXPECT_EQ(gateway.terminate(), 0);
+    EXPECT_EQ(is_told(gateway.process()), first);
+    EXPECT_THAT(gateway.process().errors(), ::testing::Contains(HasSubstr("Holdfast listens on")));
+  }
 }
 
 TEST_F(ProcessTest, EndsOnSigintWithStatusZero) {
