@@ -45,11 +45,13 @@ TEST_F(Metrics, CountsMessagesByOutcome) {
   scrape_.delivery.expired = 1;
   scrape_.delivery.deleted = 2;
   scrape_.delivery.buried = 3;
+  scrape_.delivery.stuck = 4;
   const auto all = lines();
   EXPECT_THAT(all, Contains("holdfast_messages_total{outcome=\"delivered\"} 5"));
   EXPECT_THAT(all, Contains("holdfast_messages_total{outcome=\"elided\"} 4"));
   EXPECT_THAT(all, Contains("holdfast_messages_total{outcome=\"dead\"} 6"));
   EXPECT_THAT(all, Contains("holdfast_messages_dead_total{reason=\"access_ended\"} 3"));
+  EXPECT_THAT(all, Contains("holdfast_messages_stuck_total 4"));
 }
 
 TEST_F(Metrics, TellsHistogramsInSecondsAndCumulatively) {
