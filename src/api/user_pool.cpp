@@ -599,8 +599,8 @@ struct SignedChange {
     operation->run(std::move(*call));
   }
 
-  // AWS's SDKs sign equal calls of one second alike. Where nothing has changed between them, the
-  // second one would do nothing; where something has, whoever means it must sign it anew.
+  // AWS's SDK for Python signs equal calls of one second alike. Where nothing has changed between
+  // them, the second one would do nothing; where something has, whoever means it must sign it anew.
   void repeat(const Replays::Refused& refused) && {
     const auto* const done = std::get_if<Replays::Done>(&refused.answer);
     const bool again = refused.reason == Replays::Reason::answered && done != nullptr &&

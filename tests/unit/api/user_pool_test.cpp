@@ -98,7 +98,7 @@ TEST_F(UserPoolApi, DoesWhatWasSignedOnce) {
   const auto enabled = [&] { return database_.users.begin()->second.enabled; };
   const net::Request enable = signed_call("AdminEnableUser");
   ASSERT_EQ(call(enable).status, 200);
-  // AWS's SDKs sign equal calls of one second alike.
+  // AWS's SDK for Python signs equal calls of one second alike.
   const std::size_t before = users_[0].calls();
   const net::Response again = call(enable);
   EXPECT_EQ(again.status, 200);
