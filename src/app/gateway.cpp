@@ -705,13 +705,16 @@ Result<void> RunningGateway::reload_certificates() {
 }
 
 std::string RunningGateway::separate_ingest_url() const {
-  const auto takes_messages = [](const GatewayListener& listener) {
-    return listener.parts.ingest && !listener.url.empty();
-  };
-  const bool everywhere = std::ranges::all_of(
-      gateways_, [](const GatewayListener& listener) { return listener.parts.ingest; });
-  const auto found = std::ranges::find_if(gateways_, takes_messages);
-  return everywhere || found == gateways_.end() ? std::string() : found->url;
+  const auto takes_messages = [](const GatewayListener& listener) { return listener.parts.ingest; };
+  if (std::ranges::all_of(gateways_, takes_messages)) return {};
+  std::string socket;
+  for (const GatewayListener& gateway : gateways_) {
+    if (!takes_messages(gateway)) continue;
+    if (!gateway.url.empty()) return gateway.url;
+    // A Unix socket is for this machine alone: only where nothing else takes messages.
+    if (socket.empty()) socket = gateway.listener->address();
+  }
+  return socket;
 }
 
 Result<void> RunningGateway::write_credentials() {

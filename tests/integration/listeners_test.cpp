@@ -139,6 +139,22 @@ TEST_F(ListenersTest, AreToldApartInTheCredentialsSoThatMessagesGoWhereTheyAreTa
   EXPECT_EQ(publish.wait(kPatience), 0);
 }
 
+TEST_F(ListenersTest, AreFoundByPublishWhereASocketAloneTakesMessages) {
+  const std::string socket = "unix:" + dir_.file("ingest.sock");
+  const GatewayProcess split(GatewayProcess::Options{
+      .data_dir = dir_.file("split"),
+      .environment = {
+          {"HOLDFAST_SERVER__PARTS", R"(["websocket", "tokens", "login"])"},
+          {"HOLDFAST_SERVER__LISTENERS",
+           Json({{{"address", socket}, {"parts", {"ingest", "management"}}}}).dump()}}});
+  EXPECT_EQ(split.credentials().at("HOLDFAST_URL"), split.url());
+  EXPECT_EQ(split.credentials().at("HOLDFAST_INGEST_URL"), socket);
+  ChildProcess publish({.command = {holdfast_binary(), "publish", "somebody", "hi"},
+                        .environment = split.environment()});
+  EXPECT_EQ(publish.wait(kPatience), 0) << publish.errors().size();
+  EXPECT_THAT(publish.output(), ::testing::Contains(HasSubstr("STORED")));
+}
+
 TEST_F(ListenersTest, KnowNoPathOfAPartThatTheyDoNotServe) {
   const std::string unknown = R"(403 {"message":"Missing Authentication Token"})";
   const net::ClientRequest login{
