@@ -9,7 +9,7 @@ if(HOLDFAST_WERROR)
   add_compile_options(-Werror)
 endif()
 
-if(CMAKE_UNITY_BUILD)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # It takes the included source files for headers.
   add_compile_options(-Wno-subobject-linkage)
 endif()
