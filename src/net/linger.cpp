@@ -16,17 +16,15 @@ constexpr std::size_t kDiscardBytes = 16 << 10;
 
 void Linger::start(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
                    SocketSlot slot) {
-  const auto linger = std::make_shared<Linger>(part, std::move(socket), std::move(tls),
-                                               std::move(rest), std::move(slot));
+  const auto linger =
+      std::make_shared<Linger>(std::move(socket), std::move(tls), std::move(rest), std::move(slot));
   linger->self_ = linger;
   part.watch(*linger, part.now() + part.limits().close_timeout);
   linger->send_rest();
 }
 
-Linger::Linger(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
-               SocketSlot slot)
-    : part_(part),
-      slot_(std::move(slot)),
+Linger::Linger(Socket socket, std::shared_ptr<TlsSession> tls, std::string rest, SocketSlot slot)
+    : slot_(std::move(slot)),
       socket_(std::move(socket)),
       tls_(std::move(tls)),
       rest_(std::move(rest)) {}

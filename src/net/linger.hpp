@@ -18,8 +18,7 @@ class Linger final : public Member, public std::enable_shared_from_this<Linger> 
   static void start(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
                     SocketSlot slot);
 
-  Linger(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
-         SocketSlot slot);
+  Linger(Socket socket, std::shared_ptr<TlsSession> tls, std::string rest, SocketSlot slot);
   void on_deadline() override { end(); }
   void on_drain() override {}
   void end() override;
@@ -28,7 +27,6 @@ class Linger final : public Member, public std::enable_shared_from_this<Linger> 
   void send_rest();
   void discard();
 
-  Part& part_;
   SocketSlot slot_;
   Socket socket_;
   std::shared_ptr<TlsSession> tls_;  ///< until all is sent; null on a plain socket
