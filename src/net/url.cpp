@@ -30,6 +30,17 @@ bool is_port(std::string_view text) noexcept {
   return error == std::errc() && stopped == end && port > 0 && port <= 65535;
 }
 
+// RFC 3986 section 3.2.2; what stands in brackets is an IPv6 address.
+bool is_host(std::string_view text, bool in_brackets) noexcept {
+  constexpr std::string_view kAddress = "0123456789abcdefABCDEF:.";
+  constexpr std::string_view kPlainMarks = "-._~%!$&'()*+,;=";
+  if (in_brackets) return text.contains(':') && text.find_first_not_of(kAddress) == text.npos;
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return letter || (c >= '0' && c <= '9') || kPlainMarks.contains(c);
+  });
+}
+
 std::unexpected<Error> not_a_url(std::string_view text) {
   return fail(Errc::invalid_argument, "not a URL: " + std::string(text), std::string(text));
 }
@@ -73,7 +84,7 @@ Result<Url> parse_url(std::string_view text) {
     url.host = url.host.substr(1, bracket - 1);
   }
   url.port = port == std::string_view::npos ? default_port(url.scheme) : authority.substr(port + 1);
-  if (url.host.empty() || !is_port(url.port)) return not_a_url(text);
+  if (!is_host(url.host, bracket > 0) || !is_port(url.port)) return not_a_url(text);
   return url;
 }
 

@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // twice.
   if (!is_ack || text.size() > 256 || text.contains('\\') ||
       text.find("type") != text.rfind("type") || text.find("sequence") != text.rfind("sequence") ||
-      text.starts_with("\xef\xbb\xbf")) {
+      text.starts_with("\xef\xbb\xbf") || text.contains('\0')) {
     return 0;
   }
   const double number = json["sequence"].get<double>();

@@ -98,7 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(is_same(*ours, theirs), "the value");
     return 0;
   }
-  if (theirs.is_discarded() || text.starts_with("\xef\xbb\xbf")) return 0;
+  // Theirs passes over a byte order mark, and takes a NUL for the end.
+  if (theirs.is_discarded() || text.starts_with("\xef\xbb\xbf") || text.contains('\0')) return 0;
   Stricter stricter;
   (void)Json::sax_parse(text, &stricter);
   require(stricter.refuses, "what is refused has a reason");

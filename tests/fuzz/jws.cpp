@@ -63,7 +63,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto keys = identity::read_foreign_jwks(document, kAlgorithms);
   if (!keys) return 0;
-  require(!keys->by_id.empty(), "a key document that is taken has a key");
   require(!identity::verify_jws(good, *keys), "the keys of another document did not sign it");
   return 0;
 }

@@ -77,7 +77,7 @@ std::vector<std::string> segments(std::string_view path) {
     }
     segment.clear();
   }
-  if (path.ends_with('/')) out.emplace_back();
+  if (!out.empty() && path.ends_with('/')) out.emplace_back();
   return out;
 }
 
