@@ -38,9 +38,26 @@ TEST(Url, TakesItsPartsApart) {
 }
 
 TEST(Url, RefusesWhatIsNone) {
-  for (const char* text : {"", "host", "ftp://host", "http://", "http://:80", "http://host:0",
-                           "http://host:65536", "http://host:x", "http://host:", "http://a@host",
-                           "http://[::1", "http://[::1]x", "http://host/a b", "http://host/a\nb"}) {
+  for (const char* text : {"",
+                           "host",
+                           "ftp://host",
+                           "http://",
+                           "http://:80",
+                           "http://host:0",
+                           "http://host:65536",
+                           "http://host:x",
+                           "http://host:",
+                           "http://a@host",
+                           "http://[::1",
+                           "http://[::1]x",
+                           "http://host/a b",
+                           "http://host/a\nb",
+                           "http://[[]:80",
+                           "http://[]",
+                           "http://[host]",
+                           "http://a\\b",
+                           "http://ho<st",
+                           "http://a]b"}) {
     const auto url = parse_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().code, Errc::invalid_argument);
