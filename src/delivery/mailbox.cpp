@@ -601,6 +601,7 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
     return;
   }
   shard_.add_rows(rows_, -result->expired.messages, -result->expired.bytes);
+  shard_.add_rows(rows_, -result->damaged.messages, -result->damaged.bytes);
   shard_.stats.expired += static_cast<std::uint64_t>(result->expired.messages);
   if (cursor != nullptr && shard_.sends() && receives(*cursor)) {
     send_page(*cursor, mark, *result);

@@ -233,7 +233,7 @@ Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
       return std::unexpected(as_damage(std::move(done.error())));
     }
   }
-  if (auto done = migrate(**database, migrations, path); !done) {
+  if (auto done = migrate(**database, migrations, path, make_room); !done) {
     return std::unexpected(std::move(done.error()));
   }
   if (auto done = settle_log(**database, path, make_room); !done) {

@@ -42,8 +42,8 @@ struct CheckBounds {
   /// long as it takes to read the pages in their order, which may be half a minute.
   std::int64_t after_crash = std::int64_t{1} << 30;
 };
-/// `make_room` is called, at most once, when the disk is full; false when it could make none. The
-/// database opens all the same, with its log as it is.
+/// `make_room` is called when the disk is full; false when it could make none. The database opens
+/// all the same, with its log as it is, unless its schema is an older one.
 [[nodiscard]] Result<std::unique_ptr<Database>> open_data_file(
     const std::string& path, std::span<const Migration> migrations, CheckBounds bounds = {},
     const std::function<bool()>& make_room = {});

@@ -16,6 +16,8 @@ namespace {
 
 // What is evicted before it is looked whether that was enough.
 constexpr std::int64_t kEvictedAtOnce = 64;
+// Of neighbours of a letter that cannot be removed.
+constexpr std::int64_t kSkippedAtMost = 1'023;
 // What one listing looks at at most, so that others' commits need not wait for a rare reason.
 constexpr std::int64_t kLookedAtPerList = 2'000;
 
@@ -33,6 +35,11 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
            " row_checksum(user, sequence, id, accepted_at, expires_at, payload))"
            " FROM messages WHERE user = ?1 AND sequence = ?2"
            " ON CONFLICT (id) DO NOTHING"),
+      add_unsound_(database,
+                   "INSERT INTO dead_letters"
+                   " (id, user, sequence, accepted_at, expires_at, died_at, reason, payload,"
+                   " detail, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9)"
+                   " ON CONFLICT (id) DO NOTHING"),
       remove_(database, "DELETE FROM dead_letters WHERE id = ?1 RETURNING length(payload)"),
       find_(database, "SELECT " HOLDFAST_DEAD_LETTER_COLUMNS
                       ", payload, checksum FROM dead_letters WHERE id = ?1"),
@@ -45,7 +52,9 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
       change_totals_(database,
                      "UPDATE dead_letter_totals SET messages = messages + ?1, bytes = bytes + ?2"),
       read_totals_(database, "SELECT messages, bytes FROM dead_letter_totals"),
-      oldest_(database, "SELECT id FROM dead_letters ORDER BY died_at, id LIMIT ?1") {
+      oldest_(database,
+              "SELECT died_at, id FROM dead_letters INDEXED BY dead_letters_by_death"
+              " WHERE (died_at, id) > (?1, ?2) ORDER BY died_at, id LIMIT ?3 OFFSET ?4") {
   begin();  // a bound that is smaller than before
 }
 
@@ -55,6 +64,23 @@ void DeadLetterTable::add(std::string_view user, Sequence sequence, std::int64_t
   if (database_.changes() == 0) return;
   ++change_.messages;
   change_.bytes += bytes;
+}
+
+void DeadLetterTable::add(std::string_view user, const Unsound& row, std::string_view reason,
+                          std::int64_t now) {
+  add_unsound_.bind_blob(1, row.id)
+      .bind(2, user)
+      .bind(3, row.sequence)
+      .bind(4, row.accepted_at)
+      .bind(5, row.expires_at)
+      .bind(6, now)
+      .bind(7, reason)
+      .bind_blob(8, row.payload);
+  row.checksum ? add_unsound_.bind(9, *row.checksum) : add_unsound_.bind_null(9);
+  add_unsound_.run();
+  if (database_.changes() == 0) return;
+  ++change_.messages;
+  change_.bytes += static_cast<std::int64_t>(row.payload.size());
 }
 
 bool DeadLetterTable::remove(const MessageId& id) {
@@ -129,12 +155,13 @@ delivery::DeadLetterPage DeadLetterTable::list(const delivery::DeadLetterQuery& 
 }
 
 void DeadLetterTable::flush() {
-  if (change_.messages == 0 && change_.bytes == 0 && !over_) return;
+  const bool is_changed = change_.messages != 0 || change_.bytes != 0;
+  if (!is_changed && (!over_ || stuck_)) return;
   changed_ = true;
   delivery::PendingTotals now = totals();
   now.messages += change_.messages;
   now.bytes += change_.bytes;
-  if (beyond_bounds(now)) now = evict(now);
+  if (beyond_bounds(now) && !stuck_) now = evict(now);
   over_ = beyond_bounds(now);
   change_totals_.bind(1, change_.messages).bind(2, change_.bytes).run();
   change_ = {};
@@ -147,27 +174,60 @@ delivery::PendingTotals DeadLetterTable::totals() {
   return out;
 }
 
+// What cannot be removed is stepped over: one more, and so many more each time that letters on one
+// damaged page, which are neighbours here too, are soon behind.
+void DeadLetterTable::discard() {
+  change_ = {};
+  if (!evicting_) return;
+  evicting_ = false;
+  stuck_ = true;
+  if (!database_.met_damage()) return;
+  from_ = trying_;
+  skip_ = std::min(2 * skip_ + 1, kSkippedAtMost);
+}
+
+std::vector<DeadLetterTable::Place> DeadLetterTable::list_oldest(std::int64_t limit) {
+  std::vector<Place> out;
+  oldest_.bind(1, from_.died_at).bind_blob(2, from_.id).bind(3, limit).bind(4, skip_);
+  while (oldest_.step()) out.push_back({oldest_.integer(0), oldest_.string(1)});
+  return out;
+}
+
 delivery::PendingTotals DeadLetterTable::evict(delivery::PendingTotals totals) {
   WorkBudget budget;
+  evicting_ = true;
   while (beyond_bounds(totals) && budget.left()) {
-    std::vector<MessageId> oldest;
-    oldest_.bind(1,
-                 std::clamp<std::int64_t>(totals.messages - bounds_.messages, 1, kEvictedAtOnce));
-    while (oldest_.step()) oldest.push_back(to_message_id(oldest_.bytes(0)));
-    if (oldest.empty()) {  // the totals were wrong: there is nothing
-      change_.messages -= totals.messages;
-      change_.bytes -= totals.bytes;
-      return {};
+    trying_ = from_;
+    const std::vector<Place> oldest = list_oldest(
+        std::clamp<std::int64_t>(totals.messages - bounds_.messages, 1, kEvictedAtOnce));
+    if (database_.failed()) return totals;
+    if (oldest.empty()) {
+      evicting_ = false;
+      if (from_ == Place() && skip_ == 0) {  // the totals were wrong: there is nothing
+        change_.messages -= totals.messages;
+        change_.bytes -= totals.bytes;
+        return {};
+      }
+      from_ = {};
+      skip_ = 0;
+      stuck_ = true;
+      return totals;
     }
-    for (const MessageId& id : oldest) {
+    for (const Place& place : oldest) {
       const delivery::PendingTotals before = change_;
-      if (!remove(id)) return totals;
+      trying_ = place;
+      // The index may have an entry that no row belongs to.
+      const bool is_there = remove(to_message_id(place.id));
+      if (database_.failed()) return totals;
+      if (!is_there || from_ != Place() || skip_ > 0) from_ = place;
+      skip_ = 0;
       budget.spend(WorkBudget::of_eviction(before.bytes - change_.bytes));
       totals.messages += change_.messages - before.messages;
       totals.bytes += change_.bytes - before.bytes;
       if (!beyond_bounds(totals)) break;
     }
   }
+  evicting_ = false;
   return totals;
 }
 

@@ -21,7 +21,8 @@ constexpr std::string_view kDamagedReason = "damaged";
 
 MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetterTable& dead_letters,
                            WorkBudget& budget)
-    : pending_(pending),
+    : database_(database),
+      pending_(pending),
       dead_letters_(dead_letters),
       budget_(budget),
       missing_(database, pending, budget),
@@ -31,13 +32,13 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
       list_range_(database,
                   "SELECT sequence, length(payload), expires_at FROM messages"
-                  " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
+                  " WHERE user = ?1 AND sequence > ?2 ORDER BY sequence"),
       erase_range_(database,
                    "DELETE FROM messages WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
       erase_one_(database, "DELETE FROM messages WHERE user = ?1 AND sequence = ?2"),
       read_(database,
             "SELECT sequence, id, accepted_at, expires_at, payload, checksum FROM messages"
-            " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence"),
+            " WHERE user = ?1 AND sequence > ?2 ORDER BY sequence"),
       move_lifetimes_(database,
                       "UPDATE messages SET accepted_at = accepted_at + ?4,"
                       " expires_at = expires_at + ?4,"
@@ -47,7 +48,13 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
                       " THEN row_checksum(user, sequence, id, accepted_at + ?4, expires_at + ?4,"
                       " payload) ELSE checksum END"
                       " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
-      find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1") {}
+      find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1"),
+      is_there_(database, "SELECT 1 FROM messages WHERE user = ?1 AND sequence = ?2"),
+      // A key that is damaged is not where it would be looked for: it is met among the user's rows.
+      erase_as_stored_(database,
+                       "DELETE FROM messages WHERE user = ?1 AND +sequence = ?2 AND id = ?3"
+                       " AND checksum IS ?4"),
+      next_user_(database, "SELECT user FROM messages WHERE user > ?1 ORDER BY user LIMIT 1") {}
 
 void MessageTable::insert(const delivery::Message& message) {
   const std::int64_t expires_at = unix_micros(message.expires_at);
@@ -69,12 +76,12 @@ void MessageTable::insert(const delivery::Message& message) {
 
 void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, RowWalk& walk) {
   const Sequence from = std::max(above, walk.at);
-  list_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, up_to);
+  list_range_.bind(1, std::string_view(user.str())).bind(2, from);
   delivery::PendingTotals removed;
   while (budget_.left()) {
-    walk.end = !list_range_.step();
+    walk.end = !list_range_.step() || list_range_.integer(0) > up_to;
     if (walk.end) break;
-    walk.at = list_range_.integer(0);
+    walk.at = std::max(walk.at, list_range_.integer(0));
     ++removed.messages;
     removed.bytes += list_range_.integer(1);
     budget_.spend(WorkBudget::of_erase(list_range_.integer(1)));
@@ -83,18 +90,22 @@ void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, Row
   budget_.spend(WorkBudget::of_call());
   if (removed.messages == 0) return;
   erase_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, walk.at).run();
+  // Where a key is damaged it may be others than those that were listed.
+  const std::int64_t erased = database_.changes();
+  removed = {erased, removed.bytes * erased / removed.messages};
   pending_.subtract(user.str(), removed);
   walk.taken.messages += removed.messages;
   walk.taken.bytes += removed.bytes;
 }
 
-delivery::Page MessageTable::read(const delivery::PageQuery& query) {
+delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, Sequence& passed) {
   delivery::Page page;
   std::vector<Row> expired;
-  std::vector<Row> damaged;
+  std::vector<DeadLetterTable::Unsound> unsound;
   const std::int64_t now = unix_micros(query.now);
   std::size_t bytes = 0;
-  read_.bind(1, std::string_view(query.user.str())).bind(2, query.above).bind(3, query.up_to);
+  passed = query.above;
+  read_.bind(1, std::string_view(query.user.str())).bind(2, query.above);
   while (true) {
     if (!budget_.left()) {
       page.end = false;
@@ -102,21 +113,26 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
     }
     if (!read_.step()) break;
     const Sequence sequence = read_.integer(0);
+    // A damaged key may lie beyond the range, and what it stands before is in it.
+    if (sequence > query.up_to && is_in_place(query.user, sequence)) break;
     const std::string_view payload = read_.bytes(4);
     const auto size = static_cast<std::int64_t>(payload.size());
     if (is_damaged(query.user.str())) {
-      damaged.push_back({sequence, size});
-      budget_.spend(WorkBudget::of_move(size));
+      if (moves) unsound.push_back(read_unsound());
+      budget_.spend(moves ? WorkBudget::of_move(size) : WorkBudget::of_read(size));
       continue;
     }
+    if (sequence > query.up_to) break;
     if (query.expire_above && sequence > *query.expire_above && read_.integer(3) <= now) {
       // While there are too many dead letters they make room first.
-      if (dead_letters_.over()) {
+      if (moves && dead_letters_.over() && !dead_letters_.stuck()) {
         page.end = false;
         break;
       }
-      expired.push_back({sequence, size});
-      budget_.spend(WorkBudget::of_move(size));
+      const bool is_moved = moves && !dead_letters_.over();
+      if (is_moved) expired.push_back({sequence, size});
+      passed = sequence;
+      budget_.spend(is_moved ? WorkBudget::of_move(size) : WorkBudget::of_read(size));
       continue;
     }
     const bool is_full =
@@ -137,16 +153,74 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query) {
     page.messages.push_back(std::move(message));
   }
   read_.reset();
+  page.damaged = move_unsound(query.user, unsound, query.now);
   page.expired = move(query.user, expired, kExpiredReason, query.now);
-  if (!damaged.empty()) {
-    const delivery::PendingTotals moved = move(query.user, damaged, kDamagedReason, query.now);
-    damaged_ += moved.messages;
-    log::error("message_damaged", {{"user", query.user.str()},
-                                   {"sequence", damaged.front().sequence},
-                                   {"messages", moved.messages}});
-  }
-  if (page.end) missing_.look(query.user, query.now);
+  if (page.end && moves) missing_.look(query.user, query.now);
   return page;
+}
+
+DeadLetterTable::Unsound MessageTable::read_unsound() const {
+  DeadLetterTable::Unsound row;
+  row.sequence = read_.integer(0);
+  row.id = read_.string(1);
+  row.accepted_at = read_.integer(2);
+  row.expires_at = read_.integer(3);
+  row.payload = read_.string(4);
+  if (!read_.is_null(5)) row.checksum = read_.integer(5);
+  return row;
+}
+
+delivery::PendingTotals MessageTable::move_unsound(
+    const UserId& user, const std::vector<DeadLetterTable::Unsound>& rows, WallTime now) {
+  delivery::PendingTotals moved;
+  for (const DeadLetterTable::Unsound& row : rows) {
+    dead_letters_.add(user.str(), row, kDamagedReason, unix_micros(now));
+    erase_as_stored_.bind(1, std::string_view(user.str())).bind(2, row.sequence);
+    erase_as_stored_.bind_blob(3, row.id);
+    row.checksum ? erase_as_stored_.bind(4, *row.checksum) : erase_as_stored_.bind_null(4);
+    erase_as_stored_.run();
+    if (database_.changes() == 0) continue;
+    ++moved.messages;
+    moved.bytes += static_cast<std::int64_t>(row.payload.size());
+  }
+  pending_.subtract(user.str(), moved);
+  if (moved.messages > 0) found_damaged_.push_back({user, rows.front().sequence, moved.messages});
+  return moved;
+}
+
+delivery::PendingTotals MessageTable::find_and_move_unsound(const UserId& user, WallTime now) {
+  std::vector<DeadLetterTable::Unsound> unsound;
+  read_.bind(1, std::string_view(user.str())).bind(2, std::numeric_limits<std::int64_t>::min());
+  while (read_.step()) {
+    const auto bytes = static_cast<std::int64_t>(read_.bytes(4).size());
+    budget_.spend(WorkBudget::of_read(bytes));
+    if (!is_unsound(user)) continue;
+    budget_.spend(WorkBudget::of_move(bytes));
+    unsound.push_back(read_unsound());
+  }
+  read_.reset();
+  return move_unsound(user, unsound, now);
+}
+
+// Where there is no sum, its key's not being found has to do.
+bool MessageTable::is_unsound(const UserId& user) {
+  return read_.is_null(5) ? !is_in_place(user, read_.integer(0)) : is_damaged(user.str());
+}
+
+bool MessageTable::is_in_place(const UserId& user, Sequence sequence) {
+  is_there_.bind(1, std::string_view(user.str())).bind(2, sequence);
+  const bool is_there = is_there_.step();
+  is_there_.reset();
+  return is_there;
+}
+
+void MessageTable::committed() {
+  for (const FoundDamaged& row : found_damaged_) {
+    log::error("message_damaged",
+               {{"user", row.user.str()}, {"sequence", row.first}, {"messages", row.messages}});
+    damaged_ += row.messages;
+  }
+  found_damaged_.clear();
 }
 
 // Of the row that `read_` is at. One from before there were sums has none.
@@ -164,40 +238,43 @@ delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector
                                            std::string_view reason, WallTime now,
                                            std::string_view detail) {
   delivery::PendingTotals moved;
+  bool is_misplaced = false;
   for (const Row& row : rows) {
     dead_letters_.add(user.str(), row.sequence, row.bytes, reason, unix_micros(now), detail);
     erase_one_.bind(1, std::string_view(user.str())).bind(2, row.sequence).run();
+    if (database_.changes() == 0) {
+      is_misplaced = true;
+      continue;
+    }
     ++moved.messages;
     moved.bytes += row.bytes;
   }
   pending_.subtract(user.str(), moved);
+  if (is_misplaced) moved += find_and_move_unsound(user, now);
   return moved;
 }
 
 void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                           RowWalk& walk) {
   std::vector<Row> expired;
-  list_range_.bind(1, std::string_view(user.str())).bind(2, walk.at);
-  list_range_.bind(3, std::numeric_limits<std::int64_t>::max());
+  std::vector<DeadLetterTable::Unsound> unsound;
+  read_.bind(1, std::string_view(user.str())).bind(2, walk.at);
   while (budget_.left()) {
-    walk.end = !list_range_.step();
+    walk.end = !read_.step();
     if (walk.end) break;
-    walk.at = list_range_.integer(0);
-    const std::int64_t bytes = list_range_.integer(1);
-    const std::int64_t expires_at = list_range_.integer(2);
+    walk.at = read_.integer(0);
+    const std::int64_t expires_at = read_.integer(3);
     if (walk.at > above && walk.at <= up_to && expires_at <= unix_micros(now)) {
-      expired.push_back({walk.at, bytes});
-      budget_.spend(WorkBudget::of_move(bytes));
+      take(user, expired, unsound);
     } else {
       walk.next_expiry = std::min(walk.next_expiry, expires_at);
       budget_.spend(WorkBudget::of_look());
     }
   }
-  list_range_.reset();
+  read_.reset();
   budget_.spend(WorkBudget::of_call());
-  const delivery::PendingTotals moved = move(user, expired, kExpiredReason, now);
-  walk.taken.messages += moved.messages;
-  walk.taken.bytes += moved.bytes;
+  walk.taken += move_unsound(user, unsound, now);
+  walk.taken += move(user, expired, kExpiredReason, now);
   // What was inserted since the walk began lies behind where it was, and was passed too.
   if (walk.end) pending_.set_next_expiry(user, walk.next_expiry);
 }
@@ -205,24 +282,42 @@ void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, Wa
 delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
                                            const delivery::DeathCause& cause, WallTime now) {
   std::vector<Row> rows;
-  list_range_.bind(1, std::string_view(user.str())).bind(2, above).bind(3, up_to);
-  while (budget_.left() && list_range_.step()) {
-    rows.push_back({list_range_.integer(0), list_range_.integer(1)});
-    budget_.spend(WorkBudget::of_move(rows.back().bytes));
+  std::vector<DeadLetterTable::Unsound> unsound;
+  read_.bind(1, std::string_view(user.str())).bind(2, above);
+  while (budget_.left() && read_.step()) {
+    // A damaged key may lie beyond the range, and what it stands before is in it.
+    if (read_.integer(0) > up_to && (is_in_place(user, read_.integer(0)) || !is_unsound(user))) {
+      break;
+    }
+    take(user, rows, unsound);
   }
-  list_range_.reset();
+  read_.reset();
   budget_.spend(WorkBudget::of_call());
-  return move(user, rows, cause.reason, now, cause.detail);
+  delivery::PendingTotals moved = move_unsound(user, unsound, now);
+  moved += move(user, rows, cause.reason, now, cause.detail);
+  return moved;
+}
+
+// By its key only when that is what it was.
+void MessageTable::take(const UserId& user, std::vector<Row>& rows,
+                        std::vector<DeadLetterTable::Unsound>& unsound) {
+  const auto bytes = static_cast<std::int64_t>(read_.bytes(4).size());
+  budget_.spend(WorkBudget::of_move(bytes));
+  if (is_damaged(user.str())) {
+    unsound.push_back(read_unsound());
+  } else {
+    rows.push_back({read_.integer(0), bytes});
+  }
 }
 
 void MessageTable::move_lifetimes(const UserId& user, const delivery::LifetimeMove& move,
                                   RowWalk& walk) {
   const Sequence from = std::max(move.above, walk.at);
-  list_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, move.up_to);
+  list_range_.bind(1, std::string_view(user.str())).bind(2, from);
   std::int64_t next_expiry = PendingTable::kNever;
   walk.at = from;
   while (budget_.left()) {
-    walk.end = !list_range_.step();
+    walk.end = !list_range_.step() || list_range_.integer(0) > move.up_to;
     if (walk.end) break;
     walk.at = list_range_.integer(0);
     next_expiry = std::min(next_expiry, list_range_.integer(2) + move.by.count());
@@ -244,6 +339,19 @@ std::optional<Sequence> MessageTable::find(const UserId& user, const MessageId& 
   std::optional<Sequence> out;
   if (find_.step()) out = find_.integer(0);
   find_.reset();
+  return out;
+}
+
+std::vector<UserId> MessageTable::users_after(const UserId& after, std::size_t limit) {
+  std::vector<UserId> out;
+  while (out.size() < limit) {
+    const UserId& last = out.empty() ? after : out.back();
+    next_user_.bind(1, std::string_view(last.str()));
+    if (!next_user_.step()) break;
+    UserId next(next_user_.string(0));
+    next_user_.reset();
+    out.push_back(std::move(next));
+  }
   return out;
 }
 

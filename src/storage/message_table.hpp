@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -33,7 +35,9 @@ class MessageTable {
   void insert(const delivery::Message& message);
   /// Removes rows of (above, up_to], the oldest first, from where the walk is.
   void erase(const UserId& user, Sequence above, Sequence up_to, RowWalk& walk);
-  [[nodiscard]] delivery::Page read(const delivery::PageQuery& query);
+  /// `passed` is the last row that was looked at and is not brought: the next page may begin there.
+  /// Without `moves` what would move is stepped over.
+  [[nodiscard]] delivery::Page read(const delivery::PageQuery& query, bool moves, Sequence& passed);
   /// Looks at all rows of the user, the oldest first, from where the walk is, and moves those of
   /// (above, up_to] that are past their lifetime to the dead letters. At its end the user is due
   /// when the first of those that stay is.
@@ -45,7 +49,12 @@ class MessageTable {
   /// is.
   void move_lifetimes(const UserId& user, const delivery::LifetimeMove& move, RowWalk& walk);
   [[nodiscard]] std::optional<Sequence> find(const UserId& user, const MessageId& id);
+  /// The next users who have rows, in the order of users.
+  [[nodiscard]] std::vector<UserId> users_after(const UserId& after, std::size_t limit);
 
+  /// What the transaction found damaged is a dead letter now, or is not.
+  void committed();
+  void discard() { found_damaged_.clear(); }
   /// Rows that were not as they were written, and became dead letters.
   [[nodiscard]] std::int64_t damaged() const noexcept { return damaged_; }
   /// Rows that page reads did not find where the totals say that there are some.
@@ -57,14 +66,33 @@ class MessageTable {
     std::int64_t bytes;
   };
   [[nodiscard]] bool is_damaged(std::string_view user) const;
+  [[nodiscard]] bool is_unsound(const UserId& user);
+  /// The row of this key is found by it: as a rule it is where its key says.
+  [[nodiscard]] bool is_in_place(const UserId& user, Sequence sequence);
+  [[nodiscard]] DeadLetterTable::Unsound read_unsound() const;
+  /// Puts the row that `read_` is at to those that move.
+  void take(const UserId& user, std::vector<Row>& rows,
+            std::vector<DeadLetterTable::Unsound>& unsound);
+  delivery::PendingTotals move_unsound(const UserId& user,
+                                       const std::vector<DeadLetterTable::Unsound>& rows,
+                                       WallTime now);
+  /// Looks at all rows of the user for those that are not as they were written.
+  delivery::PendingTotals find_and_move_unsound(const UserId& user, WallTime now);
   delivery::PendingTotals move(const UserId& user, const std::vector<Row>& rows,
                                std::string_view reason, WallTime now, std::string_view detail = {});
 
+  Database& database_;
   PendingTable& pending_;
   DeadLetterTable& dead_letters_;
   WorkBudget& budget_;
   std::int64_t damaged_ = 0;
   MissingRows missing_;
+  struct FoundDamaged {
+    UserId user;
+    Sequence first = 0;
+    std::int64_t messages = 0;
+  };
+  std::vector<FoundDamaged> found_damaged_;  ///< by the transaction that runs
   Statement insert_;
   Statement list_range_;
   Statement erase_range_;
@@ -72,6 +100,9 @@ class MessageTable {
   Statement read_;
   Statement move_lifetimes_;
   Statement find_;
+  Statement is_there_;
+  Statement erase_as_stored_;
+  Statement next_user_;
 };
 
 }  // namespace holdfast::storage

@@ -1,10 +1,14 @@
 #include "storage/messages.hpp"
 
+#include <algorithm>
 #include <deque>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/log.hpp>
 #include <holdfast/delivery/router.hpp>
 
 #include "storage/session.hpp"
@@ -83,22 +87,32 @@ class ReadPageOperation final : public Operation {
         query_(std::move(query)),
         done_(std::move(done)) {}
 
-  void run(Session& session) override { result_ = session.messages.read(query_); }
+  // Where the dead letters are damaged nothing can be moved: what can be delivered is all the same.
+  void run(Session& session) override { result_ = session.messages.read(query_, moves_, passed_); }
+  void on_damage() override { moves_ = false; }
   // A transaction expires only so many rows: it goes on until there is one to bring, or none left.
   [[nodiscard]] bool committed() override {
-    expired_.messages += result_->expired.messages;
-    expired_.bytes += result_->expired.bytes;
-    if (result_->messages.empty() && !result_->end) return true;
+    expired_ += result_->expired;
+    damaged_ += result_->damaged;
+    if (result_->messages.empty() && !result_->end) {
+      query_.above = passed_;
+      return true;
+    }
     result_->expired = expired_;
+    result_->damaged = damaged_;
     return false;
   }
   void fail() override { result_ = store_unavailable(); }
   void complete() override { done_(std::move(result_)); }
   [[nodiscard]] std::size_t bytes() const override { return query_.bytes; }
+  [[nodiscard]] const UserId* counts_for() const override { return &query_.user; }
 
  private:
   PageQuery query_;
+  bool moves_ = true;
+  Sequence passed_ = 0;
   PendingTotals expired_;
+  PendingTotals damaged_;
   Completion<Result<Page>> done_;
   Result<Page> result_;
 };
@@ -128,6 +142,7 @@ class EraseOperation final : public Operation {
     if (result_) result_ = walk_.taken;
     done_(std::move(result_));
   }
+  [[nodiscard]] const UserId* counts_for() const override { return &user_; }
 
  private:
   UserId user_;
@@ -164,6 +179,7 @@ class ExpireOperation final : public Operation {
     if (failed_ && walk_.taken.messages == 0) return done_(store_unavailable());
     done_(walk_.taken);
   }
+  [[nodiscard]] const UserId* counts_for() const override { return &user_; }
 
  private:
   UserId user_;
@@ -176,26 +192,70 @@ class ExpireOperation final : public Operation {
   Completion<Result<PendingTotals>> done_;
 };
 
+class BuryOperation final : public Operation {
+ public:
+  BuryOperation(UserId user, Sequence above, Sequence up_to, delivery::DeathCause cause,
+                WallTime now, Completion<Result<PendingTotals>> done)
+      : Operation(OnRollback::fail, Load::sweep),
+        user_(std::move(user)),
+        above_(above),
+        up_to_(up_to),
+        cause_(std::move(cause)),
+        now_(now),
+        done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    result_ = session.messages.bury(user_, above_, up_to_, cause_, now_);
+  }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override { done_(std::move(result_)); }
+  [[nodiscard]] const UserId* counts_for() const override { return &user_; }
+
+ private:
+  UserId user_;
+  Sequence above_;
+  Sequence up_to_;
+  delivery::DeathCause cause_;
+  WallTime now_;
+  Completion<Result<PendingTotals>> done_;
+  Result<PendingTotals> result_;
+};
+
+class FindExpiredOperation final : public Operation {
+ public:
+  FindExpiredOperation(delivery::ExpiryQuery query, Completion<Result<delivery::ExpiryPage>> done)
+      : Operation(OnRollback::retry), query_(std::move(query)), done_(std::move(done)) {}
+
+  // Whoever is due behind a damaged page of the index is found without it.
+  void run(Session& session) override {
+    if (is_index_damaged_ && !is_by_user()) {
+      query_.after = delivery::ExpiryPlace{.next_expiry = {}, .user = {}, .by_user = true};
+    }
+    result_ =
+        is_by_user() ? session.pending.list_due_by_user(query_) : session.pending.list_due(query_);
+  }
+  void on_damage() override { is_index_damaged_ = true; }
+  void fail() override { result_ = store_unavailable(); }
+  void complete() override { done_(std::move(result_)); }
+
+ private:
+  [[nodiscard]] bool is_by_user() const { return query_.after && query_.after->by_user; }
+
+  delivery::ExpiryQuery query_;
+  bool is_index_damaged_ = false;
+  Completion<Result<delivery::ExpiryPage>> done_;
+  Result<delivery::ExpiryPage> result_;
+};
+
 class MoveLifetimesOperation final : public Operation {
  public:
   MoveLifetimesOperation(delivery::LifetimeMove move, Completion<Result<void>> done)
-      : Operation(OnRollback::retry_always, Load::sweep), move_(move), done_(std::move(done)) {}
+      : Operation(OnRollback::retry_always, Load::removal), move_(move), done_(std::move(done)) {}
 
   void run(Session& session) override {
     next_ = at_;
-    // Users whose first message shares the first transaction are not listed before its end.
-    if (!std::exchange(next_.begun, true)) return;
-    while (session.budget.left()) {
-      if (next_.users.empty() && !list_users(session)) return;
-      const UserId& user = next_.users.front();
-      if (delivery::home_shard(user, move_.shards) == move_.shard) {
-        session.messages.move_lifetimes(user, move_, next_.walk);
-        if (!next_.walk.end) return;
-      }
-      session.budget.spend(WorkBudget::of_look());
-      next_.walk = {};
-      next_.users.pop_front();
-    }
+    step(session);
+    if (session.met_damage()) pass_damage();
   }
   [[nodiscard]] bool committed() override {
     at_ = std::move(next_);
@@ -213,18 +273,64 @@ class MoveLifetimesOperation final : public Operation {
     std::deque<UserId> users;  ///< the next ones
     UserId last;               ///< of those that were listed
     RowWalk walk;              ///< over the first one's rows
+    bool by_rows = false;      ///< users are listed by their rows, as their totals are damaged
   };
+
+  void step(Session& session) {
+    // Users whose first message shares the first transaction are not listed before its end.
+    if (at_.end) {
+      next_.end = true;
+      return;
+    }
+    if (!std::exchange(next_.begun, true)) return;
+    while (session.budget.left()) {
+      if (next_.users.empty() && !list_users(session)) return;
+      const UserId& user = next_.users.front();
+      if (delivery::home_shard(user, move_.shards) == move_.shard && !passed_.contains(user)) {
+        session.messages.move_lifetimes(user, move_, next_.walk);
+        if (!next_.walk.end || session.met_damage()) return;
+      }
+      session.budget.spend(WorkBudget::of_look());
+      next_.walk = {};
+      next_.users.pop_front();
+    }
+  }
   bool list_users(Session& session) {
-    for (auto& [user, totals] : session.pending.list(next_.last, kUsersAtOnce)) {
-      next_.users.push_back(std::move(user));
+    if (next_.by_rows) {
+      std::ranges::move(session.messages.users_after(next_.last, kUsersAtOnce),
+                        std::back_inserter(next_.users));
+    } else {
+      for (auto& [user, totals] : session.pending.list(next_.last, kUsersAtOnce)) {
+        next_.users.push_back(std::move(user));
+      }
+    }
+    if (session.met_damage()) {
+      next_.users.clear();
+      return false;
     }
     next_.end = next_.users.empty();
     if (!next_.end) next_.last = next_.users.back();
     return !next_.end;
   }
+  // Nothing of this attempt is committed; the next one steps over what it met, from where this one
+  // began.
+  void pass_damage() {
+    attempts = 0;
+    if (!next_.users.empty()) {
+      const UserId& user = next_.users.front();
+      log::error("lifetimes_not_moved", {{"user", user.str()}});
+      passed_.insert(user);
+    } else if (!std::exchange(at_.by_rows, true)) {
+      log::warn("pending_totals_damaged");
+    } else {
+      log::error("lifetimes_not_moved", {{"behind_user", next_.last.str()}});
+      at_.end = true;
+    }
+  }
 
   delivery::LifetimeMove move_;
-  Place at_;  ///< by what is committed
+  std::set<UserId> passed_;  ///< whose rows lie on a damaged page
+  Place at_;                 ///< by what is committed
   Place next_;
   Completion<Result<void>> done_;
   Result<void> result_;
@@ -267,19 +373,14 @@ class SqliteMessageStore final : public delivery::MessageStore {
   }
   void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
             WallTime now, Completion<Result<PendingTotals>> done) override {
-    submit<PendingTotals>(
-        Lane::reserved, OnRollback::fail,
-        [user, above, up_to, cause = std::move(cause), now](Session& session) {
-          return session.messages.bury(user, above, up_to, cause, now);
-        },
-        std::move(done), Load::sweep);
+    queue_.submit(Lane::reserved, &channel_,
+                  std::make_unique<BuryOperation>(user, above, up_to, std::move(cause), now,
+                                                  std::move(done)));
   }
   void find_expired(delivery::ExpiryQuery query,
                     Completion<Result<delivery::ExpiryPage>> done) override {
-    submit<delivery::ExpiryPage>(
-        Lane::read, OnRollback::retry,
-        [query = std::move(query)](Session& session) { return session.pending.list_due(query); },
-        std::move(done));
+    queue_.submit(Lane::read, &channel_,
+                  std::make_unique<FindExpiredOperation>(std::move(query), std::move(done)));
   }
   void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override {
     submit<void>(

@@ -5,13 +5,15 @@
 namespace holdfast::storage {
 namespace {
 
+// `is_full`: it failed, and for want of room.
 Result<void> apply(Database& database, const Migration& migration, std::size_t version,
-                   const std::string& path) {
+                   const std::string& path, bool& is_full) {
   const std::string sql = std::string("BEGIN IMMEDIATE;\n") + migration.sql +
                           "\n;PRAGMA user_version = " + std::to_string(version) + ";\nCOMMIT;";
   if (database.execute(sql.c_str())) return {};
   Error error = database.error(path);
   error.message = std::string("migration ") + migration.name + " failed: " + error.message;
+  is_full = database.is_full();
   database.clear_failure();
   if (database.in_transaction()) database.execute("ROLLBACK");
   return std::unexpected(std::move(error));
@@ -26,7 +28,7 @@ Result<void> mark_new_database(Database& database, const std::string& path) {
 }
 
 Result<void> migrate(Database& database, std::span<const Migration> migrations,
-                     const std::string& path) {
+                     const std::string& path, const std::function<bool()>& make_room) {
   const std::int64_t owner = database.integer("PRAGMA application_id");
   const std::int64_t version = database.integer("PRAGMA user_version");
   if (database.failed()) return std::unexpected(database.error(path));
@@ -41,7 +43,12 @@ Result<void> migrate(Database& database, std::span<const Migration> migrations,
                 path);
   }
   for (auto next = static_cast<std::size_t>(version); next < migrations.size(); ++next) {
-    if (auto done = apply(database, migrations[next], next + 1, path); !done) return done;
+    bool is_full = false;
+    auto done = apply(database, migrations[next], next + 1, path, is_full);
+    if (!done && is_full && make_room && make_room()) {
+      done = apply(database, migrations[next], next + 1, path, is_full);
+    }
+    if (!done) return done;
   }
   return {};
 }

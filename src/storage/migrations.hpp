@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -26,8 +27,10 @@ inline constexpr std::int64_t kApplicationId = 0x48465354;
 
 /// Brings the schema up to the newest of `migrations`, each in a transaction of its own with the
 /// version that it makes. Errors: `conflict` for a newer schema, `io` with the step that failed, or
-/// for a database that is somebody else's.
+/// for a database that is somebody else's. `make_room` is called when the disk is full; a step is
+/// taken once more when it could make some.
 [[nodiscard]] Result<void> migrate(Database& database, std::span<const Migration> migrations,
-                                   const std::string& path);
+                                   const std::string& path,
+                                   const std::function<bool()>& make_room = {});
 
 }  // namespace holdfast::storage

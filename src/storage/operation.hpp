@@ -29,7 +29,8 @@ enum class OnRollback : std::uint8_t {
 enum class Load : std::uint8_t {
   light,    ///< where it came in
   removal,  ///< behind all that came in with it, as far as the transaction's budget goes: deletes
-  sweep,    ///< likewise: what moves rows to the dead letters, and what forgets
+  sweep,  ///< likewise, and not while there are too many dead letters: what moves rows to them, and
+          ///< what forgets
 };
 
 /// One call on a handle: made on the handle's executor, run on the store's thread inside a
@@ -44,6 +45,8 @@ class Operation {
 
   /// Keeps the result for `complete`. It may run again after a rollback.
   virtual void run(Session& session) = 0;
+  /// It, or its user's totals, met a damaged page: its transaction goes without it.
+  virtual void on_damage() {}
   /// Makes `unavailable` the result.
   virtual void fail() = 0;
   /// Calls the caller's completion.
@@ -54,6 +57,8 @@ class Operation {
   /// The user whose messages it inserts, whose later ones must not be stored without it; null: it
   /// inserts none.
   [[nodiscard]] virtual const UserId* inserts_for() const { return nullptr; }
+  /// The user whose totals it changes; null: none, or of many.
+  [[nodiscard]] virtual const UserId* counts_for() const { return inserts_for(); }
   /// Bytes of payload that it carries or asks for.
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
 

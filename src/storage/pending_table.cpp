@@ -32,6 +32,9 @@ PendingTable::PendingTable(Database& database)
                 "SELECT next_expiry, user FROM pending INDEXED BY pending_by_expiry"
                 " WHERE next_expiry <= ?1 AND (next_expiry, user) > (?2, ?3)"
                 " ORDER BY next_expiry, user LIMIT ?4"),
+      list_by_user_(database,
+                    "SELECT user, next_expiry FROM pending NOT INDEXED"
+                    " WHERE user > ?1 ORDER BY user LIMIT ?2"),
       set_next_expiry_(database,
                        "UPDATE pending SET next_expiry = ?2 WHERE user = ?1 AND next_expiry <> ?2"),
       lower_next_expiry_(
@@ -63,7 +66,12 @@ void PendingTable::write(std::string_view user, const Change& change) {
 }
 
 void PendingTable::flush() {
-  for (const auto& [user, change] : changes_) write(user, change);
+  for (const auto& [user, change] : changes_) {
+    write(user, change);
+    if (!database_.failed()) continue;
+    failed_.emplace(std::string(user));
+    return;
+  }
   changes_.clear();
 }
 
@@ -108,6 +116,28 @@ delivery::ExpiryPage PendingTable::list_due(const delivery::ExpiryQuery& query) 
     }
   }
   list_due_.reset();
+  const bool is_full = page.users.size() >= query.limit || looked_at >= kLookedAtPerCall;
+  if (is_full && looked_at > 0) page.next = std::move(last);
+  return page;
+}
+
+delivery::ExpiryPage PendingTable::list_due_by_user(const delivery::ExpiryQuery& query) {
+  delivery::ExpiryPage page;
+  delivery::ExpiryPlace last;
+  last.by_user = true;
+  if (query.after) last.user = query.after->user;
+  const UserId after = last.user;
+  list_by_user_.bind(1, std::string_view(after.str())).bind(2, kLookedAtPerCall);
+  std::int64_t looked_at = 0;
+  while (page.users.size() < query.limit && list_by_user_.step()) {
+    ++looked_at;
+    last.user = UserId(list_by_user_.string(0));
+    const bool is_due = list_by_user_.integer(1) <= unix_micros(query.now);
+    if (is_due && delivery::home_shard(last.user, query.shards) == query.shard) {
+      page.users.push_back(last.user);
+    }
+  }
+  list_by_user_.reset();
   const bool is_full = page.users.size() >= query.limit || looked_at >= kLookedAtPerCall;
   if (is_full && looked_at > 0) page.next = std::move(last);
   return page;

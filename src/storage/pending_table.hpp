@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -27,7 +28,12 @@ class PendingTable {
   void subtract(std::string_view user, const delivery::PendingTotals& removed);
 
   void flush();
-  void discard() { changes_.clear(); }
+  void discard() {
+    changes_.clear();
+    failed_.reset();
+  }
+  /// Whose totals `flush` could not write.
+  [[nodiscard]] const std::optional<UserId>& failed() const noexcept { return failed_; }
 
   /// As this transaction has them.
   [[nodiscard]] delivery::PendingTotals find(const UserId& user);
@@ -36,6 +42,8 @@ class PendingTable {
   [[nodiscard]] Totals list(const UserId& after, std::size_t limit);
   /// Users who may have rows past their lifetime.
   [[nodiscard]] delivery::ExpiryPage list_due(const delivery::ExpiryQuery& query);
+  /// Likewise in the order of users, without the index.
+  [[nodiscard]] delivery::ExpiryPage list_due_by_user(const delivery::ExpiryQuery& query);
   /// No row of the user, of this transaction's neither, ends earlier.
   void set_next_expiry(const UserId& user, std::int64_t next_expiry);
   /// A row of the user ends then now.
@@ -53,6 +61,7 @@ class PendingTable {
 
   Database& database_;
   std::unordered_map<std::string_view, Change> changes_;
+  std::optional<UserId> failed_;
   Statement add_later_;
   Statement add_any_;
   Statement change_;
@@ -60,6 +69,7 @@ class PendingTable {
   Statement find_;
   Statement list_;
   Statement list_due_;
+  Statement list_by_user_;
   Statement set_next_expiry_;
   Statement lower_next_expiry_;
 };

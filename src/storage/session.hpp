@@ -43,7 +43,8 @@ class Session {
         keys(database),
         access_keys(database),
         instance(database),
-        audit(database) {}
+        audit(database),
+        database_(database) {}
 
   /// The first thing behind BEGIN.
   void begin() {
@@ -58,7 +59,13 @@ class Session {
   void discard() {
     pending.discard();
     dead_letters.discard();
+    messages.discard();
   }
+
+  /// The transaction is committed.
+  void committed() { messages.committed(); }
+  /// The transaction has met a damaged page, and is about to be rolled back.
+  [[nodiscard]] bool met_damage() const noexcept { return database_.met_damage(); }
 
   WorkBudget budget;
   MetaTable meta;
@@ -78,6 +85,9 @@ class Session {
   AccessKeyTable access_keys;
   InstanceTable instance;
   AuditTable audit;
+
+ private:
+  Database& database_;
 };
 
 }  // namespace holdfast::storage

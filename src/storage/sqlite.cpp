@@ -58,6 +58,10 @@ void Database::note_failure(int code) {
 
 bool Database::is_full() const noexcept { return (code_ & 0xff) == SQLITE_FULL; }
 
+bool Database::met_damage() const noexcept {
+  return (code_ & 0xff) == SQLITE_CORRUPT || (code_ & 0xff) == SQLITE_NOTADB;
+}
+
 void Database::clear_failure() noexcept {
   code_ = 0;
   message_.clear();
@@ -85,6 +89,12 @@ Statement& Statement::bind(int index, std::int64_t value) {
 Statement& Statement::bind(int index, std::string_view text) {
   const int code = sqlite3_bind_text64(handle_.get(), index, text.data() ? text.data() : "",
                                        text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  if (code != SQLITE_OK) database_->note_failure(code);
+  return *this;
+}
+
+Statement& Statement::bind_null(int index) {
+  const int code = sqlite3_bind_null(handle_.get(), index);
   if (code != SQLITE_OK) database_->note_failure(code);
   return *this;
 }

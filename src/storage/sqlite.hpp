@@ -49,6 +49,8 @@ class Database {
   [[nodiscard]] const std::string& message() const noexcept { return message_; }
   /// It failed because the disk is full (or the database may not grow).
   [[nodiscard]] bool is_full() const noexcept;
+  /// It failed because it met a page that is not as it was written.
+  [[nodiscard]] bool met_damage() const noexcept;
   void note_failure(int code);
   void clear_failure() noexcept;
   /// What failed, as an error value.
@@ -71,6 +73,7 @@ class Statement {
 
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::string_view text);
+  Statement& bind_null(int index);
   Statement& bind_blob(int index, std::string_view bytes);
 
   /// True when there is a row; false at the end (the statement is reset then) and on an error.

@@ -34,8 +34,11 @@ constexpr Milliseconds kLongestSleep{1'000};
 constexpr Milliseconds kToldFull{1'000};
 // With less room than this no message is taken, however short it is.
 constexpr std::int64_t kLeastRoom = std::int64_t{128} << 10;
-// Operations of a batch that meet damaged pages, until all of it is given up.
-constexpr int kRounds = 32;
+// How often a batch is run again without what met a damaged page, until it is cut in parts.
+constexpr int kRounds = 8;
+// Until dead letters that cannot be removed are tried again.
+constexpr Milliseconds kFirstEvictionPause{100};
+constexpr Milliseconds kLongestEvictionPause{60'000};
 
 // After a failed fsync the kernel may have dropped the pages and marked them clean, so that neither
 // what was synced is known nor would a second fsync tell.
@@ -127,6 +130,7 @@ void StoreThread::run() {
 bool StoreThread::turn(SteadyTime deadline) {
   gather(deadline);
   const SteadyTime began = steady_now();
+  run_eviction();
   run_writes();
   run_retries();
   run_reads();
@@ -182,13 +186,18 @@ bool StoreThread::has_work(SteadyTime now) const {
 
 // While there are too many dead letters they make room first, and no sweep adds to them.
 bool StoreThread::has_loads(SteadyTime now) const {
-  const bool sweeps = session_->dead_letters.over() && !stopping_ ? evicts(now) : !sweeps_.empty();
+  const bool makes_room = session_->dead_letters.over() && !stopping_ && !is_held_up();
+  const bool sweeps = makes_room ? evicts(now) : !sweeps_.empty();
   return sweeps || !removals_.empty();
 }
 
 // What is too much goes in transactions of its own when nothing else commits.
 bool StoreThread::evicts(SteadyTime now) const {
   return session_->dead_letters.over() && now >= next_eviction_ && !stopping_;
+}
+
+bool StoreThread::is_held_up() const {
+  return session_->dead_letters.over() && session_->dead_letters.stuck() && !stopping_;
 }
 
 // Deletes and sweeps step aside. They may run later than what was called after them, but not before
@@ -209,8 +218,29 @@ void StoreThread::fill_batch() {
   }
 }
 
+// In a transaction that has nothing else to do.
+void StoreThread::run_eviction() {
+  if (!is_held_up() || !evicts(steady_now())) return;
+  session_->dead_letters.try_again();
+  transact(batch_, Mode::alone);
+}
+
+// Users wait for the sweep of what is theirs, and would for as long as the dead letters are
+// damaged.
+void StoreThread::fail_sweeps() {
+  for (OperationPtr& operation : std::exchange(sweeps_, {})) {
+    if (operation->counts_for() == nullptr) {
+      sweeps_.push_back(std::move(operation));  // it forgets, and moves nothing
+    } else {
+      retry_or_fail(std::move(operation));
+    }
+  }
+  post_completions();
+}
+
 void StoreThread::run_writes() {
   fill_batch();
+  if (is_held_up()) fail_sweeps();
   if (batch_.empty() && !has_loads(steady_now())) return;
   const std::size_t operations = batch_.size();
   const SteadyTime start = steady_now();
@@ -260,25 +290,38 @@ void StoreThread::run_retries() {
 void StoreThread::transact(Batch& batch, Mode mode) {
   const SteadyTime start = steady_now();
   const OnDisk waiting(counters_, start);
-  begin(mode);
-  std::size_t culprit = 0;
-  while (culprit < batch.size() && run(*batch[culprit])) ++culprit;
-  if (mode == Mode::write && culprit == batch.size()) culprit = run_loads(batch);
+  const bool was_stuck = session_->dead_letters.stuck();
   left_out_.assign(batch.size(), false);
+  Part all{.begin = 0, .end = batch.size()};
+  const std::size_t culprit = run_part(batch, all, mode);
   Outcome failure = commit();
   if (failure && is_full(failure->code)) {
     failure = commit_without_room(batch, mode, std::move(*failure));
   } else if (failure) {
-    failure = commit_without(batch, mode, culprit, std::move(*failure));
+    failure = commit_in_parts(batch, mode, culprit, std::move(*failure));
   }
-  if (failure) {
-    counters_.writable.store(false, std::memory_order_relaxed);
-    left_out_.assign(batch.size(), true);
-  } else {
+  if (!failure || std::ranges::count(left_out_, false) > 0) {
     count(mode, std::chrono::duration_cast<Microseconds>(steady_now() - start));
     measure();
   }
+  if (failure) {
+    counters_.writable.store(false, std::memory_order_relaxed);
+    next_eviction_ = steady_now() + kAfterFailedCheckpoint;
+  }
+  note_eviction(was_stuck);
   deliver(batch, mode);
+}
+
+void StoreThread::note_eviction(bool was_stuck) {
+  const DeadLetterTable& letters = session_->dead_letters;
+  if (!letters.stuck()) {
+    if (!letters.over()) eviction_pause_ = {};
+  } else if (!was_stuck) {
+    eviction_pause_ = std::clamp(2 * eviction_pause_, kFirstEvictionPause, kLongestEvictionPause);
+    next_eviction_ = steady_now() + eviction_pause_;
+    log::error("dead_letters_not_removed", {{"effect", "none is added while there are too many"},
+                                            {"again_in_ms", eviction_pause_.count()}});
+  }
 }
 
 bool StoreThread::run(Operation& operation) {
@@ -311,41 +354,98 @@ StoreThread::Outcome StoreThread::commit_without_room(Batch& batch, Mode mode, F
   }
   if (!has_others) return std::nullopt;
   Outcome failure = std::move(full);
+  std::size_t culprit = 0;
   const auto again = [&] {
-    run_again(batch, mode);
+    Part all{.begin = 0, .end = batch.size()};
+    culprit = run_part(batch, all, mode == Mode::write ? Mode::alone : mode);
     return commit();
   };
   if (has_inserts) failure = again();
-  if (!failure || !is_full(failure->code)) return failure;
-  const bool has_room = let_go_of_ballast();
-  const bool is_moved = move_log(false) == SQLITE_OK;
-  return has_room || is_moved ? again() : failure;
+  if (failure && is_full(failure->code)) {
+    const bool has_room = let_go_of_ballast();
+    const bool is_moved = move_log(false) == SQLITE_OK;
+    if (has_room || is_moved) failure = again();
+  }
+  if (!failure) return std::nullopt;
+  if (!is_full(failure->code)) return commit_in_parts(batch, mode, culprit, std::move(*failure));
+  left_out_.assign(batch.size(), true);
+  return failure;
 }
 
-// An operation may meet a damaged page. It fails alone then, and with it what must not overtake it;
-// all else is run again, as SQLite takes nothing more in a transaction that has met one.
-StoreThread::Outcome StoreThread::commit_without(Batch& batch, Mode mode, std::size_t culprit,
-                                                 Failure failure) {
+// An operation may meet a damaged page, or its user's totals may lie on one. What met it fails
+// alone, and with it what must not overtake it; all else is run again, as SQLite takes nothing more
+// in a transaction that has met one. Any other failure that no operation is known to have caused
+// fails all that is not committed yet.
+StoreThread::Outcome StoreThread::commit_in_parts(Batch& batch, Mode mode, std::size_t culprit,
+                                                  Failure failure) {
+  std::vector<Part> waiting;  // the next one last
+  Part part{.begin = 0, .end = batch.size()};
   Outcome last = std::move(failure);
-  for (int round = 0; last && culprit < batch.size() && round < kRounds; ++round) {
-    report_failure("store_operation_failed", last->code, last->message, next_operation_report_);
-    leave_out(batch, culprit);
-    if (std::ranges::count(left_out_, false) == 0) {
-      return is_damage(last->code) ? std::nullopt : last;
+  bool is_committed = false;
+  for (int round = 0;; ++round) {
+    if (last) {
+      report_failure("store_operation_failed", last->code, last->message, next_operation_report_);
+      const bool is_known = last->evicting || (culprit < part.end && round < kRounds);
+      if (!is_damage(last->code) && !is_known) {
+        std::fill(left_out_.begin() + static_cast<std::ptrdiff_t>(part.begin), left_out_.end(),
+                  true);
+        return last;
+      }
+      narrow(batch, part, waiting, culprit, *last, round);
+    } else {
+      is_committed = true;
+      part.begin = part.end;
     }
-    culprit = run_again(batch, mode);
-    if (mode == Mode::write && culprit == batch.size()) culprit = run_loads(batch);
-    left_out_.resize(batch.size(), false);
+    while (is_empty(part)) {
+      if (waiting.empty()) {
+        return is_committed || !last || is_damage(last->code) ? std::nullopt : last;
+      }
+      part = waiting.back();
+      waiting.pop_back();
+    }
+    culprit = run_part(batch, part, mode);
     last = commit();
   }
-  return last;
 }
 
-std::size_t StoreThread::run_again(const Batch& batch, Mode mode) {
+void StoreThread::narrow(const Batch& batch, Part& part, std::vector<Part>& waiting,
+                         std::size_t culprit, const Failure& failure, int round) {
+  if (failure.evicting) return;  // it is not tried again
+  if (culprit < part.end) {
+    leave_out(batch, culprit, failure);
+    // All before it went well.
+    if (round >= kRounds) waiting.push_back({.begin = culprit + 1, .end = part.end});
+    if (round >= kRounds) part.end = culprit;
+    return;
+  }
+  const bool is_found = failure.user && leave_out(batch, part, failure);
+  if (is_found && round < kRounds) return;
+  if (part.end - part.begin == 1) {
+    leave_out(batch, part.begin, failure);
+    return;
+  }
+  const std::size_t middle = part.begin + (part.end - part.begin) / 2;
+  waiting.push_back({.begin = middle, .end = part.end});
+  part.end = middle;
+}
+
+bool StoreThread::is_empty(const Part& part) const {
+  const auto first = left_out_.begin();
+  return std::all_of(first + static_cast<std::ptrdiff_t>(part.begin),
+                     first + static_cast<std::ptrdiff_t>(part.end),
+                     [](bool is_left_out) { return is_left_out; });
+}
+
+std::size_t StoreThread::run_part(Batch& batch, Part& part, Mode mode) {
   begin(mode);
-  std::size_t i = 0;
-  while (i < batch.size() && (left_out_[i] || run(*batch[i]))) ++i;
-  return i;
+  for (std::size_t i = part.begin; i < part.end; ++i) {
+    if (!left_out_[i] && !run(*batch[i])) return i;
+  }
+  if (mode != Mode::write || part.end != batch.size()) return part.end;
+  const std::size_t culprit = run_loads(batch);
+  left_out_.resize(batch.size(), false);
+  part.end = batch.size();
+  return culprit;
 }
 
 void StoreThread::begin(Mode mode) {
@@ -354,14 +454,27 @@ void StoreThread::begin(Mode mode) {
 }
 
 // A later message of the same user must not be stored when an earlier one was not.
-void StoreThread::leave_out(const Batch& batch, std::size_t index) {
+void StoreThread::leave_out(const Batch& batch, std::size_t index, const Failure& failure) {
   left_out_[index] = true;
+  if (is_damage(failure.code)) batch[index]->on_damage();
   const UserId* const user = batch[index]->inserts_for();
   if (user == nullptr) return;
   for (std::size_t i = index + 1; i < batch.size(); ++i) {
     const UserId* const other = batch[i]->inserts_for();
     if (other != nullptr && *other == *user) left_out_[i] = true;
   }
+}
+
+bool StoreThread::leave_out(const Batch& batch, const Part& part, const Failure& failure) {
+  bool is_found = false;
+  for (std::size_t i = part.begin; i < batch.size(); ++i) {
+    const UserId* const other = batch[i]->counts_for();
+    if (left_out_[i] || other == nullptr || *other != *failure.user) continue;
+    left_out_[i] = true;
+    if (is_damage(failure.code)) batch[i]->on_damage();
+    is_found = is_found || i < part.end;
+  }
+  return is_found;
 }
 
 StoreThread::Outcome StoreThread::commit() {
@@ -372,14 +485,15 @@ StoreThread::Outcome StoreThread::commit() {
       die("the outcome of a commit is unknown: " + database_->message());
     }
   }
-  if (!database_->failed()) return std::nullopt;
-  return roll_back();
+  if (database_->failed()) return roll_back();
+  session_->committed();
+  return std::nullopt;
 }
 
 std::size_t StoreThread::run_loads(Batch& batch) {
   const bool sweeps_first = std::exchange(sweeps_first_, !sweeps_first_);
   for (const bool sweeps : {sweeps_first, !sweeps_first}) {
-    if (sweeps && session_->dead_letters.over() && !stopping_) continue;
+    if (sweeps && session_->dead_letters.over() && !is_held_up() && !stopping_) continue;
     std::deque<OperationPtr>& waiting = sweeps ? sweeps_ : removals_;
     while (!waiting.empty() && session_->budget.left() && !database_->failed()) {
       batch.push_back(std::move(waiting.front()));
@@ -391,10 +505,13 @@ std::size_t StoreThread::run_loads(Batch& batch) {
 }
 
 StoreThread::Failure StoreThread::roll_back() {
-  Failure failure{.code = database_->code(), .message = database_->message()};
+  Failure failure{.code = database_->code(),
+                  .message = database_->message(),
+                  .evicting = session_->dead_letters.evicting(),
+                  .user = session_->pending.failed()};
   if (is_sync_failure(failure.code)) die("a sync failed: " + failure.message);
-  database_->clear_failure();
   session_->discard();
+  database_->clear_failure();
   // Some errors end the transaction by themselves, others leave it open.
   if (database_->in_transaction()) control_->roll_back.run();
   if (database_->failed() || database_->in_transaction()) {
@@ -402,7 +519,6 @@ StoreThread::Failure StoreThread::roll_back() {
   }
   counters_.failed_transactions.fetch_add(1, std::memory_order_relaxed);
   report_failure("store_transaction_failed", failure.code, failure.message, next_report_);
-  next_eviction_ = steady_now() + kAfterFailedCheckpoint;
   return failure;
 }
 
@@ -564,14 +680,13 @@ void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
   }
   // What is in the log takes its place in the file, too; what came since the look may be in both.
   const std::int64_t grows_by = std::max<std::int64_t>(pages * page_bytes_ - file_bytes_, 0);
-  const std::int64_t left = disk_.free_bytes - grows_by - 2 * bytes_since_look_;
-  const int frames = wal_frames_ > checkpointed_frames_ ? wal_frames_ : 0;
-  const std::int64_t log_rest =
-      std::max<std::int64_t>(log_file_bytes_ - frames * (page_bytes_ + kFrameHeaderBytes), 0);
+  // The ballast's room is not for messages, or it would never be made anew.
+  const std::int64_t ballast = ballast_.is_there() ? 0 : ballast_.bytes();
+  const std::int64_t left = disk_.free_bytes - ballast - grows_by - 2 * bytes_since_look_;
   std::int64_t room = std::max<std::int64_t>(left - plan_.free_min, 0);
   const std::int64_t beyond_low = room - plan_.free_min / 2;
   std::int64_t reusable = 0;
-  if (left + log_rest >= plan_.free_min / 2) reusable = free_pages * page_bytes_ / 2;
+  if (left + log_rest() >= plan_.free_min / 2) reusable = free_pages * page_bytes_ / 2;
   if (room + reusable < kLeastRoom) {
     room = reusable = 0;
   }
@@ -585,6 +700,11 @@ void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
   counters_.disk_full.store(is_full, std::memory_order_relaxed);
 }
 
+std::int64_t StoreThread::log_rest() const {
+  const int frames = wal_frames_ > checkpointed_frames_ ? wal_frames_ : 0;
+  return std::max<std::int64_t>(log_file_bytes_ - frames * (page_bytes_ + kFrameHeaderBytes), 0);
+}
+
 void StoreThread::look_at_room(SteadyTime now) {
   next_look_ = now + kBetweenLooksAtDisk;
   const auto disk = look_at_disk(options_.path);
@@ -596,7 +716,7 @@ void StoreThread::look_at_room(SteadyTime now) {
   log_file_bytes_ = size_of(options_.path + "-wal");
   bytes_since_look_ = 0;
   const std::int64_t spare = disk_.free_bytes - ballast_.bytes();
-  if (!ballast_.is_there() && now >= full_until_ && spare >= plan_.free_min / 2 + kLeastRoom &&
+  if (!ballast_.is_there() && now >= full_until_ && spare + log_rest() >= plan_.free_min / 2 &&
       ballast_.make()) {
     disk_.free_bytes = spare;
   }

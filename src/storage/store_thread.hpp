@@ -100,7 +100,9 @@ class StoreThread {
   [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
   void fill_batch();
   void run_writes();
-  /// As `run_again` answers.
+  void run_eviction();
+  void fail_sweeps();
+  /// As `run_part` answers.
   [[nodiscard]] std::size_t run_loads(Batch& batch);
   void run_reads();
   void run_retries();
@@ -110,22 +112,38 @@ class StoreThread {
   [[nodiscard]] bool has_work(SteadyTime now) const;
   [[nodiscard]] bool has_loads(SteadyTime now) const;
   [[nodiscard]] bool evicts(SteadyTime now) const;
+  /// There are too many dead letters, and none can be removed: nothing may be added.
+  [[nodiscard]] bool is_held_up() const;
   struct Failure {
     int code = 0;
     std::string message;
+    bool evicting = false;       ///< what is nobody's operation
+    std::optional<UserId> user;  ///< whose totals could not be written
   };
   /// Nothing is left of the transaction that failed.
   using Outcome = std::optional<Failure>;
 
   void transact(Batch& batch, Mode mode);
   void begin(Mode mode);
+  /// Operations of a batch, by their indexes.
+  struct Part {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
   [[nodiscard]] Outcome commit_without_room(Batch& batch, Mode mode, Failure full);
-  [[nodiscard]] Outcome commit_without(Batch& batch, Mode mode, std::size_t culprit,
-                                       Failure failure);
+  [[nodiscard]] Outcome commit_in_parts(Batch& batch, Mode mode, std::size_t culprit,
+                                        Failure failure);
+  /// Takes what failed out of `part`, or cuts it; the rest of it goes on top of `waiting`.
+  void narrow(const Batch& batch, Part& part, std::vector<Part>& waiting, std::size_t culprit,
+              const Failure& failure, int round);
   /// Answers the index of the operation that failed; past the end when none did.
-  std::size_t run_again(const Batch& batch, Mode mode);
+  std::size_t run_part(Batch& batch, Part& part, Mode mode);
   [[nodiscard]] bool run(Operation& operation);
-  void leave_out(const Batch& batch, std::size_t index);
+  void leave_out(const Batch& batch, std::size_t index, const Failure& failure);
+  /// All of the user whose totals failed; whether there was anything of them in the part.
+  bool leave_out(const Batch& batch, const Part& part, const Failure& failure);
+  [[nodiscard]] bool is_empty(const Part& part) const;
+  void note_eviction(bool was_stuck);
   [[nodiscard]] Outcome commit();
   Failure roll_back();
   void count(Mode mode, Microseconds took);
@@ -143,6 +161,8 @@ class StoreThread {
   void measure();
   void measure_room(std::int64_t pages, std::int64_t free_pages);
   void look_at_room(SteadyTime now);
+  /// Of the log's file, what can be written without taking room.
+  [[nodiscard]] std::int64_t log_rest() const;
   void report_failure(const char* event, int code, const std::string& message, SteadyTime& next);
   [[noreturn]] void die(const std::string& what);
 
@@ -199,6 +219,7 @@ class StoreThread {
   SteadyTime next_checkpoint_;
   SteadyTime next_report_;
   SteadyTime next_eviction_;
+  Milliseconds eviction_pause_{0};
   SteadyTime next_operation_report_;
 };
 

@@ -266,10 +266,10 @@ FAULTS = [
     (
         "a sweep is run again like a delete",
         STORAGE + "messages.cpp",
-        "      : Operation(OnRollback::fail, Load::sweep),\n"
-        "        user_(std::move(user)),",
-        "      : Operation(OnRollback::retry, Load::sweep),\n"
-        "        user_(std::move(user)),",
+        "                  Completion<Result<PendingTotals>> done)\n"
+        "      : Operation(OnRollback::fail, Load::sweep),",
+        "                  Completion<Result<PendingTotals>> done)\n"
+        "      : Operation(OnRollback::retry, Load::sweep),",
     ),
     (
         "any I/O error of COMMIT counts as not committed",
@@ -382,7 +382,7 @@ FAULTS = [
     (
         "sweeps add to too many dead letters",
         STORAGE + "store_thread.cpp",
-        "    if (sweeps && session_->dead_letters.over() && !stopping_) continue;\n",
+        "    if (sweeps && session_->dead_letters.over() && !is_held_up() && !stopping_) continue;\n",
         "",
     ),
     (

@@ -65,6 +65,12 @@ struct DeduplicationRecord {
 struct PendingTotals {
   std::int64_t messages = 0;
   std::int64_t bytes = 0;  ///< of payloads
+
+  PendingTotals& operator+=(const PendingTotals& more) noexcept {
+    messages += more.messages;
+    bytes += more.bytes;
+    return *this;
+  }
 };
 
 }  // namespace holdfast::delivery

@@ -43,6 +43,7 @@ struct Page {
   std::vector<MessagePtr> messages;  ///< rising by sequence
   bool end = true;                   ///< there is no further row in the range that was asked for
   PendingTotals expired;             ///< moved to the dead letters by this read
+  PendingTotals damaged;             ///< likewise: they were not as they were written
 };
 
 /// Which rows a page read looks at.
@@ -53,7 +54,7 @@ struct PageQuery {
   std::size_t messages = 0;  ///< at most; at least one row comes if there is one
   std::size_t bytes = 0;     ///< at most, but for the first row
   /// Rows above this that are past their lifetime move to the dead letters; nullopt expires
-  /// nothing.
+  /// nothing. Where they cannot be moved they are stepped over: they are not brought.
   std::optional<Sequence> expire_above;
   WallTime now;
   /// Tried again until it succeeds or the store stops; false gives up after some attempts.
@@ -64,6 +65,8 @@ struct PageQuery {
 struct ExpiryPlace {
   WallTime next_expiry;
   UserId user;
+  /// The walk is in the order of users, since the index by end of lifetime is damaged.
+  bool by_user = false;
 };
 /// Which users a walk looks for.
 struct ExpiryQuery {
@@ -226,7 +229,8 @@ class MessageStore {
   virtual void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) = 0;
 
   /// Moves the times of pending messages in (above, up_to]: when they were accepted and when their
-  /// lifetime ends. In as many transactions as it takes; given up on only when the store stops.
+  /// lifetime ends. In as many transactions as it takes; given up on only when the store stops. A
+  /// user whose rows lie on a damaged page is stepped over.
   virtual void move_lifetimes(LifetimeMove move, Completion<Result<void>> done) = 0;
 
   /// Remembers that this was the time, for the next start.

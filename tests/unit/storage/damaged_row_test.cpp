@@ -68,6 +68,26 @@ INSTANTIATE_TEST_SUITE_P(Each, DamagedColumn,
                                          "expires_at = expires_at + 4096", "id = randomblob(16)",
                                          "checksum = checksum + 1"));
 
+// Other columns are in `check`'s words and in what the user is left with.
+TEST_F(DamagedRow, MakesADeadLetterOfARowWhoseSequenceIsAnother) {
+  execute("UPDATE messages SET sequence = 200 WHERE sequence = 2");
+  OpenedStore opened(path_);
+  EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 3));
+  ASSERT_EQ(opened.calls().list_dead_letters().size(), 1U);
+  EXPECT_EQ(opened.calls().list_dead_letters()[0].reason, "damaged");
+  EXPECT_EQ(opened.calls().list_pending().front().messages, 2);
+}
+
+TEST_F(DamagedRow, MakesADeadLetterOfARowWhoseUserIsAnother) {
+  execute("UPDATE messages SET user = 'anne' WHERE sequence = 2");
+  OpenedStore opened(path_);
+  EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 3));
+  EXPECT_THAT(opened.calls().sequences("anne"), IsEmpty());
+  ASSERT_EQ(opened.calls().list_dead_letters().size(), 1U);
+  EXPECT_EQ(opened.calls().list_dead_letters()[0].reason, "damaged");
+  for (const auto& totals : opened.calls().list_pending()) EXPECT_GT(totals.messages, 0);
+}
+
 TEST_F(DamagedRow, IsFoundAfterAnyFlipOfABitOfItsText) {
   std::mt19937 random(7);
   const std::string good = read_file(path_);

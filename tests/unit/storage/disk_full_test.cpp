@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "storage/data_file.hpp"
 #include "storage/room.hpp"
 #include "support/base/temp_dir.hpp"
 #include "support/storage/shim_vfs.hpp"
@@ -131,8 +132,12 @@ std::string fill_drain_and_fill_again(const std::string& folder, std::size_t byt
   if (!disk.drain()) return "an erase failed after that start";
   fs::remove(foreign);
   if (!becomes_true([&] { return disk.insert(bytes); })) return "inserts do not come back later";
+  disk.fill(bytes);
   if (!becomes_true([&] { return fs::exists(disk.path() + ".ballast"); }))
     return "the ballast is not made anew";
+  take_all_room(foreign);
+  if (!disk.drain(10)) return "an erase failed on a disk that was filled a second time";
+  fs::remove(foreign);
   disk.close();
   disk.open();
   if (!disk.keeps_what_it_acknowledged()) return "rows at the end";
@@ -163,6 +168,7 @@ TEST_P(FullDisk, RefusesMessagesAloneAndHasAlwaysRoomForTheWayOut) {
 INSTANTIATE_TEST_SUITE_P(OfManySizes, FullDisk,
                          testing::Values(std::pair{"size=6m", std::size_t{300}},
                                          std::pair{"size=16m", std::size_t{20'000}},
+                                         std::pair{"size=24m", std::size_t{20'000}},
                                          std::pair{"size=40m", std::size_t{100'000}}));
 
 // As a quota does it: the file system says that there is room.
@@ -230,6 +236,21 @@ TEST(DiskFull, FailsAmongTheOperationsOfACommitTheInsertsAlone) {
   vfs.judge_with(nullptr);
   EXPECT_TRUE(opened.store().stats().writable);
   EXPECT_EQ(opened.calls().sequences("anna"), std::vector<Sequence>{2});
+}
+
+TEST(DiskFull, HasTheBallastsRoomForAnUpgrade) {
+  const TempDir folder;
+  const std::string path = folder.file("holdfast.db");
+  const auto migrations = storage::embedded_migrations();
+  ASSERT_TRUE(storage::open_data_file(path, migrations.first(migrations.size() - 1)));
+  ShimVfs vfs;
+  bool has_room = false;
+  vfs.judge_with([&](ShimVfs::Call call, std::string_view written) {
+    const bool is_log = call == ShimVfs::Call::write && written.ends_with("-wal");
+    return is_log && !has_room ? SQLITE_FULL : SQLITE_OK;
+  });
+  EXPECT_FALSE(storage::open_data_file(path, migrations));
+  EXPECT_TRUE(storage::open_data_file(path, migrations, {}, [&] { return has_room = true; }));
 }
 
 TEST(RoomPlan, DividesASmallDiskByItsSize) {

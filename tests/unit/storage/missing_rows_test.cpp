@@ -153,30 +153,34 @@ TEST(RowsThatAreThere, CountInTheTransactionThatInsertsThem) {
   ASSERT_TRUE(database);
   {
     storage::Session session(**database, {.messages = 10, .bytes = 1'000});
+    Sequence passed = 0;
+    const auto read = [&](WallTime now = kTestTime) {
+      return session.messages.read(all_of("anna", now), true, passed);
+    };
     ASSERT_TRUE((*database)->execute("BEGIN IMMEDIATE"));
     session.begin();
     const auto message = make_message("anna", 1);
     const auto other = make_message("anna", 2);
     session.messages.insert(*message);
     session.messages.insert(*other);
-    EXPECT_THAT(session.messages.read(all_of("anna")).messages, SizeIs(2));
+    EXPECT_THAT(read().messages, SizeIs(2));
     EXPECT_EQ(session.messages.missing(), 0);
     storage::RowWalk walk;
     const UserId anna("anna");
     session.messages.erase(anna, 0, 1, walk);
-    EXPECT_THAT(session.messages.read(all_of("anna", kTestTime + Seconds(61))).messages, SizeIs(1));
+    EXPECT_THAT(read(kTestTime + Seconds(61)).messages, SizeIs(1));
     EXPECT_EQ(session.messages.missing(), 0);
     session.flush();
     ASSERT_TRUE((*database)->execute("COMMIT"));
     // A difference that is there, and is gone again.
     ASSERT_TRUE((*database)->execute("UPDATE pending SET messages = 4"));
     session.begin();
-    (void)session.messages.read(all_of("anna", kTestTime + Seconds(100)));
+    (void)read(kTestTime + Seconds(100));
     EXPECT_EQ(session.messages.missing(), 0) << "it was looked at less than a minute ago";
-    (void)session.messages.read(all_of("anna", kTestTime + Seconds(200)));
+    (void)read(kTestTime + Seconds(200));
     EXPECT_EQ(session.messages.missing(), 3);
     ASSERT_TRUE((*database)->execute("UPDATE pending SET messages = 1"));
-    (void)session.messages.read(all_of("anna", kTestTime + Seconds(300)));
+    (void)read(kTestTime + Seconds(300));
     EXPECT_EQ(session.messages.missing(), 0);
   }
 }
