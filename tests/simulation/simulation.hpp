@@ -68,6 +68,7 @@ class Simulation {
   bool survives(const std::function<void()>& step);
   void turn();
   [[nodiscard]] int judge(test::ShimVfs::Call call, std::string_view path);
+  void damage_row();
   [[nodiscard]] bool has_faults() const;
   [[nodiscard]] bool disk_fails() const;
   /// The process ends, and with it every connection; what it counted is kept.
@@ -151,6 +152,7 @@ class Simulation {
   } faults_;
   bool is_full_ = false;         ///< the disk may have no room left
   std::int64_t disk_bytes_ = 0;  ///< of a disk that nobody else uses; 0: more than is ever used
+  bool damages_ = false;         ///< rows may be changed while nothing runs
   bool evicted_ = false;         ///< there were as many dead letters as are kept
   std::map<std::string, std::uint64_t> dying_until_;  ///< by user: the step
   std::uint64_t calls_ = 0;

@@ -101,6 +101,8 @@ TEST_F(SimulationTest, KeepsEveryPromiseUnderTheSeedsOfTheCorpus) {
                                  "refused",
                                  "closed with a code",
                                  "undeliverable",
+                                 "row damaged",
+                                 "damaged",
                                  "reloaded",
                                  "batch answered",
                                  "DELIVERED",
