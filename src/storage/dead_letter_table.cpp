@@ -83,13 +83,14 @@ void DeadLetterTable::add(std::string_view user, const Unsound& row, std::string
   change_.bytes += static_cast<std::int64_t>(row.payload.size());
 }
 
-bool DeadLetterTable::remove(const MessageId& id) {
+std::optional<std::int64_t> DeadLetterTable::remove(const MessageId& id) {
   remove_.bind_blob(1, id_bytes(id));
-  if (!remove_.step()) return false;
+  if (!remove_.step()) return std::nullopt;
+  const std::int64_t bytes = remove_.integer(0);
   --change_.messages;
-  change_.bytes -= remove_.integer(0);
+  change_.bytes -= bytes;
   remove_.run();
-  return true;
+  return bytes;
 }
 
 delivery::DeadLetterInfo DeadLetterTable::read(const Statement& row) {
@@ -217,7 +218,7 @@ delivery::PendingTotals DeadLetterTable::evict(delivery::PendingTotals totals) {
       const delivery::PendingTotals before = change_;
       trying_ = place;
       // The index may have an entry that no row belongs to.
-      const bool is_there = remove(to_message_id(place.id));
+      const bool is_there = remove(to_message_id(place.id)).has_value();
       if (database_.failed()) return totals;
       if (!is_there || from_ != Place() || skip_ > 0) from_ = place;
       skip_ = 0;

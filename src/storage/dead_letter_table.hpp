@@ -36,8 +36,8 @@ class DeadLetterTable {
     std::optional<std::int64_t> checksum;
   };
   void add(std::string_view user, const Unsound& row, std::string_view reason, std::int64_t now);
-  /// False when there is none of that id.
-  bool remove(const MessageId& id);
+  /// Answers its payload's bytes; nullopt when there is none of that id.
+  std::optional<std::int64_t> remove(const MessageId& id);
   [[nodiscard]] std::optional<delivery::DeadLetter> find(const MessageId& id);
   [[nodiscard]] delivery::DeadLetterPage list(const delivery::DeadLetterQuery& query);
 

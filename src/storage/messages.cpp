@@ -221,6 +221,44 @@ class BuryOperation final : public Operation {
   Result<PendingTotals> result_;
 };
 
+class DeleteDeadLettersOperation final : public Operation {
+ public:
+  DeleteDeadLettersOperation(std::vector<MessageId> ids,
+                             Completion<Result<std::vector<MessageId>>> done)
+      : Operation(OnRollback::fail, Load::removal), ids_(std::move(ids)), done_(std::move(done)) {}
+
+  void run(Session& session) override {
+    next_ = at_;
+    removed_.clear();
+    while (next_ < ids_.size() && session.budget.left()) {
+      const MessageId& id = ids_[next_++];
+      const auto bytes = session.dead_letters.remove(id);
+      session.budget.spend(WorkBudget::of_eviction(bytes.value_or(0)));
+      if (bytes) removed_.push_back(id);
+    }
+  }
+  [[nodiscard]] bool committed() override {
+    at_ = next_;
+    deleted_.insert(deleted_.end(), removed_.begin(), removed_.end());
+    return at_ < ids_.size();
+  }
+  void fail() override { failed_ = true; }
+  // What earlier transactions deleted stays deleted, whatever became of the last one.
+  void complete() override {
+    if (failed_ && deleted_.empty()) return done_(store_unavailable());
+    done_(std::move(deleted_));
+  }
+
+ private:
+  std::vector<MessageId> ids_;
+  std::size_t at_ = 0;  ///< of the first that no committed transaction has looked for
+  std::size_t next_ = 0;
+  std::vector<MessageId> removed_;  ///< by the transaction that runs
+  std::vector<MessageId> deleted_;
+  bool failed_ = false;
+  Completion<Result<std::vector<MessageId>>> done_;
+};
+
 class FindExpiredOperation final : public Operation {
  public:
   FindExpiredOperation(delivery::ExpiryQuery query, Completion<Result<delivery::ExpiryPage>> done)
@@ -434,16 +472,8 @@ class SqliteMessageStore final : public delivery::MessageStore {
   }
   void delete_dead_letters(std::vector<MessageId> ids,
                            Completion<Result<std::vector<MessageId>>> done) override {
-    submit<std::vector<MessageId>>(
-        Lane::other, OnRollback::fail,
-        [ids = std::move(ids)](Session& session) {
-          std::vector<MessageId> deleted;
-          for (const MessageId& id : ids) {
-            if (session.dead_letters.remove(id)) deleted.push_back(id);
-          }
-          return deleted;
-        },
-        std::move(done));
+    queue_.submit(Lane::other, &channel_,
+                  std::make_unique<DeleteDeadLettersOperation>(std::move(ids), std::move(done)));
   }
 
  private:
