@@ -181,6 +181,7 @@ void HttpSession::read_proxy_header() {
 
 void HttpSession::take_proxy_header(std::size_t size, std::string address) {
   proxy_header_due_ = false;
+  proxy_is_client_ = address.empty();
   std::string rest = kept_.substr(size);
   kept_ = std::string();
   start_tls();
@@ -260,7 +261,8 @@ bool HttpSession::read_head() {
   head.actor = peer_of(socket_.native_handle(), remote_address_);
   head.shard = part_.loop().index();
   head.secure = tls_ != nullptr || secure_by_proxy_;
-  if (const TrustedProxies& proxies = part_.listener().options.trusted_proxies; !proxies.empty()) {
+  const TrustedProxies& proxies = part_.listener().options.trusted_proxies;
+  if (!proxies.empty() && !proxy_is_client_) {
     proxies.resolve(head);
     exchange_->client = head.remote_address;
   }

@@ -88,6 +88,7 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   const bool trusted_;                  ///< the peer, as a proxy
   bool proxy_header_due_;               ///< nothing else is read before it
   bool secure_by_proxy_ = false;        ///< which says that its client came over TLS
+  bool proxy_is_client_ = false;        ///< the proxy says that it speaks for itself
   std::unique_ptr<Exchange> exchange_;  ///< the request that is being read or answered
   std::string_view unread_;             ///< received and not taken: in `kept_` or the scratch
   std::string kept_;

@@ -207,7 +207,8 @@ TEST(Administration, ListsAndDeletesAccessKeys) {
 }
 
 TEST(Administration, MakesAnAccessKeyThatExpires) {
-  Daemon daemon(R"({"id":"AKIA1","name":"ann","secret":"c2VjcmV0","expiresAt":"2027-01-01"})");
+  Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","name":"ann","secret":"c2VjcmV0",)"
+                R"("expiresAt":"2027-01-01"})");
   EXPECT_EQ(daemon({"access-key", "create", "ann", "--expires-in", "2"}), kSuccess);
   EXPECT_EQ(parse_json(daemon.last().body).value(),
             Json({{"name", "ann"}, {"expiresInSeconds", 172'800}}));
