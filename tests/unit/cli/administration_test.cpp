@@ -208,7 +208,8 @@ TEST(Administration, ListsAndDeletesAccessKeys) {
 
 TEST(Administration, MakesAnAccessKeyThatExpires) {
   Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","name":"ann","secret":"c2VjcmV0",)"
-                R"("expiresAt":"2027-01-01"})");
+                R"("expiresAt":"2027-01-01"})",
+                201);
   EXPECT_EQ(daemon({"access-key", "create", "ann", "--expires-in", "2"}), kSuccess);
   EXPECT_EQ(parse_json(daemon.last().body).value(),
             Json({{"name", "ann"}, {"expiresInSeconds", 172'800}}));
