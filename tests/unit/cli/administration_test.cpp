@@ -207,7 +207,7 @@ TEST(Administration, ListsAndDeletesAccessKeys) {
 }
 
 TEST(Administration, MakesAnAccessKeyThatExpires) {
-  Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","name":"ann","secret":"c2VjcmV0",)"
+  Daemon daemon(R"({"id":"AKIAIOSFODNN7EXAMPLE","name":"ann","secret":"wJalrXUtnFEMI/K7MDENG",)"
                 R"("expiresAt":"2027-01-01"})",
                 201);
   EXPECT_EQ(daemon({"access-key", "create", "ann", "--expires-in", "2"}), kSuccess);
