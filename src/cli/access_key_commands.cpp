@@ -24,7 +24,7 @@ constexpr const char* kKeyRateText = "requests per second, 0 for any number";
 constexpr const char* kDefaultRate = "default";
 constexpr std::int64_t kKeyRateMax = 1'000'000;
 constexpr std::int64_t kKeyDaysMax = 3'650;
-constexpr std::int64_t kDaySeconds = 24 * 3'600;
+constexpr std::int64_t kDaySeconds = std::int64_t{24} * 3'600;
 
 struct KeyFlags : AdminFlags, DestructionFlags {
   std::string key;
