@@ -43,6 +43,8 @@ def checkout():
         "user.email=newcomer@localhost",
     ]
     place.run(*git, "clone", "--bare", "--quiet", place.ROOT, bare)
+    # Files that were only touched would be taken for changed.
+    place.run(*git, "-C", place.ROOT, "update-index", "-q", "--refresh")
     changed = place.run(*git, "-C", place.ROOT, "stash", "create").strip()
     commit = changed or place.run(*git, "-C", place.ROOT, "rev-parse", "HEAD").strip()
     place.run(
