@@ -131,6 +131,21 @@ TEST_F(ShardMailboxesTest, RemembersKeysAcrossARestartForFiveMinutes) {
   EXPECT_THAT(database->tables.deduplication, IsEmpty());
 }
 
+TEST_F(ShardMailboxesTest, CountsTheFiveMinutesFromTheMessageAndNotFromTheRestart) {
+  start();
+  const auto first = send(request("m", "key"));
+  run();
+  const MessageId id = (**first)->id;
+  pass(Seconds(240));
+  restart();
+  pass(Seconds(50));
+  EXPECT_EQ((**send(request("m", "key")))->id, id);
+  pass(Seconds(80));
+  const auto later = send(request("m", "key"));
+  run();
+  EXPECT_NE((**later)->id, id);
+}
+
 TEST_F(ShardMailboxesTest, ForgetsNoKeyWhileTheClocksDisagree) {
   start();
   const auto first = send(request("m", "key"));
@@ -719,6 +734,27 @@ TEST_F(ShardMailboxesTest, MovesWhatIsTooOldToTheDeadLetters) {
   EXPECT_EQ(dead_letters()[0].reason, "expired");
   EXPECT_EQ(mailboxes->pending(user).messages, 1);
   EXPECT_EQ(mailboxes->stats().expired, 1U);
+}
+
+TEST_F(ShardMailboxesTest, BeginsEachPassWithWhatWasDueFirst) {
+  start();
+  send("long");
+  constexpr std::size_t kTwoPages = 513;
+  for (std::size_t i = 0; i < kTwoPages; ++i) {
+    auto brief = request("m", {}, Seconds(2));
+    brief.user = UserId("user " + std::to_string(i));
+    send(std::move(brief));
+    run();
+  }
+  pass(Seconds(20));
+  ASSERT_EQ(dead_letters().size(), kTwoPages);
+  // A correction of lifetimes may make it due before all that the pass has come by.
+  MessagePtr& row = database->tables.messages.at(user).begin()->second;
+  auto moved = std::make_shared<Message>(*row);
+  moved->expires_at = clock.wall_now() - Seconds(60);
+  row = std::move(moved);
+  pass(Seconds(20));
+  EXPECT_EQ(dead_letters().size(), kTwoPages + 1);
 }
 
 TEST_F(ShardMailboxesTest, BuriesWhatAUserHasPendingWhoseAccessHasEnded) {
