@@ -189,8 +189,8 @@ void Holdfast::read_credentials(const fs::path& folder) {
   if (access_key_id_.empty() || client_id_.empty()) throw std::runtime_error("no credentials");
 }
 
-// Thousands of logins would measure Argon2. The users are put into the stopped gateway's store, and
-// their ID tokens are signed with its key, as a login would have.
+// Thousands of logins would measure Argon2. The users and a login of each are put into the stopped
+// gateway's store, and their ID tokens are signed with its key, as a login would have.
 void Holdfast::add_users(const fs::path& folder, std::size_t users) {
   using namespace holdfast;
   WaitingExecutor executor;
@@ -217,15 +217,27 @@ void Holdfast::add_users(const fs::path& folder, std::size_t users) {
     user.username = "bench" + std::to_string(i);
     user.created_at = user.modified_at = system_clock().wall_now();
     user_ids_.push_back(user.sub.str());
+    identity::RefreshTokenStore::Row login;
+    login.sub = user.sub;
+    login.origin = generate_uuid();
+    login.token_hash = sha256(login.origin);
+    login.issued_at = user.created_at;
+    login.expires_at = login.issued_at + Seconds(24 * 3600);
     id_tokens_.push_back(signer->sign(
         R"({"sub":")" + user.sub.str() + R"(","cognito:username":")" + user.username +
         R"(","token_use":"id","aud":")" + client_id_ + R"(","iss":")" + issuer +
         R"(","auth_time":)" + std::to_string(now) + R"(,"iat":)" + std::to_string(now) +
-        R"(,"exp":)" + std::to_string(now + 3600) + R"(,"jti":")" + generate_uuid() + R"("})"));
-    handles.users->create(std::move(user), [&created](Result<void> result) {
+        R"(,"exp":)" + std::to_string(now + 3600) + R"(,"origin_jti":")" + login.origin +
+        R"(","jti":")" + generate_uuid() + R"("})"));
+    const std::int64_t revision = user.revision;
+    handles.users->create(std::move(user), [](const Result<void>& result) {
       if (!result) throw std::runtime_error(result.error().message);
-      ++created;
     });
+    handles.refresh_tokens->add(std::move(login), revision, 1,
+                                [&created](const Result<std::vector<std::string>>& result) {
+                                  if (!result) throw std::runtime_error(result.error().message);
+                                  ++created;
+                                });
   }
   while (created < users) executor.run_one();
   (*store)->stop();
