@@ -36,6 +36,10 @@ using ::testing::HasSubstr;
 
 constexpr Milliseconds kPatience{5'000};
 
+constexpr const char* kUpgrade =
+    "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
 /// A server whose certificate its clients trust.
 class TlsServerTest : public ::testing::Test {
  protected:
@@ -45,6 +49,21 @@ class TlsServerTest : public ::testing::Test {
   }
   TlsServerOptions files() const {
     return {.certificate_file = made_.certificate_file, .key_file = made_.key_file};
+  }
+  /// WebSockets are sent more than a client with a small buffer takes.
+  void serve_much(std::shared_ptr<delivery::Connection>& connection) {
+    service_->on_upgrade = [this, &connection](RequestHead head, UpgradeResponder respond) {
+      respond(UpgradeAccepted{.shard = head.shard,
+                              .on_open = [&](std::shared_ptr<delivery::Connection> c) {
+                                connection = std::move(c);
+                                connection->start(events_);
+                                connection->write_text(std::string(16 << 20, 'y'));
+                                connection->flush();
+                              }});
+    };
+    HttpLimits limits;
+    limits.outbound_bytes = 32 << 20;
+    serve(1, limits);
   }
   Url url(const std::string& scheme, const std::string& target = "/") const {
     return parse_url(scheme + "://" + server_->address() + target).value();
@@ -249,25 +268,11 @@ TEST_F(TlsServerTest, EndsAFloodOfKeyUpdatesAndTakesAFew) {
 // Half a record that the kernel has not taken must not hide what the peer has.
 TEST_F(TlsServerTest, SeesASlowReadersProgress) {
   std::shared_ptr<delivery::Connection> connection;
-  service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
-    respond(UpgradeAccepted{.shard = head.shard,
-                            .on_open = [&](std::shared_ptr<delivery::Connection> c) {
-                              connection = std::move(c);
-                              connection->start(events_);
-                              connection->write_text(std::string(16 << 20, 'y'));
-                              connection->flush();
-                            }});
-  };
-  HttpLimits limits;
-  limits.outbound_bytes = 32 << 20;
-  serve(1, limits);
+  serve_much(connection);
   PlainOpenSsl peer(server_->address());
   peer.socket().set_receive_buffer(4'096);
   ASSERT_TRUE(peer.connect());
-  ASSERT_THAT(
-      peer.ask("GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"),
-      HasSubstr("101"));
+  ASSERT_THAT(peer.ask(kUpgrade), HasSubstr("101"));
   std::size_t read = 0;
   while (read < 20'000) {
     const std::size_t bytes = peer.socket().receive_some().size();
@@ -284,25 +289,11 @@ TEST_F(TlsServerTest, SeesASlowReadersProgress) {
 
 TEST_F(TlsServerTest, HearsTheCloseOfAClientThatResetsBehindIt) {
   std::shared_ptr<delivery::Connection> connection;
-  service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
-    respond(UpgradeAccepted{.shard = head.shard,
-                            .on_open = [&](std::shared_ptr<delivery::Connection> c) {
-                              connection = std::move(c);
-                              connection->start(events_);
-                              connection->write_text(std::string(16 << 20, 'y'));
-                              connection->flush();
-                            }});
-  };
-  HttpLimits limits;
-  limits.outbound_bytes = 32 << 20;
-  serve(1, limits);
+  serve_much(connection);
   PlainOpenSsl peer(server_->address());
   peer.socket().set_receive_buffer(4'096);
   ASSERT_TRUE(peer.connect());
-  EXPECT_THAT(peer.ask("GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"),
-              HasSubstr("101"));
+  ASSERT_THAT(peer.ask(kUpgrade), HasSubstr("101"));
   server_->run_on(0, [&] {
     const std::string close = test::make_close_frame(1009);
     EXPECT_GT(SSL_write(peer.ssl(), close.data(), static_cast<int>(close.size())), 0);
