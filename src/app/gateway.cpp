@@ -804,25 +804,28 @@ control::State RunningGateway::state() const {
   if (!ready_) return control::State::starting;
   const storage::StoreStats store = store_->stats();
   if (!store.writable) return control::State::store_failed;
-  if (store.oldest_wait >= config_.storage.hang_after) return control::State::store_hangs;
+  if (hangs(store)) return control::State::store_hangs;
   return control::State::ready;
+}
+
+bool RunningGateway::hangs(const storage::StoreStats& store) const {
+  return store.oldest_wait >= config_.storage.hang_after;
 }
 
 // The store is not asked before it is there: a request that comes earlier waits.
 void RunningGateway::give_up_what_hangs(net::ListenerOptions& options) const {
   options.answer_patience = config_.storage.hang_after;
   options.gives_up = [this]() -> const char* {
-    const bool hangs = ready_ && store_->stats().oldest_wait >= config_.storage.hang_after;
-    return hangs ? kStoreHangs : nullptr;
+    return ready_ && hangs(store_->stats()) ? kStoreHangs : nullptr;
   };
 }
 
 void RunningGateway::watch_store() {
-  const Milliseconds wait = store_->stats().oldest_wait;
-  const bool hangs = wait >= config_.storage.hang_after;
-  if (std::exchange(store_hangs_, hangs) == hangs) return;
-  if (hangs) {
-    log::error(kStoreHangs, {{"waited_ms", wait.count()}});
+  const storage::StoreStats store = store_->stats();
+  const bool now = hangs(store);
+  if (std::exchange(store_hangs_, now) == now) return;
+  if (now) {
+    log::error(kStoreHangs, {{"waited_ms", store.oldest_wait.count()}});
   } else {
     log::info("store_goes_on");
   }

@@ -86,6 +86,7 @@ class RunningGateway final : public Gateway {
   void make_mailboxes();
   void sweep_tokens();
   void sweep_audit();
+  [[nodiscard]] bool hangs(const storage::StoreStats& store) const;
   void give_up_what_hangs(net::ListenerOptions& options) const;
   void watch_store();
   [[nodiscard]] std::function<std::string(std::string_view)> audit_name() const;
