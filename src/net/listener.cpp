@@ -88,32 +88,38 @@ void admit(Part& part, Arrival arrival) {
 /// The listening socket on its shard. Deals what it accepts out to all shards in turn.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
-  /// `listening` listens already.
+  /// On any thread. `listening` listens already.
   Acceptor(std::shared_ptr<ListenerCore> core, ListeningSocket listening)
       : core_(std::move(core)),
+        listening_(std::move(listening)),
         socket_(core_->parts.front()->loop().context().get_executor()),
-        timer_(core_->parts.front()->loop().context().get_executor()),
-        unix_path_(std::move(listening.unix_path)) {
-    ErrorCode ec;
-    socket_.assign(asio::generic::stream_protocol(AF_INET, 0), listening.fd.release(), ec);
-  }
+        timer_(core_->parts.front()->loop().context().get_executor()) {}
 
-  void wait() {
-    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
-      if (!ec && self->socket_.is_open()) self->accept();
-    });
+  // On the shard, as are all that follow: its reactor takes no locks.
+  void start() {
+    ErrorCode ec;
+    socket_.assign(asio::generic::stream_protocol(AF_INET, 0), listening_.fd.get(), ec);
+    if (ec) return pause(ec.value());
+    (void)listening_.fd.release();
+    wait();
   }
 
   void stop() {
-    if (!socket_.is_open()) return;
+    if (std::exchange(stopped_, true)) return;
     // Closed first, it would look left behind, and another process might have put its own there.
-    if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+    if (!listening_.unix_path.empty()) ::unlink(listening_.unix_path.c_str());
     ErrorCode ignored;
     socket_.close(ignored);
     timer_.cancel();
   }
 
  private:
+  void wait() {
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](ErrorCode ec) {
+      if (!ec && !self->stopped_) self->accept();
+    });
+  }
+
   void accept() {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       Accepted accepted = accept_one(socket_.native_handle());
@@ -142,7 +148,8 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     }
     timer_.expires_after(kAcceptPause);
     timer_.async_wait([self = shared_from_this()](ErrorCode ec) {
-      if (!ec && self->socket_.is_open()) self->accept();
+      if (ec || self->stopped_) return;
+      self->socket_.is_open() ? self->accept() : self->start();
     });
   }
 
@@ -156,11 +163,12 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   std::shared_ptr<ListenerCore> core_;
+  ListeningSocket listening_;  ///< without its descriptor once `socket_` has it
   Socket socket_;
   Timer timer_;
-  std::string unix_path_;
   std::size_t next_ = 0;
   bool exhausted_ = false;
+  bool stopped_ = false;
 };
 
 class TcpListener final : public Listener {
@@ -195,7 +203,7 @@ class TcpListener final : public Listener {
         part.loop().at_stop([&part, core] { part.close(); });
       });
     }
-    core_->parts.front()->loop().post([acceptor = acceptor_] { acceptor->wait(); });
+    core_->parts.front()->loop().post([acceptor = acceptor_] { acceptor->start(); });
     // Whatever the level: scripts wait for this line, and learn their port from it.
     log::write(log::Level::info, "listening",
                {{"part", core_->options.name}, {"address", address_}});
