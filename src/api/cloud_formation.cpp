@@ -171,13 +171,13 @@ std::string resource_of(const Context& context, const std::optional<std::string>
   return name->starts_with("arn:") ? *name : context.stack_arn_of(*name) + "/*";
 }
 
-std::optional<net::Response> refuse_by_policy(const Context& context, const iam::AccessKey& key,
+std::optional<net::Response> refuse_by_policy(const Context& context, const iam::Signer& signer,
                                               const net::RequestHead& head,
                                               const std::string& resource) {
-  const iam::Decision decision = decide(context, key, head, kDescribeStacks, resource);
+  const iam::Decision decision = decide(context, signer, head, kDescribeStacks, resource);
   if (decision == iam::Decision::allow) return std::nullopt;
   net::Response denied = xml_error(403, "AccessDenied",
-                                   access_denied_words(key.arn, kDescribeStacks, resource,
+                                   access_denied_words(signer.key->arn, kDescribeStacks, resource,
                                                        decision == iam::Decision::explicit_deny));
   denied.refused = denied_reason("AccessDenied", kDescribeStacks, resource);
   return denied;
@@ -185,7 +185,7 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
 
 // The answer to a call whose signature is good.
 net::Response answer_signed(const Context& context, const net::Request& request,
-                            const std::string& action, const iam::AccessKey& key) {
+                            const std::string& action, const iam::Signer& signer) {
   if (action != kOperation) {
     return xml_error(400, "InvalidAction",
                      "Could not find operation " + action + " for version 2010-05-15");
@@ -198,8 +198,8 @@ net::Response answer_signed(const Context& context, const net::Request& request,
                      "[a-zA-Z][-a-zA-Z0-9]*|arn:[-a-zA-Z0-9:/._+]*");
   }
   const std::string resource = resource_of(context, name);
-  if (auto refused = refuse_by_policy(context, key, request.head, resource)) return *refused;
-  if (!keeps_to_rate(context, key, request.head.shard)) {
+  if (auto refused = refuse_by_policy(context, signer, request.head, resource)) return *refused;
+  if (!keeps_to_rate(context, *signer.key, request.head.shard)) {
     return xml_error(400, "Throttling", "Rate exceeded");
   }
   if (resource != context.stack_arn) {
@@ -228,7 +228,7 @@ void handle_cloud_formation(const Context& context, const net::Request& request,
     return respond(std::move(refused));
   }
   net::Response out =
-      signed_by(answer_signed(context, request, *action, *signer->key), *signer->key);
+      signed_by(answer_signed(context, request, *action, *signer), *signer->key);
   if (*action == kOperation) out.operation = kOperation;
   respond(std::move(out));
 }

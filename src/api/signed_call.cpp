@@ -26,14 +26,15 @@ std::expected<iam::Signer, iam::SignatureError> verify_signature(const Context& 
   return signer;
 }
 
-iam::Decision decide(const Context& context, const iam::AccessKey& key,
+iam::Decision decide(const Context& context, const iam::Signer& signer,
                      const net::RequestHead& head, std::string_view action,
                      std::string_view resource) {
+  const iam::AccessKey& key = *signer.key;
   const iam::Decision decision = iam::decide(key, {.action = action,
                                                    .resource = resource,
                                                    .source_ip = head.remote_address,
                                                    .secure_transport = head.secure,
-                                                   .now = context.parts.clock.wall_now(),
+                                                   .now = signer.verified_at,
                                                    .username = key.name});
   if (decision != iam::Decision::allow) {
     context.counts(head.shard).refused_calls.add(CallRefusal::policy);
@@ -60,7 +61,7 @@ std::expected<iam::Signer, net::Response> authorize_invoke(const Context& contex
   auto signer = verify_signature(context, request, "execute-api");
   if (!signer) return std::unexpected(signature_error(signer.error()));
   const iam::AccessKey& key = *signer->key;
-  const iam::Decision decision = decide(context, key, request.head, action, resource);
+  const iam::Decision decision = decide(context, *signer, request.head, action, resource);
   if (decision != iam::Decision::allow) {
     return std::unexpected(signed_by(
         access_denied(key.arn, action, resource, decision == iam::Decision::explicit_deny), key));

@@ -18,8 +18,8 @@ namespace holdfast::api {
 [[nodiscard]] std::expected<iam::Signer, iam::SignatureError> verify_signature(
     const Context& context, const net::Request& request, std::string_view service);
 
-/// What the key's policies say to `action` on `resource`.
-[[nodiscard]] iam::Decision decide(const Context& context, const iam::AccessKey& key,
+/// What the policies of the signer's key say to `action` on `resource`.
+[[nodiscard]] iam::Decision decide(const Context& context, const iam::Signer& signer,
                                    const net::RequestHead& head, std::string_view action,
                                    std::string_view resource);
 
@@ -61,7 +61,7 @@ void run_once(const Context& context, std::size_t shard, Call call) {
   while (true) {
     const iam::Signature signature = call.signer.signature;
     const CallerPtr caller = call.signer.key->caller;
-    auto begun = replays.begin(signature, caller, context.parts.clock.wall_now());
+    auto begun = replays.begin(signature, caller, call.signer.verified_at);
     if (auto* const first = std::get_if<Replays::First>(&begun)) {
       return std::move(call).run(std::move(*first));
     }

@@ -635,7 +635,7 @@ const Operation* find_operation(const net::RequestHead& head) {
 }
 
 // The policy of an Admin call, on the pool that its input names.
-std::optional<net::Response> refuse_by_policy(const Context& context, const iam::AccessKey& key,
+std::optional<net::Response> refuse_by_policy(const Context& context, const iam::Signer& signer,
                                               const net::RequestHead& head,
                                               const Operation& operation, const Json& input) {
   const auto pool = input.find("UserPoolId");
@@ -643,11 +643,11 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
   const std::string resource =
       context.user_pool_arn(named ? pool->get_ref<const std::string&>() : std::string("*"));
   const std::string action = "cognito-idp:" + std::string(operation.name);
-  const iam::Decision decision = decide(context, key, head, action, resource);
+  const iam::Decision decision = decide(context, signer, head, action, resource);
   if (decision == iam::Decision::allow) return std::nullopt;
-  net::Response denied = pool_error(
-      "AccessDeniedException",
-      access_denied_words(key.arn, action, resource, decision == iam::Decision::explicit_deny));
+  net::Response denied = pool_error("AccessDeniedException",
+                                    access_denied_words(signer.key->arn, action, resource,
+                                                        decision == iam::Decision::explicit_deny));
   denied.refused = denied_reason("AccessDeniedException", action, resource);
   return denied;
 }
@@ -704,7 +704,7 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
   respond = record_pool_call(context, operation->name, signer ? signer->key.get() : nullptr,
                              request.head, *input, std::move(respond));
   if (signer) {
-    if (auto refused = refuse_by_policy(context, *signer->key, request.head, *operation, *input)) {
+    if (auto refused = refuse_by_policy(context, *signer, request.head, *operation, *input)) {
       return respond(std::move(*refused));
     }
     if (!keeps_to_rate(context, *signer->key, shard)) {

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 #include <holdfast/base/encoding.hpp>
 
@@ -65,6 +67,26 @@ int hex_value(char c) noexcept {
   return -1;
 }
 
+// Eight bytes are looked at as one number, of which the top bit of each byte tells.
+constexpr std::uint64_t every_byte(std::uint64_t byte) { return byte * 0x0101010101010101U; }
+constexpr std::uint64_t kTopBits = every_byte(0x80);
+// Right as a whole: a byte above one that is zero may be marked as well.
+constexpr std::uint64_t zero_bytes(std::uint64_t word) {
+  return (word - every_byte(1)) & ~word & kTopBits;
+}
+constexpr bool is_plain(std::uint64_t word) {
+  return ((word | ((word - every_byte(0x20)) & ~word) | zero_bytes(word ^ every_byte('"')) |
+           zero_bytes(word ^ every_byte('\\')) | zero_bytes(word ^ every_byte(0x7f))) &
+          kTopBits) == 0;
+}
+constexpr bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+std::uint64_t word_at(const char* bytes) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
 bool is_unreserved(unsigned char c) noexcept {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
          c == '.' || c == '_' || c == '~';
@@ -99,9 +121,11 @@ std::string hex_encode(std::string_view bytes) {
 
 void append_hex(std::string& out, std::string_view bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
+  std::size_t at = out.size();
+  out.resize(at + bytes.size() * 2);
   for (const unsigned char c : bytes) {
-    out.push_back(digits[c >> 4]);
-    out.push_back(digits[c & 15]);
+    out[at++] = digits[c >> 4];
+    out[at++] = digits[c & 15];
   }
 }
 
@@ -168,6 +192,10 @@ bool is_utf8(std::string_view bytes) noexcept {
     return true;
   };
   while (p < end) {
+    if (end - p >= 8 && (word_at(reinterpret_cast<const char*>(p)) & kTopBits) == 0) {
+      p += 8;
+      continue;
+    }
     const unsigned char c = *p;
     if (c < 0x80) {
       ++p;
@@ -221,10 +249,20 @@ std::string seen_text(std::string_view text, std::size_t bytes_max) {
   return out;
 }
 
+std::size_t plain_length(std::string_view text) noexcept {
+  std::size_t length = 0;
+  while (text.size() - length >= sizeof(std::uint64_t) && is_plain(word_at(text.data() + length))) {
+    length += sizeof(std::uint64_t);
+  }
+  while (length < text.size() && is_plain(static_cast<unsigned char>(text[length]))) ++length;
+  return length;
+}
+
 void append_json_escaped(std::string& out, std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::size_t start = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = plain_length(text); i < text.size();
+       i += 1 + plain_length(text.substr(i + 1))) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= 0x20 && c != '"' && c != '\\') continue;
     out.append(text.substr(start, i - start));

@@ -1,125 +1,83 @@
 #include <algorithm>
-#include <limits>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
 #include <set>
+#include <span>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
+#include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
 namespace holdfast {
 namespace {
 
-// The names of one object. Most have a handful, for which a scan is quickest; a hostile one must
-// not make it quadratic, nor choose names that collide.
+// The names of one object, of which most have a handful: a scan of those is quickest. A hostile one
+// must not make it quadratic, nor choose names that collide.
 class NameSet {
  public:
-  bool insert(const std::string& name) {
-    if (!many_.empty()) return many_.insert(name).second;
-    if (std::ranges::find(few_, name) != few_.end()) return false;
-    few_.push_back(name);
-    if (few_.size() > kFew) many_.insert(few_.begin(), few_.end());
-    return true;
+  /// `earlier` are the names so far.
+  bool insert(std::span<const std::string> earlier, const std::string& name) {
+    if (earlier.size() < kFew) return std::ranges::find(earlier, name) == earlier.end();
+    if (!many_) many_ = std::make_unique<std::set<std::string>>(earlier.begin(), earlier.end());
+    return many_->insert(name).second;
   }
 
  private:
   static constexpr std::size_t kFew = 16;
-  std::vector<std::string> few_;
-  std::set<std::string> many_;
+  std::unique_ptr<std::set<std::string>> many_;
 };
 
-// Refuses, while the text is read, what RFC 8259 leaves open and a tree can no longer tell, and
-// passes the rest on.
-class StrictReader final : public nlohmann::json_sax<Json> {
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+/// Reads a text of RFC 8259 from its begin to its end, and refuses what that leaves open.
+class StrictReader {
  public:
-  StrictReader(JsonHandler& handler, std::size_t depth) : handler_(handler), depth_(depth) {}
+  StrictReader(std::string_view text, JsonHandler& handler, std::size_t depth)
+      : text_(text), handler_(handler), depth_(depth) {}
+
+  /// One value and nothing behind it. Where this is false, `message` and `place` say why.
+  bool read() {
+    while (true) {
+      skip_space();
+      if (!begin_value()) return false;
+      // The value is complete, or an object or array was opened.
+      bool value_due = false;
+      while (!value_due) {
+        skip_space();
+        if (levels_.empty()) return at_ == text_.size() || refuse_here();
+        if (!go_on(value_due)) return false;
+      }
+    }
+  }
 
   const std::string& message() const { return message_; }
   std::string place() const {
     std::string out;
-    for (const Level& level : levels_) {
+    for (std::size_t i = 0; i < levels_.size(); ++i) {
+      const Level& level = levels_[i];
+      const std::size_t names_end =
+          i + 1 < levels_.size() ? levels_[i + 1].first_name : names_.size();
       if (level.array) {
         out += "[" + std::to_string(level.index) + "]";
-      } else if (!level.name.empty()) {
+      } else if (names_end > level.first_name && !names_[names_end - 1].empty()) {
         if (!out.empty()) out += '.';
-        out += shortened(level.name);
+        out += shortened(names_[names_end - 1]);
       }
     }
     return out;
   }
 
-  bool null() override {
-    handler_.on_null();
-    return next();
-  }
-  bool boolean(bool value) override {
-    handler_.on_boolean(value);
-    return next();
-  }
-  bool number_integer(number_integer_t value) override {
-    handler_.on_integer(value);
-    return next();
-  }
-  bool number_unsigned(number_unsigned_t value) override {
-    if (value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-      handler_.on_integer(static_cast<std::int64_t>(value));
-    } else {
-      handler_.on_unsigned(value);
-    }
-    return next();
-  }
-  bool number_float(number_float_t value, const string_t& text) override {
-    if (const auto integer = json_integer(text)) {
-      handler_.on_integer(*integer);
-    } else {
-      handler_.on_number(value);
-    }
-    return next();
-  }
-  bool binary(binary_t& /*value*/) override { return refuse("binary"); }
-  bool string(string_t& value) override {
-    if (value.contains('\0')) return refuse("NUL in a string");
-    handler_.on_string(value);
-    return next();
-  }
-  bool start_object(std::size_t /*size*/) override {
-    if (!push(false)) return false;
-    handler_.on_object_begin();
-    return true;
-  }
-  bool start_array(std::size_t /*size*/) override {
-    if (!push(true)) return false;
-    handler_.on_array_begin();
-    return true;
-  }
-  bool end_object() override {
-    levels_.pop_back();
-    handler_.on_object_end();
-    return next();
-  }
-  bool end_array() override {
-    levels_.pop_back();
-    handler_.on_array_end();
-    return next();
-  }
-  bool key(string_t& name) override {
-    if (name.contains('\0')) return refuse("NUL in a name");
-    Level& level = levels_.back();
-    level.name = name;
-    if (!level.names.insert(name)) return refuse("duplicate name");
-    handler_.on_name(name);
-    return true;
-  }
-  bool parse_error(std::size_t position, const std::string& /*token*/,
-                   const nlohmann::detail::exception& /*error*/) override {
-    // The parser's own text quotes the input; say only where.
-    return refuse("not JSON at byte " + std::to_string(position));
-  }
-
  private:
   struct Level {
     bool array;
+    bool fresh;  ///< nothing of it was read
     std::size_t index;
-    std::string name;
+    std::size_t first_name;  ///< in `names_`
     NameSet names;
   };
 
@@ -131,25 +89,269 @@ class StrictReader final : public nlohmann::json_sax<Json> {
     while ((static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;
     return name.substr(0, end);
   }
+
   bool refuse(std::string message) {
     message_ = std::move(message);
     return false;
   }
-  bool push(bool array) {
-    if (levels_.size() >= depth_) return refuse("nested too deeply");
-    levels_.push_back({array, 0, {}, {}});
-    return true;
+  bool refuse_here() { return refuse("not JSON at byte " + std::to_string(at_ + 1)); }
+  // 0 at the end, which no token begins with.
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  void skip_space() {
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
+      ++at_;
+    }
   }
+
+  // Behind a complete value, or at the begin of an object or array.
+  bool go_on(bool& value_due) {
+    Level& level = levels_.back();
+    const bool fresh = std::exchange(level.fresh, false);
+    const char c = peek();
+    if (c == (level.array ? ']' : '}')) {
+      ++at_;
+      close();
+      return true;
+    }
+    if (!fresh) {
+      if (c != ',') return refuse_here();
+      ++at_;
+      skip_space();
+    }
+    value_due = true;
+    return level.array || name();
+  }
+
+  bool begin_value() {
+    switch (peek()) {
+      case '{':
+        return open(false);
+      case '[':
+        return open(true);
+      case '"':
+        if (!string(value_)) return false;
+        if (value_.contains('\0')) return refuse("NUL in a string");
+        handler_.on_string(value_);
+        return complete();
+      case 't':
+        if (!word("true")) return false;
+        handler_.on_boolean(true);
+        return complete();
+      case 'f':
+        if (!word("false")) return false;
+        handler_.on_boolean(false);
+        return complete();
+      case 'n':
+        if (!word("null")) return false;
+        handler_.on_null();
+        return complete();
+      default:
+        return number() && complete();
+    }
+  }
+
   // A value of the innermost array or object is complete.
-  bool next() {
+  bool complete() {
     if (!levels_.empty()) ++levels_.back().index;
     return true;
   }
 
+  bool open(bool array) {
+    if (levels_.size() >= depth_) return refuse("nested too deeply");
+    ++at_;
+    levels_.push_back({array, true, 0, names_.size(), {}});
+    array ? handler_.on_array_begin() : handler_.on_object_begin();
+    return true;
+  }
+
+  void close() {
+    const bool array = levels_.back().array;
+    names_.resize(levels_.back().first_name);
+    levels_.pop_back();
+    array ? handler_.on_array_end() : handler_.on_object_end();
+    complete();
+  }
+
+  bool name() {
+    if (peek() != '"') return refuse_here();
+    std::string& name = names_.emplace_back();
+    if (!string(name)) return false;
+    if (name.contains('\0')) return refuse("NUL in a name");
+    Level& level = levels_.back();
+    const std::span<const std::string> names(names_);
+    if (!level.names.insert(names.subspan(level.first_name, names.size() - level.first_name - 1),
+                            name)) {
+      return refuse("duplicate name");
+    }
+    skip_space();
+    if (peek() != ':') return refuse_here();
+    ++at_;
+    handler_.on_name(name);
+    return true;
+  }
+
+  bool word(std::string_view expected) {
+    for (const char c : expected) {
+      if (peek() != c) return refuse_here();
+      ++at_;
+    }
+    return true;
+  }
+
+  // From its quotation mark to behind its last.
+  bool string(std::string& out) {
+    out.clear();
+    ++at_;
+    while (true) {
+      const std::size_t start = at_;
+      if (!skip_unescaped()) return false;
+      out.append(text_, start, at_ - start);
+      if (text_[at_++] == '"') return true;
+      if (!escape(out)) return false;
+    }
+  }
+
+  // To the next quotation mark or backslash.
+  bool skip_unescaped() {
+    const std::size_t start = at_;
+    for (at_ += plain_length(text_.substr(at_));; ++at_, at_ += plain_length(text_.substr(at_))) {
+      const auto c = static_cast<unsigned char>(peek());
+      if (c < 0x20) return refuse_here();
+      if (c == '"' || c == '\\') break;
+    }
+    const std::string_view run = text_.substr(start, at_ - start);
+    if (is_utf8(run)) return true;
+    at_ = start;
+    return refuse_here();
+  }
+
+  bool escape(std::string& out) {
+    constexpr std::string_view kLetters = "\"\\/bfnrt";
+    constexpr std::string_view kMeant = "\"\\/\b\f\n\r\t";
+    const char c = peek();
+    if (c == 'u') {
+      ++at_;
+      return code_point(out);
+    }
+    const std::size_t letter = c == '\0' ? std::string_view::npos : kLetters.find(c);
+    if (letter == std::string_view::npos) return refuse_here();
+    out += kMeant[letter];
+    ++at_;
+    return true;
+  }
+
+  bool four_digits(unsigned& out) {
+    out = 0;
+    for (int i = 0; i < 4; ++i, ++at_) {
+      const char c = peek();
+      const bool letter = (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+      if (!is_digit(c) && !letter) return refuse_here();
+      out = out * 16 + static_cast<unsigned>(is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return true;
+  }
+
+  bool code_point(std::string& out) {
+    unsigned unit = 0;
+    if (!four_digits(unit)) return false;
+    if (unit >= 0xdc00 && unit <= 0xdfff) return refuse_here();
+    if (unit >= 0xd800 && unit <= 0xdbff) {
+      unsigned low = 0;
+      if (!word("\\u") || !four_digits(low)) return false;
+      if (low < 0xdc00 || low > 0xdfff) return refuse_here();
+      unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+    }
+    append_utf8(out, unit);
+    return true;
+  }
+
+  static void append_utf8(std::string& out, unsigned code_point) {
+    const auto add = [&out](unsigned byte) { out += static_cast<char>(byte); };
+    if (code_point < 0x80) return add(code_point);
+    if (code_point < 0x800) {
+      add(0xc0 | code_point >> 6);
+    } else {
+      if (code_point < 0x10000) {
+        add(0xe0 | code_point >> 12);
+      } else {
+        add(0xf0 | code_point >> 18);
+        add(0x80 | (code_point >> 12 & 0x3f));
+      }
+      add(0x80 | (code_point >> 6 & 0x3f));
+    }
+    add(0x80 | (code_point & 0x3f));
+  }
+
+  bool digits() {
+    if (!is_digit(peek())) return refuse_here();
+    while (is_digit(peek())) ++at_;
+    return true;
+  }
+
+  bool number() {
+    const std::size_t start = at_;
+    if (peek() == '-') ++at_;
+    if (peek() == '0') {
+      ++at_;
+    } else if (!digits()) {
+      return false;
+    }
+    bool whole = true;
+    if (peek() == '.') {
+      whole = false;
+      ++at_;
+      if (!digits()) return false;
+    }
+    if (peek() == 'e' || peek() == 'E') {
+      whole = false;
+      ++at_;
+      if (peek() == '+' || peek() == '-') ++at_;
+      if (!digits()) return false;
+    }
+    const std::string_view text = text_.substr(start, at_ - start);
+    return (whole && whole_number(text)) || other_number(text);
+  }
+
+  // False beyond 64 bits.
+  bool whole_number(std::string_view text) {
+    const char* const end = text.data() + text.size();
+    std::int64_t value = 0;
+    if (std::from_chars(text.data(), end, value).ec == std::errc()) {
+      handler_.on_integer(value);
+      return true;
+    }
+    std::uint64_t large = 0;
+    if (text.starts_with('-') || std::from_chars(text.data(), end, large).ec != std::errc()) {
+      return false;
+    }
+    handler_.on_unsigned(large);
+    return true;
+  }
+
+  bool other_number(std::string_view text) {
+    if (const auto integer = json_integer(text)) {
+      handler_.on_integer(*integer);
+      return true;
+    }
+    double value = 0;
+    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) {
+      // Too large, or so small that it is nothing: only this tells the two apart.
+      value = std::strtod(std::string(text).c_str(), nullptr);
+      if (!std::isfinite(value)) return refuse_here();
+    }
+    handler_.on_number(value);
+    return true;
+  }
+
+  const std::string_view text_;
   JsonHandler& handler_;
-  std::size_t depth_;
+  const std::size_t depth_;
+  std::size_t at_ = 0;
   std::vector<Level> levels_;
-  std::string message_ = "not JSON";
+  std::vector<std::string> names_;  ///< of all objects that are open, one object behind another
+  std::string value_;
+  std::string message_;
 };
 
 class TreeBuilder final : public JsonHandler {
@@ -253,18 +455,8 @@ std::optional<std::int64_t> json_integer(std::string_view number) noexcept {
 
 Result<void> parse_json(std::string_view text, JsonHandler& handler, const JsonLimits& limits) {
   if (text.size() > limits.bytes) return fail(Errc::limit_exceeded, "too long");
-  // The parser skips a BOM silently; RFC 8259 section 8.1 lets us refuse it, and one form is
-  // enough.
-  if (text.starts_with("\xef\xbb\xbf")) return fail(Errc::invalid_argument, "not JSON at byte 1");
-  // The parser takes a NUL for the end of its input and would not look at what is behind it.
-  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    return fail(Errc::invalid_argument, "not JSON at byte " + std::to_string(nul + 1));
-  }
-  StrictReader reader(handler, limits.depth);
-  if (!Json::sax_parse(text.begin(), text.end(), &reader, nlohmann::detail::input_format_t::json,
-                       true)) {
-    return fail(Errc::invalid_argument, reader.message(), reader.place());
-  }
+  StrictReader reader(text, handler, limits.depth);
+  if (!reader.read()) return fail(Errc::invalid_argument, reader.message(), reader.place());
   return {};
 }
 

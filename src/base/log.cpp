@@ -85,7 +85,9 @@ void append_text(std::string& out, std::string_view text) {
     text = text.substr(0, cut);
     end = "…";
   }
-  if (is_utf8(text)) {
+  if (plain_length(text) == text.size()) {
+    out += text;
+  } else if (is_utf8(text)) {
     append_escaped(out, text);
   } else {
     for (const char c : text) {

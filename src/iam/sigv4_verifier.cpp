@@ -56,17 +56,17 @@ class Verifier final : public SigV4Verifier {
 
   std::expected<Signer, SignatureError> verify(const SignedRequest& request,
                                                std::string_view service) override {
+    now_ = clock_.wall_now();
     const TargetParts target = split_target(request.target);
     auto verified = verify_claim(request, target, service);
     if (!verified) {
       if (looks_like_key_id(claim_.key_id)) verified.error().key_id = claim_.key_id;
       return std::unexpected(std::move(verified.error()));
     }
-    Signer out{.key = std::move(*verified), .signature = {.bytes = {}, .date = claim_.time}};
-    // It was equal to one that was calculated.
-    const auto bytes = hex_decode(claim_.signature).value_or(std::string());
-    std::ranges::copy(bytes, out.signature.bytes.begin());
-    return out;
+    // What was calculated last is what the claim was equal to.
+    return Signer{.key = std::move(*verified),
+                  .signature = {.bytes = calculated_, .date = claim_.time},
+                  .verified_at = now_};
   }
 
  private:
@@ -79,7 +79,7 @@ class Verifier final : public SigV4Verifier {
     AccessKeyPtr key = claim_.has_session_token
                            ? sessions_.find(*keys_, claim_.key_id, claim_.session_token)
                            : keys_->find(claim_.key_id);
-    const bool expired = key && key->expired(clock_.wall_now());
+    const bool expired = key && key->expired(now_);
     if (expired && claim_.has_session_token) {
       return refuse(SignatureErrc::expired_token,
                     "The security token included in the request is expired");
@@ -147,30 +147,29 @@ class Verifier final : public SigV4Verifier {
   }
 
   Checked check_window() const {
-    const WallTime now = clock_.wall_now();
-    if (claim_.time < now - options_.window) {
+    if (claim_.time < now_ - options_.window) {
       return invalid("Signature expired: " + claim_.date + " is now earlier than " +
-                     format_iso8601_basic(now - options_.window) + " (" +
-                     format_iso8601_basic(now) + " - " + window_text() + ")");
+                     format_iso8601_basic(now_ - options_.window) + " (" +
+                     format_iso8601_basic(now_) + " - " + window_text() + ")");
     }
-    return check_not_ahead(now);
+    return check_not_ahead();
   }
 
-  Checked check_not_ahead(WallTime now) const {
-    if (claim_.time <= now + options_.window) return {};
+  Checked check_not_ahead() const {
+    if (claim_.time <= now_ + options_.window) return {};
     return invalid("Signature not yet current: " + claim_.date + " is still later than " +
-                   format_iso8601_basic(now + options_.window) + " (" + format_iso8601_basic(now) +
-                   " + " + window_text() + ")");
+                   format_iso8601_basic(now_ + options_.window) + " (" +
+                   format_iso8601_basic(now_) + " + " + window_text() + ")");
   }
 
   Checked check_expiry() const {
-    const WallTime now = clock_.wall_now();
-    if (now > claim_.time + claim_.expires) {
+    if (now_ > claim_.time + claim_.expires) {
       return invalid("Signature expired: " + claim_.date + " is now earlier than " +
-                     format_iso8601_basic(now - claim_.expires) + " (" + format_iso8601_basic(now) +
-                     " - " + std::to_string(claim_.expires.count()) + " sec.)");
+                     format_iso8601_basic(now_ - claim_.expires) + " (" +
+                     format_iso8601_basic(now_) + " - " + std::to_string(claim_.expires.count()) +
+                     " sec.)");
     }
-    return check_not_ahead(now);
+    return check_not_ahead();
   }
 
   std::string window_text() const {
@@ -317,8 +316,9 @@ class Verifier final : public SigV4Verifier {
     claim_.append_scope(scope_);
     to_sign_.clear();
     append_string_to_sign(to_sign_, claim_.date, scope_, hash);
+    calculated_ = hmac_sha256(view(signing_key), to_sign_);
     expected_.clear();
-    append_hex(expected_, view(hmac_sha256(view(signing_key), to_sign_)));
+    append_hex(expected_, view(calculated_));
     return constant_time_equal(expected_, claim_.signature);
   }
 
@@ -338,6 +338,8 @@ class Verifier final : public SigV4Verifier {
   std::string to_sign_;
   std::string scope_;
   std::string expected_;
+  Digest calculated_{};
+  WallTime now_;
 };
 
 }  // namespace

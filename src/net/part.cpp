@@ -1,8 +1,10 @@
 #include "net/part.hpp"
 
 #include <algorithm>
+#include <array>
 #include <expected>
 #include <utility>
+#include <variant>
 
 #include <fcntl.h>
 
@@ -261,22 +263,25 @@ ServerStats ListenerCore::stats() const {
 
 void ListenerCore::log_access(const Access& access) const {
   if (!access_log || !log::enabled(log::Level::info)) return;
-  std::vector<log::Field> fields = {{"part", options.name},
-                                    {"method", access.method},
-                                    {"path", access.path.substr(0, kLoggedPathBytes)},
-                                    {"status", access.status},
-                                    {"bytes", access.bytes},
-                                    {"duration_us", access.duration.count()},
-                                    {"remote", access.remote}};
+  std::array fields = {log::Field("part", options.name),
+                       log::Field("method", access.method),
+                       log::Field("path", access.path.substr(0, kLoggedPathBytes)),
+                       log::Field("status", access.status),
+                       log::Field("bytes", access.bytes),
+                       log::Field("duration_us", access.duration.count()),
+                       log::Field("remote", access.remote),
+                       log::Field("request_id", access.request_id),
+                       log::Field("operation", access.operation),
+                       log::Field("access_key_id", access.access_key_id),
+                       log::Field("user_id", access.user_id),
+                       log::Field("message_id", access.message_id),
+                       log::Field("refused", access.refused)};
   // What a request has none of is left out.
-  const std::pair<std::string_view, std::string_view> optional[] = {
-      {"request_id", access.request_id},       {"operation", access.operation},
-      {"access_key_id", access.access_key_id}, {"user_id", access.user_id},
-      {"message_id", access.message_id},       {"refused", access.refused}};
-  for (const auto& [name, value] : optional) {
-    if (!value.empty()) fields.emplace_back(name, value);
-  }
-  log::write(log::Level::info, log::kAccessEvent, fields);
+  constexpr std::size_t kAlways = 7;
+  const auto end = std::remove_if(fields.begin() + kAlways, fields.end(), [](const auto& field) {
+    return std::get<std::string_view>(field.value).empty();
+  });
+  log::write(log::Level::info, log::kAccessEvent, {fields.begin(), end});
 }
 
 }  // namespace holdfast::net

@@ -61,6 +61,7 @@ struct Signature {
 struct Signer {
   AccessKeyPtr key;
   Signature signature;
+  WallTime verified_at;
 };
 
 /// Verifies AWS Signature Version 4, in headers and presigned

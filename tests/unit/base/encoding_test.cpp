@@ -34,6 +34,20 @@ TEST(Encoding, MatchesTheVectorsOfRfc4648) {
   EXPECT_EQ(base64_encode("\xfb\xff\xfe"), "+//+");
 }
 
+TEST(Encoding, FindsTheFirstByteThatIsNotPlainAtEveryPlaceOfAWord) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool plain = byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
+    for (std::size_t before = 0; before < 20; ++before) {
+      for (const std::size_t after : {0U, 1U, 9U}) {
+        std::string text(before, 'a');
+        text += static_cast<char>(byte);
+        text.append(after, '~');
+        EXPECT_EQ(plain_length(text), plain ? text.size() : before) << byte << " at " << before;
+      }
+    }
+  }
+}
+
 TEST(Encoding, RefusesBase64UrlThatIsNotCanonical) {
   for (const char* text : {"A", "AAAAA", "Zg==", "Zm8=", "Zh", "Zm9", "Zm8=A", "+/+/", "Zm 8",
                            "Zm8\n", "=", "Zg=", "Z\xc3\xa4g"}) {

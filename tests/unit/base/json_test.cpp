@@ -1,3 +1,7 @@
+#include <cstdint>
+#include <iterator>
+#include <random>
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/json.hpp>
@@ -109,6 +113,40 @@ TEST(Json, RefusesWhatOtherDialectsAllow) {
         "{\"a\" 1}", "\"\n\"", "\"\\x\"", "\"\\u12g4\"", "True", "{\"a\"}", "["}) {
     EXPECT_FALSE(parse_json(text)) << text;
   }
+}
+
+TEST(Json, KeepsNumbersAsTheirDigitsSay) {
+  EXPECT_EQ(parse_json("9223372036854775807")->get<std::int64_t>(), INT64_MAX);
+  EXPECT_EQ(parse_json("-9223372036854775808")->get<std::int64_t>(), INT64_MIN);
+  EXPECT_EQ(parse_json("18446744073709551615")->get<std::uint64_t>(), UINT64_MAX);
+  EXPECT_EQ(parse_json("18446744073709551616")->get<double>(), 18446744073709551616.0);
+  EXPECT_EQ(parse_json("-9223372036854775809")->get<double>(), -9223372036854775809.0);
+  EXPECT_EQ(parse_json("0.1")->get<double>(), 0.1);
+  EXPECT_EQ(parse_json("1e-400")->get<double>(), 0.0);
+  EXPECT_EQ(parse_json("5e-324")->get<double>(), 5e-324);
+  EXPECT_EQ(parse_json("-0")->get<int>(), 0);
+}
+
+// Most texts of a few tokens are no JSON, by one token.
+TEST(Json, AcceptsTextsOfTokensAsAnotherParserDoes) {
+  constexpr std::string_view kTokens[] = {
+      "{",    "}",    "[",     "]",    ",",       ":",       "\"n\"",        "\"\"",
+      "0",    "-1",   "1.5",   "2e3",  "01",      "1.",      ".5",           "-",
+      "true", "null", "false", "nul",  "truex",   "\"\\n\"", "\"\\u00e9\"",  "\"\\ud83d\\ude00\"",
+      "\"",   "\\",   " ",     "\r\n", "\"\\x\"", "\"\t\"",  "\"\xc3\xa9\"", "\"\x80\""};
+  std::mt19937 random(7);
+  std::size_t accepted = 0;
+  for (int round = 0; round < 200'000; ++round) {
+    std::string text;
+    const int tokens = 1 + static_cast<int>(random() % 7);
+    for (int i = 0; i < tokens; ++i) text += kTokens[random() % std::size(kTokens)];
+    const std::size_t name = text.find("\"n\"");
+    if (text.find("\"n\"", name + 1) != std::string::npos) continue;  // names may not repeat
+    const bool expected = nlohmann::json::accept(text);
+    EXPECT_EQ(parse_json(text).has_value(), expected) << text;
+    accepted += expected;
+  }
+  EXPECT_GT(accepted, 5'000U);
 }
 
 TEST(Json, SaysWhereButNeverQuotesAtLength) {
