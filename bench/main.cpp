@@ -145,8 +145,12 @@ void measure_idle(const bench::Sizes& sizes, std::vector<Figures>& all) {
 int main(int argc, char** argv) try {
   bench::Sizes sizes;
   if (argc > 1) sizes.seconds = std::atof(argv[1]);
-  if (sizes.seconds <= 0 || argc > 2) {
-    std::fprintf(stderr, "usage: holdfast-bench [SECONDS of each scenario, default 5]\n");
+  const std::string only = argc > 2 ? argv[2] : "";
+  const auto asked = [&only](const char* group) { return only.empty() || only == group; };
+  if (sizes.seconds <= 0 || argc > 3) {
+    std::fprintf(stderr,
+                 "usage: holdfast-bench [SECONDS of each scenario, default 5 "
+                 "[delivery|storing|idle]]\n");
     return 2;
   }
   raise_file_limit();
@@ -157,10 +161,10 @@ int main(int argc, char** argv) try {
   }
   std::vector<Figures> all;
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  measure_delivery(sizes, 1, all);
-  if (cores > 1) measure_delivery(sizes, cores, all);
-  measure_storing(sizes, all);
-  measure_idle(sizes, all);
+  if (asked("delivery")) measure_delivery(sizes, 1, all);
+  if (asked("delivery") && cores > 1) measure_delivery(sizes, cores, all);
+  if (asked("storing")) measure_storing(sizes, all);
+  if (asked("idle")) measure_idle(sizes, all);
   nlohmann::ordered_json out = {{"machine", machine()}, {"results", nlohmann::json::array()}};
   for (const Figures& figures : all) out["results"].push_back(to_json(figures));
   std::ofstream("build/bench.json") << out.dump(2) << "\n";
