@@ -1,3 +1,5 @@
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -97,6 +99,12 @@ void identifier_bytes(std::span<std::uint8_t> out) {
   }
   std::memcpy(out.data(), block.data() + used, out.size());
   used += out.size();
+}
+
+std::uint64_t identifier_u64() {
+  std::array<std::uint8_t, sizeof(std::uint64_t)> bytes;
+  identifier_bytes(bytes);
+  return std::bit_cast<std::uint64_t>(bytes);
 }
 
 std::string random_string(std::size_t bytes) {

@@ -76,7 +76,7 @@ ConnectionInfo Cursor::info() const {
 }
 
 Cursor::Window& Cursor::window() {
-  if (!window_) window_ = std::make_unique<Window>(random_u64(), connection_->bytes_sent());
+  if (!window_) window_ = std::make_unique<Window>(identifier_u64(), connection_->bytes_sent());
   return *window_;
 }
 

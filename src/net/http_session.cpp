@@ -82,11 +82,11 @@ class HttpSession::UpgradeTicket : private ResponseTicket {
   }
 };
 
-HttpSession::HttpSession(Part& part, Socket socket, std::string remote_address, bool trusted,
+HttpSession::HttpSession(Part& part, UniqueFd fd, std::string remote_address, bool trusted,
                          SocketSlot slot)
     : part_(part),
       slot_(std::move(slot)),
-      socket_(std::move(socket)),
+      socket_(part.loop().poller(), std::move(fd), *this),
       remote_address_(std::move(remote_address)),
       trusted_(trusted),
       proxy_header_due_(part.listener().options.proxy_protocol) {
@@ -112,17 +112,17 @@ void HttpSession::refuse(const char* why) {
 
 void HttpSession::start_tls() {
   if (const auto& server = part_.listener().options.tls) {
-    tls_ = static_cast<TlsFiles&>(*server).make_session(socket_.native_handle());
+    tls_ = static_cast<TlsFiles&>(*server).make_session(socket_.descriptor());
   }
 }
 
 IoOutcome HttpSession::receive(std::span<char> into) {
-  return tls_ ? tls_->receive_some(into) : receive_some(socket_.native_handle(), into);
+  return tls_ ? tls_->receive_some(into) : receive_some(socket_.descriptor(), into);
 }
 
 IoOutcome HttpSession::send(std::string_view first, std::string_view second) {
   const IoOutcome outcome =
-      tls_ ? tls_->send_some(first, second) : send_some(socket_.native_handle(), first, second);
+      tls_ ? tls_->send_some(first, second) : send_some(socket_.descriptor(), first, second);
   part_.counted().http_bytes.add(outcome.bytes);
   return outcome;
 }
@@ -135,12 +135,12 @@ void HttpSession::wait_readable() {
     return;
   }
   const bool to_send = tls_ && tls_->receive_waits_to_send();
-  socket_.async_wait(to_send ? Socket::wait_write : Socket::wait_read,
-                     [self = shared_from_this()](ErrorCode ec) {
-                       if (self->phase_ != Phase::reading) return;
-                       if (ec) return self->end();
-                       self->on_readable();
-                     });
+  socket_.await_receive(to_send ? PolledSocket::Wait::writable : PolledSocket::Wait::readable);
+}
+
+void HttpSession::on_receive_ready() {
+  const auto self = shared_from_this();
+  if (phase_ == Phase::reading) on_readable();
 }
 
 void HttpSession::on_readable() {
@@ -164,7 +164,7 @@ void HttpSession::on_readable() {
 void HttpSession::read_proxy_header() {
   std::vector<char>& scratch = part_.loop().scratch();
   const std::span<char> into = std::span(scratch).first(ProxyHeader::kBytesMax);
-  const IoOutcome outcome = receive_some(socket_.native_handle(), into);
+  const IoOutcome outcome = receive_some(socket_.descriptor(), into);
   if (outcome.ended) return end();
   kept_.append(into.data(), outcome.bytes);
   ProxyHeader header = net::read_proxy_header(kept_);
@@ -258,7 +258,7 @@ bool HttpSession::read_head() {
   exchange_->body_share.release();
   RequestHead& head = reader.head();
   head.remote_address = remote_address_;
-  head.actor = peer_of(socket_.native_handle(), remote_address_);
+  head.actor = peer_of(socket_.descriptor(), remote_address_);
   head.shard = part_.loop().index();
   head.secure = tls_ != nullptr || secure_by_proxy_;
   const TrustedProxies& proxies = part_.listener().options.trusted_proxies;
@@ -536,24 +536,26 @@ void HttpSession::send_continue() {
 
 void HttpSession::wait_writable() {
   const bool to_receive = tls_ && tls_->send_waits_to_receive();
-  const auto readiness = to_receive ? Socket::wait_read : Socket::wait_write;
-  socket_.async_wait(readiness, [self = shared_from_this()](ErrorCode ec) {
-    if (self->phase_ != Phase::writing) return;
-    const IoOutcome outcome = self->send(std::string_view(self->out_).substr(self->sent_));
-    if (ec || outcome.ended) return self->end();
-    self->sent_ += outcome.bytes;
-    if (self->sent_ < self->out_.size()) return self->wait_writable();
-    self->out_ = std::string();
-    self->sent_ = 0;
-    self->after_write();
-  });
+  socket_.await_send(to_receive ? PolledSocket::Wait::readable : PolledSocket::Wait::writable);
+}
+
+void HttpSession::on_send_ready() {
+  if (phase_ != Phase::writing) return;
+  const auto self = shared_from_this();
+  const IoOutcome outcome = send(std::string_view(out_).substr(sent_));
+  if (outcome.ended) return end();
+  sent_ += outcome.bytes;
+  if (sent_ < out_.size()) return wait_writable();
+  out_ = std::string();
+  sent_ = 0;
+  after_write();
 }
 
 void HttpSession::after_write() {
   // A next request that has come already still gets its answer.
   if (close_after_write_ || (part_.draining() && unread_.empty())) {
     phase_ = Phase::ended;
-    Linger::start(part_, std::move(socket_), std::move(tls_), {}, std::move(slot_));
+    Linger::start(part_, socket_.release(), std::move(tls_), {}, std::move(slot_));
     self_ = nullptr;
     return;
   }
@@ -599,8 +601,7 @@ void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
   part_.count_response(101);
   log_exchange(Response{.status = 101}, 0);
   phase_ = Phase::ended;
-  ErrorCode ec;
-  OpeningWebSocket opening{.fd = UniqueFd(socket_.release(ec)),
+  OpeningWebSocket opening{.fd = socket_.release(),
                            .tls = std::move(tls_),
                            .early = std::string(unread_),
                            .key = std::move(exchange_->websocket_key),
@@ -634,8 +635,7 @@ void HttpSession::end() {
   if (is_linked()) unlink();
   if (tls_ && tls_->is_in_handshake()) part_.counted().failed_handshakes.add();
   if (tls_) tls_->say_goodbye();
-  ErrorCode ignored;
-  socket_.close(ignored);
+  socket_.close();
   slot_.reset();
   const auto last = std::exchange(self_, nullptr);
 }

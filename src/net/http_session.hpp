@@ -11,6 +11,7 @@
 #include "net/chunked_reader.hpp"
 #include "net/http_head.hpp"
 #include "net/part.hpp"
+#include "net/poller.hpp"
 #include "net/socket_io.hpp"
 
 namespace holdfast::net {
@@ -19,10 +20,12 @@ class TlsSession;
 
 /// One HTTP/1.1 connection on its shard: reads a request, has it answered, reads the next; until it
 /// ends, lingers, or becomes a WebSocket. Between requests it holds no buffer.
-class HttpSession final : public Member, public std::enable_shared_from_this<HttpSession> {
+class HttpSession final : public Member,
+                          public std::enable_shared_from_this<HttpSession>,
+                          private PolledSocket::Events {
  public:
   /// `trusted`: the peer is a proxy whose word is taken for who is behind it.
-  HttpSession(Part& part, Socket socket, std::string remote_address, bool trusted, SocketSlot slot);
+  HttpSession(Part& part, UniqueFd fd, std::string remote_address, bool trusted, SocketSlot slot);
   ~HttpSession() override;
 
   /// Begins to read.
@@ -45,6 +48,9 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
   IoOutcome send(std::string_view first, std::string_view second = {});
   void wait_readable();
   void on_readable();
+  void on_receive_ready() override;
+  void on_send_ready() override;
+  void on_wait_failed() override { end(); }
   void start_tls();
   void read_proxy_header();
   void take_proxy_header(std::size_t size, std::string address);
@@ -82,7 +88,7 @@ class HttpSession final : public Member, public std::enable_shared_from_this<Htt
 
   Part& part_;
   SocketSlot slot_;
-  Socket socket_;
+  PolledSocket socket_;
   std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
   std::string remote_address_;
   const bool trusted_;                  ///< the peer, as a proxy

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "net/part.hpp"
+#include "net/poller.hpp"
 
 namespace holdfast::net {
 
@@ -12,23 +13,29 @@ class TlsSession;
 /// The end of a connection that was told something last: sends the rest, ends our side, and throws
 /// away what still comes until the peer ends too. A plain close() with unread input would reset the
 /// connection, and the peer would lose what it was told.
-class Linger final : public Member, public std::enable_shared_from_this<Linger> {
+class Linger final : public Member,
+                     public std::enable_shared_from_this<Linger>,
+                     private PolledSocket::Events {
  public:
   /// For at most `close_timeout`. `rest` is sent first.
-  static void start(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string rest,
+  static void start(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls, std::string rest,
                     SocketSlot slot);
 
-  Linger(Socket socket, std::shared_ptr<TlsSession> tls, std::string rest, SocketSlot slot);
+  Linger(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls, std::string rest,
+         SocketSlot slot);
   void on_deadline() override { end(); }
   void on_drain() override {}
   void end() override;
 
  private:
+  void on_receive_ready() override { discard(); }
+  void on_send_ready() override { send_rest(); }
+  void on_wait_failed() override { end(); }
   void send_rest();
   void discard();
 
   SocketSlot slot_;
-  Socket socket_;
+  PolledSocket socket_;
   std::shared_ptr<TlsSession> tls_;  ///< until all is sent; null on a plain socket
   std::string rest_;
   std::size_t sent_ = 0;

@@ -40,12 +40,7 @@ struct Arrival {
 };
 
 void open_session(Part& part, Arrival arrival, const char* refused) {
-  Socket socket(part.loop().context().get_executor());
-  ErrorCode ec;
-  socket.assign(asio::generic::stream_protocol(AF_INET, 0), arrival.accepted.fd.get(), ec);
-  if (ec) return;
-  (void)arrival.accepted.fd.release();
-  const auto session = std::make_shared<HttpSession>(part, std::move(socket),
+  const auto session = std::make_shared<HttpSession>(part, std::move(arrival.accepted.fd),
                                                      std::move(arrival.accepted.remote_address),
                                                      arrival.trusted, std::move(arrival.slot));
   if (refused != nullptr) {

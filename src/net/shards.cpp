@@ -162,6 +162,7 @@ void ShardLoop::start() {
 
 void ShardLoop::run() {
   t_current = this;
+  poller_.start();
   context_.run();
   t_current = nullptr;
 }

@@ -15,6 +15,7 @@
 #include <holdfast/net/server.hpp>
 
 #include "net/asio.hpp"
+#include "net/poller.hpp"
 
 namespace holdfast::net {
 
@@ -34,6 +35,8 @@ class ShardLoop final : public Shard {
   [[nodiscard]] LatencyHistogram lag() const override { return lag_.read(); }
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
+  /// Of the shard's sockets. On the shard.
+  [[nodiscard]] Poller& poller() noexcept { return poller_; }
   /// Receives before they are parsed go here: one buffer for all connections of the shard, valid
   /// within one handler.
   [[nodiscard]] std::vector<char>& scratch() noexcept { return scratch_; }
@@ -64,6 +67,7 @@ class ShardLoop final : public Shard {
   const std::size_t index_;
   // Only the shard's thread uses its sockets and timers: they need no locks, what is posted does.
   asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+  Poller poller_{context_};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::thread thread_;
   std::vector<char> scratch_;

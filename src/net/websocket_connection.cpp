@@ -55,13 +55,13 @@ void append_frame_header(std::string& out, std::uint8_t first, std::size_t size)
 
 }  // namespace
 
-WebSocketConnection::WebSocketConnection(Part& part, Socket socket, std::shared_ptr<TlsSession> tls,
+WebSocketConnection::WebSocketConnection(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls,
                                          std::string early, std::size_t message_bytes_max,
                                          SocketSlot slot)
     : part_(part),
       listener_(part.listener().shared_from_this()),
       slot_(std::move(slot)),
-      socket_(std::in_place, std::move(socket)),
+      socket_(part.loop().poller(), std::move(fd), *this),
       tls_(std::move(tls)),
       early_(std::move(early)),
       reader_(message_bytes_max) {
@@ -169,13 +169,13 @@ void WebSocketConnection::cannot_send() {
 void WebSocketConnection::wait_writable() {
   waiting_writable_ = true;
   const bool to_receive = tls_ && tls_->send_waits_to_receive();
-  socket_->async_wait(to_receive ? Socket::wait_read : Socket::wait_write,
-                      [weak = weak_from_this()](ErrorCode ec) {
-                        const auto self = weak.lock();
-                        if (!self || ec) return;
-                        self->waiting_writable_ = false;
-                        self->flush();
-                      });
+  socket_.await_send(to_receive ? PolledSocket::Wait::readable : PolledSocket::Wait::writable);
+}
+
+void WebSocketConnection::on_send_ready() {
+  const auto self = shared_from_this();
+  waiting_writable_ = false;
+  flush();
 }
 
 std::uint64_t WebSocketConnection::bytes_taken() const {
@@ -232,11 +232,7 @@ void WebSocketConnection::wait_readable() {
     return;
   }
   const bool to_send = tls_ && tls_->receive_waits_to_send();
-  socket_->async_wait(to_send ? Socket::wait_write : Socket::wait_read,
-                      [weak = weak_from_this()](ErrorCode ec) {
-                        const auto self = weak.lock();
-                        if (self && !ec) self->on_readable();
-                      });
+  socket_.await_receive(to_send ? PolledSocket::Wait::writable : PolledSocket::Wait::readable);
 }
 
 void WebSocketConnection::on_readable() {
@@ -343,17 +339,13 @@ void WebSocketConnection::finish(bool linger, delivery::ConnectionEnd end) {
   end_ = end;
   ended_ = true;
   --listener_->open_websockets;
-  Socket& socket = *socket_;
   auto tls = std::exchange(tls_, nullptr);
   if (linger) {
     out_.erase(0, out_sent_);
-    ErrorCode ignored;
-    socket.cancel(ignored);
-    Linger::start(part_, std::move(socket), std::move(tls), std::move(out_), std::move(*slot_));
+    Linger::start(part_, socket_.release(), std::move(tls), std::move(out_), std::move(*slot_));
   } else {
     if (tls) tls->say_goodbye();
-    ErrorCode ignored;
-    socket.close(ignored);
+    socket_.close();
   }
   slot_.reset();
   out_ = std::string();
@@ -363,29 +355,22 @@ void WebSocketConnection::finish(bool linger, delivery::ConnectionEnd end) {
   leave_later();
 }
 
-// In a turn of its own: what led here may be a command of the one who is told. The socket goes
-// first: a handle that somebody keeps must not reach the shard any more.
+// In a turn of its own: what led here may be a command of the one who is told.
 void WebSocketConnection::leave_later() {
   part_.loop().post([self = shared_from_this()] {
-    self->socket_.reset();
     self->self_ = nullptr;
     if (self->events_ == nullptr || std::exchange(self->told_, true)) return;
     self->events_->on_closed(self->end_);
   });
 }
 
-int WebSocketConnection::descriptor() const noexcept { return socket_->native_handle(); }
+int WebSocketConnection::descriptor() const noexcept { return socket_.descriptor(); }
 
 void open_websocket_later(ListenerCore& listener, OpeningWebSocket opening) {
   Part& part = *listener.parts[opening.accepted.shard % listener.parts.size()];
   part.loop().post([&part, opening = std::move(opening)]() mutable {
-    Socket socket(part.loop().context().get_executor());
-    ErrorCode ec;
-    socket.assign(asio::generic::stream_protocol(AF_INET, 0), opening.fd.get(), ec);
-    if (ec) return;
-    (void)opening.fd.release();
     const auto connection = std::make_shared<WebSocketConnection>(
-        part, std::move(socket), std::move(opening.tls), std::move(opening.early),
+        part, std::move(opening.fd), std::move(opening.tls), std::move(opening.early),
         opening.accepted.message_bytes_max, std::move(opening.slot));
     connection->accept(opening.key, opening.accepted.subprotocol);
     opening.accepted.on_open(connection);

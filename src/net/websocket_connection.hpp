@@ -12,6 +12,7 @@
 
 #include "net/frame_reader.hpp"
 #include "net/part.hpp"
+#include "net/poller.hpp"
 #include "net/socket_io.hpp"
 #include "net/tls_session.hpp"
 #include "net/websocket_open.hpp"
@@ -26,12 +27,13 @@ class BinaryEvents {
 };
 
 /// The server's end of one WebSocket, on its shard. What is written gathers until one `send` takes
-/// it all. Idle, it holds its socket with one pending wait, and no buffer, timer or coroutine.
+/// it all. Idle, it holds its socket, and no buffer, timer or coroutine.
 class WebSocketConnection final : public delivery::Connection,
                                   public Member,
-                                  public std::enable_shared_from_this<WebSocketConnection> {
+                                  public std::enable_shared_from_this<WebSocketConnection>,
+                                  private PolledSocket::Events {
  public:
-  WebSocketConnection(Part& part, Socket socket, std::shared_ptr<TlsSession> tls, std::string early,
+  WebSocketConnection(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls, std::string early,
                       std::size_t message_bytes_max, SocketSlot slot);
   ~WebSocketConnection() override;
 
@@ -72,6 +74,9 @@ class WebSocketConnection final : public delivery::Connection,
   void write_frame(std::uint8_t first, std::string_view payload);
   void wait_readable();
   void on_readable();
+  void on_receive_ready() override { on_readable(); }
+  void on_send_ready() override;
+  void on_wait_failed() override { abort(); }
   /// Reads once, and takes what came. False when nothing more is there, or it has ended.
   bool receive();
   /// The peer takes nothing more: reads what it said last, and ends.
@@ -92,9 +97,9 @@ class WebSocketConnection final : public delivery::Connection,
   Part& part_;
   const std::shared_ptr<ListenerCore> listener_;  ///< a handle may outlive the listener
   std::optional<SocketSlot> slot_;                ///< until it has ended
-  mutable std::optional<Socket> socket_;          ///< empty once it has ended
-  std::shared_ptr<TlsSession> tls_;               ///< null on a plain socket
-  std::string early_;  ///< came with the request, before the socket was handed over
+  PolledSocket socket_;
+  std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
+  std::string early_;                ///< came with the request, before the socket was handed over
   FrameReader reader_;
   delivery::ConnectionEvents* events_ = nullptr;
   BinaryEvents* binary_ = nullptr;

@@ -30,6 +30,7 @@ void random_bytes(std::span<std::uint8_t> out);
 /// thread keeps, because a call of the generator costs more than all else about an identifier. Not
 /// for keys, tokens or nonces; a copy of the process would repeat them. Any thread.
 void identifier_bytes(std::span<std::uint8_t> out);
+[[nodiscard]] std::uint64_t identifier_u64();
 
 [[nodiscard]] inline std::string_view view(const Digest& digest) noexcept {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};

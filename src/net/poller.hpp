@@ -1,0 +1,101 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <sys/epoll.h>
+
+#include "net/asio.hpp"
+#include "net/socket_io.hpp"
+
+namespace holdfast::net {
+
+class PolledSocket;
+
+/// Tells the sockets of one shard when they can be read or written, by an epoll of their own. Asio
+/// re-arms a socket by a system call for each wait; here a socket that waits for the same thing
+/// again costs none. All on the shard's thread, as its sockets are.
+class Poller {
+ public:
+  explicit Poller(asio::io_context& context);
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  /// Begins to watch; once.
+  void start();
+
+ private:
+  friend class PolledSocket;
+  static constexpr std::size_t kEventsMax = 256;
+
+  void wait();
+  void dispatch();
+  /// Has `socket` watched for `events`, and no more than those; 0: for nothing. False where the
+  /// kernel has no room for it.
+  [[nodiscard]] bool watch(PolledSocket& socket, std::uint32_t events);
+  void report_failure(PolledSocket& socket);
+  /// No event that was fetched already reaches it.
+  void forget(PolledSocket& socket);
+
+  asio::io_context& context_;
+  asio::posix::basic_stream_descriptor<asio::io_context::executor_type> epoll_;
+  std::array<epoll_event, kEventsMax> events_;
+  std::size_t next_ = 0;  ///< the event that is being dispatched
+  std::size_t fetched_ = 0;
+  std::vector<PolledSocket*> failed_;
+};
+
+/// A socket that does not block, on its shard. It closes with its owner.
+class PolledSocket {
+ public:
+  /// What a wait has come to. Inside, the socket may be closed and destroyed.
+  class Events {
+   public:
+    virtual ~Events() = default;
+    virtual void on_receive_ready() = 0;
+    virtual void on_send_ready() = 0;
+    /// It cannot be waited for: the kernel has no room.
+    virtual void on_wait_failed() = 0;
+  };
+  /// What a wait is for: TLS may have to send before it can receive, and the other way.
+  enum class Wait : std::uint32_t { readable = EPOLLIN, writable = EPOLLOUT };
+
+  PolledSocket(Poller& poller, UniqueFd fd, Events& events) noexcept
+      : poller_(poller), events_(events), fd_(std::move(fd)) {}
+  ~PolledSocket() { close(); }
+  PolledSocket(const PolledSocket&) = delete;
+  PolledSocket& operator=(const PolledSocket&) = delete;
+
+  [[nodiscard]] int descriptor() const noexcept { return fd_.get(); }
+  /// Has `on_receive_ready` called, once, from a later turn.
+  void await_receive(Wait wait) { await(receive_, wait); }
+  /// Likewise `on_send_ready`.
+  void await_send(Wait wait) { await(send_, wait); }
+  void shutdown_send() noexcept;
+  /// No event comes any more.
+  void close() noexcept { (void)release(); }
+  [[nodiscard]] UniqueFd release() noexcept;
+
+ private:
+  friend class Poller;
+
+  void await(std::uint32_t& purpose, Wait wait);
+  struct Due {
+    bool receive = false;
+    bool send = false;
+  };
+  /// Which waits these events end.
+  [[nodiscard]] Due take(std::uint32_t events);
+
+  Poller& poller_;
+  Events& events_;
+  UniqueFd fd_;
+  std::uint32_t watched_ = 0;  ///< the events that epoll reports
+  std::uint32_t receive_ = 0;  ///< the event that receiving waits for; 0: it does not
+  std::uint32_t send_ = 0;     ///< the same for sending
+};
+
+}  // namespace holdfast::net
