@@ -522,18 +522,18 @@ void add_server(std::vector<Setting>& t) {
                     "whatever its client sends."));
   t.push_back(boolean("server.proxy_protocol", HOLDFAST_FIELD(server.proxy_protocol),
                       "Connections to `server.listen` begin with the PROXY protocol (version 1 or "
-                      "2), from `server.trusted_proxies` alone; whatever else comes is refused."));
+                      "2) and come from `server.trusted_proxies`; others are refused."));
   t.push_back(boolean("server.plain_http_intended", HOLDFAST_FIELD(server.plain_http_intended),
-                      "Do not warn of listeners without TLS that others than this machine can "
-                      "reach: the network around them is private, or something encrypts it."));
+                      "Do not warn of listeners without TLS that other machines can reach: the "
+                      "network around them is private, or something else encrypts it."));
   t.push_back(text("server.documentation_url", HOLDFAST_FIELD(server.documentation_url), kPublicUrl,
-                   "The URL under which your clients' developers find these pages: refusals then "
-                   "name the entry of `errors.md` in a Link header. Empty: none.",
+                   "URL under which developers find these pages. Refusals then name the entry of "
+                   "`errors.md` in a Link header. Empty: no header.",
                    true));
   t.push_back(text("server.control_public_url", HOLDFAST_FIELD(server.control_public_url),
                    kPublicOrigin,
-                   "The origin under which operators' browsers reach the control listener, where "
-                   "it is another than its address (`https://ops.example.com`)."));
+                   "Origin under which operators' browsers reach the control listener, if it "
+                   "differs from its address (`https://ops.example.com`)."));
 }
 
 void add_tls(std::vector<Setting>& t) {
@@ -544,34 +544,32 @@ void add_tls(std::vector<Setting>& t) {
   t.push_back(text("tls.key", HOLDFAST_FIELD(tls.files.key_file), kAnyText,
                    "File of its private key, in PEM, without a passphrase. Read again on SIGHUP."));
   t.push_back(text("tls.client_ca", HOLDFAST_FIELD(tls.files.client_ca_file), kAnyText,
-                   "File of the authorities whose client certificates are taken, in PEM. Empty: "
-                   "none are asked for. Read again on SIGHUP."));
+                   "File of the authorities whose client certificates are accepted, in PEM. Empty: "
+                   "clients need none. Read again on SIGHUP."));
   t.push_back(boolean("tls.client_certificate_required",
                       HOLDFAST_FIELD(tls.files.client_certificate_required),
                       "Refuse clients without a certificate of `tls.client_ca`."));
   t.push_back(
       boolean("tls.control", HOLDFAST_FIELD(tls.control), "The control listener speaks TLS, too."));
-  t.push_back(
-      text("tls.ciphers", HOLDFAST_FIELD(tls.files.ciphers), kCiphers,
-           "What TLS 1.2 may use, on every listener, as OpenSSL's cipher lists are written. "
-           "TLS 1.3 has its own, which are all good."));
+  t.push_back(text("tls.ciphers", HOLDFAST_FIELD(tls.files.ciphers), kCiphers,
+                   "Ciphers of TLS 1.2 on every listener, as an OpenSSL cipher list. Those of TLS "
+                   "1.3 are all good and not configurable."));
   t.push_back(
       integer("tls.hsts_seconds", HOLDFAST_FIELD(tls.transport_security), 0, 3'650 * kDaySeconds,
-              "How long browsers that came over TLS are to come over TLS alone to this host "
-              "name, all of its ports included (Strict-Transport-Security); 0 does not "
-              "ask."));
+              "How long browsers use only TLS for this host name, on all of its ports, after they "
+              "came over TLS (Strict-Transport-Security); 0 does not ask them to."));
 }
 
 void add_limits(std::vector<Setting>& t) {
   t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
-                      "Open connections of each of the gateway's listeners. For one more, the one "
-                      "that has waited longest for a request is ended; without such a one it is "
-                      "answered 503. Lowered at start to what the limit on open files allows.",
+                      "Most open connections of each of the gateway's listeners. One more ends the "
+                      "connection that has waited longest for a request; if there is none, it gets "
+                      "503. Lowered at the start to what the limit on open files allows.",
                       true));
   t.push_back(integer("limits.connections_per_address",
                       HOLDFAST_FIELD(limits.connections_per_address), 0, 10'000'000,
-                      "Of these, what one client may have: an IPv4 address, the /64 of an IPv6 "
-                      "address, or who a trusted proxy names. 0 is an eighth, at least 16.",
+                      "The share of one client: an IPv4 address, the /64 of an IPv6 address, or "
+                      "the client that a trusted proxy names. 0 is an eighth, at least 16.",
                       true));
   t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
                       "Longest message after unescaping; a longer one is answered 413.", true));
@@ -579,44 +577,43 @@ void add_limits(std::vector<Setting>& t) {
                       "Most entries of one POST /messages.", true));
   t.push_back(integer("limits.key_requests_per_second",
                       HOLDFAST_FIELD(limits.key_requests_per_second), 0, 1'000'000,
-                      "Signed calls of one access key in a second, where it has no rate of its "
-                      "own; one more is 429. 0 is no bound.",
+                      "Signed calls of one access key per second, unless it has a rate of its own; "
+                      "one more is 429. 0 is no limit.",
                       true));
   t.push_back(integer("limits.presigned_seconds_max", HOLDFAST_FIELD(limits.presigned_max), 1,
                       604'800,
-                      "Longest X-Amz-Expires of a presigned POST or DELETE. What such a request "
-                      "changed is remembered for as long."));
+                      "Longest X-Amz-Expires of a presigned POST or DELETE. The gateway remembers "
+                      "the changes of such requests for as long."));
   t.push_back(integer("limits.signatures", HOLDFAST_FIELD(limits.signatures), 1'000, 1'000'000'000,
-                      "Signatures of calls that changed something, remembered while they are good "
-                      "so that a repetition changes nothing; an eighth for each access key. "
-                      "Beyond it the oldest are no longer taken. About 90 bytes each."));
-  t.push_back(integer("limits.token_requests_per_second",
-                      HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
-                      "GET /tokens of one user in a second, in the long run; one more is 429. 0 is "
-                      "no bound.",
-                      true));
+                      "Signatures of calls that changed something, remembered while they are good, "
+                      "so that a repetition changes nothing; an eighth for each access key. Beyond "
+                      "it the oldest are no longer accepted. About 90 bytes each."));
+  t.push_back(integer(
+      "limits.token_requests_per_second", HOLDFAST_FIELD(limits.token_requests_per_second), 0,
+      1'000'000,
+      "GET /tokens of one user per second, in the long run; one more is 429. 0 is no limit.",
+      true));
   t.push_back(integer("limits.token_requests_burst", HOLDFAST_FIELD(limits.token_requests_burst), 1,
                       1'000'000, "How many of them may come at once after a pause.", true));
   t.push_back(integer("limits.failed_logins_per_address_per_minute",
                       HOLDFAST_FIELD(limits.failed_logins_per_address_per_minute), 0, 1'000'000,
-                      "Logins of one client's address (an IPv6 address's /64) that may fail in a "
-                      "minute, whatever their names, and as many refreshes apart from them; one "
-                      "more is TooManyRequestsException. 0 is no bound.",
+                      "Failed logins of one client's address (the /64 of an IPv6 address) per "
+                      "minute, whatever the names, and as many failed refreshes apart from them; "
+                      "one more is TooManyRequestsException. 0 is no limit.",
                       true));
   t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
                       "Largest body of a request; a larger one is answered 413. At least six "
                       "times limits.message_bytes, as JSON may escape every byte, and 4 KiB.",
                       true));
-  t.push_back(integer("limits.body_bytes_in_flight",
-                      HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB, 1'024 * kGiB,
-                      "Bytes held of requests that have not come whole, header sections (counted "
-                      "twice, as they are held) and bodies, of all connections of a listener; a "
-                      "request that would hold more is answered 503.",
-                      true));
+  t.push_back(integer(
+      "limits.body_bytes_in_flight", HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB,
+      1'024 * kGiB,
+      "Bytes of incomplete requests, header sections (counted twice, as they are kept twice) and "
+      "bodies, of all connections of a listener; a request that would need more gets 503.",
+      true));
   t.push_back(integer("limits.body_bytes_per_address",
                       HOLDFAST_FIELD(limits.body_bytes_per_address), 0, 1'024 * kGiB,
-                      "Of these, what one client may hold. 0 is an eighth, at least one largest "
-                      "request.",
+                      "The share of one client. 0 is an eighth, at least one largest request.",
                       true));
   t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
                       "Largest header section of a request; beyond it 431.", true));
@@ -633,12 +630,11 @@ void add_limits(std::vector<Setting>& t) {
                       kHourMs, "How long a request's header section may take; then 408.", true));
   t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,
                       kHourMs, "How long a request's body may take; then 408.", true));
-  t.push_back(integer("limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10,
-                      kHourMs,
-                      "How long a kept-alive connection may wait between requests. Longer than a "
-                      "proxy in front keeps it (usually 60 s), or the proxy will send a request "
-                      "into its end.",
-                      true));
+  t.push_back(integer(
+      "limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10, kHourMs,
+      "How long a kept-alive connection may wait between requests. It must be longer than the "
+      "proxy in front waits (usually 60 s), or the proxy sends a request into a closed connection.",
+      true));
   t.push_back(integer("limits.write_timeout_ms", HOLDFAST_FIELD(limits.http.write_timeout), 10,
                       kHourMs, "How long the peer may take to accept an answer.", true));
   t.push_back(integer("limits.close_timeout_ms", HOLDFAST_FIELD(limits.http.close_timeout), 10,
@@ -650,32 +646,29 @@ void add_delivery_waits(std::vector<Setting>& t) {
                       "How long a message that was sent waits for its acknowledgement before it "
                       "is stored as well.",
                       true));
-  t.push_back(
-      integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
-              "A connection that neither acknowledges nor takes bytes for so long is "
-              "closed; what it had not acknowledged stays pending. For what the network has "
-              "taken already there is more time: delivery.least_bytes_per_second.",
-              true));
+  t.push_back(integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
+                      "A connection that neither acknowledges nor takes bytes for this long is "
+                      "closed; what it had not acknowledged stays pending. Bytes that the network "
+                      "has taken already get more time: delivery.least_bytes_per_second.",
+                      true));
   t.push_back(integer("delivery.least_bytes_per_second",
                       HOLDFAST_FIELD(delivery.least_bytes_per_second), 64, kGiB,
-                      "How slowly a proxy may pass on what it has taken: the wait of "
-                      "delivery.ack_timeout_ms is longer by the time that this takes.",
+                      "How slowly a proxy may pass on the bytes that it has taken. The wait of "
+                      "delivery.ack_timeout_ms is longer by that time.",
                       true));
-  t.push_back(integer("delivery.poison_attempts", HOLDFAST_FIELD(delivery.poison_attempts), 0,
-                      1'000,
-                      "A message at which so many connections of its user end, one after the "
-                      "other, becomes a dead letter, and what is behind it is delivered; 0 waits "
-                      "for ever.",
-                      true));
+  t.push_back(
+      integer("delivery.poison_attempts", HOLDFAST_FIELD(delivery.poison_attempts), 0, 1'000,
+              "A message at which this many connections of its user end, one after the other, "
+              "becomes a dead letter, and the messages behind it are delivered; 0 waits for ever.",
+              true));
   t.push_back(integer("delivery.idle_ping_ms", HOLDFAST_FIELD(delivery.idle_ping), 1'000, kHourMs,
-                      "A connection without traffic is asked for a sign of life this often.",
-                      true));
+                      "How often a connection without traffic gets a Ping.", true));
   t.push_back(integer("delivery.close_wait_ms", HOLDFAST_FIELD(delivery.close_wait), 0, 60'000,
-                      "How long a Close waits for the acknowledgement of what was sent before "
-                      "it; also the shutdown's.",
+                      "How long a Close waits for the acknowledgement of what was sent before it, "
+                      "at a shutdown too.",
                       true));
   t.push_back(choice("delivery.policy", HOLDFAST_FIELD(delivery.policy),
-                     "Which of a user's connections receive: all of them, or the latest alone."));
+                     "Which of a user's connections receive: all of them, or only the latest."));
   t.push_back(choice("delivery.acknowledge", HOLDFAST_FIELD(delivery.acknowledge),
                      "What settles a message: the Pong of the client's WebSocket stack, or the "
                      "client itself (then clients must ask for `holdfast.v1`; choose it behind "
@@ -701,7 +694,7 @@ void add_delivery_bounds(std::vector<Setting>& t) {
   t.push_back(integer("delivery.deduplication_keys", HOLDFAST_FIELD(delivery.deduplication_keys), 1,
                       100'000'000,
                       "Most live deduplication ids of one worker; one more is 503. An access key "
-                      "holds at most an eighth; one more of its own is 429."));
+                      "may have an eighth; one more of its own is 429."));
   t.push_back(integer("delivery.tail_messages", HOLDFAST_FIELD(delivery.tail_messages), 1, 65'536,
                       "Newest pending messages of a user that are kept in memory.", true));
   t.push_back(integer("delivery.tail_bytes", HOLDFAST_FIELD(delivery.tail_bytes), kKiB, kGiB,
@@ -738,8 +731,8 @@ void add_clients(std::vector<Setting>& t) {
                     true));
   t.push_back(integer("websocket.connection_seconds_max", HOLDFAST_FIELD(delivery.connection_age),
                       0, 365 * kDaySeconds,
-                      "How old a connection gets: in the last tenth of that it is closed with "
-                      "1001, and its client returns with a new token. 0 is no bound.",
+                      "How old a connection may get: in the last tenth of that it is closed with "
+                      "1001, and its client returns with a new token. 0 is no limit.",
                       true));
   t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), kServiceName,
                    "Issuer and audience of temporary tokens."));
@@ -803,11 +796,10 @@ Json issuer_json(const identity::IssuerOptions& issuer) {
 Setting issuers_setting() {
   Setting s = member("identity.issuers", SettingType::objects);
   s.doc =
-      "OpenID Connect issuers elsewhere whose ID tokens `GET /tokens` takes, each an object: "
-      "`issuer`, `audience` (a list of client ids), `user_id_prefix`, and where they differ from "
-      "the usual `algorithms` ([\"RS256\"]; also ES256, EdDSA), `user_id_claim` (sub), "
-      "`token_use`, "
-      "`jwks_url` or `jwks_file` (else by discovery), `ca_file`.";
+      "Other OpenID Connect issuers whose ID tokens `GET /tokens` takes, each an object: `issuer`, "
+      "`audience` (a list of client ids), `user_id_prefix`, and optionally `algorithms` (default "
+      "[\"RS256\"]; also ES256, EdDSA), `user_id_claim` (default sub), `token_use`, `jwks_url` or "
+      "`jwks_file` (default: by discovery), `ca_file`.";
   Setting algorithms = member("algorithms", SettingType::texts);
   for (const auto& [name, algorithm] : kAlgorithms) algorithms.choices.push_back(name);
   s.fields = {member("issuer", SettingType::text),         member("audience", SettingType::texts),
@@ -835,10 +827,11 @@ void add_issuers(std::vector<Setting>& t) {
   t.push_back(issuers_setting());
   t.push_back(integer("identity.jwks_refresh_seconds", HOLDFAST_FIELD(identity.jwks_refresh), 60,
                       kDaySeconds,
-                      "How often their keys are read again. A key id that is not known reads them "
-                      "too, once a minute at most."));
+                      "How often their keys are read again. An unknown key id reads them too, once "
+                      "a minute at most."));
   t.push_back(integer("identity.jwks_timeout_ms", HOLDFAST_FIELD(identity.jwks_timeout), 100,
-                      30'000, "How long that may take; a token that waits for it, a second more."));
+                      30'000,
+                      "How long that may take. A token that waits for it waits a second longer."));
 }
 
 void add_users(std::vector<Setting>& t) {
@@ -853,14 +846,13 @@ void add_users(std::vector<Setting>& t) {
                       "Logins of one user that are remembered; one more ends the oldest.", true));
   t.push_back(boolean("user_pool.refresh_token_rotation",
                       HOLDFAST_FIELD(user_pool.refresh_token_rotation),
-                      "Let each refresh replace the refresh token, and let one that is used after "
-                      "it was replaced end its login. Clients must refresh by "
-                      "`GetTokensFromRefreshToken`.",
+                      "Each refresh replaces the refresh token, and a replaced one that is used "
+                      "again ends its login. Clients must refresh by `GetTokensFromRefreshToken`.",
                       true));
   t.push_back(integer("user_pool.refresh_token_grace_seconds",
                       HOLDFAST_FIELD(user_pool.refresh_token_grace), 0, 60,
-                      "How long a refresh token that was replaced still gives its successor, for "
-                      "clients that did not hear the answer.",
+                      "How long a replaced refresh token still gives its successor, for clients "
+                      "that did not get the answer.",
                       true));
   t.push_back(integer("user_pool.session_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.session_lifetime), 60, 900,
@@ -868,21 +860,22 @@ void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.temporary_password_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.temporary_password_lifetime), 60, 365 * kDaySeconds,
                       "How long a temporary password may wait for the user's own.", true));
-  t.push_back(boolean("user_pool.srp_enabled", HOLDFAST_FIELD(user_pool.srp_enabled),
-                      "Keep what SRP logins need (sealed; quicker to guess at than the password's "
-                      "hash, if it is stolen together with the keys), and allow them.",
-                      true));
+  t.push_back(boolean(
+      "user_pool.srp_enabled", HOLDFAST_FIELD(user_pool.srp_enabled),
+      "Keep the verifiers that SRP logins need, and allow such logins. Verifiers are sealed; "
+      "stolen together with the keys they are quicker to guess at than the password's hash.",
+      true));
   t.push_back(boolean("user_pool.password_auth_enabled",
                       HOLDFAST_FIELD(user_pool.password_auth_enabled),
                       "Let clients log in by sending the password (`USER_PASSWORD_AUTH`), as "
-                      "`holdfast auth` does. Off: by SRP, and by signed calls, alone.",
+                      "`holdfast auth` does. Off: only by SRP and by signed calls.",
                       true));
   t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
                       "Let anybody sign up; it needs a way to send codes.", true));
   t.push_back(integer("user_pool.sign_ups_per_minute", HOLDFAST_FIELD(sign_ups.per_minute), 1,
                       60'000,
-                      "How many may, in all; one client's address has an eighth of it. One more is "
-                      "LimitExceededException.",
+                      "Most sign-ups per minute, in all; one client's address may make an eighth "
+                      "of them. One more is LimitExceededException.",
                       true));
   t.push_back(integer("user_pool.unconfirmed_lifetime_seconds",
                       HOLDFAST_FIELD(sign_ups.unconfirmed_lifetime), 3'600, 365 * kDaySeconds,
@@ -899,14 +892,14 @@ void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.code_command_timeout_ms", HOLDFAST_FIELD(codes.command_timeout),
                       100, 60'000, "How long that may take; then it is killed."));
   t.push_back(boolean("user_pool.code_to_log", HOLDFAST_FIELD(codes.to_log),
-                      "Write confirmation codes to the log: for development alone."));
+                      "Write confirmation codes to the log: for development only."));
   t.push_back(integer("user_pool.code_lifetime_seconds", HOLDFAST_FIELD(user_pool.code_lifetime),
                       60, kDaySeconds, "How long a confirmation code is good for.", true));
   t.push_back(integer("user_pool.code_attempts", HOLDFAST_FIELD(user_pool.code_attempts), 1, 20,
-                      "Wrong answers to one code, after which it is dead.", true));
+                      "Wrong answers to one code, after which it is invalid.", true));
   t.push_back(boolean("user_pool.prevent_user_existence_errors",
                       HOLDFAST_FIELD(user_pool.prevent_user_existence_errors),
-                      "Answer an unknown user as a wrong password.", true));
+                      "Answer an unknown user like a wrong password.", true));
 }
 
 void add_passwords(std::vector<Setting>& t) {
@@ -933,20 +926,20 @@ void add_passwords(std::vector<Setting>& t) {
   t.push_back(integer("auth.hash_threads", HOLDFAST_FIELD(auth.passwords.threads), 1, 64,
                       "Threads that hash passwords (Argon2id) and sign tokens."));
   t.push_back(integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
-                      "Passwords waiting for such a thread. One client's address has an eighth of "
-                      "it, an access key half; one more is answered TooManyRequestsException. The "
-                      "operator's own have a queue of the same length besides."));
+                      "Passwords that wait for such a thread. One client's address may have an "
+                      "eighth of them, an access key half; one more is TooManyRequestsException. "
+                      "The operator's passwords have a queue of the same length of their own."));
   t.push_back(integer("auth.hash_iterations", HOLDFAST_FIELD(auth.passwords.iterations), 1, 64,
-                      "Passes of Argon2id over its memory, for new passwords. After a change, "
-                      "unknown names take the new time and known ones the old, until their "
-                      "passwords are renewed."));
+                      "Passes of Argon2id over its memory, for new passwords. After you change it, "
+                      "existing users keep the old cost until they change their password, so "
+                      "response times can reveal which names exist."));
   t.push_back(integer("auth.hash_memory_kib", HOLDFAST_FIELD(auth.passwords.memory_kib), 1'024,
                       4 * kMiB,
-                      "Memory of one Argon2id run in KiB, for new passwords. A change tells known "
-                      "names from unknown ones by their time, as that of `hash_iterations` does."));
-  t.push_back(integer("auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
-                      "User names whose failed logins and codes are remembered, and as many that "
-                      "nobody has."));
+                      "Memory of one Argon2id run in KiB, for new passwords. A change has the same "
+                      "effect on response times as one of `hash_iterations`."));
+  t.push_back(integer(
+      "auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
+      "User names whose failed logins and codes are remembered, and as many names of no user."));
 }
 
 void add_instance(std::vector<Setting>& t) {
@@ -957,34 +950,33 @@ void add_instance(std::vector<Setting>& t) {
   t.push_back(boolean("keys.signing_rotation_enabled",
                       HOLDFAST_FIELD(signing_keys.rotation_enabled),
                       "Make a new key for the user pool's tokens by itself when the current one is "
-                      "old. It is published for ten minutes before it signs; the one before it "
-                      "stays for a day, for the tokens under it."));
+                      "old. It is published for ten minutes before it signs; the old one stays for "
+                      "a day, for the tokens that it signed."));
   t.push_back(integer("keys.signing_rotation_period_seconds",
                       HOLDFAST_FIELD(signing_keys.rotation_period), kDaySeconds,
                       3'650 * kDaySeconds, "How old such a key may become."));
-  t.push_back(integer("storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
-                      "Messages waiting to be committed; one more is 503. A user or a key holds "
-                      "at most an eighth."));
+  t.push_back(integer(
+      "storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
+      "Messages that wait to be committed; one more is 503. A user or a key may have an eighth."));
   t.push_back(integer("storage.queue_bytes", HOLDFAST_FIELD(storage.queue_bytes), 16 * kMiB,
                       64 * kGiB,
-                      "Their size, at most. A user or a key holds at most an eighth, or one "
-                      "message."));
-  t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
-                      std::numeric_limits<std::int64_t>::max(),
-                      "Largest database; beyond it messages are refused with 503. 0 is no bound "
-                      "but the disk.",
-                      true));
+                      "Their size, at most. A user or a key may have an eighth, or one message."));
+  t.push_back(integer(
+      "storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
+      std::numeric_limits<std::int64_t>::max(),
+      "Largest database; beyond it messages are refused with 503. 0 is no limit but the disk.",
+      true));
   t.push_back(integer("storage.disk_free_min", HOLDFAST_FIELD(storage.disk_free_min), 0,
                       1'024 * kGiB,
-                      "What messages leave free on the disk, so that all else goes on: below it "
-                      "they are refused with 503. A disk of less than eight times as much keeps "
-                      "an eighth of itself. 0 does not watch the disk.",
+                      "Space that messages leave free on the disk, so that everything else goes "
+                      "on: below it they are refused with 503. On a disk smaller than eight times "
+                      "this, an eighth of the disk. 0 does not watch the disk.",
                       true));
   t.push_back(integer("storage.hang_after_ms", HOLDFAST_FIELD(storage.hang_after), 100, 600'000,
-                      "The store is told to hang when it has not answered for so long: /readyz is "
-                      "503 then, and so are requests that have waited as long."));
+                      "The store counts as hanging when it has not answered for this long: /readyz "
+                      "is 503 then, and so are requests that have waited as long."));
   t.push_back(integer("storage.page_bytes_per_batch", HOLDFAST_FIELD(storage.page_bytes_per_batch),
-                      64 * kKiB, kGiB, "Bytes of pages that are read between two commits."));
+                      64 * kKiB, kGiB, "Most bytes of pages that are read between two commits."));
   t.push_back(integer("storage.batch_operations", HOLDFAST_FIELD(storage.batch_operations), 1,
                       1'000'000, "Most operations of one commit."));
   t.push_back(integer("storage.dead_letters_max", HOLDFAST_FIELD(storage.dead_letters_max), 0,
@@ -1014,7 +1006,7 @@ void add_console(std::vector<Setting>& t) {
   t.push_back(texts("console.allowed_hosts", HOLDFAST_FIELD(console.allowed_hosts), kHost,
                     "Names under which the console and /metrics are served, besides localhost, the "
                     "control listener's own addresses and `server.control_public_url`; /metrics is "
-                    "under every IP address, too."));
+                    "served under every IP address, too."));
 }
 
 void add_surroundings(std::vector<Setting>& t) {
@@ -1028,10 +1020,10 @@ void add_surroundings(std::vector<Setting>& t) {
   t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), kStage,
                    "Stage (`$default` is one): every route is served under /STAGE as well.", true));
   t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), kStackName,
-                   "Name of the stack that CloudFormation's DescribeStacks tells of.", true));
+                   "Name of the stack in the answer of CloudFormation's DescribeStacks.", true));
   t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), kUrl,
-                   "URL of the sample application, told with the stack.", true));
-  t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Least level that is logged.", true));
+                   "URL of the sample application, part of the same answer.", true));
+  t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Lowest level that is logged.", true));
   Setting format = boolean("log.format", HOLDFAST_FIELD(log.json),
                            "One JSON object a line, or text for people.");
   format.type = SettingType::choice;
@@ -1043,8 +1035,8 @@ void add_surroundings(std::vector<Setting>& t) {
       boolean("log.access", HOLDFAST_FIELD(log.access), "One line for each request served.", true));
   t.push_back(
       text("log.audit_file", HOLDFAST_FIELD(log.audit_file), kAnyText,
-           "File to which the audit log's events are appended, one JSON object a line, besides "
-           "the log. Made with mode 0600; opened again on SIGHUP. Empty: none."));
+           "File to which the audit log's events are appended, one JSON object a line, beside the "
+           "log. Created with mode 0600; opened again on SIGHUP. Empty: no file."));
   t.push_back(days("audit.keep_days", HOLDFAST_FIELD(audit.keep), 1, 3'650,
                    "How long the database keeps audit records, for `holdfast audit list` and the "
                    "console.",
