@@ -106,11 +106,10 @@ void add_messages(Families& all, const delivery::Stats& stats) {
       .add(stats.accepted);
   const std::uint64_t dead = stats.expired + stats.deleted + stats.buried + stats.undeliverable;
   all.counter("holdfast_messages_total",
-              "Messages by outcome; one may have several. Of each, its producer hears delivered, "
-              "stored or rejected; elided is what was delivered and never touched the disk, "
-              "flushed what was read from it to be sent, dead what became a dead letter, expired "
-              "those of them that reached the end of their lifetime, deduplicated a repeat that "
-              "was answered like the first.")
+              "Messages by outcome; a message may have several. The producer's answer is "
+              "delivered, stored or rejected; elided: delivered without touching the disk; "
+              "flushed: read from the disk to be sent; dead: became a dead letter; expired: did so "
+              "at the end of its lifetime; deduplicated: a repeat that got the first answer.")
       .add(stats.delivered, {{"outcome", "delivered"}})
       .add(stats.stored, {{"outcome", "stored"}})
       .add(stats.rejected, {{"outcome", "rejected"}})
@@ -154,13 +153,13 @@ void add_delivery(Families& all, const delivery::Stats& stats) {
   all.counter("holdfast_connections_timed_out_total",
               "Connections ended because the client neither answered nor took bytes.")
       .add(stats.timeouts);
-  all.counter("holdfast_client_texts_total", "Texts from clients that were no acknowledgement.")
+  all.counter("holdfast_client_texts_total", "Texts from clients that were not acknowledgements.")
       .add(stats.foreign_texts);
 }
 
 void add_store(Families& all, const StoreStatus& store) {
   all.gauge("holdfast_store_queue_depth",
-            "Messages that hold a slot of the store's queue, from acceptance to their commit or "
+            "Messages that have a slot of the store's queue, from acceptance to commit or "
             "acknowledgement.")
       .add(store.queued);
   all.gauge("holdfast_store_queue_slots",
@@ -168,10 +167,10 @@ void add_store(Families& all, const StoreStatus& store) {
       .add(store.slots);
   all.gauge("holdfast_store_waiting_operations", "Operations that wait for the store's thread.")
       .add(store.waiting);
-  all.histogram("holdfast_store_batch_size", "Operations of each transaction that wrote.")
+  all.histogram("holdfast_store_batch_size", "Operations in each writing transaction.")
       .add_histogram(store.batch, 1);
   all.histogram("holdfast_store_commit_seconds",
-                "Time that a transaction that wrote took, its sync to disk included.")
+                "Time of a writing transaction, its sync to disk included.")
       .add_histogram(store.commit, kMicrosPerSecond);
   all.counter("holdfast_store_transactions_total", "Transactions by outcome.")
       .add(store.transactions, {{"outcome", "committed"}})
@@ -182,17 +181,18 @@ void add_store(Families& all, const StoreStatus& store) {
             "1 when the last transaction that wrote was committed, else 0.")
       .add(store.writable);
   all.gauge("holdfast_store_oldest_wait_seconds",
-            "How long the operation that has waited longest waits for the store, or the store for "
-            "its disk.")
+            "How long the oldest waiting operation has waited for the store, or the store for its "
+            "disk.")
       .add(std::chrono::duration<double>(store.oldest_wait).count());
   all.counter("holdfast_store_damaged_messages_total",
-              "Messages that were read and not as they had been written: dead letters now.")
+              "Messages whose checksum differed when they were read; they are dead letters now.")
       .add(store.damaged);
-  all.gauge("holdfast_store_missing_messages",
-            "Pending messages that could not be read when their users' were last read to the end.")
+  all.gauge(
+         "holdfast_store_missing_messages",
+         "Pending messages that were missing when their user's messages were last read to the end.")
       .add(store.missing);
   all.gauge("holdfast_store_disk_free_min_bytes",
-            "What messages leave free on the disk of the data directory; 0 is no bound.")
+            "Space that messages leave free on the disk of the data directory; 0 is no limit.")
       .add(store.disk_free_min);
   all.gauge("holdfast_store_disk_low",
             "1 while the disk has little more room than messages leave free, or none, else 0.")
@@ -202,10 +202,9 @@ void add_store(Families& all, const StoreStatus& store) {
       .add(store.disk_full);
   all.gauge("holdfast_store_database_bytes", "Size of the database file.")
       .add(store.database_bytes);
-  all.gauge("holdfast_store_used_bytes", "Of the database file, what is in use.")
-      .add(store.used_bytes);
+  all.gauge("holdfast_store_used_bytes", "Used bytes of the database file.").add(store.used_bytes);
   all.gauge("holdfast_store_limit_bytes",
-            "The bound on what is in use, beyond which messages are refused; 0 is none.")
+            "Limit on the used bytes, beyond which messages are refused; 0 is none.")
       .add(store.bytes_max);
   all.gauge("holdfast_store_wal_bytes", "Size of the write-ahead log that is in use.")
       .add(store.wal_bytes);
@@ -235,12 +234,12 @@ void add_listeners(Families& all, const std::vector<ListenerStatus>& listeners) 
   add_each(all.gauge("holdfast_open_sockets", "Open sockets of each listener."), listeners,
            &ServerStats::open_sockets);
   add_each(all.gauge("holdfast_open_sockets_limit",
-                     "Sockets that a listener may have open; 0 is no bound of its own."),
+                     "Sockets that a listener may have open; 0 is no limit of its own."),
            listeners, &ServerStats::sockets_max);
-  add_each(all.gauge("holdfast_open_websockets", "Of the open sockets, those that are WebSockets."),
-           listeners, &ServerStats::open_websockets);
+  add_each(all.gauge("holdfast_open_websockets", "Open sockets that are WebSockets."), listeners,
+           &ServerStats::open_websockets);
   add_each(all.counter("holdfast_sockets_refused_total",
-                       "Sockets that were refused because the listener had as many as it may."),
+                       "Sockets that were refused because the listener had reached its limit."),
            listeners, &ServerStats::refused_connections);
   constexpr const char* kClasses[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
   Family requests =
@@ -309,8 +308,8 @@ void add_access(Families& all, const Scrape& scrape) {
 
 void add_refusals(Families& all, const BoundRefusals& refusals) {
   Family family = all.counter("holdfast_bound_refusals_total",
-                              "What was refused because something that is bounded was used up: by "
-                              "all together (scope all), or by one client, key or user (share).");
+                              "Refusals because a limit was reached: by all together (scope all), "
+                              "or the share of one client, key or user (share).");
   for (std::size_t i = 0; i <= static_cast<std::size_t>(Bound::last); ++i) {
     const auto bound = static_cast<Bound>(i);
     for (const BoundScope scope : {BoundScope::all, BoundScope::share}) {
@@ -340,15 +339,17 @@ void add_instance(Families& all, const Scrape& scrape) {
   for (const State state : kStates) {
     states.add(state == scrape.state, {{"state", to_string(state)}});
   }
-  all.counter("holdfast_log_lines_dropped_total", "Lines for which the log had no room.")
+  all.counter("holdfast_log_lines_dropped_total",
+              "Log lines that were dropped because there was no room for them.")
       .add(scrape.dropped_log_lines);
   all.gauge("holdfast_disk_bytes", "Size of the file system that the data directory is on.")
       .add(scrape.process.disk_bytes);
-  all.gauge("holdfast_disk_free_bytes", "Of that, what is free for the process.")
+  all.gauge("holdfast_disk_free_bytes",
+            "Free space of that file system, as far as the process may use it.")
       .add(scrape.process.disk_free_bytes);
   Family lag = all.histogram("holdfast_event_loop_lag_seconds",
-                             "How late the timers of each shard's event loop run: how long what "
-                             "is ready waits for its turn.");
+                             "How late the timers of each shard's event loop run, which is how "
+                             "long ready work waits for its turn.");
   for (std::size_t i = 0; i < scrape.process.loop_lag.size(); ++i) {
     lag.add_histogram(scrape.process.loop_lag[i], kMicrosPerSecond, {{"shard", std::to_string(i)}});
   }
