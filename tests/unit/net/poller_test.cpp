@@ -46,6 +46,13 @@ class PollerTest : public testing::Test {
       waiting_.clear();
     });
   }
+  /// A client whose socket was waited for before.
+  RawClient served_client() {
+    RawClient client(server_.address());
+    client.send("GET /first HTTP/1.1\r\nHost: test\r\n\r\n");
+    EXPECT_EQ(client.read_response()->body, "/first");
+    return client;
+  }
   void expect_sleep() {
     const std::int64_t before = process_cpu_ms();
     std::this_thread::sleep_for(Milliseconds(300));
@@ -61,7 +68,7 @@ class PollerTest : public testing::Test {
 constexpr std::string_view kLater = "GET /later HTTP/1.1\r\nHost: test\r\n\r\n";
 
 TEST_F(PollerTest, SleepsWhileARequestIsHandledAndTheNextHasCome) {
-  RawClient client(server_.address());
+  RawClient client = served_client();
   ASSERT_TRUE(client.send(kLater));
   ASSERT_TRUE(eventually([this] { return waiting() == 1; }));
   ASSERT_TRUE(client.send("GET /next HTTP/1.1\r\nHost: test\r\n\r\n"));
@@ -75,7 +82,7 @@ TEST_F(PollerTest, SleepsWhileARequestIsHandledAndTheNextHasCome) {
 }
 
 TEST_F(PollerTest, SleepsWhileARequestOfAClientThatHasEndedIsHandled) {
-  RawClient client(server_.address());
+  RawClient client = served_client();
   ASSERT_TRUE(client.send(kLater));
   ASSERT_TRUE(eventually([this] { return waiting() == 1; }));
   client.shutdown_send();
@@ -86,7 +93,7 @@ TEST_F(PollerTest, SleepsWhileARequestOfAClientThatHasEndedIsHandled) {
 }
 
 TEST_F(PollerTest, SleepsWhileARequestOfAClientThatWasResetIsHandled) {
-  RawClient client(server_.address());
+  RawClient client = served_client();
   ASSERT_TRUE(client.send(kLater));
   ASSERT_TRUE(eventually([this] { return waiting() == 1; }));
   client.reset();
