@@ -199,6 +199,12 @@ void write(Level level, std::string_view event, std::span<const Field> fields) {
   writer().add(line, event != kAccessEvent);
 }
 
+void write_last(std::string_view event, std::initializer_list<Field> fields) {
+  std::string line;
+  append_line(line, Level::error, event, std::span<const Field>(fields.begin(), fields.size()));
+  writer().add_last(line);
+}
+
 std::uint64_t dropped() noexcept { return writer().dropped(); }
 
 }  // namespace holdfast::log

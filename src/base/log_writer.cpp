@@ -156,6 +156,20 @@ void LogWriter::add(std::string_view line, bool urgent) {
   if (wake) wake_.notify_one();
 }
 
+void LogWriter::add_last(std::string_view line) {
+  std::unique_lock lock(mutex_);
+  if (!running_) {
+    sink_->stop_waiting_at(std::chrono::steady_clock::now() + kStopPatience);
+    write_out(line);
+    return;
+  }
+  queued_ += line;
+  stopping_ = true;
+  sink_->stop_waiting_at(std::chrono::steady_clock::now() + kStopPatience);
+  wake_.notify_one();
+  ended_.wait_for(lock, 2 * kStopPatience, [this] { return !running_; });
+}
+
 void LogWriter::write_out(std::string_view lines) {
   logger_->log(spdlog::level::info, spdlog::string_view_t(lines.data(), lines.size()));
   dropped_ += sink_->take_lost();
@@ -183,6 +197,7 @@ void LogWriter::run() {
   }
   // What comes from now on is written by its own thread.
   running_ = false;
+  ended_.notify_all();
 }
 
 }  // namespace holdfast::log

@@ -33,6 +33,9 @@ class LogWriter {
   void stop();
   /// Queues a line (with its line break), or writes it when the thread does not run. Any thread.
   void add(std::string_view line, bool urgent);
+  /// Writes what is queued, then `line`, and ends the thread; gives up when nobody reads. Any
+  /// thread but the writer's own.
+  void add_last(std::string_view line);
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
 
  private:
@@ -42,6 +45,7 @@ class LogWriter {
 
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable ended_;
   std::string queued_;
   bool urgent_ = false;
   bool running_ = false;

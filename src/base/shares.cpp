@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <cassert>
 #include <optional>
 
 #include <arpa/inet.h>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/shares.hpp>
 
 namespace holdfast {
@@ -103,7 +103,8 @@ struct Shares::State {
   void give_back(const std::string& holder, std::size_t amount) noexcept {
     const std::lock_guard lock(mutex);
     const auto found = holders.find(holder);
-    assert(found != holders.end() && found->second >= amount && held >= amount);
+    HOLDFAST_ASSERT(found != holders.end() && found->second >= amount && held >= amount,
+                    "shares.gives_back_what_is_held");
     held -= amount;
     found->second -= amount;
     if (found->second == 0) holders.erase(found);
@@ -162,7 +163,7 @@ Shares::Hold& Shares::Hold::operator=(Hold&& other) noexcept {
 }
 
 std::expected<void, BoundScope> Shares::Hold::add(std::size_t amount) {
-  assert(state_ != nullptr);
+  HOLDFAST_ASSERT(state_ != nullptr, "shares.adds_to_a_holder");
   auto taken = state_->take(holder_, amount);
   if (taken) amount_ += amount;
   return taken;
@@ -173,12 +174,13 @@ void Shares::Hold::merge(Hold&& other) noexcept {
     *this = std::move(other);
     return;
   }
-  assert(other.amount_ == 0 || (other.state_ == state_ && other.holder_ == holder_));
+  HOLDFAST_ASSERT(other.amount_ == 0 || (other.state_ == state_ && other.holder_ == holder_),
+                  "shares.merges_one_holder");
   amount_ += std::exchange(other.amount_, 0);
 }
 
 void Shares::Hold::remove(std::size_t amount) noexcept {
-  assert(amount <= amount_);
+  HOLDFAST_ASSERT(amount <= amount_, "shares.removes_what_is_held");
   if (amount == 0) return;
   state_->give_back(holder_, amount);
   amount_ -= amount;

@@ -7,6 +7,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/process.hpp>
 
 namespace holdfast::net {
@@ -118,7 +119,10 @@ void ShardLoop::end_turn() {
   }
 }
 
+bool ShardLoop::is_mine() const noexcept { return t_current == this || !thread_.joinable(); }
+
 void ShardLoop::every(Milliseconds period, Task task) {
+  HOLDFAST_ASSERT(is_mine(), "shard.timer_is_armed_by_its_shard");
   arm(std::make_shared<Periodic>(context_, period, std::move(task)));
 }
 
@@ -134,7 +138,13 @@ void ShardLoop::arm(std::shared_ptr<Periodic> periodic) {
   });
 }
 
+void ShardLoop::at_stop(Task task) {
+  HOLDFAST_ASSERT(is_mine(), "shard.end_is_planned_by_its_shard");
+  at_stop_.push_back(std::move(task));
+}
+
 std::string ShardLoop::take_buffer() {
+  HOLDFAST_ASSERT(is_mine(), "shard.buffer_is_taken_by_its_shard");
   if (buffers_.empty()) {
     std::string fresh;
     fresh.reserve(kBufferBytes);

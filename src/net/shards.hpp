@@ -44,7 +44,7 @@ class ShardLoop final : public Shard {
   [[nodiscard]] std::string take_buffer();
   void give_buffer(std::string&& buffer);
   /// Runs on the shard when it stops, after what was posted before. On the shard.
-  void at_stop(Task task) { at_stop_.push_back(std::move(task)); }
+  void at_stop(Task task);
 
   void start();
   /// Waits until what is posted has run; whether that was anything since the last time. The first
@@ -55,6 +55,8 @@ class ShardLoop final : public Shard {
  private:
   struct Periodic;
 
+  /// On the shard's thread, or while it has none.
+  [[nodiscard]] bool is_mine() const noexcept;
   void run();
   void arm(std::shared_ptr<Periodic> periodic);
   void end_turn_later();

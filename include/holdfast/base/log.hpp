@@ -60,6 +60,10 @@ inline void write(Level level, std::string_view event, std::initializer_list<Fie
   write(level, event, std::span<const Field>(fields.begin(), fields.size()));
 }
 
+/// Writes what is queued and then an error's line, and returns when that is done, or after a few
+/// seconds when nobody reads: for who ends the process. Any thread but the log's own.
+void write_last(std::string_view event, std::initializer_list<Field> fields);
+
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
   if (enabled(Level::debug)) write(Level::debug, event, fields);
 }

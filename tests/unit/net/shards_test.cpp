@@ -1,5 +1,6 @@
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <future>
 #include <memory>
 #include <thread>
@@ -107,6 +108,17 @@ TEST(Shards, RunPeriodicTasksUntilTheStop) {
   shards->stop();
   const int after = turns;
   EXPECT_EQ(turns, after);
+}
+
+TEST(ShardsDeathTest, EndTheProcessWhenAnotherThreadArmsATimer) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto arm = [] {
+    const auto shards = make_shards(2);
+    shards->start();
+    shards->at(0).post([&] { shards->at(1).every(Milliseconds(1), [] {}); });
+    shards->stop();
+  };
+  EXPECT_EXIT(arm(), testing::KilledBySignal(SIGABRT), "");
 }
 
 TEST(Shards, TellHowLongTheirTimersWaitForTheLoop) {
