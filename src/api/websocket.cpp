@@ -46,13 +46,13 @@ net::Response refuse_subprotocol() {
 // On the home shard, once the 101 is written. Registered first, asked about second: a login that
 // ends between the two is closed by whoever ends it.
 void open_connection(const Context& context, delivery::ConnectionInfo info,
-                     std::optional<identity::TokenLogin> login, delivery::FrameFormat format,
+                     std::optional<identity::TokenLogin> login, delivery::ProtocolPtr protocol,
                      std::shared_ptr<delivery::Connection> connection) {
   const std::size_t home = info.shard;
   delivery::Mailboxes& mailboxes = *context.parts.router.shard(home).mailboxes;
   const ConnectionId id = info.id;
   const UserId user = info.user;
-  mailboxes.attach(std::move(info), format, std::move(connection));
+  mailboxes.attach(std::move(info), std::move(protocol), std::move(connection));
   identity::Authorizer& authorizer = *context.shard(home).authorizer;
   authorizer.still_admits(user, std::move(login), [&mailboxes, id](Result<bool> admits) {
     if (admits && *admits) return mailboxes.admit(id);
@@ -63,7 +63,7 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
 }
 
 net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head,
-                            identity::Admission admission, std::string subprotocol) {
+                            identity::Admission admission, ChosenProtocol chosen) {
   delivery::ConnectionInfo info;
   info.username = std::move(admission.username);
   if (admission.login) info.login = admission.login->id;
@@ -77,12 +77,12 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
   net::UpgradeAccepted out;
   out.shard = info.shard;
   out.message_bytes_max = kClientMessageBytesMax;
-  const delivery::FrameFormat format =
-      subprotocol == kSubprotocolV1 ? delivery::FrameFormat::holdfast_v1 : context.options.frame;
-  out.subprotocol = std::move(subprotocol);
-  out.on_open = [&context, format, login = std::move(admission.login),
+  out.subprotocol = std::move(chosen.subprotocol);
+  out.on_open = [&context, protocol = std::move(chosen.protocol),
+                 login = std::move(admission.login),
                  info = std::move(info)](std::shared_ptr<delivery::Connection> connection) mutable {
-    open_connection(context, std::move(info), std::move(login), format, std::move(connection));
+    open_connection(context, std::move(info), std::move(login), std::move(protocol),
+                    std::move(connection));
   };
   return out;
 }
@@ -111,21 +111,24 @@ net::Response refuse_origin(const net::RequestHead& head) {
   return out;
 }
 
-std::optional<std::string> choose_subprotocol(const net::RequestHead& head) {
+std::optional<ChosenProtocol> choose_protocol(const net::RequestHead& head,
+                                              delivery::FrameFormat plain) {
+  ChosenProtocol chosen;
   bool offered = false;
-  bool known = false;
   bool malformed = false;
   for (const auto& [name, value] : head.headers) {
     if (!equals_ignoring_case(name, "Sec-WebSocket-Protocol")) continue;
     offered = true;
     for_each_element(value, [&](std::string_view element) {
-      known = known || element == kSubprotocolV1;
       malformed = malformed || !std::ranges::all_of(element, is_token_char);
+      if (chosen.protocol != nullptr) return;
+      chosen.protocol = delivery::find_subprotocol(element);
+      if (chosen.protocol != nullptr) chosen.subprotocol = element;
     });
   }
-  if (!offered) return std::string();
-  if (!known || malformed) return std::nullopt;
-  return std::string(kSubprotocolV1);
+  if (!offered) chosen.protocol = delivery::plain_protocol(plain);
+  if (chosen.protocol == nullptr || malformed) return std::nullopt;
+  return chosen;
 }
 
 std::optional<std::string> token_of(std::string_view query) {
@@ -150,9 +153,9 @@ void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeR
     counts.refused_upgrades.add(UpgradeRefusal::origin);
     return respond(refuse_origin(head));
   }
-  auto subprotocol = choose_subprotocol(head);
+  auto chosen = choose_protocol(head, context.options.frame);
   const bool needed = context.options.acknowledge == delivery::Acknowledge::client;
-  if (!subprotocol || (needed && subprotocol->empty())) {
+  if (!chosen || (needed && chosen->protocol->proof() == delivery::Proof::fence)) {
     counts.refused_upgrades.add(UpgradeRefusal::subprotocol);
     return respond(refuse_subprotocol());
   }
@@ -163,17 +166,16 @@ void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeR
     return respond(refuse_token(missing));
   }
   identity::Authorizer& authorizer = *context.shard(head.shard).authorizer;
-  authorizer.consume(
-      std::move(*token),
-      [&context, &counts, head = std::move(head), subprotocol = std::move(*subprotocol),
-       respond = std::move(respond)](Result<identity::Admission> admission) mutable {
-        if (!admission) {
-          counts.refused_upgrades.add(upgrade_refusal_of(admission.error()));
-          return respond(refuse_token(admission.error()));
-        }
-        counts.upgrades.add();
-        respond(accept(context, head, std::move(*admission), std::move(subprotocol)));
-      });
+  authorizer.consume(std::move(*token),
+                     [&context, &counts, head = std::move(head), chosen = std::move(*chosen),
+                      respond = std::move(respond)](Result<identity::Admission> admission) mutable {
+                       if (!admission) {
+                         counts.refused_upgrades.add(upgrade_refusal_of(admission.error()));
+                         return respond(refuse_token(admission.error()));
+                       }
+                       counts.upgrades.add();
+                       respond(accept(context, head, std::move(*admission), std::move(chosen)));
+                     });
 }
 
 }  // namespace holdfast::api

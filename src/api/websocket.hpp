@@ -6,14 +6,12 @@
 #include <string_view>
 
 #include <holdfast/api/origins.hpp>
+#include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/net/http.hpp>
 
 #include "api/context.hpp"
 
 namespace holdfast::api {
-
-/// The subprotocol with ids and acknowledgements.
-inline constexpr std::string_view kSubprotocolV1 = "holdfast.v1";
 
 /// Whether a request with this Origin may go on; one with none may, one with several may not.
 /// `page`: only a page would ask; else programs may send it as well (see `AllowedOrigins`).
@@ -22,9 +20,15 @@ inline constexpr std::string_view kSubprotocolV1 = "holdfast.v1";
 /// 403 for an Origin that may not; the access line tells which.
 [[nodiscard]] net::Response refuse_origin(const net::RequestHead& head);
 
-/// The subprotocol to choose from those that the client offers: empty for none; nullopt when it
-/// offers only what is unknown, or no tokens.
-[[nodiscard]] std::optional<std::string> choose_subprotocol(const net::RequestHead& head);
+/// What a client and the gateway will speak.
+struct ChosenProtocol {
+  delivery::ProtocolPtr protocol;
+  std::string subprotocol;  ///< for the 101; empty for none
+};
+/// The first known one of the subprotocols that the client offers, in its order, or `plain` when it
+/// offers none; nullopt when it offers only what is unknown, or no tokens.
+[[nodiscard]] std::optional<ChosenProtocol> choose_protocol(const net::RequestHead& head,
+                                                            delivery::FrameFormat plain);
 
 /// The query's one `token`, decoded; nullopt when there is none, or more than one.
 [[nodiscard]] std::optional<std::string> token_of(std::string_view query);

@@ -34,7 +34,6 @@ struct Names<delivery::Acknowledge> {
 };
 template <>
 struct Names<delivery::FrameFormat> {
-  // `holdfast.v1` is what a client asks for, not what a server imposes.
   static constexpr std::array values{std::pair{"payload", delivery::FrameFormat::payload},
                                      std::pair{"raw", delivery::FrameFormat::raw}};
 };

@@ -12,7 +12,7 @@
 namespace holdfast::delivery {
 namespace {
 
-/// Texts that are no acknowledgement: so many at once, and so many a second, before it is a flood.
+/// Unrecognized texts: so many at once, and so many a second, before it is a flood.
 constexpr std::uint32_t kTextsAtOnce = 64;
 constexpr std::uint32_t kTextsPerSecond = 8;
 /// Acknowledged fences that are counted: doubled so often, any first distance is far enough.
@@ -34,14 +34,14 @@ Microseconds jittered(Milliseconds period, std::uint64_t seed) noexcept {
 }  // namespace
 
 Cursor::Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info,
-               FrameFormat format, std::shared_ptr<Connection> connection)
+               ProtocolPtr protocol, std::shared_ptr<Connection> connection)
     : shard_(shard),
       mailbox_(&mailbox),
       connection_(std::move(connection)),
+      protocol_(std::move(protocol)),
       connected_at_(info.connected_at),
       serial_(shard.next_serial++),
       page_bytes_(static_cast<std::uint32_t>(shard.limits.first_page_bytes)),
-      format_(format),
       opened_s_(static_cast<std::uint32_t>(
           std::chrono::floor<Seconds>(shard.boot_now().time_since_epoch()).count())),
       active_ms_(now_ms()) {
@@ -106,7 +106,7 @@ void Cursor::on_pong(std::string_view bytes) {
   progress_at_ = shard_.steady_now();
   taken_known_ = false;
   window_->answered = fence->end;
-  if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, fence->sequence);
+  if (protocol_->proof() == Proof::fence) mailbox_->acknowledge(*this, fence->sequence);
   // What found all fences in flight gets its own now, whether or not there is more to send.
   if (unfenced_) mark_dirty();
   if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
@@ -116,13 +116,16 @@ void Cursor::on_text(std::string_view text) {
   const ShardContext::Turn turn(shard_);
   if (state == State::ended) return;
   active_ms_ = now_ms();
-  const auto sequence =
-      format_ == FrameFormat::holdfast_v1 ? parse_ack(text) : std::optional<Sequence>();
-  if (sequence) {
-    on_ack(*sequence);
-  } else {
-    on_other_text();
+  const bool delivered = protocol_->delivers();
+  Frames answer;
+  const ClientText said = protocol_->read(text, context(), answer);
+  if (said.unrecognized && is_flood()) {
+    return expel(CloseCode::policy_violation, "too many messages");
   }
+  if (said.violation) return expel(said.violation->code, said.violation->reason);
+  write(answer);
+  if (said.acknowledges) on_ack(*said.acknowledges);
+  look_at_delivery(delivered);
 }
 
 void Cursor::on_closed(const ConnectionEnd& end) {
@@ -142,7 +145,7 @@ void Cursor::on_ack(Sequence sequence) {
   if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
 }
 
-void Cursor::on_other_text() {
+bool Cursor::is_flood() {
   ++shard_.stats.foreign_texts;
   const std::uint32_t now = now_ms();
   const std::uint32_t forgiven = (now - texts_since_ms_) / (1000 / kTextsPerSecond);
@@ -150,13 +153,37 @@ void Cursor::on_other_text() {
     texts_ -= std::min(texts_, forgiven);
     texts_since_ms_ = now;
   }
-  if (++texts_ > kTextsAtOnce) {
-    expel(CloseCode::policy_violation, "too many messages");
-    return;
-  }
-  if (state != State::open || !shard_.sends()) return;
-  connection_->write_text(forbidden_frame(id(), generate_uuid()));
+  return ++texts_ > kTextsAtOnce;
+}
+
+ProtocolContext Cursor::context() const noexcept {
+  return {.connection_id = id(), .now = shard_.steady_now()};
+}
+
+void Cursor::write(const Frames& frames) {
+  if (frames.empty() || state != State::open || !shard_.sends()) return;
+  for (const std::string& frame : frames) connection_->write_text(frame);
   mark_dirty();
+}
+
+void Cursor::look_at_delivery(bool delivered) {
+  if (state != State::ended && protocol_->delivers() != delivered) mailbox_->on_delivers(*this);
+}
+
+void Cursor::greet() {
+  Frames greeting;
+  protocol_->open(context(), greeting);
+  write(greeting);
+}
+
+void Cursor::tick() {
+  const bool delivered = protocol_->delivers();
+  Frames due;
+  if (const auto violation = protocol_->tick(context(), due)) {
+    return expel(violation->code, violation->reason);
+  }
+  write(due);
+  look_at_delivery(delivered);
 }
 
 void Cursor::expel(CloseCode code, std::string_view reason) {
@@ -203,7 +230,7 @@ bool Cursor::holds(Sequence sequence) const noexcept {
 }
 
 void Cursor::send(const Message& message, bool held) {
-  const std::string_view frame = shard_.encoder.encode(message, format_);
+  const std::string_view frame = shard_.encoder.encode(message, *protocol_);
   const auto bytes = static_cast<std::uint32_t>(frame.size());
   // What is there already is not to wait for the acknowledgement of a long one behind it.
   if (unfenced_ && unfenced_bytes_ + bytes > fence_bytes()) fence();
@@ -312,6 +339,7 @@ std::size_t Cursor::fence_bytes() const noexcept {
 bool Cursor::quiet() const noexcept { return unacked_messages() == 0 && fences() == 0; }
 
 bool Cursor::sweep() {
+  if (state == State::open) tick();
   if (state == State::attached || state == State::ended) return false;
   const SteadyTime now = shard_.steady_now();
   if (fences() == 0) {

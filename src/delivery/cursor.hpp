@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 
@@ -31,7 +32,7 @@ class Cursor final : public ConnectionEvents {
     ended,    ///< no longer of the mailbox; waits for `on_closed`
   };
 
-  Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info, FrameFormat format,
+  Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info, ProtocolPtr protocol,
          std::shared_ptr<Connection> connection);
 
   void on_pong(std::string_view bytes) override;
@@ -56,6 +57,8 @@ class Cursor final : public ConnectionEvents {
   void move_to(Sequence position) noexcept {
     if (position > position_) position_ = position;
   }
+  /// Its protocol takes messages now.
+  [[nodiscard]] bool delivers() const noexcept { return protocol_->delivers(); }
   /// Room for one more message that is sent and not acknowledged.
   [[nodiscard]] bool has_credit() const noexcept;
   [[nodiscard]] std::size_t credit_messages() const noexcept;
@@ -78,12 +81,14 @@ class Cursor final : public ConnectionEvents {
   void fence(bool idle = false);
   /// What it was sent is acknowledged, as far as a Pong or an ack can still come.
   [[nodiscard]] bool quiet() const noexcept;
-  /// Called now and then: pings when idle, gives memory back. True when there was no progress for
-  /// too long.
+  /// Called now and then: does what its protocol has due, pings when idle, gives memory back. True
+  /// when there was no progress for too long.
   [[nodiscard]] bool sweep();
 
-  /// Opens it: where the log begins for it.
+  /// Where the log begins for it: it is open.
   void begin_at(Sequence position) noexcept;
+  /// Sends what its protocol begins with.
+  void greet();
   /// Its user's connections have failed at messages: it is asked for a sign of life first, and what
   /// is at or below `alone_to` goes one by one.
   void take_care(Sequence alone_to);
@@ -141,7 +146,12 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] bool one_by_one() const noexcept;
   [[nodiscard]] Microseconds patience(std::uint64_t arrived) const noexcept;
   void on_ack(Sequence sequence);
-  void on_other_text();
+  [[nodiscard]] bool is_flood();
+  [[nodiscard]] ProtocolContext context() const noexcept;
+  void write(const Frames& frames);
+  /// The protocol may have begun, or ceased, to take messages.
+  void look_at_delivery(bool delivered);
+  void tick();
   [[nodiscard]] Window& window();
   [[nodiscard]] std::size_t unacked_messages() const noexcept;
   [[nodiscard]] std::size_t unacked_bytes() const noexcept;
@@ -159,6 +169,7 @@ class Cursor final : public ConnectionEvents {
   ShardContext& shard_;
   Mailbox* mailbox_;
   std::shared_ptr<Connection> connection_;
+  const ProtocolPtr protocol_;
   std::unique_ptr<char[]> details_;  ///< id, username, address and agent, each behind its length
   WallTime connected_at_;
   std::uint64_t serial_;
@@ -171,11 +182,10 @@ class Cursor final : public ConnectionEvents {
   std::uint32_t unfenced_bytes_ = 0;
   bool unfenced_ = false;
   bool careful_ = false;
-  FrameFormat format_;
   std::uint8_t fences_back_ = 0;        ///< acknowledged ones, as far as they are counted
   bool taken_known_ = false;            ///< `bytes_taken_` was looked up since the last progress
   std::uint32_t round_trip_ms_x8_ = 0;  ///< smoothed
-  std::uint32_t texts_ = 0;             ///< that were no acknowledgement, less what time forgave
+  std::uint32_t texts_ = 0;             ///< that were unrecognized, less what time forgave
   std::uint32_t texts_since_ms_ = 0;
   std::uint32_t opened_s_;   ///< boot time
   std::uint32_t active_ms_;  ///< when it last said something or was sent something

@@ -1,38 +1,39 @@
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
-#include <holdfast/delivery/mailboxes.hpp>
+#include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/delivery/message.hpp>
 
 namespace holdfast::delivery {
 
-/// Makes the text frames of messages in one buffer that is reused.
+/// Of protocols whose frames are the same for all of a user's connections; see `frame_key`.
+namespace frame_key {
+inline constexpr std::uint32_t kPayload = 1;
+inline constexpr std::uint32_t kHoldfastV1 = 2;
+}  // namespace frame_key
+
+/// Has protocols make the frames of messages, in buffers that are reused.
 class FrameEncoder {
  public:
-  /// Valid until the next call. Asked again for the same message and format, it answers at once:
-  /// several connections of a user receive the same frame.
-  [[nodiscard]] std::string_view encode(const Message& message, FrameFormat format);
+  /// Valid until the next call, and while the message lives. Asked again for the same message and
+  /// key, it answers at once: several connections of a user receive the same frame.
+  [[nodiscard]] std::string_view encode(const Message& message, ClientProtocol& protocol);
   /// Gives back what an unusually long message left behind, and forgets the last one.
   void reset();
 
  private:
-  void encode_v1(const Message& message);
-
   std::string buffer_;
+  std::string unkept_;  ///< for frames without a key, which leave the last one in place
+  std::string_view frame_;
   MessageId last_id_;
   Sequence last_sequence_ = 0;
-  FrameFormat last_format_{};
+  std::uint32_t last_key_ = 0;
 };
 
-/// The sequence of `{"type":"ack","sequence":n}`, the members in either order; nullopt for
-/// everything else: other members, other types, signs, fractions, numbers above 2^53.
-[[nodiscard]] std::optional<Sequence> parse_ack(std::string_view text) noexcept;
-
-/// What API Gateway answers to a text that no route takes.
-[[nodiscard]] std::string forbidden_frame(std::string_view connection_id,
-                                          std::string_view request_id);
+/// Answers a text that no protocol knows as API Gateway answers what has no route.
+[[nodiscard]] ClientText answer_unrecognized(const ProtocolContext& context, Frames& out);
 
 }  // namespace holdfast::delivery

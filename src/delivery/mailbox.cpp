@@ -402,12 +402,21 @@ void Mailbox::admit(Cursor& cursor) {
   if (cursor.state != Cursor::State::attached) return;
   cursor.begin_at(settled_);
   cursor.connection().start(cursor);
+  cursor.greet();
   if (!shard_.failed_attempts.empty()) {
     const FailedAttempts* const attempts = shard_.failed_attempts.find(user_);
     if (attempts != nullptr && attempts->count > 0) {
       cursor.take_care(needs_care(*attempts) ? attempts->last : 0);
     }
   }
+  pump();
+}
+
+// One that begins now has missed nothing that is not acknowledged: its position goes on from there,
+// and "a connection has received everything since the `settled` that it began at" stays true.
+void Mailbox::on_delivers(Cursor& cursor) {
+  if (cursor.delivers()) cursor.move_to(settled_);
+  hand_on();
   pump();
 }
 
@@ -464,13 +473,14 @@ void Mailbox::acknowledge_failed(const Cursor& cursor, Sequence sequence) {
 
 Cursor* Mailbox::newest_open() const noexcept {
   for (std::size_t i = cursors_.size(); i-- > 0;) {
-    if (cursors_[i]->state == Cursor::State::open) return cursors_[i];
+    const Cursor& cursor = *cursors_[i];
+    if (cursor.state == Cursor::State::open && cursor.delivers()) return cursors_[i];
   }
   return nullptr;
 }
 
 bool Mailbox::receives(const Cursor& cursor) const noexcept {
-  if (cursor.state != Cursor::State::open) return false;
+  if (cursor.state != Cursor::State::open || !cursor.delivers()) return false;
   if (const LastChance* const chance = last_chance()) {
     if (!has_it_last(cursor, *chance)) return false;
   }

@@ -51,6 +51,8 @@ class Mailbox {
   /// It is gone, or is not waited for.
   void remove(Cursor& cursor, const ConnectionEnd& end);
   void acknowledge(Cursor& cursor, Sequence sequence);
+  /// Its protocol has begun, or ceased, to take messages.
+  void on_delivers(Cursor& cursor);
 
   // ---- timers and sweeps
   /// The first of its runs has waited long enough, and so have all that were sent with it.

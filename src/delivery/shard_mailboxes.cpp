@@ -392,11 +392,12 @@ void ShardMailboxes::redrive_found(const DeadLetter& letter, std::optional<Secon
 
 // ---- connections
 
-void ShardMailboxes::attach(ConnectionInfo info, FrameFormat format,
+void ShardMailboxes::attach(ConnectionInfo info, ProtocolPtr protocol,
                             std::shared_ptr<Connection> connection) {
   const ShardContext::Turn turn(shard_);
   Mailbox& mailbox = mailbox_of(info.user);
-  auto owned = std::make_unique<Cursor>(shard_, mailbox, info, format, std::move(connection));
+  auto owned =
+      std::make_unique<Cursor>(shard_, mailbox, info, std::move(protocol), std::move(connection));
   Cursor& cursor = *owned;
   cursor.index = static_cast<std::uint32_t>(cursors_.size());
   cursors_.push_back(std::move(owned));

@@ -28,7 +28,7 @@ class ShardMailboxes final : public Mailboxes {
   void send(SendRequest request, Completion<SendOutcome> done) override;
   void send_all(std::vector<SendRequest> requests,
                 Completion<std::vector<SendOutcome>> done) override;
-  void attach(ConnectionInfo info, FrameFormat format,
+  void attach(ConnectionInfo info, ProtocolPtr protocol,
               std::shared_ptr<Connection> connection) override;
   void admit(const ConnectionId& id) override;
   std::optional<ConnectionInfo> find_connection(const ConnectionId& id) const override;

@@ -198,7 +198,7 @@ FAULTS = [
     (
         "v1: Pongs settle too",
         DELIVERY + "cursor.cpp",
-        "if (format_ != FrameFormat::holdfast_v1) mailbox_->acknowledge(*this, fence->sequence);",
+        "if (protocol_->proof() == Proof::fence) mailbox_->acknowledge(*this, fence->sequence);",
         "mailbox_->acknowledge(*this, fence->sequence);",
     ),
     (

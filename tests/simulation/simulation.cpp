@@ -19,7 +19,6 @@ namespace holdfast::simulation {
 namespace {
 
 using delivery::CloseCode;
-using delivery::FrameFormat;
 using Call = test::ShimVfs::Call;
 using Kind = test::FakeConnection::Kind;
 
@@ -41,7 +40,7 @@ Sequence number_behind(std::string_view frame, std::string_view name) {
   return std::strtoll(std::string(frame.substr(at + name.size(), 20)).c_str(), nullptr, 10);
 }
 
-/// The text in a frame of any format.
+/// The text in a frame of any protocol.
 std::string_view text_in(std::string_view frame) {
   for (const std::string_view name : {R"("payload":")", R"({"Payload":")"}) {
     const std::size_t at = frame.find(name);
@@ -334,15 +333,15 @@ Simulation::Peer& Simulation::open(const std::string& user, Reading reading) {
   peer.reading = reading;
   peer.shard = process_->router().home(UserId(user));
   peer.id = process_->router().make_connection_id(peer.shard);
-  peer.format =
-      choose(random_, std::array{FrameFormat::holdfast_v1, FrameFormat::payload, FrameFormat::raw});
+  peer.protocol = choose(random_, std::array{delivery::holdfast_v1_protocol,
+                                             delivery::payload_protocol, delivery::raw_protocol});
   peer.refuses_with = choose(random_, std::array<std::uint16_t, 4>{1000, 1009, 1009, 1011});
   peer.connection = std::make_shared<test::FakeConnection>();
   peer.seen.opened = now();
   delivery::ConnectionInfo info;
   info.id = peer.id;
   info.user = UserId(user);
-  process_->mailboxes(peer.shard).attach(info, peer.format, peer.connection);
+  process_->mailboxes(peer.shard).attach(info, peer.protocol(), peer.connection);
   process_->mailboxes(peer.shard).admit(peer.id);
   ++coverage_["connected"];
   return peer;
@@ -378,7 +377,7 @@ bool Simulation::refuse(Peer& peer, std::string_view text) {
 
 void Simulation::acknowledge(Peer& peer, std::size_t count) {
   if (peer.connection->aborted) return;
-  note("acknowledged by " + peer.user + " format " + std::to_string(static_cast<int>(peer.format)) +
+  note("acknowledged by " + peer.user + " protocol " + std::string(peer.protocol()->name()) +
            " opened " + std::to_string(peer.seen.opened.step),
        count);
   ledger_.acknowledged(peer.seen, count, now());
@@ -404,18 +403,19 @@ bool Simulation::serve(Peer& peer) {
         return true;
       }
       if (refuse(peer, text_in(frame.bytes))) return true;
-      const bool v1 = peer.format == FrameFormat::holdfast_v1;
+      const bool v1 = peer.protocol == delivery::holdfast_v1_protocol;
       const Sequence sequence = v1 ? number_behind(frame.bytes, R"("sequence":)") : 0;
       note("received " + std::string(text_in(frame.bytes).substr(0, 8)) + " by " + peer.user,
            peer.seen.opened.step);
       ledger_.received(peer.seen, peer.user, text_in(frame.bytes), sequence, now());
     } else if (peer.reading != Reading::mute) {
-      if (peer.format != FrameFormat::holdfast_v1) acknowledge(peer, peer.seen.texts.size());
+      if (peer.protocol != delivery::holdfast_v1_protocol)
+        acknowledge(peer, peer.seen.texts.size());
       connection.pong(frame.bytes);
     }
     return true;
   }
-  if (peer.format != FrameFormat::holdfast_v1 || peer.reading == Reading::mute ||
+  if (peer.protocol != delivery::holdfast_v1_protocol || peer.reading == Reading::mute ||
       connection.closing || peer.seen.acknowledged == peer.seen.texts.size()) {
     return false;
   }

@@ -46,7 +46,7 @@ class Simulation {
     std::string user;
     ConnectionId id;
     std::size_t shard = 0;
-    delivery::FrameFormat format{};
+    delivery::MakeProtocol protocol{};
     Reading reading = Reading::well;
     bool gone = false;
     std::uint16_t refuses_with = 0;  ///< the code of its Close

@@ -13,6 +13,7 @@
 #include <holdfast/base/histogram.hpp>
 #include <holdfast/base/logins.hpp>
 #include <holdfast/base/shares.hpp>
+#include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/execution.hpp>
 #include <holdfast/delivery/message.hpp>
@@ -20,16 +21,10 @@
 
 namespace holdfast::delivery {
 
-enum class FrameFormat : std::uint8_t {
-  payload,      ///< `{"Payload":"<message>"}`, the cloud system's
-  raw,          ///< the bare text
-  holdfast_v1,  ///< subprotocol `holdfast.v1`: ids, sequence, acknowledgements by the client
-};
-
 /// Which of a user's connections receive.
 enum class Policy : std::uint8_t { all, latest };
-/// What settles a message on connections without `holdfast.v1`.
-/// `client` needs `holdfast.v1`: an upgrade without it is refused (400).
+/// What settles a message at least: a Pong, or a client's own word alone. Under `client` an upgrade
+/// whose protocol has the fence for a proof is refused (400).
 enum class Acknowledge : std::uint8_t { pong, client };
 
 /// Bounds and waits of delivery; `config/holdfast.json` explains each.
@@ -129,7 +124,7 @@ class Mailboxes {
   /// What it says of itself is kept to 128 bytes a field. During shutdown it is closed with 1001.
   /// Registering first and asking `identity` whether the user is still admitted second leaves no
   /// gap for a user who is disabled meanwhile.
-  virtual void attach(ConnectionInfo info, FrameFormat format,
+  virtual void attach(ConnectionInfo info, ProtocolPtr protocol,
                       std::shared_ptr<Connection> connection) = 0;
   /// Starts an attached connection and catches it up (SendUnsentMessages). Does nothing when it has
   /// been closed meanwhile.

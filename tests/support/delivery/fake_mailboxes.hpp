@@ -18,7 +18,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
  public:
   struct Attached {
     delivery::ConnectionInfo info;
-    delivery::FrameFormat format{};
+    delivery::ProtocolPtr protocol;
     std::shared_ptr<delivery::Connection> connection;
   };
   struct Closed {
@@ -35,9 +35,9 @@ class FakeMailboxes final : public delivery::Mailboxes {
     for (delivery::SendRequest& request : requests) out.push_back(take(std::move(request)));
     done(std::move(out));
   }
-  void attach(delivery::ConnectionInfo info, delivery::FrameFormat format,
+  void attach(delivery::ConnectionInfo info, delivery::ProtocolPtr protocol,
               std::shared_ptr<delivery::Connection> connection) override {
-    attached.push_back({std::move(info), format, std::move(connection)});
+    attached.push_back({std::move(info), std::move(protocol), std::move(connection)});
   }
   void admit(const ConnectionId& id) override { admitted.push_back(id); }
   std::optional<delivery::ConnectionInfo> find_connection(const ConnectionId& id) const override {

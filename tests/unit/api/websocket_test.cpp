@@ -62,7 +62,7 @@ TEST_F(WebSocketHandshake, AdmitsATokenOnceAndAttachesOnTheHomeShard) {
   EXPECT_EQ(attached.info.user_agent, "test/1?");
   EXPECT_EQ(attached.info.shard, router_.home(user_.sub));
   EXPECT_EQ(attached.info.connected_at, clock_.wall_now());
-  EXPECT_EQ(attached.format, delivery::FrameFormat::payload);
+  EXPECT_EQ(attached.protocol->name(), "payload");
   EXPECT_EQ(attached.connection, connection);
   EXPECT_EQ(home().admitted, std::vector{attached.info.id});
   EXPECT_TRUE(home().closed.empty());
@@ -310,7 +310,7 @@ TEST_F(WebSocketHandshake, ChoosesItsSubprotocolFromWhatIsOffered) {
     auto upgraded = accepted(temporary_token("alice"), headers);
     EXPECT_EQ(upgraded.subprotocol, "holdfast.v1");
     upgraded.on_open(std::make_shared<FakeConnection>());
-    EXPECT_EQ(home().attached.back().format, delivery::FrameFormat::holdfast_v1);
+    EXPECT_EQ(home().attached.back().protocol->name(), "holdfast.v1");
     run();
   }
 }
@@ -340,7 +340,7 @@ TEST_F(WebSocketHandshake, SendsBareTextWhereThatIsConfigured) {
   options.frame = delivery::FrameFormat::raw;
   start(options);
   accepted(temporary_token("alice")).on_open(std::make_shared<FakeConnection>());
-  EXPECT_EQ(home().attached.back().format, delivery::FrameFormat::raw);
+  EXPECT_EQ(home().attached.back().protocol->name(), "raw");
   run();
 }
 

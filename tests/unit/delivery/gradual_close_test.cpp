@@ -22,7 +22,7 @@ class GradualClose : public ShardFixture {
 
 TEST_F(GradualClose, SpreadsTheClosesOverTheWholeWindow) {
   constexpr int kClients = 200;
-  for (int i = 0; i < kClients; ++i) connect(FrameFormat::raw, UserId("user-" + std::to_string(i)));
+  for (int i = 0; i < kClients; ++i) connect(raw_protocol, UserId("user-" + std::to_string(i)));
   run();
   bool done = false;
   mailboxes->close_gradually(Seconds(10), [&] { done = true; });
@@ -85,7 +85,7 @@ TEST_F(GradualClose, WaitsForTheFenceOfEachAndNoLongerThanTheCloseWait) {
 }
 
 TEST_F(GradualClose, GivesWayToTheRestOfTheShutdown) {
-  for (int i = 0; i < 10; ++i) connect(FrameFormat::raw, UserId("user-" + std::to_string(i)));
+  for (int i = 0; i < 10; ++i) connect(raw_protocol, UserId("user-" + std::to_string(i)));
   run();
   bool gone = false;
   mailboxes->close_gradually(Seconds(60), [&] { gone = true; });

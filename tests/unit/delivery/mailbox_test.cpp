@@ -148,7 +148,7 @@ TEST_F(MailboxTest, RejectsOnlyWhenNobodyCanAcknowledgeAMessageWhoseCommitFailed
 
 TEST_F(MailboxTest, RejectsAHeldMessageAfterTheAckTimeout) {
   start();
-  auto& client = connect(FrameFormat::holdfast_v1);
+  auto& client = connect(holdfast_v1_protocol);
   run();
   store->fail_transactions(true);
   const auto answer = send("held");
@@ -403,7 +403,7 @@ TEST_F(MailboxTest, FindsAPeerThatVanishedAsSoonHoweverMuchWaitsForIt) {
 TEST_F(MailboxTest, PingsIdleConnectionsAndScattersThem) {
   start();
   constexpr int count = 40;
-  for (int i = 0; i < count; ++i) connect(FrameFormat::raw, UserId("u" + std::to_string(i)));
+  for (int i = 0; i < count; ++i) connect(raw_protocol, UserId("u" + std::to_string(i)));
   run();
   pass(limits.idle_ping * 3 / 4 - Seconds(1), false);
   for (auto& client : clients) client->read();
@@ -442,7 +442,7 @@ TEST_F(MailboxTest, GivesEachConnectionANonceOfItsOwn) {
 
 TEST_F(MailboxTest, SettlesByAcksAloneUnderHoldfastV1) {
   start();
-  auto& client = connect(FrameFormat::holdfast_v1);
+  auto& client = connect(holdfast_v1_protocol);
   run();
   const auto answer = send("m");
   run();  // answers the Ping
@@ -458,7 +458,7 @@ TEST_F(MailboxTest, SettlesByAcksAloneUnderHoldfastV1) {
 
 TEST_F(MailboxTest, TakesAcksAsCumulativeAndIgnoresOldOnes) {
   start();
-  auto& client = connect(FrameFormat::holdfast_v1);
+  auto& client = connect(holdfast_v1_protocol);
   run();
   const auto first = send("1");
   const auto second = send("2");
@@ -477,7 +477,7 @@ TEST_F(MailboxTest, TakesAcksAsCumulativeAndIgnoresOldOnes) {
 
 TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatWasNotSent) {
   start();
-  auto& client = connect(FrameFormat::holdfast_v1);
+  auto& client = connect(holdfast_v1_protocol);
   run();
   const auto answer = send("m");
   run();
@@ -489,7 +489,7 @@ TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatWasNotSent) {
 
 TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatIsNotFullyWritten) {
   start();
-  auto& client = connect(FrameFormat::holdfast_v1);
+  auto& client = connect(holdfast_v1_protocol);
   run();
   client.connection().set_blocked(true);
   const auto answer = send("m");
@@ -502,7 +502,7 @@ TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatIsNotFullyWritten) {
 
 TEST_F(MailboxTest, KeepsAV1ConnectionThatNeverAcknowledges) {
   start();
-  auto& client = connect(FrameFormat::holdfast_v1);
+  auto& client = connect(holdfast_v1_protocol);
   run();
   send("m");
   pass(limits.ack_timeout * 3);
@@ -537,8 +537,8 @@ TEST_F(MailboxTest, AnswersOtherTextsAsApiGatewayDoesUntilTheyFlood) {
 
 TEST_F(MailboxTest, SendsToEveryConnectionAndTheFirstAcknowledgementSettles) {
   start();
-  auto& first = connect(FrameFormat::payload);
-  auto& second = connect(FrameFormat::holdfast_v1);
+  auto& first = connect(payload_protocol);
+  auto& second = connect(holdfast_v1_protocol);
   run();
   const auto answer = send("m");
   run();
@@ -623,7 +623,7 @@ TEST_F(MailboxTest, HandsTheOlderDeviceNothingThatANewerOneHasSettled) {
   for (const char* const text : {"1", "2", "3", "4", "5"}) send(text);
   executor.run();
   newer.read();
-  auto& newest = connect(FrameFormat::holdfast_v1);
+  auto& newest = connect(holdfast_v1_protocol);
   executor.run();
   EXPECT_EQ(newest.connection().texts_written, 1U);
   newer.answer_pings();  // while the newest still needs the rest from memory

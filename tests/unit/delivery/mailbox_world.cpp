@@ -175,8 +175,8 @@ bool MailboxWorld::do_open(std::uint64_t r) {
   Peer& peer = peers_.emplace_back();
   peer.number = ++number_;
   peer.id = ConnectionId("c" + std::to_string(peer.number));
-  peer.format = choose(random_, std::array{FrameFormat::holdfast_v1, FrameFormat::payload,
-                                           FrameFormat::raw, FrameFormat::raw});
+  peer.protocol = choose(
+      random_, std::array{holdfast_v1_protocol, payload_protocol, raw_protocol, raw_protocol});
   peer.opened_step = step_;
   peer.connection = std::make_shared<test::FakeConnection>();
   peer.connection->on_text_written = [this, &peer](std::string_view f) { on_written(peer, f); };
@@ -186,7 +186,7 @@ bool MailboxWorld::do_open(std::uint64_t r) {
   ConnectionInfo info;
   info.id = peer.id;
   info.user = user_;
-  mailboxes_->attach(info, peer.format, peer.connection);
+  mailboxes_->attach(info, peer.protocol(), peer.connection);
   if (r % 8 != 0) mailboxes_->admit(peer.id);
   return true;
 }

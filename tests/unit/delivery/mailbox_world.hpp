@@ -85,7 +85,7 @@ class MailboxWorld {
   struct Peer {
     int number = 0;
     ConnectionId id;
-    FrameFormat format{};
+    MakeProtocol protocol{};
     Reading mode = Reading::well;
     bool left = false;
     bool closed = false;  ///< `on_closed` was told
@@ -99,7 +99,7 @@ class MailboxWorld {
     std::vector<std::string> old_pings;
     std::deque<Up> up;
 
-    [[nodiscard]] bool v1() const noexcept { return format == FrameFormat::holdfast_v1; }
+    [[nodiscard]] bool v1() const noexcept { return protocol == holdfast_v1_protocol; }
     /// The server still counts on it.
     [[nodiscard]] bool open() const noexcept;
     /// It receives what is sent, as far as the server knows.

@@ -104,7 +104,7 @@ TEST_F(RouterTest, CarriesQuestionsAboutAConnectionToItsShardAndTheAnswerBack) {
   ConnectionInfo info;
   info.id = id;
   info.user = user_of(1);
-  shards_[1]->mailboxes->attach(info, FrameFormat::raw, connection);
+  shards_[1]->mailboxes->attach(info, raw_protocol(), connection);
   shards_[1]->mailboxes->admit(id);
   for (const std::size_t from : {0U, 1U}) {
     std::optional<ConnectionInfo> found;

@@ -67,8 +67,11 @@ class ShardFixture : public testing::Test {
   }
   Answer send(std::string payload) { return send(request(std::move(payload))); }
 
-  test::ScriptedClient& connect(FrameFormat format = FrameFormat::raw,
+  test::ScriptedClient& connect(MakeProtocol protocol = raw_protocol,
                                 std::optional<UserId> as = {}) {
+    return connect(protocol(), as);
+  }
+  test::ScriptedClient& connect(ProtocolPtr protocol, std::optional<UserId> as = {}) {
     auto connection = std::make_shared<test::FakeConnection>();
     ConnectionInfo info;
     info.id = ConnectionId("connection-" + std::to_string(++opened));
@@ -77,7 +80,7 @@ class ShardFixture : public testing::Test {
     info.remote_address = "192.0.2.1:4711";
     info.user_agent = "test";
     info.connected_at = clock.wall_now();
-    mailboxes->attach(info, format, connection);
+    mailboxes->attach(info, std::move(protocol), connection);
     mailboxes->admit(info.id);
     clients.push_back(std::make_unique<test::ScriptedClient>(connection));
     return *clients.back();

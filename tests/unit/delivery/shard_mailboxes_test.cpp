@@ -410,7 +410,7 @@ TEST_F(ShardMailboxesTest, ClosesTheConnectionsOfTheLoginsThatHaveEnded) {
     info.id = ConnectionId("of " + login + std::to_string(clients.size()));
     info.user = user;
     info.login = login;
-    mailboxes->attach(info, FrameFormat::raw, connection);
+    mailboxes->attach(info, raw_protocol(), connection);
     mailboxes->admit(info.id);
     clients.push_back(std::make_unique<test::ScriptedClient>(connection));
     return connection;
@@ -437,7 +437,7 @@ TEST_F(ShardMailboxesTest, ClosesConnectionsThatAreOldAtMomentsOfTheirOwn) {
   limits.connection_age = Seconds(1'000);
   start();
   constexpr std::size_t count = 200;
-  for (std::size_t i = 0; i < count; ++i) connect(FrameFormat::raw, UserId(std::to_string(i)));
+  for (std::size_t i = 0; i < count; ++i) connect(raw_protocol, UserId(std::to_string(i)));
   run();
   const auto step = [&](Seconds time) {
     clock.advance(time);
@@ -486,7 +486,7 @@ TEST_F(ShardMailboxesTest, SpreadsTheClosesOfABoundThatIsNew) {
   limits.connection_age = Seconds(0);
   start();
   constexpr std::size_t count = 200;
-  for (std::size_t i = 0; i < count; ++i) connect(FrameFormat::raw, UserId(std::to_string(i)));
+  for (std::size_t i = 0; i < count; ++i) connect(raw_protocol, UserId(std::to_string(i)));
   run();
   clock.advance(Seconds(10'000));
   limits.connection_age = Seconds(1'000);
@@ -533,7 +533,7 @@ TEST_F(ShardMailboxesTest, PostsNothingToAConnectionThatDoesNotReceive) {
   ConnectionInfo info;
   info.id = ConnectionId("c");
   info.user = user;
-  mailboxes->attach(info, FrameFormat::raw, connection);
+  mailboxes->attach(info, raw_protocol(), connection);
   const auto refused = [&] {
     const auto posted = mailboxes->post_text(info.id, "x");
     return !posted && posted.error().code == Errc::not_found &&
@@ -597,7 +597,7 @@ TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
   ConnectionInfo info;
   info.id = ConnectionId("c");
   info.user = user;
-  mailboxes->attach(info, FrameFormat::raw, connection);
+  mailboxes->attach(info, raw_protocol(), connection);
   mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "disabled");
   EXPECT_EQ(connection->close_code, CloseCode::access_ended);
   mailboxes->admit(info.id);
@@ -616,7 +616,7 @@ TEST_F(ShardMailboxesTest, CutsWhatAClientSaysOfItself) {
   info.id = ConnectionId("c");
   info.user = user;
   info.user_agent = std::string(8'000, 'a');
-  mailboxes->attach(info, FrameFormat::raw, connection);
+  mailboxes->attach(info, raw_protocol(), connection);
   EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 1})[0].user_agent,
             std::string(128, 'a'));
 }
@@ -646,7 +646,7 @@ TEST_F(ShardMailboxesTest, KeepsLittleForAnIdleUser) {
     info.username = "testUser";
     info.remote_address = "192.0.2.200:54321";
     info.user_agent = "Mozilla/5.0 (X11; Linux x86_64)";
-    mailboxes->attach(info, FrameFormat::payload, connection);
+    mailboxes->attach(info, payload_protocol(), connection);
     connection_store.open.clear();
     mailboxes->admit(info.id);
     executor.run();
@@ -1182,7 +1182,7 @@ TEST_F(ShardMailboxesTest, GivesARepeatTheIdThatAClientMayHaveFromARefusedAttemp
     store.reset();
     database = std::make_shared<test::FakeDatabase>();
     start();
-    auto& client = connect(FrameFormat::holdfast_v1);
+    auto& client = connect(holdfast_v1_protocol);
     run();
     store->fail_transactions(true);
     const auto first = send(request("text", "job-17"));
@@ -1468,7 +1468,7 @@ TEST_F(ShardMailboxesTest, ListsConnectionsPageByPageTheOldestFirst) {
   start();
   for (int i = 0; i < 5; ++i) {
     if (i > 0) clock.advance(Seconds(1));
-    connect(FrameFormat::raw, UserId(i % 2 ? "odd" : "even"));
+    connect(raw_protocol, UserId(i % 2 ? "odd" : "even"));
   }
   std::vector<std::string> ids;
   ConnectionQuery query{.user = {}, .after = {}, .limit = 2};
@@ -1530,7 +1530,7 @@ TEST_F(ShardMailboxesTest, LeavesEveryStepOfCatchingUpBehind) {
 TEST_F(ShardMailboxesTest, DrainsByAwaitingFencesAndStoringTheRest) {
   start();
   auto& client = connect();
-  auto& silent = connect(FrameFormat::raw, UserId("silent"));
+  auto& silent = connect(raw_protocol, UserId("silent"));
   run();
   const auto answered = send("a");
   auto to_silent = request("b");

@@ -38,7 +38,7 @@ class UndeliverableTest : public ShardFixture {
     return at == std::string::npos ? 0 : std::stoll(frame.substr(at + 11));
   }
   /// Takes one frame; false when there is none, or it is poison.
-  bool take_one(test::ScriptedClient& client, FrameFormat format) {
+  bool take_one(test::ScriptedClient& client, MakeProtocol protocol) {
     auto& sent = client.connection().sent;
     if (sent.empty() || is_poison(sent.front())) return false;
     const auto frame = sent.front();
@@ -47,24 +47,24 @@ class UndeliverableTest : public ShardFixture {
     if (frame.kind == test::FakeConnection::Kind::ping) client.connection().pong(frame.bytes);
     if (frame.kind != test::FakeConnection::Kind::text) return true;
     client.texts.push_back(frame.bytes);
-    if (format == FrameFormat::holdfast_v1) {
+    if (protocol == holdfast_v1_protocol) {
       const std::string sequence = std::to_string(sequence_of(frame.bytes));
       client.connection().text(R"({"type":"ack","sequence":)" + sequence + "}");
     }
     return true;
   }
   /// Takes what comes, up to poison. False when there was none.
-  bool take_up_to_poison(test::ScriptedClient& client, FrameFormat format = FrameFormat::raw) {
+  bool take_up_to_poison(test::ScriptedClient& client, MakeProtocol protocol = raw_protocol) {
     do {
       executor.run();
-    } while (take_one(client, format) || !executor.idle());
+    } while (take_one(client, protocol) || !executor.idle());
     return !client.connection().sent.empty();
   }
   /// Like that, of a client that may have begun already.
   void run_until_poison(test::ScriptedClient& client) {
-    while (take_one(client, FrameFormat::raw)) executor.run();
+    while (take_one(client, raw_protocol)) executor.run();
     executor.run();
-    while (take_one(client, FrameFormat::raw)) executor.run();
+    while (take_one(client, raw_protocol)) executor.run();
   }
   void end_at_poison(test::ScriptedClient& client, const HowEnded& how) {
     test::FakeConnection& connection = client.connection();
@@ -78,10 +78,10 @@ class UndeliverableTest : public ShardFixture {
     executor.run();
   }
   /// Connects again and again until nothing ends a connection; answers how often it ended.
-  int connect_until_it_holds(const HowEnded& how, FrameFormat format = FrameFormat::raw) {
+  int connect_until_it_holds(const HowEnded& how, MakeProtocol protocol = raw_protocol) {
     for (int ended = 0; ended < 50; ++ended) {
-      auto& client = connect(format);
-      const bool poison = take_up_to_poison(client, format);
+      auto& client = connect(protocol);
+      const bool poison = take_up_to_poison(client, protocol);
       received.insert(received.end(), client.texts.begin(), client.texts.end());
       if (!poison) {
         client.connection().end({.by = By::gateway});
@@ -134,17 +134,17 @@ TEST_F(UndeliverableTest, DeliversWhatIsBehindAMessageThatEndsEveryConnection) {
       {"silent", By::network, ConnectionEnd::kSilent, 5},
   };
   for (const HowEnded& how : ends) {
-    for (const FrameFormat format : {FrameFormat::raw, FrameFormat::holdfast_v1}) {
+    for (const MakeProtocol protocol : {raw_protocol, holdfast_v1_protocol}) {
       for (const std::size_t size : {10, 40'000}) {
         for (const bool pages : {false, true}) {
-          SCOPED_TRACE(std::string(how.name) + (format == FrameFormat::raw ? " raw " : " v1 ") +
+          SCOPED_TRACE(std::string(how.name) + (protocol == raw_protocol ? " raw " : " v1 ") +
                        std::to_string(size) + (pages ? " from pages" : " from the tail"));
           database = std::make_shared<test::FakeDatabase>();
           store.reset();
           received.clear();
           start();
           if (!pages) {  // sent as they come, behind what a client holds already
-            auto& client = connect(format);
+            auto& client = connect(protocol);
             executor.run();
             client.connection().set_blocked(true);
             for (int i = 0; i < 3; ++i) send("before " + std::to_string(i));
@@ -161,9 +161,9 @@ TEST_F(UndeliverableTest, DeliversWhatIsBehindAMessageThatEndsEveryConnection) {
             send("behind 2");
             executor.run();
           }
-          const int ended = connect_until_it_holds(how, format);
+          const int ended = connect_until_it_holds(how, protocol);
           // A refusal for its length counts at once when it is certain which one is so long.
-          const bool certain = how.code != 1009 || size > 1'000 || format != FrameFormat::raw;
+          const bool certain = how.code != 1009 || size > 1'000 || protocol != raw_protocol;
           EXPECT_LE(ended, certain ? how.connections : 2);
           EXPECT_THAT(payloads(),
                       ElementsAre("before 0", "before 1", "before 2", "behind 1", "behind 2"));
@@ -358,8 +358,8 @@ TEST_F(UndeliverableTest, KeepsNobodyWaitingForLongOnAccountOfAnother) {
   fail_times(4, kReset);
   auto& last = connect();
   ASSERT_TRUE(take_up_to_poison(last));
-  auto& other = connect(FrameFormat::holdfast_v1);
-  ASSERT_TRUE(take_up_to_poison(other, FrameFormat::holdfast_v1));
+  auto& other = connect(holdfast_v1_protocol);
+  ASSERT_TRUE(take_up_to_poison(other, holdfast_v1_protocol));
   end_at_poison(last, kReset);
   auto& able = connect();
   able.run();
