@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
 #include "delivery/frame.hpp"
@@ -230,6 +231,7 @@ bool Cursor::holds(Sequence sequence) const noexcept {
 }
 
 void Cursor::send(const Message& message, bool held) {
+  HOLDFAST_ASSERT(message.sequence > position_, "cursor.sends_in_order");
   const std::string_view frame = shard_.encoder.encode(message, *protocol_);
   const auto bytes = static_cast<std::uint32_t>(frame.size());
   // What is there already is not to wait for the acknowledgement of a long one behind it.
@@ -276,12 +278,14 @@ Sequence Cursor::settle(Sequence sequence, Sequence known) {
   Ring<Unacked>& unacked = window_->unacked;
   while (!unacked.empty() && unacked.front().sequence <= sequence) {
     last = unacked.front();
+    HOLDFAST_ASSERT(last.bytes <= window_->unacked_bytes, "cursor.counts_unacknowledged_bytes");
     window_->unacked_bytes -= last.bytes;
     longest_taken_ = std::max<std::uint32_t>(longest_taken_, last.bytes);
     if (last.sequence > known) count_acknowledged(last);
     unacked.pop_front();
   }
   if (last.sequence == 0) return 0;
+  HOLDFAST_ASSERT(last.sequence <= sent_ && sent_ <= position_, "cursor.settles_what_it_was_sent");
   measure(last.sent_ms);
   page_bytes_ = static_cast<std::uint32_t>(
       std::min<std::size_t>(std::size_t{2} * page_bytes_, shard_.limits.credit_bytes));
@@ -319,6 +323,7 @@ void Cursor::fence(bool idle) {
   Window& under_way = window();
   const std::uint64_t before = std::max(under_way.written, connection_->bytes_sent());
   connection_->write_ping(under_way.fences.add(sent_, now_us(), before).view());
+  HOLDFAST_ASSERT(fences() <= shard_.limits.fences, "cursor.fences_in_flight_are_bounded");
   unfenced_ = false;
   unfenced_bytes_ = 0;
   ping_at_ =
@@ -370,6 +375,7 @@ Microseconds Cursor::patience(std::uint64_t arrived) const noexcept {
 }
 
 void Cursor::begin_at(Sequence position) noexcept {
+  HOLDFAST_ASSERT(state == State::attached, "cursor.begins_once");
   position_ = position;
   state = State::open;
   progress_at_ = shard_.steady_now();

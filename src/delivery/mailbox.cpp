@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
 namespace holdfast::delivery {
@@ -73,6 +74,8 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   shard_.extend_ceiling();
   if (!sequence) return fail(Errc::unavailable, "No sequence number may be given out yet");
 
+  HOLDFAST_ASSERT(*sequence > newest(), "log.rises");
+
   auto message = std::make_shared<Message>();
   message->user = user_;
   message->id = acceptance.id;
@@ -134,6 +137,7 @@ void Mailbox::drive(Run& run, Event event) {
     if (before == State::awaiting_ack) shard_.ack_waits.remove(run);
     if (before == State::failed) {
       shard_.last_ack_waits.remove(run);
+      HOLDFAST_ASSERT(failed_ > 0, "mailbox.counts_failed_runs");
       --failed_;
     }
     shard_.executions.step(run.execution, run.machine.shown(), shard_.wall_now());
@@ -192,6 +196,7 @@ void Mailbox::store_now() {
     handed.bytes += size_of(*run->message);
     inserts.push_back(make_insert(*run));
   }
+  HOLDFAST_ASSERT(stored_ < handed_, "log.hands_over_in_order");
   inserting_ += static_cast<std::uint32_t>(handed.messages);
   shard_.store.insert(std::move(inserts),
                       [this, from, to = handed_, handed](const Result<void>& result) {
@@ -223,12 +228,13 @@ DeduplicationRecord Mailbox::make_record(Run& run, DeliveryStatus status) {
 
 void Mailbox::on_inserted(Sequence from, Sequence to, PendingTotals handed, bool ok) {
   const ShardContext::Turn turn(shard_);
+  HOLDFAST_ASSERT(inserting_ >= handed.messages, "mailbox.inserts_are_answered_once");
   inserting_ -= static_cast<std::uint32_t>(handed.messages);
-  reserved_.messages -= handed.messages;
-  reserved_.bytes -= handed.bytes;
+  release(handed);
   if (ok) {
     shard_.add_rows(rows_, handed.messages, handed.bytes);
     stored_ = std::max(stored_, to);
+    HOLDFAST_ASSERT(stored_ <= handed_, "log.stored_within_handed");
   }
   for (Run* run = runs_.first(); run != nullptr && run->sequence() <= to;) {
     Run* const next = RunList::next(*run);
@@ -263,11 +269,17 @@ void Mailbox::on_recorded(Run& run, bool ok) {
   }
 }
 
+void Mailbox::release(PendingTotals reserved) noexcept {
+  reserved_.messages -= reserved.messages;
+  reserved_.bytes -= reserved.bytes;
+  HOLDFAST_ASSERT(reserved_.messages >= 0 && reserved_.bytes >= 0,
+                  "mailbox.releases_what_is_reserved");
+}
+
 void Mailbox::finish(Run& run) {
   const std::unique_ptr<Run> owned(&run);
   if (!run.handed) {  // otherwise its insert gives this back
-    reserved_.messages -= 1;
-    reserved_.bytes -= size_of(*run.message);
+    release({.messages = 1, .bytes = size_of(*run.message)});
   }
   SendOutcome outcome = outcome_of(run);
   if (run.remembered) {
@@ -277,6 +289,7 @@ void Mailbox::finish(Run& run) {
   }
   shard_.executions.finish(run.execution);
   runs_.remove(run);
+  HOLDFAST_ASSERT(shard_.runs > 0, "shard.counts_runs");
   --shard_.runs;
   shard_.answer(std::move(run.done), std::move(outcome));
   shard_.may_be_idle(*this);
@@ -443,6 +456,7 @@ void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
   if (failed_ > 0) acknowledge_failed(cursor, sequence);
   const Sequence newest = cursor.settle(sequence, settled_);
   if (newest == 0) return;
+  HOLDFAST_ASSERT(newest <= sequence, "cursor.settles_what_is_acknowledged");
   if (newest > settled_) {
     shard_.executions.acknowledge(user_, settled_, newest, cursor.id(), shard_.wall_now());
     settled_ = newest;
@@ -592,13 +606,14 @@ void Mailbox::request_page(Cursor& cursor) {
       static_cast<std::uint32_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
   shard_.store.read_page(std::move(query), [this, judges, serial = cursor.serial(),
                                             mark = floor_](Result<Page> result) {
-    if (judges) --shard_.judging;
+    if (judges) shard_.end_judging();
     on_page(serial, mark, std::move(result));
   });
 }
 
 void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) {
   const ShardContext::Turn turn(shard_);
+  HOLDFAST_ASSERT(reading_, "mailbox.page_comes_once");
   reading_ = false;
   const auto found =
       std::ranges::find_if(cursors_, [&](const Cursor* c) { return c->serial() == serial; });
@@ -655,8 +670,13 @@ void Mailbox::trim() {
 }
 
 void Mailbox::drop_oldest() {
-  floor_ = tail_.front().sequence;
-  tail_bytes_ -= static_cast<std::uint32_t>(tail_.front().message->payload.size());
+  const Entry& oldest = tail_.front();
+  HOLDFAST_ASSERT(oldest.sequence > floor_, "log.tail_above_floor");
+  floor_ = oldest.sequence;
+  HOLDFAST_ASSERT(floor_ <= std::max(stored_, settled_), "log.floor_within_stored_or_settled");
+  const auto bytes = static_cast<std::uint32_t>(oldest.message->payload.size());
+  HOLDFAST_ASSERT(bytes <= tail_bytes_, "log.counts_tail_bytes");
+  tail_bytes_ -= bytes;
   tail_.pop_front();
 }
 
@@ -675,6 +695,7 @@ void Mailbox::erase_settled() {
     return;
   }
   if (std::min(settled_, handed_) <= std::max(deleted_, erasing_)) return;
+  HOLDFAST_ASSERT(deleted_ < settled_, "log.deleted_within_settled");
   if (std::exchange(erasing_, settled_) != 0) {
     // The end of a process waits for no delete that is under way: there may be no time for another.
     // Nobody counts rows any more.
@@ -689,9 +710,11 @@ void Mailbox::erase_settled() {
 
 void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
   const ShardContext::Turn turn(shard_);
+  HOLDFAST_ASSERT(erasing_ >= up_to, "log.delete_is_answered_once");
   erasing_ = 0;
   if (removed) {
     deleted_ = std::max(deleted_, up_to);
+    HOLDFAST_ASSERT(deleted_ <= settled_, "log.deletes_what_is_settled");
     shard_.add_rows(rows_, -removed->messages, -removed->bytes);
   } else {
     erase_again_ = true;
@@ -699,6 +722,11 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
   }
   erase_settled();
   shard_.may_be_idle(*this);
+}
+
+void Mailbox::end_sweep() noexcept {
+  HOLDFAST_ASSERT(sweeping_, "mailbox.sweep_ends_once");
+  sweeping_ = false;
 }
 
 bool Mailbox::expire(Task done) {
@@ -710,8 +738,8 @@ bool Mailbox::expire(Task done) {
   shard_.store.expire(user_, settled_, floor_, shard_.wall_now(),
                       [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
                         const ShardContext::Turn turn(shard_);
-                        sweeping_ = false;
-                        --shard_.judging;
+                        end_sweep();
+                        shard_.end_judging();
                         if (moved) {
                           shard_.add_rows(rows_, -moved->messages, -moved->bytes);
                           shard_.stats.expired += static_cast<std::uint64_t>(moved->messages);
@@ -738,7 +766,7 @@ bool Mailbox::bury(Sequence up_to, const std::string& reason,
   shard_.store.bury(user_, settled_, up_to, reason, shard_.wall_now(),
                     [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
                       const ShardContext::Turn turn(shard_);
-                      sweeping_ = false;
+                      end_sweep();
                       if (moved) {
                         shard_.add_rows(rows_, -moved->messages, -moved->bytes);
                         shard_.stats.buried += static_cast<std::uint64_t>(moved->messages);
@@ -940,7 +968,7 @@ void Mailbox::go_on_deleting() {
 
 void Mailbox::on_deleted(const Result<PendingTotals>& moved) {
   const ShardContext::Turn turn(shard_);
-  sweeping_ = false;
+  end_sweep();
   if (!moved) {
     end_deletion(std::unexpected(moved.error()));
   } else if (moved->messages == 0) {

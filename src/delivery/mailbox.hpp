@@ -104,6 +104,8 @@ class Mailbox {
   void on_inserted(Sequence from, Sequence to, PendingTotals handed, bool ok);
   void record(Run& run);
   void on_recorded(Run& run, bool ok);
+  /// Gives back what was reserved for messages that are committed or answered.
+  void release(PendingTotals reserved) noexcept;
   void finish(Run& run);
   [[nodiscard]] SendOutcome outcome_of(const Run& run);
   [[nodiscard]] Insert make_insert(Run& run);
@@ -143,6 +145,7 @@ class Mailbox {
   void judge_last_chance();
   /// The next connection is sent one suspected message at a time.
   [[nodiscard]] bool needs_care(const FailedAttempts& attempts) const noexcept;
+  void end_sweep() noexcept;
   void go_on_deleting();
   void on_deleted(const Result<PendingTotals>& moved);
   void end_deletion(Result<void> result);

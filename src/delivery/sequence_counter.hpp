@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/ids.hpp>
 
@@ -20,6 +21,7 @@ class SequenceCounter {
     // A clock beyond the ceiling is not followed: one number at a time there is room for millions.
     const Sequence candidate = wall > last_ && wall <= ceiling_ ? wall : last_ + 1;
     if (candidate > ceiling_) return std::nullopt;
+    HOLDFAST_ASSERT(candidate > last_, "sequence.rises");
     last_ = candidate;
     return candidate;
   }

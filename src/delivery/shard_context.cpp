@@ -55,6 +55,7 @@ void ShardContext::begin_turn() {
 }
 
 void ShardContext::end_turn() {
+  HOLDFAST_ASSERT(depth_ > 0, "turn.ends_once");
   if (depth_ > 1) {
     --depth_;
     return;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/shares.hpp>
@@ -89,6 +90,7 @@ class ShardContext {
 
   /// At the end of the turn.
   void answer(Completion<SendOutcome> done, SendOutcome outcome) {
+    HOLDFAST_ASSERT(done, "turn.answers_once");
     answers_.emplace_back(std::move(done), std::move(outcome));
   }
   /// To be flushed once in this loop turn of the shard.
@@ -111,6 +113,11 @@ class ShardContext {
   void extend_ceiling();
   void add_rows(PendingTotals& totals, std::int64_t messages, std::int64_t bytes) noexcept;
 
+  /// A sweep or page read that judges lifetimes is over.
+  void end_judging() noexcept {
+    HOLDFAST_ASSERT(judging > 0, "shard.counts_who_judges");
+    --judging;
+  }
   /// One user's or one key's share was used up.
   void count_refusal(Bound bound) const noexcept {
     if (refusals) refusals->add(bound, BoundScope::share);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include <holdfast/base/assert.hpp>
+
 namespace holdfast::delivery {
 namespace {
 
@@ -18,6 +20,7 @@ struct Batch {
   }
 
   void set(std::size_t index, SendOutcome outcome) {
+    HOLDFAST_ASSERT(open > 0, "batch.answers_each_once");
     outcomes[index] = std::move(outcome);
     if (--open == 0) done(std::move(outcomes));
   }
