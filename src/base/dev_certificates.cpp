@@ -24,7 +24,7 @@ namespace {
 
 using KeyPtr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using CertificatePtr = std::unique_ptr<X509, decltype(&X509_free)>;
-using FilePtr = std::unique_ptr<std::FILE, decltype(&std::fclose)>;
+using FilePtr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 constexpr long kDaySeconds = 24L * 3600;
 constexpr long kAuthorityDays = 3650;

@@ -8,7 +8,6 @@ import subprocess
 
 import place
 
-BASE_IMAGE = "debian:bookworm-slim"
 COMPOSE_FILE = os.path.join(place.ROOT, "docker", "compose.yaml")
 # Debian's client, not a newer one that may be in front of it on the PATH.
 DOCKER = "/usr/bin/docker"
@@ -53,7 +52,7 @@ class Engine:
             )
         atexit.register(self.stop)
         place.eventually("answer of dockerd", self.answers, 60)
-        self.provide_base_image()
+        self.provide_base_image(place.SUITE)
 
     def stop(self):
         self.process.terminate()
@@ -68,18 +67,16 @@ class Engine:
                 raise place.Failed("dockerd ended:\n" + log.read()[-4000:])
         return place.status_of(DOCKER, "info", env=self.environment) == 0
 
-    def provide_base_image(self):
+    @functools.cache  # there is one engine
+    def provide_base_image(self, suite):
+        """A Debian as it comes, from a registry where one is reached; its name."""
+        name = f"debian:{suite}-slim"
         try:
-            if (
-                place.status_of(
-                    DOCKER, "pull", BASE_IMAGE, env=self.environment, timeout=REGISTRY_S
-                )
-                == 0
-            ):
-                return
+            if place.status_of(DOCKER, "pull", name, env=self.environment, timeout=REGISTRY_S) == 0:
+                return name
         except subprocess.TimeoutExpired:
             pass
-        root = place.base_root()
+        root = place.base_root(suite)
         with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as tar:
             place.run(
                 DOCKER,
@@ -87,12 +84,13 @@ class Engine:
                 "--change",
                 'CMD ["bash"]',
                 "-",
-                BASE_IMAGE,
+                name,
                 stdin=tar.stdout,
                 env=self.environment,
             )
             if tar.wait() != 0:
                 raise place.Failed(f"tar of {root} failed")
+        return name
 
     def docker(self, *arguments, **options):
         return place.run(DOCKER, *arguments, env=self.environment, **options)

@@ -1,5 +1,6 @@
 """README.md's commands, typed as they stand by someone who has just come."""
 
+import functools
 import os
 import unittest
 
@@ -16,7 +17,7 @@ SEGMENT_S = 30 * 60
 HOME = "/src"
 PROJECT = HOME + "/holdfast"
 MACHINE = """
-FROM debian:bookworm-slim
+FROM {base}
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates git sudo
 RUN useradd --create-home --home-dir /src --shell /bin/bash newcomer \
  && echo 'newcomer ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/newcomer
@@ -30,6 +31,7 @@ TRAP = (
 )
 
 
+@functools.cache
 def checkout():
     """The project as it is here, changes that are not committed included, for `git clone`."""
     bare = os.path.join(place.WORK, "origin.git")
@@ -55,8 +57,11 @@ def checkout():
 
 
 class Newcomer(unittest.TestCase):
+    suite = place.SUITE
+
     def setUp(self):
-        engine().docker("build", "--tag", "newcomer", "-", input=MACHINE)
+        base = engine().provide_base_image(self.suite)
+        engine().docker("build", "--tag", "newcomer", "-", input=MACHINE.format(base=base))
         variables = [
             word
             for name, value in place.passed_on().items()
@@ -147,6 +152,13 @@ class Newcomer(unittest.TestCase):
                     "exec", "--interactive", "newcomer", "sh", "-c", f"cat >{script}", input=text
                 )
                 self.terminal(segment.terminal).run_script(script, SEGMENT_S)
+
+
+class NewcomerOnDebian13(Newcomer):
+    suite = "trixie"
+
+    def give_compiler_cache(self):
+        """Has none: another compiler built the image."""
 
 
 # Debian's engine comes without the plugin, and with the program that was before it.

@@ -9,14 +9,15 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WORK = os.path.join(ROOT, "build", "deploy")
-SUITE = "bookworm"
-# Kept for the next run: what comes from it is brought up to date anyway.
-BASE = os.path.join(ROOT, "build", "debian-" + SUITE + ".tar")
+# The releases of Debian that Holdfast is built on: the image and the package are made on the first.
+SUITES = ("bookworm", "trixie")
+SUITE = SUITES[0]
+# Bootstrapped roots are kept for the next run: what comes from one is brought up to date anyway.
 BASE_AGE_S = 7 * 24 * 3600
 DEFAULT_SOURCES = [
-    ("http://deb.debian.org/debian", SUITE),
-    ("http://deb.debian.org/debian", SUITE + "-updates"),
-    ("http://deb.debian.org/debian-security", SUITE + "-security"),
+    ("http://deb.debian.org/debian", ""),
+    ("http://deb.debian.org/debian", "-updates"),
+    ("http://deb.debian.org/debian-security", "-security"),
 ]
 # What the network outside wants of those who use it, and nothing else of the machine's environment.
 PASSED_ON = re.compile(
@@ -163,8 +164,8 @@ def passed_on():
     return {name: value for name, value in os.environ.items() if PASSED_ON.match(name)}
 
 
-def sources():
-    """Where this machine has its Debian packages from."""
+def sources(suite):
+    """Where this machine has its Debian packages from, for a release of Debian."""
     found = []
     listed = run(
         "apt-get",
@@ -176,15 +177,18 @@ def sources():
     )
     for line in listed.splitlines():
         uri, _, release = line.partition(" ")
-        if re.fullmatch(SUITE + "(-updates|-security)?", release) and (uri, release) not in found:
-            found.append((uri, release))
-    return found if any(release == SUITE for _, release in found) else DEFAULT_SOURCES
+        part = re.fullmatch(f"(?:{'|'.join(SUITES)})(|-updates|-security)", release)
+        if part and (uri, part[1]) not in found:
+            found.append((uri, part[1]))
+    if not any(part == "" for _, part in found):
+        found = DEFAULT_SOURCES
+    return [(uri, suite + part) for uri, part in found]
 
 
-def give_settings(root):
+def give_settings(root, suite):
     """What apt needs to reach the packages from in here, as this machine has it."""
     with open(f"{root}/etc/apt/sources.list", "w", encoding="utf-8") as file:
-        for uri, release in sources():
+        for uri, release in sources(suite):
             file.write(f"deb {uri} {release} main\n")
     dump = run("apt-config", "dump", check=False)
     settings = re.findall(r"^Acquire::(?:Check-|https?::|Retries|ForceIPv).*$", dump, re.MULTILINE)
@@ -218,24 +222,25 @@ def slim(root):
             shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
-def bootstrap(root):
-    uri = next(uri for uri, release in sources() if release == SUITE)
-    run("debootstrap", "--variant=minbase", SUITE, root, uri, timeout=600)
+def bootstrap(root, suite):
+    uri = next(uri for uri, release in sources(suite) if release == suite)
+    run("debootstrap", "--variant=minbase", suite, root, uri, timeout=600)
     slim(root)
 
 
-def base_root():
+def base_root(suite=SUITE):
     """A minimal Debian, which nobody changes."""
-    root = os.path.join(WORK, "base")
+    root = os.path.join(WORK, "base-" + suite)
     if os.path.exists(root):
         return root
-    if not os.path.exists(BASE) or time.time() - os.path.getmtime(BASE) > BASE_AGE_S:
-        bootstrap(root + ".new")
-        run("tar", "-C", root + ".new", "-cf", BASE + ".new", ".")
-        os.rename(BASE + ".new", BASE)
+    kept = os.path.join(ROOT, "build", f"debian-{suite}.tar")
+    if not os.path.exists(kept) or time.time() - os.path.getmtime(kept) > BASE_AGE_S:
+        bootstrap(root + ".new", suite)
+        run("tar", "-C", root + ".new", "-cf", kept + ".new", ".")
+        os.rename(kept + ".new", kept)
         shutil.rmtree(root + ".new")
     os.makedirs(root + ".new")
-    run("tar", "-C", root + ".new", "-xpf", BASE)
-    give_settings(root + ".new")
+    run("tar", "-C", root + ".new", "-xpf", kept)
+    give_settings(root + ".new", suite)
     os.rename(root + ".new", root)
     return root
