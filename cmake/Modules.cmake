@@ -1,7 +1,8 @@
 # A module is a folder of src/ and one of include/holdfast/; its library is named holdfast_<name>.
 
-# The sanitizer presets compile several files as one (CMAKE_UNITY_BUILD), for headers cost more than
-# code does; the other presets compile each by itself, which shows that it includes what it needs.
+# The release and the sanitizer presets compile several files as one (CMAKE_UNITY_BUILD), for headers
+# cost more than code does; the other presets and clang-tidy read each by itself, which shows that it
+# includes what it needs.
 # Files of one folder therefore do not use a name of their own twice.
 
 # holdfast_module(<name> USES <modules>... PRIVATE <libraries>...)
