@@ -1,4 +1,5 @@
-// The words that docs/design.md's glossary rules out, and the files that the documents name.
+// The words that docs/design.md's glossary rules out; the files that the documents name; the events
+// of the log, which docs/log.md explains.
 
 #include <algorithm>
 #include <cctype>
@@ -239,6 +240,53 @@ TEST(Documents, SayOfEveryModuleWhereToChangeIt) {
   for (const char* module : {"delivery", "identity", "storage", "net", "api", "control", "app"}) {
     EXPECT_NE(section.find("src/" + std::string(module) + "/"), section.npos) << module;
   }
+}
+
+std::set<std::string> found_in(const std::string& text, const std::regex& wanted) {
+  std::set<std::string> out;
+  for (std::sregex_iterator it(text.begin(), text.end(), wanted), end; it != end; ++it) {
+    out.insert((*it)[1]);
+  }
+  return out;
+}
+
+/// The events that a source names where it logs: what is quoted ahead of a line's first field.
+std::set<std::string> events_in(const std::string& text) {
+  static const std::regex call(R"(log::(?:debug|info|warn|error|write|write_last)\(([^;{]*))");
+  static const std::regex name("\"([a-z]+(?:_[a-z]+)*)\"");
+  std::set<std::string> out;
+  for (std::sregex_iterator it(text.begin(), text.end(), call), end; it != end; ++it) {
+    out.merge(found_in((*it)[1], name));
+  }
+  return out;
+}
+
+TEST(Documents, ExplainEveryEventOfTheLogAndNoOther) {
+  std::set<std::string> logged;
+  std::string sources;
+  for (const char* folder : {"src", "include"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      if (entry.path().extension() != ".cpp" && entry.path().extension() != ".hpp") continue;
+      const std::string text = read(entry.path());
+      if (entry.path().extension() == ".cpp") logged.merge(events_in(text));
+      sources += text;
+    }
+  }
+  EXPECT_GT(logged.size(), 60U);
+  std::istringstream page(read(kRoot / "docs" / "log.md"));
+  static const std::regex name("`([a-z_]+)`");
+  std::set<std::string> explained;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("| `")) explained.merge(found_in(line.substr(0, line.find(" | ")), name));
+  }
+  for (const std::string& event : logged) {
+    EXPECT_TRUE(explained.contains(event)) << "docs/log.md does not explain " << event;
+  }
+  for (const std::string& event : explained) {
+    EXPECT_TRUE(sources.contains('"' + event + '"')) << "docs/log.md explains " << event;
+  }
+  EXPECT_EQ(events_in("log::warn(low ? \"disk_low\" : \"disk_has_room\", {{\"free\", 1}});"),
+            (std::set<std::string>{"disk_low", "disk_has_room"}));
 }
 
 }  // namespace
