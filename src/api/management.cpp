@@ -83,7 +83,7 @@ struct ConnectionCall {
   void run(Replays::First first) && {
     const delivery::Router& router = context->parts.router;
     if (!text) {
-      return router.close_connection(shard, std::move(connection), delivery::CloseCode::normal,
+      return router.close_connection(shard, std::move(connection), delivery::CloseReason::requested,
                                      [first = std::move(first), key = signer.key,
                                       respond = std::move(respond)](bool closed) mutable {
                                        answer(closed ? empty_answer(204) : gone(), std::move(first),

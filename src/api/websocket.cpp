@@ -57,8 +57,9 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
   authorizer.still_admits(user, std::move(login), [&mailboxes, id](Result<bool> admits) {
     if (admits && *admits) return mailboxes.admit(id);
     // Nobody can tell: not the user's fault, and the client may come back.
-    const auto code = admits ? delivery::CloseCode::access_ended : delivery::CloseCode::going_away;
-    mailboxes.close(id, code, admits ? "access ended" : "try again");
+    const auto reason =
+        admits ? delivery::CloseReason::access_ended : delivery::CloseReason::try_again;
+    mailboxes.close(id, reason, admits ? "access ended" : "try again");
   });
 }
 

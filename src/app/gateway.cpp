@@ -595,7 +595,7 @@ void RunningGateway::make_identity() {
 }
 
 void RunningGateway::end_connections(const identity::EndedLogins& ended) {
-  router_->close_logins(ended.sub, ended.which, delivery::CloseCode::access_ended,
+  router_->close_logins(ended.sub, ended.which, delivery::CloseReason::access_ended,
                         words_of(ended.why));
   if (ended.why == identity::LoginEnd::deleted) router_->bury(ended.sub, "user_deleted");
   if (ended.why == identity::LoginEnd::disabled) router_->bury(ended.sub, "user_disabled");

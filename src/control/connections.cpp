@@ -91,7 +91,7 @@ void show_connection(Call call) {
 
 void close_connection(Call call) {
   call.parts.router.close_connection(
-      call.shard, ConnectionId(std::move(call.id)), delivery::CloseCode::going_away,
+      call.shard, ConnectionId(std::move(call.id)), delivery::CloseReason::closed_by_operator,
       [respond = std::move(call.respond)](bool closed) mutable {
         respond(closed ? json_answer(Json::object()) : json_error(no_connection()));
       });

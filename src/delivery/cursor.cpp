@@ -46,6 +46,8 @@ Cursor::Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info
       opened_s_(static_cast<std::uint32_t>(
           std::chrono::floor<Seconds>(shard.boot_now().time_since_epoch()).count())),
       active_ms_(now_ms()) {
+  HOLDFAST_ASSERT(connection_->can_fence() || protocol_->proof() == Proof::client,
+                  "cursor.can_be_acknowledged");
   std::string packed;
   for (const std::string* const part :
        {&info.id.str(), &info.username, &info.remote_address, &info.user_agent, &info.login}) {
@@ -95,7 +97,7 @@ const Cursor::Unacked* Cursor::last_up_to(Sequence sequence) const noexcept {
   return above == 0 ? nullptr : &window_->unacked[above - 1];
 }
 
-void Cursor::on_pong(std::string_view bytes) {
+void Cursor::on_fence(std::string_view bytes) {
   const ShardContext::Turn turn(shard_);
   if (state == State::ended) return;
   active_ms_ = now_ms();
@@ -121,9 +123,9 @@ void Cursor::on_text(std::string_view text) {
   Frames answer;
   const ClientText said = protocol_->read(text, context(), answer);
   if (said.unrecognized && is_flood()) {
-    return expel(CloseCode::policy_violation, "too many messages");
+    return expel(CloseReason::policy_violation, "too many messages");
   }
-  if (said.violation) return expel(said.violation->code, said.violation->reason);
+  if (said.violation) return expel(said.violation->reason, said.violation->text);
   write(answer);
   if (said.acknowledges) on_ack(*said.acknowledges);
   look_at_delivery(delivered);
@@ -139,7 +141,7 @@ void Cursor::on_ack(Sequence sequence) {
   const Unacked* const newest = last_up_to(sequence);
   const bool written = newest == nullptr || newest->end <= connection_->bytes_sent();
   if (sequence > sent_ || !written) {
-    expel(CloseCode::policy_violation, "acknowledges what was not sent");
+    expel(CloseReason::policy_violation, "acknowledges what was not sent");
     return;
   }
   mailbox_->acknowledge(*this, sequence);
@@ -181,21 +183,20 @@ void Cursor::tick() {
   const bool delivered = protocol_->delivers();
   Frames due;
   if (const auto violation = protocol_->tick(context(), due)) {
-    return expel(violation->code, violation->reason);
+    return expel(violation->reason, violation->text);
   }
   write(due);
   look_at_delivery(delivered);
 }
 
-void Cursor::expel(CloseCode code, std::string_view reason) {
-  log::info("connection_expelled", {{"connectionId", id()}, {"reason", reason}});
+void Cursor::expel(CloseReason reason, std::string_view text) {
+  log::info("connection_expelled", {{"connectionId", id()}, {"reason", text}});
   if (state == State::closing) {
     connection_->abort();  // its Close is sent already
   } else {
-    connection_->close(code, reason);
+    connection_->close(reason, text);
   }
-  mailbox_->remove(*this,
-                   {.by = ConnectionEnd::By::client, .code = static_cast<std::uint16_t>(code)});
+  mailbox_->remove(*this, {.by = ConnectionEnd::By::client, .code = ConnectionEnd::kViolation});
 }
 
 void Cursor::end() noexcept {
@@ -315,6 +316,11 @@ bool Cursor::slow() const noexcept {
 void Cursor::fence(bool idle) {
   if (!unfenced_ && !idle) return;
   if (state != State::open && state != State::leaving) return;
+  if (!connection_->can_fence()) {
+    unfenced_ = false;
+    unfenced_bytes_ = 0;
+    return;
+  }
   if (fences() >= shard_.limits.fences || !shard_.sends()) return;
   if (fences() == 0) {
     progress_at_ = shard_.steady_now();
@@ -322,7 +328,7 @@ void Cursor::fence(bool idle) {
   }
   Window& under_way = window();
   const std::uint64_t before = std::max(under_way.written, connection_->bytes_sent());
-  connection_->write_ping(under_way.fences.add(sent_, now_us(), before).view());
+  connection_->write_fence(under_way.fences.add(sent_, now_us(), before).view());
   HOLDFAST_ASSERT(fences() <= shard_.limits.fences, "cursor.fences_in_flight_are_bounded");
   unfenced_ = false;
   unfenced_bytes_ = 0;
@@ -379,7 +385,8 @@ void Cursor::begin_at(Sequence position) noexcept {
   position_ = position;
   state = State::open;
   progress_at_ = shard_.steady_now();
-  ping_at_ = progress_at_ + jittered(shard_.limits.idle_ping, serial_);
+  ping_at_ = connection_->can_fence() ? progress_at_ + jittered(shard_.limits.idle_ping, serial_)
+                                      : SteadyTime::max();
 }
 
 void Cursor::take_care(Sequence alone_to) {

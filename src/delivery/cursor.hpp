@@ -35,7 +35,7 @@ class Cursor final : public ConnectionEvents {
   Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info, ProtocolPtr protocol,
          std::shared_ptr<Connection> connection);
 
-  void on_pong(std::string_view bytes) override;
+  void on_fence(std::string_view bytes) override;
   void on_text(std::string_view text) override;
   void on_closed(const ConnectionEnd& end) override;
 
@@ -107,7 +107,7 @@ class Cursor final : public ConnectionEvents {
   /// The mailbox has let it go.
   void end() noexcept;
   /// Ends a connection that breaks the rules.
-  void expel(CloseCode code, std::string_view reason);
+  void expel(CloseReason reason, std::string_view text);
   /// Fences, and hands everything to the kernel.
   void flush();
 

@@ -23,7 +23,6 @@ constexpr std::uint32_t kGivenUpInARow = 8;
 /// Connections that end at one message in a row, whatever ends them, until that is reported; and
 /// then whenever they have doubled.
 constexpr std::uint32_t kEndsReported = 10;
-constexpr std::uint16_t kTooBig = static_cast<std::uint16_t>(CloseCode::too_big);
 
 std::unexpected<Error> refused() {
   return fail(Errc::unavailable, "The message could not be stored");
@@ -395,12 +394,12 @@ void Mailbox::attach(Cursor& cursor) {
                                      {"userId", user_.str()},
                                      {"by", cursor.id()},
                                      {"connections_per_user", shard_.limits.connections_per_user}});
-  leave(*oldest, CloseCode::too_many_connections, "too many connections");
+  leave(*oldest, CloseReason::too_many_connections, "too many connections");
 }
 
-void Mailbox::leave(Cursor& cursor, CloseCode code, std::string_view reason) {
+void Mailbox::leave(Cursor& cursor, CloseReason reason, std::string_view text) {
   const bool was_newest = newest_open() == &cursor;
-  shard_.leave(cursor, code, reason);
+  shard_.leave(cursor, reason, text);
   if (was_newest) hand_on();
   pump();
 }
@@ -783,7 +782,7 @@ bool Mailbox::bury(Sequence up_to, const std::string& reason,
 
 // Two attempts show that nothing moves, and those that are left show which message it is.
 bool Mailbox::needs_care(const FailedAttempts& attempts) const noexcept {
-  return attempts.last_code() == kTooBig ||
+  return attempts.last_code() == ConnectionEnd::kTooBig ||
          attempts.count >= std::clamp<std::uint32_t>(shard_.limits.poison_attempts, 2, 3) - 1;
 }
 
@@ -829,7 +828,7 @@ void Mailbox::report_waiting(const Cursor& cursor, Sequence first, const Connect
 bool Mailbox::gives_up(const Cursor& cursor, const FailedAttempts& attempts,
                        const EndedAt& end) const {
   if (deletion_under_way()) return false;
-  const bool too_big = end.by_client && end.code == kTooBig && end.longest &&
+  const bool too_big = end.by_client && end.code == ConnectionEnd::kTooBig && end.longest &&
                        end.bytes > shard_.longest_taken.of(user_);
   if (too_big && cursors_.size() == 1) return true;
   if (attempts.count < shard_.limits.poison_attempts || !end.alone) return false;

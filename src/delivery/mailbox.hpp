@@ -47,7 +47,7 @@ class Mailbox {
   void attach(Cursor& cursor);
   void admit(Cursor& cursor);
   /// Closes it once its fence is back: it receives no more.
-  void leave(Cursor& cursor, CloseCode code, std::string_view reason);
+  void leave(Cursor& cursor, CloseReason reason, std::string_view text);
   /// It is gone, or is not waited for.
   void remove(Cursor& cursor, const ConnectionEnd& end);
   void acknowledge(Cursor& cursor, Sequence sequence);

@@ -185,11 +185,11 @@ void Router::bury(UserId user, std::string reason) const {
                              reason = std::move(reason)] { mailboxes->bury(user, reason); });
 }
 
-void Router::close_logins(UserId user, Logins logins, CloseCode code, std::string reason) const {
+void Router::close_logins(UserId user, Logins logins, CloseReason reason, std::string text) const {
   const Shard& home_shard = shards_[home(user)];
   home_shard.executor->post(
-      [mailboxes = home_shard.mailboxes, user = std::move(user), logins = std::move(logins), code,
-       reason = std::move(reason)] { mailboxes->close_logins(user, logins, code, reason); });
+      [mailboxes = home_shard.mailboxes, user = std::move(user), logins = std::move(logins), reason,
+       text = std::move(text)] { mailboxes->close_logins(user, logins, reason, text); });
 }
 
 void Router::delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,
@@ -246,13 +246,13 @@ void Router::post_text(std::size_t from, ConnectionId id, std::string text,
       std::move(done));
 }
 
-void Router::close_connection(std::size_t from, ConnectionId id, CloseCode code,
+void Router::close_connection(std::size_t from, ConnectionId id, CloseReason reason,
                               Completion<bool> done) const {
   const std::size_t to = home(id);
   ask_shard<bool>(
       *this, from, to,
-      [id = std::move(id), code](Mailboxes& mailboxes) {
-        return mailboxes.find_connection(id) && mailboxes.close(id, code, {});
+      [id = std::move(id), reason](Mailboxes& mailboxes) {
+        return mailboxes.find_connection(id) && mailboxes.close(id, reason, {});
       },
       std::move(done));
 }

@@ -115,17 +115,17 @@ std::vector<Mailbox*> ShardContext::due_retries() {
   return due;
 }
 
-void ShardContext::leave(Cursor& cursor, CloseCode code, std::string_view reason) {
+void ShardContext::leave(Cursor& cursor, CloseReason reason, std::string_view text) {
   if (cursor.state == Cursor::State::attached) {
     // Only a connection that was started tells when it is gone.
     cursor.connection().start(cursor);
     cursor.state = Cursor::State::closing;
-    cursor.connection().close(code, reason);
+    cursor.connection().close(reason, text);
     return;
   }
   if (cursor.state != Cursor::State::open) return;
   cursor.state = Cursor::State::leaving;
-  leaving_.push_back({&cursor, code, std::string(reason), steady_now_ + limits.close_wait});
+  leaving_.push_back({&cursor, reason, std::string(text), steady_now_ + limits.close_wait});
   if (cursor.quiet()) finish_leaving(cursor);
 }
 
@@ -135,7 +135,7 @@ void ShardContext::finish_leaving(Cursor& cursor) {
   const Leaving leaving = std::move(*found);
   leaving_.erase(found);
   cursor.state = Cursor::State::closing;
-  cursor.connection().close(leaving.code, leaving.reason);
+  cursor.connection().close(leaving.reason, leaving.text);
 }
 
 void ShardContext::forget_leaving(Cursor& cursor) {

@@ -103,7 +103,7 @@ class ShardContext {
   void retry_later(Mailbox& mailbox);
   [[nodiscard]] std::vector<Mailbox*> due_retries();
   /// A Close by the server, after waiting briefly for the fence.
-  void leave(Cursor& cursor, CloseCode code, std::string_view reason);
+  void leave(Cursor& cursor, CloseReason reason, std::string_view text);
   /// The fence of a leaving cursor is back, or is not waited for any longer.
   void finish_leaving(Cursor& cursor);
   void forget_leaving(Cursor& cursor);
@@ -156,8 +156,8 @@ class ShardContext {
  private:
   struct Leaving {
     Cursor* cursor;
-    CloseCode code;
-    std::string reason;
+    CloseReason reason;
+    std::string text;
     SteadyTime deadline;
   };
   struct Retry {

@@ -441,22 +441,22 @@ Result<void> ShardMailboxes::post_text(const ConnectionId& id, std::string_view 
   return {};
 }
 
-bool ShardMailboxes::close(const ConnectionId& id, CloseCode code, std::string_view reason) {
+bool ShardMailboxes::close(const ConnectionId& id, CloseReason reason, std::string_view text) {
   const ShardContext::Turn turn(shard_);
   Cursor* const cursor = find_cursor(id);
   if (cursor == nullptr) return false;
-  cursor->mailbox().leave(*cursor, code, reason);
+  cursor->mailbox().leave(*cursor, reason, text);
   return true;
 }
 
-void ShardMailboxes::close_logins(const UserId& user, const Logins& logins, CloseCode code,
-                                  std::string_view reason) {
+void ShardMailboxes::close_logins(const UserId& user, const Logins& logins, CloseReason reason,
+                                  std::string_view text) {
   const ShardContext::Turn turn(shard_);
   const auto found = mailboxes_.find(user);
   if (found == mailboxes_.end()) return;
   const std::vector<Cursor*> cursors = found->second->cursors();
   for (Cursor* const cursor : cursors) {
-    if (logins.contains(cursor->login())) found->second->leave(*cursor, code, reason);
+    if (logins.contains(cursor->login())) found->second->leave(*cursor, reason, text);
   }
 }
 
@@ -493,7 +493,7 @@ void ShardMailboxes::close_with(Cursor& cursor) {
   shard_.forget_leaving(cursor);
   if (cursor.state == State::attached) cursor.connection().start(cursor);
   cursor.state = State::closing;
-  cursor.connection().close(CloseCode::going_away, "going away");
+  cursor.connection().close(CloseReason::shutting_down, "going away");
 }
 
 // ---- reports

@@ -33,9 +33,9 @@ class ShardMailboxes final : public Mailboxes {
   void admit(const ConnectionId& id) override;
   std::optional<ConnectionInfo> find_connection(const ConnectionId& id) const override;
   Result<void> post_text(const ConnectionId& id, std::string_view text) override;
-  bool close(const ConnectionId& id, CloseCode code, std::string_view reason) override;
-  void close_logins(const UserId& user, const Logins& logins, CloseCode code,
-                    std::string_view reason) override;
+  bool close(const ConnectionId& id, CloseReason reason, std::string_view text) override;
+  void close_logins(const UserId& user, const Logins& logins, CloseReason reason,
+                    std::string_view text) override;
   void bury(const UserId& user, std::string reason) override;
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<Deletion>> done) override;

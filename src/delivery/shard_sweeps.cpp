@@ -71,7 +71,7 @@ void ShardMailboxes::sweep_connections() {
     if (sweep_at_ >= cursors_.size()) sweep_at_ = 0;
     Cursor& cursor = *cursors_[sweep_at_++];
     if (is_old(cursor)) {
-      cursor.mailbox().leave(cursor, CloseCode::going_away, "connected for long enough");
+      cursor.mailbox().leave(cursor, CloseReason::too_old, "connected for long enough");
       continue;
     }
     if (!cursor.sweep()) continue;
@@ -320,7 +320,7 @@ void ShardMailboxes::advance_leaving() {
   for (; !departures_.empty() && departures_.back().due <= now; departures_.pop_back()) {
     Cursor* const cursor = find_cursor(departures_.back().connection);
     if (cursor != nullptr) {
-      cursor->mailbox().leave(*cursor, CloseCode::going_away, "going away");
+      cursor->mailbox().leave(*cursor, CloseReason::shutting_down, "going away");
     }
   }
   if (!cursors_.empty() && now < shutdown_deadline_) return;

@@ -7,8 +7,6 @@
 namespace holdfast::net {
 namespace {
 
-using delivery::CloseCode;
-
 enum Opcode : std::uint8_t { kContinuation, kText, kBinary, kClose = 8, kPing, kPong };
 
 // Fragments without a byte that a message may have in a row: they bring it no further.

@@ -7,8 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include <holdfast/delivery/connection.hpp>
-
+#include "net/close_code.hpp"
 #include "net/utf8_check.hpp"
 
 namespace holdfast::net {
@@ -38,7 +37,7 @@ class FrameReader {
   [[nodiscard]] Event read(std::span<char>& bytes);
   /// Of what is complete: a message, or a control frame's. Valid until the next call.
   [[nodiscard]] std::string_view payload() const noexcept { return payload_; }
-  [[nodiscard]] delivery::CloseCode error() const noexcept { return error_; }
+  [[nodiscard]] CloseCode error() const noexcept { return error_; }
   /// A frame or a message has begun and is not complete.
   [[nodiscard]] bool is_within() const noexcept {
     return header_size_ > 0 || in_payload_ || in_message_;
@@ -48,7 +47,7 @@ class FrameReader {
   static constexpr std::size_t kHeaderBytesMax = 14;
   static constexpr std::size_t kControlBytesMax = 125;
 
-  [[nodiscard]] Event fail(delivery::CloseCode code) noexcept;
+  [[nodiscard]] Event fail(CloseCode code) noexcept;
   [[nodiscard]] bool is_control() const noexcept { return (opcode_ & 0x8) != 0; }
   bool take_header(std::span<char>& bytes);
   [[nodiscard]] std::size_t header_bytes_due() const noexcept;
@@ -83,7 +82,7 @@ class FrameReader {
   std::string control_;                ///< a control frame's, likewise
   std::string done_;                   ///< what `payload_` is a view of, where it did not
   std::string_view payload_;
-  delivery::CloseCode error_ = delivery::CloseCode::normal;
+  CloseCode error_ = CloseCode::normal;
 };
 
 }  // namespace holdfast::net

@@ -43,6 +43,27 @@ std::uint16_t code_of(std::string_view close) {
   return static_cast<std::uint16_t>(byte(0) << 8 | byte(1));
 }
 
+// Section 7.4.
+CloseCode close_code_of(delivery::CloseReason reason) {
+  using delivery::CloseReason;
+  switch (reason) {
+    case CloseReason::requested:
+      return CloseCode::normal;
+    case CloseReason::closed_by_operator:
+    case CloseReason::shutting_down:
+    case CloseReason::too_old:
+    case CloseReason::try_again:
+      break;
+    case CloseReason::policy_violation:
+      return CloseCode::policy_violation;
+    case CloseReason::access_ended:
+      return CloseCode::access_ended;
+    case CloseReason::too_many_connections:
+      return CloseCode::too_many_connections;
+  }
+  return CloseCode::going_away;
+}
+
 // Section 5.2: a server's frames are not masked.
 void append_frame_header(std::string& out, std::uint8_t first, std::size_t size) {
   out += static_cast<char>(first);
@@ -105,7 +126,7 @@ std::uint64_t WebSocketConnection::write_text(std::string_view frame) {
   return bytes_written_;
 }
 
-void WebSocketConnection::write_ping(std::string_view bytes) {
+void WebSocketConnection::write_fence(std::string_view bytes) {
   if (sealed_ || ended_) return;
   write_frame(kPingFrame, bytes.substr(0, kControlBytesMax));
   ++pings_outstanding_;
@@ -196,18 +217,18 @@ void WebSocketConnection::look_at_queue() const {
   if (queued < bytes_sent_) bytes_arrived_ = std::max(bytes_arrived_, bytes_sent_ - queued);
 }
 
-void WebSocketConnection::write_close(delivery::CloseCode code, std::string_view reason) {
+void WebSocketConnection::write_close(CloseCode code, std::string_view text) {
   const auto number = static_cast<std::uint16_t>(code);
   std::string payload = {static_cast<char>(number >> 8), static_cast<char>(number & 0xff)};
-  payload += reason.substr(0, kControlBytesMax - payload.size());
+  payload += text.substr(0, kControlBytesMax - payload.size());
   write_frame(kCloseFrame, payload);
   sealed_ = true;
 }
 
-void WebSocketConnection::close(delivery::CloseCode code, std::string_view reason) {
+void WebSocketConnection::close(delivery::CloseReason reason, std::string_view text) {
   if (closing_ || ended_) return;
   closing_ = true;
-  write_close(code, reason);
+  write_close(close_code_of(reason), text);
   flush();
   if (ended_) return;
   // Nobody reads before start, so the peer's Close would not be seen.
@@ -221,7 +242,7 @@ void WebSocketConnection::abort() {
 
 void WebSocketConnection::on_deadline() {
   if (closing_) return abort();
-  fail(delivery::CloseCode::policy_violation);
+  fail(CloseCode::policy_violation);
 }
 
 void WebSocketConnection::wait_readable() {
@@ -290,17 +311,17 @@ void WebSocketConnection::on_event(Event event) {
       if (pings_outstanding_ > 0) {
         --pings_outstanding_;
       } else if (is_flood()) {
-        return fail(delivery::CloseCode::policy_violation);
+        return fail(CloseCode::policy_violation);
       }
-      return events_->on_pong(payload);
+      return events_->on_fence(payload);
     case Event::ping:
-      if (is_flood()) return fail(delivery::CloseCode::policy_violation);
+      if (is_flood()) return fail(CloseCode::policy_violation);
       return write_frame(kPongFrame, payload);
     case Event::close:
       // Section 5.5.1: the answer has the code that was received. To a Close without one it has the
       // normal one, so that clients report an end that nothing was wrong with.
       if (payload.empty()) {
-        write_close(delivery::CloseCode::normal, {});
+        write_close(CloseCode::normal, {});
       } else {
         write_frame(kCloseFrame, payload.substr(0, 2));
       }
@@ -324,7 +345,7 @@ bool WebSocketConnection::is_flood() {
   return ++flood_frames_ > kFloodFrames;
 }
 
-void WebSocketConnection::fail(delivery::CloseCode code) {
+void WebSocketConnection::fail(CloseCode code) {
   if (ended_) return;
   write_close(code, {});
   flush();

@@ -10,6 +10,7 @@
 
 #include <holdfast/delivery/connection.hpp>
 
+#include "net/close_code.hpp"
 #include "net/frame_reader.hpp"
 #include "net/part.hpp"
 #include "net/poller.hpp"
@@ -50,12 +51,13 @@ class WebSocketConnection final : public delivery::Connection,
 
   void start(delivery::ConnectionEvents& events) override;
   std::uint64_t write_text(std::string_view frame) override;
-  void write_ping(std::string_view bytes) override;
+  [[nodiscard]] bool can_fence() const noexcept override { return true; }
+  void write_fence(std::string_view bytes) override;
   void flush() override;
   [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_; }
   [[nodiscard]] std::uint64_t bytes_taken() const override;
   [[nodiscard]] std::uint64_t bytes_arrived() const override;
-  void close(delivery::CloseCode code, std::string_view reason) override;
+  void close(delivery::CloseReason reason, std::string_view text) override;
   void abort() override;
 
   void on_deadline() override;
@@ -85,8 +87,8 @@ class WebSocketConnection final : public delivery::Connection,
   void on_event(FrameReader::Event event);
   /// Whether the peer has sent more than its share of control frames that nobody asked for.
   bool is_flood();
-  void write_close(delivery::CloseCode code, std::string_view reason);
-  void fail(delivery::CloseCode code);
+  void write_close(CloseCode code, std::string_view text);
+  void fail(CloseCode code);
   void finish(bool linger, delivery::ConnectionEnd end);
   /// Takes down what of the bytes written the peer's kernel has.
   void look_at_queue() const;

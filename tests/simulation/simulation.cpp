@@ -18,7 +18,7 @@
 namespace holdfast::simulation {
 namespace {
 
-using delivery::CloseCode;
+using delivery::CloseReason;
 using Call = test::ShimVfs::Call;
 using Kind = test::FakeConnection::Kind;
 
@@ -358,7 +358,7 @@ void Simulation::connect(std::uint64_t r) {
 void Simulation::end_peer(Peer& peer, const delivery::ConnectionEnd& end) {
   peer.gone = true;
   if (options_.limits.poison_attempts > 0) {
-    ledger_.ended(peer.user, end.code == static_cast<std::uint16_t>(CloseCode::too_big));
+    ledger_.ended(peer.user, end.code == delivery::ConnectionEnd::kTooBig);
   }
   peer.connection->end(end);
 }
@@ -366,7 +366,7 @@ void Simulation::end_peer(Peer& peer, const delivery::ConnectionEnd& end) {
 bool Simulation::refuse(Peer& peer, std::string_view text) {
   if (peer.reading != Reading::refuses) return false;
   const bool is_long = text.size() > kLongestTaken;
-  const bool by_length = peer.refuses_with == static_cast<std::uint16_t>(CloseCode::too_big);
+  const bool by_length = peer.refuses_with == delivery::ConnectionEnd::kTooBig;
   // Not one of a few texts, whoever is sent them.
   if (by_length ? !is_long : number_behind(text, "t") % 4 != 0) return false;
   note("refused " + std::string(text.substr(0, 8)), peer.refuses_with);
@@ -647,7 +647,7 @@ void Simulation::bury(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
   const UserId user(user_name(r));
   begin_dying(user.str());
-  process_->router().close_logins(user, Logins::all(), CloseCode::access_ended, "access ended");
+  process_->router().close_logins(user, Logins::all(), CloseReason::access_ended, "access ended");
   process_->router().bury(user, "user_disabled");
   note("bury");
   ++coverage_["buried"];
@@ -655,7 +655,7 @@ void Simulation::bury(std::uint64_t r) {
 
 void Simulation::close_all(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
-  process_->router().close_logins(UserId(user_name(r)), Logins::all(), CloseCode::access_ended,
+  process_->router().close_logins(UserId(user_name(r)), Logins::all(), CloseReason::access_ended,
                                   "access ended");
 }
 

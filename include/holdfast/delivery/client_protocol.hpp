@@ -31,8 +31,8 @@ struct ProtocolContext {
 
 /// Why a connection is to be closed.
 struct Violation {
-  CloseCode code{};
-  std::string_view reason;
+  CloseReason reason{};
+  std::string_view text;  ///< for people
 };
 
 /// What a client's text means.

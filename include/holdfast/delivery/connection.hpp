@@ -6,17 +6,16 @@
 
 namespace holdfast::delivery {
 
-/// RFC 6455 section 7.4 and the gateway's own (4000 and up).
-enum class CloseCode : std::uint16_t {
-  normal = 1000,
-  going_away = 1001,
-  protocol_error = 1002,
-  unsupported_data = 1003,
-  invalid_payload = 1007,
-  policy_violation = 1008,
-  too_big = 1009,
-  access_ended = 4401,
-  too_many_connections = 4408,
+/// Why the gateway closes a connection. Its transport has the words for it that clients know.
+enum class CloseReason : std::uint8_t {
+  requested,  ///< by the back end, through the management API
+  closed_by_operator,
+  shutting_down,
+  too_old,
+  try_again,         ///< whether the user is still admitted could not be found out
+  policy_violation,  ///< the client breaks the rules of its protocol
+  access_ended,
+  too_many_connections,  ///< of one user
 };
 
 /// How a connection came to its end.
@@ -26,9 +25,11 @@ struct ConnectionEnd {
     client,   ///< the client sent a Close, or broke the protocol and was answered with one
     network,  ///< it was reset, cut off, or silent for too long
   };
-  static constexpr std::uint16_t kNoCode = 1005;   ///< the client's Close had no code
-  static constexpr std::uint16_t kNoClose = 1006;  ///< there was no Close
-  static constexpr std::uint16_t kSilent = 0;      ///< no sign of life for too long
+  static constexpr std::uint16_t kViolation = 1008;  ///< what its client did, whoever closed it
+  static constexpr std::uint16_t kTooBig = 1009;     ///< a message was too long for the client
+  static constexpr std::uint16_t kNoCode = 1005;     ///< the client's Close had no code
+  static constexpr std::uint16_t kNoClose = 1006;    ///< there was no Close
+  static constexpr std::uint16_t kSilent = 0;        ///< no sign of life for too long
 
   By by = By::network;
   /// The Close's code (RFC 6455 section 7.4), or one of the above.
@@ -40,18 +41,18 @@ struct ConnectionEnd {
 class ConnectionEvents {
  public:
   virtual ~ConnectionEvents() = default;
-  /// A Pong's bytes, at most 125.
-  virtual void on_pong(std::string_view bytes) = 0;
+  /// A client has the fence of these bytes, at most 125, or says so.
+  virtual void on_fence(std::string_view bytes) = 0;
   /// A complete text message, valid UTF-8.
   virtual void on_text(std::string_view text) = 0;
   /// The connection is gone. Comes exactly once, and last.
   virtual void on_closed(const ConnectionEnd& end) = 0;
 };
 
-/// One open WebSocket, as its mailbox sees it. Commands are ordered; none blocks, none calls an
-/// event from inside itself. What is written gathers in memory until `flush`. All on the mailbox's
-/// shard. It keeps itself alive until `on_closed`, which always comes once `start` was called,
-/// after `abort` too; one that is let go of before `start` is ended.
+/// One open connection of a client, as its mailbox sees it. Commands are ordered; none blocks, none
+/// calls an event from inside itself. What is written gathers in memory until `flush`. All on the
+/// mailbox's shard. It keeps itself alive until `on_closed`, which always comes once `start` was
+/// called, after `abort` too; one that is let go of before `start` is ended.
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -61,8 +62,12 @@ class Connection {
   /// One text frame, never fragmented. Answers the offset of its end in the stream of all bytes
   /// written (framing and what net writes by itself included).
   virtual std::uint64_t write_text(std::string_view frame) = 0;
-  /// One Ping frame, at most 125 bytes.
-  virtual void write_ping(std::string_view bytes) = 0;
+  /// The transport can write fences. Else nothing but the client's own word acknowledges, and the
+  /// connection is never ended for a fence that does not come back.
+  [[nodiscard]] virtual bool can_fence() const noexcept = 0;
+  /// A fence of at most 125 printable bytes (WebSocket: a Ping): they come back by `on_fence` when
+  /// the client's machine has everything written before.
+  virtual void write_fence(std::string_view bytes) = 0;
   /// Hands everything written to the kernel, in one call where it fits.
   virtual void flush() = 0;
   /// Bytes handed to the kernel so far. Never falls.
@@ -73,8 +78,9 @@ class Connection {
   /// Bytes written, as `write_text` counts them, that the peer's kernel has taken for certain. May
   /// be asked after the end, and tells then how far it was.
   [[nodiscard]] virtual std::uint64_t bytes_arrived() const = 0;
-  /// Sends a Close after what was written and waits shortly for the peer's. Events still come.
-  virtual void close(CloseCode code, std::string_view reason) = 0;
+  /// Says the reason and `text`, which is for people, after what was written, and waits shortly for
+  /// the peer's answer. Events still come.
+  virtual void close(CloseReason reason, std::string_view text) = 0;
   /// Ends it at once, without a Close.
   virtual void abort() = 0;
 };

@@ -138,10 +138,10 @@ class Mailboxes {
   /// `limit_exceeded` when the client is too slow for what was posted before.
   virtual Result<void> post_text(const ConnectionId& id, std::string_view text) = 0;
   /// Closes one connection; false when there is none of that id here.
-  virtual bool close(const ConnectionId& id, CloseCode code, std::string_view reason) = 0;
+  virtual bool close(const ConnectionId& id, CloseReason reason, std::string_view text) = 0;
   /// Closes a user's connections that were opened through these logins.
-  virtual void close_logins(const UserId& user, const Logins& logins, CloseCode code,
-                            std::string_view reason) = 0;
+  virtual void close_logins(const UserId& user, const Logins& logins, CloseReason reason,
+                            std::string_view text) = 0;
   /// Moves what the user has pending by now to the dead letters, with this reason (`user_deleted`),
   /// as soon as their connections are gone. Given up on when one is admitted first. A restart goes
   /// on with it, as far as messages were committed when the store was told of the access's end.

@@ -36,7 +36,7 @@ class Router {
   void send_batch(std::size_t from, std::vector<SendRequest> requests,
                   Completion<std::vector<SendOutcome>> done) const;
   /// Closes a user's connections that were opened through these logins, soon. Any thread.
-  void close_logins(UserId user, Logins logins, CloseCode code, std::string reason) const;
+  void close_logins(UserId user, Logins logins, CloseReason reason, std::string text) const;
   /// Moves what a user has pending to the dead letters, after what `close_logins` was told. Any
   /// thread.
   void bury(UserId user, std::string reason) const;
@@ -58,7 +58,7 @@ class Router {
   void post_text(std::size_t from, ConnectionId id, std::string text,
                  Completion<Result<void>> done) const;
   /// Closes a connection that receives; false when there is none of that id.
-  void close_connection(std::size_t from, ConnectionId id, CloseCode code,
+  void close_connection(std::size_t from, ConnectionId id, CloseReason reason,
                         Completion<bool> done) const;
 
  private:

@@ -62,7 +62,7 @@ class FakeGateway {
   }
 
  private:
-  // Lives until its connection is closed. The text `close 4408` makes it close with that code.
+  // Lives until its connection is closed. The text `close` makes it close with 4408.
   struct Peer final : delivery::ConnectionEvents {
     struct Owner {
       virtual ~Owner() = default;
@@ -71,12 +71,11 @@ class FakeGateway {
     std::shared_ptr<delivery::Connection> connection;
     Owner* owner = nullptr;
 
-    void on_pong(std::string_view /*bytes*/) override {}
+    void on_fence(std::string_view /*bytes*/) override {}
     void on_text(std::string_view text) override {
       owner->heard(std::string(text));
-      if (text.starts_with("close ")) {
-        const int code = std::stoi(std::string(text.substr(6)));
-        connection->close(static_cast<delivery::CloseCode>(code), "as told");
+      if (text == "close") {
+        connection->close(delivery::CloseReason::too_many_connections, "as told");
       }
     }
     void on_closed(const delivery::ConnectionEnd& /*end*/) override { delete this; }

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,7 @@ class FakeConnection final : public delivery::Connection,
   struct Frame {
     Kind kind{};
     std::string bytes;
-    delivery::CloseCode code{};
+    delivery::CloseReason reason{};
   };
 
   void start(delivery::ConnectionEvents& events) override { events_ = &events; }
@@ -29,7 +30,9 @@ class FakeConnection final : public delivery::Connection,
     if (on_text_written) on_text_written(frame);
     return write({Kind::text, std::string(frame), {}});
   }
-  void write_ping(std::string_view bytes) override {
+  bool can_fence() const noexcept override { return fences; }
+  void write_fence(std::string_view bytes) override {
+    ++pings_written;
     if (on_ping_written) on_ping_written(bytes);
     write({Kind::ping, std::string(bytes), {}});
   }
@@ -40,11 +43,11 @@ class FakeConnection final : public delivery::Connection,
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
   std::uint64_t bytes_taken() const override { return bytes_taken_; }
   std::uint64_t bytes_arrived() const override { return bytes_taken_; }
-  void close(delivery::CloseCode code, std::string_view reason) override {
+  void close(delivery::CloseReason reason, std::string_view text) override {
     if (closing) return;
     closing = true;
-    close_code = code;
-    write({Kind::close, std::string(reason), code});
+    close_reason = reason;
+    write({Kind::close, std::string(text), reason});
     flush();
   }
   void abort() override { aborted = true; }
@@ -65,7 +68,7 @@ class FakeConnection final : public delivery::Connection,
   [[nodiscard]] bool started() const noexcept { return events_ != nullptr; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   void pong(std::string_view bytes) {
-    if (live() && !aborted) events_->on_pong(bytes);
+    if (live() && !aborted) events_->on_fence(bytes);
   }
   void text(std::string_view bytes) {
     if (live() && !aborted) events_->on_text(bytes);
@@ -86,8 +89,10 @@ class FakeConnection final : public delivery::Connection,
   bool blocked = false;
   bool closing = false;
   bool aborted = false;
-  delivery::CloseCode close_code{};
+  bool fences = true;
+  std::optional<delivery::CloseReason> close_reason;
   std::size_t texts_written = 0;
+  std::size_t pings_written = 0;
   std::size_t flushes = 0;
   std::function<void(std::string_view)> on_text_written;
   std::function<void(std::string_view)> on_ping_written;

@@ -23,7 +23,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
   };
   struct Closed {
     ConnectionId id;
-    delivery::CloseCode code{};
+    delivery::CloseReason reason{};
   };
 
   void send(delivery::SendRequest request, Completion<delivery::SendOutcome> done) override {
@@ -52,11 +52,12 @@ class FakeMailboxes final : public delivery::Mailboxes {
     posted.emplace_back(id, text);
     return {};
   }
-  bool close(const ConnectionId& id, delivery::CloseCode code, std::string_view) override {
-    closed.push_back({id, code});
+  bool close(const ConnectionId& id, delivery::CloseReason reason, std::string_view) override {
+    closed.push_back({id, reason});
     return true;
   }
-  void close_logins(const UserId&, const Logins&, delivery::CloseCode, std::string_view) override {}
+  void close_logins(const UserId&, const Logins&, delivery::CloseReason,
+                    std::string_view) override {}
   void bury(const UserId&, std::string) override {}
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<delivery::Deletion>> done) override {

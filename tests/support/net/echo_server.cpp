@@ -17,7 +17,7 @@ class Echo final : public delivery::ConnectionEvents, public net::BinaryEvents {
     echo->connection_->start(*echo);
   }
 
-  void on_pong(std::string_view /*bytes*/) override {}
+  void on_fence(std::string_view /*bytes*/) override {}
   void on_text(std::string_view text) override {
     connection_->write_text(text);
     connection_->flush();

@@ -70,7 +70,7 @@ class TestServer {
 /// Takes down what a connection tells. Any thread may look.
 class RecordedEvents : public delivery::ConnectionEvents {
  public:
-  void on_pong(std::string_view bytes) override { note("pong:" + std::string(bytes)); }
+  void on_fence(std::string_view bytes) override { note("pong:" + std::string(bytes)); }
   void on_text(std::string_view text) override { note("text:" + std::string(text)); }
   void on_closed(const delivery::ConnectionEnd& end) override {
     {

@@ -76,7 +76,7 @@ TEST_F(Management, ClosesAConnectionAsANormalEnd) {
   EXPECT_EQ(response.body, "");
   ASSERT_EQ(mailboxes_[1].closed.size(), 1U);
   EXPECT_EQ(mailboxes_[1].closed[0].id, id_);
-  EXPECT_EQ(mailboxes_[1].closed[0].code, delivery::CloseCode::normal);
+  EXPECT_EQ(mailboxes_[1].closed[0].reason, delivery::CloseReason::requested);
 }
 
 TEST_F(Management, AnswersGoneForAConnectionThatIsNotThere) {

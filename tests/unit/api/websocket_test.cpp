@@ -146,7 +146,7 @@ TEST_F(WebSocketHandshake, ClosesAUserWhoWasDisabledMeanwhile) {
   upgraded.on_open(std::make_shared<FakeConnection>());
   run();
   ASSERT_EQ(home().closed.size(), 1U);
-  EXPECT_EQ(home().closed[0].code, delivery::CloseCode::access_ended);
+  EXPECT_EQ(home().closed[0].reason, delivery::CloseReason::access_ended);
   EXPECT_TRUE(home().admitted.empty());
 }
 
@@ -162,7 +162,7 @@ TEST_F(WebSocketHandshake, ClosesALoginThatEndedMeanwhileAndNoOther) {
   EXPECT_EQ(home().attached[0].info.login, database_.refresh_tokens[0].origin);
   ASSERT_EQ(home().closed.size(), 1U);
   EXPECT_EQ(home().closed[0].id, home().attached[0].info.id);
-  EXPECT_EQ(home().closed[0].code, delivery::CloseCode::access_ended);
+  EXPECT_EQ(home().closed[0].reason, delivery::CloseReason::access_ended);
   ASSERT_EQ(home().admitted.size(), 1U);
   EXPECT_EQ(home().admitted[0], home().attached[1].info.id);
 }
@@ -173,7 +173,7 @@ TEST_F(WebSocketHandshake, AdmitsNobodyWhomTheStoreCannotVouchFor) {
   upgraded.on_open(std::make_shared<FakeConnection>());
   run();
   ASSERT_EQ(home().closed.size(), 1U);
-  EXPECT_EQ(home().closed[0].code, delivery::CloseCode::going_away);
+  EXPECT_EQ(home().closed[0].reason, delivery::CloseReason::try_again);
   EXPECT_TRUE(home().admitted.empty());
 }
 

@@ -37,7 +37,7 @@ TEST_F(GradualClose, SpreadsTheClosesOverTheWholeWindow) {
   EXPECT_THAT(each_second, testing::Each(testing::AllOf(testing::Ge(15u), testing::Le(25u))));
   EXPECT_EQ(before, static_cast<std::size_t>(kClients));
   for (const auto& client : clients) {
-    EXPECT_EQ(client->connection().close_code, CloseCode::going_away);
+    EXPECT_EQ(client->connection().close_reason, CloseReason::shutting_down);
   }
   pass(Seconds(1));
   EXPECT_TRUE(done);
@@ -54,7 +54,7 @@ TEST_F(GradualClose, RefusesWorkAndStillDeliversWhatIsHeld) {
   pass(Seconds(11));
   EXPECT_EQ(client.texts.size(), 40u);
   EXPECT_TRUE(client.connection().closing);
-  EXPECT_EQ(client.connection().close_code, CloseCode::going_away);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::shutting_down);
   EXPECT_EQ(rows(), 0u);
 }
 
@@ -78,7 +78,7 @@ TEST_F(GradualClose, WaitsForTheFenceOfEachAndNoLongerThanTheCloseWait) {
   run();
   pass(Milliseconds(50));
   EXPECT_TRUE(client.connection().closing);
-  EXPECT_EQ(client.connection().close_code, CloseCode::going_away);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::shutting_down);
   EXPECT_EQ(rows(), 0u) << "its Pong came before the Close";
   pass(Milliseconds(50));
   EXPECT_TRUE(done);

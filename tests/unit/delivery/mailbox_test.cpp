@@ -482,7 +482,7 @@ TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatWasNotSent) {
   const auto answer = send("m");
   run();
   client.connection().text(ack(9'007'199'254'740'991));
-  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::policy_violation);
   run();
   EXPECT_EQ(status(answer), DeliveryStatus::stored);
 }
@@ -495,7 +495,7 @@ TEST_F(MailboxTest, ClosesWhoAcknowledgesWhatIsNotFullyWritten) {
   const auto answer = send("m");
   executor.run();
   client.connection().text(ack(mailboxes->executions({}, 1)[0].sequence));
-  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::policy_violation);
   run();
   EXPECT_EQ(status(answer), DeliveryStatus::stored);
 }
@@ -530,7 +530,7 @@ TEST_F(MailboxTest, AnswersOtherTextsAsApiGatewayDoesUntilTheyFlood) {
   }
   EXPECT_FALSE(client.connection().closing);
   for (int i = 0; i < 100; ++i) client.connection().text("hello");
-  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::policy_violation);
 }
 
 // ---- several connections
@@ -560,7 +560,7 @@ TEST_F(MailboxTest, ClosesTheOldestOfTooManyAfterItsFence) {
   EXPECT_FALSE(oldest.connection().closing);
   send("later");
   oldest.answer_pings();
-  EXPECT_EQ(oldest.connection().close_code, CloseCode::too_many_connections);
+  EXPECT_EQ(oldest.connection().close_reason, CloseReason::too_many_connections);
   run();
   EXPECT_THAT(oldest.texts, ElementsAre("m"));
   EXPECT_THAT(newest.texts, testing::Contains("later"));
@@ -573,10 +573,10 @@ TEST_F(MailboxTest, WaitsForAFenceOnlySoLongBeforeAClose) {
   run();
   send("m");
   executor.run();
-  EXPECT_TRUE(mailboxes->close(last_id(), CloseCode::access_ended, "over"));
+  EXPECT_TRUE(mailboxes->close(last_id(), CloseReason::access_ended, "over"));
   EXPECT_FALSE(client.connection().closing);
   pass(limits.close_wait + Milliseconds(20), false);
-  EXPECT_EQ(client.connection().close_code, CloseCode::access_ended);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::access_ended);
 }
 
 TEST_F(MailboxTest, BoundsConnectionsOnTheirWayOutToo) {
@@ -650,7 +650,7 @@ TEST_F(MailboxTest, SendsNoPageToAConnectionThatReceivesNoMore) {
     if (displaced) {
       connect();
     } else {
-      mailboxes->close(last_id(), CloseCode::access_ended, "over");
+      mailboxes->close(last_id(), CloseReason::access_ended, "over");
     }
     store->set_mode(Mode::automatic);
     executor.run();

@@ -39,7 +39,7 @@ std::string_view payload_in(std::string_view frame) {
 
 bool MailboxWorld::Peer::open() const noexcept {
   const bool expelled =
-      connection->closing && connection->close_code == CloseCode::policy_violation;
+      connection->closing && connection->close_reason == CloseReason::policy_violation;
   return !closed && !connection->aborted && !expelled;
 }
 
@@ -455,9 +455,9 @@ bool MailboxWorld::do_close(std::uint64_t r) {
   Peer* const peer = pick(r / 2, [](const Peer& p) { return p.receives(); });
   if (peer == nullptr || phase_ > 0) return false;
   if (r % 2 == 0) {
-    mailboxes_->close(peer->id, CloseCode::access_ended, "closed");
+    mailboxes_->close(peer->id, CloseReason::access_ended, "closed");
   } else {
-    mailboxes_->close_logins(user_, Logins::all(), CloseCode::access_ended, "closed");
+    mailboxes_->close_logins(user_, Logins::all(), CloseReason::access_ended, "closed");
   }
   return true;
 }

@@ -43,13 +43,13 @@ class SubscribingProtocol final : public ClientProtocol {
     } else if (text.starts_with("got ")) {
       said.acknowledges = std::stoll(std::string(text.substr(4)));
     } else {
-      said.violation = {.code = CloseCode::protocol_error, .reason = "not understood"};
+      said.violation = {.reason = CloseReason::policy_violation, .text = "not understood"};
     }
     return said;
   }
   std::optional<Violation> tick(const ProtocolContext& context, Frames& out) override {
     if (deadline_ && context.now >= *deadline_) {
-      return Violation{.code = CloseCode::protocol_error, .reason = "said nothing"};
+      return Violation{.reason = CloseReason::policy_violation, .text = "said nothing"};
     }
     if (!deadline_ && !reminded_) {
       reminded_ = true;
@@ -139,7 +139,31 @@ TEST_F(OwnProtocol, AcknowledgesByItsOwnWord) {
   EXPECT_EQ(status(answer), std::nullopt) << "a Pong alone is none";
   client.connection().text("got 9007199254740991");
   run();
-  EXPECT_EQ(client.connection().close_code, CloseCode::policy_violation);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::policy_violation);
+}
+
+TEST_F(OwnProtocol, GoesOverATransportWithoutFences) {
+  start();
+  auto connection = std::make_shared<test::FakeConnection>();
+  connection->fences = false;
+  ConnectionInfo info;
+  info.id = ConnectionId("c");
+  info.user = user;
+  mailboxes->attach(info, ProtocolPtr(new SubscribingProtocol(alive, Proof::client)), connection);
+  mailboxes->admit(info.id);
+  clients.push_back(std::make_unique<test::ScriptedClient>(connection));
+  run();
+  connection->text("subscribe news");
+  run();
+  const auto answer = send("one");
+  pass(limits.ack_timeout * 2 + limits.idle_ping * 2);
+  EXPECT_THAT(clients[0]->texts, testing::Contains("news: one"));
+  EXPECT_FALSE(connection->aborted) << "silence is no sign of anything here";
+  EXPECT_EQ(connection->pings_written, 0U);
+  EXPECT_EQ(rows(), 1U);
+  connection->text("got " + std::to_string((**answer)->sequence));
+  run();
+  EXPECT_EQ(rows(), 0U);
 }
 
 TEST_F(OwnProtocol, IsNobodysNewestBeforeItAsks) {
@@ -167,7 +191,7 @@ TEST_F(OwnProtocol, ClosesForWhatItDoesNotAllow) {
   client.connection().text("what?");
   run();
   EXPECT_TRUE(client.connection().closing);
-  EXPECT_EQ(client.connection().close_code, CloseCode::protocol_error);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::policy_violation);
   EXPECT_FALSE(mailboxes->find_connection(last_id()));
 }
 
@@ -180,7 +204,7 @@ TEST_F(OwnProtocol, DoesWhatIsDueAsTimePasses) {
   EXPECT_FALSE(silent.connection().closing);
   EXPECT_EQ(asks.texts.back(), "still here");
   pass(Seconds(4));
-  EXPECT_EQ(silent.connection().close_code, CloseCode::protocol_error);
+  EXPECT_EQ(silent.connection().close_reason, CloseReason::policy_violation);
   EXPECT_FALSE(asks.connection().closing);
 }
 

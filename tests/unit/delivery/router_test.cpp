@@ -120,11 +120,11 @@ TEST_F(RouterTest, CarriesQuestionsAboutAConnectionToItsShardAndTheAnswerBack) {
     EXPECT_TRUE(*posted);
   }
   std::optional<bool> closed;
-  router_->close_connection(0, id, CloseCode::normal, [&](bool answer) { closed = answer; });
+  router_->close_connection(0, id, CloseReason::requested, [&](bool answer) { closed = answer; });
   run();
   EXPECT_EQ(closed, true);
-  EXPECT_EQ(connection->close_code, CloseCode::normal);
-  router_->close_connection(0, id, CloseCode::normal, [&](bool answer) { closed = answer; });
+  EXPECT_EQ(connection->close_reason, CloseReason::requested);
+  router_->close_connection(0, id, CloseReason::requested, [&](bool answer) { closed = answer; });
   run();
   EXPECT_EQ(closed, false) << "it is closing already";
   EXPECT_EQ(connection->texts_written, 2U);

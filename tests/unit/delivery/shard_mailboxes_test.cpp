@@ -392,12 +392,12 @@ TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
   EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 10})[0].user_agent, "test");
   EXPECT_EQ(mailboxes->connections({.user = {}, .after = {}, .limit = 10})[0].remote_address,
             "192.0.2.1:4711");
-  EXPECT_TRUE(mailboxes->close(id, CloseCode::normal, "bye"));
-  EXPECT_EQ(first.connection().close_code, CloseCode::normal);
+  EXPECT_TRUE(mailboxes->close(id, CloseReason::requested, "bye"));
+  EXPECT_EQ(first.connection().close_reason, CloseReason::requested);
   run();
-  EXPECT_FALSE(mailboxes->close(id, CloseCode::normal, "bye"));
-  EXPECT_FALSE(mailboxes->close(ConnectionId("unknown"), CloseCode::normal, "bye"));
-  mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "disabled");
+  EXPECT_FALSE(mailboxes->close(id, CloseReason::requested, "bye"));
+  EXPECT_FALSE(mailboxes->close(ConnectionId("unknown"), CloseReason::requested, "bye"));
+  mailboxes->close_logins(user, Logins::all(), CloseReason::access_ended, "disabled");
   run();
   EXPECT_THAT(mailboxes->connections({.user = {}, .after = {}, .limit = 10}), IsEmpty());
   EXPECT_THAT(connection_store.open, IsEmpty());
@@ -422,15 +422,16 @@ TEST_F(ShardMailboxesTest, ClosesTheConnectionsOfTheLoginsThatHaveEnded) {
   const auto third = open("c");
   const auto without = open("");
   run();
-  mailboxes->close_logins(user, Logins::only({"a", "x"}), CloseCode::access_ended, "revoked");
-  EXPECT_EQ(first->close_code, CloseCode::access_ended);
-  EXPECT_EQ(again->close_code, CloseCode::access_ended);
-  EXPECT_EQ(second->close_code, CloseCode{});
-  EXPECT_EQ(without->close_code, CloseCode{});
-  mailboxes->close_logins(user, Logins::all_but("b"), CloseCode::access_ended, "password changed");
-  EXPECT_EQ(second->close_code, CloseCode{});
-  EXPECT_EQ(third->close_code, CloseCode::access_ended);
-  EXPECT_EQ(without->close_code, CloseCode::access_ended) << "whose it is, nobody knows";
+  mailboxes->close_logins(user, Logins::only({"a", "x"}), CloseReason::access_ended, "revoked");
+  EXPECT_EQ(first->close_reason, CloseReason::access_ended);
+  EXPECT_EQ(again->close_reason, CloseReason::access_ended);
+  EXPECT_EQ(second->close_reason, std::nullopt);
+  EXPECT_EQ(without->close_reason, std::nullopt);
+  mailboxes->close_logins(user, Logins::all_but("b"), CloseReason::access_ended,
+                          "password changed");
+  EXPECT_EQ(second->close_reason, std::nullopt);
+  EXPECT_EQ(third->close_reason, CloseReason::access_ended);
+  EXPECT_EQ(without->close_reason, CloseReason::access_ended) << "whose it is, nobody knows";
 }
 
 TEST_F(ShardMailboxesTest, ClosesConnectionsThatAreOldAtMomentsOfTheirOwn) {
@@ -454,7 +455,7 @@ TEST_F(ShardMailboxesTest, ClosesConnectionsThatAreOldAtMomentsOfTheirOwn) {
   EXPECT_LE(most_at_once, count / 5);
   EXPECT_EQ(mailboxes->stats().connections, 0U);
   for (const auto& client : clients) {
-    EXPECT_EQ(client->connection().close_code, CloseCode::going_away);
+    EXPECT_EQ(client->connection().close_reason, CloseReason::too_old);
   }
 }
 
@@ -466,7 +467,7 @@ TEST_F(ShardMailboxesTest, AcknowledgesBeforeItClosesAnOldConnection) {
   clock.advance(Seconds(99));
   send("m");
   pass(Milliseconds(1'100));
-  EXPECT_EQ(client.connection().close_code, CloseCode::going_away);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::too_old);
   EXPECT_THAT(client.texts, ElementsAre("m"));
   EXPECT_EQ(rows(), 0U);
 }
@@ -478,7 +479,7 @@ TEST_F(ShardMailboxesTest, ClosesNoConnectionForItsAgeWhereThereIsNoBound) {
   run();
   clock.advance(Seconds(365 * 24 * 3600));
   pass(Milliseconds(1'100));
-  EXPECT_NE(client.connection().close_code, CloseCode::going_away);
+  EXPECT_NE(client.connection().close_reason, CloseReason::too_old);
 }
 
 // What is older by then does not all go in the moment of a reload.
@@ -543,7 +544,7 @@ TEST_F(ShardMailboxesTest, PostsNothingToAConnectionThatDoesNotReceive) {
   mailboxes->admit(info.id);
   EXPECT_TRUE(mailboxes->find_connection(info.id));
   EXPECT_TRUE(mailboxes->post_text(info.id, "x"));
-  mailboxes->close(info.id, CloseCode::normal, "");
+  mailboxes->close(info.id, CloseReason::requested, "");
   EXPECT_TRUE(refused()) << "while it closes";
   connection->end();
   run();
@@ -598,8 +599,8 @@ TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
   info.id = ConnectionId("c");
   info.user = user;
   mailboxes->attach(info, raw_protocol(), connection);
-  mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "disabled");
-  EXPECT_EQ(connection->close_code, CloseCode::access_ended);
+  mailboxes->close_logins(user, Logins::all(), CloseReason::access_ended, "disabled");
+  EXPECT_EQ(connection->close_reason, CloseReason::access_ended);
   mailboxes->admit(info.id);
   send("m");
   run();
@@ -626,12 +627,13 @@ class WeightlessConnection final : public Connection {
  public:
   void start(ConnectionEvents&) override {}
   std::uint64_t write_text(std::string_view) override { return 0; }
-  void write_ping(std::string_view) override {}
+  bool can_fence() const noexcept override { return true; }
+  void write_fence(std::string_view) override {}
   void flush() override {}
   std::uint64_t bytes_sent() const override { return 0; }
   std::uint64_t bytes_taken() const override { return 0; }
   std::uint64_t bytes_arrived() const override { return 0; }
-  void close(CloseCode, std::string_view) override {}
+  void close(CloseReason, std::string_view) override {}
   void abort() override {}
 };
 
@@ -782,7 +784,7 @@ TEST_F(ShardMailboxesTest, BuriesAlsoWhatAConnectionHadNotAcknowledged) {
   start();
   auto& client = connect();
   const Answer answer = send("unacknowledged");
-  mailboxes->close_logins(user, Logins::all(), CloseCode::access_ended, "user deleted");
+  mailboxes->close_logins(user, Logins::all(), CloseReason::access_ended, "user deleted");
   mailboxes->bury(user, "user_deleted");
   pass(limits.close_wait + Seconds(1), false);
   client.connection().end();
@@ -1563,7 +1565,7 @@ TEST_F(ShardMailboxesTest, ClosesEveryConnectionStillTakingPongsAndAppliesDelete
   ASSERT_TRUE(drained);
   EXPECT_EQ(rows(), 1U);
   mailboxes->close_connections([&] { closed = true; });
-  EXPECT_EQ(client.connection().close_code, CloseCode::going_away);
+  EXPECT_EQ(client.connection().close_reason, CloseReason::shutting_down);
   client.answer_pings();
   executor.run();
   EXPECT_EQ(rows(), 0U);
@@ -1591,7 +1593,7 @@ TEST_F(ShardMailboxesTest, ClosesWhoeverComesDuringAShutdown) {
   start();
   mailboxes->drain([] {});
   auto& late = connect();
-  EXPECT_EQ(late.connection().close_code, CloseCode::going_away);
+  EXPECT_EQ(late.connection().close_reason, CloseReason::shutting_down);
   run();
   EXPECT_EQ(mailboxes->stats().connections, 0U);
 }
@@ -1619,7 +1621,7 @@ TEST_F(ShardMailboxesTest, TakesCallsFromInsideAnAnswer) {
   Answer second;
   mailboxes->send(request("first"), [&](const SendOutcome&) {
     second = send("second");
-    mailboxes->close_logins(user, Logins::all(), CloseCode::normal, "bye");
+    mailboxes->close_logins(user, Logins::all(), CloseReason::requested, "bye");
   });
   run();
   ASSERT_TRUE(second);

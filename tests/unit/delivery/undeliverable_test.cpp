@@ -496,7 +496,7 @@ TEST_F(UndeliverableTest, CountsNoEndThatTheGatewayBegan) {
   for (int i = 0; i < 20; ++i) {
     auto& client = connect();
     ASSERT_TRUE(take_up_to_poison(client));
-    mailboxes->close(last_id(), CloseCode::access_ended, "over");
+    mailboxes->close(last_id(), CloseReason::access_ended, "over");
     client.connection().take_bytes();
     client.connection().end({.by = By::client, .code = 1000});
     executor.run();

@@ -156,7 +156,7 @@ TEST(WebSocketClient, ReadsWritesAndAnswersPings) {
   EXPECT_EQ((*client)->read(Milliseconds(10)).value(), std::nullopt);
   server.run_on(0, [&] {
     echo.connection->write_text("one");
-    echo.connection->write_ping("fence");
+    echo.connection->write_fence("fence");
     echo.connection->write_text(std::string(200'000, 'x'));
     echo.connection->flush();
   });
@@ -165,7 +165,7 @@ TEST(WebSocketClient, ReadsWritesAndAnswersPings) {
   EXPECT_TRUE(echo.events.saw("pong:fence"));
   EXPECT_TRUE((*client)->write("two"));
   EXPECT_TRUE(echo.events.saw("text:two"));
-  server.run_on(0, [&] { echo.connection->close(delivery::CloseCode::going_away, "bye"); });
+  server.run_on(0, [&] { echo.connection->close(delivery::CloseReason::shutting_down, "bye"); });
   EXPECT_EQ((*client)->read(Milliseconds(5000)).error().code, Errc::unavailable);
   EXPECT_EQ((*client)->close_code(), 1001);
   EXPECT_TRUE(echo.events.saw("closed"));

@@ -163,7 +163,7 @@ TEST_F(TlsServerTest, TakesAWebSocketToAnotherShard) {
                           connection = std::move(c);
                           connection->start(events_);
                           connection->write_text(std::string(1 << 20, 'y'));
-                          connection->write_ping("fence");
+                          connection->write_fence("fence");
                           connection->flush();
                         }});
   };
@@ -180,7 +180,7 @@ TEST_F(TlsServerTest, TakesAWebSocketToAnotherShard) {
   EXPECT_TRUE(events_.saw("text:" + large));
   (void)(*socket)->read(Milliseconds(100));
   EXPECT_TRUE(events_.saw("pong:fence"));
-  server_->run_on(other, [&] { connection->close(delivery::CloseCode::going_away, "bye"); });
+  server_->run_on(other, [&] { connection->close(delivery::CloseReason::shutting_down, "bye"); });
   EXPECT_FALSE((*socket)->read(kPatience));
   EXPECT_EQ((*socket)->close_code(), 1001);
   EXPECT_TRUE(events_.saw("closed"));

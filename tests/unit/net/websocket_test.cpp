@@ -14,7 +14,7 @@
 namespace holdfast::net {
 namespace {
 
-using delivery::CloseCode;
+using delivery::CloseReason;
 using test::FakeService;
 using test::kClose;
 using test::kPing;
@@ -249,7 +249,7 @@ TEST(WebSocket, TakesManyPongsWhenItAskedForThem) {
   RawClient client = gateway.connect();
   for (int round = 0; round < 10; ++round) {
     gateway.run([&] {
-      for (int i = 0; i < 50; ++i) gateway.connection->write_ping("fence");
+      for (int i = 0; i < 50; ++i) gateway.connection->write_fence("fence");
       gateway.connection->flush();
     });
     for (int i = 0; i < 50; ++i) {
@@ -276,7 +276,7 @@ TEST(WebSocket, TellsTextsAndPongsInTheirOrder) {
   Gateway gateway;
   RawClient client = gateway.connect();
   gateway.run([&] {
-    gateway.connection->write_ping("p");
+    gateway.connection->write_fence("p");
     gateway.connection->flush();
   });
   const std::string large(128 << 10, 'l');
@@ -372,7 +372,7 @@ TEST(WebSocket, SendsWhatWasGatheredInOneCall) {
     const std::uint64_t second = gateway.connection->write_text(std::string(1000, 'x'));
     EXPECT_EQ(first, before + 5);
     EXPECT_EQ(second, first + 1004);
-    gateway.connection->write_ping("fence");
+    gateway.connection->write_fence("fence");
     EXPECT_EQ(gateway.connection->bytes_sent(), before) << "sent before the flush";
     gateway.connection->flush();
     EXPECT_EQ(gateway.connection->bytes_sent(), second + 7) << "not sent by the flush";
@@ -452,7 +452,7 @@ TEST(WebSocket, TakesOneFrameThatDoesNotFitTheOutboundLimit) {
     gateway.run([&] {
       gateway.connection->write_text(std::string(30'000, 'a'));  // waits before it
       gateway.connection->write_text(std::string(size, 'b'));
-      gateway.connection->write_ping("fence");
+      gateway.connection->write_fence("fence");
       gateway.connection->flush();
     });
     for (const std::size_t expected : {std::size_t{30'000}, size, std::size_t{5}}) {
@@ -488,8 +488,8 @@ TEST(WebSocketClose, WaitsForThePeersAndStillTellsPongs) {
   RawClient client = gateway.connect();
   gateway.run([&] {
     gateway.connection->write_text("last");
-    gateway.connection->write_ping("fence");
-    gateway.connection->close(CloseCode::going_away, "bye");
+    gateway.connection->write_fence("fence");
+    gateway.connection->close(CloseReason::shutting_down, "bye");
     gateway.connection->write_text("too late");
     gateway.connection->flush();
   });
@@ -510,12 +510,28 @@ TEST(WebSocketClose, WaitsForThePeersAndStillTellsPongs) {
   EXPECT_EQ(client.pending(), "");
 }
 
+TEST(WebSocketClose, TellsTheCodeThatStandsForItsReason) {
+  const std::pair<CloseReason, int> rows[] = {
+      {CloseReason::requested, 1000},     {CloseReason::closed_by_operator, 1001},
+      {CloseReason::shutting_down, 1001}, {CloseReason::too_old, 1001},
+      {CloseReason::try_again, 1001},     {CloseReason::policy_violation, 1008},
+      {CloseReason::access_ended, 4401},  {CloseReason::too_many_connections, 4408}};
+  for (const auto& [reason, code] : rows) {
+    Gateway gateway;
+    RawClient client = gateway.connect();
+    gateway.run([&] { gateway.connection->close(reason, "why"); });
+    const auto close = client.read_frame();
+    EXPECT_EQ(close->close_code(), code);
+    EXPECT_EQ(close->payload.substr(2), "why");
+  }
+}
+
 TEST(WebSocketClose, WaitsNoLongerThanItsTimeout) {
   HttpLimits limits;
   limits.close_timeout = Milliseconds(50);
   Gateway gateway(1, limits);
   RawClient client = gateway.connect();
-  gateway.run([&] { gateway.connection->close(CloseCode::too_many_connections, ""); });
+  gateway.run([&] { gateway.connection->close(CloseReason::too_many_connections, ""); });
   EXPECT_EQ(client.read_frame()->close_code(), 4408);
   EXPECT_TRUE(gateway.events.saw("closed"));
   EXPECT_TRUE(client.ends());
@@ -549,9 +565,9 @@ TEST(WebSocketClose, TellsTheEndOnceWhateverElseComes) {
     gateway.connection->abort();
     EXPECT_EQ(gateway.events.count("closed"), 0U) << "told from inside the command";
     gateway.connection->abort();
-    gateway.connection->close(CloseCode::normal, "");
+    gateway.connection->close(CloseReason::requested, "");
     gateway.connection->write_text("x");
-    gateway.connection->write_ping("x");
+    gateway.connection->write_fence("x");
     gateway.connection->flush();
   });
   EXPECT_TRUE(gateway.events.saw("closed"));
@@ -575,13 +591,13 @@ class EndingEvents : public RecordedEvents {
  public:
   explicit EndingEvents(std::shared_ptr<delivery::Connection>& connection)
       : connection_(connection) {}
-  void on_pong(std::string_view bytes) override {
-    RecordedEvents::on_pong(bytes);
+  void on_fence(std::string_view bytes) override {
+    RecordedEvents::on_fence(bytes);
     connection_->abort();
   }
   void on_text(std::string_view text) override {
     RecordedEvents::on_text(text);
-    connection_->close(CloseCode::policy_violation, "");
+    connection_->close(CloseReason::policy_violation, "");
     connection_->abort();
     connection_.reset();
   }
@@ -647,7 +663,7 @@ TEST(WebSocketClose, TellsWhoEndedItAndHow) {
        By::gateway, 1006},
       {"closed here",
        [](Gateway& g, RawClient& client) {
-         g.run([&] { g.connection->close(CloseCode::going_away, "bye"); });
+         g.run([&] { g.connection->close(CloseReason::shutting_down, "bye"); });
          (void)client.read_frame();
          (void)client.send(make_close_frame(1001));
        },
@@ -690,7 +706,7 @@ TEST(WebSocketClose, IsHeardOfAClientThatClosesAtOnceWithMessagesUnread) {
       ASSERT_FALSE(client.receive_some().empty());
       // The shard finds all of it at once.
       gateway.run([&] {
-        gateway.connection->write_ping("unread");
+        gateway.connection->write_fence("unread");
         gateway.connection->flush();
         (void)client.send(make_frame("said before") + make_close_frame(1009));
         std::this_thread::sleep_for(Milliseconds(20));
