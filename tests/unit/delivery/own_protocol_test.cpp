@@ -109,6 +109,30 @@ TEST_F(OwnProtocol, BeginsBehindWhatAnotherConnectionAcknowledged) {
   EXPECT_THAT(client.texts, ElementsAre("hello connection-1", "subscribed", "news: two"));
 }
 
+TEST_F(OwnProtocol, BeginsBehindWhatIsKeptForASlowerConnectionAlone) {
+  limits.credit_messages = 1;
+  start();
+  auto& client = subscriber();
+  auto& quick = connect();
+  auto& slow = connect();
+  run();
+  for (const char* const text : {"one", "two", "three"}) {
+    const auto answer = send(text);
+    executor.run();
+    quick.run();
+    executor.run();
+    EXPECT_EQ(status(answer), DeliveryStatus::delivered);
+  }
+  ASSERT_EQ(mailboxes->find(user)->tail_size(), 2U) << "the slow one has still to get them";
+  client.connection().text("subscribe news");
+  executor.run();
+  client.run();
+  EXPECT_THAT(client.texts, ElementsAre("hello connection-1", "subscribed"));
+  slow.run();
+  run();
+  EXPECT_EQ(rows(), 0U);
+}
+
 TEST_F(OwnProtocol, GoesOnWhereItStoodWhenItAsksAgain) {
   start();
   auto& client = subscriber();
