@@ -19,5 +19,10 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection
   endif()
 endforeach()
 
-# The same sources make the same program, wherever they lie.
-add_compile_options("-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
+# The same sources make the same program, wherever they lie, and whether or not ccache has made paths
+# relative to the build's folder. Of several that fit, the last counts.
+file(RELATIVE_PATH up "${PROJECT_BINARY_DIR}" "${PROJECT_SOURCE_DIR}")
+string(REGEX REPLACE "/$" "" up "${up}")
+foreach(map "${up}=." "${PROJECT_SOURCE_DIR}=." "${PROJECT_BINARY_DIR}=." "${PROJECT_BINARY_DIR}/=")
+  add_compile_options("-ffile-prefix-map=${map}")
+endforeach()
