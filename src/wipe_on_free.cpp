@@ -18,18 +18,6 @@ void wipe_and_free(void* memory) noexcept {
   std::free(memory);
 }
 
-// Most of what is freed is small and has a size: words written one by one take less time than it
-// takes to ask for the room and to call.
-void wipe_and_free(void* memory, std::size_t size) noexcept {
-  constexpr std::size_t kSmall = 256;
-  if (size > kSmall) return wipe_and_free(memory);
-  if (memory == nullptr) return;
-  // The allocator hands out whole words.
-  auto* const words = static_cast<volatile std::uint64_t*>(memory);
-  for (std::size_t i = 0; i * sizeof(std::uint64_t) < size; ++i) words[i] = 0;
-  std::free(memory);
-}
-
 // Where there is none, what uses OpenSSL could only abort: the process ends as it does for `new`.
 void* openssl_malloc(std::size_t size, const char* /*file*/, int /*line*/) {
   void* const memory = std::malloc(size);
@@ -58,6 +46,22 @@ void wipe_what_openssl_frees() {
 
 // The sanitizers have a heap of their own, which checks what is freed how.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+namespace {
+
+// Most of what is freed is small and has a size: words written one by one take less time than it
+// takes to ask for the room and to call.
+void wipe_and_free(void* memory, std::size_t size) noexcept {
+  constexpr std::size_t kSmall = 256;
+  if (size > kSmall) return wipe_and_free(memory);
+  if (memory == nullptr) return;
+  // The allocator hands out whole words.
+  auto* const words = static_cast<volatile std::uint64_t*>(memory);
+  for (std::size_t i = 0; i * sizeof(std::uint64_t) < size; ++i) words[i] = 0;
+  std::free(memory);
+}
+
+}  // namespace
+
 void operator delete(void* memory) noexcept { wipe_and_free(memory); }
 void operator delete(void* memory, std::size_t size) noexcept { wipe_and_free(memory, size); }
 void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
