@@ -28,6 +28,8 @@ Text* Ledger::find(std::string_view body) {
 void Ledger::answered(Text& text, const delivery::SendOutcome& outcome, bool at_once, Moment now) {
   --text.unanswered;
   if (!outcome) {
+    text.attempt_refused = true;
+    text.unless_refused.clear();
     const bool alone = at_once && text.attempts == 1 && !text.may_repeat;
     if (alone && text.acknowledged && text.acknowledged->life == now.life) {
       broken("refused, though acknowledged: " + text.body, now);
@@ -45,6 +47,9 @@ void Ledger::answered(Text& text, const delivery::SendOutcome& outcome, bool at_
     }
   }
   text.receipts.push_back(*outcome);
+  if (text.unanswered == 0 && !text.unless_refused.empty() && !text.may_repeat) {
+    broken(std::move(text.unless_refused), now);
+  }
 }
 
 void Ledger::received(Seen& seen, const std::string& user, std::string_view body, Sequence sequence,
@@ -55,7 +60,15 @@ void Ledger::received(Seen& seen, const std::string& user, std::string_view body
     return;
   }
   if (text->user != user) broken("received another user's text: " + text->body, now);
-  const bool once = !text->may_repeat && (text->attempts == 1 || text->key);
+  const bool once =
+      !text->may_repeat && (text->attempts == 1 || (text->key && !text->attempt_refused));
+  const auto must_not = [&](const std::string& what) {
+    if (text->attempts > 1 && text->unanswered > 0) {
+      text->unless_refused = what + text->body;
+    } else {
+      broken(what + text->body, now);
+    }
+  };
   if (sequence == 0 && once && text->receipts.size() == 1 && text->attempts == 1) {
     sequence = text->receipts.front().sequence;
   }
@@ -64,11 +77,11 @@ void Ledger::received(Seen& seen, const std::string& user, std::string_view body
     seen.last = sequence;
   }
   if (once && std::ranges::find(seen.texts, text) != seen.texts.end()) {
-    broken("twice on one connection: " + text->body, now);
+    must_not("twice on one connection: ");
   }
   if (once && text->acknowledged && text->acknowledged->life == now.life &&
       seen.opened.step > text->acknowledged->step) {
-    broken("received again after its acknowledgement: " + text->body, now);
+    must_not("received again after its acknowledgement: ");
   }
   ++text->received;
   seen.texts.push_back(text);

@@ -32,6 +32,10 @@ struct Text {
   int received = 0;
   /// A crash came between a send and its answer, or an operator sent it again: it may exist twice.
   bool may_repeat = false;
+  /// An attempt was refused: it may have been received all the same, and the next is received anew.
+  bool attempt_refused = false;
+  /// What it must not be unless an attempt that is not answered yet will be refused.
+  std::string unless_refused;
   bool letter_destroyed = false;
   /// Something happened that makes a dead letter of what is pending.
   bool may_die = false;
