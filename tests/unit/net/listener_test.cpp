@@ -430,8 +430,8 @@ void survive_without_descriptors() {
   std::vector<std::unique_ptr<RawClient>> clients;
   for (int i = 0; i < 40; ++i) clients.push_back(std::make_unique<RawClient>(server.address()));
   const std::string half = "GET / HTTP/1.1\r\nHost: test\r\n";
-  // Twice, so that their sockets have been waited for: a sanitizer that looks at an object of a kind
-  // that it has not seen needs descriptors itself.
+  // Twice, so that their sockets have been waited for: a sanitizer that looks at an object of a
+  // kind that it has not seen needs descriptors itself.
   for (const std::string& requests : {std::string(kGet), kGet + half}) {
     for (const auto& client : clients) client->send(requests);
     for (const auto& client : clients) {
