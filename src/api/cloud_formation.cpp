@@ -227,8 +227,7 @@ void handle_cloud_formation(const Context& context, const net::Request& request,
     note_refusal(refused, signer.error());
     return respond(std::move(refused));
   }
-  net::Response out =
-      signed_by(answer_signed(context, request, *action, *signer), *signer->key);
+  net::Response out = signed_by(answer_signed(context, request, *action, *signer), *signer->key);
   if (*action == kOperation) out.operation = kOperation;
   respond(std::move(out));
 }
