@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <stdexcept>
 #include <utility>
@@ -518,6 +519,7 @@ void Simulation::fill_disk(std::uint64_t r) {
   const std::int64_t left = std::array{0, 60'000, 200'000, 500'000, 1'500'000}[r % 5];
   vfs_.limit_bytes(vfs_.used_bytes() + left);
   is_full_ = true;
+  had_ballast_ = std::filesystem::exists(folders_.back().file("holdfast.db.ballast"));
   note("disk fills", static_cast<std::uint64_t>(left));
   ++coverage_["disk fills"];
 }
@@ -567,9 +569,9 @@ void Simulation::restart(std::uint64_t) {
   try {
     boot();
   } catch (const std::runtime_error&) {
-    // A disk that fails may keep it from starting, but only for as long as it fails; a full one
-    // may not.
-    if (!has_faults) throw;
+    // A disk that fails may keep it from starting, but only for as long as it fails. A full one may
+    // not, if it found the reserve that an earlier one had used made anew.
+    if (!has_faults && !(is_full_ && !had_ballast_)) throw;
     note("not started");
     ++coverage_["not started"];
   }

@@ -151,6 +151,7 @@ class Simulation {
     bool next_sync = false;
   } faults_;
   bool is_full_ = false;         ///< the disk may have no room left
+  bool had_ballast_ = true;      ///< when it filled
   std::int64_t disk_bytes_ = 0;  ///< of a disk that nobody else uses; 0: more than is ever used
   bool damages_ = false;         ///< rows may be changed while nothing runs
   bool evicted_ = false;         ///< there were as many dead letters as are kept
