@@ -743,6 +743,10 @@ void Simulation::settle() {
       pending += process_->mailboxes(i).stats().pending_messages;
     }
     quiet = moved || open || pending > 0 ? 0 : quiet + 1;
+    // An expired message that could not be moved when its user's page was read waits for the next.
+    if (round == 3'000) {
+      for (std::uint64_t user = 0; user < kUsers; ++user) close_all(user);
+    }
     if (round < 6'000) continue;
     std::string who;
     for (std::uint64_t user = 0; user < kUsers; ++user) {
