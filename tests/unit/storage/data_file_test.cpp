@@ -196,6 +196,26 @@ TEST_F(DataFile, IsCheckedWholeAfterACrashUpToAnotherSizeThanAfterACleanStop) {
   EXPECT_TRUE(opens({.after_clean_stop = bytes - 1, .after_crash = bytes - 1}));
 }
 
+// A sync of the log may have failed before the end: nothing is put behind what only memory may
+// have.
+TEST_F(DataFile, HasTheLogOfAnUncleanEndInItOnceItIsOpen) {
+  const TempDir copies;
+  const std::string copy = copies.file("holdfast.db");
+  {
+    OpenedStore opened(path_);
+    ASSERT_TRUE(opened.calls().insert({make_message("anna", 1, "left in the log")}));
+    for (const char* suffix : {"", "-wal"}) fs::copy_file(path_ + suffix, copy + suffix);
+  }
+  ASSERT_GT(fs::file_size(copy + "-wal"), 0U);
+  const auto before = fs::file_size(copy);
+
+  const auto database = storage::open_data_file(copy, storage::embedded_migrations(), {}, {});
+  ASSERT_TRUE(database) << database.error().message;
+  EXPECT_EQ(fs::file_size(copy + "-wal"), 0U);
+  EXPECT_GE(fs::file_size(copy), before);
+  EXPECT_EQ((*database)->text("SELECT payload FROM messages"), "left in the log");
+}
+
 TEST_F(DataFile, ThatIsMissingWhileItsLogIsThereIsRefused) {
   std::ofstream(path_ + "-wal") << std::string(5'000, 'x');
   const Error error = open_error();
