@@ -238,6 +238,25 @@ TEST(DiskFull, FailsAmongTheOperationsOfACommitTheInsertsAlone) {
   EXPECT_EQ(opened.calls().sequences("anna"), std::vector<Sequence>{2});
 }
 
+TEST(DiskFull, HasTheBallastsRoomForADelete) {
+  const TempDir folder;
+  const std::string path = folder.file("holdfast.db");
+  const std::string ballast = path + ".ballast";
+  ShimVfs vfs;
+  OpenedStore opened(path);
+  ASSERT_TRUE(opened.calls().insert({make_message("anna", 1), make_message("anna", 2)}));
+  ASSERT_TRUE(becomes_true([&] { return fs::exists(ballast); }));
+  // Lets the log be moved, as a move that finds no room lets go of the ballast by itself.
+  vfs.judge_with([&](ShimVfs::Call call, std::string_view file) {
+    const bool is_log = call == ShimVfs::Call::write && file.ends_with("-wal");
+    return is_log && fs::exists(ballast) ? SQLITE_FULL : SQLITE_OK;
+  });
+  EXPECT_TRUE(opened.calls().erase("anna", 0, 1));
+  EXPECT_FALSE(fs::exists(ballast));
+  vfs.judge_with(nullptr);
+  EXPECT_EQ(opened.calls().sequences("anna"), std::vector<Sequence>{2});
+}
+
 TEST(DiskFull, HasTheBallastsRoomForAnUpgrade) {
   const TempDir folder;
   const std::string path = folder.file("holdfast.db");
