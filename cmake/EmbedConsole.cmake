@@ -20,7 +20,7 @@ if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
     string(APPEND entries "    {\"${name}\", \"${types_${ending}}\", \"${hash}\",
      R\"holdfast(${text})holdfast\"},\n")
   endforeach()
-  file(WRITE "${OUTPUT}" "#include \"control/console_files.hpp\"
+  file(WRITE "${OUTPUT}" "#include \"console_files.hpp\"
 
 namespace holdfast::control {
 

@@ -11,7 +11,7 @@ if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
     file(READ "${script}" sql)
     string(APPEND entries "    {\"${name}\", R\"holdfast(${sql})holdfast\"},\n")
   endforeach()
-  file(WRITE "${OUTPUT}" "#include \"storage/migrations.hpp\"
+  file(WRITE "${OUTPUT}" "#include \"migrations.hpp\"
 
 namespace holdfast::storage {
 

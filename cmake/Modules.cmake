@@ -5,6 +5,7 @@
 # includes what it needs.
 # Files of one folder therefore do not use a name of their own twice.
 
+# A file includes its neighbours by their plain names. It has no path to other modules' private headers.
 # holdfast_module(<name> USES <modules>... PRIVATE <libraries>...)
 function(holdfast_module name)
   cmake_parse_arguments(arg "" "" "USES;PRIVATE" ${ARGN})
@@ -13,7 +14,7 @@ function(holdfast_module name)
   if(sources)
     add_library(holdfast_${name} STATIC ${sources})
     target_include_directories(holdfast_${name} PUBLIC "${PROJECT_SOURCE_DIR}/include"
-                               PRIVATE "${PROJECT_SOURCE_DIR}/src")
+                               PRIVATE "${PROJECT_SOURCE_DIR}/src/${name}")
     target_link_libraries(holdfast_${name} PUBLIC ${arg_USES} PRIVATE ${arg_PRIVATE})
   else()
     add_library(holdfast_${name} INTERFACE)

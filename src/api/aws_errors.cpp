@@ -1,11 +1,11 @@
-#include "api/aws_errors.hpp"
+#include "aws_errors.hpp"
 
 #include <algorithm>
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 
-#include "api/text.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

@@ -1,4 +1,4 @@
-#include "api/cloud_formation.hpp"
+#include "cloud_formation.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -8,10 +8,10 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/paths.hpp"
-#include "api/signed_call.hpp"
-#include "api/text.hpp"
+#include "aws_errors.hpp"
+#include "paths.hpp"
+#include "signed_call.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

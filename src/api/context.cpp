@@ -1,4 +1,4 @@
-#include "api/context.hpp"
+#include "context.hpp"
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>

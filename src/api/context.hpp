@@ -8,8 +8,8 @@
 #include <holdfast/api/origins.hpp>
 #include <holdfast/api/service.hpp>
 
-#include "api/replays.hpp"
-#include "api/user_rates.hpp"
+#include "replays.hpp"
+#include "user_rates.hpp"
 
 namespace holdfast::api {
 

@@ -1,12 +1,12 @@
-#include "api/cors.hpp"
+#include "cors.hpp"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "api/aws_errors.hpp"
-#include "api/text.hpp"
-#include "api/websocket.hpp"
+#include "aws_errors.hpp"
+#include "text.hpp"
+#include "websocket.hpp"
 
 namespace holdfast::api {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <holdfast/net/http.hpp>
 
-#include "api/context.hpp"
-#include "api/paths.hpp"
+#include "context.hpp"
+#include "paths.hpp"
 
 /// Which web pages may read the answers of the login and of `GET /tokens`: those that may connect
 /// (https://fetch.spec.whatwg.org/#http-cors-protocol).

@@ -1,18 +1,18 @@
-#include "api/gateway.hpp"
+#include "gateway.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include <holdfast/base/json.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/cloud_formation.hpp"
-#include "api/cors.hpp"
-#include "api/ingest.hpp"
-#include "api/management.hpp"
-#include "api/tokens.hpp"
-#include "api/user_pool.hpp"
-#include "api/websocket.hpp"
+#include "aws_errors.hpp"
+#include "cloud_formation.hpp"
+#include "cors.hpp"
+#include "ingest.hpp"
+#include "management.hpp"
+#include "tokens.hpp"
+#include "user_pool.hpp"
+#include "websocket.hpp"
 
 namespace holdfast::api {
 namespace {

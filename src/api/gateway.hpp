@@ -8,8 +8,8 @@
 
 #include <holdfast/net/http.hpp>
 
-#include "api/context.hpp"
-#include "api/paths.hpp"
+#include "context.hpp"
+#include "paths.hpp"
 
 namespace holdfast::api {
 

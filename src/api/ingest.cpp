@@ -1,4 +1,4 @@
-#include "api/ingest.hpp"
+#include "ingest.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -7,10 +7,10 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/ingest_body.hpp"
-#include "api/signed_call.hpp"
-#include "api/text.hpp"
+#include "aws_errors.hpp"
+#include "ingest_body.hpp"
+#include "signed_call.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

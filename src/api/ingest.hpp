@@ -2,7 +2,7 @@
 
 #include <holdfast/net/http.hpp>
 
-#include "api/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::api {
 

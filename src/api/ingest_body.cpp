@@ -1,4 +1,4 @@
-#include "api/ingest_body.hpp"
+#include "ingest_body.hpp"
 
 #include <algorithm>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "api/management.hpp"
+#include "management.hpp"
 
 #include <charconv>
 #include <utility>
@@ -6,9 +6,9 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/paths.hpp"
-#include "api/signed_call.hpp"
+#include "aws_errors.hpp"
+#include "paths.hpp"
+#include "signed_call.hpp"
 
 namespace holdfast::api {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <holdfast/api/origins.hpp>
 
-#include "api/text.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

@@ -1,10 +1,10 @@
-#include "api/paths.hpp"
+#include "paths.hpp"
 
 #include <algorithm>
 
 #include <holdfast/base/encoding.hpp>
 
-#include "api/text.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

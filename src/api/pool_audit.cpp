@@ -1,4 +1,4 @@
-#include "api/pool_audit.hpp"
+#include "pool_audit.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -8,8 +8,8 @@
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/encoding.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/signed_call.hpp"
+#include "aws_errors.hpp"
+#include "signed_call.hpp"
 
 namespace holdfast::api {
 namespace {

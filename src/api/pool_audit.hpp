@@ -6,7 +6,7 @@
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/net/http.hpp>
 
-#include "api/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::api {
 

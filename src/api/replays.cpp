@@ -1,4 +1,4 @@
-#include "api/replays.hpp"
+#include "replays.hpp"
 
 #include <algorithm>
 #include <chrono>

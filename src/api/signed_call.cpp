@@ -1,9 +1,9 @@
-#include "api/signed_call.hpp"
+#include "signed_call.hpp"
 
 #include <vector>
 
-#include "api/aws_errors.hpp"
-#include "api/paths.hpp"
+#include "aws_errors.hpp"
+#include "paths.hpp"
 
 namespace holdfast::api {
 

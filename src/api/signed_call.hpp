@@ -9,8 +9,8 @@
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/net/http.hpp>
 
-#include "api/context.hpp"
-#include "api/replays.hpp"
+#include "context.hpp"
+#include "replays.hpp"
 
 namespace holdfast::api {
 

@@ -1,9 +1,9 @@
-#include "api/tokens.hpp"
+#include "tokens.hpp"
 
 #include <holdfast/base/encoding.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/text.hpp"
+#include "aws_errors.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

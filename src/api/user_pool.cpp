@@ -1,4 +1,4 @@
-#include "api/user_pool.hpp"
+#include "user_pool.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,11 +11,11 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/paths.hpp"
-#include "api/pool_audit.hpp"
-#include "api/signed_call.hpp"
-#include "api/user_pool_input.hpp"
+#include "aws_errors.hpp"
+#include "paths.hpp"
+#include "pool_audit.hpp"
+#include "signed_call.hpp"
+#include "user_pool_input.hpp"
 
 namespace holdfast::api {
 namespace {

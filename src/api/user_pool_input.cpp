@@ -1,6 +1,6 @@
-#include "api/user_pool_input.hpp"
+#include "user_pool_input.hpp"
 
-#include "api/text.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 

@@ -1,4 +1,4 @@
-#include "api/user_rates.hpp"
+#include "user_rates.hpp"
 
 #include <algorithm>
 

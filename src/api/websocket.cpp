@@ -1,12 +1,12 @@
-#include "api/websocket.hpp"
+#include "websocket.hpp"
 
 #include <algorithm>
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "api/aws_errors.hpp"
-#include "api/text.hpp"
+#include "aws_errors.hpp"
+#include "text.hpp"
 
 namespace holdfast::api {
 namespace {

@@ -9,7 +9,7 @@
 #include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/net/http.hpp>
 
-#include "api/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::api {
 

@@ -1,4 +1,4 @@
-#include "app/audit_log.hpp"
+#include "audit_log.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -22,8 +22,8 @@
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/storage/backup.hpp>
 
-#include "app/data_directory.hpp"
-#include "app/restore_files.hpp"
+#include "data_directory.hpp"
+#include "restore_files.hpp"
 
 namespace holdfast::app {
 namespace {

@@ -1,4 +1,4 @@
-#include "app/code_command.hpp"
+#include "code_command.hpp"
 
 #include <atomic>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "app/commented_json.hpp"
+#include "commented_json.hpp"
 
 #include <algorithm>
 #include <vector>

@@ -11,8 +11,8 @@
 #include <holdfast/app/config.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "app/commented_json.hpp"
-#include "app/settings.hpp"
+#include "commented_json.hpp"
+#include "settings.hpp"
 
 namespace holdfast::app {
 namespace {

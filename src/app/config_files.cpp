@@ -2,7 +2,7 @@
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/net/tls.hpp>
 
-#include "app/issuer_documents.hpp"
+#include "issuer_documents.hpp"
 
 namespace holdfast::app {
 

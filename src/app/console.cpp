@@ -7,8 +7,8 @@
 
 #include <holdfast/control/console.hpp>
 
-#include "app/instance.hpp"
-#include "app/running_gateway.hpp"
+#include "instance.hpp"
+#include "running_gateway.hpp"
 
 namespace holdfast::app {
 namespace {

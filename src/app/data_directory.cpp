@@ -1,4 +1,4 @@
-#include "app/data_directory.hpp"
+#include "data_directory.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -19,12 +19,12 @@
 #include <holdfast/base/private_file.hpp>
 #include <holdfast/base/shell.hpp>
 
-#include "app/await.hpp"
-#include "app/code_command.hpp"
-#include "app/instance.hpp"
-#include "app/late_service.hpp"
-#include "app/restore_files.hpp"
-#include "app/running_gateway.hpp"
+#include "await.hpp"
+#include "code_command.hpp"
+#include "instance.hpp"
+#include "late_service.hpp"
+#include "restore_files.hpp"
+#include "running_gateway.hpp"
 
 namespace holdfast::app {
 namespace {

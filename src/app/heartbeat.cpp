@@ -4,8 +4,8 @@
 #include <memory>
 #include <thread>
 
-#include "app/countdown.hpp"
-#include "app/running_gateway.hpp"
+#include "countdown.hpp"
+#include "running_gateway.hpp"
 
 namespace holdfast::app {
 

@@ -1,4 +1,4 @@
-#include "app/instance.hpp"
+#include "instance.hpp"
 
 #include <string_view>
 

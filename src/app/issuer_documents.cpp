@@ -1,4 +1,4 @@
-#include "app/issuer_documents.hpp"
+#include "issuer_documents.hpp"
 
 #include <condition_variable>
 #include <deque>

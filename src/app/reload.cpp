@@ -7,9 +7,9 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "app/countdown.hpp"
-#include "app/instance.hpp"
-#include "app/running_gateway.hpp"
+#include "countdown.hpp"
+#include "instance.hpp"
+#include "running_gateway.hpp"
 
 namespace holdfast::app {
 namespace {

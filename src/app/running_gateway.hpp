@@ -25,11 +25,11 @@
 #include <holdfast/net/server.hpp>
 #include <holdfast/storage/store.hpp>
 
-#include "app/audit_log.hpp"
-#include "app/backup_maker.hpp"
-#include "app/data_directory.hpp"
-#include "app/issuer_documents.hpp"
-#include "app/key_ring_box.hpp"
+#include "audit_log.hpp"
+#include "backup_maker.hpp"
+#include "data_directory.hpp"
+#include "issuer_documents.hpp"
+#include "key_ring_box.hpp"
 
 namespace holdfast::app {
 

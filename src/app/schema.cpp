@@ -4,7 +4,7 @@
 #include <holdfast/app/config.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "app/settings.hpp"
+#include "settings.hpp"
 
 namespace holdfast::app {
 namespace {

@@ -15,8 +15,8 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/base/process.hpp>
 
-#include "app/service_manager.hpp"
-#include "app/stop_signals.hpp"
+#include "service_manager.hpp"
+#include "stop_signals.hpp"
 
 namespace holdfast::app {
 namespace {

@@ -1,4 +1,4 @@
-#include "app/service_manager.hpp"
+#include "service_manager.hpp"
 
 #include <cstdint>
 #include <ctime>

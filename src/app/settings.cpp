@@ -1,4 +1,4 @@
-#include "app/settings.hpp"
+#include "settings.hpp"
 
 #include <algorithm>
 #include <array>

@@ -8,10 +8,10 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "app/await.hpp"
-#include "app/countdown.hpp"
-#include "app/late_service.hpp"
-#include "app/running_gateway.hpp"
+#include "await.hpp"
+#include "countdown.hpp"
+#include "late_service.hpp"
+#include "running_gateway.hpp"
 
 namespace holdfast::app {
 namespace {

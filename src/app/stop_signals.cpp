@@ -1,4 +1,4 @@
-#include "app/stop_signals.hpp"
+#include "stop_signals.hpp"
 
 #include <algorithm>
 #include <cerrno>

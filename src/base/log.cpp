@@ -8,7 +8,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "base/log_writer.hpp"
+#include "log_writer.hpp"
 
 namespace holdfast::log {
 namespace {

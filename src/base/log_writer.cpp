@@ -1,4 +1,4 @@
-#include "base/log_writer.hpp"
+#include "log_writer.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -11,10 +11,10 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "cli/confirm.hpp"
-#include "cli/control_call.hpp"
-#include "cli/settings.hpp"
-#include "cli/table.hpp"
+#include "confirm.hpp"
+#include "control_call.hpp"
+#include "settings.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -5,10 +5,10 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "cli/command.hpp"
-#include "cli/confirm.hpp"
-#include "cli/control_call.hpp"
-#include "cli/table.hpp"
+#include "command.hpp"
+#include "confirm.hpp"
+#include "control_call.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

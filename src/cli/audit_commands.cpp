@@ -5,9 +5,9 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "cli/command.hpp"
-#include "cli/control_call.hpp"
-#include "cli/printable.hpp"
+#include "command.hpp"
+#include "control_call.hpp"
+#include "printable.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -5,9 +5,9 @@
 #include <holdfast/app/config.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "cli/serve_flags.hpp"
-#include "cli/settings.hpp"
-#include "cli/table.hpp"
+#include "serve_flags.hpp"
+#include "settings.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/child.hpp"
+#include "child.hpp"
 
 #include <cerrno>
 #include <csignal>

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/command.hpp"
+#include "command.hpp"
 
 namespace holdfast::cli {
 namespace {

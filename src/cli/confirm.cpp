@@ -1,8 +1,8 @@
-#include "cli/confirm.hpp"
+#include "confirm.hpp"
 
 #include <istream>
 
-#include "cli/printable.hpp"
+#include "printable.hpp"
 
 namespace holdfast::cli {
 

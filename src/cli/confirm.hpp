@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/command.hpp"
+#include "command.hpp"
 
 namespace holdfast::cli {
 

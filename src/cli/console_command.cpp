@@ -5,10 +5,10 @@
 #include <holdfast/app/console_password.hpp>
 #include <holdfast/base/crypto.hpp>
 
-#include "cli/command.hpp"
-#include "cli/control_call.hpp"
-#include "cli/new_password.hpp"
-#include "cli/settings.hpp"
+#include "command.hpp"
+#include "control_call.hpp"
+#include "new_password.hpp"
+#include "settings.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/control_call.hpp"
+#include "control_call.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/table.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

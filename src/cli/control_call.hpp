@@ -10,7 +10,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/client/control_client.hpp>
 
-#include "cli/command.hpp"
+#include "command.hpp"
 
 /// What the administration commands share: a question over the control socket, and its answer as
 /// JSON or for people.

@@ -9,10 +9,10 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/private_file.hpp>
 
-#include "cli/control_call.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/settings.hpp"
-#include "cli/table.hpp"
+#include "control_call.hpp"
+#include "interrupt.hpp"
+#include "settings.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

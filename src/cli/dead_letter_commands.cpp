@@ -10,10 +10,10 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "cli/confirm.hpp"
-#include "cli/control_call.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/table.hpp"
+#include "confirm.hpp"
+#include "control_call.hpp"
+#include "interrupt.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

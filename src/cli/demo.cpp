@@ -1,4 +1,4 @@
-#include "cli/demo.hpp"
+#include "demo.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -13,9 +13,9 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 
-#include "cli/command.hpp"
-#include "cli/demo_stage.hpp"
-#include "cli/interrupt.hpp"
+#include "command.hpp"
+#include "demo_stage.hpp"
+#include "interrupt.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "cli/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::cli {
 

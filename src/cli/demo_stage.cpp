@@ -1,4 +1,4 @@
-#include "cli/demo_stage.hpp"
+#include "demo_stage.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -12,8 +12,8 @@
 
 #include <holdfast/app/config.hpp>
 
-#include "cli/interrupt.hpp"
-#include "cli/printable.hpp"
+#include "interrupt.hpp"
+#include "printable.hpp"
 
 namespace holdfast::cli {
 namespace {

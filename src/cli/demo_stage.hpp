@@ -10,8 +10,8 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "cli/child.hpp"
-#include "cli/context.hpp"
+#include "child.hpp"
+#include "context.hpp"
 
 namespace holdfast::cli {
 

@@ -5,7 +5,7 @@
 #include <holdfast/base/dev_certificates.hpp>
 #include <holdfast/base/private_file.hpp>
 
-#include "cli/command.hpp"
+#include "command.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/hidden_line.hpp"
+#include "hidden_line.hpp"
 
 #include <cerrno>
 

@@ -1,4 +1,4 @@
-#include "cli/interrupt.hpp"
+#include "interrupt.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "cli/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::cli {
 namespace {

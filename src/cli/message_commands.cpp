@@ -6,12 +6,12 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/client/sample_app_client.hpp>
 
-#include "cli/command.hpp"
-#include "cli/interrupt.hpp"
-#include "cli/printable.hpp"
-#include "cli/receive.hpp"
-#include "cli/settings.hpp"
-#include "cli/text_command.hpp"
+#include "command.hpp"
+#include "interrupt.hpp"
+#include "printable.hpp"
+#include "receive.hpp"
+#include "settings.hpp"
+#include "text_command.hpp"
 
 namespace holdfast::cli {
 namespace {

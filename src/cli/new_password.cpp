@@ -1,4 +1,4 @@
-#include "cli/new_password.hpp"
+#include "new_password.hpp"
 
 #include <utility>
 #include <vector>
@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cli/hidden_line.hpp"
+#include "hidden_line.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::cli {
 

@@ -1,4 +1,4 @@
-#include "cli/printable.hpp"
+#include "printable.hpp"
 
 #include <streambuf>
 

@@ -1,4 +1,4 @@
-#include "cli/receive.hpp"
+#include "receive.hpp"
 
 #include <memory>
 #include <optional>
@@ -6,8 +6,8 @@
 
 #include <holdfast/base/json.hpp>
 
-#include "cli/printable.hpp"
-#include "cli/settings.hpp"
+#include "printable.hpp"
+#include "settings.hpp"
 
 namespace holdfast::cli {
 namespace {

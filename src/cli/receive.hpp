@@ -6,7 +6,7 @@
 #include <holdfast/client/backoff.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
-#include "cli/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::cli {
 

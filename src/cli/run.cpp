@@ -11,8 +11,8 @@
 
 #include <holdfast/cli/run.hpp>
 
-#include "cli/command.hpp"
-#include "cli/table.hpp"
+#include "command.hpp"
+#include "table.hpp"
 
 namespace holdfast::cli {
 namespace {

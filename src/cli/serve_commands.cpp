@@ -6,9 +6,9 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/sample_app/sample_app.hpp>
 
-#include "cli/command.hpp"
-#include "cli/serve_flags.hpp"
-#include "cli/settings.hpp"
+#include "command.hpp"
+#include "serve_flags.hpp"
+#include "settings.hpp"
 
 namespace holdfast::cli {
 namespace {

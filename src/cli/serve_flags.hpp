@@ -5,7 +5,7 @@
 
 #include <holdfast/app/config.hpp>
 
-#include "cli/command.hpp"
+#include "command.hpp"
 
 namespace holdfast::cli {
 

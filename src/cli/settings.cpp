@@ -1,4 +1,4 @@
-#include "cli/settings.hpp"
+#include "settings.hpp"
 
 #include <fstream>
 #include <iostream>

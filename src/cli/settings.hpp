@@ -10,7 +10,7 @@
 #include <holdfast/base/shell.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
-#include "cli/context.hpp"
+#include "context.hpp"
 
 namespace holdfast::cli {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/printable.hpp"
+#include "printable.hpp"
 
 namespace holdfast::cli {
 

@@ -1,8 +1,8 @@
 #include <memory>
 #include <utility>
 
-#include "cli/command.hpp"
-#include "cli/settings.hpp"
+#include "command.hpp"
+#include "settings.hpp"
 
 namespace holdfast::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "client/answer.hpp"
+#include "answer.hpp"
 
 #include <algorithm>
 #include <charconv>

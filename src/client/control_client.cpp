@@ -2,7 +2,7 @@
 
 #include <holdfast/client/control_client.hpp>
 
-#include "client/answer.hpp"
+#include "answer.hpp"
 
 namespace holdfast::client {
 namespace {

@@ -5,7 +5,7 @@
 #include <holdfast/base/ids.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
-#include "client/answer.hpp"
+#include "answer.hpp"
 
 namespace holdfast::client {
 namespace {

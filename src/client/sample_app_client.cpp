@@ -2,7 +2,7 @@
 
 #include <holdfast/client/sample_app_client.hpp>
 
-#include "client/answer.hpp"
+#include "answer.hpp"
 
 namespace holdfast::client {
 

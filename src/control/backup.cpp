@@ -1,6 +1,6 @@
 #include <holdfast/base/json.hpp>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

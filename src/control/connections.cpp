@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "control/gather.hpp"
-#include "control/routes.hpp"
+#include "gather.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

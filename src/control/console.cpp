@@ -9,10 +9,10 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/control/console.hpp>
 
-#include "control/console_files.hpp"
-#include "control/console_guard.hpp"
-#include "control/console_sessions.hpp"
-#include "control/wire.hpp"
+#include "console_files.hpp"
+#include "console_guard.hpp"
+#include "console_sessions.hpp"
+#include "wire.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -1,4 +1,4 @@
-#include "control/console_guard.hpp"
+#include "console_guard.hpp"
 
 #include <algorithm>
 #include <cstddef>

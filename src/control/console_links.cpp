@@ -1,6 +1,6 @@
 #include <holdfast/control/console.hpp>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 

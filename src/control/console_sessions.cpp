@@ -1,4 +1,4 @@
-#include "control/console_sessions.hpp"
+#include "console_sessions.hpp"
 
 #include <algorithm>
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "control/gather.hpp"
-#include "control/routes.hpp"
+#include "gather.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -2,7 +2,7 @@
 #include <string>
 #include <utility>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -1,4 +1,4 @@
-#include "control/metrics.hpp"
+#include "metrics.hpp"
 
 #include <iterator>
 #include <limits>
@@ -10,7 +10,7 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "control/gather.hpp"
+#include "gather.hpp"
 
 namespace holdfast::control {
 namespace {

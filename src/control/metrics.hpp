@@ -8,7 +8,7 @@
 #include <holdfast/control/service.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 
-#include "control/process_metrics.hpp"
+#include "process_metrics.hpp"
 
 namespace holdfast::control {
 

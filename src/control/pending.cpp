@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "control/routes.hpp"
+#include "routes.hpp"
 
 namespace holdfast::control {
 namespace {

@@ -1,4 +1,4 @@
-#include "control/process_metrics.hpp"
+#include "process_metrics.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "control/wire.hpp"
+#include "wire.hpp"
 
 /// The control socket's routes; each answers its call once, on the shard that serves it.
 namespace holdfast::control {

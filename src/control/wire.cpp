@@ -1,4 +1,4 @@
-#include "control/wire.hpp"
+#include "wire.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "delivery/cursor.hpp"
+#include "cursor.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -6,9 +6,9 @@
 #include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "delivery/frame.hpp"
-#include "delivery/mailbox.hpp"
-#include "delivery/shard_context.hpp"
+#include "frame.hpp"
+#include "mailbox.hpp"
+#include "shard_context.hpp"
 
 namespace holdfast::delivery {
 namespace {

@@ -9,11 +9,11 @@
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 
-#include "delivery/execution_ring.hpp"
-#include "delivery/failed_attempts.hpp"
-#include "delivery/fence_window.hpp"
-#include "delivery/ring.hpp"
-#include "delivery/send_unsent_messages.hpp"
+#include "execution_ring.hpp"
+#include "failed_attempts.hpp"
+#include "fence_window.hpp"
+#include "ring.hpp"
+#include "send_unsent_messages.hpp"
 
 namespace holdfast::delivery {
 

@@ -1,4 +1,4 @@
-#include "delivery/deduplication.hpp"
+#include "deduplication.hpp"
 
 #include <algorithm>
 

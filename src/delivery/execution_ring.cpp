@@ -1,4 +1,4 @@
-#include "delivery/execution_ring.hpp"
+#include "execution_ring.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "delivery/failed_attempts.hpp"
+#include "failed_attempts.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "delivery/fence_window.hpp"
+#include "fence_window.hpp"
 
 namespace holdfast::delivery {
 namespace {

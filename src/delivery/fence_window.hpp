@@ -7,7 +7,7 @@
 
 #include <holdfast/base/ids.hpp>
 
-#include "delivery/ring.hpp"
+#include "ring.hpp"
 
 namespace holdfast::delivery {
 

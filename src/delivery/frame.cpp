@@ -1,4 +1,4 @@
-#include "delivery/frame.hpp"
+#include "frame.hpp"
 
 #include <holdfast/base/encoding.hpp>
 

@@ -1,4 +1,4 @@
-#include "delivery/mailbox.hpp"
+#include "mailbox.hpp"
 
 #include <algorithm>
 #include <bit>

@@ -7,10 +7,10 @@
 
 #include <holdfast/delivery/mailboxes.hpp>
 
-#include "delivery/cursor.hpp"
-#include "delivery/ring.hpp"
-#include "delivery/run.hpp"
-#include "delivery/shard_context.hpp"
+#include "cursor.hpp"
+#include "ring.hpp"
+#include "run.hpp"
+#include "shard_context.hpp"
 
 namespace holdfast::delivery {
 

@@ -8,7 +8,7 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/delivery/client_protocol.hpp>
 
-#include "delivery/frame.hpp"
+#include "frame.hpp"
 
 namespace holdfast::delivery {
 namespace {

@@ -3,7 +3,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/delivery/client_protocol.hpp>
 
-#include "delivery/frame.hpp"
+#include "frame.hpp"
 
 namespace holdfast::delivery {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <holdfast/delivery/client_protocol.hpp>
 
-#include "delivery/frame.hpp"
+#include "frame.hpp"
 
 namespace holdfast::delivery {
 namespace {

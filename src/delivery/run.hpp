@@ -6,10 +6,10 @@
 
 #include <holdfast/delivery/message_store.hpp>
 
-#include "delivery/deduplication.hpp"
-#include "delivery/execution_ring.hpp"
-#include "delivery/intrusive_list.hpp"
-#include "delivery/send_message.hpp"
+#include "deduplication.hpp"
+#include "execution_ring.hpp"
+#include "intrusive_list.hpp"
+#include "send_message.hpp"
 
 namespace holdfast::delivery {
 

@@ -1,4 +1,4 @@
-#include "delivery/send_message.hpp"
+#include "send_message.hpp"
 
 namespace holdfast::delivery {
 

@@ -1,4 +1,4 @@
-#include "delivery/send_unsent_messages.hpp"
+#include "send_unsent_messages.hpp"
 
 namespace holdfast::delivery {
 

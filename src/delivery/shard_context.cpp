@@ -1,11 +1,11 @@
-#include "delivery/shard_context.hpp"
+#include "shard_context.hpp"
 
 #include <algorithm>
 
 #include <holdfast/base/log.hpp>
 
-#include "delivery/cursor.hpp"
-#include "delivery/mailbox.hpp"
+#include "cursor.hpp"
+#include "mailbox.hpp"
 
 namespace holdfast::delivery {
 namespace {

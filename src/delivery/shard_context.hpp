@@ -14,14 +14,14 @@
 #include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
 
-#include "delivery/clock_agreement.hpp"
-#include "delivery/deduplication.hpp"
-#include "delivery/execution_ring.hpp"
-#include "delivery/failed_attempts.hpp"
-#include "delivery/frame.hpp"
-#include "delivery/longest_taken.hpp"
-#include "delivery/run.hpp"
-#include "delivery/sequence_counter.hpp"
+#include "clock_agreement.hpp"
+#include "deduplication.hpp"
+#include "execution_ring.hpp"
+#include "failed_attempts.hpp"
+#include "frame.hpp"
+#include "longest_taken.hpp"
+#include "run.hpp"
+#include "sequence_counter.hpp"
 
 namespace holdfast::delivery {
 

@@ -1,4 +1,4 @@
-#include "delivery/shard_mailboxes.hpp"
+#include "shard_mailboxes.hpp"
 
 #include <algorithm>
 #include <limits>

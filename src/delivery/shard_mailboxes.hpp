@@ -12,9 +12,9 @@
 
 #include <holdfast/delivery/mailboxes.hpp>
 
-#include "delivery/cursor.hpp"
-#include "delivery/mailbox.hpp"
-#include "delivery/shard_context.hpp"
+#include "cursor.hpp"
+#include "mailbox.hpp"
+#include "shard_context.hpp"
 
 namespace holdfast::delivery {
 

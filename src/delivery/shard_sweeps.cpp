@@ -9,7 +9,7 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "delivery/shard_mailboxes.hpp"
+#include "shard_mailboxes.hpp"
 
 namespace holdfast::delivery {
 namespace {

@@ -10,7 +10,7 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/iam/access_keys.hpp>
 
-#include "iam/session.hpp"
+#include "session.hpp"
 
 namespace holdfast::iam {
 namespace {

@@ -1,4 +1,4 @@
-#include "iam/canonical.hpp"
+#include "canonical.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "iam/claim.hpp"
+#include "claim.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 
-#include "iam/canonical.hpp"
+#include "canonical.hpp"
 
 namespace holdfast::iam {
 namespace {

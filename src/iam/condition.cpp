@@ -1,4 +1,4 @@
-#include "iam/condition.hpp"
+#include "condition.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,8 +10,8 @@
 
 #include <arpa/inet.h>
 
-#include "iam/canonical.hpp"
-#include "iam/pattern.hpp"
+#include "canonical.hpp"
+#include "pattern.hpp"
 
 namespace holdfast::iam {
 namespace {

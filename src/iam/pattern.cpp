@@ -1,4 +1,4 @@
-#include "iam/pattern.hpp"
+#include "pattern.hpp"
 
 namespace holdfast::iam {
 namespace {

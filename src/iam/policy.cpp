@@ -6,9 +6,9 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/iam/policy.hpp>
 
-#include "iam/canonical.hpp"
-#include "iam/condition.hpp"
-#include "iam/pattern.hpp"
+#include "canonical.hpp"
+#include "condition.hpp"
+#include "pattern.hpp"
 
 namespace holdfast::iam {
 namespace {

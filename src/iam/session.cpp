@@ -1,11 +1,11 @@
-#include "iam/session.hpp"
+#include "session.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
 
-#include "iam/signing_key_cache.hpp"
+#include "signing_key_cache.hpp"
 
 namespace holdfast::iam {
 namespace {

@@ -1,8 +1,8 @@
-#include "iam/signing_key_cache.hpp"
+#include "signing_key_cache.hpp"
 
 #include <functional>
 
-#include "iam/canonical.hpp"
+#include "canonical.hpp"
 
 namespace holdfast::iam {
 

@@ -4,7 +4,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/iam/sigv4.hpp>
 
-#include "iam/canonical.hpp"
+#include "canonical.hpp"
 
 namespace holdfast::iam {
 namespace {

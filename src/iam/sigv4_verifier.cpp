@@ -6,10 +6,10 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/iam/sigv4.hpp>
 
-#include "iam/canonical.hpp"
-#include "iam/claim.hpp"
-#include "iam/session.hpp"
-#include "iam/signing_key_cache.hpp"
+#include "canonical.hpp"
+#include "claim.hpp"
+#include "session.hpp"
+#include "signing_key_cache.hpp"
 
 namespace holdfast::iam {
 namespace {

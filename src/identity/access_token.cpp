@@ -1,10 +1,10 @@
-#include "identity/access_token.hpp"
+#include "access_token.hpp"
 
 #include <optional>
 
-#include "identity/claims.hpp"
-#include "identity/jws.hpp"
-#include "identity/pool_rules.hpp"
+#include "claims.hpp"
+#include "jws.hpp"
+#include "pool_rules.hpp"
 
 namespace holdfast::identity {
 

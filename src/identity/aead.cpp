@@ -1,4 +1,4 @@
-#include "identity/aead.hpp"
+#include "aead.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include <holdfast/base/crypto.hpp>
 
-#include "identity/openssl.hpp"
+#include "openssl.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -2,7 +2,7 @@
 // more, and the 1 000 first ones of six and seven, by rank in the frequency lists of zxcvbn
 // (Dropbox, MIT licence), which come from published leaks. In lower case, in the order of the
 // alphabet.
-#include "identity/common_passwords.hpp"
+#include "common_passwords.hpp"
 
 namespace holdfast::identity {
 

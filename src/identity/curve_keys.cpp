@@ -1,4 +1,4 @@
-#include "identity/curve_keys.hpp"
+#include "curve_keys.hpp"
 
 #include <memory>
 #include <string>

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "identity/openssl.hpp"
+#include "openssl.hpp"
 
 namespace holdfast::identity {
 

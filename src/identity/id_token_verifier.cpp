@@ -6,8 +6,8 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/identity/id_token.hpp>
 
-#include "identity/claims.hpp"
-#include "identity/jws.hpp"
+#include "claims.hpp"
+#include "jws.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -1,4 +1,4 @@
-#include "identity/issuer_claims.hpp"
+#include "issuer_claims.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "identity/claims.hpp"
+#include "claims.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -1,4 +1,4 @@
-#include "identity/issuer_keys.hpp"
+#include "issuer_keys.hpp"
 
 #include <algorithm>
 #include <iterator>
@@ -7,8 +7,8 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "identity/json_pieces.hpp"
-#include "identity/jws.hpp"
+#include "json_pieces.hpp"
+#include "jws.hpp"
 
 namespace holdfast::identity {
 namespace {

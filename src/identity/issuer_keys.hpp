@@ -12,7 +12,7 @@
 #include <holdfast/base/executor.hpp>
 #include <holdfast/identity/issuers.hpp>
 
-#include "identity/jws.hpp"
+#include "jws.hpp"
 
 namespace holdfast::identity {
 

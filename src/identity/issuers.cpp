@@ -3,9 +3,9 @@
 
 #include <holdfast/identity/issuers.hpp>
 
-#include "identity/issuer_claims.hpp"
-#include "identity/issuer_keys.hpp"
-#include "identity/jws.hpp"
+#include "issuer_claims.hpp"
+#include "issuer_keys.hpp"
+#include "jws.hpp"
 
 namespace holdfast::identity {
 namespace {

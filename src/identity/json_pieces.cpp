@@ -1,4 +1,4 @@
-#include "identity/json_pieces.hpp"
+#include "json_pieces.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,4 +1,4 @@
-#include "identity/jws.hpp"
+#include "jws.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -6,8 +6,8 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "identity/claims.hpp"
-#include "identity/json_pieces.hpp"
+#include "claims.hpp"
+#include "json_pieces.hpp"
 
 namespace holdfast::identity {
 namespace {

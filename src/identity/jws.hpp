@@ -13,8 +13,8 @@
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/issuers.hpp>
 
-#include "identity/curve_keys.hpp"
-#include "identity/rsa.hpp"
+#include "curve_keys.hpp"
+#include "rsa.hpp"
 
 namespace holdfast::identity {
 

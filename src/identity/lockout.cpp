@@ -9,7 +9,7 @@
 
 #include <holdfast/identity/attempts.hpp>
 
-#include "identity/attempt_book.hpp"
+#include "attempt_book.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -14,8 +14,8 @@
 #include <holdfast/base/private_file.hpp>
 #include <holdfast/identity/key_ring.hpp>
 
-#include "identity/aead.hpp"
-#include "identity/secret.hpp"
+#include "aead.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -16,7 +16,7 @@
 #include <holdfast/base/process.hpp>
 #include <holdfast/identity/user_pool.hpp>
 
-#include "identity/secret.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <holdfast/base/ids.hpp>
 
-#include "identity/pool_context.hpp"
-#include "identity/secret.hpp"
+#include "pool_context.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <holdfast/base/crypto.hpp>
 
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "identity/pool_context.hpp"
-#include "identity/secret.hpp"
+#include "pool_context.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 namespace {

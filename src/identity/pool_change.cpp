@@ -4,7 +4,7 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 namespace holdfast::identity {
 namespace {

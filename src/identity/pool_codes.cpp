@@ -1,5 +1,5 @@
 // Confirmation codes, whatever they are for.
-#include "identity/pool_codes.hpp"
+#include "pool_codes.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -8,7 +8,7 @@
 
 #include <holdfast/base/crypto.hpp>
 
-#include "identity/unicode.hpp"
+#include "unicode.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 /// Confirmation codes: made, kept as hashes, sent, and given back.
 namespace holdfast::identity {

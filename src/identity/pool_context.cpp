@@ -1,4 +1,4 @@
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>

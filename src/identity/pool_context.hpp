@@ -10,8 +10,8 @@
 
 #include <holdfast/identity/user_pool.hpp>
 
-#include "identity/pool_rules.hpp"
-#include "identity/secret.hpp"
+#include "pool_rules.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 

@@ -9,7 +9,7 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -2,8 +2,8 @@
 #include <string>
 #include <utility>
 
-#include "identity/pool_context.hpp"
-#include "identity/srp.hpp"
+#include "pool_context.hpp"
+#include "srp.hpp"
 
 namespace holdfast::identity {
 

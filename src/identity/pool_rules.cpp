@@ -1,4 +1,4 @@
-#include "identity/pool_rules.hpp"
+#include "pool_rules.hpp"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "identity/common_passwords.hpp"
-#include "identity/unicode.hpp"
+#include "common_passwords.hpp"
+#include "unicode.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "identity/access_token.hpp"
-#include "identity/pool_context.hpp"
-#include "identity/token_claims.hpp"
+#include "access_token.hpp"
+#include "pool_context.hpp"
+#include "token_claims.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -8,9 +8,9 @@
 #include <holdfast/base/ids.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "identity/pool_codes.hpp"
-#include "identity/pool_context.hpp"
-#include "identity/unicode.hpp"
+#include "pool_codes.hpp"
+#include "pool_context.hpp"
+#include "unicode.hpp"
 
 namespace holdfast::identity {
 namespace {

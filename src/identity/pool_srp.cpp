@@ -8,8 +8,8 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "identity/pool_context.hpp"
-#include "identity/srp.hpp"
+#include "pool_context.hpp"
+#include "srp.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -11,8 +11,8 @@
 #include <holdfast/base/ids.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "identity/pool_context.hpp"
-#include "identity/token_claims.hpp"
+#include "pool_context.hpp"
+#include "token_claims.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -3,8 +3,8 @@
 #include <string>
 #include <utility>
 
-#include "identity/pool_codes.hpp"
-#include "identity/pool_context.hpp"
+#include "pool_codes.hpp"
+#include "pool_context.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -1,4 +1,4 @@
-#include "identity/rsa.hpp"
+#include "rsa.hpp"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "identity/openssl.hpp"
-#include "identity/secret.hpp"
+#include "openssl.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 

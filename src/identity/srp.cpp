@@ -1,4 +1,4 @@
-#include "identity/srp.hpp"
+#include "srp.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -7,8 +7,8 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/identity/user.hpp>
 
-#include "identity/openssl.hpp"
-#include "identity/secret.hpp"
+#include "openssl.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -7,8 +7,8 @@
 #include <holdfast/base/json.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 
-#include "identity/claims.hpp"
-#include "identity/token_claims.hpp"
+#include "claims.hpp"
+#include "token_claims.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -1,4 +1,4 @@
-#include "identity/token_claims.hpp"
+#include "token_claims.hpp"
 
 #include <algorithm>
 

@@ -12,9 +12,9 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/identity/id_token.hpp>
 
-#include "identity/jws.hpp"
-#include "identity/rsa.hpp"
-#include "identity/secret.hpp"
+#include "jws.hpp"
+#include "rsa.hpp"
+#include "secret.hpp"
 
 namespace holdfast::identity {
 namespace {

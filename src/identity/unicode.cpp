@@ -1,9 +1,9 @@
-#include "identity/unicode.hpp"
+#include "unicode.hpp"
 
 #include <algorithm>
 #include <iterator>
 
-#include "identity/unicode_tables.hpp"
+#include "unicode_tables.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -1,6 +1,6 @@
 #include <holdfast/identity/user.hpp>
 
-#include "identity/unicode.hpp"
+#include "unicode.hpp"
 
 namespace holdfast::identity {
 

@@ -3,7 +3,7 @@
 
 #include <holdfast/identity/user_pool.hpp>
 
-#include "identity/pool_context.hpp"
+#include "pool_context.hpp"
 
 namespace holdfast::identity {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/addresses.hpp"
+#include "addresses.hpp"
 
 #include <algorithm>
 #include <cstring>

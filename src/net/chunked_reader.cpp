@@ -1,9 +1,9 @@
-#include "net/chunked_reader.hpp"
+#include "chunked_reader.hpp"
 
 #include <algorithm>
 #include <string_view>
 
-#include "net/http_head.hpp"
+#include "http_head.hpp"
 
 namespace holdfast::net {
 namespace {

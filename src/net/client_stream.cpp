@@ -1,4 +1,4 @@
-#include "net/client_stream.hpp"
+#include "client_stream.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,8 +16,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "net/socket_io.hpp"
-#include "net/unix_address.hpp"
+#include "socket_io.hpp"
+#include "unix_address.hpp"
 
 namespace holdfast::net {
 namespace {

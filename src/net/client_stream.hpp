@@ -10,7 +10,7 @@
 
 #include <holdfast/net/client.hpp>
 
-#include "net/asio.hpp"
+#include "asio.hpp"
 
 namespace holdfast::net {
 

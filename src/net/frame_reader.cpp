@@ -1,4 +1,4 @@
-#include "net/frame_reader.hpp"
+#include "frame_reader.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "net/close_code.hpp"
-#include "net/utf8_check.hpp"
+#include "close_code.hpp"
+#include "utf8_check.hpp"
 
 namespace holdfast::net {
 

@@ -1,6 +1,6 @@
 #include <holdfast/net/http.hpp>
 
-#include "net/http_head.hpp"
+#include "http_head.hpp"
 
 namespace holdfast::net {
 

@@ -8,9 +8,9 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "net/client_stream.hpp"
-#include "net/socket_io.hpp"
-#include "net/user_agent.hpp"
+#include "client_stream.hpp"
+#include "socket_io.hpp"
+#include "user_agent.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/http_head.hpp"
+#include "http_head.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,10 +1,10 @@
-#include "net/http_response.hpp"
+#include "http_response.hpp"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 
-#include "net/http_head.hpp"
+#include "http_head.hpp"
 
 namespace holdfast::net {
 namespace {

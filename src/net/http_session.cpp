@@ -1,4 +1,4 @@
-#include "net/http_session.hpp"
+#include "http_session.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -7,11 +7,11 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "net/http_response.hpp"
-#include "net/linger.hpp"
-#include "net/proxy_header.hpp"
-#include "net/tls_session.hpp"
-#include "net/websocket_open.hpp"
+#include "http_response.hpp"
+#include "linger.hpp"
+#include "proxy_header.hpp"
+#include "tls_session.hpp"
+#include "websocket_open.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -8,11 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "net/chunked_reader.hpp"
-#include "net/http_head.hpp"
-#include "net/part.hpp"
-#include "net/poller.hpp"
-#include "net/socket_io.hpp"
+#include "chunked_reader.hpp"
+#include "http_head.hpp"
+#include "part.hpp"
+#include "poller.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 

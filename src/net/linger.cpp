@@ -1,11 +1,11 @@
-#include "net/linger.hpp"
+#include "linger.hpp"
 
 #include <array>
 #include <utility>
 
 #include <holdfast/base/crypto.hpp>
 
-#include "net/tls_session.hpp"
+#include "tls_session.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "net/part.hpp"
-#include "net/poller.hpp"
+#include "part.hpp"
+#include "poller.hpp"
 
 namespace holdfast::net {
 

@@ -10,9 +10,9 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "net/http_session.hpp"
-#include "net/part.hpp"
-#include "net/socket_io.hpp"
+#include "http_session.hpp"
+#include "part.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 namespace {

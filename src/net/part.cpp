@@ -1,4 +1,4 @@
-#include "net/part.hpp"
+#include "part.hpp"
 
 #include <algorithm>
 #include <array>

@@ -16,8 +16,8 @@
 #include <holdfast/base/histogram.hpp>
 #include <holdfast/net/server.hpp>
 
-#include "net/shards.hpp"
-#include "net/socket_io.hpp"
+#include "shards.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 

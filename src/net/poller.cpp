@@ -1,6 +1,6 @@
 // The epoll of a shard's sockets.
 
-#include "net/poller.hpp"
+#include "poller.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -8,8 +8,8 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <sys/epoll.h>
 
-#include "net/asio.hpp"
-#include "net/socket_io.hpp"
+#include "asio.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 

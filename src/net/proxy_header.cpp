@@ -1,4 +1,4 @@
-#include "net/proxy_header.hpp"
+#include "proxy_header.hpp"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include <holdfast/net/trusted_proxies.hpp>
 
-#include "net/addresses.hpp"
+#include "addresses.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/shards.hpp"
+#include "shards.hpp"
 
 #include <algorithm>
 #include <chrono>

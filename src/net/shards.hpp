@@ -14,8 +14,8 @@
 
 #include <holdfast/net/server.hpp>
 
-#include "net/asio.hpp"
-#include "net/poller.hpp"
+#include "asio.hpp"
+#include "poller.hpp"
 
 namespace holdfast::net {
 

@@ -1,4 +1,4 @@
-#include "net/socket_io.hpp"
+#include "socket_io.hpp"
 
 #include <array>
 #include <cerrno>
@@ -16,8 +16,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "net/addresses.hpp"
-#include "net/unix_address.hpp"
+#include "addresses.hpp"
+#include "unix_address.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/ticket_keys.hpp"
+#include "ticket_keys.hpp"
 
 #include <algorithm>
 #include <memory>

@@ -9,8 +9,8 @@
 #include <openssl/ssl.h>
 #include <unistd.h>
 
-#include "net/ticket_keys.hpp"
-#include "net/tls_session.hpp"
+#include "ticket_keys.hpp"
+#include "tls_session.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/tls_session.hpp"
+#include "tls_session.hpp"
 
 #include <algorithm>
 #include <cstdint>

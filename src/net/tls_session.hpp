@@ -12,7 +12,7 @@
 
 #include <holdfast/net/tls.hpp>
 
-#include "net/socket_io.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 

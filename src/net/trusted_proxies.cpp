@@ -4,8 +4,8 @@
 
 #include <holdfast/net/trusted_proxies.hpp>
 
-#include "net/addresses.hpp"
-#include "net/http_head.hpp"
+#include "addresses.hpp"
+#include "http_head.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/unix_address.hpp"
+#include "unix_address.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -7,7 +7,7 @@
 
 #include <holdfast/base/error.hpp>
 
-#include "net/socket_io.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 

@@ -5,7 +5,7 @@
 
 #include <holdfast/net/client.hpp>
 
-#include "net/http_head.hpp"
+#include "http_head.hpp"
 
 namespace holdfast::net {
 namespace {

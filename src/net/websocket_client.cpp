@@ -6,8 +6,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
-#include "net/client_stream.hpp"
-#include "net/user_agent.hpp"
+#include "client_stream.hpp"
+#include "user_agent.hpp"
 
 namespace holdfast::net {
 namespace {

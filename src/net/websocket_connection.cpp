@@ -1,4 +1,4 @@
-#include "net/websocket_connection.hpp"
+#include "websocket_connection.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 
 #include <holdfast/base/encoding.hpp>
 
-#include "net/linger.hpp"
+#include "linger.hpp"
 
 namespace holdfast::net {
 namespace {

@@ -10,13 +10,13 @@
 
 #include <holdfast/delivery/connection.hpp>
 
-#include "net/close_code.hpp"
-#include "net/frame_reader.hpp"
-#include "net/part.hpp"
-#include "net/poller.hpp"
-#include "net/socket_io.hpp"
-#include "net/tls_session.hpp"
-#include "net/websocket_open.hpp"
+#include "close_code.hpp"
+#include "frame_reader.hpp"
+#include "part.hpp"
+#include "poller.hpp"
+#include "socket_io.hpp"
+#include "tls_session.hpp"
+#include "websocket_open.hpp"
 
 namespace holdfast::net {
 

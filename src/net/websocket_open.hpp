@@ -5,8 +5,8 @@
 
 #include <holdfast/net/http.hpp>
 
-#include "net/part.hpp"
-#include "net/socket_io.hpp"
+#include "part.hpp"
+#include "socket_io.hpp"
 
 namespace holdfast::net {
 

@@ -1,4 +1,4 @@
-#include "sample_app/key_cache.hpp"
+#include "key_cache.hpp"
 
 #include <optional>
 #include <utility>

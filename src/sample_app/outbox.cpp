@@ -1,4 +1,4 @@
-#include "sample_app/outbox.hpp"
+#include "outbox.hpp"
 
 #include <algorithm>
 

@@ -7,9 +7,9 @@
 #include <holdfast/net/server.hpp>
 #include <holdfast/sample_app/sample_app.hpp>
 
-#include "sample_app/key_cache.hpp"
-#include "sample_app/sender.hpp"
-#include "sample_app/service.hpp"
+#include "key_cache.hpp"
+#include "sender.hpp"
+#include "service.hpp"
 
 namespace holdfast::sample_app {
 namespace {

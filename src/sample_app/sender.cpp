@@ -1,4 +1,4 @@
-#include "sample_app/sender.hpp"
+#include "sender.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -14,7 +14,7 @@
 #include <holdfast/client/backoff.hpp>
 #include <holdfast/client/gateway_client.hpp>
 
-#include "sample_app/outbox.hpp"
+#include "outbox.hpp"
 
 namespace holdfast::sample_app {
 

@@ -1,4 +1,4 @@
-#include "sample_app/service.hpp"
+#include "service.hpp"
 
 #include <utility>
 

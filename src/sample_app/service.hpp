@@ -7,8 +7,8 @@
 #include <holdfast/net/http.hpp>
 #include <holdfast/net/server.hpp>
 
-#include "sample_app/key_cache.hpp"
-#include "sample_app/sender.hpp"
+#include "key_cache.hpp"
+#include "sender.hpp"
 
 namespace holdfast::sample_app {
 

@@ -1,10 +1,10 @@
-#include "storage/access_keys.hpp"
+#include "access_keys.hpp"
 
 #include <string>
 #include <utility>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 namespace holdfast::storage {
 namespace {

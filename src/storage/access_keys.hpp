@@ -6,8 +6,8 @@
 
 #include <holdfast/iam/access_keys.hpp>
 
-#include "storage/queue.hpp"
-#include "storage/sqlite.hpp"
+#include "queue.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

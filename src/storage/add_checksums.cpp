@@ -7,8 +7,8 @@
 
 #include <holdfast/storage/backup.hpp>
 
-#include "storage/migrations.hpp"
-#include "storage/sqlite.hpp"
+#include "migrations.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 namespace {

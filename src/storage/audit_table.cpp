@@ -1,12 +1,12 @@
-#include "storage/audit_table.hpp"
+#include "audit_table.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 namespace holdfast::storage {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <holdfast/base/audit.hpp>
 
-#include "storage/queue.hpp"
-#include "storage/sqlite.hpp"
+#include "queue.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/backup_job.hpp"
+#include "backup_job.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -13,7 +13,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/storage/backup.hpp>
 
-#include "storage/sqlite.hpp"
+#include "sqlite.hpp"
 
 struct sqlite3_backup;
 

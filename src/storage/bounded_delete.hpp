@@ -4,8 +4,8 @@
 
 #include <holdfast/base/clock.hpp>
 
-#include "storage/sqlite.hpp"
-#include "storage/work_budget.hpp"
+#include "sqlite.hpp"
+#include "work_budget.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/burial_table.hpp"
+#include "burial_table.hpp"
 
 namespace holdfast::storage {
 

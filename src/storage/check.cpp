@@ -9,9 +9,9 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/storage/backup.hpp>
 
-#include "storage/keys.hpp"
-#include "storage/migrations.hpp"
-#include "storage/sqlite.hpp"
+#include "keys.hpp"
+#include "migrations.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 namespace {

@@ -1,4 +1,4 @@
-#include "storage/checksum.hpp"
+#include "checksum.hpp"
 
 #include <bit>
 #include <cstddef>

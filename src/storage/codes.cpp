@@ -1,9 +1,9 @@
-#include "storage/codes.hpp"
+#include "codes.hpp"
 
 #include <utility>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 namespace holdfast::storage {
 

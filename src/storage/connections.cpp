@@ -1,10 +1,10 @@
-#include "storage/connections.hpp"
+#include "connections.hpp"
 
 #include <cstdint>
 #include <string_view>
 #include <utility>
 
-#include "storage/session.hpp"
+#include "session.hpp"
 
 namespace holdfast::storage {
 

@@ -4,8 +4,8 @@
 
 #include <holdfast/delivery/message_store.hpp>
 
-#include "storage/queue.hpp"
-#include "storage/sqlite.hpp"
+#include "queue.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/data_file.hpp"
+#include "data_file.hpp"
 
 #include <array>
 #include <cerrno>

@@ -9,8 +9,8 @@
 
 #include <holdfast/base/error.hpp>
 
-#include "storage/migrations.hpp"
-#include "storage/sqlite.hpp"
+#include "migrations.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

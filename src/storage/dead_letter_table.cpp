@@ -1,12 +1,12 @@
-#include "storage/dead_letter_table.hpp"
+#include "dead_letter_table.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 
-#include "storage/checksum.hpp"
-#include "storage/columns.hpp"
-#include "storage/work_budget.hpp"
+#include "checksum.hpp"
+#include "columns.hpp"
+#include "work_budget.hpp"
 
 #define HOLDFAST_DEAD_LETTER_COLUMNS \
   "user, id, sequence, accepted_at, expires_at, reason, died_at, detail"

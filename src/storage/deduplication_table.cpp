@@ -1,9 +1,9 @@
-#include "storage/deduplication_table.hpp"
+#include "deduplication_table.hpp"
 
 #include <string_view>
 #include <utility>
 
-#include "storage/columns.hpp"
+#include "columns.hpp"
 
 namespace holdfast::storage {
 

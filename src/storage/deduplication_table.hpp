@@ -4,8 +4,8 @@
 
 #include <holdfast/delivery/message.hpp>
 
-#include "storage/bounded_delete.hpp"
-#include "storage/sqlite.hpp"
+#include "bounded_delete.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

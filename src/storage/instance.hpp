@@ -7,8 +7,8 @@
 
 #include <holdfast/storage/store.hpp>
 
-#include "storage/queue.hpp"
-#include "storage/sqlite.hpp"
+#include "queue.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -1,9 +1,9 @@
-#include "storage/keys.hpp"
+#include "keys.hpp"
 
 #include <utility>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 namespace holdfast::storage {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <holdfast/identity/stores.hpp>
 
-#include "storage/queue.hpp"
-#include "storage/sqlite.hpp"
+#include "queue.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/message_table.hpp"
+#include "message_table.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -8,8 +8,8 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "storage/checksum.hpp"
-#include "storage/columns.hpp"
+#include "checksum.hpp"
+#include "columns.hpp"
 
 namespace holdfast::storage {
 namespace {

@@ -8,11 +8,11 @@
 
 #include <holdfast/delivery/message_store.hpp>
 
-#include "storage/dead_letter_table.hpp"
-#include "storage/missing_rows.hpp"
-#include "storage/pending_table.hpp"
-#include "storage/sqlite.hpp"
-#include "storage/work_budget.hpp"
+#include "dead_letter_table.hpp"
+#include "missing_rows.hpp"
+#include "pending_table.hpp"
+#include "sqlite.hpp"
+#include "work_budget.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/messages.hpp"
+#include "messages.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -11,7 +11,7 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/delivery/router.hpp>
 
-#include "storage/session.hpp"
+#include "session.hpp"
 
 namespace holdfast::storage {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <holdfast/delivery/message_store.hpp>
 
-#include "storage/queue.hpp"
+#include "queue.hpp"
 
 namespace holdfast::storage {
 

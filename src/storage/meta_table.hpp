@@ -5,7 +5,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/ids.hpp>
 
-#include "storage/sqlite.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/migrations.hpp"
+#include "migrations.hpp"
 
 #include <string>
 

@@ -6,7 +6,7 @@
 
 #include <holdfast/base/error.hpp>
 
-#include "storage/sqlite.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

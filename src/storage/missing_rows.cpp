@@ -1,4 +1,4 @@
-#include "storage/missing_rows.hpp"
+#include "missing_rows.hpp"
 
 #include <functional>
 #include <string_view>

@@ -8,9 +8,9 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/ids.hpp>
 
-#include "storage/pending_table.hpp"
-#include "storage/sqlite.hpp"
-#include "storage/work_budget.hpp"
+#include "pending_table.hpp"
+#include "sqlite.hpp"
+#include "work_budget.hpp"
 
 namespace holdfast::storage {
 

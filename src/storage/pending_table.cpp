@@ -1,4 +1,4 @@
-#include "storage/pending_table.hpp"
+#include "pending_table.hpp"
 
 #include <holdfast/delivery/router.hpp>
 

@@ -9,7 +9,7 @@
 
 #include <holdfast/delivery/message_store.hpp>
 
-#include "storage/sqlite.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -1,4 +1,4 @@
-#include "storage/queue.hpp"
+#include "queue.hpp"
 
 #include <utility>
 

@@ -11,7 +11,7 @@
 
 #include <holdfast/delivery/message_store.hpp>
 
-#include "storage/operation.hpp"
+#include "operation.hpp"
 
 namespace holdfast::storage {
 

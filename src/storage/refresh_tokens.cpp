@@ -1,10 +1,10 @@
-#include "storage/refresh_tokens.hpp"
+#include "refresh_tokens.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 #define HOLDFAST_REFRESH_TOKEN_COLUMNS                                                    \
   "user, origin, token_hash, issued_at, expires_at, revoked, previous_hash, rotated_at, " \

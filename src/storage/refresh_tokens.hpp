@@ -9,9 +9,9 @@
 
 #include <holdfast/identity/stores.hpp>
 
-#include "storage/bounded_delete.hpp"
-#include "storage/queue.hpp"
-#include "storage/sqlite.hpp"
+#include "bounded_delete.hpp"
+#include "queue.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

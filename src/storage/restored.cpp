@@ -10,10 +10,10 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/storage/backup.hpp>
 
-#include "storage/audit_table.hpp"
-#include "storage/data_file.hpp"
-#include "storage/migrations.hpp"
-#include "storage/sqlite.hpp"
+#include "audit_table.hpp"
+#include "data_file.hpp"
+#include "migrations.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 namespace {

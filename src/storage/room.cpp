@@ -1,4 +1,4 @@
-#include "storage/room.hpp"
+#include "room.hpp"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,8 +1,8 @@
-#include "storage/sqlite.hpp"
+#include "sqlite.hpp"
 
 #include <sqlite3.h>
 
-#include "storage/checksum.hpp"
+#include "checksum.hpp"
 
 namespace holdfast::storage {
 

@@ -7,14 +7,14 @@
 #include <holdfast/base/process.hpp>
 #include <holdfast/storage/store.hpp>
 
-#include "storage/backup_job.hpp"
-#include "storage/data_file.hpp"
-#include "storage/messages.hpp"
-#include "storage/migrations.hpp"
-#include "storage/room.hpp"
-#include "storage/session.hpp"
-#include "storage/stepped_store.hpp"
-#include "storage/store_thread.hpp"
+#include "backup_job.hpp"
+#include "data_file.hpp"
+#include "messages.hpp"
+#include "migrations.hpp"
+#include "room.hpp"
+#include "session.hpp"
+#include "stepped_store.hpp"
+#include "store_thread.hpp"
 
 namespace holdfast::storage {
 namespace {

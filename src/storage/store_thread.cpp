@@ -1,4 +1,4 @@
-#include "storage/store_thread.hpp"
+#include "store_thread.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -14,11 +14,11 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/histogram.hpp>
 
-#include "storage/backup_job.hpp"
-#include "storage/queue.hpp"
-#include "storage/room.hpp"
-#include "storage/session.hpp"
-#include "storage/sqlite.hpp"
+#include "backup_job.hpp"
+#include "queue.hpp"
+#include "room.hpp"
+#include "session.hpp"
+#include "sqlite.hpp"
 
 namespace holdfast::storage {
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "storage/operation.hpp"
-#include "storage/queue.hpp"
+#include "operation.hpp"
+#include "queue.hpp"
 
 namespace holdfast::storage {
 

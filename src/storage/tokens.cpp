@@ -1,11 +1,11 @@
-#include "storage/tokens.hpp"
+#include "tokens.hpp"
 
 #include <cstdint>
 #include <string_view>
 #include <utility>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 namespace holdfast::storage {
 

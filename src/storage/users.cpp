@@ -1,4 +1,4 @@
-#include "storage/users.hpp"
+#include "users.hpp"
 
 #include <limits>
 #include <string>
@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "storage/session.hpp"
-#include "storage/submitter.hpp"
+#include "session.hpp"
+#include "submitter.hpp"
 
 #define HOLDFAST_USER_COLUMNS                                                         \
   "sub, username, status, enabled, password_hash, revision, attributes, created_at, " \
