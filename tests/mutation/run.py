@@ -63,6 +63,7 @@ def who_notices(copy: Path) -> str | None:
         status, output = run(command, copy, TEST_SECONDS)
         if status != 0:
             failed = [line for line in output.splitlines() if line.startswith("[  FAILED  ]")]
+            (copy / "build/mutate/failed.log").write_text(output)
             return failed[0].removeprefix("[  FAILED  ]").strip() if failed else f"{test} ends with {status}"
     return None
 
@@ -80,7 +81,7 @@ def main() -> int:
         print(wrong, file=sys.stderr)
         return 2
     if noticed := who_notices(copy):
-        print(f"without any fault: {noticed}", file=sys.stderr)
+        print(f"without any fault: {noticed}; build/mutate/failed.log has its words", file=sys.stderr)
         return 2
     chosen = [fault for fault in FAULTS if not words or any(word in fault[0] for word in words)]
     survivors, errors = [], []
