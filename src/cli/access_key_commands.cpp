@@ -1,3 +1,5 @@
+// Commands for access keys and temporary credentials: `holdfast access-key`.
+
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -20,7 +22,7 @@ namespace holdfast::cli {
 namespace {
 
 constexpr const char* kPolicyText = "an IAM policy document: a file, or the JSON itself";
-constexpr const char* kKeyRateText = "requests per second, 0 for any number";
+constexpr const char* kKeyRateText = "requests per second; 0 means unlimited";
 constexpr const char* kDefaultRate = "default";
 constexpr std::int64_t kKeyRateMax = 1'000'000;
 constexpr std::int64_t kKeyDaysMax = 3'650;
@@ -45,7 +47,7 @@ std::string key_target(const KeyFlags& flags) {
   return "/v1/access-keys/" + percent_encode(flags.key);
 }
 
-// What was given is a file's name unless it is an object.
+// Takes the text for a file's name unless it begins an object.
 Result<Json> read_policy_text(const std::string& given) {
   std::string text = given;
   const std::size_t begin = given.find_first_not_of(" \t\r\n");
@@ -65,7 +67,7 @@ Result<Json> read_policy_text(const std::string& given) {
                               (error.where.empty() ? "" : " at ") + error.where);
 }
 
-// The rate for people.
+// Returns the key's rate as text: a number, `any` or `default`.
 std::string rate_cell(const Json& key) {
   const std::string rate = cell(key, "requestsPerSecond");
   if (rate.empty()) return kDefaultRate;
@@ -103,7 +105,7 @@ void show_access_key(const Context& context, const Json& answer) {
 }
 
 int export_new_access_key(const Context& context, const Json& answer) {
-  context.err << "The secret is shown this once.\n";
+  context.err << "The secret is shown only once.\n";
   if (const std::string expiry = cell(answer, "expiresAt"); !expiry.empty()) {
     context.err << "Good until " << printable(expiry) << ".\n";
   }
@@ -114,7 +116,7 @@ int export_new_access_key(const Context& context, const Json& answer) {
 
 int export_session(const Context& context, const Json& answer) {
   context.err << "Good until " << printable(cell(answer, "Expiration"))
-              << ", and while the key is enabled. Nothing keeps them: they are shown this once.\n";
+              << " while the key is enabled. They are stored nowhere and shown only once.\n";
   return print_exports(
       context, {{"AWS_ACCESS_KEY_ID", cell(answer, "AccessKeyId"), ShellForm::key_id},
                 {"AWS_SECRET_ACCESS_KEY", cell(answer, "SecretAccessKey"), ShellForm::secret},
@@ -137,7 +139,7 @@ int delete_key(const Context& context, const KeyFlags& flags) {
   return call(context, flags, "DELETE", key_target(flags), nullptr, show_key_deleted);
 }
 
-// Puts the policy that was given into `body`; false when it is none, which people were told.
+// Puts the given policy into `body`. Returns false, and prints why, if the policy is not valid.
 bool add_given_policy(const Context& context, const KeyFlags& flags, Json& body) {
   if (flags.policy.empty()) return true;
   auto policy = read_policy_text(flags.policy);
@@ -149,7 +151,7 @@ bool add_given_policy(const Context& context, const KeyFlags& flags, Json& body)
   return true;
 }
 
-// Asks for new credentials, and prints them as lines for a shell.
+// Requests new credentials and prints them as lines for a shell.
 int get_credentials(const Context& context, const KeyFlags& flags, const std::string& target,
                     Json body, int (*print)(const Context&, const Json&)) {
   if (!add_given_policy(context, flags, body)) return kFailure;
@@ -169,12 +171,12 @@ CLI::App* add_key_command(CLI::App& group, const std::string& name, const std::s
 
 void add_create(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<KeyFlags>();
-  auto* create = group.add_subcommand("create", "Make a key; its secret is shown this once");
-  create->add_option("NAME", flags->key, "the name of who holds it")->required();
+  auto* create = group.add_subcommand("create", "Create a key; its secret is shown only once");
+  create->add_option("NAME", flags->key, "a name for the key, such as its owner's")->required();
   create->add_option("--policy", flags->policy,
-                     std::string(kPolicyText) + " (default: may send messages, nothing else)");
+                     std::string(kPolicyText) + " (default: send messages only)");
   auto* const policy = create->get_option("--policy");
-  create->add_flag("--root", flags->root, "it may do everything, as the first start's does")
+  create->add_flag("--root", flags->root, "allow everything, like the key of the first start")
       ->excludes(policy);
   create
       ->add_option("--rate", flags->rate,
@@ -182,7 +184,7 @@ void add_create(CLI::App& group, Selection& selection) {
       ->check(CLI::Range(std::int64_t{0}, kKeyRateMax));
   create
       ->add_option("--expires-in", flags->expires_in,
-                   "days until it ends, and what is made of it (default: never)")
+                   "days until the key and its temporary credentials expire (default: never)")
       ->check(CLI::Range(std::int64_t{1}, kKeyDaysMax));
   add_admin_flags(*create, *flags);
   create->callback([flags, &selection] {
@@ -199,20 +201,21 @@ void add_create(CLI::App& group, Selection& selection) {
 
 void add_list_and_show(CLI::App& group, Selection& selection) {
   add_question(
-      *group.add_subcommand("list", "All keys, without their secrets"), selection,
+      *group.add_subcommand("list", "List all keys, without their secrets"), selection,
       std::make_shared<AdminFlags>(), "GET",
       [](const AdminFlags&) { return std::string("/v1/access-keys"); }, show_access_keys);
   auto flags = std::make_shared<KeyFlags>();
-  add_question(*add_key_command(group, "show", "A key and its policy, without its secret", *flags),
-               selection, flags, "GET", key_target, show_access_key);
+  add_question(
+      *add_key_command(group, "show", "Show a key and its policy, without its secret", *flags),
+      selection, flags, "GET", key_target, show_access_key);
 }
 
 void add_enable_and_disable(CLI::App& group, Selection& selection) {
   for (const bool enabled : {false, true}) {
     auto flags = std::make_shared<KeyFlags>();
     auto* change = add_key_command(group, enabled ? "enable" : "disable",
-                                   enabled ? "Take a disabled key's signatures again"
-                                           : "Refuse a key's signatures, and keep it",
+                                   enabled ? "Accept the signatures of a disabled key again"
+                                           : "Refuse a key's signatures, but keep the key",
                                    *flags);
     add_admin_flags(*change, *flags);
     change->callback([flags, enabled, &selection] {
@@ -224,7 +227,7 @@ void add_enable_and_disable(CLI::App& group, Selection& selection) {
   }
   auto flags = std::make_shared<KeyFlags>();
   auto* remove =
-      add_key_command(group, "delete", "Delete a key; what it signs is refused at once", *flags);
+      add_key_command(group, "delete", "Delete a key; its signatures are refused at once", *flags);
   add_destruction_flags(*remove, *flags);
   add_admin_flags(*remove, *flags);
   remove->callback([flags, &selection] {
@@ -234,8 +237,7 @@ void add_enable_and_disable(CLI::App& group, Selection& selection) {
 
 void add_policy(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<KeyFlags>();
-  auto* policy =
-      add_key_command(group, "policy", "What a key may do: print it, or replace it", *flags);
+  auto* policy = add_key_command(group, "policy", "Print or replace a key's policy", *flags);
   policy->add_option("--set", flags->policy, kPolicyText);
   add_admin_flags(*policy, *flags);
   policy->callback([flags, &selection] {
@@ -253,7 +255,7 @@ void add_policy(CLI::App& group, Selection& selection) {
 void add_rate(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<KeyFlags>();
   auto wanted = std::make_shared<std::string>();
-  auto* rate = add_key_command(group, "rate", "Bound a key's requests in a second", *flags);
+  auto* rate = add_key_command(group, "rate", "Set a key's rate limit", *flags);
   rate->add_option("RATE", *wanted,
                    std::string(kKeyRateText) + ", or `default` for limits.key_requests_per_second")
       ->check(CLI::Range(std::int64_t{0}, kKeyRateMax) | CLI::IsMember({kDefaultRate}))
@@ -270,12 +272,12 @@ void add_rate(CLI::App& group, Selection& selection) {
 
 void add_session(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<KeyFlags>();
-  auto* session = add_key_command(
-      group, "session", "Make temporary credentials of a key, which end by themselves", *flags);
+  auto* session = add_key_command(group, "session",
+                                  "Make temporary credentials from a key; they expire", *flags);
   session->add_option("--duration", flags->duration,
-                      "seconds that they are good for, 900 to 129600 (default: 3600)");
+                      "lifetime in seconds, 900 to 129600 (default: 3600)");
   session->add_option("--policy", flags->policy,
-                      std::string(kPolicyText) + ", to allow less than the key's own");
+                      std::string(kPolicyText) + ", to allow less than the key's own policy");
   add_admin_flags(*session, *flags);
   session->callback([flags, &selection] {
     selection.run = [flags](const Context& context) {
@@ -289,7 +291,7 @@ void add_session(CLI::App& group, Selection& selection) {
 }  // namespace
 
 void add_access_key(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("access-key", "Keys that sign requests");
+  auto* group = app.add_subcommand("access-key", "Manage the keys that sign requests");
   group->require_subcommand(1);
   add_create(*group, selection);
   add_list_and_show(*group, selection);

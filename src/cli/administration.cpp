@@ -1,3 +1,5 @@
+// Commands for status, pending messages, executions, connections and key rotation.
+
 #include <memory>
 #include <utility>
 #include <vector>
@@ -35,14 +37,14 @@ std::string with_query(std::string target, const ListFlags& flags) {
   return target;
 }
 
-// Of a histogram, within how much time half and nearly all of it were.
+// Returns a histogram as text: its count, its median and its 99th percentile.
 std::string times_text(const Json& histogram) {
   const std::int64_t count = histogram.value("count", std::int64_t{0});
   if (count == 0) return "0";
   const auto within = [&histogram, count](double share) -> std::string {
     for (const Json& bucket : member(histogram, "buckets")) {
       if (bucket.value("count", 0.0) < share * static_cast<double>(count)) continue;
-      return bucket.at("le").is_null() ? "more than can be told" : cell(bucket, "le") + " s";
+      return bucket.at("le").is_null() ? "more than measured" : cell(bucket, "le") + " s";
     }
     return "?";
   };
@@ -99,7 +101,7 @@ void show_pending_messages(const Context& context, const Json& answer) {
   tell_next_page(context, answer);
 }
 
-// A name is easily taken for an id, and for an id that nobody has nothing is pending.
+// Hints that the user gave a username in place of an id. An unknown id has nothing pending.
 void tell_username(const Context& context, const ListFlags& flags) {
   const auto control = control_of(context, flags);
   if (control == nullptr) return;
@@ -136,7 +138,7 @@ void show_executions(const Context& context, const Json& answer) {
               {"UPDATED", "updatedAt"}});
 }
 
-// A message that was stored is acknowledged after its own run has ended.
+// Prints the acknowledgement last: a stored message is acknowledged after its own run has ended.
 void tell_acknowledgement(const Context& context, const Json& executions) {
   const Json* last = nullptr;
   for (const Json& execution : executions) {
@@ -173,7 +175,7 @@ void show_execution_steps(const Context& context, const Json& answer) {
 void show_connections(const Context& context, const Json& answer) {
   const Json& connections = member(answer, "connections");
   if (connections.empty()) {
-    context.err << "No connection is open.\n";
+    context.err << "No open connections.\n";
   } else {
     print_list(context, connections,
                {{"CONNECTION ID", "connectionId"},
@@ -204,14 +206,14 @@ void show_deletion(const Context& context, const Json& answer) {
 }
 
 void show_rotated(const Context& context, const Json& answer) {
-  context.err << "The user pool's tokens are signed with signing key "
-              << cell(answer, "signingKeyId") << " once it has been published for ten minutes.\n"
-              << "New tokens and secrets are encrypted under this data key from now on:\n";
+  context.err << "The user pool signs its tokens with signing key " << cell(answer, "signingKeyId")
+              << " after the key has been public for ten minutes.\n"
+              << "New tokens and secrets are encrypted under this data key:\n";
   context.out << cell(answer, "keyId") << "\n";
 }
 
 void add_limit(CLI::App& command, ListFlags& flags) {
-  command.add_option("--limit", flags.limit, "how many at most")
+  command.add_option("--limit", flags.limit, "rows at most")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
 }
@@ -220,7 +222,7 @@ struct StatusFlags : AdminFlags {
   bool ready = false;
 };
 
-// For what looks after the process: the exit code alone, and a reason where it is bad.
+// Answers supervisors by the exit code alone. Prints a reason if the gateway is not ready.
 int check_ready(const Context& context, const AdminFlags& flags) {
   const auto answer = ask(context, flags, "GET", "/v1/status", nullptr);
   if (!answer) return kFailure;
@@ -229,10 +231,10 @@ int check_ready(const Context& context, const AdminFlags& flags) {
 }
 
 void add_status(CLI::App& app, Selection& selection) {
-  auto* command = app.add_subcommand("status", "The gateway's numbers");
+  auto* command = app.add_subcommand("status", "Show the gateway's state and counters");
   auto flags = std::make_shared<StatusFlags>();
   auto* ready = command->add_flag("--ready", flags->ready,
-                                  "print nothing; exit 0 when it is ready to serve, else 1");
+                                  "print nothing; exit 0 if the gateway is ready, else 1");
   add_admin_flags(*command, *flags);
   ready->excludes("--json");
   command->callback([flags, &selection] {
@@ -269,11 +271,11 @@ int delete_pending(const Context& context, const PendingDeleteFlags& flags) {
 
 void add_pending_delete(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<PendingDeleteFlags>();
-  auto* remove = group.add_subcommand("delete", "Move what is pending to the dead letters");
-  remove->add_option("USER_ID", flags->user, "whose")->required();
+  auto* remove = group.add_subcommand("delete", "Move pending messages to the dead letters");
+  remove->add_option("USER_ID", flags->user, "the user's id")->required();
   auto* which = remove->add_option_group("which");
-  which->add_option("MESSAGE_ID", flags->message, "this message");
-  which->add_flag("--all", flags->all, "all that no open connection has been sent yet");
+  which->add_option("MESSAGE_ID", flags->message, "the message's id");
+  which->add_flag("--all", flags->all, "all messages that were sent to no open connection yet");
   which->require_option(1);
   add_destruction_flags(*remove, *flags);
   add_admin_flags(*remove, *flags);
@@ -283,21 +285,21 @@ void add_pending_delete(CLI::App& group, Selection& selection) {
 }
 
 void add_pending(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("pending", "What waits for its users");
+  auto* group = app.add_subcommand("pending", "Show and delete pending messages");
   group->require_subcommand(1);
   auto list_flags = std::make_shared<ListFlags>();
-  auto* list = group->add_subcommand("list", "The users that have messages pending");
-  list->add_option("--after", list_flags->after, "begin behind this user id");
+  auto* list = group->add_subcommand("list", "List the users that have pending messages");
+  list->add_option("--after", list_flags->after, "begin after this user id");
   add_limit(*list, *list_flags);
   add_question(
       *list, selection, list_flags, "GET",
       [](const ListFlags& flags) { return with_query("/v1/pending", flags); }, show_pending_users);
 
   auto show_flags = std::make_shared<ListFlags>();
-  auto* show = group->add_subcommand("show", "A user's pending messages, never their text");
+  auto* show = group->add_subcommand("show", "List a user's pending messages, without their text");
   std::string& user = show_flags->user;
-  show->add_option("USER_ID", user, "whose")->required();
-  show->add_option("--after", show_flags->after, "begin behind this sequence");
+  show->add_option("USER_ID", user, "the user's id")->required();
+  show->add_option("--after", show_flags->after, "begin after this sequence");
   add_limit(*show, *show_flags);
   add_admin_flags(*show, *show_flags);
   show->callback([show_flags, &selection] {
@@ -309,19 +311,19 @@ void add_pending(CLI::App& app, Selection& selection) {
 }
 
 void add_execution(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("execution", "What became of messages");
+  auto* group = app.add_subcommand("execution", "Show the recent history of messages");
   group->require_subcommand(1);
   auto list_flags = std::make_shared<ListFlags>();
-  auto* list = group->add_subcommand("list", "The latest runs of the workflows");
-  list->add_option("--user", list_flags->user, "of this user id alone");
+  auto* list = group->add_subcommand("list", "List the latest runs of the workflows");
+  list->add_option("--user", list_flags->user, "only of this user id");
   add_limit(*list, *list_flags);
   add_question(
       *list, selection, list_flags, "GET",
       [](const ListFlags& flags) { return with_query("/v1/executions", flags); }, show_executions);
 
   auto show_flags = std::make_shared<NamedFlags>();
-  auto* show = group->add_subcommand("show", "One message's steps, with their times");
-  show->add_option("MESSAGE_ID", show_flags->name, "which message")->required();
+  auto* show = group->add_subcommand("show", "Show one message's steps, with their times");
+  show->add_option("MESSAGE_ID", show_flags->name, "the message's id")->required();
   add_question(
       *show, selection, show_flags, "GET",
       [](const NamedFlags& flags) { return "/v1/executions/" + percent_encode(flags.name); },
@@ -329,12 +331,12 @@ void add_execution(CLI::App& app, Selection& selection) {
 }
 
 void add_connections(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("connections", "Open WebSockets");
+  auto* group = app.add_subcommand("connections", "Show and close open WebSockets");
   group->require_subcommand(1);
   auto flags = std::make_shared<ListFlags>();
-  auto* list = group->add_subcommand("list", "Open connections, the oldest first");
-  list->add_option("--user", flags->user, "of this user id alone");
-  list->add_option("--after", flags->after, "begin behind this place of an earlier list");
+  auto* list = group->add_subcommand("list", "List open connections, oldest first");
+  list->add_option("--user", flags->user, "only of this user id");
+  list->add_option("--after", flags->after, "begin after this place of an earlier list");
   add_limit(*list, *flags);
   add_question(
       *list, selection, flags, "GET",
@@ -345,13 +347,14 @@ void add_connections(CLI::App& app, Selection& selection) {
     return "/v1/connections/" + percent_encode(named.name);
   };
   auto show_flags = std::make_shared<NamedFlags>();
-  auto* show = group->add_subcommand("show", "What is known of one connection");
-  show->add_option("CONNECTION_ID", show_flags->name, "which connection")->required();
+  auto* show = group->add_subcommand("show", "Show one connection");
+  show->add_option("CONNECTION_ID", show_flags->name, "the connection's id")->required();
   add_question(*show, selection, show_flags, "GET", target, show_connection);
 
   auto close_flags = std::make_shared<NamedFlags>();
-  auto* close = group->add_subcommand("close", "Close one with 1001; its user may connect again");
-  close->add_option("CONNECTION_ID", close_flags->name, "which connection")->required();
+  auto* close =
+      group->add_subcommand("close", "Close a connection with 1001; the user may reconnect");
+  close->add_option("CONNECTION_ID", close_flags->name, "the connection's id")->required();
   add_question(*close, selection, close_flags, "DELETE", target, show_closed);
 }
 

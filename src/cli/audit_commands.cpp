@@ -1,3 +1,5 @@
+// The command that lists the audit trail: `holdfast audit list`.
+
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,7 +25,7 @@ struct AuditFlags : AdminFlags {
   std::int64_t limit = 100;
 };
 
-// What is looked for, as the query has it; empty: everything.
+// Returns the query's filters, empty for all records.
 std::string audit_filter(const AuditFlags& flags) {
   std::string filter;
   for (const auto& [name, value] : {std::pair("actor", &flags.actor),
@@ -59,19 +61,19 @@ void show_records(const Context& context, const Json& answer, bool all) {
 }  // namespace
 
 void add_audit(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("audit", "Who did what: logins, changes, refusals");
+  auto* group = app.add_subcommand("audit", "Show who did what: logins, changes, refusals");
   group->require_subcommand(1);
   auto flags = std::make_shared<AuditFlags>();
-  auto* list = group->add_subcommand("list", "List audit records, the newest first");
-  list->add_option("--actor", flags->actor,
-                   "only what this actor did: key:ID, user:ID, uid:N, ...");
-  list->add_option("--action", flags->action, "only this action; `user.` stands for all of users");
-  list->add_option("--target", flags->target, "only what was done to this: user:ID, access_key:ID");
-  list->add_option("--username", flags->username, "only what was refused under this username");
+  auto* list = group->add_subcommand("list", "List audit records, newest first");
+  list->add_option("--actor", flags->actor, "only by this actor: key:ID, user:ID, uid:N, ...");
+  list->add_option("--action", flags->action,
+                   "only this action; a prefix such as `user.` selects a group");
+  list->add_option("--target", flags->target, "only on this target: user:ID, access_key:ID");
+  list->add_option("--username", flags->username, "only refusals of this username");
   list->add_option("--outcome", flags->outcome, "only this outcome: done, refused or failed")
       ->check(CLI::IsMember({"done", "refused", "failed"}));
-  list->add_option("--since", flags->since, "only from this time on: 2026-01-22T10:00:00Z");
-  list->add_option("--before", flags->before, "the page behind this record");
+  list->add_option("--since", flags->since, "only since this time: 2026-01-22T10:00:00Z");
+  list->add_option("--before", flags->before, "only records older than this one, for paging");
   list->add_option("--limit", flags->limit, "records on a page, 1 to 1000")
       ->check(CLI::Range(1, 1000));
   add_question(

@@ -1,3 +1,5 @@
+// The command that checks a configuration: `holdfast check-config`.
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -75,7 +77,7 @@ int check_configuration(const Context& context, const ConfigCheckFlags& flags,
     (void)failed(context, printable(problem.text()));
   }
   if (!report.problems.empty()) return kFailure;
-  context.err << "The configuration is good.\n";
+  context.err << "The configuration is valid.\n";
   return kSuccess;
 }
 
@@ -83,14 +85,15 @@ int check_configuration(const Context& context, const ConfigCheckFlags& flags,
 
 void add_check_config(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand(
-      "check-config", "Check a configuration as `serve` would, and tell who set what");
+      "check-config",
+      "Check a configuration as `serve` does, and show where each value comes from");
   auto flags = std::make_shared<ConfigCheckFlags>();
   add_serve_flags(*command, *flags);
   command->add_option("--data-dir", flags->data_dir,
-                      "taken as `serve` takes it, and not looked into");
+                      "accepted as for `serve`; its files are not read");
   add_log_flags(*command, selection.log);
   auto* const json = command->add_flag("--json", flags->json, "print problems and values as JSON");
-  command->add_flag("--schema", flags->schema, "print the JSON Schema of the file and no more")
+  command->add_flag("--schema", flags->schema, "print the JSON Schema of the configuration file")
       ->excludes(json);
   command->callback([flags, &selection] {
     selection.run = [flags, &selection](const Context& context) {

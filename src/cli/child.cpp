@@ -1,3 +1,5 @@
+// Starts, watches and ends a child process.
+
 #include "child.hpp"
 
 #include <cerrno>
@@ -23,7 +25,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   return out;
 }
 
-// An open file, closed with the object.
+// Owns an open file and closes it.
 class File {
  public:
   File(const std::string& path, int flags) : fd_(open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
@@ -50,7 +52,7 @@ Result<Child> Child::start(const ChildOptions& options) {
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(options.environment);
   const pid_t parent = getpid();
-  // Made anew before the process is there: nobody may take for its output what is left of another.
+  // Truncates the files before the process starts. Readers must not see an earlier one's output.
   const File in("/dev/null", O_RDONLY);
   const File out(options.out_file, O_WRONLY | O_CREAT | O_TRUNC);
   const File err(options.err_file, O_WRONLY | O_CREAT | O_TRUNC);

@@ -11,16 +11,17 @@
 
 namespace holdfast::cli {
 
+/// Describes the process to start.
 struct ChildOptions {
   std::string program;
   std::vector<std::string> arguments;    ///< without the program's name
-  std::vector<std::string> environment;  ///< `NAME=value`, all of it
-  std::string out_file;                  ///< for its standard output, made anew
-  std::string err_file;
+  std::vector<std::string> environment;  ///< the whole environment, as `NAME=value`
+  std::string out_file;                  ///< receives standard output; truncated first
+  std::string err_file;                  ///< receives standard error; truncated first
 };
 
-/// A process that this one has started: in a process group of its own, so that Ctrl-C reaches it
-/// only through us; ended when this process ends, and killed with the object.
+/// A child process in its own process group, so that Ctrl-C reaches it only through us. The kernel
+/// kills it when this process ends; the destructor kills it too.
 class Child {
  public:
   [[nodiscard]] static Result<Child> start(const ChildOptions& options);
@@ -32,7 +33,7 @@ class Child {
 
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   void signal(int number) const;
-  /// Its exit code once it has ended, 128 + the signal that ended it; nullopt while it runs.
+  /// Returns the exit code, or 128 + the signal that ended the process; nullopt while it runs.
   [[nodiscard]] std::optional<int> exit_code();
 
  private:

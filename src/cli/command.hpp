@@ -10,20 +10,20 @@
 
 namespace holdfast::cli {
 
-/// How the daemons log: before the command or behind it.
+/// The flags for a daemon's log. They may stand before or after the command.
 struct LogFlags {
   std::optional<std::string> level;
   std::optional<std::string> format;
 };
 void add_log_flags(CLI::App& command, LogFlags& flags);
 
-/// What the command line asks for: filled while it is read, run afterwards.
+/// The selected command: filled while the command line is parsed, run afterwards.
 struct Selection {
   LogFlags log;
   std::function<int(Context&)> run;
 };
 
-/// Each adds its commands to the program.
+/// Adds commands to the program; one function for each file of commands.
 void add_serve(CLI::App& app, Selection& selection);
 void add_check_config(CLI::App& app, Selection& selection);
 void add_sample_app(CLI::App& app, Selection& selection);
@@ -43,7 +43,10 @@ void add_console(CLI::App& app, Selection& selection);
 void add_dev_certs(CLI::App& app, Selection& selection);
 void add_demo(CLI::App& app, Selection& selection);
 
-/// Runs one command line. `run` of the public header, with its surroundings given.
+/// Adds the examples to the commands' help texts. All commands must have been added before.
+void add_examples(CLI::App& app);
+
+/// Runs one command line in the given surroundings. The public `run` uses the process's own.
 [[nodiscard]] int run_command(int argc, const char* const* argv, Context& context);
 
 }  // namespace holdfast::cli

@@ -1,4 +1,4 @@
-// Completion scripts, made from the tree of commands itself.
+// Makes the shells' completion scripts from the tree of commands.
 #include <memory>
 #include <string>
 #include <utility>
@@ -39,7 +39,7 @@ void walk(const CLI::App& app, const std::string& path, CompletedTree& into) {
   add_options(app, command);
   const auto children = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* const child : children) {
-    // One without a name is a group of options.
+    // A child without a name is a group of options.
     if (child->get_name().empty()) {
       add_options(*child, command);
     } else {
@@ -52,7 +52,7 @@ void walk(const CLI::App& app, const std::string& path, CompletedTree& into) {
   }
 }
 
-// Between single quotes of any of the three shells.
+// Returns the text in single quotes. `quote` is how the shell writes a quote inside them.
 std::string single_quoted(const std::string& text, const char* quote) {
   std::string out = "'";
   for (const char c : text) {
@@ -74,7 +74,7 @@ std::string fish_quoted(const std::string& text) {
   return single_quoted(escaped, R"(\')");
 }
 
-// `pattern|pattern) action ;;`, or nothing where there is no pattern.
+// Returns `pattern|pattern) action ;;`, or nothing without a pattern.
 std::string case_line(const std::vector<std::string>& patterns, const std::string& action) {
   if (patterns.empty()) return {};
   std::string out = "      ";
@@ -83,7 +83,7 @@ std::string case_line(const std::vector<std::string>& patterns, const std::strin
   return out + ") " + action + " ;;\n";
 }
 
-// The part that bash and zsh have in common: where the words before the cursor lead to.
+// Returns the part that bash and zsh share: it finds the command that precedes the cursor.
 std::string walk_words(const CompletedTree& tree) {
   std::vector<std::string> steps;
   std::vector<std::string> valued;
@@ -129,7 +129,7 @@ std::string bash_script(const CompletedTree& tree) {
          "complete -o default -F _holdfast holdfast\n";
 }
 
-// `name:about`, as _describe wants it.
+// Returns `name:about`, the form that zsh's _describe takes.
 std::string described(const std::string& name, const std::string& about) {
   std::string escaped;
   for (const char c : name) escaped += c == ':' ? std::string("\\:") : std::string(1, c);
@@ -219,8 +219,7 @@ std::string fish_script(const CompletedTree& tree) {
 }  // namespace
 
 void add_completion(CLI::App& app, Selection& selection) {
-  auto* command = app.add_subcommand("completion", "Print a script that completes commands");
-  command->footer("\nExample: source <(holdfast completion bash)");
+  auto* command = app.add_subcommand("completion", "Print a completion script for your shell");
   auto shell = std::make_shared<std::string>();
   command->add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()

@@ -1,3 +1,5 @@
+// Asks before a command destroys something.
+
 #include "confirm.hpp"
 
 #include <istream>
@@ -7,8 +9,9 @@
 namespace holdfast::cli {
 
 void add_destruction_flags(CLI::App& command, DestructionFlags& flags) {
-  auto* yes = command.add_flag("--yes", flags.yes, "do not ask, also on a terminal");
-  command.add_flag("--dry-run", flags.dry_run, "only tell what would be done")->excludes(yes);
+  auto* yes = command.add_flag("--yes", flags.yes, "skip the question on a terminal");
+  command.add_flag("--dry-run", flags.dry_run, "only print what the command would do")
+      ->excludes(yes);
 }
 
 std::optional<int> confirm(const Context& context, const DestructionFlags& flags,
@@ -20,7 +23,7 @@ std::optional<int> confirm(const Context& context, const DestructionFlags& flags
     context.out << "Would " << printable(*lost) << ".\n";
     return kSuccess;
   }
-  context.err << "This will " << printable(*lost) << ". Go on? [y/N] " << std::flush;
+  context.err << "This will " << printable(*lost) << ". Continue? [y/N] " << std::flush;
   std::string answer;
   std::getline(context.in, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return std::nullopt;

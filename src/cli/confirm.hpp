@@ -8,19 +8,19 @@
 
 namespace holdfast::cli {
 
-/// What every command takes that destroys something.
+/// The flags of every command that destroys something.
 struct DestructionFlags {
   bool yes = false;
   bool dry_run = false;
 };
 void add_destruction_flags(CLI::App& command, DestructionFlags& flags);
 
-/// Tells what would be destroyed, and how much; nullopt when that could not be found out, which
-/// people were told.
+/// Returns what would be destroyed, and how much. Returns nullopt, and has printed why, if that
+/// could not be found out.
 using WhatIsLost = std::function<std::optional<std::string>()>;
 
-/// Whether a command is to go on: nullopt, or else its exit code. On a terminal it asks, without
-/// one it goes on, and with `--dry-run` it only tells.
+/// Asks on a terminal, continues without one, and only prints with `--dry-run`. Returns nullopt if
+/// the command may continue, else its exit code.
 [[nodiscard]] std::optional<int> confirm(const Context& context, const DestructionFlags& flags,
                                          const WhatIsLost& what);
 

@@ -1,3 +1,5 @@
+// Calls to the control socket, shared by the administration commands.
+
 #include "control_call.hpp"
 
 #include <cerrno>
@@ -19,8 +21,8 @@ std::string unreachable(const std::string& socket, const std::string& reason) {
                    : "is `holdfast serve` running with this --data-dir?");
 }
 
-// Why a socket is not to be told anything; empty: it may be. Passwords and keys go over it, and a
-// folder that one happens to stand in may be anybody's.
+// Returns why the socket must not be used, empty if it may be. Passwords and keys go over it, and
+// the current folder may belong to anybody.
 std::string distrust(const AdminFlags& flags, const std::string& socket) {
   struct stat folder{};
   struct stat status{};
@@ -33,11 +35,11 @@ std::string distrust(const AdminFlags& flags, const std::string& socket) {
   };
   if (!trusted(folder.st_uid)) {
     return "the folder " + flags.data_dir +
-           " belongs to another user: name it with --data-dir and its whole path if it is meant";
+           " belongs to another user: if you mean it, pass its full path with --data-dir";
   }
   if ((folder.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return "other users may write to the folder " + flags.data_dir +
-           ", so that the socket in it may be anybody's";
+           ", so its socket may be theirs";
   }
   if (!S_ISSOCK(status.st_mode) || !trusted(status.st_uid)) {
     return socket + " does not belong to the gateway's user, to root or to you";
@@ -106,7 +108,7 @@ int call(const Context& context, const AdminFlags& flags, const std::string& met
 }
 
 void add_admin_flags(CLI::App& command, AdminFlags& flags) {
-  command.add_option("--data-dir", flags.data_dir, "the gateway's, where its control socket is")
+  command.add_option("--data-dir", flags.data_dir, "the gateway's data directory")
       ->capture_default_str();
   command.add_flag("--json", flags.json, "print the gateway's answer as JSON");
 }

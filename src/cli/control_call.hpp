@@ -12,41 +12,41 @@
 
 #include "command.hpp"
 
-/// What the administration commands share: a question over the control socket, and its answer as
-/// JSON or for people.
+/// Shared by the administration commands: calls over the control socket, and their answers as JSON
+/// or as text.
 namespace holdfast::cli {
 
-/// What every administration command takes.
+/// The flags of every administration command.
 struct AdminFlags {
   std::string data_dir = "./data";
   bool json = false;
 };
 void add_admin_flags(CLI::App& command, AdminFlags& flags);
 
-/// Prints an answer for people.
+/// Prints an answer as text.
 using Show = std::function<void(const Context&, const Json&)>;
 
-/// The control socket as it may be asked: it belongs to this user, to root or to the owner of the
-/// data directory, which must be named for the latter to be trusted. Null when there is none, which
-/// people were told.
+/// Makes a client of the control socket. The socket must belong to this user, to root, or to the
+/// owner of a data directory that was named. Returns null, and has printed why, otherwise.
 [[nodiscard]] std::unique_ptr<client::ControlClient> control_of(const Context& context,
                                                                 const AdminFlags& flags);
-/// Asks the control socket. nullopt when there is no good answer, which people were told.
+/// Calls the control socket. Returns nullopt, and has printed why, if the call fails.
 [[nodiscard]] std::optional<Json> ask(const Context& context, const AdminFlags& flags,
                                       const std::string& method, const std::string& target,
                                       const Json& body = nullptr);
-/// Asks it, and prints the answer; answers the exit code.
+/// Calls the control socket and prints the answer. Returns the exit code.
 [[nodiscard]] int call(const Context& context, const AdminFlags& flags, const std::string& method,
                        const std::string& target, const Json& body, const Show& show);
 
-/// The members of an answer, as cells. What is missing shows as nothing.
+/// Returns a member as the text of a cell; empty if it is missing.
 [[nodiscard]] std::string cell(const Json& object, const char* name);
+/// Returns a member; an empty array if it is missing.
 [[nodiscard]] const Json& member(const Json& object, const char* name);
 
 using Columns = std::vector<std::pair<const char*, const char*>>;  // heading, member
 void print_list(const Context& context, const Json& list, const Columns& columns);
 
-/// A command that asks for `target`.
+/// Makes `command` call `target` and print the answer with `show`.
 template <class Flags, class Target>
 void add_question(CLI::App& command, Selection& selection, const std::shared_ptr<Flags>& flags,
                   const std::string& method, Target target, Show show) {

@@ -1,3 +1,5 @@
+// Commands that back up, restore and check the database.
+
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -56,7 +58,7 @@ void tell_progress(const Context& context, const Json& progress) {
               << size_text(number(progress, "bytesDone")) << " of " << size_text(total) << "\n";
 }
 
-// Until it is done; nullopt when there is no good end, which people were told, or Ctrl-C.
+// Waits until the backup is done. Returns nullopt after Ctrl-C, or if it failed, which it prints.
 std::optional<Json> await_backup(const Context& context, const BackupFlags& flags) {
   auto progress = ask(context, flags, "POST", "/v1/backup", Json::object());
   for (int look = 1; progress; ++look) {
@@ -84,7 +86,7 @@ int back_up(const Context& context, const BackupFlags& flags) {
   }
   std::error_code ignored;
   if (!std::filesystem::is_directory(file.parent_path(), ignored)) {
-    return failed(context, "there is no folder " + file.parent_path().string());
+    return failed(context, "the folder " + file.parent_path().string() + " does not exist");
   }
   const auto master_key = master_key_from(context);
   if (!master_key) return failed(context, master_key.error().message);
@@ -93,7 +95,7 @@ int back_up(const Context& context, const BackupFlags& flags) {
   if (!done) return Interrupt::requested() ? kInterrupted : kFailure;
   if (flags.with_master_key && others_may_write(file.parent_path().string())) {
     context.err << "Other users may write to " << file.parent_path().string()
-                << ": they cannot read the master key there, but they can take it away.\n";
+                << ": they cannot read the master key there, but they can delete it.\n";
   }
   const auto kept = app::keep_backup({.data_dir = flags.data_dir,
                                       .file = file.string(),
@@ -109,16 +111,16 @@ int back_up(const Context& context, const BackupFlags& flags) {
     context.out << file.string() << "\n";
   }
   if (!kept->authenticated) {
-    context.err << "No FILE.mac was written, for which the master key is needed (in "
+    context.err << "FILE.mac was not written, because the master key was not found (in "
                 << flags.data_dir
-                << ", HOLDFAST_MASTER_KEY or HOLDFAST_MASTER_KEY_FILE): `restore` will want "
-                   "--unauthenticated.\n";
+                << ", HOLDFAST_MASTER_KEY or HOLDFAST_MASTER_KEY_FILE). `restore` of this backup "
+                   "needs --unauthenticated.\n";
   }
   context.err << "Backed up and checked: " << size_text(number(*done, "bytesTotal")) << ". "
               << (flags.with_master_key
-                      ? "The master key is beside it: whoever has both can read all.\n"
-                      : "The master key is not in it: keep that elsewhere, no backup opens "
-                        "without it.\n");
+                      ? "The master key is beside it: with both, anyone can read everything.\n"
+                      : "The master key is not in it. Keep the key in another place: a backup "
+                        "is useless without it.\n");
   return kSuccess;
 }
 
@@ -165,21 +167,21 @@ std::string listed(const std::vector<app::RestoreReport::AccessKey>& keys) {
   return out.empty() ? "none" : out;
 }
 
-// A restore brings back what was revoked since the backup, as far as nobody knows of it.
+// Prints which keys work now. A restore brings back revoked access that no database recorded.
 void tell_access(const Context& context, const app::RestoreReport& restored) {
   if (!restored.disabled_keys.empty()) {
-    context.err << "Access keys that are disabled now: " << listed(restored.disabled_keys) << "\n";
+    context.err << "Disabled access keys: " << listed(restored.disabled_keys) << "\n";
   }
   if (restored.disabled_users > 0) {
-    context.err << "Users that are disabled now, as they were since the backup: "
+    context.err << "Users disabled again, because they were disabled after the backup: "
                 << restored.disabled_users << "\n";
   }
-  context.err << "Access keys that are enabled now: " << listed(restored.enabled_keys) << "\n";
+  context.err << "Enabled access keys: " << listed(restored.enabled_keys) << "\n";
   if (!restored.revocations_known) {
-    context.err << "There is no database before that tells what was revoked since the backup: "
-                   "check these keys, and the users, before the gateway starts";
+    context.err << "No earlier database shows what was revoked after the backup. Check these keys, "
+                   "and the users, before you start the gateway";
     if (!restored.enabled_keys.empty()) {
-      context.err << " (--disable-access-keys disables all keys)";
+      context.err << " (`restore --disable-access-keys` disables all keys)";
     }
     context.err << ".\n";
   }
@@ -217,17 +219,17 @@ int restore(const Context& context, const RestoreFlags& flags) {
   } else {
     show_report(context, restored->database);
   }
-  context.err << "Restored into " << flags.data_dir << "; its keys open with " << restored->key_from
-              << ".\n";
+  context.err << "Restored into " << flags.data_dir << ", with the master key of "
+              << restored->key_from << ".\n";
   if (!restored->kept_database.empty()) {
-    context.err << "The database before is kept: " << restored->kept_database << "\n";
+    context.err << "The old database is kept: " << restored->kept_database << "\n";
   }
   if (!restored->kept_key.empty()) {
-    context.err << "The master key before is kept: " << restored->kept_key << "\n";
+    context.err << "The old master key is kept: " << restored->kept_key << "\n";
   }
   tell_access(context, *restored);
-  context.err << "Messages that were acknowledged since the backup will be delivered again"
-              << (flags.keep_logins ? ".\n" : "; users log in again.\n");
+  context.err << "Messages acknowledged since the backup are delivered again."
+              << (flags.keep_logins ? "\n" : " Users must log in again.\n");
   return kSuccess;
 }
 
@@ -242,7 +244,7 @@ int check_database(const Context& context, const DatabaseCheckFlags& flags) {
     std::string message = report.error().message;
     if (report.error().code == Errc::conflict && message.ends_with("in use by another process")) {
       message +=
-          ": stop the gateway, or make a backup of it, which is checked as this would check it";
+          ": stop the gateway, or check a backup of it instead (`backup` makes the same check)";
     }
     return failed(context, message);
   }
@@ -258,8 +260,8 @@ int check_database(const Context& context, const DatabaseCheckFlags& flags) {
   }
   context.err << "The database is sound.\n";
   if (report->added) {
-    context.err << "Rows that have a checksum from now on: " << report->added->messages
-                << " of messages, " << report->added->dead_letters << " of dead letters.\n";
+    context.err << "Added checksums to " << report->added->messages << " messages and "
+                << report->added->dead_letters << " dead letters.\n";
   }
   return kSuccess;
 }
@@ -277,46 +279,48 @@ void run_on(CLI::App& command, Selection& selection, const std::shared_ptr<Flags
 void add_database(CLI::App& app, Selection& selection) {
   auto backup_flags = std::make_shared<BackupFlags>();
   auto* backup = app.add_subcommand("backup", "Copy the running gateway's database into a file");
-  backup->add_option("FILE", backup_flags->file, "where the copy goes")->required();
-  backup->add_flag("--force", backup_flags->force, "replace what is there");
+  backup->add_option("FILE", backup_flags->file, "the file to write")->required();
+  backup->add_flag("--force", backup_flags->force, "replace an existing file");
   backup->add_flag("--with-master-key", backup_flags->with_master_key,
-                   "write the master key into FILE.key as well");
+                   "also write the master key, to FILE.key");
   add_admin_flags(*backup, *backup_flags);
   run_on(*backup, selection, backup_flags, back_up);
 
   auto restore_flags = std::make_shared<RestoreFlags>();
-  auto* restored = app.add_subcommand("restore", "Put a backup into a data directory at rest");
+  auto* restored =
+      app.add_subcommand("restore", "Restore a backup into a stopped gateway's data directory");
   restored->add_option("FILE", restore_flags->file, "the backup")->required();
-  restored->add_option("--data-dir", restore_flags->data_dir, "where it goes")
+  restored->add_option("--data-dir", restore_flags->data_dir, "the data directory to restore into")
       ->capture_default_str();
   restored->add_option(
       "--master-key-file", restore_flags->master_key_file,
       "the master key (default HOLDFAST_MASTER_KEY, FILE.key, or the directory's)");
   restored->add_flag("--force", restore_flags->force,
-                     "restore over a database that is there, and keep it aside");
+                     "replace an existing database; the old one is renamed and kept");
   restored->add_flag("--keep-logins", restore_flags->keep_logins,
-                     "let logins go on, also those that were ended since the backup without a "
-                     "database before that tells so");
+                     "keep users logged in; without the old database, logins that ended since the "
+                     "backup are valid again");
   restored->add_flag("--disable-access-keys", restore_flags->disable_access_keys,
-                     "disable every access key, as some may have been deleted since the backup");
+                     "disable all access keys; some may have been deleted since the backup");
   restored->add_flag("--unauthenticated", restore_flags->unauthenticated,
-                     "take a file without its FILE.mac, which anybody may have changed");
-  restored->add_flag("--json", restore_flags->json, "print what was restored as JSON");
+                     "accept a backup without FILE.mac; anybody may have changed it");
+  restored->add_flag("--json", restore_flags->json, "print the report as JSON");
   run_on(*restored, selection, restore_flags, restore);
 
-  auto* group = app.add_subcommand("database", "The database at rest");
+  auto* group = app.add_subcommand("database", "Offline database tools");
   group->require_subcommand(1);
   auto check_flags = std::make_shared<DatabaseCheckFlags>();
-  auto* check = group->add_subcommand("check", "Read all of it, and hold its tables together");
+  auto* check =
+      group->add_subcommand("check", "Check the database file for corruption and consistency");
   auto* file = check->add_option("FILE", check_flags->file,
-                                 "a backup (default: the data directory's database)");
+                                 "a backup to check (default: the data directory's database)");
   check
       ->add_flag("--add-checksums", check_flags->add_checksums,
-                 "give messages from before there were checksums one, if all is sound")
+                 "add the checksums that old messages lack, if the database is sound")
       ->excludes(file);
-  check->add_option("--data-dir", check_flags->data_dir, "of a gateway that does not run")
+  check->add_option("--data-dir", check_flags->data_dir, "a stopped gateway's data directory")
       ->capture_default_str();
-  check->add_flag("--json", check_flags->json, "print what was found as JSON");
+  check->add_flag("--json", check_flags->json, "print the report as JSON");
   run_on(*check, selection, check_flags, check_database);
 }
 

@@ -1,3 +1,5 @@
+// Commands that list, redrive and delete dead letters: `holdfast dead-letters`.
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +21,7 @@ namespace holdfast::cli {
 namespace {
 
 constexpr const char* kReasonText =
-    "with this reason: expired, deleted, user_deleted, user_disabled, "
+    "only with this reason: expired, deleted, user_deleted, user_disabled, "
     "undeliverable, damaged";
 const std::vector<std::string> kReasons{"expired",       "deleted",       "user_deleted",
                                         "user_disabled", "undeliverable", "damaged"};
@@ -36,11 +38,11 @@ struct LetterFlags : AdminFlags, DestructionFlags {
   std::vector<std::string> ids;
   std::string user;
   std::string reason;
-  std::int64_t ttl = 0;  ///< seconds; 0: not given
+  std::int64_t ttl = 0;  ///< seconds; 0 if not given
   bool all = false;
 };
 
-/// What is done to letters.
+/// A command that works on dead letters.
 struct LetterWork {
   const char* name;
   const char* about;
@@ -50,8 +52,8 @@ struct LetterWork {
   bool destroys;
 };
 constexpr LetterWork kLetterWorks[] = {
-    {"redrive", "Accept dead letters anew: same ids, new sequences", "/v1/dead-letters/redrive",
-     "redriven", 100, false},
+    {"redrive", "Send dead letters again, with the same ids and new sequences",
+     "/v1/dead-letters/redrive", "redriven", 100, false},
     {"delete", "Delete dead letters for good", "/v1/dead-letters/delete", "deleted", 1000, true},
 };
 
@@ -91,7 +93,7 @@ int list_letters(const Context& context, const LetterListFlags& flags) {
   return kSuccess;
 }
 
-/// The requests of one command, one after the other.
+/// Makes the requests of one command, page by page.
 class LetterRequests {
  public:
   LetterRequests(const LetterFlags& flags, const LetterWork& work) : flags_(flags), work_(work) {}
@@ -111,13 +113,13 @@ class LetterRequests {
     if (!next_.empty()) out["after"] = next_;
     return out;
   }
-  /// Whether there is another one behind the one that was answered so.
+  /// Moves on to the next request. Returns false if `answer` was the last one's.
   [[nodiscard]] bool go_on(const Json& answer) {
     if (!flags_.ids.empty()) {
       at_ += here();
       return at_ < flags_.ids.size();
     }
-    // One that stays where it is would never end.
+    // A place that does not change would loop for ever.
     std::string next = cell(answer, "next");
     next_ = next == next_ ? std::string() : std::move(next);
     return !next_.empty();
@@ -150,7 +152,7 @@ void show_work(const Context& context, const LetterWork& work, const Json& done,
   context.err << done.size() << " " << work.done << ", " << failed_ones.size() << " failed.\n";
 }
 
-// How many letters a filter finds, page by page.
+// Counts the letters that match the filter, page by page.
 std::optional<std::size_t> count_letters(const Context& context, const LetterFlags& flags) {
   LetterListFlags list;
   list.user = flags.user;
@@ -162,7 +164,7 @@ std::optional<std::size_t> count_letters(const Context& context, const LetterFla
     if (!page) return std::nullopt;
     count += member(*page, "deadLetters").size();
     const std::string next = cell(*page, "next");
-    // One that stays where it is would never end.
+    // A place that does not change would loop for ever.
     list.after = next == list.after ? std::string() : next;
   } while (!list.after.empty() && !Interrupt::requested());
   return count;
@@ -194,7 +196,7 @@ int work_on_letters(const Context& context, const LetterFlags& flags, const Lett
     for (const Json& one : member(*answer, "failed")) failed_ones.push_back(one);
     more = requests.go_on(*answer);
   }
-  // What was done is told, however it ended.
+  // Prints what was done, also after a failure or Ctrl-C.
   if (flags.json) {
     context.out << Json{{work.done, done}, {"failed", failed_ones}}.dump() << "\n";
   } else {
@@ -207,12 +209,12 @@ int work_on_letters(const Context& context, const LetterFlags& flags, const Lett
 void add_letter_work(CLI::App& group, Selection& selection, const LetterWork& work) {
   auto flags = std::make_shared<LetterFlags>();
   auto* command = group.add_subcommand(work.name, work.about);
-  auto* ids = command->add_option("MESSAGE_ID", flags->ids, "these");
-  auto* user = command->add_option("--user", flags->user, "of this user id")->excludes(ids);
+  auto* ids = command->add_option("MESSAGE_ID", flags->ids, "the messages' ids");
+  auto* user = command->add_option("--user", flags->user, "only of this user id")->excludes(ids);
   auto* reason = command->add_option("--reason", flags->reason, kReasonText)
                      ->check(CLI::IsMember(kReasons))
                      ->excludes(ids);
-  command->add_flag("--all", flags->all, "all there are")
+  command->add_flag("--all", flags->all, "all dead letters")
       ->excludes(ids)
       ->excludes(user)
       ->excludes(reason);
@@ -220,8 +222,8 @@ void add_letter_work(CLI::App& group, Selection& selection, const LetterWork& wo
   if (!work.destroys) {
     command
         ->add_option("--ttl", flags->ttl,
-                     "seconds that they may stay pending; without it as long as at first, and what "
-                     "had expired as long as messages do by default")
+                     "new lifetime in seconds (default: the message's first one; for an expired "
+                     "message, the configured default)")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{3'650} * 24 * 3'600));
   }
   add_admin_flags(*command, *flags);
@@ -238,14 +240,14 @@ void add_letter_work(CLI::App& group, Selection& selection, const LetterWork& wo
 }  // namespace
 
 void add_dead_letters(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("dead-letters", "Messages that were not delivered");
+  auto* group = app.add_subcommand("dead-letters", "Show, redrive and delete undelivered messages");
   group->require_subcommand(1);
   auto flags = std::make_shared<LetterListFlags>();
-  auto* list = group->add_subcommand("list", "Dead letters, never their text");
-  list->add_option("--user", flags->user, "of this user id alone");
+  auto* list = group->add_subcommand("list", "List dead letters, without their text");
+  list->add_option("--user", flags->user, "only of this user id");
   list->add_option("--reason", flags->reason, kReasonText)->check(CLI::IsMember(kReasons));
-  list->add_option("--after", flags->after, "begin behind this message id");
-  list->add_option("--limit", flags->limit, "how many at most")
+  list->add_option("--after", flags->after, "begin after this message id");
+  list->add_option("--limit", flags->limit, "rows at most")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   add_admin_flags(*list, *flags);

@@ -1,3 +1,5 @@
+// The guided demo: runs the other commands as processes and checks their output.
+
 #include "demo.hpp"
 
 #include <algorithm>
@@ -26,7 +28,7 @@ constexpr int kWaitSeconds = 2;
 
 class Demo {
  public:
-  // Where others' users may be as well, the name is one that nobody has.
+  // Uses a new name in a gateway that others may use.
   Demo(Context& context, const DemoOptions& options)
       : context_(context),
         options_(options),
@@ -131,7 +133,7 @@ Result<void> Demo::launch_gateway(const std::string& listen) {
 
 Result<void> Demo::start_gateway() {
   data_dir_ = stage_.file("data");
-  // Port 0: one that is free, so that the demonstration never collides with anything.
+  // Port 0 picks a free port, so that the demo never collides with another program.
   if (auto launched = launch_gateway("127.0.0.1:0"); !launched) return launched;
   const std::string credentials = data_dir_ + "/credentials";
   const auto written = Stage::wait_until("the gateway wrote no credentials", [&] {
@@ -161,7 +163,7 @@ Result<void> Demo::find_gateway() {
   const auto written = Stage::wait_until(
       "there was no " + credentials, [&] { return stage_.source(Stage::read(credentials)) > 0; });
   if (!written) return written;
-  // What says where the two are, seen from here, counts for more than what the gateway wrote down.
+  // The caller's variables win over `credentials`: they hold the addresses as seen from here.
   for (const char* const name : {"HOLDFAST_URL", "HOLDFAST_SAMPLE_APP_URL", "SSL_CERT_FILE"}) {
     const auto value = context_.env(name);
     if (!value) continue;
@@ -198,7 +200,7 @@ Result<void> Demo::authenticate() {
 
 Result<void> Demo::connect_receiver() {
   stage_.show(stage_.command_line({"connect-websocket"}));
-  // Files of its own for each: the earlier one's would be taken for what this one says.
+  // Each receiver has its own files, because an earlier one's output would count as this one's.
   receiver_name_ = "receiver-" + std::to_string(++receivers_);
   auto child = stage_.start(receiver_name_, {"connect-websocket"});
   if (!child) return std::unexpected(child.error());
@@ -230,7 +232,7 @@ Demo::Frames Demo::received() const {
   Frames out;
   std::istringstream lines(Stage::read(stage_.file(receiver_name_ + ".out")));
   for (std::string line; std::getline(lines, line);) {
-    // A last line without its end is still being written.
+    // A last line without a line end is still being written.
     if (!lines.eof()) out.push_back(line);
   }
   return out;
@@ -250,7 +252,7 @@ Result<void> Demo::expect_frames(const Frames& texts) {
     expected.push_back("< " + Json{{"Payload", text}}.dump());
   }
   if (received() == expected) return {};
-  return fail(Errc::internal, "other messages arrived than were sent, or in another order");
+  return fail(Errc::internal, "the messages that arrived differ from those sent, or their order");
 }
 
 Result<std::int64_t> Demo::pending() {
@@ -287,7 +289,7 @@ Result<void> Demo::send_with_wait() {
   const auto took =
       std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - since);
   stage_.note("It arrived " + std::to_string(took.count()) + " ms later.");
-  // Half a second for the time between the acceptance and the end of the command.
+  // Allows half a second between the acceptance and the end of the command.
   if (took < Milliseconds(kWaitSeconds * 1000 - 500)) {
     return fail(Errc::internal, "the message did not wait");
   }
@@ -334,7 +336,7 @@ Result<void> Demo::hold_and_kill() {
   return {};
 }
 
-// On the same address: clients come back to where they were, and ID tokens name it as their issuer.
+// Starts on the same address: clients return to it, and ID tokens name it as their issuer.
 Result<void> Demo::start_gateway_again() { return launch_gateway(gateway_address_); }
 
 Result<void> Demo::receive_after_kill() {
@@ -380,8 +382,8 @@ Result<void> Demo::leave() {
 int Demo::explain(const Error& error) {
   if (Interrupt::requested()) return kInterrupted;
   stage_.keep_folder();
-  context_.err << "\nThe demonstration failed: " << error.message << "\n"
-               << "Its files, with the logs of its processes, are in " << stage_.folder() << ".\n";
+  context_.err << "\nThe demo failed: " << error.message << "\n"
+               << "Its files and logs are in " << stage_.folder() << ".\n";
   const std::string log = Stage::read(stage_.file(gateway_name_ + ".out"));
   constexpr std::size_t kTailBytes = 2'000;
   if (!gateway_name_.empty() && !log.empty()) {
@@ -394,7 +396,7 @@ int Demo::explain(const Error& error) {
 std::span<const Demo::Step> Demo::steps() const {
   static constexpr Step kWhole[] = {
       {"Start a gateway, on a free port, with a new data directory", &Demo::start_gateway},
-      {"Start the sample application, a back-end service of ours", &Demo::start_sample_app},
+      {"Start the sample application, a back-end service", &Demo::start_sample_app},
       {"Create a user", &Demo::create_user},
       {"Authenticate", &Demo::authenticate},
       {"Connect", &Demo::connect},
@@ -406,7 +408,7 @@ std::span<const Demo::Step> Demo::steps() const {
       {"Start the gateway again", &Demo::start_gateway_again},
       {"Reconnect: nothing that was accepted is lost", &Demo::receive_after_kill},
   };
-  // Nobody kills a gateway that others may be using: the last act has one of its own.
+  // Others may use the gateway of `--data-dir`, so the last part kills its own.
   static constexpr Step kWithOthers[] = {
       {"Find the gateway and the sample application", &Demo::find_gateway},
       {"Create a user", &Demo::create_user},
@@ -417,7 +419,7 @@ std::span<const Demo::Step> Demo::steps() const {
       {"Reconnect: the five arrive, in order", &Demo::receive_held},
       {"Nothing is pending any more", &Demo::check_nothing_pending},
       {"Disconnect, and remove the user", &Demo::remove_user},
-      {"Start a gateway that we may kill, with a new data directory", &Demo::start_gateway},
+      {"Start a second gateway, with a new data directory", &Demo::start_gateway},
       {"Create a user", &Demo::create_user},
       {"Authenticate", &Demo::authenticate},
       {"Connect", &Demo::connect},
@@ -435,7 +437,7 @@ int Demo::run() {
     stage_.title(step.title);
     if (const auto played = (this->*step.play)(); !played) return explain(played.error());
   }
-  context_.out << "\nThe whole story has played." << std::endl;
+  context_.out << "\nThe demo is complete." << std::endl;
   if (options_.data_dir.empty() && options_.terminal && !options_.once) {
     if (const auto stayed = stay(); !stayed) return explain(stayed.error());
     context_.out << "\nEnding." << std::endl;
@@ -452,13 +454,12 @@ int run_demo(Context& context, const DemoOptions& options) {
 }
 
 void add_demo(CLI::App& app, Selection& selection) {
-  auto* command =
-      app.add_subcommand("demo", "Play the whole story with real processes, showing each command");
+  auto* command = app.add_subcommand("demo", "Run a guided demo with real processes");
   auto options = std::make_shared<DemoOptions>();
-  command->add_flag("--once", options->once, "end afterwards, also on a terminal");
+  command->add_flag("--once", options->once, "exit at the end, also on a terminal");
   command->add_option("--data-dir", options->data_dir,
-                      "play with the gateway that runs there and with the sample application at "
-                      "HOLDFAST_SAMPLE_APP_URL; what is killed is another");
+                      "use the gateway that runs there, and the sample application at "
+                      "HOLDFAST_SAMPLE_APP_URL; the demo kills only a gateway of its own");
   command->callback([options, &selection] {
     selection.run = [options](Context& context) {
       options->terminal = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;

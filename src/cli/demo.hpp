@@ -6,16 +6,16 @@
 
 namespace holdfast::cli {
 
+/// The flags of `holdfast demo`.
 struct DemoOptions {
-  bool once = false;      ///< end when the story has ended
-  bool terminal = false;  ///< someone is looking, and can press Ctrl-C
-  /// Of a gateway that runs already, to play with instead of one of the story's own; may be empty.
+  bool once = false;      ///< exit at the end
+  bool terminal = false;  ///< a person is watching, and can press Ctrl-C
+  /// The data directory of a running gateway to use; empty: the demo starts its own.
   std::string data_dir;
 };
 
-/// Plays the whole story with processes of this very program and shows the command of each step.
-/// Where a gateway runs already, which others may be using, it is another, of the story's own, that
-/// is killed. Answers the exit code.
+/// Runs the demo with processes of this program and shows the command of each step. It kills only a
+/// gateway of its own, because others may use a running one. Returns the exit code.
 [[nodiscard]] int run_demo(Context& context, const DemoOptions& options);
 
 }  // namespace holdfast::cli

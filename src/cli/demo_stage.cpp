@@ -1,3 +1,5 @@
+// The demo's surroundings: its folder, environment, processes and waits.
+
 #include "demo_stage.hpp"
 
 #include <algorithm>
@@ -21,7 +23,7 @@ namespace {
 constexpr Milliseconds kLook{20};
 constexpr Milliseconds kEndDeadline{15'000};
 
-// What would make the story play somewhere else than on its stage.
+// Returns whether a variable would make the demo use another gateway, user or key.
 bool is_foreign(const std::string& name) {
   return name.starts_with("HOLDFAST_") || name.starts_with("AWS_") || name == "ID_TOKEN" ||
          name == "SSL_CERT_FILE";

@@ -1,3 +1,5 @@
+// The command that makes certificates for development: `holdfast dev-certs`.
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +25,7 @@ int make_certificates(const Context& context, const DevCertsFlags& flags) {
   }
   if (others_may_write(flags.directory)) {
     context.err << "Other users may write to " << flags.directory
-                << ": they cannot read the keys there, but they can put others in their place.\n";
+                << ": they cannot read the keys there, but they can replace them.\n";
   }
   context.out << "authority   " << made->ca_file << "\ncertificate " << made->certificate_file
               << "\nkey         " << made->key_file << "\n";
@@ -40,8 +42,8 @@ void add_dev_certs(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand(
       "dev-certs", "Make a private certificate authority and a certificate for localhost");
   auto flags = std::make_shared<DevCertsFlags>();
-  command->add_option("directory", flags->directory, "where the files go")->required();
-  command->add_option("names", flags->names, "host names and addresses besides localhost's");
+  command->add_option("directory", flags->directory, "the folder to write to")->required();
+  command->add_option("names", flags->names, "host names and addresses to add to localhost");
   command->callback([flags, &selection] {
     selection.run = [flags](const Context& context) { return make_certificates(context, *flags); };
   });

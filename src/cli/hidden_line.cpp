@@ -1,3 +1,5 @@
+// Reads a line from a terminal without echo.
+
 #include "hidden_line.hpp"
 
 #include <cerrno>
@@ -10,8 +12,8 @@ namespace {
 
 constexpr std::size_t kLineBytes = 1024;
 
-/// Byte by byte, without echo and without signals, so that nothing can end the process while the
-/// terminal is like this.
+/// Turns off echo, line mode and signals of a terminal while it lives. Without signals, Ctrl-C
+/// cannot end the process before the terminal is restored.
 class HiddenInput {
  public:
   explicit HiddenInput(int terminal) : terminal_(terminal) {
@@ -35,7 +37,7 @@ class HiddenInput {
 };
 
 void erase_last(std::string& line) {
-  // A character of UTF-8 goes as a whole.
+  // Removes a whole UTF-8 character.
   while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0U) == 0x80U) {
     line.pop_back();
   }
@@ -65,7 +67,7 @@ Result<std::optional<std::string>> read_hidden_line(int terminal) {
       line += byte;
     }
   }
-  return fail(Errc::invalid_argument, "that is too long");
+  return fail(Errc::invalid_argument, "the line is too long");
 }
 
 }  // namespace holdfast::cli

@@ -7,8 +7,8 @@
 
 namespace holdfast::cli {
 
-/// Reads a line that the terminal does not show. nullopt when Ctrl-C ended it. The terminal is
-/// again as it was in any case.
+/// Reads a line that the terminal does not show. Returns nullopt if Ctrl-C ended it. Always
+/// restores the terminal.
 [[nodiscard]] Result<std::optional<std::string>> read_hidden_line(int terminal);
 
 }  // namespace holdfast::cli

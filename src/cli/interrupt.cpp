@@ -1,3 +1,5 @@
+// Turns Ctrl-C into a flag that commands poll.
+
 #include "interrupt.hpp"
 
 #include <algorithm>

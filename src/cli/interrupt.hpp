@@ -6,8 +6,8 @@
 
 namespace holdfast::cli {
 
-/// Turns Ctrl-C (and, when asked, SIGTERM and SIGHUP) into a flag while it lives; the second one
-/// ends the process at once. One at a time.
+/// Turns Ctrl-C into a flag while it lives; with `Signals::all`, SIGTERM and SIGHUP as well. A
+/// second signal ends the process at once. Only one may exist at a time.
 class Interrupt {
  public:
   enum class Signals { ctrl_c, all };
@@ -17,7 +17,7 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   [[nodiscard]] static bool requested() noexcept;
-  /// Waits for `pause`, or until it is requested.
+  /// Waits for `pause`, or until an interrupt is requested.
   static void wait(Milliseconds pause);
 
  private:

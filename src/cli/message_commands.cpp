@@ -1,3 +1,5 @@
+// Commands that send and receive messages: publish, send-message, connect-websocket.
+
 #include <istream>
 #include <memory>
 #include <string>
@@ -62,11 +64,11 @@ int send_message(const Context& context, const SendFlags& flags) {
     }
     return call_failed(context, asked.error());
   }
-  context.err << "Accepted: it will be sent in " << flags.wait_seconds << " s.\n";
+  context.err << "Accepted. The sample application sends it in " << flags.wait_seconds << " s.\n";
   return kSuccess;
 }
 
-// More than any gateway takes.
+// Exceeds the limit of any gateway.
 constexpr std::size_t kTextBytesMax = 16 << 20;
 
 struct PublishFlags {
@@ -77,17 +79,17 @@ struct PublishFlags {
   bool json = false;
 };
 
-// All of a stream, without the line end that a shell's commands put behind everything.
+// Reads a stream to its end. Removes the last line end, which shell commands add.
 Result<std::string> text_from(std::istream& in) {
   std::string text;
   for (char c = 0; in.get(c);) {
     text += c;
     if (text.size() > kTextBytesMax) {
-      return fail(Errc::limit_exceeded, "what comes on standard input is too long for a message");
+      return fail(Errc::limit_exceeded, "the message on standard input is too long");
     }
   }
   if (text.ends_with('\n')) text.pop_back();
-  if (text.empty()) return fail(Errc::invalid_argument, "no message came on standard input");
+  if (text.empty()) return fail(Errc::invalid_argument, "standard input has no message");
   return text;
 }
 
@@ -122,11 +124,11 @@ int publish(const Context& context, const PublishFlags& flags) {
 
 void add_connect_websocket(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand(
-      "connect-websocket", "Receive a user's messages until Ctrl-C; connects again by itself");
+      "connect-websocket", "Receive a user's messages until Ctrl-C; reconnects by itself");
   auto flags = std::make_shared<ConnectFlags>();
   command->add_option("-t,--id-token", flags->id_token, "the ID token (default: ID_TOKEN)");
   command->add_option("--subprotocol", flags->subprotocol,
-                      "holdfast.v1: with ids, acknowledged one by one");
+                      "holdfast.v1 adds message ids and acknowledges each message");
   command->callback([flags, &selection] {
     selection.run = [flags](const Context& context) { return connect_websocket(context, *flags); };
   });
@@ -136,7 +138,7 @@ void add_send_message(CLI::App& app, Selection& selection) {
   TextCommand& command =
       add_text_command(app, "send-message", "Send TEXT to yourself through the sample application");
   auto flags = std::make_shared<SendFlags>();
-  command.add_option("-w,--wait", flags->wait_seconds, "seconds until it is sent")
+  command.add_option("-w,--wait", flags->wait_seconds, "seconds to wait before it is sent")
       ->check(CLI::Range(0, 900))
       ->capture_default_str();
   command.add_option("-t,--id-token", flags->id_token, "the ID token (default: ID_TOKEN)");
@@ -152,10 +154,10 @@ void add_publish(CLI::App& app, Selection& selection) {
       app, "publish",
       "Send TEXT to a user, signed with the access key; `-` reads it from standard input");
   auto flags = std::make_shared<PublishFlags>();
-  command.add_option("USER_ID", flags->user_id, "whose message it is")->required();
+  command.add_option("USER_ID", flags->user_id, "the receiving user's id")->required();
   command.add_option("--deduplication-id", flags->deduplication_id,
-                     "the same again within five minutes is not delivered again");
-  command.add_option("--ttl", flags->ttl_seconds, "seconds after which it is given up")
+                     "messages that repeat this id within five minutes are not delivered again");
+  command.add_option("--ttl", flags->ttl_seconds, "lifetime in seconds")
       ->check(CLI::Range(1, 1'209'600));
   command.add_flag("--json", flags->json, "print the gateway's answer");
   command.add_text();

@@ -1,3 +1,5 @@
+// Asks for a new password on the terminal, twice.
+
 #include "new_password.hpp"
 
 #include <utility>
@@ -41,7 +43,7 @@ GivenPassword ask_for_password(const Context& context, const std::string& otherw
     if (!*line) return {{}, kInterrupted};
     typed.push_back(std::move(**line));
   }
-  if (typed[0] != typed[1]) return {{}, failed(context, "the two differ")};
+  if (typed[0] != typed[1]) return {{}, failed(context, "the two passwords differ")};
   return {std::move(typed[0])};
 }
 

@@ -12,7 +12,7 @@ struct GivenPassword {
   std::string text;
   std::optional<int> exit{};
 };
-/// Asks for a new password on the terminal, twice. `otherwise` says what to do without a terminal.
+/// Asks for a new password on the terminal, twice. `otherwise` is the advice without a terminal.
 [[nodiscard]] GivenPassword ask_for_password(const Context& context, const std::string& otherwise);
 
 }  // namespace holdfast::cli

@@ -1,3 +1,5 @@
+// Escapes control characters before text reaches a terminal.
+
 #include "printable.hpp"
 
 #include <streambuf>
@@ -7,7 +9,7 @@
 namespace holdfast::cli {
 namespace {
 
-// How many bytes a UTF-8 character has by its first; 0: none begins so.
+// Returns a UTF-8 character's length by its first byte, 0 if no character begins so.
 std::size_t length_by(unsigned char first) {
   if (first < 0x80) return 1;
   if (first >= 0xC2 && first <= 0xDF) return 2;
@@ -27,14 +29,14 @@ void append_escaped(std::string& out, std::string_view bytes) {
   for (const char& c : bytes) out += "\\x" + hex_encode({&c, 1});
 }
 
-// Takes whole characters off `text`; what is left is the beginning of one that has not come whole.
+// Takes whole characters off `text` and leaves the beginning of an incomplete one.
 std::string take_printable(std::string_view& text, std::string_view kept) {
   std::string out;
   while (!text.empty()) {
     const std::size_t length = length_by(static_cast<unsigned char>(text.front()));
     const std::string_view character = text.substr(0, length);
     if (length > text.size()) {
-      // What goes on with another kind of byte never becomes one.
+      // Stops only if more bytes can complete the character.
       std::string guess(text);
       while (guess.size() < length) guess += '\xA0';
       if (is_utf8(guess)) break;
@@ -97,7 +99,7 @@ class TerminalStream::Filter final : public std::streambuf {
   }
 
   std::ostream& below_;
-  std::string rest_;  ///< of a character that has not come whole
+  std::string rest_;  ///< the bytes of an incomplete character
 };
 
 TerminalStream::TerminalStream(std::ostream& below)

@@ -7,12 +7,12 @@
 
 namespace holdfast::cli {
 
-/// `text` with its control characters escaped (`\x1b`), so that no one's text moves the cursor or
-/// speaks to the terminal. That includes line ends, the C1 characters and what is no UTF-8.
+/// Returns `text` with control characters escaped (`\x1b`), so that it cannot control the terminal.
+/// Escapes line ends, C1 characters and invalid UTF-8 as well.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// A stream in front of a terminal: all that is written to it reaches `below` without control
-/// characters but line ends and tabs, whatever came from outside. One thread.
+/// A stream in front of a terminal. It passes text to `below` and escapes all control characters
+/// but line ends and tabs. Not thread-safe.
 class TerminalStream final : public std::ostream {
  public:
   explicit TerminalStream(std::ostream& below);
@@ -26,7 +26,7 @@ class TerminalStream final : public std::ostream {
   std::unique_ptr<Filter> filter_;
 };
 
-/// Writes an escape sequence of our own, also to a `TerminalStream`.
+/// Writes an escape sequence of the program, unescaped even to a `TerminalStream`.
 void write_style(std::ostream& out, std::string_view sequence);
 
 }  // namespace holdfast::cli

@@ -1,3 +1,5 @@
+// Receives a user's messages and reconnects, for `holdfast connect-websocket`.
+
 #include "receive.hpp"
 
 #include <memory>
@@ -14,7 +16,7 @@ namespace {
 
 constexpr std::string_view kHoldfastV1 = "holdfast.v1";
 
-// Closes that the same client would only run into again.
+// Close codes after which reconnecting would fail the same way.
 constexpr int kPolicyViolation = 1008;
 constexpr int kAccessEnded = 4401;
 constexpr int kTooManyConnections = 4408;
@@ -39,7 +41,7 @@ class Receiver {
       const bool lasted = context_.clock.steady_now() - since >= options_.steady_after;
       failures = lasted ? 1 : failures + 1;
       const Milliseconds pause = client::backoff(options_.retry, failures, ended.retry_after);
-      context_.err << "Trying again in " << pause.count() << " ms." << std::endl;
+      context_.err << "Retrying in " << pause.count() << " ms." << std::endl;
       wait_(pause);
     }
     return kInterrupted;
@@ -47,16 +49,16 @@ class Receiver {
 
  private:
   struct Ended {
-    std::optional<int> exit_code;  ///< none: try again
+    std::optional<int> exit_code;  ///< nullopt: retry
     std::optional<Seconds> retry_after;
   };
 
-  // One connection, from its token to its end.
+  // Gets a token, connects, and receives until the connection ends.
   Ended once() {
     const auto token = gateway_.temporary_token(options_.id_token);
     if (!token) return refused(token.error(), token.error().transient());
     auto socket = gateway_.open_websocket(*token, options_.subprotocol);
-    // A fresh token that was refused has been spent by a connection that broke on its way.
+    // A refused fresh token was used up by a connection that broke while it opened.
     if (!socket) {
       return refused(socket.error(), socket.error().transient() || socket.error().status == 401);
     }
@@ -65,7 +67,7 @@ class Receiver {
     return follow(**socket);
   }
 
-  // The first failure is told at once: whoever typed the command is looking.
+  // Fails at once on the first failure, because a person has just typed the command.
   Ended refused(const client::CallError& error, bool worth_trying_again) const {
     if (!connected_before_ || !worth_trying_again) return {call_failed(context_, error), {}};
     context_.err << "Cannot connect: " << error.text() << std::endl;
@@ -73,15 +75,15 @@ class Receiver {
   }
 
   Ended follow(net::WebSocketClient& socket) const {
-    // Once more after Ctrl-C: the fence of what was printed last may still be on its way, and
-    // without its Pong the gateway would send that again.
+    // Reads once more after Ctrl-C. The fence of the last messages may still be on its way, and
+    // without its Pong the gateway would send them again.
     for (bool ending = false; !ending;) {
       ending = interrupted_();
       const auto text = socket.read(options_.look);
       if (!text) return ended_with(socket.close_code());
       if (!*text) continue;
       context_.out << "< " << (context_.out_is_terminal ? printable(**text) : **text) << std::endl;
-      // Only what was really written may be acknowledged.
+      // Never acknowledges a message that could not be printed.
       if (!context_.out) return {failed(context_, "cannot write to standard output"), {}};
       if (options_.subprotocol == kHoldfastV1) acknowledge(socket, **text);
     }
@@ -96,7 +98,7 @@ class Receiver {
     const auto sequence = message->find("sequence");
     if (type == message->end() || *type != "message" || sequence == message->end()) return;
     const auto sent = socket.write(Json{{"type", "ack"}, {"sequence", *sequence}}.dump());
-    // The connection has ended, which the next read tells; the message comes again.
+    // A failure means that the connection has ended. The next read reports it; the gateway resends.
     if (!sent) context_.err << "Cannot acknowledge: " << sent.error().message << std::endl;
   }
 

@@ -10,17 +10,17 @@
 
 namespace holdfast::cli {
 
+/// The settings of `receive`.
 struct ReceiveOptions {
   std::string id_token;
   std::string subprotocol;
   client::BackoffOptions retry;
-  Milliseconds steady_after{5'000};  ///< a connection that lasted so long was a success
-  Milliseconds look{250};            ///< how often `interrupted` is asked
+  Milliseconds steady_after{5'000};  ///< resets the back-off once a connection has lasted so long
+  Milliseconds look{250};            ///< how often `interrupted` is called
 };
 
-/// Prints `< ` and each frame until `interrupted`: connects again, with a new token and a growing
-/// jittered wait, whenever a connection ends; acknowledges by itself under `holdfast.v1`. Answers
-/// the exit code.
+/// Prints `< ` and each frame until `interrupted`. Reconnects with a new token and a growing,
+/// jittered wait. Acknowledges each message under `holdfast.v1`. Returns the exit code.
 [[nodiscard]] int receive(const Context& context, client::GatewayClient& gateway,
                           const ReceiveOptions& options, const std::function<bool()>& interrupted,
                           const std::function<void(Milliseconds)>& wait);

@@ -1,3 +1,5 @@
+// The program's entry: parses the command line and runs one command.
+
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
@@ -17,27 +19,13 @@
 namespace holdfast::cli {
 namespace {
 
-constexpr const char* kExamples = R"text(
-Examples:
-  holdfast serve --data-dir ./data          run the gateway
-  source ./data/credentials                 what the commands below need
-  holdfast sample-app                       run the sample application, in another terminal
-  holdfast create-user -p 'a good password' make the user testUser
-  eval "$(holdfast auth -p 'a good password')"
-  holdfast connect-websocket                receive, until Ctrl-C
-  holdfast send-message -w 2 Hello there    send through the sample application
-  holdfast publish USER_ID Hello            send directly, signed
-  holdfast pending list                     what waits for its users
-
-Exit codes: 0 success, 1 failure, 2 usage, 130 when Ctrl-C ended it.)text";
-
 std::optional<std::string> variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
   if (value == nullptr || *value == '\0') return std::nullopt;
   return value;
 }
 
-// `holdfast help user create` and `holdfast version`, as many programs have them.
+// Returns the arguments. Accepts `holdfast help user create` and `holdfast version` as well.
 std::vector<std::string> words_of(int argc, const char* const* argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (words.empty()) return words;
@@ -52,13 +40,13 @@ std::vector<std::string> words_of(int argc, const char* const* argv) {
 
 int parse_and_run(int argc, const char* const* argv, Context& context) {
   CLI::App app(
-      "Holdfast accepts messages for users, delivers them over WebSockets, and holds what "
-      "it cannot deliver until the user connects again.",
+      "Holdfast accepts messages for users and delivers them over WebSockets. It stores what it "
+      "cannot deliver until the user reconnects.",
       "holdfast");
   Selection selection;
   app.set_version_flag("--version", "holdfast " HOLDFAST_VERSION);
   app.require_subcommand(1);
-  app.footer(kExamples);
+
   add_log_flags(app, selection.log);
   add_serve(app, selection);
   add_check_config(app, selection);
@@ -78,16 +66,17 @@ int parse_and_run(int argc, const char* const* argv, Context& context) {
   add_dev_certs(app, selection);
   add_demo(app, selection);
   add_completion(app, selection);
+  add_examples(app);
   try {
     std::vector<std::string> words = words_of(argc, argv);
-    std::ranges::reverse(words);  // as the library takes them
+    std::ranges::reverse(words);  // the order that the library takes
     app.parse(std::move(words));
   } catch (const CLI::RequiredError& error) {
-    // A command that there is not: that one is required tells nobody which word was wrong.
+    // Names the unknown command. The library would only say that a subcommand is required.
     const std::vector<std::string> words = app.remaining(true);
     if (!words.empty()) {
-      return misused(context, "\"" + printable(words.front()) +
-                                  "\" is not understood; `--help` tells what is");
+      return misused(context, "unknown command \"" + printable(words.front()) +
+                                  "\"; `--help` lists the commands");
     }
     app.exit(error, context.out, context.err);
     return kUsage;
@@ -100,7 +89,7 @@ int parse_and_run(int argc, const char* const* argv, Context& context) {
 }  // namespace
 
 int run_command(int argc, const char* const* argv, Context& context) {
-  // What comes from outside is not to speak to a terminal.
+  // Keeps text from outside from controlling the terminal.
   std::optional<TerminalStream> out;
   std::optional<TerminalStream> err;
   if (context.out_is_terminal) out.emplace(context.out);

@@ -1,3 +1,5 @@
+// Commands that run a daemon: `holdfast serve` and `holdfast sample-app`.
+
 #include <csignal>
 #include <memory>
 #include <utility>
@@ -31,10 +33,10 @@ log::Level level_of(const std::string& name) {
   return log::Level::info;
 }
 
-// The signals that end a daemon or make it reload, taken by the main thread alone.
+// Receives the signals that stop or reload a daemon, on the main thread only.
 class StopSignals {
  public:
-  // Before any other thread is started, so that all inherit the mask.
+  // Must run before any other thread starts, so that all threads inherit the mask.
   StopSignals() {
     sigemptyset(&set_);
     sigaddset(&set_, SIGTERM);
@@ -90,7 +92,7 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
   } else {
     context.err << "The sample application listens on "
                 << (flags.tls_certificate.empty() ? "http://" : "https://") << (*sample)->address()
-                << ". Ctrl-C ends it.\n";
+                << ". Press Ctrl-C to stop.\n";
     signals.wait([&sample] {
       if (const auto done = (*sample)->reload_certificate(); !done) {
         log::error("not_reloaded", {{"reason", done.error().message}});
@@ -110,7 +112,7 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
 void add_log_flags(CLI::App& command, LogFlags& flags) {
   command.add_option("--log-level", flags.level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
-  command.add_option("--log-format", flags.format, "json, or text for people")
+  command.add_option("--log-format", flags.format, "json or text")
       ->check(CLI::IsMember({"json", "text"}));
 }
 
@@ -118,10 +120,9 @@ void add_serve_flags(CLI::App& command, ServeFlags& flags) {
   command.add_option("--listen", flags.listen, "address of the gateway (default 127.0.0.1:8080)");
   command.add_option("--control-listen", flags.control_listen,
                      "address of the control listener (default 127.0.0.1:8081)");
-  command.add_option("--tls-cert", flags.tls_certificate, "certificate in PEM: serves TLS");
-  command.add_option("--tls-key", flags.tls_key, "its private key in PEM");
-  command.add_option("--config", flags.config,
-                     "JSON with comments; `check-config --schema` describes it");
+  command.add_option("--tls-cert", flags.tls_certificate, "certificate file in PEM; enables TLS");
+  command.add_option("--tls-key", flags.tls_key, "the certificate's private key file in PEM");
+  command.add_option("--config", flags.config, "configuration file: JSON with comments");
 }
 
 app::ConfigSources config_sources(const ServeFlags& flags, const LogFlags& log_flags) {
@@ -148,10 +149,13 @@ void add_serve(CLI::App& app, Selection& selection) {
     bool core_dumps = false;
   };
   auto flags = std::make_shared<Flags>();
-  command->add_option("--data-dir", flags->data_dir, "database, keys, credentials, control socket")
+  command
+      ->add_option("--data-dir", flags->data_dir,
+                   "folder for the database, keys, credentials and control socket")
       ->capture_default_str();
-  command->add_flag("--allow-core-dumps", flags->core_dumps,
-                    "for debugging: a crash writes all secrets of the process to a file");
+  command->add_flag(
+      "--allow-core-dumps", flags->core_dumps,
+      "for debugging: a crash writes the process's memory, with all secrets, to a file");
   add_serve_flags(*command, *flags);
   add_log_flags(*command, selection.log);
   command->callback([flags, &selection] {
@@ -163,14 +167,15 @@ void add_serve(CLI::App& app, Selection& selection) {
 
 void add_sample_app(CLI::App& app, Selection& selection) {
   auto* command = app.add_subcommand(
-      "sample-app", "Run the sample application: sends a user's messages after a wait");
+      "sample-app", "Run the sample application, which sends users' messages after a wait");
   auto flags = std::make_shared<SampleAppFlags>();
-  command->add_option("--listen", flags->listen, "its address")->capture_default_str();
+  command->add_option("--listen", flags->listen, "address to listen on")->capture_default_str();
   command->add_option("--issuer", flags->issuer,
-                      "of the ID tokens (default: HOLDFAST_URL and the pool's id)");
-  auto* const certificate =
-      command->add_option("--tls-cert", flags->tls_certificate, "certificate in PEM: serves TLS");
-  auto* const key = command->add_option("--tls-key", flags->tls_key, "its private key in PEM");
+                      "issuer of the ID tokens (default: HOLDFAST_URL and the pool's id)");
+  auto* const certificate = command->add_option("--tls-cert", flags->tls_certificate,
+                                                "certificate file in PEM; enables TLS");
+  auto* const key =
+      command->add_option("--tls-key", flags->tls_key, "the certificate's private key file in PEM");
   certificate->needs(key);
   key->needs(certificate);
   add_log_flags(*command, selection.log);

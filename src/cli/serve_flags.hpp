@@ -9,7 +9,7 @@
 
 namespace holdfast::cli {
 
-/// Where the gateway's configuration comes from besides the environment.
+/// The flags that configure the gateway.
 struct ServeFlags {
   std::string config;
   std::optional<std::string> listen;
@@ -19,7 +19,7 @@ struct ServeFlags {
 };
 void add_serve_flags(CLI::App& command, ServeFlags& flags);
 
-/// The flags, and the environment of this process.
+/// Returns the flags and this process's environment as configuration sources.
 [[nodiscard]] app::ConfigSources config_sources(const ServeFlags& flags, const LogFlags& log_flags);
 
 }  // namespace holdfast::cli

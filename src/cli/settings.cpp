@@ -1,3 +1,5 @@
+// Reads the environment for the commands, and turns their errors into hints.
+
 #include "settings.hpp"
 
 #include <fstream>
@@ -14,7 +16,7 @@ std::string gateway_url(const Context& context) {
   return context.env("HOLDFAST_URL").value_or(client::GatewayOptions{}.url);
 }
 
-// What cannot be reached: where there are two, both are named.
+// Returns the gateway's URL, or both URLs if there are two, for error messages.
 std::string tried_url(const Context& context) {
   std::string out = gateway_url(context);
   if (const auto ingest = context.env("HOLDFAST_INGEST_URL")) out += " or " + *ingest;
@@ -102,7 +104,7 @@ Result<std::string> password_from(const std::string& flag) {
   if (flag != "-") return flag;
   std::string line;
   if (!std::getline(std::cin, line)) {
-    return fail(Errc::invalid_argument, "no password came on standard input");
+    return fail(Errc::invalid_argument, "standard input has no password");
   }
   return line;
 }
@@ -116,11 +118,12 @@ int print_exports(const Context& context, const std::vector<ShellVariable>& vari
 
 std::string hint_for(const client::CallError& error) {
   if (error.type == "UnrecognizedClientException" || error.type == "InvalidSignatureException") {
-    return "The access key in the environment may be another gateway's: source its credentials "
-           "again.";
+    return "The access key in the environment may belong to another gateway: source this gateway's "
+           "`credentials` again.";
   }
   if (error.status == 404 && error.type.empty()) {
-    return "HOLDFAST_URL may be the control listener or another server: it is the gateway's URL.";
+    return "HOLDFAST_URL may be the control listener or another server. Set it to the gateway's "
+           "URL.";
   }
   if (error.status == 401) {
     return "Get a new ID token: eval \"$(holdfast auth -u NAME -p PASSWORD)\"";
@@ -130,13 +133,13 @@ std::string hint_for(const client::CallError& error) {
 
 std::string hint_for_connection(std::string_view reason) {
   if (reason.contains("certificate verify failed")) {
-    return "trust the authority of its certificate, with SSL_CERT_FILE=.../ca.pem";
+    return "trust the certificate's authority with SSL_CERT_FILE=.../ca.pem";
   }
   if (reason.contains("wrong version number") || reason.contains("http request")) {
     return "it speaks plain HTTP: use http://";
   }
   if (reason.contains("Permission denied")) {
-    return "you may not use its socket: run this as root or as the gateway's user";
+    return "you have no access to its socket: run this as root or as the gateway's user";
   }
   return "is `holdfast serve` running?";
 }

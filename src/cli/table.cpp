@@ -1,3 +1,5 @@
+// Prints tables with aligned columns.
+
 #include "table.hpp"
 
 #include <algorithm>
@@ -5,7 +7,7 @@
 namespace holdfast::cli {
 namespace {
 
-// Code points, which is near enough to columns.
+// Counts code points, a good enough measure of columns.
 std::size_t width_of(const std::string& text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));

@@ -8,8 +8,8 @@
 
 namespace holdfast::cli {
 
-/// Columns for people: a line of headings, a line for each row, two spaces between. Control
-/// characters of the cells are shown escaped, so that no one's text moves the cursor.
+/// Prints a line of headings and a line for each row, with two spaces between the columns. Escapes
+/// control characters in the cells.
 void print_table(std::ostream& out, const std::vector<std::string>& headings,
                  const std::vector<std::vector<std::string>>& rows);
 

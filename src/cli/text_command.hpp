@@ -7,21 +7,21 @@
 
 namespace holdfast::cli {
 
-/// A command that ends in TEXT…, taken word by word as it was typed. The library's own lists take
-/// `["a","b"]` apart, which is good JSON to send.
+/// A command that ends in TEXT…, taken word by word as typed. The library's own lists would split
+/// `["a","b"]`, which is JSON that people send.
 class TextCommand final : public CLI::App {
  public:
   TextCommand(std::string description, const std::string& name)
       : CLI::App(std::move(description), name) {
     allow_extras();
-    footer("\nTEXT may be several words. One that begins with a dash goes behind `--`.");
+    footer("\nTEXT may be several words. Put `--` before a word that begins with a dash.");
   }
 
-  /// Behind the command's other positionals.
+  /// Adds the TEXT argument. Call it after adding the other positionals.
   void add_text() {
     add_option("TEXT", first_word_, "the message; words are joined by spaces")->required();
   }
-  /// Once the line is read.
+  /// Returns the text. Valid once the command line is parsed.
   [[nodiscard]] std::string text() const { return first_word_ + more_words_; }
 
  private:

@@ -1,3 +1,5 @@
+// Commands that manage users over the control socket: `holdfast user`.
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -47,7 +49,7 @@ std::string user_target(const PoolUserFlags& flags) {
   return "/v1/users/" + percent_encode(flags.user);
 }
 
-// 24 characters of 64, with one of each class that a policy may ask for.
+// Returns 24 random characters, with one of each class that a password policy may require.
 std::string generate_password() {
   const auto has = [](const std::string& text, int (*is)(int)) {
     return std::ranges::any_of(text, [is](unsigned char c) { return is(c) != 0; });
@@ -95,7 +97,7 @@ int list_pool_users(const Context& context, const UserListFlags& flags) {
     if (!page) return kFailure;
     for (const Json& user : member(*page, "users")) users.push_back(user);
     const std::string place = cell(*page, "next");
-    // One that stays where it is would never end.
+    // A place that does not change would loop for ever.
     next = place.empty() || Json(place) == next ? Json() : Json(place);
     const bool enough = flags.limit > 0 && static_cast<std::int64_t>(users.size()) >= flags.limit;
     if (next.is_null() || enough) break;
@@ -181,23 +183,23 @@ int set_user_password(const Context& context, const PasswordFlags& flags) {
 void add_password_flags(CLI::App& command, PasswordFlags& flags) {
   auto* password = command.add_option(
       "-p,--password", flags.password,
-      "the password; `-` reads a line of standard input. Without it you are asked");
-  command.add_flag("--generate", flags.generate, "make a password, and print it")
+      "the password; `-` reads a line of standard input (default: ask on the terminal)");
+  command.add_flag("--generate", flags.generate, "generate a password and print it")
       ->excludes(password);
   command.add_flag("--permanent", flags.permanent,
-                   "the user's own, not one that the first login must change");
+                   "the password is final; the first login need not change it");
   add_admin_flags(command, flags);
 }
 
 void add_user_create(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<PasswordFlags>();
-  auto* create = group.add_subcommand("create", "Make a user; prints its id");
+  auto* create = group.add_subcommand("create", "Create a user and print the user's id");
   create->add_option("USERNAME", flags->user, "the user's name")->required();
   create->add_option("--attribute", flags->attributes, "NAME=VALUE, such as email=a@example.com")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   add_password_flags(*create, *flags);
-  create->add_flag("--no-password", flags->none, "nothing lets the user in until one is set")
+  create->add_flag("--no-password", flags->none, "set no password; the user cannot log in yet")
       ->excludes("--password")
       ->excludes("--generate")
       ->excludes("--permanent");
@@ -208,10 +210,10 @@ void add_user_create(CLI::App& group, Selection& selection) {
 
 void add_user_list(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<UserListFlags>();
-  auto* list = group.add_subcommand("list", "The pool's users, by name");
+  auto* list = group.add_subcommand("list", "List the pool's users by name");
   list->add_option("--filter", flags->filter,
-                   "as ListUsers has it: 'email = \"a@example.com\"', 'username ^= \"a\"'");
-  list->add_option("--limit", flags->limit, "how many at most (default: all)")
+                   "a filter of ListUsers: 'email = \"a@example.com\"', 'username ^= \"a\"'");
+  list->add_option("--limit", flags->limit, "users at most (default: all)")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
   add_admin_flags(*list, *flags);
   list->callback([flags, &selection] {
@@ -219,7 +221,7 @@ void add_user_list(CLI::App& group, Selection& selection) {
   });
 }
 
-/// A command about one user that needs no more than to say which.
+/// A command whose only argument is a user.
 struct UserCommand {
   const char* name;
   const char* about;
@@ -229,21 +231,21 @@ struct UserCommand {
   const char* told;
 };
 constexpr UserCommand kUserCommands[] = {
-    {"disable", "Close the user's connections, end what was given out, and refuse logins", "PATCH",
+    {"disable", "Close the user's connections, revoke all tokens and refuse logins", "PATCH",
      "/v1/users/", R"({"enabled":false})", "Disabled."},
     {"enable", "Let a disabled user log in again", "PATCH", "/v1/users/", R"({"enabled":true})",
      "Enabled."},
-    {"delete", "Delete a user; what was pending moves to the dead letters", "DELETE", "/v1/users/",
-     "", "Deleted."},
-    {"sign-out", "Close the user's connections and end what was given out", "POST", "/v1/sign-out/",
-     "", "Signed out."},
+    {"delete", "Delete a user and move pending messages to the dead letters", "DELETE",
+     "/v1/users/", "", "Deleted."},
+    {"sign-out", "Close the user's connections and revoke all tokens", "POST", "/v1/sign-out/", "",
+     "Signed out."},
 };
 
 bool is_deletion(const UserCommand& command) {
   return std::string_view(command.method) == "DELETE";
 }
 
-// With the user's pending messages, which go with it.
+// Describes the deletion, with the number of pending messages that become dead letters.
 std::optional<std::string> what_a_deletion_takes(const Context& context,
                                                  const PoolUserFlags& flags) {
   const auto user = ask(context, flags, "GET", user_target(flags));
@@ -277,19 +279,19 @@ int run_user_command(const Context& context, const PoolUserFlags& flags,
 }  // namespace
 
 void add_user(CLI::App& app, Selection& selection) {
-  auto* group = app.add_subcommand("user", "Users of the pool, by name or by id");
+  auto* group = app.add_subcommand("user", "Manage the users of the pool, by name or id");
   group->require_subcommand(1);
   add_user_list(*group, selection);
   add_user_create(*group, selection);
 
   constexpr const char* who = "the user's name or id";
   auto show_flags = std::make_shared<PoolUserFlags>();
-  auto* show = group->add_subcommand("show", "What the pool knows of a user");
+  auto* show = group->add_subcommand("show", "Show a user and the user's attributes");
   show->add_option("USER", show_flags->user, who)->required();
   add_question(*show, selection, show_flags, "GET", user_target, show_pool_user);
 
   auto password_flags = std::make_shared<PasswordFlags>();
-  auto* set = group->add_subcommand("set-password", "Give a user another password");
+  auto* set = group->add_subcommand("set-password", "Set a user's password");
   set->add_option("USER", password_flags->user, who)->required();
   add_password_flags(*set, *password_flags);
   set->callback([password_flags, &selection] {

@@ -1,3 +1,5 @@
+// Commands that create a user and log in over HTTP: create-user and auth.
+
 #include <memory>
 #include <utility>
 
@@ -22,8 +24,8 @@ void add_user_flags(CLI::App& command, UserFlags& flags) {
 int not_finished(const Context& context, const UserFlags& flags, const client::CallError& error) {
   const int code = call_failed(context, error);
   context.err << "The user " << flags.username
-              << " exists now, but its password is still a temporary one: run the same command "
-                 "again to finish.\n";
+              << " exists, but the password is still temporary: run the same command again to "
+                 "finish.\n";
   return code;
 }
 
@@ -31,7 +33,7 @@ std::unexpected<client::CallError> unexpected_answer(std::string message) {
   return std::unexpected(client::CallError{400, {}, std::move(message), std::nullopt});
 }
 
-// Makes the temporary password the user's own. A user whose temporary password is another keeps it.
+// Makes the temporary password permanent. Changes nothing if the user's password is another one.
 client::CallResult<void> settle_password(client::GatewayClient& pool, const UserFlags& flags) {
   const auto first = pool.admin_initiate_auth(flags.username, flags.password);
   if (!first) return std::unexpected(first.error());
@@ -58,8 +60,8 @@ int create_user(const Context& context, UserFlags flags) {
   auto gateway = gateway_from(context, {.access_key = true, .user_pool = true});
   if (!gateway) return misused(context, gateway.error().message);
 
-  // The temporary password is the one to be: a password that the pool refuses makes no user, and a
-  // command that was cut short can be finished by running it again.
+  // The final password serves as the temporary one. So a refused password creates no user, and
+  // running the command again finishes an interrupted one.
   const auto created = (*gateway)->admin_create_user(flags.username, flags.password);
   if (!created && created.error().type != "UsernameExistsException") {
     return call_failed(context, created.error());
@@ -85,7 +87,7 @@ int authenticate(const Context& context, const UserFlags& flags) {
   const auto* tokens = std::get_if<client::Tokens>(&*answer);
   if (tokens == nullptr) {
     return failed(context, "the user pool asks for " + std::get<client::Challenge>(*answer).name +
-                               " first: the user has no password of its own yet");
+                               " first: the user's password is still temporary");
   }
   return print_exports(context, {{"ID_TOKEN", tokens->id_token, ShellForm::jwt}});
 }
@@ -93,7 +95,7 @@ int authenticate(const Context& context, const UserFlags& flags) {
 }  // namespace
 
 void add_create_user(CLI::App& app, Selection& selection) {
-  auto* command = app.add_subcommand("create-user", "Create a user of the pool; prints its id");
+  auto* command = app.add_subcommand("create-user", "Create a user and print the user's id");
   auto flags = std::make_shared<UserFlags>();
   add_user_flags(*command, *flags);
   command->callback([flags, &selection] {
@@ -102,8 +104,7 @@ void add_create_user(CLI::App& app, Selection& selection) {
 }
 
 void add_auth(CLI::App& app, Selection& selection) {
-  auto* command = app.add_subcommand("auth", "Log in; prints `export ID_TOKEN=…`");
-  command->footer("\nExample: eval \"$(holdfast auth -u testUser -p 'a good password')\"");
+  auto* command = app.add_subcommand("auth", "Log in and print `export ID_TOKEN=…`");
   auto flags = std::make_shared<UserFlags>();
   add_user_flags(*command, *flags);
   command->callback([flags, &selection] {

@@ -140,7 +140,7 @@ class Composed(unittest.TestCase):
             "Nothing is pending",
             "kill -9",
             '< {"Payload":"Survivor 3"}',
-            "The whole story has played.",
+            "The demo is complete.",
         ):
             found = played.find(words, at)
             self.assertGreaterEqual(found, 0, f"no {words} behind {at} of\n{played}")

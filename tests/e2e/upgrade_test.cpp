@@ -99,9 +99,9 @@ TEST_F(UpgradeTest, GivesWhatThatReleaseStoredItsChecksums) {
     ASSERT_EQ(gateway.terminate(), 0);
   }
   EXPECT_THAT(run({"database", "check", "--json"}), HasSubstr("\"rowsWithoutChecksum\":4"));
-  EXPECT_THAT(run(add), HasSubstr("from now on: 3 of messages, 1 of dead letters"));
+  EXPECT_THAT(run(add), HasSubstr("Added checksums to 3 messages and 1 dead letters"));
   EXPECT_THAT(run({"database", "check", "--json"}), HasSubstr("\"rowsWithoutChecksum\":0"));
-  EXPECT_THAT(run(add), HasSubstr("from now on: 0 of messages, 0 of dead letters"));
+  EXPECT_THAT(run(add), HasSubstr("Added checksums to 0 messages and 0 dead letters"));
 
   // Of a damaged one nothing is taken for what was written.
   run_sql(

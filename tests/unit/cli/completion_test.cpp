@@ -103,7 +103,7 @@ TEST(Completion, DescribesEveryCommandForZshAndFish) {
     EXPECT_THAT(zsh, HasSubstr("'" + std::string(path) + "'")) << path;
     EXPECT_THAT(fish, HasSubstr("'" + std::string(path) + "'")) << path;
   }
-  EXPECT_THAT(zsh, HasSubstr("'--reason:with this reason"));
+  EXPECT_THAT(zsh, HasSubstr("'--reason:only with this reason"));
   EXPECT_THAT(fish,
               HasSubstr("complete -c holdfast -n '__holdfast_at \\'/user\\'' -f -a 'create'"));
   EXPECT_THAT(fish, HasSubstr("-l reason -r -d"));

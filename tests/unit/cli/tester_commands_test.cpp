@@ -223,7 +223,7 @@ TEST(Publish, HintsAtTheCredentialsWhenTheKeyIsUnknown) {
   holdfast.source_credentials(gateway.url());
   EXPECT_EQ(holdfast({"publish", "ann", "Hello"}), kFailure);
   EXPECT_THAT(holdfast.err, HasSubstr("The security token is invalid."));
-  EXPECT_THAT(holdfast.err, HasSubstr("source its credentials again"));
+  EXPECT_THAT(holdfast.err, HasSubstr("source this gateway's `credentials` again"));
 }
 
 }  // namespace

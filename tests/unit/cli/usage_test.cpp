@@ -75,9 +75,9 @@ TEST(Usage, AnswersTwoForWhatItDoesNotUnderstand) {
 TEST(Usage, NamesTheWordThatItDoesNotUnderstand) {
   CommandLine holdfast;
   EXPECT_EQ(holdfast({"frobnicate"}), kUsage);
-  EXPECT_THAT(holdfast.err, HasSubstr("\"frobnicate\" is not understood"));
+  EXPECT_THAT(holdfast.err, HasSubstr("unknown command \"frobnicate\""));
   EXPECT_EQ(holdfast({"pending", "frobnicate"}), kUsage);
-  EXPECT_THAT(holdfast.err, HasSubstr("\"frobnicate\" is not understood"));
+  EXPECT_THAT(holdfast.err, HasSubstr("unknown command \"frobnicate\""));
   EXPECT_EQ(holdfast({"pending"}), kUsage);
   EXPECT_THAT(holdfast.err, HasSubstr("subcommand is required"));
 }
