@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 
@@ -109,7 +110,7 @@ void add_help(net::Response& response, std::string_view documentation_url) {
   if (type != response.headers.end()) {
     link += '#';
     for (const char c : type->second) {
-      if (c != ':') link += to_lower(c);
+      if (c != ':') link += ascii::to_lower(c);
     }
   }
   link += R"(>; rel="help")";

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 
@@ -122,8 +123,7 @@ std::optional<std::string> member_of(std::string_view form, std::string_view nam
 
 bool is_stack_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("-:/._+").contains(c);
+    return ascii::is_alphanumeric(c) || std::string_view("-:/._+").contains(c);
   });
 }
 

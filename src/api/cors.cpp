@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/base/ascii.hpp>
+
 #include "aws_errors.hpp"
 #include "text.hpp"
 #include "websocket.hpp"
@@ -23,9 +25,9 @@ bool is_shared(Route route) { return route == Route::tokens || route == Route::u
 std::string wanted_headers(const net::RequestHead& head) {
   std::string out;
   for (const auto& [name, value] : head.headers) {
-    if (!equals_ignoring_case(name, "Access-Control-Request-Headers")) continue;
+    if (!ascii::iequals(name, "Access-Control-Request-Headers")) continue;
     for_each_element(value, [&out](std::string_view wanted) {
-      if (!std::ranges::all_of(wanted, is_token_char)) return;
+      if (!std::ranges::all_of(wanted, ascii::is_token_char)) return;
       if (!out.empty()) out += ',';
       out += wanted;
     });
@@ -58,7 +60,7 @@ std::optional<net::Response> answer_preflight(const Context& context, const net:
   const std::string* const wanted = head.header("Access-Control-Request-Method");
   if (origin == nullptr || wanted == nullptr) return std::nullopt;
   const std::string_view method = method_for_pages(route, logs_in);
-  if (method.empty() || trim(*wanted) != method) return std::nullopt;
+  if (method.empty() || ascii::trim(*wanted) != method) return std::nullopt;
   if (!origin_allowed(head, context.allowed_origins, true)) {
     net::Response refused = refuse_origin(head);
     refused.headers.emplace_back("Vary", "Origin");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 #include "aws_errors.hpp"
@@ -32,7 +33,7 @@ bool is_json(const net::RequestHead& head) {
   const std::string* const type = head.header("Content-Type");
   if (type == nullptr) return true;
   const std::string_view value = *type;
-  return equals_ignoring_case(trim(value.substr(0, value.find(';'))), kIngestJson);
+  return ascii::iequals(ascii::trim(value.substr(0, value.find(';'))), kIngestJson);
 }
 
 // In this order: a body that says nothing, a body of another type, a message that is too long.

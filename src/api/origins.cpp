@@ -5,8 +5,7 @@
 #include <arpa/inet.h>
 
 #include <holdfast/api/origins.hpp>
-
-#include "text.hpp"
+#include <holdfast/base/ascii.hpp>
 
 namespace holdfast::api {
 namespace {
@@ -14,19 +13,10 @@ namespace {
 constexpr std::uint16_t kHttpPort = 80;
 constexpr std::uint16_t kHttpsPort = 443;
 
-std::string small_letters(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), to_lower);
-  return out;
-}
-
-bool is_letter(char c) { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) {
-  return !text.empty() && is_letter(text.front()) && std::ranges::all_of(text, [](char c) {
-    return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+  return !text.empty() && ascii::is_letter(text.front()) && std::ranges::all_of(text, [](char c) {
+    return ascii::is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
   });
 }
 
@@ -52,16 +42,16 @@ std::optional<std::string> parse_bracketed(std::string_view text) {
   return '[' + std::string(out.data()) + ']';
 }
 
-bool is_hex_digit(char c) { return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f'); }
-
 // WHATWG URL, "ends in a number": browsers read such a host as an IPv4 address, and send its four
 // parts as decimal numbers.
 bool is_misspelled_address(const std::string& host) {
   std::string_view last = host;
   if (last.ends_with('.')) last.remove_suffix(1);
   last = last.substr(last.rfind('.') + 1);
-  const bool number = (!last.empty() && std::ranges::all_of(last, is_digit)) ||
-                      (last.starts_with("0x") && std::ranges::all_of(last.substr(2), is_hex_digit));
+  const bool number = (!last.empty() && std::ranges::all_of(last, ascii::is_digit)) ||
+                      (last.starts_with("0x") && std::ranges::all_of(last.substr(2), [](char c) {
+                         return ascii::hex_value(c) >= 0;
+                       }));
   in_addr address{};
   return number && inet_pton(AF_INET, host.c_str(), &address) != 1;
 }
@@ -72,9 +62,9 @@ std::optional<std::string> parse_host(std::string_view text) {
     return text.size() > 2 && text.back() == ']' ? parse_bracketed(text) : std::nullopt;
   }
   const bool plain = std::ranges::all_of(text, [](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("-._~").contains(c);
+    return ascii::is_alphanumeric(c) || std::string_view("-._~").contains(c);
   });
-  std::string host = small_letters(text);
+  std::string host = ascii::to_lower(text);
   if (!plain || is_misspelled_address(host)) return std::nullopt;
   // A name is the same with the root's dot behind it.
   if (host.ends_with('.')) host.pop_back();
@@ -114,7 +104,7 @@ LooseOrigin split_loosely(std::string_view text) {
   LooseOrigin out;
   const std::size_t slashes = text.find("//");
   if (slashes != std::string_view::npos && (slashes == 0 || text[slashes - 1] == ':')) {
-    if (slashes > 0) out.scheme = small_letters(text.substr(0, slashes - 1));
+    if (slashes > 0) out.scheme = ascii::to_lower(text.substr(0, slashes - 1));
     text.remove_prefix(slashes + 2);
   }
   out.authority = text.substr(0, text.find_first_of("/?#"));
@@ -137,7 +127,7 @@ std::optional<Origin> parse_origin(std::string_view text) {
   if (colon == std::string_view::npos || !is_scheme(text.substr(0, colon))) return std::nullopt;
   auto authority = parse_authority(text.substr(colon + 3));
   if (!authority) return std::nullopt;
-  Origin out{.scheme = small_letters(text.substr(0, colon)),
+  Origin out{.scheme = ascii::to_lower(text.substr(0, colon)),
              .host = std::move(authority->host),
              .port = authority->port};
   if (out.port == own_port(out.scheme)) out.port = 0;
@@ -158,14 +148,14 @@ AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries, std::str
 
 bool AllowedOrigins::allow_page(std::string_view text, std::string_view host) const {
   if (all_) return true;
-  text = trim(text);
+  text = ascii::trim(text);
   if (text.ends_with('/') && !text.ends_with("//")) text.remove_suffix(1);
   const auto origin = parse_origin(text);
   if (!origin) return false;
   if (std::ranges::find(listed_, *origin) != listed_.end()) return true;
   if (origin->scheme != "http" && origin->scheme != "https") return false;
   // A proxy may speak TLS for us: the scheme does not count.
-  const auto own = parse_authority(trim(host));
+  const auto own = parse_authority(ascii::trim(host));
   const std::uint16_t port = own_port(origin->scheme);
   return own && own->host == origin->host &&
          (own->port == 0 ? port : own->port) == (origin->port == 0 ? port : origin->port);
@@ -173,7 +163,7 @@ bool AllowedOrigins::allow_page(std::string_view text, std::string_view host) co
 
 bool AllowedOrigins::allow_client(std::string_view text, std::string_view host) const {
   if (allow_page(text, host)) return true;
-  const LooseOrigin origin = split_loosely(trim(text));
+  const LooseOrigin origin = split_loosely(ascii::trim(text));
   // Pages in apps and browsers' extensions have schemes of their own.
   if (!origin.scheme.empty() && own_port(origin.scheme) == 0) return false;
   if (origin.authority.empty()) return true;
@@ -182,7 +172,7 @@ bool AllowedOrigins::allow_client(std::string_view text, std::string_view host) 
   if (!named) return false;
   // A proxy may ask under a name of its own.
   if (own_ && is_same_host(*named, {.host = own_->host, .port = own_->port})) return true;
-  const auto asked = parse_authority(trim(host));
+  const auto asked = parse_authority(ascii::trim(host));
   return asked && is_same_host(*named, *asked);
 }
 

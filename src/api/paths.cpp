@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 #include "text.hpp"
@@ -34,8 +35,8 @@ bool is_form(const net::RequestHead& head) {
   const std::string* const type = head.header("Content-Type");
   if (type == nullptr) return false;
   const std::string_view value = *type;
-  return equals_ignoring_case(trim(value.substr(0, value.find(';'))),
-                              "application/x-www-form-urlencoded");
+  return ascii::iequals(ascii::trim(value.substr(0, value.find(';'))),
+                        "application/x-www-form-urlencoded");
 }
 
 constexpr std::string_view kConnections = "@connections/";
@@ -147,7 +148,7 @@ bool asks_for_websocket(const net::RequestHead& head) {
   bool found = false;
   if (upgrade != nullptr) {
     for_each_element(*upgrade, [&](std::string_view protocol) {
-      found = found || equals_ignoring_case(protocol, "websocket");
+      found = found || ascii::iequals(protocol, "websocket");
     });
   }
   return found;

@@ -1,9 +1,9 @@
 #include "tokens.hpp"
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 #include "aws_errors.hpp"
-#include "text.hpp"
 
 namespace holdfast::api {
 namespace {
@@ -13,9 +13,9 @@ using identity::IdTokenClaims;
 // The token with or without the scheme of RFC 6750 section 2.1.
 std::string_view token_in(std::string_view authorization) {
   constexpr std::string_view scheme = "Bearer ";
-  authorization = trim(authorization);
-  if (equals_ignoring_case(authorization.substr(0, scheme.size()), scheme)) {
-    authorization = trim(authorization.substr(scheme.size()));
+  authorization = ascii::trim(authorization);
+  if (ascii::iequals(authorization.substr(0, scheme.size()), scheme)) {
+    authorization = ascii::trim(authorization.substr(scheme.size()));
   }
   return authorization;
 }

@@ -1,6 +1,6 @@
 #include "user_pool_input.hpp"
 
-#include "text.hpp"
+#include <holdfast/base/ascii.hpp>
 
 namespace holdfast::api {
 
@@ -110,7 +110,7 @@ std::optional<std::size_t> InputReader::count(std::string_view name) {
 // Members are named with a small first letter in these messages.
 void InputReader::missing(std::string_view name) {
   std::string member(name);
-  member[0] = to_lower(member[0]);
+  member[0] = ascii::to_lower(member[0]);
   missing_.push_back("Value null at '" + member +
                      "' failed to satisfy constraint: Member must not be null");
 }

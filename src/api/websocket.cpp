@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
 
@@ -93,9 +94,8 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
 bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed, bool page) {
   const std::string* const origin = head.header("Origin");
   if (origin == nullptr) return true;
-  const auto count = std::ranges::count_if(head.headers, [](const auto& header) {
-    return equals_ignoring_case(header.first, "Origin");
-  });
+  const auto count = std::ranges::count_if(
+      head.headers, [](const auto& header) { return ascii::iequals(header.first, "Origin"); });
   if (count != 1) return false;
   const std::string* const host = head.header("Host");
   const std::string_view own = host == nullptr ? std::string_view() : std::string_view(*host);
@@ -118,10 +118,10 @@ std::optional<ChosenProtocol> choose_protocol(const net::RequestHead& head,
   bool offered = false;
   bool malformed = false;
   for (const auto& [name, value] : head.headers) {
-    if (!equals_ignoring_case(name, "Sec-WebSocket-Protocol")) continue;
+    if (!ascii::iequals(name, "Sec-WebSocket-Protocol")) continue;
     offered = true;
     for_each_element(value, [&](std::string_view element) {
-      malformed = malformed || !std::ranges::all_of(element, is_token_char);
+      malformed = malformed || !std::ranges::all_of(element, ascii::is_token_char);
       if (chosen.protocol != nullptr) return;
       chosen.protocol = delivery::find_subprotocol(element);
       if (chosen.protocol != nullptr) chosen.subprotocol = element;

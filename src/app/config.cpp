@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <fstream>
 #include <iterator>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include <holdfast/app/config.hpp>
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "commented_json.hpp"
@@ -159,9 +159,8 @@ void apply_environment(Draft& draft, const std::vector<std::string>& environment
     const std::string variable = line.substr(0, equals);
     const auto separator = variable.find("__", kPrefix.size());
     if (separator == std::string::npos) continue;
-    std::string key = variable.substr(kPrefix.size());
+    std::string key = ascii::to_lower(variable.substr(kPrefix.size()));
     key.replace(separator - kPrefix.size(), 2, ".");
-    for (char& c : key) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     apply_text(draft, key, line.substr(equals + 1), {ConfigSource::environment, variable});
   }
 }

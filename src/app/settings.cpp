@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <holdfast/api/origins.hpp>
+#include <holdfast/base/ascii.hpp>
 
 namespace holdfast::app {
 namespace {
@@ -222,10 +223,8 @@ std::optional<std::string> refuse_host(std::string_view value) {
   const bool address = value.size() > 2 && value.starts_with('[') && value.ends_with(']');
   const std::string_view inside = address ? value.substr(1, value.size() - 2) : value;
   const std::string_view marks = address ? ".:" : "-._";
-  const bool plain = std::ranges::all_of(inside, [marks](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           marks.contains(c);
-  });
+  const bool plain = std::ranges::all_of(
+      inside, [marks](char c) { return ascii::is_alphanumeric(c) || marks.contains(c); });
   if (plain && !inside.empty() && inside.size() <= 253) return std::nullopt;
   return "must hold names or addresses without a port";
 }
@@ -255,8 +254,7 @@ std::optional<std::string> refuse_password_hash(std::string_view value) {
   const auto hash = salt == rest.npos ? rest.npos : rest.find('$', salt + 1);
   const auto is_base64 = [](std::string_view text) {
     return text.size() >= 11 && std::ranges::all_of(text, [](char c) {
-             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '+' || c == '/';
+             return ascii::is_alphanumeric(c) || c == '+' || c == '/';
            });
   };
   if (hash != rest.npos && is_argon2_cost(rest.substr(0, salt)) &&
@@ -267,16 +265,14 @@ std::optional<std::string> refuse_password_hash(std::string_view value) {
 }
 
 std::optional<std::string> refuse_account(std::string_view value) {
-  const bool digits = std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits = std::ranges::all_of(value, ascii::is_digit);
   if (value.size() == 12 && digits) return std::nullopt;
   return "must be 12 digits";
 }
 
 std::optional<std::string> refuse_name(std::string_view value) {
-  const bool plain = std::ranges::all_of(value, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_';
-  });
+  const bool plain = std::ranges::all_of(
+      value, [](char c) { return ascii::is_alphanumeric(c) || c == '-' || c == '_'; });
   if (plain && !value.empty() && value.size() <= 64) return std::nullopt;
   return "must be 1 to 64 letters, digits, '-' or '_'";
 }
@@ -289,10 +285,9 @@ std::optional<std::string> refuse_stage(std::string_view value) {
 }
 
 std::optional<std::string> refuse_stack_name(std::string_view value) {
-  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  const bool plain = std::ranges::all_of(
-      value, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-'; });
-  if (plain && !value.empty() && value.size() <= 128 && is_letter(value.front())) {
+  const bool plain =
+      std::ranges::all_of(value, [](char c) { return ascii::is_alphanumeric(c) || c == '-'; });
+  if (plain && !value.empty() && value.size() <= 128 && ascii::is_letter(value.front())) {
     return std::nullopt;
   }
   return "must be 1 to 128 letters, digits or '-', a letter first";

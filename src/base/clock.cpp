@@ -3,6 +3,7 @@
 #include <ctime>
 #include <span>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/clock.hpp>
 
 namespace holdfast {
@@ -68,7 +69,7 @@ class Reader {
   Microseconds fraction() {
     std::int64_t micros = 0;
     int count = 0;
-    while (!text_.empty() && text_[0] >= '0' && text_[0] <= '9') {
+    while (!text_.empty() && ascii::is_digit(text_[0])) {
       if (count < 6) micros = micros * 10 + (text_[0] - '0');
       ++count;
       text_.remove_prefix(1);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/dev_certificates.hpp>
 #include <holdfast/base/private_file.hpp>
 
@@ -50,8 +50,8 @@ bool is_address(const std::string& name) {
 // Names go into OpenSSL's notation, where commas and colons would mean something.
 bool is_host_name(const std::string& name) {
   return !name.empty() && name.size() <= kNameBytesMax && name.front() != '-' &&
-         std::ranges::all_of(name, [](unsigned char c) {
-           return std::isalnum(c) != 0 || c == '-' || c == '.' || c == '*' || c == '_';
+         std::ranges::all_of(name, [](char c) {
+           return ascii::is_alphanumeric(c) || c == '-' || c == '.' || c == '*' || c == '_';
          });
 }
 

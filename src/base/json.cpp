@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
@@ -31,8 +32,6 @@ class NameSet {
   static constexpr std::size_t kFew = 16;
   std::unique_ptr<std::set<std::string>> many_;
 };
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// Reads a text of RFC 8259 from its begin to its end, and refuses what that leaves open.
 class StrictReader {
@@ -244,10 +243,9 @@ class StrictReader {
   bool four_digits(unsigned& out) {
     out = 0;
     for (int i = 0; i < 4; ++i, ++at_) {
-      const char c = peek();
-      const bool letter = (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-      if (!is_digit(c) && !letter) return refuse_here();
-      out = out * 16 + static_cast<unsigned>(is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
+      const int digit = ascii::hex_value(peek());
+      if (digit < 0) return refuse_here();
+      out = out * 16 + static_cast<unsigned>(digit);
     }
     return true;
   }
@@ -284,8 +282,8 @@ class StrictReader {
   }
 
   bool digits() {
-    if (!is_digit(peek())) return refuse_here();
-    while (is_digit(peek())) ++at_;
+    if (!ascii::is_digit(peek())) return refuse_here();
+    while (ascii::is_digit(peek())) ++at_;
     return true;
   }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 
@@ -50,8 +51,7 @@ std::string key_target(const KeyFlags& flags) {
 // Takes the text for a file's name unless it begins an object.
 Result<Json> read_policy_text(const std::string& given) {
   std::string text = given;
-  const std::size_t begin = given.find_first_not_of(" \t\r\n");
-  const bool is_object = begin != std::string::npos && given[begin] == '{';
+  const bool is_object = ascii::trim(given, " \t\r\n").starts_with('{');
   if (!is_object) {
     std::ifstream file(given, std::ios::binary);
     std::stringstream content;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
@@ -51,15 +51,13 @@ std::string user_target(const PoolUserFlags& flags) {
 
 // Returns 24 random characters, with one of each class that a password policy may require.
 std::string generate_password() {
-  const auto has = [](const std::string& text, int (*is)(int)) {
-    return std::ranges::any_of(text, [is](unsigned char c) { return is(c) != 0; });
-  };
   while (true) {
     std::array<std::uint8_t, 18> bytes{};
     random_bytes(bytes);
     std::string text = base64url_encode(std::string(bytes.begin(), bytes.end()));
-    if (has(text, std::islower) && has(text, std::isupper) && has(text, std::isdigit) &&
-        has(text, std::ispunct)) {
+    if (std::ranges::any_of(text, ascii::is_lower) && std::ranges::any_of(text, ascii::is_upper) &&
+        std::ranges::any_of(text, ascii::is_digit) &&
+        !std::ranges::all_of(text, ascii::is_alphanumeric)) {
       return text;
     }
   }

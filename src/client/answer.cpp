@@ -5,21 +5,16 @@
 #include <memory>
 #include <utility>
 
+#include <holdfast/base/ascii.hpp>
+
 namespace holdfast::client {
 namespace {
 
 constexpr Seconds kRetryAfterMax{24 * 3600};
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
 std::string_view header_of(const net::Response& response, std::string_view name) {
   for (const auto& [key, value] : response.headers) {
-    if (equal_ignoring_case(key, name)) return value;
+    if (ascii::iequals(key, name)) return value;
   }
   return {};
 }

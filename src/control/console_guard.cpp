@@ -4,25 +4,18 @@
 #include <cstddef>
 #include <utility>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/control/service.hpp>
 
 namespace holdfast::control {
 namespace {
-
-char lower_case(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return lower_case(c); });
-  return out;
-}
 
 // The host of an authority: without the port, and without the dot that ends a full name.
 std::string host_of(std::string_view authority) {
   const std::size_t colon = authority.rfind(':');
   const std::size_t bracket = authority.rfind(']');
   const bool port = colon != authority.npos && (bracket == authority.npos || colon > bracket);
-  std::string host = lower_case(authority.substr(0, port ? colon : authority.size()));
+  std::string host = ascii::to_lower(authority.substr(0, port ? colon : authority.size()));
   if (host.ends_with('.')) host.pop_back();
   return host;
 }
@@ -38,7 +31,7 @@ std::string_view authority_of(std::string_view url) {
 bool is_address(std::string_view host) {
   if (host.starts_with('[') && host.ends_with(']')) return true;
   return !host.empty() &&
-         std::ranges::all_of(host, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+         std::ranges::all_of(host, [](char c) { return ascii::is_digit(c) || c == '.'; });
 }
 
 std::string without_default_port(std::string origin) {
@@ -49,8 +42,7 @@ std::string without_default_port(std::string origin) {
 
 bool is_source(std::string_view authority) {
   return !authority.empty() && std::ranges::all_of(authority, [](char c) {
-    return (c >= '0' && c <= '9') || (lower_case(c) >= 'a' && lower_case(c) <= 'z') ||
-           std::string_view("-._:[]").contains(c);
+    return ascii::is_alphanumeric(c) || std::string_view("-._:[]").contains(c);
   });
 }
 
@@ -68,12 +60,12 @@ bool is_own_host(const ConsoleOptions& options, const net::RequestHead& head) {
   const std::string host = host_of(*value);
   if (options.any_address && is_address(host)) return true;
   if (names_public_host(options, head)) return true;
-  return std::ranges::any_of(options.hosts,
-                             [&host](const std::string& own) { return lower_case(own) == host; });
+  return std::ranges::any_of(
+      options.hosts, [&host](const std::string& own) { return ascii::to_lower(own) == host; });
 }
 
 std::function<bool(const net::RequestHead&)> make_host_check(std::vector<std::string> hosts) {
-  for (std::string& host : hosts) host = lower_case(host);
+  for (std::string& host : hosts) host = ascii::to_lower(host);
   return [hosts = std::move(hosts)](const net::RequestHead& head) {
     const std::string* const value = head.header("Host");
     const std::string host = value == nullptr ? std::string() : host_of(*value);
@@ -86,14 +78,14 @@ bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head) {
   if (site != nullptr && *site != "same-origin") return false;
   const std::string* const value = head.header("Origin");
   if (value == nullptr) return head.method == "GET";
-  const std::string origin = without_default_port(lower_case(*value));
+  const std::string origin = without_default_port(ascii::to_lower(*value));
   if (!options.public_origin.empty() &&
-      origin == without_default_port(lower_case(options.public_origin))) {
+      origin == without_default_port(ascii::to_lower(options.public_origin))) {
     return true;
   }
   const std::string* const host = head.header("Host");
   const std::string scheme = head.secure ? "https://" : "http://";
-  return host != nullptr && origin == without_default_port(scheme + lower_case(*host));
+  return host != nullptr && origin == without_default_port(scheme + ascii::to_lower(*host));
 }
 
 std::string content_security_policy(const std::vector<std::string>& gateway_urls) {
@@ -125,10 +117,9 @@ void add_security_headers(net::Response& response, const std::string& policy) {
 }
 
 std::vector<std::string_view> cookies(const net::RequestHead& head, std::string_view name) {
-  constexpr std::string_view header_name = "cookie";
   std::vector<std::string_view> out;
   for (const auto& [header, value] : head.headers) {
-    if (lower_case(std::string_view(header)) != header_name) continue;
+    if (!ascii::iequals(header, "cookie")) continue;
     std::string_view rest = value;
     while (!rest.empty()) {
       const std::size_t end = std::min(rest.find(';'), rest.size());

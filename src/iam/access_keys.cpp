@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
@@ -50,8 +51,7 @@ class Snapshot {
 // The names that IAM allows for users.
 bool is_good_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("+=,.@_-").contains(c);
+    return ascii::is_alphanumeric(c) || std::string_view("+=,.@_-").contains(c);
   });
 }
 

@@ -4,14 +4,13 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 namespace holdfast::iam {
 namespace {
 
 constexpr std::string_view kSpaces = " \t\r\n\v\f";
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 // RFC 3986 section 5.2.4, and empty segments go too: what AWS's clients do before they sign.
 std::string normalize(std::string_view path) {
@@ -36,11 +35,8 @@ std::string normalize(std::string_view path) {
 }
 
 void append_trimmed(std::string& out, std::string_view value) {
-  const std::size_t begin = value.find_first_not_of(kSpaces);
-  if (begin == std::string_view::npos) return;
-  value = value.substr(begin, value.find_last_not_of(kSpaces) - begin + 1);
   bool in_space = false;
-  for (const char c : value) {
+  for (const char c : ascii::trim(value, kSpaces)) {
     const bool space = kSpaces.contains(c);
     if (!space) {
       out += c;
@@ -76,15 +72,6 @@ TargetParts split_target(std::string_view target) {
   const std::size_t mark = target.find('?');
   if (mark == std::string_view::npos) return {target, {}};
   return {target.substr(0, mark), target.substr(mark + 1)};
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
-}
-
-void append_lower_case(std::string& out, std::string_view text) {
-  for (const char c : text) out += lower(c);
 }
 
 void append_canonical_path(std::string& out, std::string_view path) {
@@ -127,7 +114,7 @@ bool append_canonical_header(std::string& out, std::span<const Header> headers,
                              std::string_view lower_case_name) {
   bool found = false;
   for (const auto& [name, value] : headers) {
-    if (!equal_ignoring_case(name, lower_case_name)) continue;
+    if (!ascii::iequals(name, lower_case_name)) continue;
     if (found) {
       out += ',';
     } else {

@@ -22,9 +22,6 @@ struct TargetParts {
 /// Raw path and raw query; the authority of an absolute URI is left out.
 [[nodiscard]] TargetParts split_target(std::string_view target);
 
-[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
-void append_lower_case(std::string& out, std::string_view text);
-
 /// Dot segments and empty segments removed, then every byte but the unreserved ones and '/'
 /// percent-encoded: what came encoded is encoded again, as all services but S3 want it.
 void append_canonical_path(std::string& out, std::string_view path);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <optional>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 
@@ -51,15 +52,9 @@ struct HeaderLookup {
 HeaderLookup find_header(std::span<const Header> headers, std::string_view name) {
   HeaderLookup out;
   for (const auto& [header_name, value] : headers) {
-    if (equal_ignoring_case(header_name, name) && out.count++ == 0) out.value = value;
+    if (ascii::iequals(header_name, name) && out.count++ == 0) out.value = value;
   }
   return out;
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 // The header may hold a token of another scheme: only its hash is repeated.
@@ -77,13 +72,13 @@ struct AuthorizationParts {
 std::expected<AuthorizationParts, SignatureError> split_authorization(
     std::string_view authorization) {
   AuthorizationParts parts;
-  std::string_view rest = trim(authorization);
+  std::string_view rest = ascii::trim(authorization);
   const std::size_t space = std::min(rest.find_first_of(" \t"), rest.size());
   parts.algorithm = rest.substr(0, space);
   rest.remove_prefix(space);
-  while (!(rest = trim(rest)).empty()) {
+  while (!(rest = ascii::trim(rest)).empty()) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
-    const std::string_view pair = trim(rest.substr(0, comma));
+    const std::string_view pair = ascii::trim(rest.substr(0, comma));
     rest.remove_prefix(std::min(comma + 1, rest.size()));
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) {
@@ -107,11 +102,6 @@ std::expected<AuthorizationParts, SignatureError> split_authorization(
     *slot = pair.substr(equals + 1);
   }
   return parts;
-}
-
-bool is_token_character(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-         std::string_view("!#$%&'*+-.^_`|~").contains(c);
 }
 
 }  // namespace
@@ -173,7 +163,8 @@ Checked Claim::read_session_token(const SignedRequest& request, const QueryAuth&
     return incomplete("X-Amz-Security-Token must come where the signature comes.");
   }
   has_session_token = in_headers.count + in_query.session_tokens > 0;
-  session_token = presigned ? std::string_view(in_query.session_token) : trim(in_headers.value);
+  session_token =
+      presigned ? std::string_view(in_query.session_token) : ascii::trim(in_headers.value);
   return {};
 }
 
@@ -236,7 +227,8 @@ Checked Claim::read_header(const SignedRequest& request, std::string_view author
   const bool amz = amz_date.count > 0;
   if ((amz ? amz_date : http_date).count > 1) return incomplete("The date occurs more than once.");
   signature = parts->signature;
-  if (auto ok = read_date(trim(amz ? amz_date.value : http_date.value), !amz); !ok) return ok;
+  const std::string_view written = ascii::trim(amz ? amz_date.value : http_date.value);
+  if (auto ok = read_date(written, !amz); !ok) return ok;
   if (auto ok = read_credential(parts->credential); !ok) return ok;
   return read_signed_headers(parts->signed_headers);
 }
@@ -284,14 +276,14 @@ Checked Claim::read_expires(std::string_view text) {
 
 Checked Claim::read_signed_headers(std::string_view text) {
   signed_headers.clear();
-  append_lower_case(signed_headers, text);
+  ascii::append_lower(signed_headers, text);
   header_list.clear();
   const std::string_view all = signed_headers;
   for (std::size_t begin = 0; begin <= all.size();) {
     const std::size_t end = std::min(all.find(';', begin), all.size());
     const std::string_view name = all.substr(begin, end - begin);
     begin = end + 1;
-    const bool good = !name.empty() && std::ranges::all_of(name, is_token_character);
+    const bool good = ascii::is_token(name);
     if (!good || header_list.size() >= kSignedHeadersMax) {
       return incomplete("SignedHeaders must be up to 100 header names with semicolons between.");
     }

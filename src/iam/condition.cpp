@@ -10,7 +10,8 @@
 
 #include <arpa/inet.h>
 
-#include "canonical.hpp"
+#include <holdfast/base/ascii.hpp>
+
 #include "pattern.hpp"
 
 namespace holdfast::iam {
@@ -235,7 +236,7 @@ Result<Condition> parse_condition(const std::string& operator_name, const std::s
     return fail(Errc::invalid_argument, "unknown condition operator", place);
   }
   const auto known = std::ranges::find_if(
-      kKeys, [&](const Key& candidate) { return equal_ignoring_case(candidate.name, key); });
+      kKeys, [&](const Key& candidate) { return ascii::iequals(candidate.name, key); });
   if (known == kKeys.end()) return fail(Errc::invalid_argument, "unknown condition key", place);
   if (known->kind != op->kind) {
     return fail(Errc::invalid_argument, "the operator does not fit the key", place);

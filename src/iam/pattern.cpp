@@ -1,5 +1,7 @@
 #include "pattern.hpp"
 
+#include <holdfast/base/ascii.hpp>
+
 namespace holdfast::iam {
 namespace {
 
@@ -54,8 +56,7 @@ bool Pattern::matches(std::string_view text, std::string_view username) const {
 }
 
 Pattern::Unit Pattern::byte(char c) const noexcept {
-  const char folded = ignore_case_ && c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return static_cast<unsigned char>(folded);
+  return static_cast<unsigned char>(ignore_case_ ? ascii::to_lower(c) : c);
 }
 
 // Goes back to the last `*` only: what an earlier one could still give, the last one gives too.

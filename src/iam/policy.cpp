@@ -3,10 +3,10 @@
 #include <span>
 #include <vector>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/iam/policy.hpp>
 
-#include "canonical.hpp"
 #include "condition.hpp"
 #include "pattern.hpp"
 
@@ -118,7 +118,7 @@ Result<Pattern> parse_known_action(const std::string& text, const std::string& p
   if (!pattern || !name || is_known_action(*pattern)) return pattern;
   const std::string_view service = std::string_view(text).substr(0, text.find(':'));
   const bool ours = std::ranges::any_of(kActions, [&](std::string_view action) {
-    return equal_ignoring_case(action.substr(0, action.find(':')), service);
+    return ascii::iequals(action.substr(0, action.find(':')), service);
   });
   if (ours) return refuse("Holdfast has no action " + text, place);
   return pattern;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/iam/sigv4.hpp>
@@ -11,7 +12,7 @@ namespace {
 
 std::vector<std::string> sorted_names(std::span<const Header> headers) {
   std::vector<std::string> names;
-  for (const auto& header : headers) append_lower_case(names.emplace_back(), header.first);
+  for (const auto& header : headers) names.push_back(ascii::to_lower(header.first));
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
   names.erase(repeated.begin(), repeated.end());
@@ -29,7 +30,7 @@ std::string joined(const std::vector<std::string>& names) {
 
 std::string payload_hash(const SignedRequest& request) {
   for (const auto& [name, value] : request.headers) {
-    if (equal_ignoring_case(name, "x-amz-content-sha256")) return std::string(value);
+    if (ascii::iequals(name, "x-amz-content-sha256")) return std::string(value);
   }
   return hex_encode(view(sha256(request.body)));
 }

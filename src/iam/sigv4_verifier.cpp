@@ -2,6 +2,7 @@
 #include <array>
 #include <functional>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/iam/sigv4.hpp>
@@ -27,7 +28,7 @@ std::unexpected<SignatureError> invalid(std::string message) {
 }
 
 bool starts_ignoring_case(std::string_view text, std::string_view lower_case_prefix) {
-  return equal_ignoring_case(text.substr(0, lower_case_prefix.size()), lower_case_prefix);
+  return ascii::iequals(text.substr(0, lower_case_prefix.size()), lower_case_prefix);
 }
 
 bool is_visible_ascii(std::string_view text) {
@@ -37,9 +38,8 @@ bool is_visible_ascii(std::string_view text) {
 // Somebody may have put a secret in its place, which has other characters too.
 bool looks_like_key_id(std::string_view text) {
   constexpr std::size_t kKeyIdMax = 128;
-  return text.size() <= kKeyIdMax && std::ranges::all_of(text, [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-         });
+  return text.size() <= kKeyIdMax &&
+         std::ranges::all_of(text, [](char c) { return ascii::is_upper(c) || ascii::is_digit(c); });
 }
 
 // The key that unknown callers are measured with, so that they cost the same time.
@@ -113,9 +113,8 @@ class Verifier final : public SigV4Verifier {
   }
 
   bool is_signed(std::string_view name) const {
-    return std::ranges::any_of(claim_.header_list, [&](std::string_view listed) {
-      return equal_ignoring_case(listed, name);
-    });
+    return std::ranges::any_of(
+        claim_.header_list, [&](std::string_view listed) { return ascii::iequals(listed, name); });
   }
 
   Checked check_signed_headers(const SignedRequest& request) const {
@@ -127,7 +126,7 @@ class Verifier final : public SigV4Verifier {
         continue;
       }
       // The canonical request ends with the hash itself, whether the header is signed or not.
-      if (equal_ignoring_case(name, kHashHeader)) continue;
+      if (ascii::iequals(name, kHashHeader)) continue;
       if (!is_signed(name)) {
         return invalid("'" + std::string(is_visible_ascii(name) ? name : "x-amz-*") +
                        "' must be a 'SignedHeader' in the AWS Authorization.");
@@ -256,7 +255,7 @@ class Verifier final : public SigV4Verifier {
     std::size_t hosts = 0;
     bool other = false;
     for (const auto& [name, value] : request.headers) {
-      if (!equal_ignoring_case(name, "host")) continue;
+      if (!ascii::iequals(name, "host")) continue;
       ++hosts;
       const std::string_view port = port_of(value);
       other = !port.empty() && port != ":80" && port != ":443";
@@ -268,7 +267,7 @@ class Verifier final : public SigV4Verifier {
     const std::size_t colon = host.rfind(':');
     if (colon == std::string_view::npos || colon + 1 == host.size()) return {};
     const std::string_view digits = host.substr(colon + 1);
-    const bool port = std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+    const bool port = std::ranges::all_of(digits, ascii::is_digit);
     // The last colon of a bare IPv6 address begins no port.
     const std::string_view rest = host.substr(0, colon);
     if (!port || (rest.contains(':') && !rest.ends_with(']'))) return {};
@@ -304,7 +303,7 @@ class Verifier final : public SigV4Verifier {
 
   void check_unsigned_hash(const SignedRequest& request) {
     for (const auto& [name, value] : request.headers) {
-      if (equal_ignoring_case(name, kHashHeader) && value != body_hash_) {
+      if (ascii::iequals(name, kHashHeader) && value != body_hash_) {
         wrong_unsigned_hash_ = true;
       }
     }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/identity/issuers.hpp>
 
 #include "issuer_claims.hpp"
@@ -25,7 +26,7 @@ bool is_http(std::string_view url) {
 // Ids of the own pool are UUIDs in lower case.
 bool may_begin_a_pool_id(std::string_view prefix) {
   return std::ranges::all_of(
-      prefix, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-'; });
+      prefix, [](char c) { return ascii::is_digit(c) || (c >= 'a' && c <= 'f') || c == '-'; });
 }
 
 std::optional<std::string> refuse_prefix(std::string_view prefix) {

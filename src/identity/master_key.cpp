@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/encoding.hpp>
@@ -27,15 +28,8 @@ std::unexpected<Error> io_failure(const std::string& what, const std::string& pa
   return fail(Errc::io, what + " " + path + ": " + reason, path);
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
-
 Result<Secret> parse(std::string_view text, const std::string& source) {
-  std::optional<Bytes> bytes = base64_decode(trimmed(text));
+  std::optional<Bytes> bytes = base64_decode(ascii::trim(text, " \t\r\n"));
   if (!bytes) {
     return fail(Errc::invalid_argument, "the master key in " + source + " is not base64", source);
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 #include "common_passwords.hpp"
@@ -19,12 +20,8 @@ constexpr std::size_t kPasswordLimit = 256;
 constexpr std::size_t kAttributesLimitBytes = 4096;
 constexpr std::size_t kAttributeNameLimit = 32;
 
-bool is_ascii_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_ascii_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_ascii_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_alphanumeric(char c) { return is_ascii_digit(c) || is_ascii_upper(c) || is_ascii_lower(c); }
-bool is_word(char c) { return is_alphanumeric(c) || c == '_'; }
-bool is_ascii_punctuation(char c) { return c > ' ' && c < 0x7f && !is_alphanumeric(c); }
+bool is_word(char c) { return ascii::is_alphanumeric(c) || c == '_'; }
+bool is_ascii_punctuation(char c) { return c > ' ' && c < 0x7f && !ascii::is_alphanumeric(c); }
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 // A value is shown cut: an answer must not grow with what was sent.
@@ -51,7 +48,7 @@ bool is_pool_id(std::string_view id) {
   return underscore != std::string_view::npos && underscore > 0 && underscore + 1 < id.size() &&
          std::ranges::all_of(id.substr(0, underscore),
                              [](char c) { return is_word(c) || c == '-'; }) &&
-         std::ranges::all_of(id.substr(underscore + 1), is_alphanumeric);
+         std::ranges::all_of(id.substr(underscore + 1), ascii::is_alphanumeric);
 }
 
 // Length before pattern, as Cognito reports them.
@@ -79,7 +76,7 @@ std::unexpected<PoolError> policy(const char* what) {
 // Without the digits and the punctuation at both ends.
 std::string_view core_of(std::string_view folded) {
   const auto is_letter = [](char c) {
-    return !is_blank(c) && !is_ascii_digit(c) && !is_ascii_punctuation(c);
+    return !is_blank(c) && !ascii::is_digit(c) && !is_ascii_punctuation(c);
   };
   const auto first = std::ranges::find_if(folded, is_letter);
   if (first == folded.end()) return {};
@@ -136,7 +133,7 @@ constexpr std::size_t kLabelLimitBytes = 63;
 
 bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 bool is_atom_text(char c) {
-  return is_alphanumeric(c) || is_beyond_ascii(c) ||
+  return ascii::is_alphanumeric(c) || is_beyond_ascii(c) ||
          std::string_view("!#$%&'*+-/=?^_`{|}~").contains(c);
 }
 
@@ -150,14 +147,14 @@ bool is_domain(std::string_view text) {
   if (text.starts_with('[')) {
     return text.size() > 2 && text.ends_with(']') &&
            std::ranges::all_of(text.substr(1, text.size() - 2), [](char c) {
-             return is_alphanumeric(c) || c == '.' || c == ':' || c == '-';
+             return ascii::is_alphanumeric(c) || c == '.' || c == ':' || c == '-';
            });
   }
   while (true) {
     const std::string_view label = text.substr(0, text.find('.'));
     if (label.empty() || label.size() > kLabelLimitBytes || label.front() == '-' ||
         label.back() == '-' || !std::ranges::all_of(label, [](char c) {
-          return is_alphanumeric(c) || c == '-' || is_beyond_ascii(c);
+          return ascii::is_alphanumeric(c) || c == '-' || is_beyond_ascii(c);
         })) {
       return false;
     }
@@ -183,7 +180,7 @@ bool is_mailbox(std::string_view text) {
 bool is_phone_number(std::string_view text) {
   constexpr std::size_t kDigitsMax = 15;
   return text.size() >= 3 && text.size() <= kDigitsMax + 1 && text[0] == '+' && text[1] != '0' &&
-         std::ranges::all_of(text.substr(1), is_ascii_digit);
+         std::ranges::all_of(text.substr(1), ascii::is_digit);
 }
 
 PoolResult<void> check_address(const std::string& name, const std::string& value) {
@@ -295,13 +292,13 @@ PoolResult<void> check_password(std::string_view password, const UserPoolOptions
   const auto lacks = [&](bool wanted, bool (*is)(char)) {
     return wanted && std::ranges::none_of(password, is);
   };
-  if (lacks(options.password_require_uppercase, is_ascii_upper)) {
+  if (lacks(options.password_require_uppercase, ascii::is_upper)) {
     return policy("Password must have uppercase characters");
   }
-  if (lacks(options.password_require_lowercase, is_ascii_lower)) {
+  if (lacks(options.password_require_lowercase, ascii::is_lower)) {
     return policy("Password must have lowercase characters");
   }
-  if (lacks(options.password_require_numbers, is_ascii_digit)) {
+  if (lacks(options.password_require_numbers, ascii::is_digit)) {
     return policy("Password must have numeric characters");
   }
   if (lacks(options.password_require_symbols, is_ascii_punctuation)) {

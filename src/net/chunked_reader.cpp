@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include <holdfast/base/ascii.hpp>
+
 #include "http_head.hpp"
 
 namespace holdfast::net {
@@ -14,13 +16,6 @@ constexpr std::size_t kOverheadBytesMax = 16 << 10;
 constexpr std::size_t kOverheadBytesPerByte = 8;
 constexpr std::size_t kSizeDigitsMax = 16;
 constexpr std::size_t kTrailersMax = 100;
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_text(char c) noexcept {
   const auto u = static_cast<unsigned char>(c);
@@ -76,7 +71,7 @@ ChunkedReader::State ChunkedReader::take(char c) {
 }
 
 ChunkedReader::State ChunkedReader::take_size(char c) {
-  if (const int digit = hex_digit(c); digit >= 0) {
+  if (const int digit = ascii::hex_value(c); digit >= 0) {
     if (++size_digits_ > kSizeDigitsMax) return State::bad;
     remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(digit);
     return State::more;
@@ -93,7 +88,7 @@ ChunkedReader::State ChunkedReader::take_size(char c) {
 // `;name`, `;name=value` or `;name="value"`, each any number of times (section 7.1.1).
 ChunkedReader::State ChunkedReader::take_extension(char c) {
   const bool space = c == ' ' || c == '\t';
-  const bool token = is_token({&c, 1});
+  const bool token = ascii::is_token({&c, 1});
   switch (part_) {
     case Part::after_size:
       // White space here is a mistake of the sender that has to be taken, before a `;` alone.
@@ -170,7 +165,8 @@ ChunkedReader::State ChunkedReader::end_trailer() {
   const std::string_view line = trailer_;
   const std::size_t colon = line.find(':');
   const bool good = ++trailers_ <= kTrailersMax && colon != line.npos &&
-                    is_token(line.substr(0, colon)) && is_field_value(line.substr(colon + 1));
+                    ascii::is_token(line.substr(0, colon)) &&
+                    is_field_value(line.substr(colon + 1));
   trailer_.clear();
   return good ? State::more : State::bad;
 }

@@ -1,12 +1,11 @@
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/net/http.hpp>
-
-#include "http_head.hpp"
 
 namespace holdfast::net {
 
 const std::string* RequestHead::header(std::string_view name) const noexcept {
   for (const auto& [key, value] : headers) {
-    if (equals_ignoring_case(key, name)) return &value;
+    if (ascii::iequals(key, name)) return &value;
   }
   return nullptr;
 }

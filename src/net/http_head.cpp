@@ -1,9 +1,10 @@
 #include "http_head.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstring>
+
+#include <holdfast/base/ascii.hpp>
 
 namespace holdfast::net {
 namespace {
@@ -14,23 +15,6 @@ constexpr std::size_t kRequestLineExtra = kMethodBytesMax + 16;
 // Empty lines that may come before a request line (RFC 9112 section 2.2).
 constexpr std::size_t kBlankLinesMax = 4;
 
-constexpr std::array<bool, 256> make_token_table() {
-  std::array<bool, 256> table{};
-  for (unsigned c = '0'; c <= '9'; ++c) table[c] = true;
-  for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = true;
-  for (unsigned c = 'A'; c <= 'Z'; ++c) table[c] = true;
-  for (const char c :
-       {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
-    table[static_cast<unsigned char>(c)] = true;
-  }
-  return table;
-}
-constexpr auto kToken = make_token_table();
-
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool is_target(std::string_view text) noexcept {
   return !text.empty() &&
          std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
@@ -39,15 +23,8 @@ bool is_target(std::string_view text) noexcept {
 // `host` or `host:port`; no user information, no path.
 bool is_authority(std::string_view text) noexcept {
   if (text.empty() || text.front() == ':') return false;
-  return std::ranges::all_of(text, [](char c) {
-    return kToken[static_cast<unsigned char>(c)] || c == ':' || c == '[' || c == ']';
-  });
-}
-
-std::string_view trim(std::string_view text) noexcept {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
+  return std::ranges::all_of(
+      text, [](char c) { return ascii::is_token_char(c) || c == ':' || c == '[' || c == ']'; });
 }
 
 std::string_view without_default_port(std::string_view authority) noexcept {
@@ -56,15 +33,6 @@ std::string_view without_default_port(std::string_view authority) noexcept {
 }
 
 }  // namespace
-
-bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-bool is_token(std::string_view text) noexcept {
-  return !text.empty() &&
-         std::ranges::all_of(text, [](char c) { return kToken[static_cast<unsigned char>(c)]; });
-}
 
 bool is_field_value(std::string_view text) noexcept {
   return std::ranges::all_of(text, [](char c) {
@@ -76,7 +44,7 @@ bool is_field_value(std::string_view text) noexcept {
 bool has_token(std::string_view list, std::string_view token) noexcept {
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
-    if (equals_ignoring_case(trim(list.substr(0, comma)), token)) return true;
+    if (ascii::iequals(ascii::trim(list.substr(0, comma)), token)) return true;
     list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
   }
   return false;
@@ -114,7 +82,7 @@ bool HeadReader::over_limits(std::string_view bytes) {
   if (lines_ == 0 && position_ - line_start_ > limits_->target_bytes + kRequestLineExtra) {
     const std::string_view line = bytes.substr(line_start_, kMethodBytesMax + 1);
     const std::size_t space = line.find(' ');
-    if (space == std::string_view::npos || !is_token(line.substr(0, space))) {
+    if (space == std::string_view::npos || !ascii::is_token(line.substr(0, space))) {
       return !fail(400, "Bad Request: malformed request line");
     }
     head_.method = line.substr(0, space);
@@ -139,7 +107,7 @@ bool HeadReader::take_request_line(std::string_view line) {
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
-  if (!is_token(method) || method.size() > kMethodBytesMax) {
+  if (!ascii::is_token(method) || method.size() > kMethodBytesMax) {
     return fail(400, "Bad Request: malformed method");
   }
   head_.method = method;
@@ -153,9 +121,8 @@ bool HeadReader::take_request_line(std::string_view line) {
 // RFC 9110 section 2.5: a higher minor version is served as the highest that is known.
 bool HeadReader::take_version(std::string_view version) {
   constexpr std::string_view kForm = "HTTP/d.d";
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   if (version.size() != kForm.size() || !version.starts_with("HTTP/") || version[6] != '.' ||
-      !is_digit(version[5]) || !is_digit(version[7])) {
+      !ascii::is_digit(version[5]) || !ascii::is_digit(version[7])) {
     return fail(400, "Bad Request: malformed HTTP version");
   }
   if (version[5] != '1') return fail(505, "HTTP Version Not Supported");
@@ -169,9 +136,8 @@ bool HeadReader::take_target(std::string_view target) {
     return true;
   }
   const std::size_t scheme = target.find("://");
-  if (scheme == std::string_view::npos ||
-      !(equals_ignoring_case(target.substr(0, scheme), "http") ||
-        equals_ignoring_case(target.substr(0, scheme), "https"))) {
+  if (scheme == std::string_view::npos || !(ascii::iequals(target.substr(0, scheme), "http") ||
+                                            ascii::iequals(target.substr(0, scheme), "https"))) {
     return fail(400, "Bad Request: malformed target");
   }
   absolute_ = true;
@@ -191,10 +157,10 @@ bool HeadReader::take_header(std::string_view line) {
     return fail(431, "Request Header Fields Too Large", "limits.headers");
   }
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
+  if (colon == std::string_view::npos || !ascii::is_token(line.substr(0, colon))) {
     return fail(400, "Bad Request: malformed header name");
   }
-  const std::string_view value = trim(line.substr(colon + 1));
+  const std::string_view value = ascii::trim(line.substr(colon + 1));
   if (!is_field_value(value)) return fail(400, "Bad Request: malformed header value");
   if (head_.headers.empty()) head_.headers.reserve(16);
   head_.headers.emplace_back(line.substr(0, colon), value);
@@ -205,23 +171,23 @@ bool HeadReader::note_header(std::string_view name, std::string_view value) {
   bool known = false;
   if (!note_framing(name, value, known)) return false;
   if (known) return true;
-  if (equals_ignoring_case(name, "host")) {
+  if (ascii::iequals(name, "host")) {
     if (++hosts_ > 1) return fail(400, "Bad Request: duplicate Host");
     if (!is_authority(value) && !(unix_socket_ && value.empty())) {
       return fail(400, "Bad Request: malformed Host");
     }
     host_index_ = head_.headers.size() - 1;
-  } else if (equals_ignoring_case(name, "authorization")) {
+  } else if (ascii::iequals(name, "authorization")) {
     if (++authorizations_ > 1) return fail(400, "Bad Request: duplicate Authorization");
-  } else if (equals_ignoring_case(name, "x-amz-date")) {
+  } else if (ascii::iequals(name, "x-amz-date")) {
     if (++amz_dates_ > 1) return fail(400, "Bad Request: duplicate X-Amz-Date");
-  } else if (equals_ignoring_case(name, "connection")) {
+  } else if (ascii::iequals(name, "connection")) {
     connection_close_ |= has_token(value, "close");
     connection_upgrade_ |= has_token(value, "upgrade");
-  } else if (equals_ignoring_case(name, "upgrade")) {
+  } else if (ascii::iequals(name, "upgrade")) {
     upgrade_websocket_ |= has_token(value, "websocket");
-  } else if (equals_ignoring_case(name, "expect")) {
-    if (!equals_ignoring_case(value, "100-continue")) {
+  } else if (ascii::iequals(name, "expect")) {
+    if (!ascii::iequals(value, "100-continue")) {
       return fail(417, "Expectation Failed", "Expect is not 100-continue");
     }
     // RFC 9110 section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
@@ -231,7 +197,7 @@ bool HeadReader::note_header(std::string_view name, std::string_view value) {
 }
 
 bool HeadReader::note_framing(std::string_view name, std::string_view value, bool& known) {
-  if (equals_ignoring_case(name, "content-length")) {
+  if (ascii::iequals(name, "content-length")) {
     known = true;
     if (framing_.content_length) return fail(400, "Bad Request: duplicate Content-Length");
     std::uint64_t length = 0;
@@ -242,7 +208,7 @@ bool HeadReader::note_framing(std::string_view name, std::string_view value, boo
       return fail(400, "Bad Request: malformed Content-Length");
     }
     framing_.content_length = length;
-  } else if (equals_ignoring_case(name, "transfer-encoding")) {
+  } else if (ascii::iequals(name, "transfer-encoding")) {
     known = true;
     if (++transfer_encodings_ > 1) return fail(400, "Bad Request: duplicate Transfer-Encoding");
     return take_transfer_encoding(value);
@@ -257,16 +223,16 @@ bool HeadReader::take_transfer_encoding(std::string_view value) {
     return fail(400, "Bad Request: Transfer-Encoding needs HTTP/1.1");
   }
   framing_.chunked = true;
-  if (equals_ignoring_case(value, "chunked")) return true;
+  if (ascii::iequals(value, "chunked")) return true;
   bool known = true;
   for (bool more = true; more;) {
     const std::size_t comma = value.find(',');
     more = comma != value.npos;
-    const std::string_view coding = trim(value.substr(0, comma));
-    if (!is_token(trim(coding.substr(0, coding.find(';'))))) {
+    const std::string_view coding = ascii::trim(value.substr(0, comma));
+    if (!ascii::is_token(ascii::trim(coding.substr(0, coding.find(';'))))) {
       return fail(400, "Bad Request: malformed Transfer-Encoding");
     }
-    known = known && equals_ignoring_case(coding, "chunked");
+    known = known && ascii::iequals(coding, "chunked");
     if (more) value.remove_prefix(comma + 1);
   }
   return known ? fail(400, "Bad Request: malformed Transfer-Encoding")
@@ -291,7 +257,7 @@ bool HeadReader::finish() {
 bool HeadReader::check_authority() {
   const std::string_view host = head_.headers[host_index_].second;
   if (!is_authority(authority_) ||
-      !equals_ignoring_case(without_default_port(authority_), without_default_port(host))) {
+      !ascii::iequals(without_default_port(authority_), without_default_port(host))) {
     return fail(400, "Bad Request: the target's authority is not the Host");
   }
   return true;

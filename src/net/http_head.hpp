@@ -82,12 +82,8 @@ class HeadReader {
   bool unix_socket_ = false;
 };
 
-/// Whether `text` is a token (RFC 9110 section 5.6.2): a method, a header's name.
-[[nodiscard]] bool is_token(std::string_view text) noexcept;
 /// Whether a header may have this value (RFC 9110 section 5.5): no control characters but HTAB.
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
-/// Equal but for the case of ASCII letters.
-[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 /// Whether a comma-separated list of tokens has this one, without regard to case.
 [[nodiscard]] bool has_token(std::string_view list, std::string_view token) noexcept;
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "http_head.hpp"
+#include <holdfast/base/ascii.hpp>
 
 namespace holdfast::net {
 namespace {
@@ -81,15 +81,14 @@ bool is_clean(std::string_view text) noexcept {
 }
 
 bool is_ours(std::string_view name) noexcept {
-  return equals_ignoring_case(name, "content-length") || equals_ignoring_case(name, "date") ||
-         equals_ignoring_case(name, "connection") || equals_ignoring_case(name, "upgrade") ||
-         equals_ignoring_case(name, "transfer-encoding");
+  return ascii::iequals(name, "content-length") || ascii::iequals(name, "date") ||
+         ascii::iequals(name, "connection") || ascii::iequals(name, "upgrade") ||
+         ascii::iequals(name, "transfer-encoding");
 }
 
 bool has(const Response& response, std::string_view name) noexcept {
-  return std::ranges::any_of(response.headers, [name](const auto& header) {
-    return equals_ignoring_case(header.first, name);
-  });
+  return std::ranges::any_of(
+      response.headers, [name](const auto& header) { return ascii::iequals(header.first, name); });
 }
 
 // What every answer has, unless its service says it in other words: it is kept nowhere, it is what

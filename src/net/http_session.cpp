@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 #include "http_response.hpp"
@@ -269,7 +270,7 @@ bool HttpSession::read_head() {
   exchange_->secure = head.secure;
   if (const std::string* const host = head.header("Host")) {
     const std::string_view name = std::string_view(*host).substr(0, host->find(':'));
-    exchange_->at_localhost = equals_ignoring_case(name, "localhost");
+    exchange_->at_localhost = ascii::iequals(name, "localhost");
   }
   exchange_->head_done = true;
   exchange_->keep_alive = reader.framing().keep_alive;
@@ -416,9 +417,8 @@ void HttpSession::begin_upgrade() {
   HeadReader& reader = exchange_->reader;
   RequestHead& head = reader.head();
   const auto count = [&head](std::string_view name) {
-    return std::ranges::count_if(head.headers, [name](const auto& header) {
-      return equals_ignoring_case(header.first, name);
-    });
+    return std::ranges::count_if(
+        head.headers, [name](const auto& header) { return ascii::iequals(header.first, name); });
   };
   const std::string* const version = head.header("sec-websocket-version");
   const bool is_get = head.method == "GET" && head.minor_version == 1;
@@ -576,7 +576,7 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
   const ListenerCore& listener = part_.listener();
   if (!listener.access_log) return;
   const auto id = std::ranges::find_if(response.headers, [](const auto& header) {
-    return equals_ignoring_case(header.first, "x-amzn-requestid");
+    return ascii::iequals(header.first, "x-amzn-requestid");
   });
   listener.log_access({.method = exchange_->method,
                        .path = exchange_->path,

@@ -2,10 +2,10 @@
 #include <charconv>
 #include <optional>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/net/trusted_proxies.hpp>
 
 #include "addresses.hpp"
-#include "http_head.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -23,12 +23,6 @@ bool same_bits(const IpBytes& a, const IpBytes& b, unsigned bits) {
   return ((a[whole] ^ b[whole]) & mask) == 0;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const auto from = text.find_first_not_of(" \t");
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
-
 // Some proxies add the port: `1.2.3.4:5678`, `[::1]:5678`.
 std::string_view without_port(std::string_view text) {
   if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
@@ -41,7 +35,7 @@ class FromTheLast {
  public:
   FromTheLast(const RequestHead& head, std::string_view name) {
     for (const auto& [key, value] : head.headers) {
-      if (equals_ignoring_case(key, name)) values_.push_back(value);
+      if (ascii::iequals(key, name)) values_.push_back(value);
     }
   }
   std::optional<std::string_view> next() {
@@ -54,7 +48,7 @@ class FromTheLast {
     } else {
       last = last.substr(0, comma);
     }
-    return trimmed(element);
+    return ascii::trim(element);
   }
 
  private:
@@ -102,7 +96,7 @@ void TrustedProxies::resolve(RequestHead& head) const {
   FromTheLast schemes(head, "x-forwarded-proto");
   if (const auto scheme = schemes.next()) {
     // Of several, only one is the last proxy's, and it has let through what somebody else wrote.
-    head.secure = equals_ignoring_case(*scheme, "https") && !schemes.next();
+    head.secure = ascii::iequals(*scheme, "https") && !schemes.next();
   }
   FromTheLast chain(head, "x-forwarded-for");
   auto element = chain.next();

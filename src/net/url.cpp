@@ -3,9 +3,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include <holdfast/base/ascii.hpp>
 #include <holdfast/net/client.hpp>
-
-#include "http_head.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -36,8 +35,7 @@ bool is_host(std::string_view text, bool in_brackets) noexcept {
   constexpr std::string_view kPlainMarks = "-._~%!$&'()*+,;=";
   if (in_brackets) return text.contains(':') && text.find_first_not_of(kAddress) == text.npos;
   return !text.empty() && std::ranges::all_of(text, [&](char c) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    return letter || (c >= '0' && c <= '9') || kPlainMarks.contains(c);
+    return ascii::is_alphanumeric(c) || kPlainMarks.contains(c);
   });
 }
 
@@ -64,7 +62,7 @@ Result<Url> parse_url(std::string_view text) {
   if (colon == std::string_view::npos) return not_a_url(text);
   Url url;
   for (const Scheme& scheme : kSchemes) {
-    if (equals_ignoring_case(text.substr(0, colon), scheme.name)) url.scheme = scheme.name;
+    if (ascii::iequals(text.substr(0, colon), scheme.name)) url.scheme = scheme.name;
   }
   if (url.scheme.empty()) return not_a_url(text);
   std::string_view rest = text.substr(colon + 3);

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <holdfast/base/ascii.hpp>
+
 #include "fuzz/oracle.hpp"
 #include "net/chunked_reader.hpp"
 #include "net/http_head.hpp"
@@ -113,7 +115,7 @@ class SlowChunks {
   std::size_t at = 0;
 
  private:
-  static bool is_tchar(char c) { return net::is_token({&c, 1}); }
+  static bool is_tchar(char c) { return ascii::is_token({&c, 1}); }
   static bool is_text(char c) {
     const auto u = static_cast<unsigned char>(c);
     return c == '\t' || (u >= 0x20 && u != 0x7f);
@@ -179,7 +181,7 @@ class SlowChunks {
     const std::string_view line = text_.substr(at, end - at);
     at = end;
     const std::size_t colon = line.find(':');
-    return colon != std::string_view::npos && net::is_token(line.substr(0, colon)) &&
+    return colon != std::string_view::npos && ascii::is_token(line.substr(0, colon)) &&
            net::is_field_value(line.substr(colon + 1)) && crlf();
   }
 
