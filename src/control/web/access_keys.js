@@ -7,7 +7,7 @@ const kSendOnly = { Version: "2012-10-17", Statement: [{ Effect: "Allow", Action
 const hasExpired = (key) => key.expiresAt !== null && new Date(key.expiresAt) <= new Date();
 const state = (key) => (!key.enabled ? "disabled" : hasExpired(key) ? "expired" : "enabled");
 
-const limitWords = (value) => (value === null ? "as configured" : value === 0 ? "none" : `${count(value)}/s`);
+const limitWords = (value) => (value === null ? "default" : value === 0 ? "unlimited" : `${count(value)}/s`);
 
 function policyField(policy) {
   const text = h("textarea", { rows: 12, spellcheck: "false", class: "mono", value: JSON.stringify(policy, null, 2), required: true });
@@ -15,7 +15,7 @@ function policyField(policy) {
     try {
       return JSON.parse(text.value);
     } catch (error) {
-      throw new Error(`The policy is no JSON: ${error.message}`);
+      throw new Error(`The policy is not valid JSON: ${error.message}`);
     }
   } };
 }
@@ -23,19 +23,19 @@ function policyField(policy) {
 async function create(list) {
   const name = h("input", { required: true, maxlength: 64, autocomplete: "off", spellcheck: "false" });
   const policy = policyField(kSendOnly);
-  const limit = h("input", { type: "number", min: 0, step: 1, placeholder: "as configured" });
+  const limit = h("input", { type: "number", min: 0, step: 1, placeholder: "default" });
   const days = h("input", { type: "number", min: 1, max: 3650, step: 1, placeholder: "never" });
   const made = await dialog({
     title: "New access key", action: "Create",
-    body: [field("Name", name), policy.element, field("Requests per second", limit, "0 is no bound; empty is what is configured"),
-      field("Expires after days", days, "Empty is never")],
+    body: [field("Name", name), policy.element, field("Requests per second", limit, "0 means unlimited; leave empty to use the configured default"),
+      field("Expires after days", days, "Leave empty for a key that never expires")],
     submit: () => api.createAccessKey({ name: name.value, policy: policy.read(),
       ...(limit.value !== "" && { requestsPerSecond: Number(limit.value) }),
       ...(days.value !== "" && { expiresInSeconds: Number(days.value) * 86400 }) }),
   });
   if (!made) return;
   list.refresh();
-  await reveal(`Access key ${made.name}`, h("p", {}, "The secret is shown this once. Keep it where your service finds it."),
+  await reveal(`Access key ${made.name}`, h("p", {}, "The secret is shown only once. Store it where your service can read it."),
     copyable("Access key id", made.id), copyable("Secret access key", made.secret));
 }
 
@@ -52,7 +52,7 @@ async function edit(key, list) {
 async function toggle(key, list) {
   if (key.enabled) {
     const done = await dialog({ title: `Disable ${key.name}?`, action: "Disable", danger: true,
-      body: h("p", {}, "Requests that it signs are refused from now on."),
+      body: h("p", {}, "Requests signed with this key will be refused."),
       submit: () => api.changeAccessKey(key.id, { enabled: false }) });
     if (!done) return;
   } else {
@@ -67,7 +67,7 @@ async function toggle(key, list) {
 async function remove(key, list) {
   const typed = h("input", { autocomplete: "off", spellcheck: "false", required: true });
   const done = await dialog({ title: `Delete ${key.name}?`, action: "Delete key", danger: true,
-    body: [h("p", {}, "Whoever signs with it is refused from now on. There is no way back."),
+    body: [h("p", {}, "Requests signed with this key will be refused. You cannot undo this."),
       field(`Type the name ${key.name} to confirm`, typed)],
     submit: () => {
       if (typed.value !== key.name) throw new Error("The name does not match.");
@@ -80,7 +80,7 @@ async function remove(key, list) {
 
 export function accessKeys(page) {
   const list = pagedList({
-    label: "access keys", none: "There is no access key.",
+    label: "access keys", none: "No access keys.",
     load: async () => ({ rows: (await api.accessKeys()).accessKeys }),
     show: (rows) => table("Access keys", [
       { title: "Name", main: true, class: "break", cell: (key) => h("span", { title: key.arn }, key.name) },
@@ -96,5 +96,5 @@ export function accessKeys(page) {
     ], rows),
   });
   page.append(header("Access keys", button("New access key", () => create(list), { class: "primary" })),
-    h("p", { class: "lead" }, "What back-end services sign their requests with (AWS Signature Version 4)."), list.element);
+    h("p", { class: "lead" }, "Back-end services sign their requests with these keys (AWS Signature Version 4)."), list.element);
 }

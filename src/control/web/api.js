@@ -1,4 +1,4 @@
-// The console's own API, and what every page knows of the session.
+// Calls the console's API and keeps the session.
 
 export class ApiError extends Error {
   constructor(status, code, message, where) {
@@ -8,7 +8,7 @@ export class ApiError extends Error {
   }
 }
 
-// What a person did keeps the session alive; what a page asks by itself does not.
+// Requests after user input keep the session alive; a page's own polling does not.
 let lastInput = Date.now();
 for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) {
   addEventListener(kind, () => { lastInput = Date.now(); }, { passive: true, capture: true });
@@ -18,7 +18,7 @@ const kRecentMs = 60_000;
 let onSignedOut = () => {};
 export function whenSignedOut(callback) { onSignedOut = callback; }
 
-// The page's own half of the session. It stays in this tab and with this origin, port included, where a cookie does not.
+// The page's half of the session. It stays in this tab and origin, port included; a cookie does not.
 const kSecret = "holdfast.session";
 
 async function call(method, path, body, signal) {
@@ -60,7 +60,7 @@ const query = (parameters) => {
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== null && value !== "") text.set(name, value);
   }
-  // A plus sign stays one on the other side.
+  // Encodes plus signs, which a query would turn into blanks.
   const encoded = text.toString().replaceAll("+", "%20");
   return encoded ? `?${encoded}` : "";
 };

@@ -1,4 +1,4 @@
-// The frame round every page: who is signed in, the menu, and which page an address is.
+// The frame around every page: sign-in, menu and routes.
 import { button, h, header, replace, toast } from "./dom.js";
 import { session, whenSignedOut } from "./api.js";
 import { startLive, stopLive } from "./live.js";
@@ -50,7 +50,7 @@ function entrance(problem) {
   main = null;
   const notice = h("p", { class: "problem", role: "alert", hidden: !problem }, problem ?? "");
   const command = h("p", {}, "Run ", h("code", {}, "holdfast console"),
-    " on the machine of the gateway: it prints a link that lets this browser in, once, for a minute.");
+    " on the gateway's machine. It prints a link that signs in one browser, once, within a minute.");
   const password = h("input", { type: "password", autocomplete: "current-password", required: true, "aria-label": "Password" });
   const form = h("form", { class: "stack", onsubmit: async (event) => {
     event.preventDefault();
@@ -107,7 +107,7 @@ async function route(event) {
   const [path = "overview", id] = location.hash.replace(/^#\/?/, "").split("/");
   const page = PAGES.find((candidate) => candidate.path === path) ?? PAGES[0];
   leavePage();
-  // A page of its own, so that an answer that comes late does not end up in the next page.
+  // Each page has its own element, so that a late answer does not reach the next page.
   const element = h("div", { class: "page" });
   main.replaceChildren(element);
   for (const link of app.querySelectorAll("nav a")) {
@@ -122,7 +122,7 @@ async function route(event) {
   } catch (error) {
     replace(element, header(page.title), h("p", { class: "problem", role: "alert" }, error.message));
   }
-  // Who went to another page by the menu hears its title next.
+  // Moves the focus to the title, so that screen readers say it after a choice in the menu.
   if (event && element.isConnected) element.querySelector("h1")?.focus({ preventScroll: true });
 }
 
@@ -148,7 +148,7 @@ document.getElementById("skip").addEventListener("click", (event) => {
 
 async function start() {
   const link = /^#link=([\w-]+)$/.exec(location.hash)?.[1];
-  // Off the address and out of the history before anything else.
+  // Removes the secret from the address and the history before anything else.
   if (location.hash.startsWith("#link=")) history.replaceState(null, "", location.pathname);
   let problem;
   try {
@@ -156,7 +156,7 @@ async function start() {
       try {
         known = await session.useLink(link);
       } catch (error) {
-        problem = error.status === 403 ? "This link has been used or has expired. Ask for another one." : error.message;
+        problem = error.status === 403 ? "This link has been used or has expired. Run `holdfast console` again." : error.message;
       }
     }
     if (!known?.signedIn) known = await session.current();

@@ -11,7 +11,7 @@ export function audit(page) {
   const outcome = h("select", {}, h("option", { value: "" }, "any"),
     ["done", "refused", "failed"].map((value) => h("option", { value }, value)));
   const list = pagedList({
-    label: "audit records", none: "There are no such records.",
+    label: "audit records", none: "No matching records.",
     load: async (before) => {
       const answer = await api.audit({ action: action.value.trim(), actor: actor.value.trim(), username: username.value.trim(),
         outcome: outcome.value, before, limit: kPage });
@@ -28,7 +28,7 @@ export function audit(page) {
     ], rows),
   });
   page.append(header("Audit", button("Refresh", () => list.refresh())),
-    h("p", { class: "lead" }, "Who logged in, who was refused, and who changed what."),
+    h("p", { class: "lead" }, "Logins, refusals and changes, newest first."),
     h("form", { class: "bar", role: "search", onsubmit: (event) => { event.preventDefault(); list.restart(); } },
       field("Action", action), field("Actor", actor), field("Refused username", username), field("Outcome", outcome),
       h("button", { type: "submit" }, "Filter")),

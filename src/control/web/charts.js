@@ -1,4 +1,4 @@
-// Small line charts over the last minutes, drawn as SVG.
+// Draws small line charts of the last minutes as SVG.
 import { h, svg, replace } from "./dom.js";
 
 const kHeight = 132;
@@ -8,7 +8,7 @@ const kLeft = 44;
 const kRight = 8;
 const kSpanSeconds = 300;
 
-// The next round number: 1, 2 or 5 times a power of ten.
+// Returns the next round number: 1, 2 or 5 times a power of ten.
 export function ceiling(value, least) {
   const wanted = Math.max(value, least);
   const power = 10 ** Math.floor(Math.log10(wanted));
@@ -39,7 +39,7 @@ export function lineChart({ title, series, format, least = 1, whole = false }) {
     for (const share of [0, 0.5, 1]) {
       const at = y(top * share);
       parts.push(svg("line", { class: "grid", x1: kLeft, x2: width - kRight, y1: at, y2: at }),
-        // Half of something that is counted is no tick.
+        // Skips fractions on a chart of whole numbers.
         whole && !Number.isInteger(top * share) ? null
           : svg("text", { class: "tick", x: kLeft - 6, y: at + 4, "text-anchor": "end" }, format(top * share)));
     }

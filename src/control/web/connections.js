@@ -8,7 +8,7 @@ const kPage = 50;
 async function close(connection, reload) {
   const done = await dialog({
     title: "Close this connection?", action: "Close connection", danger: true,
-    body: h("p", {}, `${connection.username || connection.userId} from ${connection.remoteAddress}. The client may connect again at once; nothing is lost.`),
+    body: h("p", {}, `${connection.username || connection.userId} from ${connection.remoteAddress}. The client may reconnect at once. No message is lost.`),
     submit: () => api.closeConnection(connection.connectionId),
   });
   if (!done) return;
@@ -32,7 +32,7 @@ export function connectionTable(connections, reload) {
 export function connections(page) {
   const userId = h("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 128 });
   const list = pagedList({
-    label: "connections", none: "No connection is open.",
+    label: "connections", none: "No open connections.",
     load: async (after) => {
       const answer = await api.connections({ userId: userId.value.trim(), after, limit: kPage });
       return { rows: answer.connections, next: answer.next };

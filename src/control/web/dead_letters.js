@@ -7,7 +7,7 @@ const kPage = 50;
 
 const plural = (number) => (number === 1 ? "1 dead letter" : `${count(number)} dead letters`);
 
-// Runs through all pages of a change, so that a filter means all that it fits.
+// Repeats a change for all pages, so that it covers everything that the filter matches.
 async function throughPages(call, body, member) {
   let done = 0;
   const failed = [];
@@ -43,7 +43,7 @@ export function deadLetters(page) {
     told();
     const boxes = rows.map((row) => h("input", { type: "checkbox", "aria-label": `Select ${row.messageId}`,
       onchange: (event) => { event.target.checked ? chosen.add(row.messageId) : chosen.delete(row.messageId); told(); } }));
-    const all = h("input", { type: "checkbox", "aria-label": "Select all that are shown", onchange: () => {
+    const all = h("input", { type: "checkbox", "aria-label": "Select all on this page", onchange: () => {
       boxes.forEach((box, index) => {
         box.checked = all.checked;
         all.checked ? chosen.add(rows[index].messageId) : chosen.delete(rows[index].messageId);
@@ -62,7 +62,7 @@ export function deadLetters(page) {
     ], rows);
   }
   const list = pagedList({
-    label: "dead letters", none: "There are no dead letters. That is good.",
+    label: "dead letters", none: "No dead letters. That is good.",
     load: async (after) => {
       const answer = await api.deadLetters({ ...filter(), after, limit: kPage });
       if (!answer.deadLetters.length) { chosen.clear(); told(); }
@@ -78,22 +78,22 @@ export function deadLetters(page) {
     const outcome = await dialog({
       title: `${redrive ? "Redrive" : "Delete"} ${which}?`, action: redrive ? "Redrive" : "Delete", danger: !redrive,
       body: redrive
-        ? [h("p", {}, "Each is accepted anew, under the same id and a new sequence, and delivered or held like any message."),
-          field("Lifetime in seconds", lifetime, "Without one as long as at first; what had expired, as long as messages do by default.")]
-        : h("p", {}, "They are gone for good."),
+        ? [h("p", {}, "Each message is sent again with the same id and a new sequence, and delivered or stored like any other."),
+          field("Lifetime in seconds", lifetime, "Leave empty for each message's first lifetime; expired messages get the configured default.")]
+        : h("p", {}, "You cannot undo this."),
       submit: () => throughPages(redrive ? api.redrive : api.deleteDeadLetters, wish(), redrive ? "redriven" : "deleted"),
     });
     if (!outcome) return;
     toast(`${plural(outcome.done)} ${redrive ? "redriven" : "deleted"}`);
     if (outcome.failed.length) {
-      toast(`${plural(outcome.failed.length)} could not be: ${outcome.failed[0].message}`, "bad");
+      toast(`${plural(outcome.failed.length)} failed: ${outcome.failed[0].message}`, "bad");
     }
     list.restart();
   }
 
   told();
   page.append(header("Dead letters", button("Refresh", () => list.refresh())),
-    h("p", { class: "lead" }, "Messages that will not be delivered any more, and why."),
+    h("p", { class: "lead" }, "Messages that were not delivered, and the reasons."),
     h("form", { class: "bar", role: "search", onsubmit: (event) => { event.preventDefault(); list.restart(); } },
       field("User id", userId), field("Reason", reason), h("button", { type: "submit" }, "Filter")),
     h("div", { class: "bar choices" }, redriveChosen, deleteChosen,

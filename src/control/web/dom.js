@@ -1,4 +1,4 @@
-// Everything that is shown goes through here, as text: markup is never made of data.
+// Builds all elements. Data becomes text nodes only, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -69,7 +69,7 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 }
 
-// A moment, in the reader's own time zone; the exact one is in its title.
+// Shows a time in the reader's time zone, with the exact time in the title.
 export function time(iso, { date = true } = {}) {
   if (!iso) return h("span", { class: "quiet" }, "–");
   const at = new Date(iso);
@@ -81,7 +81,7 @@ export function time(iso, { date = true } = {}) {
 
 export const code = (text, title) => h("span", { class: "mono", title: title ?? text }, text);
 
-// A long id: as much of it as a table has room for, all of it for whoever copies or hears it.
+// Shows a long id shortened. Copying and screen readers get the whole id.
 export function shortId(text) {
   if (text.length <= 14) return code(text);
   return h("span", { class: "mono", title: text, "aria-label": text },
@@ -115,10 +115,9 @@ export function button(label, onclick, properties = {}) {
   return h("button", { type: "button", onclick, ...properties }, label);
 }
 
-// columns: [{ title, cell: (row) => content, number?, main? }]; one marked `main` heads its row.
+// columns: [{ title, cell: (row) => content, number?, main? }]; the `main` column heads its row.
 // On a narrow screen each row becomes a block in which every cell carries its column's title, or
-// its `label`; one to `keep` stays a table. Columns that are
-// `wide-only` are left out there.
+// its `label`. A table with `keep` stays a table. Columns with `wide-only` are dropped there.
 const classOf = (column) => [column.number ? "number" : "", column.class ?? ""].join(" ").trim() || null;
 export function table(label, columns, rows, { keep = false } = {}) {
   const head = h("tr", {}, columns.map((column) =>
@@ -140,7 +139,7 @@ export function facts(pairs, kind = "") {
 }
 
 let fieldCount = 0;
-// A labelled control; `hint` is read with it.
+// Makes a labelled control; screen readers read `hint` with it.
 export function field(label, control, hint) {
   const id = `field-${++fieldCount}`;
   control.id = id;
@@ -160,8 +159,8 @@ export function toast(text, tone = "good") {
   setTimeout(() => note.remove(), tone === "bad" ? 9000 : 5000);
 }
 
-// A modal dialog with a form; `submit` may throw, and its error is shown in the dialog. Resolves
-// with what `submit` returned, or undefined when the dialog was left.
+// Opens a modal dialog with a form. Shows an error that `submit` throws in the dialog. Resolves with
+// the result of `submit`, or with undefined if the dialog was cancelled.
 export function dialog({ title, body, action, danger = false, submit }) {
   return new Promise((resolve) => {
     let result;
@@ -193,12 +192,12 @@ export function dialog({ title, body, action, danger = false, submit }) {
     });
     document.body.append(element);
     element.showModal();
-    // What destroys is not what Enter does by itself.
+    // Enter must not trigger an action that destroys something.
     if (danger && !form.querySelector("input, textarea, select")) cancel.focus();
   });
 }
 
-// Shows something once, with a way to copy it.
+// Shows a secret once, with buttons to copy it.
 export function reveal(title, ...children) {
   return new Promise((resolve) => {
     const close = button("Done", () => element.close(), { class: "primary" });

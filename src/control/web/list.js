@@ -1,7 +1,7 @@
-// A list that comes in pages: each answer names where the next one begins.
+// A list in pages. Each answer names the place where the next page begins.
 import { button, empty, h, replace } from "./dom.js";
 
-// load(after) → { rows, next }; show(rows) → element; `none` is said when there are no rows.
+// load(after) → { rows, next }; show(rows) → element; `none` is the text without rows.
 export function pagedList({ label, load, show, none }) {
   let befores = [];
   let after = null;
@@ -21,7 +21,7 @@ export function pagedList({ label, load, show, none }) {
       const answer = await load(after);
       if (mine !== asked) return;  // a later question has overtaken this one
       next = answer.next ?? null;
-      replace(place, answer.rows.length ? show(answer.rows) : empty(befores.length ? "Nothing more." : none));
+      replace(place, answer.rows.length ? show(answer.rows) : empty(befores.length ? "No more rows." : none));
       said.textContent = answer.rows.length ? `${answer.rows.length} shown` : none;
     } catch (error) {
       if (mine !== asked) return;

@@ -1,4 +1,4 @@
-// The status, asked for every two seconds while anybody looks, and the last minutes of it.
+// Polls the status every two seconds while the page is visible, and keeps the last minutes.
 import { api } from "./api.js";
 
 const kPeriodMs = 2_000;
@@ -18,8 +18,8 @@ export const live = {
   listeners: new Set(),
 };
 
-// The time below which the given share of the counted lies, by linear interpolation within its
-// bucket; null when nothing was counted. Buckets are cumulative, the last one without a bound.
+// Returns a quantile of a histogram, by linear interpolation within its bucket; null if it is empty.
+// Buckets are cumulative; the last one has no upper limit.
 export function percentile(buckets, share) {
   const total = buckets.at(-1)?.count ?? 0;
   if (total <= 0) return null;
@@ -82,7 +82,7 @@ function notify() {
   for (const listener of live.listeners) listener();
 }
 
-// After an error it counts the seconds to the next question, so that whoever looks knows it goes on.
+// After an error, counts down the seconds to the next attempt, to show that polling continues.
 async function step() {
   if (live.error && live.retryIn > 1) {
     live.retryIn -= 1;

@@ -1,11 +1,11 @@
-// An execution drawn as its state machine: the path taken lit, and a time on each step.
+// Draws an execution as a state machine, with its path highlighted and a time at each step.
 import { duration, h, svg } from "./dom.js";
 
 const kWide = { width: 148, height: 50, column: 190, row: 128, left: 8, top: 8, bend: 34 };
 const kNarrow = { width: 132, height: 46, column: 150, row: 84, left: 20, top: 8, bend: 22 };
 
-// `bend` is the room for what runs round the outside.
-// `wide` and `narrow` are columns and rows; an edge says at which sides it leaves and arrives.
+// `bend` is the room for edges around the outside.
+// `wide` and `narrow` are columns and rows; an edge names the sides where it leaves and arrives.
 const MACHINES = {
   SendMessage: {
     nodes: {
@@ -61,7 +61,7 @@ const MACHINES = {
     ],
   },
 };
-// What is only drawn when a run went that way: rare, and the picture is calmer without.
+// Rare edges, drawn only if the run took them, to keep the picture calm.
 const RARE = new Set(["Storing>AwaitingAck", "AwaitingAck>Stored", "AwaitingAck>Rejected", "Sending>Storing",
   "SendingPage>CaughtUp", "AwaitingPageAck>CaughtUp", "Deleting>CaughtUp", "CaughtUp>ReadingPage",
   "ReadingPage>ConnectionClosed", "SendingPage>ConnectionClosed", "Deleting>ConnectionClosed"]);
@@ -102,7 +102,7 @@ function words(execution) {
 
 let drawings = 0;
 
-// The picture for one width; times are counted from the run's first step.
+// Draws the picture for one width. Times count from the run's first step.
 export function drawExecution(execution, narrow) {
   const machine = MACHINES[execution.workflow];
   const begin = execution.steps[0]?.atMicros ?? 0;
@@ -145,7 +145,7 @@ export function drawExecution(execution, narrow) {
   }));
 }
 
-// The picture, drawn anew when the window becomes narrow or wide.
+// Redraws the picture when the window becomes narrow or wide.
 export function executionPicture(execution) {
   const narrow = matchMedia("(max-width: 1180px)");
   const frame = h("div", { class: "machine-frame" });

@@ -29,19 +29,19 @@ export function executionTable(executions, withUser = true) {
 export function messages(page) {
   const text = h("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 128 });
   const list = pagedList({
-    label: "executions", none: "No execution is remembered.",
+    label: "executions", none: "No recent executions.",
     load: async () => ({ rows: (await api.executions({ userId: text.value.trim(), limit: kShown })).executions }),
     show: (rows) => executionTable(rows),
   });
   const form = h("form", { class: "bar", role: "search", onsubmit: (event) => {
     event.preventDefault();
     const wanted = text.value.trim();
-    // Message ids and user ids are both UUIDs: the longer look is for a message.
+    // Tries a message id first, because message ids and user ids are both UUIDs.
     if (kUuid.test(wanted)) return void find(wanted, list);
     list.restart();
   } }, field("Message id or user id", text), h("button", { type: "submit" }, "Find"));
   page.append(header("Messages"),
-    h("p", { class: "lead" }, "What became of messages lately: each run of a workflow with its steps. Their text is never shown."),
+    h("p", { class: "lead" }, "The latest runs of the delivery workflows, step by step. The text of messages is never shown."),
     form, list.element);
 }
 
@@ -74,7 +74,7 @@ function oneRun(run) {
       ["Sequence", code(String(run.sequence))], catching ? ["Messages sent", count(run.messages)] : null]),
     executionPicture(run),
     run.stepCount > run.steps.length
-      ? h("p", { class: "hint" }, `The first and the last of ${count(run.stepCount)} steps are kept.`) : null,
+      ? h("p", { class: "hint" }, `Only the first and the last of ${count(run.stepCount)} steps are kept.`) : null,
     stepTable(run));
 }
 
@@ -87,7 +87,7 @@ export async function message(page, id) {
       if (error.status !== 404 && error.status !== 400) throw error;
     }
     replace(page, header("Execution", h("button", { type: "button", onclick: draw }, "Refresh")),
-      runs.length ? runs.map(oneRun) : empty("No execution of this id is remembered: the memory of each shard is bounded, and new runs take the place of old ones."));
+      runs.length ? runs.map(oneRun) : empty("No execution with this id is remembered. Each shard keeps a limited number of runs, and new runs replace old ones."));
   }
   await draw();
 }

@@ -32,10 +32,10 @@ function numbers(status) {
   return [
     panel("Delivery", facts([
       ["Accepted", count(d.accepted)], ["Delivered", count(d.delivered)],
-      ["Never on disk", count(d.elided)], ["Stored", count(d.stored)],
+      ["Delivered without storing", count(d.elided)], ["Stored", count(d.stored)],
       ["Sent from disk", count(d.flushed)], ["Rejected", count(d.rejected)],
-      ["Repeats", count(d.deduplicated)], ["Expired", count(d.expired)],
-      ["Timed out", count(d.timeouts)], ["Foreign texts", count(d.foreignTexts)],
+      ["Deduplicated", count(d.deduplicated)], ["Expired", count(d.expired)],
+      ["Timed out", count(d.timeouts)], ["Unrecognized messages from clients", count(d.foreignTexts)],
     ], "dense")),
     panel("Store", facts([
       ["Commits", s.writable ? badge("ready", "working") : badge("store_failed", "failing")],
@@ -72,7 +72,7 @@ export function overview(page) {
     lineChart({ title: "Pending messages", format: count, least: 2, whole: true, series: [
       { name: "pending", className: "c", pick: (sample) => sample.pending }] }),
   ];
-  const line = h("p", { class: "state-line" }, "Asking…");
+  const line = h("p", { class: "state-line" }, "Loading…");
   const tileRow = h("div", { class: "tiles" });
   const panels = h("div", { class: "panels" });
   const listenerPlace = h("div", {});
@@ -80,7 +80,7 @@ export function overview(page) {
   const pause = button("Pause", () => {
     live.paused = !live.paused;
     pause.textContent = live.paused ? "Resume" : "Pause";
-  }, { title: "Stops or goes on asking for new numbers" });
+  }, { title: "Stops or resumes the live update" });
   if (live.paused) pause.textContent = "Resume";
   const chartRow = h("div", { class: "charts" }, charts.map((chart) => chart.element));
   const aging = [tileRow, chartRow, panels, listenerPlace];
@@ -99,12 +99,12 @@ export function overview(page) {
   }
   function draw() {
     const { status, samples } = live;
-    // Old numbers look old, and say of when they are.
+    // Dims old numbers and shows their time.
     for (const place of aging) place.classList.toggle("stale", live.error !== null);
     if (live.error) {
       replace(line, badge("store_failed", "no answer"), h("span", {}, live.error.message),
         live.statusAt && h("span", {}, "as of ", time(live.statusAt.toISOString(), { date: false })),
-        h("span", {}, `asking again in ${live.retryIn} s`));
+        h("span", {}, `retrying in ${live.retryIn} s`));
       return;
     }
     if (!status) return;

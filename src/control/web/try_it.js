@@ -1,4 +1,4 @@
-// Plays a client of the gateway: signs in, gets a temporary token, connects, and shows what comes.
+// Acts as a client of the gateway: signs in, gets a temporary token, connects and shows messages.
 import { api } from "./api.js";
 import { badge, button, code, duration, field, h, header, panel, replace, shortId } from "./dom.js";
 
@@ -15,7 +15,7 @@ async function pool(url, operation, body) {
       body: JSON.stringify(body),
     });
   } catch {
-    throw new Error(`${url} does not answer this page. Is it reachable from this browser, and its certificate trusted?`);
+    throw new Error(`${url} does not answer this page. Check that this browser can reach it and trusts its certificate.`);
   }
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
@@ -63,7 +63,7 @@ class Trial {
       this.challenge = answer;
       return this.set("new password");
     }
-    if (!answer.AuthenticationResult) throw new Error(`The challenge ${answer.ChallengeName} is not for this page.`);
+    if (!answer.AuthenticationResult) throw new Error(`This page does not support the challenge ${answer.ChallengeName}.`);
     this.challenge = null;
     this.idToken = answer.AuthenticationResult.IdToken;
     this.userId = claims(this.idToken).sub;
@@ -107,7 +107,7 @@ class Trial {
     this.socket?.close(1000);
   }
   leave() {
-    this.left = true;  // what is still on its way connects nobody
+    this.left = true;  // late answers must not connect
     this.disconnect();
   }
   signOut() {
@@ -118,7 +118,7 @@ class Trial {
 }
 
 function journal() {
-  const list = h("ol", { class: "journal", "aria-live": "polite", "aria-label": "What happened", tabindex: "0" });
+  const list = h("ol", { class: "journal", "aria-live": "polite", "aria-label": "Log", tabindex: "0" });
   const record = (kind, text, note, messageId) => {
     const at = new Date();
     const place = h("span", { class: "note" });
@@ -164,9 +164,9 @@ export function tryIt(page, { gateway }) {
   }
   function newPasswordForm() {
     const password = h("input", { type: "password", required: true, minlength: 8, autocomplete: "off" });
-    return form(() => trial.newPassword(password.value), h("p", {}, `${trial.username} has a temporary password and chooses a new one.`),
+    return form(() => trial.newPassword(password.value), h("p", {}, `The password of ${trial.username} is temporary. Choose a new one.`),
       field("New password", password),
-      h("div", { class: "actions" }, button("Cancel", () => trial.signOut()), h("button", { type: "submit", class: "primary" }, "Set and sign in")));
+      h("div", { class: "actions" }, button("Cancel", () => trial.signOut()), h("button", { type: "submit", class: "primary" }, "Set password and sign in")));
   }
   function connectionForm() {
     const connected = trial.state === "connected";
@@ -195,7 +195,7 @@ export function tryIt(page, { gateway }) {
         tell("not accepted");
         throw error;
       }
-    }, field("Message", text, "Sent as the operator, through the same delivery as a service's. Disconnect first, and it is held."),
+    }, field("Message", text, "Sent as the operator, and delivered like a service's message. To see it stored, disconnect first."),
     h("div", { class: "actions" }, h("button", { type: "submit", class: "primary" }, "Send")));
   }
 
@@ -210,7 +210,7 @@ export function tryIt(page, { gateway }) {
       sending = null;
       replace(place, panel("1. Sign in as a user", signInForm(), problem));
     } else if (state === "new password") {
-      replace(place, panel("A new password", newPasswordForm(), problem));
+      replace(place, panel("New password", newPasswordForm(), problem));
     } else {
       sending ??= panel("3. Send", sendForm());
       replace(place, h("div", { class: "panels" }, panel("2. Connect", connectionForm(), problem), sending));
@@ -220,7 +220,7 @@ export function tryIt(page, { gateway }) {
   }
   page.append(header("Try it"),
     h("p", { class: "lead" }, "This page becomes a client of the gateway: it signs in as a user, connects a WebSocket, and shows what that user receives."),
-    place, panel("What happened", list));
+    place, panel("Log", list));
   draw();
   return () => trial.leave();
 }

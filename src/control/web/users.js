@@ -45,7 +45,7 @@ export function users(page) {
     h("option", { value: kPending }, "Has pending messages"));
   const text = h("input", { type: "search", autocomplete: "off", spellcheck: "false", maxlength: 128 });
   const list = pagedList({
-    label: "users", none: "No user matches.",
+    label: "users", none: "No matching users.",
     load: async (after) => {
       if (kind.value === kPending) {
         const answer = await api.pendingUsers({ after, limit: kPage });
@@ -91,7 +91,7 @@ async function setPassword(user) {
     title: `Set the password of ${user.username}`, action: "Set password",
     body: [field("New password", password, "8 to 256 characters"),
       h("label", { class: "check" }, permanent, "Permanent (otherwise the next sign-in changes it)"),
-      h("p", { class: "hint" }, "Sessions that are signed in lose their refresh tokens; open connections stay.")],
+      h("p", { class: "hint" }, "This ends all logins of the user and closes the user's connections.")],
     submit: () => api.changeUser(user.userId, { password: password.value, permanent: permanent.checked }),
   });
   if (done) toast("The password was set");
@@ -105,7 +105,7 @@ async function deleteUser(user) {
   const typed = h("input", { autocomplete: "off", spellcheck: "false", required: true });
   const done = await dialog({
     title: `Delete ${user.username}?`, action: "Delete user", danger: true,
-    body: [h("p", {}, "Connections are closed, and what is pending moves to the dead letters. There is no way back."),
+    body: [h("p", {}, "This closes the user's connections and moves pending messages to the dead letters. You cannot undo this."),
       field(`Type the name ${user.username} to confirm`, typed)],
     submit: () => {
       if (typed.value !== user.username) throw new Error("The name does not match.");
@@ -122,7 +122,7 @@ function actions(user, reload) {
   const access = user.enabled
     ? button("Disable", () => act(async () => {
       const done = await confirmed(`Disable ${user.username}?`,
-        "Connections are closed, tokens end, and what is pending moves to the dead letters.", "Disable",
+        "This closes the user's connections, revokes all tokens and moves pending messages to the dead letters.", "Disable",
         () => api.changeUser(user.userId, { enabled: false }));
       if (done) toast(`${user.username} was disabled`);
       return done;
@@ -137,7 +137,7 @@ function actions(user, reload) {
   return [access,
     button("Sign out everywhere", () => act(async () => {
       const done = await confirmed(`Sign ${user.username} out everywhere?`,
-        "Connections are closed, and every device has to sign in again. Pending messages stay.", "Sign out",
+        "This closes the user's connections. Every device must sign in again. Pending messages stay.", "Sign out",
         () => api.signOutUser(user.userId));
       if (done) toast(`${user.username} was signed out`);
       return done;
@@ -173,7 +173,7 @@ export async function user(page, id) {
     } catch (error) {
       if (error.status !== 404) throw error;
     }
-    // Messages may be for users that the pool does not know.
+    // A message's user may be unknown to the pool.
     const userId = known?.userId ?? id;
     const [pending, connections, executions] = await Promise.all([
       api.pending(userId, { limit: 50 }), api.connections({ userId, limit: 50 }), api.executions({ userId, limit: 50 })]);
@@ -184,13 +184,13 @@ export async function user(page, id) {
     const list = pending.messages;
     replace(page, header(known?.username ?? userId, known ? actions(known, draw) : [], button("Refresh", draw)),
       known ? panel("User", userFacts(known, pending.totals))
-        : h("p", { class: "notice" }, "The user pool has no such user. Messages can be for users of other issuers, too."),
-      panel("Pending", list.length ? pendingTable(list) : empty("Nothing is held on disk."),
-        pending.next ? h("p", { class: "hint" }, "The oldest 50 are shown.") : null),
+        : h("p", { class: "notice" }, "The user pool does not have this user. The user may belong to another issuer."),
+      panel("Pending", list.length ? pendingTable(list) : empty("No messages on disk."),
+        pending.next ? h("p", { class: "hint" }, "Only the oldest 50 are shown.") : null),
       panel("Connections", connections.connections.length ? connectionTable(connections.connections, draw)
-        : empty("None is open.")),
+        : empty("No open connections.")),
       panel("Recent executions", executions.executions.length ? executionTable(executions.executions, false)
-        : empty("None is remembered.")));
+        : empty("No recent executions.")));
   }
   await draw();
 }

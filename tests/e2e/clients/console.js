@@ -261,14 +261,14 @@ scenarios.silence = async () => {
   const status = '**/console/api/v1/status';
   await page.route(status, (route) => route.abort());
   await page.getByText(/^as of \d\d:\d\d:\d\d$/).waitFor();
-  await page.getByText(/^asking again in \d s$/).waitFor();
+  await page.getByText(/^retrying in \d s$/).waitFor();
   for (const place of ['.tiles', '.charts', '.panels']) {
     const opacity = await page.locator(place).first().evaluate((element) => getComputedStyle(element).opacity);
     assert.ok(Number(opacity) < 0.6, `${place} looks as new as ever`);
   }
   await shot(page, 'overview-silent');
   await page.unroute(status);
-  await page.waitForFunction(() => document.querySelector('.stale') === null && !document.body.textContent.includes('asking again'));
+  await page.waitForFunction(() => document.querySelector('.stale') === null && !document.body.textContent.includes('retrying in'));
 };
 
 // One very long word takes no width from its neighbours.
@@ -343,7 +343,7 @@ async function showsWhatIs(page, { ann, bob, held, delivered }) {
   await page.locator('.node.last[data-state=Stored]').waitFor();
   await page.locator('.node.last[data-state=CaughtUp]').waitFor();
   await visit(page, 'messages/00000000-0000-7000-8000-000000000000', 'Execution');
-  await page.getByText('No execution of this id is remembered').waitFor();
+  await page.getByText('No execution with this id is remembered').waitFor();
 
   await visit(page, 'messages', 'Messages');
   await page.getByLabel('Message id or user id').fill(held.messageId);
@@ -369,7 +369,7 @@ scenarios.changes = async () => {
   await row(page, 'ann').getByRole('button', { name: /^Close connection/ }).click();
   await dialog(page).getByRole('button', { name: 'Close connection' }).click();
   await told(page, 'The connection was closed');
-  await page.locator('.empty', { hasText: 'No connection is open.' }).waitFor();
+  await page.locator('.empty', { hasText: 'No open connections.' }).waitFor();
 };
 
 async function changeDeadLetters(page, user, dead) {
@@ -398,14 +398,14 @@ async function changeDeadLetters(page, user, dead) {
 
   await page.getByLabel('User id').fill('nobody');
   await page.getByRole('button', { name: 'Filter' }).click();
-  await page.locator('.empty', { hasText: 'There are no dead letters' }).waitFor();
+  await page.locator('.empty', { hasText: 'No dead letters' }).waitFor();
   await page.getByLabel('User id').fill(user.userId);
   await page.getByLabel('Reason').selectOption('deleted');
   await page.getByRole('button', { name: 'Filter' }).click();
   await page.locator('tbody tr').first().waitFor();
   await page.getByRole('button', { name: 'Redrive all…' }).click();
   await dialog(page).getByRole('button', { name: 'Redrive' }).click();
-  await page.locator('.empty', { hasText: 'There are no dead letters' }).waitFor();
+  await page.locator('.empty', { hasText: 'No dead letters' }).waitFor();
   assert.deepEqual((await control('GET', '/v1/dead-letters')).deadLetters, []);
 }
 
@@ -415,13 +415,13 @@ async function changeAccessKeys(page) {
   await dialog(page).getByLabel('Name').fill('reports');
   await dialog(page).getByLabel('Policy').fill('{');
   await dialog(page).getByRole('button', { name: 'Create' }).click();
-  await dialog(page).getByText('The policy is no JSON').waitFor();
+  await dialog(page).getByText('The policy is not valid JSON').waitFor();
   const policy = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: '*' }] };
   await dialog(page).getByLabel('Policy').fill(JSON.stringify(policy));
   await dialog(page).getByLabel('Requests per second').fill('50');
   await dialog(page).getByLabel('Expires after days').fill('30');
   await dialog(page).getByRole('button', { name: 'Create' }).click();
-  await dialog(page).getByText('The secret is shown this once').waitFor();
+  await dialog(page).getByText('The secret is shown only once').waitFor();
   const [id, secret] = await dialog(page).locator('output').allTextContents();
   await shot(page, 'dialog-secret');
   await dialog(page).getByRole('button', { name: 'Done' }).click();
@@ -462,7 +462,7 @@ async function changeUsers(page, bob) {
   await dialog(page).getByRole('button', { name: 'Disable' }).click();
   await page.getByRole('button', { name: 'Enable' }).waitFor();
   assert.equal((await control('GET', '/v1/users/bob')).enabled, false);
-  await page.locator('.empty', { hasText: 'Nothing is held on disk.' }).waitFor();
+  await page.locator('.empty', { hasText: 'No messages on disk.' }).waitFor();
   await page.getByRole('button', { name: 'Enable' }).click();
   await page.getByRole('button', { name: 'Disable' }).waitFor();
   assert.equal((await control('GET', '/v1/users/bob')).enabled, true);
@@ -504,7 +504,7 @@ scenarios.trial = async () => {
   await page.getByLabel('Password').fill(kPassword);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('textbox', { name: 'New password' }).fill('battery staple correct');
-  await page.getByRole('button', { name: 'Set and sign in' }).click();
+  await page.getByRole('button', { name: 'Set password and sign in' }).click();
   await page.getByRole('button', { name: 'Connect' }).click();
   const journal = page.locator('.journal');
   await journal.locator('.in', { hasText: 'you were away' }).waitFor();
