@@ -175,11 +175,15 @@ void Gateway::handle(net::Request request, net::Responder respond) {
   respond(missing_authentication_token());
 }
 
-void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
+bool Gateway::opens(const net::RequestHead& head) const {
+  return is_websocket(route_of(contexts_->current(), head));
+}
+
+void Gateway::open(net::RequestHead head, net::LiveResponder respond) {
   const Context& context = contexts_->current();
   if (!context.options.documentation_url.empty()) {
     respond = [&context, respond = std::move(respond)](
-                  std::variant<net::Response, net::UpgradeAccepted> decided) mutable {
+                  std::variant<net::Response, net::LiveAccepted> decided) mutable {
       if (auto* const refused = std::get_if<net::Response>(&decided)) {
         add_help(*refused, context.options.documentation_url);
       }
@@ -191,10 +195,6 @@ void Gateway::upgrade(net::RequestHead head, net::UpgradeResponder respond) {
     return respond(refuse_while_draining());
   }
   handle_upgrade(context, std::move(head), std::move(respond));
-}
-
-bool Gateway::upgradable(const net::RequestHead& head) const {
-  return is_websocket(route_of(contexts_->current(), head));
 }
 
 net::Response Gateway::error(int status, std::string_view message) const {

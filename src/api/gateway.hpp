@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <holdfast/net/http.hpp>
+#include <holdfast/net/live_connection.hpp>
 
 #include "context.hpp"
 #include "paths.hpp"
@@ -32,15 +32,15 @@ class Contexts {
   std::atomic<const Context*> current_{nullptr};
 };
 
-class Gateway final : public net::HttpService {
+class Gateway final : public net::LiveService {
  public:
   Gateway(std::shared_ptr<const Contexts> contexts, ServedParts served)
       : contexts_(std::move(contexts)), served_(served) {}
 
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override;
   void handle(net::Request request, net::Responder respond) override;
-  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override;
-  bool upgradable(const net::RequestHead& head) const override;
+  bool opens(const net::RequestHead& head) const override;
+  void open(net::RequestHead head, net::LiveResponder respond) override;
   net::Response error(int status, std::string_view message) const override;
 
  private:

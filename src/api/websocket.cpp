@@ -64,8 +64,8 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
   });
 }
 
-net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head,
-                            identity::Admission admission, ChosenProtocol chosen) {
+net::LiveAccepted accept(const Context& context, const net::RequestHead& head,
+                         identity::Admission admission, ChosenProtocol chosen) {
   delivery::ConnectionInfo info;
   info.username = std::move(admission.username);
   if (admission.login) info.login = admission.login->id;
@@ -76,7 +76,7 @@ net::UpgradeAccepted accept(const Context& context, const net::RequestHead& head
   info.id = context.parts.router.make_connection_id(info.shard);
   info.user = std::move(admission.sub);
 
-  net::UpgradeAccepted out;
+  net::LiveAccepted out;
   out.shard = info.shard;
   out.message_bytes_max = kClientMessageBytesMax;
   out.subprotocol = std::move(chosen.subprotocol);
@@ -148,7 +148,7 @@ std::optional<std::string> token_of(std::string_view query) {
   return found;
 }
 
-void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeResponder respond) {
+void handle_upgrade(const Context& context, net::RequestHead head, net::LiveResponder respond) {
   Counts& counts = context.counts(head.shard);
   if (!origin_allowed(head, context.allowed_origins, false)) {
     counts.refused_upgrades.add(UpgradeRefusal::origin);

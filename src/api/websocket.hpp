@@ -7,7 +7,7 @@
 
 #include <holdfast/api/origins.hpp>
 #include <holdfast/delivery/client_protocol.hpp>
-#include <holdfast/net/http.hpp>
+#include <holdfast/net/live_connection.hpp>
 
 #include "context.hpp"
 
@@ -35,6 +35,6 @@ struct ChosenProtocol {
 
 /// An upgrade whose method, version and key are right: Origin, subprotocol, token, in this order,
 /// so that a refused handshake burns no token.
-void handle_upgrade(const Context& context, net::RequestHead head, net::UpgradeResponder respond);
+void handle_upgrade(const Context& context, net::RequestHead head, net::LiveResponder respond);
 
 }  // namespace holdfast::api

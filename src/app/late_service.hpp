@@ -29,12 +29,7 @@ class LateService final : public net::HttpService {
   void handle(net::Request request, net::Responder respond) override {
     present().handle(std::move(request), std::move(respond));
   }
-  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
-    present().upgrade(std::move(head), std::move(respond));
-  }
-  bool upgradable(const net::RequestHead& head) const override {
-    return present().upgradable(head);
-  }
+  net::LiveService* live() noexcept override { return present().live(); }
   bool serves_without_host(const net::RequestHead& head) const override {
     return present().serves_without_host(head);
   }

@@ -51,10 +51,6 @@ class ControlService final : public net::HttpService {
     route->handle(std::move(request), std::move(respond));
   }
 
-  void upgrade(net::RequestHead /*head*/, net::UpgradeResponder respond) override {
-    respond(not_found());
-  }
-  bool upgradable(const net::RequestHead& /*head*/) const override { return false; }
   bool serves_without_host(const net::RequestHead& head) const override {
     return head.path() == kLive || head.path() == kReady;
   }

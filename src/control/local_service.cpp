@@ -110,10 +110,6 @@ class LocalControlService final : public net::HttpService {
                     .audit = std::move(audit)});
   }
 
-  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
-    respond(no_route(head.path()));
-  }
-  bool upgradable(const net::RequestHead& /*head*/) const override { return false; }
   net::Response error(int status, std::string_view message) const override {
     const Errc code = status == 413   ? Errc::limit_exceeded
                       : status == 503 ? Errc::unavailable

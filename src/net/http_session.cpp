@@ -6,20 +6,18 @@
 #include <string.h>
 
 #include <holdfast/base/ascii.hpp>
-#include <holdfast/base/encoding.hpp>
 
 #include "http_response.hpp"
 #include "linger.hpp"
 #include "proxy_header.hpp"
 #include "tls_session.hpp"
-#include "websocket_open.hpp"
+#include "websocket_handshake.hpp"
 
 namespace holdfast::net {
 namespace {
 
 // What a client says it will send is not believed beyond this.
 constexpr std::size_t kBodyReserveMax = 64 << 10;
-constexpr std::size_t kWebSocketKeyBytes = 16;
 constexpr std::uint8_t kLinesBetweenMax = 16;
 constexpr Milliseconds kAskedAgain{1'000};
 
@@ -67,16 +65,16 @@ class HttpSession::ResponseTicket {
   std::shared_ptr<HttpSession> session_;
 };
 
-class HttpSession::UpgradeTicket : private ResponseTicket {
+class HttpSession::LiveTicket : private ResponseTicket {
  public:
   using ResponseTicket::ResponseTicket;
-  UpgradeTicket(UpgradeTicket&&) noexcept = default;
+  LiveTicket(LiveTicket&&) noexcept = default;
 
-  void operator()(std::variant<Response, UpgradeAccepted> decision) {
+  void operator()(std::variant<Response, LiveAccepted> decision) {
     const auto session = std::exchange(session_, nullptr);
     if (!session) return;
-    if (auto* const accepted = std::get_if<UpgradeAccepted>(&decision)) {
-      session->accept_upgrade(std::move(*accepted));
+    if (auto* const accepted = std::get_if<LiveAccepted>(&decision)) {
+      session->accept_live(std::move(*accepted));
     } else {
       session->answer(std::get<Response>(std::move(decision)));
     }
@@ -286,11 +284,16 @@ bool HttpSession::read_head() {
     respond_error(503, "Service Unavailable", "limits.connections_per_address");
     return true;
   }
-  if (reader.framing().upgrade_websocket && part_.listener().service->upgradable(head)) {
+  if (reader.framing().upgrade_websocket && opens(head)) {
     begin_upgrade();
     return true;
   }
   return screen();
+}
+
+bool HttpSession::opens(const RequestHead& head) const {
+  const LiveService* const live = part_.listener().service->live();
+  return live != nullptr && live->opens(head);
 }
 
 // What a trusted proxy's connection brings is another client's each time.
@@ -415,33 +418,18 @@ void HttpSession::give_up_or_wait() {
 
 void HttpSession::begin_upgrade() {
   HeadReader& reader = exchange_->reader;
-  RequestHead& head = reader.head();
-  const auto count = [&head](std::string_view name) {
-    return std::ranges::count_if(
-        head.headers, [name](const auto& header) { return ascii::iequals(header.first, name); });
-  };
-  const std::string* const version = head.header("sec-websocket-version");
-  const bool is_get = head.method == "GET" && head.minor_version == 1;
-  if (!is_get || version == nullptr || *version != "13" || count("sec-websocket-version") != 1) {
+  auto key = read_handshake(reader.head(), reader.framing());
+  if (!key) {
     part_.counted().refused_upgrades.add();
-    return respond_upgrade_required(is_get ? "Sec-WebSocket-Version is not 13"
-                                           : "an upgrade is a GET of HTTP/1.1");
+    const HandshakeFault& fault = key.error();
+    if (fault.status == 426) return respond_upgrade_required(fault.message, fault.why);
+    return respond_error(fault.status, fault.message, fault.why);
   }
-  const std::string* const key = head.header("sec-websocket-key");
-  const auto nonce = key == nullptr ? std::nullopt : base64_decode(*key);
-  if (!nonce || nonce->size() != kWebSocketKeyBytes || count("sec-websocket-key") != 1) {
-    part_.counted().refused_upgrades.add();
-    return respond_error(400, "Bad Request: malformed Sec-WebSocket-Key");
-  }
-  if (reader.framing().chunked || reader.framing().content_length.value_or(0) != 0) {
-    part_.counted().refused_upgrades.add();
-    return respond_error(400, "Bad Request: an upgrade has no body");
-  }
-  exchange_->websocket_key = *key;
+  exchange_->websocket_key = std::move(*key);
   save_unread();
   phase_ = Phase::handling;
   watch_for_answer();
-  part_.listener().service->upgrade(std::move(head), UpgradeTicket(shared_from_this()));
+  part_.listener().service->live()->open(std::move(reader.head()), LiveTicket(shared_from_this()));
 }
 
 // The scratch is the next connection's; what is left in it moves.
@@ -481,8 +469,8 @@ void HttpSession::refuse_plain_http() {
   respond_error(400, "Bad Request: this port speaks TLS");
 }
 
-void HttpSession::respond_upgrade_required(const char* why) {
-  Response response = part_.listener().service->error(426, "Upgrade Required");
+void HttpSession::respond_upgrade_required(const char* message, const char* why) {
+  Response response = part_.listener().service->error(426, message);
   response.refused = why;
   response.headers.emplace_back("Sec-WebSocket-Version", "13");
   response.close = true;
@@ -593,7 +581,7 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
                        .refused = response.refused});
 }
 
-void HttpSession::accept_upgrade(UpgradeAccepted accepted) {
+void HttpSession::accept_live(LiveAccepted accepted) {
   if (phase_ != Phase::handling) return;
   if (part_.draining()) {
     return respond_error(503, "Service Unavailable", "the gateway is stopping");

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include <holdfast/net/live_connection.hpp>
+
 #include "chunked_reader.hpp"
 #include "http_head.hpp"
 #include "part.hpp"
@@ -42,7 +44,7 @@ class HttpSession final : public Member,
   enum class Phase { reading, handling, writing, ended };
   struct Exchange;
   class ResponseTicket;
-  class UpgradeTicket;
+  class LiveTicket;
 
   IoOutcome receive(std::span<char> into);
   IoOutcome send(std::string_view first, std::string_view second = {});
@@ -63,6 +65,7 @@ class HttpSession final : public Member,
   bool read_body();
   bool read_chunks();
   void dispatch();
+  [[nodiscard]] bool opens(const RequestHead& head) const;
   void begin_upgrade();
   void refuse_plain_http();
   void save_unread();
@@ -74,12 +77,12 @@ class HttpSession final : public Member,
   /// `why` is for the log; without it, the message is.
   void respond_error(int status, const char* message, const char* why = nullptr);
   [[nodiscard]] bool count_client(const RequestHead& head);
-  void respond_upgrade_required(const char* why);
+  void respond_upgrade_required(const char* message, const char* why);
   void write(Response response);
   void send_continue();
   void wait_writable();
   void after_write();
-  void accept_upgrade(UpgradeAccepted accepted);
+  void accept_live(LiveAccepted accepted);
   void abandon();
   [[nodiscard]] bool hold(std::size_t bytes, Bound bound);
   [[nodiscard]] bool hold_head();

@@ -1,12 +1,7 @@
 #include "websocket_connection.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
-
-#include <openssl/evp.h>
-
-#include <holdfast/base/encoding.hpp>
 
 #include "linger.hpp"
 
@@ -27,16 +22,7 @@ constexpr std::size_t kCompactBytes = 64 << 10;
 // sooner.
 constexpr int kLastReads = 1024;
 
-// RFC 6455 section 4.2.2, of a key that HTTP has checked.
-std::string accept_of(const std::string& key) {
-  const std::string joined = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  EVP_Digest(joined.data(), joined.size(), digest.data(), &size, EVP_sha1(), nullptr);
-  return base64_encode({reinterpret_cast<const char*>(digest.data()), size});
-}
-
-// Section 7.1.5, of a Close that the reader has checked.
+// RFC 6455 section 7.1.5, of a Close that the reader has checked.
 std::uint16_t code_of(std::string_view close) {
   if (close.size() < 2) return delivery::ConnectionEnd::kNoCode;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(close[i]); };
@@ -94,13 +80,8 @@ WebSocketConnection::~WebSocketConnection() {
   if (!ended_) --listener_->open_websockets;
 }
 
-void WebSocketConnection::accept(const std::string& key, const std::string& subprotocol) {
-  std::string response =
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-      "Sec-WebSocket-Accept: " +
-      accept_of(key) + "\r\nDate: " + part_.date() + "\r\n";
-  if (!subprotocol.empty()) response += "Sec-WebSocket-Protocol: " + subprotocol + "\r\n";
-  gather(response, "\r\n");
+void WebSocketConnection::accept(std::string_view response) {
+  gather(response, {});
   flush();
 }
 
@@ -386,16 +367,5 @@ void WebSocketConnection::leave_later() {
 }
 
 int WebSocketConnection::descriptor() const noexcept { return socket_.descriptor(); }
-
-void open_websocket_later(ListenerCore& listener, OpeningWebSocket opening) {
-  Part& part = *listener.parts[opening.accepted.shard % listener.parts.size()];
-  part.loop().post([&part, opening = std::move(opening)]() mutable {
-    const auto connection = std::make_shared<WebSocketConnection>(
-        part, std::move(opening.fd), std::move(opening.tls), std::move(opening.early),
-        opening.accepted.message_bytes_max, std::move(opening.slot));
-    connection->accept(opening.key, opening.accepted.subprotocol);
-    opening.accepted.on_open(connection);
-  });
-}
 
 }  // namespace holdfast::net

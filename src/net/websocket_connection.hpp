@@ -16,7 +16,6 @@
 #include "poller.hpp"
 #include "socket_io.hpp"
 #include "tls_session.hpp"
-#include "websocket_open.hpp"
 
 namespace holdfast::net {
 
@@ -38,8 +37,8 @@ class WebSocketConnection final : public delivery::Connection,
                       std::size_t message_bytes_max, SocketSlot slot);
   ~WebSocketConnection() override;
 
-  /// Writes the 101.
-  void accept(const std::string& key, const std::string& subprotocol);
+  /// Writes the 101, `response`.
+  void accept(std::string_view response);
 
   /// Lets binary messages through, to `events`; without it they end the connection with 1003.
   /// Before `start`.

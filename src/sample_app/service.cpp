@@ -125,12 +125,6 @@ net::Response Service::accept(const Result<identity::IdTokenClaims>& claims,
   return response;
 }
 
-bool Service::upgradable(const net::RequestHead& /*head*/) const { return false; }
-
-void Service::upgrade(net::RequestHead /*head*/, net::UpgradeResponder respond) {
-  respond(plain_error(404, "Not Found"));
-}
-
 net::Response Service::error(int status, std::string_view message) const {
   return plain_error(status, message);
 }

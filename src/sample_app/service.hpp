@@ -21,8 +21,6 @@ class Service final : public net::HttpService {
 
   [[nodiscard]] std::variant<net::Response, Admit> screen(const net::RequestHead& head) override;
   void handle(net::Request request, net::Responder respond) override;
-  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override;
-  [[nodiscard]] bool upgradable(const net::RequestHead& head) const override;
   [[nodiscard]] net::Response error(int status, std::string_view message) const override;
 
  private:

@@ -12,7 +12,6 @@
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
-#include <holdfast/delivery/connection.hpp>
 
 namespace holdfast::net {
 
@@ -64,17 +63,7 @@ struct Response {
 /// that is dropped uncalled ends the connection.
 using Responder = std::move_only_function<void(Response)>;
 
-/// How an upgrade goes on once it is accepted.
-struct UpgradeAccepted {
-  std::size_t shard = 0;      ///< where the connection is to live
-  std::string subprotocol{};  ///< empty for none
-  std::size_t message_bytes_max = 128 << 10;
-  /// Called on that shard when the 101 is written; the callee calls `start` on the connection, now
-  /// or later, or `abort`.
-  std::move_only_function<void(std::shared_ptr<delivery::Connection>)> on_open{};
-};
-/// Decides an upgrade: a response refuses it. Called once, on the request's shard.
-using UpgradeResponder = std::move_only_function<void(std::variant<Response, UpgradeAccepted>)>;
+class LiveService;
 
 /// What a listener serves. Implemented by `api` and `control`; called on the shard that owns the
 /// connection. One object may serve several shards: it must not keep state that is not per shard or
@@ -90,12 +79,9 @@ class HttpService {
   /// be.
   [[nodiscard]] virtual std::variant<Response, Admit> screen(const RequestHead& head) = 0;
   virtual void handle(Request request, Responder respond) = 0;
-  /// A request with `Upgrade: websocket` whose method, version and key are right (net has checked
-  /// them: 426, 400).
-  virtual void upgrade(RequestHead head, UpgradeResponder respond) = 0;
-  /// Whether `target` is a WebSocket route, so that an upgrade to another is served as a plain
-  /// request.
-  [[nodiscard]] virtual bool upgradable(const RequestHead& head) const = 0;
+  /// The side of it that opens live connections (`live_connection.hpp`); null: it has none, and
+  /// upgrades are served as plain requests.
+  [[nodiscard]] virtual LiveService* live() noexcept { return nullptr; }
   /// Whether an HTTP/1.0 request that names no host is served; one of HTTP/1.1 never is.
   [[nodiscard]] virtual bool serves_without_host(const RequestHead& /*head*/) const {
     return false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <holdfast/base/clock.hpp>
+#include <holdfast/net/live_connection.hpp>
 #include <holdfast/net/server.hpp>
 
 namespace holdfast::test {
@@ -81,7 +82,7 @@ class FakeGateway {
     void on_closed(const delivery::ConnectionEnd& /*end*/) override { delete this; }
   };
 
-  struct Service final : net::HttpService, Peer::Owner {
+  struct Service final : net::LiveService, Peer::Owner {
     explicit Service(Handler h) : handler(std::move(h)) {}
 
     std::variant<net::Response, Admit> screen(const net::RequestHead& /*head*/) override {
@@ -94,10 +95,10 @@ class FakeGateway {
       }
       respond(handler(request));
     }
-    bool upgradable(const net::RequestHead& head) const override {
+    bool opens(const net::RequestHead& head) const override {
       return head.path().find("/ws") != std::string_view::npos;
     }
-    void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
+    void open(net::RequestHead head, net::LiveResponder respond) override {
       if (head.query().find("bad") != std::string_view::npos) {
         respond(net::Response{401, {}, R"({"message":"Unauthorized"})", false});
         return;
@@ -107,7 +108,7 @@ class FakeGateway {
         return;
       }
       const std::string* wanted = head.header("Sec-WebSocket-Protocol");
-      net::UpgradeAccepted accepted;
+      net::LiveAccepted accepted;
       accepted.shard = head.shard;
       if (wanted != nullptr) accepted.subprotocol = *wanted;
       accepted.on_open = [this](std::shared_ptr<delivery::Connection> connection) {

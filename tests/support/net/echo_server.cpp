@@ -38,16 +38,16 @@ class Echo final : public delivery::ConnectionEvents, public net::BinaryEvents {
 class EchoService : public FakeService {
  public:
   EchoService() {
-    on_upgrade = [](net::RequestHead head, net::UpgradeResponder respond) {
-      net::UpgradeAccepted accepted;
+    on_open = [](net::RequestHead head, net::LiveResponder respond) {
+      net::LiveAccepted accepted;
       accepted.shard = head.shard;
       accepted.message_bytes_max = EchoServer::kMessageBytesMax;
       accepted.on_open = Echo::start;
       respond(std::move(accepted));
     };
   }
-  bool upgradable(const net::RequestHead& head) const override {
-    return head.path() == "/" || FakeService::upgradable(head);
+  bool opens(const net::RequestHead& head) const override {
+    return head.path() == "/" || FakeService::opens(head);
   }
 };
 

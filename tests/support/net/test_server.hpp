@@ -9,17 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/net/live_connection.hpp>
 #include <holdfast/net/server.hpp>
 
 namespace holdfast::test {
 
 /// A service made of functions; what a test does not set answers 200 with what it was asked, and
 /// refuses upgrades.
-class FakeService : public net::HttpService {
+class FakeService : public net::LiveService {
  public:
   std::function<std::variant<net::Response, Admit>(const net::RequestHead&)> on_screen;
   std::function<void(net::Request, net::Responder)> on_handle;
-  std::function<void(net::RequestHead, net::UpgradeResponder)> on_upgrade;
+  std::function<void(net::RequestHead, net::LiveResponder)> on_open;
   std::size_t body_bytes_max = 64 << 10;
 
   std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
@@ -30,14 +31,12 @@ class FakeService : public net::HttpService {
     if (on_handle) return on_handle(std::move(request), std::move(respond));
     respond({.status = 200, .headers = {}, .body = request.head.target + "|" + request.body});
   }
-  void upgrade(net::RequestHead head, net::UpgradeResponder respond) override {
-    if (on_upgrade) return on_upgrade(std::move(head), std::move(respond));
+  void open(net::RequestHead head, net::LiveResponder respond) override {
+    if (on_open) return on_open(std::move(head), std::move(respond));
     respond(net::Response{.status = 401, .headers = {}, .body = "no"});
   }
   /// `/ws` and what begins with it.
-  bool upgradable(const net::RequestHead& head) const override {
-    return head.path().starts_with("/ws");
-  }
+  bool opens(const net::RequestHead& head) const override { return head.path().starts_with("/ws"); }
   net::Response error(int status, std::string_view message) const override {
     return {.status = status, .headers = {}, .body = std::string(message)};
   }

@@ -16,6 +16,7 @@
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/net/live_connection.hpp>
 
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
@@ -239,15 +240,15 @@ class GatewayFixture : public ::testing::Test {
     return std::move(out).value_or(net::Response());
   }
 
-  using UpgradeResult = std::variant<net::Response, net::UpgradeAccepted>;
+  using UpgradeResult = std::variant<net::Response, net::LiveAccepted>;
   UpgradeResult upgrade(std::string target,
                         std::vector<std::pair<std::string, std::string>> headers = {}) {
     net::RequestHead head = make_request("GET", std::move(target)).head;
     head.headers.emplace_back("Upgrade", "websocket");
     head.headers.insert(head.headers.end(), headers.begin(), headers.end());
-    EXPECT_TRUE(service_->upgradable(head));
+    EXPECT_TRUE(service_->live()->opens(head));
     std::optional<UpgradeResult> out;
-    service_->upgrade(std::move(head), [&](UpgradeResult result) { out = std::move(result); });
+    service_->live()->open(std::move(head), [&](UpgradeResult result) { out = std::move(result); });
     run();
     return std::move(out.value());
   }

@@ -154,8 +154,8 @@ TEST_F(Paths, ServesTheDefaultStageInEveryEncoding) {
     sign(request, "AKIASTAGE");
     EXPECT_EQ(call(request).status, 200) << target;
   }
-  EXPECT_TRUE(service_->upgradable(make_request("GET", "/$default").head));
-  EXPECT_TRUE(service_->upgradable(make_request("GET", "/%24default/ws").head));
+  EXPECT_TRUE(service_->live()->opens(make_request("GET", "/$default").head));
+  EXPECT_TRUE(service_->live()->opens(make_request("GET", "/%24default/ws").head));
   EXPECT_EQ(call(signed_message(std::string(kJsonMessage), "/prod/message")).status, 403);
 }
 
@@ -174,10 +174,10 @@ TEST_F(Paths, AsksForAnUpgradeAtTheWebSocketAlone) {
 TEST_F(Paths, UpgradesAtTheDocumentedPathsAlone) {
   for (const char* target : {"/", "/prod", "/prod/", "/ws", "/prod/ws", "/?token=x", "/prod?a",
                              "/ws/", "/prod/ws/", "/ws/?token=x"}) {
-    EXPECT_TRUE(service_->upgradable(make_request("GET", target).head)) << target;
+    EXPECT_TRUE(service_->live()->opens(make_request("GET", target).head)) << target;
   }
   for (const char* target : {"/message", "/tokens", "/nothing", "/ws//", "//", "/proda", "/a"}) {
-    EXPECT_FALSE(service_->upgradable(make_request("GET", target).head)) << target;
+    EXPECT_FALSE(service_->live()->opens(make_request("GET", target).head)) << target;
   }
 }
 

@@ -13,11 +13,11 @@ class WebSocketHandshake : public GatewayFixture {
     EXPECT_TRUE(std::holds_alternative<net::Response>(result)) << "accepted";
     return std::get<net::Response>(std::move(result));
   }
-  net::UpgradeAccepted accepted(const std::string& token,
-                                std::vector<std::pair<std::string, std::string>> headers = {}) {
+  net::LiveAccepted accepted(const std::string& token,
+                             std::vector<std::pair<std::string, std::string>> headers = {}) {
     auto result = upgrade("/ws?token=" + token, std::move(headers));
-    EXPECT_TRUE(std::holds_alternative<net::UpgradeAccepted>(result));
-    return std::get<net::UpgradeAccepted>(std::move(result));
+    EXPECT_TRUE(std::holds_alternative<net::LiveAccepted>(result));
+    return std::get<net::LiveAccepted>(std::move(result));
   }
   void expect_unauthorized(const net::Response& response) {
     expect_error(response, 401, "UnauthorizedException", "Unauthorized");
@@ -28,7 +28,7 @@ class WebSocketHandshake : public GatewayFixture {
     net::RequestHead head = make_request("GET", "/ws?token=x").head;
     head.headers = {{"Host", host}, {"Origin", origin}};
     int status = 0;
-    service_->upgrade(std::move(head), [&](const UpgradeResult& result) {
+    service_->live()->open(std::move(head), [&](const UpgradeResult& result) {
       status = std::get<net::Response>(result).status;
     });
     run();
@@ -112,7 +112,7 @@ TEST_F(WebSocketHandshake, ReadsATokenThatIsPercentEncodedOrNotTheFirstParameter
     encoded += "%" + hex_encode(std::string_view(&c, 1));
   }
   EXPECT_TRUE(
-      std::holds_alternative<net::UpgradeAccepted>(upgrade("/prod?a=b&&token=" + encoded + "&c")));
+      std::holds_alternative<net::LiveAccepted>(upgrade("/prod?a=b&&token=" + encoded + "&c")));
 }
 
 TEST_F(WebSocketHandshake, AdmitsATokenUntilItsExpiryAndTheDrift) {
@@ -131,8 +131,8 @@ TEST_F(WebSocketHandshake, AdmitsOneOfManyWithTheSameToken) {
   for (int i = 0; i < 64; ++i) {
     net::RequestHead head = make_request("GET", "/ws?token=" + token).head;
     head.shard = static_cast<std::size_t>(i % 2);
-    service_->upgrade(std::move(head), [&](UpgradeResult result) {
-      std::holds_alternative<net::UpgradeAccepted>(result) ? ++admitted : ++refused;
+    service_->live()->open(std::move(head), [&](UpgradeResult result) {
+      std::holds_alternative<net::LiveAccepted>(result) ? ++admitted : ++refused;
     });
   }
   run();

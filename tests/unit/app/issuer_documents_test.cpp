@@ -134,8 +134,6 @@ TEST_F(IssuerReaderTest, TrustsTheConfiguredAuthorityAlone) {
     void handle(net::Request, net::Responder respond) override {
       respond(test::json_response(200, "keys"));
     }
-    bool upgradable(const net::RequestHead&) const override { return false; }
-    void upgrade(net::RequestHead, net::UpgradeResponder) override {}
     net::Response error(int status, std::string_view) const override {
       return {status, {}, "", true};
     }

@@ -36,8 +36,6 @@ class EchoingService final : public net::HttpService {
     actor = request.head.actor;
     respond({.body = request.head.method + " " + request.head.target + " " + request.body});
   }
-  void upgrade(net::RequestHead, net::UpgradeResponder) override {}
-  bool upgradable(const net::RequestHead&) const override { return false; }
   net::Response error(int status, std::string_view) const override { return {.status = status}; }
 
   int asked = 0;

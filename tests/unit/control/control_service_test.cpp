@@ -167,7 +167,7 @@ TEST_F(ControlListener, RefusesOtherPathsAndMethods) {
   EXPECT_EQ(ask("POST", "/livez").status, 405);
   EXPECT_EQ(ask("POST", "/metrics").status, 405);
   EXPECT_EQ(ask("GET", "/metrics/").status, 404);
-  EXPECT_FALSE(service_->upgradable({}));
+  EXPECT_FALSE(service_->live() != nullptr);
 }
 
 TEST_F(ControlListener, ServesWhatItWasGivenBesides) {

@@ -125,17 +125,17 @@ TEST(HttpClient, RefusesToSendALineBreak) {
 /// Accepts every upgrade and keeps the connection.
 struct Echo {
   Echo() : service(std::make_shared<FakeService>()) {
-    service->on_upgrade = [this](RequestHead head, UpgradeResponder respond) {
+    service->on_open = [this](RequestHead head, LiveResponder respond) {
       protocol = head.header("sec-websocket-protocol") != nullptr
                      ? *head.header("sec-websocket-protocol")
                      : "";
       if (const std::string* const agent = head.header("User-Agent")) user_agent = *agent;
-      respond(UpgradeAccepted{.shard = 0,
-                              .subprotocol = protocol,
-                              .on_open = [this](std::shared_ptr<delivery::Connection> opened) {
-                                connection = opened;
-                                opened->start(events);
-                              }});
+      respond(LiveAccepted{.shard = 0,
+                           .subprotocol = protocol,
+                           .on_open = [this](std::shared_ptr<delivery::Connection> opened) {
+                             connection = opened;
+                             opened->start(events);
+                           }});
     };
   }
   std::shared_ptr<FakeService> service;

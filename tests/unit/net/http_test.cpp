@@ -641,9 +641,9 @@ TEST(HttpDeadlines, DoNotRunWhileTheRequestIsHandled) {
 TEST(HttpDeadlines, AnswerForWhoeverIsSaidToHangAndDropTheLateAnswer) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
-  std::vector<UpgradeResponder> upgrading;
+  std::vector<LiveResponder> upgrading;
   service->on_handle = [&](Request, Responder respond) { waiting.push_back(std::move(respond)); };
-  service->on_upgrade = [&](RequestHead, UpgradeResponder respond) {
+  service->on_open = [&](RequestHead, LiveResponder respond) {
     upgrading.push_back(std::move(respond));
   };
   std::atomic<bool> hangs = false;
@@ -661,7 +661,7 @@ TEST(HttpDeadlines, AnswerForWhoeverIsSaidToHangAndDropTheLateAnswer) {
   server.run_on(0, [&] {
     for (Responder& respond : waiting) respond({.body = "late"});
     EXPECT_EQ(upgrading.size(), 1U);
-    for (UpgradeResponder& respond : upgrading) respond(UpgradeAccepted{});
+    for (LiveResponder& respond : upgrading) respond(LiveAccepted{});
   });
   for (RawClient* const each : {&client, &behind}) {
     EXPECT_TRUE(each->ends());
@@ -730,7 +730,7 @@ TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
              .refused = "a reason",
              .access_key_id = request.head.target == "/signed" ? "AKIAEXAMPLE" : ""});
   };
-  service->on_upgrade = [](RequestHead, UpgradeResponder respond) {
+  service->on_open = [](RequestHead, LiveResponder respond) {
     respond(Response{.status = 401, .refused = "another reason"});
   };
   testing::internal::CaptureStdout();

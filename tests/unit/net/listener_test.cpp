@@ -280,11 +280,11 @@ TEST(Listener, GivesEachClientItsShareOfConnections) {
 TEST(Listener, CountsWebSocketsForTheirClients) {
   const auto service = std::make_shared<FakeService>();
   RecordedEvents events;
-  service->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
-    respond(UpgradeAccepted{.shard = (head.shard + 1) % 2,
-                            .on_open = [&](std::shared_ptr<delivery::Connection> connection) {
-                              connection->start(events);
-                            }});
+  service->on_open = [&](RequestHead head, LiveResponder respond) {
+    respond(LiveAccepted{.shard = (head.shard + 1) % 2,
+                         .on_open = [&](std::shared_ptr<delivery::Connection> connection) {
+                           connection->start(events);
+                         }});
   };
   HttpLimits limits;
   limits.connections_per_address = 1;
@@ -507,8 +507,8 @@ TEST(Listener, DrainsWithoutLosingWhatIsInFlight) {
 TEST(Listener, LeavesWebSocketsOpenWhenItDrainsAndEndsThemWhenItCloses) {
   const auto service = std::make_shared<FakeService>();
   RecordedEvents events;
-  service->on_upgrade = [&](RequestHead, UpgradeResponder respond) {
-    respond(UpgradeAccepted{.on_open = [&](std::shared_ptr<delivery::Connection> connection) {
+  service->on_open = [&](RequestHead, LiveResponder respond) {
+    respond(LiveAccepted{.on_open = [&](std::shared_ptr<delivery::Connection> connection) {
       connection->start(events);
     }});
   };

@@ -52,14 +52,14 @@ class TlsServerTest : public ::testing::Test {
   }
   /// WebSockets are sent more than a client with a small buffer takes.
   void serve_much(std::shared_ptr<delivery::Connection>& connection) {
-    service_->on_upgrade = [this, &connection](RequestHead head, UpgradeResponder respond) {
-      respond(UpgradeAccepted{.shard = head.shard,
-                              .on_open = [&](std::shared_ptr<delivery::Connection> c) {
-                                connection = std::move(c);
-                                connection->start(events_);
-                                connection->write_text(std::string(16 << 20, 'y'));
-                                connection->flush();
-                              }});
+    service_->on_open = [this, &connection](RequestHead head, LiveResponder respond) {
+      respond(LiveAccepted{.shard = head.shard,
+                           .on_open = [&](std::shared_ptr<delivery::Connection> c) {
+                             connection = std::move(c);
+                             connection->start(events_);
+                             connection->write_text(std::string(16 << 20, 'y'));
+                             connection->flush();
+                           }});
     };
     HttpLimits limits;
     limits.outbound_bytes = 32 << 20;
@@ -156,16 +156,15 @@ TEST_F(TlsServerTest, ServesRequestsOfEverySizeOnOneConnection) {
 TEST_F(TlsServerTest, TakesAWebSocketToAnotherShard) {
   std::shared_ptr<delivery::Connection> connection;
   std::size_t other = 0;
-  service_->on_upgrade = [&](RequestHead head, UpgradeResponder respond) {
+  service_->on_open = [&](RequestHead head, LiveResponder respond) {
     other = (head.shard + 1) % 2;
-    respond(
-        UpgradeAccepted{.shard = other, .on_open = [&](std::shared_ptr<delivery::Connection> c) {
-                          connection = std::move(c);
-                          connection->start(events_);
-                          connection->write_text(std::string(1 << 20, 'y'));
-                          connection->write_fence("fence");
-                          connection->flush();
-                        }});
+    respond(LiveAccepted{.shard = other, .on_open = [&](std::shared_ptr<delivery::Connection> c) {
+                           connection = std::move(c);
+                           connection->start(events_);
+                           connection->write_text(std::string(1 << 20, 'y'));
+                           connection->write_fence("fence");
+                           connection->flush();
+                         }});
   };
   serve(2);
   auto socket = connect_websocket(url("wss", "/ws"), {}, "", kPatience, {.ca_file = made_.ca_file});

@@ -31,14 +31,14 @@ class Gateway {
  public:
   explicit Gateway(std::size_t shards = 1, HttpLimits limits = {}, std::size_t target_shard = 0)
       : service(std::make_shared<FakeService>()) {
-    service->on_upgrade = [this, target_shard](RequestHead, UpgradeResponder respond) {
-      respond(UpgradeAccepted{.shard = target_shard,
-                              .message_bytes_max = 128 << 10,
-                              .on_open = [this](std::shared_ptr<delivery::Connection> opened) {
-                                connection = std::move(opened);
-                                if (start_at_once) connection->start(events);
-                                is_open = true;
-                              }});
+    service->on_open = [this, target_shard](RequestHead, LiveResponder respond) {
+      respond(LiveAccepted{.shard = target_shard,
+                           .message_bytes_max = 128 << 10,
+                           .on_open = [this](std::shared_ptr<delivery::Connection> opened) {
+                             connection = std::move(opened);
+                             if (start_at_once) connection->start(events);
+                             is_open = true;
+                           }});
     };
     server = std::make_unique<TestServer>(service, shards, limits);
   }
@@ -776,8 +776,8 @@ TEST(WebSocketClose, ComesWithTheStopOfTheShards) {
 
 TEST(WebSocketUpgrade, OfAClientThatIsGoneOpensAndCloses) {
   Gateway gateway;
-  std::optional<UpgradeResponder> waiting;
-  gateway.service->on_upgrade = [&](RequestHead, UpgradeResponder respond) {
+  std::optional<LiveResponder> waiting;
+  gateway.service->on_open = [&](RequestHead, LiveResponder respond) {
     waiting = std::move(respond);
   };
   RawClient client(gateway.server->address());
@@ -790,7 +790,7 @@ TEST(WebSocketUpgrade, OfAClientThatIsGoneOpensAndCloses) {
   client.reset();
   gateway.run([&] {
     std::exchange(waiting, std::nullopt)
-        .value()(UpgradeAccepted{.on_open = [&](std::shared_ptr<delivery::Connection> opened) {
+        .value()(LiveAccepted{.on_open = [&](std::shared_ptr<delivery::Connection> opened) {
           gateway.connection = opened;
           opened->start(gateway.events);
         }});
