@@ -130,7 +130,7 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, 
         break;
       }
       const bool is_moved = moves && !dead_letters_.over();
-      if (is_moved) expired.push_back({sequence, size});
+      if (is_moved) expired.push_back({sequence, to_message_id(read_.bytes(1)), size});
       passed = sequence;
       budget_.spend(is_moved ? WorkBudget::of_move(size) : WorkBudget::of_read(size));
       continue;
@@ -170,9 +170,10 @@ DeadLetterTable::Unsound MessageTable::read_unsound() const {
   return row;
 }
 
-delivery::PendingTotals MessageTable::move_unsound(
-    const UserId& user, const std::vector<DeadLetterTable::Unsound>& rows, WallTime now) {
-  delivery::PendingTotals moved;
+delivery::Moved MessageTable::move_unsound(const UserId& user,
+                                           const std::vector<DeadLetterTable::Unsound>& rows,
+                                           WallTime now) {
+  delivery::Moved moved;
   for (const DeadLetterTable::Unsound& row : rows) {
     dead_letters_.add(user.str(), row, kDamagedReason, unix_micros(now));
     erase_as_stored_.bind(1, std::string_view(user.str())).bind(2, row.sequence);
@@ -180,15 +181,15 @@ delivery::PendingTotals MessageTable::move_unsound(
     row.checksum ? erase_as_stored_.bind(4, *row.checksum) : erase_as_stored_.bind_null(4);
     erase_as_stored_.run();
     if (database_.changes() == 0) continue;
-    ++moved.messages;
-    moved.bytes += static_cast<std::int64_t>(row.payload.size());
+    moved.add({.id = to_message_id(row.id), .sequence = row.sequence, .is_damaged = true},
+              static_cast<std::int64_t>(row.payload.size()));
   }
   pending_.subtract(user.str(), moved);
   if (moved.messages > 0) found_damaged_.push_back({user, rows.front().sequence, moved.messages});
   return moved;
 }
 
-delivery::PendingTotals MessageTable::find_and_move_unsound(const UserId& user, WallTime now) {
+delivery::Moved MessageTable::find_and_move_unsound(const UserId& user, WallTime now) {
   std::vector<DeadLetterTable::Unsound> unsound;
   read_.bind(1, std::string_view(user.str())).bind(2, std::numeric_limits<std::int64_t>::min());
   while (read_.step()) {
@@ -234,10 +235,9 @@ bool MessageTable::is_damaged(std::string_view user) const {
                                           .payload = read_.bytes(4)});
 }
 
-delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector<Row>& rows,
-                                           std::string_view reason, WallTime now,
-                                           std::string_view detail) {
-  delivery::PendingTotals moved;
+delivery::Moved MessageTable::move(const UserId& user, const std::vector<Row>& rows,
+                                   std::string_view reason, WallTime now, std::string_view detail) {
+  delivery::Moved moved;
   bool is_misplaced = false;
   for (const Row& row : rows) {
     dead_letters_.add(user.str(), row.sequence, row.bytes, reason, unix_micros(now), detail);
@@ -246,8 +246,7 @@ delivery::PendingTotals MessageTable::move(const UserId& user, const std::vector
       is_misplaced = true;
       continue;
     }
-    ++moved.messages;
-    moved.bytes += row.bytes;
+    moved.add({.id = row.id, .sequence = row.sequence}, row.bytes);
   }
   pending_.subtract(user.str(), moved);
   if (is_misplaced) moved += find_and_move_unsound(user, now);
@@ -279,8 +278,8 @@ void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, Wa
   if (walk.end) pending_.set_next_expiry(user, walk.next_expiry);
 }
 
-delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
-                                           const delivery::DeathCause& cause, WallTime now) {
+delivery::Moved MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
+                                   const delivery::DeathCause& cause, WallTime now) {
   std::vector<Row> rows;
   std::vector<DeadLetterTable::Unsound> unsound;
   read_.bind(1, std::string_view(user.str())).bind(2, above);
@@ -293,7 +292,7 @@ delivery::PendingTotals MessageTable::bury(const UserId& user, Sequence above, S
   }
   read_.reset();
   budget_.spend(WorkBudget::of_call());
-  delivery::PendingTotals moved = move_unsound(user, unsound, now);
+  delivery::Moved moved = move_unsound(user, unsound, now);
   moved += move(user, rows, cause.reason, now, cause.detail);
   return moved;
 }
@@ -306,7 +305,7 @@ void MessageTable::take(const UserId& user, std::vector<Row>& rows,
   if (is_damaged(user.str())) {
     unsound.push_back(read_unsound());
   } else {
-    rows.push_back({read_.integer(0), bytes});
+    rows.push_back({read_.integer(0), to_message_id(read_.bytes(1)), bytes});
   }
 }
 

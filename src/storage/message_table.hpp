@@ -20,7 +20,7 @@ namespace holdfast::storage {
 struct RowWalk {
   Sequence at = INT64_MIN;  ///< so far
   bool end = false;         ///< there is nothing behind it
-  delivery::PendingTotals taken;
+  delivery::Moved taken;    ///< each of them where they are moved
   /// Of the rows that were passed and stay.
   std::int64_t next_expiry = PendingTable::kNever;
 };
@@ -43,8 +43,8 @@ class MessageTable {
   /// when the first of those that stay is.
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now, RowWalk& walk);
   /// Moves rows of (above, up_to], whatever their lifetime, with this cause.
-  [[nodiscard]] delivery::PendingTotals bury(const UserId& user, Sequence above, Sequence up_to,
-                                             const delivery::DeathCause& cause, WallTime now);
+  [[nodiscard]] delivery::Moved bury(const UserId& user, Sequence above, Sequence up_to,
+                                     const delivery::DeathCause& cause, WallTime now);
   /// Moves the times of the user's rows in (above, up_to], the oldest first, from where the walk
   /// is.
   void move_lifetimes(const UserId& user, const delivery::LifetimeMove& move, RowWalk& walk);
@@ -63,6 +63,7 @@ class MessageTable {
  private:
   struct Row {
     Sequence sequence;
+    MessageId id;
     std::int64_t bytes;
   };
   [[nodiscard]] bool is_damaged(std::string_view user) const;
@@ -73,13 +74,12 @@ class MessageTable {
   /// Puts the row that `read_` is at to those that move.
   void take(const UserId& user, std::vector<Row>& rows,
             std::vector<DeadLetterTable::Unsound>& unsound);
-  delivery::PendingTotals move_unsound(const UserId& user,
-                                       const std::vector<DeadLetterTable::Unsound>& rows,
-                                       WallTime now);
+  delivery::Moved move_unsound(const UserId& user,
+                               const std::vector<DeadLetterTable::Unsound>& rows, WallTime now);
   /// Looks at all rows of the user for those that are not as they were written.
-  delivery::PendingTotals find_and_move_unsound(const UserId& user, WallTime now);
-  delivery::PendingTotals move(const UserId& user, const std::vector<Row>& rows,
-                               std::string_view reason, WallTime now, std::string_view detail = {});
+  delivery::Moved find_and_move_unsound(const UserId& user, WallTime now);
+  delivery::Moved move(const UserId& user, const std::vector<Row>& rows, std::string_view reason,
+                       WallTime now, std::string_view detail = {});
 
   Database& database_;
   PendingTable& pending_;

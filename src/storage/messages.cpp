@@ -16,6 +16,7 @@
 namespace holdfast::storage {
 namespace {
 
+using delivery::Moved;
 using delivery::Page;
 using delivery::PageQuery;
 using delivery::PendingTotals;
@@ -98,8 +99,8 @@ class ReadPageOperation final : public Operation {
       query_.above = passed_;
       return true;
     }
-    result_->expired = expired_;
-    result_->damaged = damaged_;
+    result_->expired = std::move(expired_);
+    result_->damaged = std::move(damaged_);
     return false;
   }
   void fail() override { result_ = store_unavailable(); }
@@ -111,8 +112,8 @@ class ReadPageOperation final : public Operation {
   PageQuery query_;
   bool moves_ = true;
   Sequence passed_ = 0;
-  PendingTotals expired_;
-  PendingTotals damaged_;
+  Moved expired_;
+  Moved damaged_;
   Completion<Result<Page>> done_;
   Result<Page> result_;
 };
@@ -157,7 +158,7 @@ class EraseOperation final : public Operation {
 class ExpireOperation final : public Operation {
  public:
   ExpireOperation(UserId user, Sequence above, Sequence up_to, WallTime now,
-                  Completion<Result<PendingTotals>> done)
+                  Completion<Result<Moved>> done)
       : Operation(OnRollback::fail, Load::sweep),
         user_(std::move(user)),
         above_(above),
@@ -189,13 +190,13 @@ class ExpireOperation final : public Operation {
   RowWalk walk_;  ///< by what is committed
   RowWalk next_;
   bool failed_ = false;
-  Completion<Result<PendingTotals>> done_;
+  Completion<Result<Moved>> done_;
 };
 
 class BuryOperation final : public Operation {
  public:
   BuryOperation(UserId user, Sequence above, Sequence up_to, delivery::DeathCause cause,
-                WallTime now, Completion<Result<PendingTotals>> done)
+                WallTime now, Completion<Result<Moved>> done)
       : Operation(OnRollback::fail, Load::sweep),
         user_(std::move(user)),
         above_(above),
@@ -217,8 +218,8 @@ class BuryOperation final : public Operation {
   Sequence up_to_;
   delivery::DeathCause cause_;
   WallTime now_;
-  Completion<Result<PendingTotals>> done_;
-  Result<PendingTotals> result_;
+  Completion<Result<Moved>> done_;
+  Result<Moved> result_;
 };
 
 class DeleteDeadLettersOperation final : public Operation {
@@ -405,12 +406,12 @@ class SqliteMessageStore final : public delivery::MessageStore {
                   std::make_unique<ReadPageOperation>(std::move(query), std::move(done)));
   }
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
-              Completion<Result<PendingTotals>> done) override {
+              Completion<Result<Moved>> done) override {
     queue_.submit(Lane::reserved, &channel_,
                   std::make_unique<ExpireOperation>(user, above, up_to, now, std::move(done)));
   }
   void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
-            WallTime now, Completion<Result<PendingTotals>> done) override {
+            WallTime now, Completion<Result<Moved>> done) override {
     queue_.submit(Lane::reserved, &channel_,
                   std::make_unique<BuryOperation>(user, above, up_to, std::move(cause), now,
                                                   std::move(done)));

@@ -38,12 +38,37 @@ class Reservation {
   Task release_;
 };
 
+/// A message that was pending and is a dead letter.
+struct MovedMessage {
+  MessageId id;
+  Sequence sequence = 0;
+  /// It was not as it was written, and has the reason `damaged`. So `id` and `sequence` may be
+  /// others than it was accepted with.
+  bool is_damaged = false;
+};
+
+/// What was moved to the dead letters: the totals, and each message.
+struct Moved : PendingTotals {
+  std::vector<MovedMessage> each;
+
+  void add(const MovedMessage& message, std::int64_t payload_bytes) {
+    *this += PendingTotals{.messages = 1, .bytes = payload_bytes};
+    each.push_back(message);
+  }
+  using PendingTotals::operator+=;
+  Moved& operator+=(const Moved& more) {
+    PendingTotals::operator+=(more);
+    each.insert(each.end(), more.each.begin(), more.each.end());
+    return *this;
+  }
+};
+
 /// What a page read brings.
 struct Page {
   std::vector<MessagePtr> messages;  ///< rising by sequence
   bool end = true;                   ///< there is no further row in the range that was asked for
-  PendingTotals expired;             ///< moved to the dead letters by this read
-  PendingTotals damaged;             ///< likewise: they were not as they were written
+  Moved expired;                     ///< to the dead letters, by this read
+  Moved damaged;                     ///< likewise: they were not as they were written
 };
 
 /// Which rows a page read looks at.
@@ -209,12 +234,12 @@ class MessageStore {
   /// letters; answers what was moved, which may be some of them when a transaction fails. Never run
   /// again by the store.
   virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
-                      Completion<Result<PendingTotals>> done) = 0;
+                      Completion<Result<Moved>> done) = 0;
 
   /// The same for all rows in (above, up_to], whatever their lifetime, with this cause: some of
   /// them, so that others' commits need not wait long. Nothing was moved when none is left.
   virtual void bury(const UserId& user, Sequence above, Sequence up_to, DeathCause cause,
-                    WallTime now, Completion<Result<PendingTotals>> done) = 0;
+                    WallTime now, Completion<Result<Moved>> done) = 0;
 
   /// Users who may have rows past their lifetime at `now`, by the earliest end of a lifetime. A
   /// user whose rows were removed otherwise than by `expire` may still be among them; `expire` sees

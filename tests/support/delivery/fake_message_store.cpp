@@ -11,6 +11,7 @@ using delivery::DeadLetter;
 using delivery::DeduplicationRecord;
 using delivery::Insert;
 using delivery::MessagePtr;
+using delivery::Moved;
 using delivery::Page;
 using delivery::PageQuery;
 using delivery::PendingTotals;
@@ -25,6 +26,11 @@ std::unexpected<Error> rolled_back() {
 void add(PendingTotals& totals, const MessagePtr& message) {
   ++totals.messages;
   totals.bytes += static_cast<std::int64_t>(message->payload.size());
+}
+
+void add(Moved& moved, const MessagePtr& message) {
+  moved.add({.id = message->id, .sequence = message->sequence},
+            static_cast<std::int64_t>(message->payload.size()));
 }
 
 void remember(FakeDatabase::Tables& tables, const DeduplicationRecord& record) {
@@ -142,10 +148,10 @@ void FakeMessageStore::read_page(PageQuery query, Completion<Result<Page>> done)
 }
 
 void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
-                              Completion<Result<PendingTotals>> done) {
+                              Completion<Result<Moved>> done) {
   enqueue(Kind::expire,
           [this, user, above, up_to, now, done = std::move(done)](Tables* tables) mutable -> Task {
-            Result<PendingTotals> result;
+            Result<Moved> result;
             if (tables == nullptr) {
               result = rolled_back();
             } else {
@@ -157,11 +163,11 @@ void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to
 
 void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to,
                             delivery::DeathCause cause, WallTime now,
-                            Completion<Result<PendingTotals>> done) {
+                            Completion<Result<Moved>> done) {
   enqueue(Kind::expire,
           [this, user, above, up_to, cause = std::move(cause), now,
            done = std::move(done)](Tables* tables) mutable -> Task {
-            Result<PendingTotals> result;
+            Result<Moved> result;
             if (tables == nullptr) {
               result = rolled_back();
             } else {
@@ -472,9 +478,9 @@ void FakeMessageStore::enqueue(Kind kind, std::move_only_function<Task(Tables*)>
   }
 }
 
-PendingTotals FakeMessageStore::expire_rows(Tables& tables, const UserId& user, Sequence above,
-                                            Sequence up_to, WallTime now) {
-  PendingTotals moved;
+Moved FakeMessageStore::expire_rows(Tables& tables, const UserId& user, Sequence above,
+                                    Sequence up_to, WallTime now) {
+  Moved moved;
   auto& rows = tables.messages[user];
   for (auto row = rows.upper_bound(above); row != rows.end() && row->first <= up_to;) {
     if (row->second->expires_at > now) {

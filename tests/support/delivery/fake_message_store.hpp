@@ -47,9 +47,9 @@ class FakeMessageStore final : public delivery::MessageStore {
              Completion<Result<delivery::PendingTotals>> done) override;
   void read_page(delivery::PageQuery query, Completion<Result<delivery::Page>> done) override;
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
-              Completion<Result<delivery::PendingTotals>> done) override;
+              Completion<Result<delivery::Moved>> done) override;
   void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
-            WallTime now, Completion<Result<delivery::PendingTotals>> done) override;
+            WallTime now, Completion<Result<delivery::Moved>> done) override;
   void find_expired(delivery::ExpiryQuery query,
                     Completion<Result<delivery::ExpiryPage>> done) override;
   void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override;
@@ -135,8 +135,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   };
 
   void enqueue(Kind kind, std::move_only_function<Task(Tables*)> finish);
-  delivery::PendingTotals expire_rows(Tables& tables, const UserId& user, Sequence above,
-                                      Sequence up_to, WallTime now);
+  delivery::Moved expire_rows(Tables& tables, const UserId& user, Sequence above, Sequence up_to,
+                              WallTime now);
 
   std::shared_ptr<FakeDatabase> database_;
   Executor& executor_;

@@ -78,14 +78,14 @@ class MessageCalls {
     }
     return out;
   }
-  Result<delivery::PendingTotals> expire(const std::string& user, Sequence above, Sequence up_to,
-                                         WallTime now) {
-    return executor_.await<Result<delivery::PendingTotals>>(
+  Result<delivery::Moved> expire(const std::string& user, Sequence above, Sequence up_to,
+                                 WallTime now) {
+    return executor_.await<Result<delivery::Moved>>(
         [&](auto done) { store_.expire(UserId(user), above, up_to, now, std::move(done)); });
   }
-  Result<delivery::PendingTotals> bury(const std::string& user, Sequence above, Sequence up_to,
-                                       const delivery::DeathCause& cause) {
-    return executor_.await<Result<delivery::PendingTotals>>([&](auto done) {
+  Result<delivery::Moved> bury(const std::string& user, Sequence above, Sequence up_to,
+                               const delivery::DeathCause& cause) {
+    return executor_.await<Result<delivery::Moved>>([&](auto done) {
       store_.bury(UserId(user), above, up_to, cause, kTestTime, std::move(done));
     });
   }

@@ -217,6 +217,9 @@ TYPED_TEST(MessageStoreContract, MovesExpiredRowsToTheDeadLettersInAPageRead) {
   EXPECT_THAT(this->sequences(*page), ElementsAre(1, 3));
   EXPECT_EQ(page->expired.messages, 1);
   EXPECT_EQ(page->expired.bytes, 2);
+  ASSERT_THAT(page->expired.each, SizeIs(1));
+  EXPECT_EQ(page->expired.each[0].id, old->id);
+  EXPECT_EQ(page->expired.each[0].sequence, 2);
   const auto letters = this->calls().list_dead_letters();
   ASSERT_THAT(letters, SizeIs(1));
   EXPECT_EQ(letters[0].message->id, old->id);
@@ -238,6 +241,13 @@ TYPED_TEST(MessageStoreContract, ExpiresARangeAndNothingElse) {
   EXPECT_EQ(moved->bytes, 5);
   EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(1, 4));
   EXPECT_THAT(this->calls().list_dead_letters("anna"), SizeIs(2));
+  ASSERT_THAT(moved->each, SizeIs(2));
+  for (const delivery::MovedMessage& message : moved->each) {
+    const auto letter = this->calls().find_dead_letter(message.id);
+    ASSERT_TRUE(letter);
+    EXPECT_EQ(letter->message->sequence, message.sequence);
+    EXPECT_FALSE(message.is_damaged);
+  }
   EXPECT_THAT(this->calls().list_dead_letters("bert"), IsEmpty());
 }
 
@@ -245,15 +255,17 @@ TYPED_TEST(MessageStoreContract, BuriesARangeWhateverItsLifetime) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22"),
                                     make_message("anna", 3, "333"), make_message("anna", 4, "4")}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x")}));
-  delivery::PendingTotals moved;
+  delivery::Moved moved;
   while (true) {
     const auto some = this->calls().bury("anna", 1, 3, "user_deleted");
     ASSERT_TRUE(some);
     if (some->messages == 0) break;
-    moved.messages += some->messages;
-    moved.bytes += some->bytes;
+    moved += *some;
   }
   EXPECT_EQ(moved.messages, 2);
+  ASSERT_THAT(moved.each, SizeIs(2));
+  EXPECT_EQ(moved.each[0].sequence, 2);
+  EXPECT_EQ(moved.each[1].sequence, 3);
   EXPECT_EQ(moved.bytes, 5);
   EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(1, 4));
   EXPECT_THAT(this->calls().sequences("bert"), ElementsAre(2));
