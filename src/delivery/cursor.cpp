@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include <holdfast/base/assert.hpp>
-#include <holdfast/base/log.hpp>
 
 #include "frame.hpp"
 #include "mailbox.hpp"
@@ -77,6 +76,8 @@ ConnectionInfo Cursor::info() const {
       std::max(connected_at_, shard_.wall_now() - Milliseconds(now_ms() - active_ms_));
   return out;
 }
+
+const UserId& Cursor::user() const noexcept { return mailbox_->user(); }
 
 Cursor::Window& Cursor::window() {
   if (!window_) window_ = std::make_unique<Window>(identifier_u64(), connection_->bytes_sent());
@@ -190,7 +191,7 @@ void Cursor::tick() {
 }
 
 void Cursor::expel(CloseReason reason, std::string_view text) {
-  log::info("connection_expelled", {{"connectionId", id()}, {"reason", text}});
+  shard_.events.broke_rules(*this, text);
   if (state == State::closing) {
     connection_->abort();  // its Close is sent already
   } else {
@@ -291,6 +292,13 @@ Sequence Cursor::settle(Sequence sequence, Sequence known) {
   page_bytes_ = static_cast<std::uint32_t>(
       std::min<std::size_t>(std::size_t{2} * page_bytes_, shard_.limits.credit_bytes));
   return last.sequence;
+}
+
+void Cursor::mark_rejected(Sequence sequence) noexcept {
+  const std::size_t above = window_ ? first_above(window_->unacked, sequence) : 0;
+  if (above == 0) return;
+  Unacked& newest = window_->unacked[above - 1];
+  if (newest.sequence == sequence) newest.rejected = 1;
 }
 
 void Cursor::count_acknowledged(const Unacked& message) noexcept {

@@ -41,6 +41,8 @@ class Cursor final : public ConnectionEvents {
 
   // ---- identity
   [[nodiscard]] std::string_view id() const noexcept { return detail(0); }
+  /// Until it is ended.
+  [[nodiscard]] const UserId& user() const noexcept;
   [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
   /// Until it is ended.
   [[nodiscard]] Mailbox& mailbox() noexcept { return *mailbox_; }
@@ -57,6 +59,7 @@ class Cursor final : public ConnectionEvents {
   void move_to(Sequence position) noexcept {
     if (position > position_) position_ = position;
   }
+  [[nodiscard]] Proof proof() const noexcept { return protocol_->proof(); }
   /// Its protocol takes messages now.
   [[nodiscard]] bool delivers() const noexcept { return protocol_->delivers(); }
   /// Room for one more message that is sent and not acknowledged.
@@ -73,6 +76,12 @@ class Cursor final : public ConnectionEvents {
   /// Everything sent up to `sequence` is acknowledged; answers the last of it, 0 if there was none.
   /// What is at or below `known` was acknowledged by another connection before.
   [[nodiscard]] Sequence settle(Sequence sequence, Sequence known);
+  /// Calls `each` with the id and sequence of what it was sent up to `sequence` and has not
+  /// acknowledged, in order, but for what was rejected.
+  template <class Each>
+  void for_each_unacked(Sequence sequence, const Each& each) const;
+  /// The message was not accepted after all.
+  void mark_rejected(Sequence sequence) noexcept;
   /// An acknowledgement is not likely to come within `ack_wait`.
   [[nodiscard]] bool slow() const noexcept;
 
@@ -122,7 +131,8 @@ class Cursor final : public ConnectionEvents {
     Sequence sequence = 0;
     std::uint64_t end = 0;  ///< of its frame, in bytes written
     WallTime accepted_at;
-    std::uint32_t bytes : 31 = 0;
+    std::uint32_t bytes : 30 = 0;
+    std::uint32_t rejected : 1 = 0;
     std::uint32_t held : 1 = 0;  ///< it was read from the store
     std::uint32_t sent_ms = 0;
     MessageId id;
@@ -193,5 +203,14 @@ class Cursor final : public ConnectionEvents {
   SteadyTime progress_at_;
   SteadyTime ping_at_;
 };
+
+template <class Each>
+void Cursor::for_each_unacked(Sequence sequence, const Each& each) const {
+  if (!window_) return;
+  const Ring<Unacked>& unacked = window_->unacked;
+  for (std::size_t i = 0; i < unacked.size() && unacked[i].sequence <= sequence; ++i) {
+    if (unacked[i].rejected == 0) each(unacked[i].id, unacked[i].sequence);
+  }
+}
 
 }  // namespace holdfast::delivery

@@ -4,7 +4,6 @@
 #include <bit>
 
 #include <holdfast/base/assert.hpp>
-#include <holdfast/base/log.hpp>
 
 namespace holdfast::delivery {
 
@@ -89,16 +88,14 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
 
   auto run = std::make_unique<Run>(*this, acceptance.remembered || acceptance.redrive);
   run->message = std::move(message);
+  run->caller = std::move(acceptance.caller);
   run->reservation = std::move(acceptance.reservation);
   run->remembered = std::move(acceptance.remembered);
   run->redrive = acceptance.redrive;
   run->done = std::move(acceptance.done);
-  run->execution =
-      shard_.executions.begin(Workflow::send_message, run->message->id, user_, *sequence);
-  shard_.executions.step(run->execution, ExecutionState::received, shard_.wall_now());
+  shard_.events.accepted(*run);
   runs_.push_back(*run);
   ++shard_.runs;
-  ++shard_.stats.accepted;
   drive(*run.release(), Event::accepted);  // the list owns it until it is answered
   return {};
 }
@@ -139,7 +136,7 @@ void Mailbox::drive(Run& run, Event event) {
       HOLDFAST_ASSERT(failed_ > 0, "mailbox.counts_failed_runs");
       --failed_;
     }
-    shard_.executions.step(run.execution, run.machine.shown(), shard_.wall_now());
+    shard_.events.moved_on(run, before);
   }
   act(run, action);
 }
@@ -169,9 +166,13 @@ void Mailbox::act(Run& run, SendMessage::Action action) {
       shard_.last_ack_waits.push_back(run);
       drop_from_tail(run.sequence());
       break;
+    case Action::reject:
+      // A client that was sent it may still acknowledge it: of that nobody hears any more.
+      for (Cursor* const cursor : cursors_) cursor->mark_rejected(run.sequence());
+      finish(run);
+      break;
     case Action::answer_delivered:
     case Action::answer_stored:
-    case Action::reject:
       finish(run);
       break;
   }
@@ -216,7 +217,7 @@ DeduplicationRecord Mailbox::make_record(Run& run, DeliveryStatus status) {
   Remembered& remembered = *run.remembered;
   remembered.committed_at = shard_.boot_now();
   DeduplicationRecord record;
-  if (remembered.caller) record.caller = remembered.caller->id;
+  if (run.caller) record.caller = run.caller->id;
   record.user = user_;
   record.key = remembered.key;
   record.payload_hash = remembered.payload_hash;
@@ -286,7 +287,7 @@ void Mailbox::finish(Run& run) {
     auto waiters = shard_.deduplication.end(run.remembered->table_key, outcome, at);
     for (auto& waiter : waiters) shard_.answer(std::move(waiter), outcome);
   }
-  shard_.executions.finish(run.execution);
+  shard_.events.answered(run);
   runs_.remove(run);
   HOLDFAST_ASSERT(shard_.runs > 0, "shard.counts_runs");
   --shard_.runs;
@@ -295,17 +296,12 @@ void Mailbox::finish(Run& run) {
 }
 
 SendOutcome Mailbox::outcome_of(const Run& run) {
-  Stats& stats = shard_.stats;
   switch (run.machine.state()) {
     case State::delivered:
-      ++stats.delivered;
-      if (!run.handed && !run.remembered && !run.redrive) ++stats.elided;
       return Receipt{run.message->id, run.sequence(), DeliveryStatus::delivered};
     case State::stored:
-      ++stats.stored;
       return Receipt{run.message->id, run.sequence(), DeliveryStatus::stored};
     default:
-      ++stats.rejected;
       return refused();
   }
 }
@@ -373,6 +369,7 @@ void Mailbox::retry() {
 
 void Mailbox::attach(Cursor& cursor) {
   cursors_.push_back(&cursor);
+  shard_.events.attached(cursor);
   std::size_t staying = 0;
   Cursor* oldest = nullptr;
   Cursor* oldest_leaving = nullptr;
@@ -390,10 +387,7 @@ void Mailbox::attach(Cursor& cursor) {
     remove(*oldest_leaving, {.by = ConnectionEnd::By::gateway});
   }
   if (staying <= shard_.limits.connections_per_user) return;
-  log::info("connection_displaced", {{"connectionId", oldest->id()},
-                                     {"userId", user_.str()},
-                                     {"by", cursor.id()},
-                                     {"connections_per_user", shard_.limits.connections_per_user}});
+  shard_.events.displaced(*oldest, cursor, shard_.limits.connections_per_user);
   leave(*oldest, CloseReason::too_many_connections, "too many connections");
 }
 
@@ -440,6 +434,7 @@ void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
   shard_.forget_flush(cursor);
   shard_.forget_leaving(cursor);
   std::erase(cursors_, &cursor);
+  shard_.events.detached(cursor, end);
   cursor.end();
   judge_last_chance();
   store_unheld();
@@ -452,12 +447,13 @@ void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
 }
 
 void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
+  if (shard_.events.is_heard()) tell_acknowledged(cursor, sequence);
   if (failed_ > 0) acknowledge_failed(cursor, sequence);
   const Sequence newest = cursor.settle(sequence, settled_);
   if (newest == 0) return;
   HOLDFAST_ASSERT(newest <= sequence, "cursor.settles_what_is_acknowledged");
   if (newest > settled_) {
-    shard_.executions.acknowledge(user_, settled_, newest, cursor.id(), shard_.wall_now());
+    shard_.events.settled(user_, settled_, newest, cursor);
     settled_ = newest;
     if (!shard_.failed_attempts.empty()) shard_.failed_attempts.settle(user_, settled_);
     judge_last_chance();
@@ -471,6 +467,18 @@ void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
   erase_settled();
   pump();
   shard_.may_be_idle(*this);
+}
+
+// What no connection has acknowledged before. One whose commit failed is no part of the log, so
+// that what is settled says nothing of it.
+void Mailbox::tell_acknowledged(const Cursor& cursor, Sequence sequence) {
+  const Run* run = runs_.first();
+  cursor.for_each_unacked(sequence, [&](const MessageId& id, Sequence sent) {
+    while (run != nullptr && run->sequence() < sent) run = RunList::next(*run);
+    const Run* const its_own = run != nullptr && run->sequence() == sent ? run : nullptr;
+    const bool has_failed = its_own != nullptr && its_own->machine.state() == State::failed;
+    if (sent > settled_ || has_failed) shard_.events.acknowledged(cursor, id, sent, its_own);
+  });
 }
 
 // A message whose commit failed left the log: only a connection that was sent it vouches for it.
@@ -560,11 +568,8 @@ void Mailbox::catch_up(Cursor& cursor) {
 void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event) {
   using Action = SendUnsentMessages::Action;
   const Action action = cursor.unsent.on(event);
-  if (action == Action::begin_and_read) {
-    cursor.execution = shard_.executions.begin(Workflow::send_unsent_messages,
-                                               MessageId::generate(shard_.wall_now()), user_, 0);
-  }
-  shard_.executions.step(cursor.execution, cursor.unsent.shown(), shard_.wall_now());
+  if (action == Action::begin_and_read) shard_.events.begins_to_catch_up(cursor);
+  shard_.events.moved_on(cursor);
   switch (action) {
     case Action::none:
     case Action::send_page:   // by who has the page
@@ -579,8 +584,7 @@ void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event) {
       advance(cursor, SendUnsentMessages::Event::deletes_handed);
       break;
     case Action::finish:
-      shard_.executions.finish(cursor.execution);
-      cursor.execution = {};
+      shard_.events.caught_up(cursor);
       break;
   }
 }
@@ -626,7 +630,8 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
   }
   shard_.add_rows(rows_, -result->expired.messages, -result->expired.bytes);
   shard_.add_rows(rows_, -result->damaged.messages, -result->damaged.bytes);
-  shard_.stats.expired += static_cast<std::uint64_t>(result->expired.messages);
+  shard_.events.expired(user_, result->expired);
+  shard_.events.damaged(user_, result->damaged);
   if (cursor != nullptr && shard_.sends() && receives(*cursor)) {
     send_page(*cursor, mark, *result);
   }
@@ -644,8 +649,7 @@ void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
     }
     if (!cursor.has_credit()) return;  // frames are longer than payloads: the rest is read again
     cursor.send(*message, true);
-    shard_.executions.add_message(cursor.execution, message->sequence);
-    ++shard_.stats.flushed;
+    shard_.events.sent_from_page(cursor, message->sequence);
   }
   if (page.end) cursor.move_to(mark);
 }
@@ -735,13 +739,13 @@ bool Mailbox::expire(Task done) {
   sweeping_ = true;
   ++shard_.judging;
   shard_.store.expire(user_, settled_, floor_, shard_.wall_now(),
-                      [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
+                      [this, done = std::move(done)](const Result<Moved>& moved) mutable {
                         const ShardContext::Turn turn(shard_);
                         end_sweep();
                         shard_.end_judging();
                         if (moved) {
                           shard_.add_rows(rows_, -moved->messages, -moved->bytes);
-                          shard_.stats.expired += static_cast<std::uint64_t>(moved->messages);
+                          shard_.events.expired(user_, *moved);
                         }
                         done();
                         go_on_deleting();
@@ -763,12 +767,12 @@ bool Mailbox::bury(Sequence up_to, const std::string& reason,
   if (floor_ < up_to) return false;
   sweeping_ = true;
   shard_.store.bury(user_, settled_, up_to, reason, shard_.wall_now(),
-                    [this, done = std::move(done)](const Result<PendingTotals>& moved) mutable {
+                    [this, reason, done = std::move(done)](const Result<Moved>& moved) mutable {
                       const ShardContext::Turn turn(shard_);
                       end_sweep();
                       if (moved) {
                         shard_.add_rows(rows_, -moved->messages, -moved->bytes);
-                        shard_.stats.buried += static_cast<std::uint64_t>(moved->messages);
+                        shard_.events.access_ended(user_, *moved, reason);
                       }
                       done(moved && moved->messages == 0);
                       go_on_deleting();
@@ -817,11 +821,7 @@ void Mailbox::report_waiting(const Cursor& cursor, Sequence first, const Connect
   const std::uint32_t ends = shard_.failed_attempts.count_end(user_, first);
   if (ends % kEndsReported != 0 || !std::has_single_bit(ends / kEndsReported)) return;
   if (ends == kEndsReported) ++shard_.stats.stuck;
-  log::warn("message_stuck", {{"messageId", cursor.id_of(first)->str()},
-                              {"userId", user_.str()},
-                              {"sequence", first},
-                              {"ends", ends},
-                              {"lastEnd", end.code}});
+  shard_.events.is_stuck(user_, *cursor.id_of(first), first, ends, end.code);
 }
 
 // It is this message and no other, and nobody who was there all the time may still take it.
@@ -836,10 +836,7 @@ bool Mailbox::gives_up(const Cursor& cursor, const FailedAttempts& attempts,
   if (std::ranges::any_of(cursors_, others)) return false;
   if (attempts.given_up < kGivenUpInARow) return true;
   if (attempts.count % shard_.limits.poison_attempts == 0) {
-    log::warn("client_takes_nothing", {{"userId", user_.str()},
-                                       {"givenUp", attempts.given_up},
-                                       {"attempts", attempts.count},
-                                       {"ends", attempts.ends()}});
+    shard_.events.client_takes_nothing(user_, attempts);
   }
   return false;
 }
@@ -895,12 +892,7 @@ void Mailbox::give_up(Sequence sequence, const MessageId& id, const FailedAttemp
                 ends = attempts.ends()](const Result<Deletion>& deleted) {
     if (!deleted || deleted->moved.messages == 0) return;  // somebody has taken it meanwhile
     shard.failed_attempts.give_up(user);
-    log::warn("message_undeliverable", {{"messageId", id.str()},
-                                        {"userId", user.str()},
-                                        {"sequence", sequence},
-                                        {"bytes", deleted->moved.bytes},
-                                        {"attempts", count},
-                                        {"ends", ends}});
+    shard.events.gave_up(user, id, sequence, deleted->moved.bytes, count, ends);
   };
 }
 
@@ -962,10 +954,10 @@ void Mailbox::go_on_deleting() {
   if (above >= up_to) return end_deletion({});
   sweeping_ = true;
   shard_.store.bury(user_, above, up_to, current->cause, shard_.wall_now(),
-                    [this](const Result<PendingTotals>& moved) { on_deleted(moved); });
+                    [this](const Result<Moved>& moved) { on_deleted(moved); });
 }
 
-void Mailbox::on_deleted(const Result<PendingTotals>& moved) {
+void Mailbox::on_deleted(const Result<Moved>& moved) {
   const ShardContext::Turn turn(shard_);
   end_sweep();
   if (!moved) {
@@ -974,9 +966,8 @@ void Mailbox::on_deleted(const Result<PendingTotals>& moved) {
     end_deletion({});
   } else {
     shard_.add_rows(rows_, -moved->messages, -moved->bytes);
-    Stats& stats = shard_.stats;
-    std::uint64_t& counted = deletion()->undeliverable ? stats.undeliverable : stats.deleted;
-    counted += static_cast<std::uint64_t>(moved->messages);
+    deletion()->undeliverable ? shard_.events.undeliverable(user_, *moved)
+                              : shard_.events.deleted(user_, *moved);
     PendingTotals& sum = deletion()->moved;
     sum.messages += moved->messages;
     sum.bytes += moved->bytes;

@@ -20,6 +20,7 @@ struct Acceptance {
   std::string payload;
   Microseconds lifetime{0};
   Reservation reservation;
+  CallerPtr caller;
   std::unique_ptr<Remembered> remembered;
   bool redrive = false;
   Completion<SendOutcome> done;
@@ -112,6 +113,7 @@ class Mailbox {
   [[nodiscard]] DeduplicationRecord make_record(Run& run, DeliveryStatus status);
   void store_unheld();
   void reject_unheld();
+  void tell_acknowledged(const Cursor& cursor, Sequence sequence);
   void acknowledge_failed(const Cursor& cursor, Sequence sequence);
 
   // ---- the log
@@ -147,7 +149,7 @@ class Mailbox {
   [[nodiscard]] bool needs_care(const FailedAttempts& attempts) const noexcept;
   void end_sweep() noexcept;
   void go_on_deleting();
-  void on_deleted(const Result<PendingTotals>& moved);
+  void on_deleted(const Result<Moved>& moved);
   void end_deletion(Result<void> result);
   [[nodiscard]] PendingDeletion* deletion() noexcept;
   [[nodiscard]] bool deletion_under_way() const noexcept;

@@ -19,7 +19,6 @@ class Mailbox;
 struct Remembered {
   DeduplicationKey table_key;
   Digest payload_hash;
-  CallerPtr caller;
   std::string key;
   MessageId id;  ///< the message's, and each repeat's
   BootTime committed_at;
@@ -40,6 +39,7 @@ struct Run : Link<Run, InMailbox>, Link<Run, InTimer> {
   bool redrive = false;
   bool record_again = false;  ///< when the mailbox tries again
   MessagePtr message;
+  CallerPtr caller;  ///< who sent it; null for an operator
   Reservation reservation;
   Completion<SendOutcome> done;
   std::unique_ptr<Remembered> remembered;

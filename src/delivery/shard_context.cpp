@@ -28,6 +28,7 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
       executions(options.limits.executions),
       failed_attempts(options.limits.poison_users),
       longest_taken(std::max<std::size_t>(1, kPlacesPerUser * options.limits.poison_users)),
+      events(std::move(options.listeners), executions, stats, wall_now_),
       clock_(clock),
       executor_(executor),
       wall_now_(clock.wall_now()),

@@ -16,6 +16,7 @@
 
 #include "clock_agreement.hpp"
 #include "deduplication.hpp"
+#include "event_hub.hpp"
 #include "execution_ring.hpp"
 #include "failed_attempts.hpp"
 #include "frame.hpp"
@@ -136,6 +137,7 @@ class ShardContext {
   LongestTaken longest_taken;
   FrameEncoder encoder;
   Stats stats;
+  EventHub events;
   Phase phase = Phase::open;
   /// Seldom any: here, since a mailbox is kept for every idle user.
   std::map<const Mailbox*, PendingDeletion> deletions;

@@ -165,7 +165,6 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
   if (request.deduplication_id) {
     acceptance.remembered = std::make_unique<Remembered>();
     Remembered& remembered = *acceptance.remembered;
-    remembered.caller = request.caller;
     remembered.key = std::move(*request.deduplication_id);
     remembered.table_key = deduplication_key(
         request.caller ? std::string_view(request.caller->id) : std::string_view(), request.user,
@@ -190,9 +189,10 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
   if (remembered != nullptr) {
     const auto begun = shard_.deduplication.begin(
         remembered->table_key, remembered->payload_hash, remembered->id,
-        remembered->caller ? std::string_view(remembered->caller->id) : std::string_view());
+        request.caller ? std::string_view(request.caller->id) : std::string_view());
     if (!begun) return refuse_key(begun.error());
   }
+  acceptance.caller = std::move(request.caller);
   acceptance.done = std::move(done);
   auto accepted = home.accept(acceptance);
   if (!accepted) {

@@ -75,8 +75,7 @@ void ShardMailboxes::sweep_connections() {
       continue;
     }
     if (!cursor.sweep()) continue;
-    ++shard_.stats.timeouts;
-    log::info("connection_timed_out", {{"connectionId", cursor.id()}});
+    shard_.events.timed_out(cursor);
     cursor.connection().abort();
     cursor.mailbox().remove(cursor,
                             {.by = ConnectionEnd::By::network, .code = ConnectionEnd::kSilent});

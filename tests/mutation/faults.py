@@ -10,6 +10,30 @@ STORAGE = "src/storage/"
 # (what breaks, file, text, text in its place)
 FAULTS = [
     (
+        "each acknowledgement of a message is told",
+        DELIVERY + "mailbox.cpp",
+        "if (sent > settled_ || has_failed) shard_.events",
+        "shard_.events",
+    ),
+    (
+        "an acknowledgement of a rejected message is told",
+        DELIVERY + "cursor.cpp",
+        "if (newest.sequence == sequence) newest.rejected = 1;",
+        "(void)newest;",
+    ),
+    (
+        "a commit behind its acknowledgement is told",
+        DELIVERY + "event_hub.cpp",
+        "if (state == State::stored && before == State::storing) listener",
+        "if (state == State::stored) listener",
+    ),
+    (
+        "the messages of an earlier part of a sweep are not named",
+        DELIVERY.replace("src", "include/holdfast") + "message_store.hpp",
+        "    each.insert(each.end(), more.each.begin(), more.each.end());\n",
+        "    each = more.each;\n",
+    ),
+    (
         "tail drops what is handed, not committed",
         DELIVERY + "mailbox.cpp",
         "if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else",
@@ -266,9 +290,9 @@ FAULTS = [
     (
         "a sweep is run again like a delete",
         STORAGE + "messages.cpp",
-        "                  Completion<Result<PendingTotals>> done)\n"
+        "                  Completion<Result<Moved>> done)\n"
         "      : Operation(OnRollback::fail, Load::sweep),",
-        "                  Completion<Result<PendingTotals>> done)\n"
+        "                  Completion<Result<Moved>> done)\n"
         "      : Operation(OnRollback::retry, Load::sweep),",
     ),
     (
@@ -331,7 +355,7 @@ FAULTS = [
     (
         "expired of a page read's earlier parts is not counted",
         STORAGE + "messages.cpp",
-        "    result_->expired = expired_;\n"
+        "    result_->expired = std::move(expired_);\n"
         "",
         "",
     ),

@@ -42,6 +42,7 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
     mine.shard = i;
     mine.shards = options.shards;
     mine.known_time = begin.known_time;
+    mine.listeners = {&shard->events};
     mine.counter_start = begin.counter_start;
     mine.ceiling = begin.ceiling;
     for (const auto& [user, totals] : begin.pending) {

@@ -14,6 +14,7 @@
 #include "storage/stepped_store.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
+#include "support/delivery/event_record.hpp"
 
 namespace holdfast::simulation {
 
@@ -51,6 +52,10 @@ class Process {
     return *shards_[shard]->handles->messages;
   }
   [[nodiscard]] storage::Store& store() noexcept { return *store_; }
+  /// What was heard of the shard's messages and connections.
+  [[nodiscard]] const test::EventRecord& events(std::size_t shard) const {
+    return shards_[shard]->events;
+  }
 
   /// Runs one task of a shard; false when it has none.
   bool run_one(std::size_t shard) { return shards_[shard]->executor.run_one(); }
@@ -71,6 +76,7 @@ class Process {
   struct Shard {
     test::ManualExecutor executor;
     storage::StoreHandles* handles = nullptr;
+    test::EventRecord events;
     std::unique_ptr<delivery::Mailboxes> mailboxes;
   };
   enum class Stage : std::uint8_t { serving, leaving, draining, closing, stopped };

@@ -236,6 +236,9 @@ void Simulation::turn() {
   if (!survives([this] { process_->turn(); })) return;
   const storage::StoreStats stats = process_->store().stats();
   if (stats.missing != 0) ledger_.broken("rows are told missing that are there", now());
+  for (std::size_t i = 0; i < process_->shards(); ++i) {
+    if (process_->events(i).broken) ledger_.broken(*process_->events(i).broken, now());
+  }
   if (stats.disk_low) ++coverage_["disk low"];
   if (stats.disk_full) ++coverage_["disk full"];
   if (stats.dead_letters.messages >= options_.dead_letters_max && !std::exchange(evicted_, true)) {
@@ -758,6 +761,22 @@ void Simulation::settle() {
   }
 }
 
+// Nothing is pending: of what this process accepted it was told how it ended. Damage may have
+// changed by what name a row is known; and where the disk fails a page read may step over what has
+// expired and cannot be moved.
+void Simulation::check_events() {
+  if (coverage_["row damaged"] > 0 || coverage_["disk fails"] > 0) return;
+  for (std::size_t i = 0; i < process_->shards(); ++i) {
+    for (const auto& [key, heard] : process_->events(i).messages) {
+      ++coverage_["event " + heard.end];
+      if (!heard.end.empty()) continue;
+      ledger_.broken(
+          "nothing was told of an end: " + key.first.str() + " " + std::to_string(key.second),
+          now());
+    }
+  }
+}
+
 void Simulation::check_rest() {
   const Rest rest{.letters = list_letters(),
                   .evicted = evicted_,
@@ -773,6 +792,7 @@ void Simulation::check_rest() {
       ledger_.broken("counted as pending at rest: " + id.str(), now());
     }
   }
+  check_events();
   if (caller_->in_flight != 0) ledger_.broken("a key's messages in flight leak", now());
   if (process_->store().stats().queued != 0) ledger_.broken("the store's slots leak", now());
   peers_.clear();

@@ -124,6 +124,7 @@ class Simulation {
   [[nodiscard]] bool settle_once();
   void keep_connected();
   void settle();
+  void check_events();
   void check_rest();
 
   std::mt19937_64 random_;

@@ -15,6 +15,7 @@
 #include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/delivery/connection.hpp>
+#include <holdfast/delivery/delivery_events.hpp>
 #include <holdfast/delivery/execution.hpp>
 #include <holdfast/delivery/message.hpp>
 #include <holdfast/delivery/message_store.hpp>
@@ -214,6 +215,9 @@ struct MailboxesOptions {
   std::shared_ptr<BoundRefusals> refusals{};
   /// What the ids of messages with a deduplicationId are made with: this instance's, always.
   std::string message_id_secret{};
+  /// Who hears what becomes of messages and connections, in this order. Not owned: they outlive the
+  /// mailboxes.
+  std::vector<DeliveryEvents*> listeners{};
 };
 
 /// `executor` is the shard itself; it is used to flush once per loop turn.

@@ -43,11 +43,29 @@ TEST_P(MailboxProperty, KeepsEveryPromiseWhateverTheInterleaving) {
   run_seeds(first, count, only.has_value(), coverage);
   if (only || HasFatalFailure()) return;
   // A schedule that never gets into trouble proves nothing.
-  for (const char* const what :
-       {"crash", "clean stop", "batch failed", "insert failed", "insert failed, sent already",
-        "503 after acceptance", "expired", "redrive", "repeat answered", "refused conflict",
-        "refused limit_exceeded", "DELIVERED, elided", "DELIVERED, stored too", "STORED",
-        "another time held", "deleted", "deletion refused conflict", "dead letter deleted"}) {
+  for (const char* const what : {"crash",
+                                 "clean stop",
+                                 "batch failed",
+                                 "insert failed",
+                                 "insert failed, sent already",
+                                 "503 after acceptance",
+                                 "expired",
+                                 "redrive",
+                                 "repeat answered",
+                                 "refused conflict",
+                                 "refused limit_exceeded",
+                                 "DELIVERED, elided",
+                                 "DELIVERED, stored too",
+                                 "STORED",
+                                 "another time held",
+                                 "deleted",
+                                 "deletion refused conflict",
+                                 "dead letter deleted",
+                                 "event stored",
+                                 "event acknowledged",
+                                 "event expired",
+                                 "event deleted",
+                                 "event rejected"}) {
     EXPECT_GT(coverage[what], 0) << what;
   }
   if (std::getenv("HOLDFAST_COVERAGE") == nullptr) return;

@@ -98,6 +98,9 @@ void MailboxWorld::boot() {
   store_->on_insert_result = [this](const Message& m, bool ok) { on_insert_result(m, ok); };
   store_->on_expired = [this](const Message& m) { on_expired(m); };
   store_->on_buried = [this](const Message& m) { on_buried(m); };
+  record_ = std::make_unique<test::EventRecord>();
+  record_->on_event = [this](std::string_view what, const MessageEvent& e) { on_event(what, e); };
+  booted_ = step_;
   StartState begin = database_->start(clock_.wall_now());
   MailboxesOptions options;
   options.limits = limits_;
@@ -105,11 +108,13 @@ void MailboxWorld::boot() {
   options.ceiling = begin.ceiling;
   options.pending = std::move(begin.pending);
   options.deduplication = std::move(begin.deduplication);
+  options.listeners = {record_.get()};
   mailboxes_ = std::make_unique<ShardMailboxes>(std::move(options), clock_, executor_, *store_,
                                                 *connection_store_);
 }
 
 void MailboxWorld::wipe(bool crash) {
+  check_events(false);
   if (crash) ++epoch_;
   ++life_;
   redriving_.clear();
@@ -821,6 +826,8 @@ void MailboxWorld::on_expired(const Message& row) {
     broken("1 expired too early: " + message->post.body);
   }
   message->status = Status::dead;
+  message->died_life = life_;
+  message->expired = true;
 }
 
 void MailboxWorld::on_buried(const Message& row) {
@@ -832,6 +839,75 @@ void MailboxWorld::on_buried(const Message& row) {
   }
   if (held(*message)) broken("1 deleted under delivery: " + message->post.body);
   message->status = Status::dead;
+  message->died_life = life_;
+}
+
+// Against what the world knows at that moment.
+void MailboxWorld::on_event(std::string_view what, const MessageEvent& event) {
+  if (what == "accepted" || what == "redriven") {
+    if (event.at != clock_.wall_now()) broken("10 an event of another moment");
+    if ((what == "accepted") != (calling_ != nullptr)) broken("10 redriven and accepted mistaken");
+    if (event.caller != (calling_ != nullptr ? "caller" : "")) broken("10 another caller");
+    return;
+  }
+  observe();
+  const Accepted* const message = by_sequence(event.sequence);
+  if (message == nullptr || message->id != event.id) return broken("10 an event of no message");
+  const std::string& body = message->post.body;
+  ++coverage_["event " + std::string(what)];
+  say("event " + std::string(what) + " of " + body);
+  if (what == "stored") {
+    if (!on_disk(*message)) broken("10 stored, and not on the disk: " + body);
+  } else if (what == "acknowledged") {
+    if (!message->acked || message->acked->step < booted_) {
+      broken("10 acknowledged by nobody: " + body);
+    }
+    const auto& heard = record_->messages.at({user_, event.sequence});
+    const auto by =
+        std::ranges::find(peers_, heard.connection, [](const Peer& peer) { return peer.id.str(); });
+    const bool had_it =
+        by != peers_.end() && std::ranges::find(by->received, message) != by->received.end();
+    if (!had_it) broken("10 acknowledged by one that has not received it: " + body);
+    if (had_it && (heard.proof == Proof::client) != by->v1()) broken("10 another proof: " + body);
+  } else if (what == "rejected") {
+    if (message->status != Status::rejected) broken("10 rejected without a reason: " + body);
+  } else {
+    const bool is_right = message->died_life == life_ && message->expired == (what == "expired") &&
+                          message->expired != (what == "deleted");
+    if (!is_right) broken("10 no dead letter of that kind: " + body);
+  }
+}
+
+// Each message that this process accepted, and what became of it so far. `at_rest`: nothing that
+// happened is on its way any more.
+void MailboxWorld::check_events(bool at_rest) {
+  if (!record_ || !mailboxes_) return;
+  if (record_->broken) broken("10 " + *record_->broken);
+  for (const Accepted& message : all_) {
+    const auto* const heard = record_->find(user_, message.sequence);
+    const std::string& body = message.post.body;
+    if (message.life == life_ && (heard == nullptr || !heard->is_accepted)) {
+      broken("10 accepted, and no event: " + body);
+    }
+    if (message.life == life_ && heard != nullptr && heard->is_redriven != message.redrive) {
+      broken("10 redriven or not: " + body);
+    }
+    const std::string end = heard == nullptr ? "" : heard->end;
+    const bool acked = message.acked && message.acked->step >= booted_;
+    const bool answered_stored = message.life == life_ && message.answer && *message.answer &&
+                                 (**message.answer).status == DeliveryStatus::stored;
+    if (answered_stored && heard != nullptr && !heard->is_stored && end.empty()) {
+      broken("10 answered STORED, and no event: " + body);
+    }
+    if (!at_rest) continue;
+    const bool rejected = message.life == life_ && message.answer && !*message.answer;
+    const bool died = message.status == Status::dead && message.died_life == life_;
+    if (rejected ? end != "rejected"
+        : died   ? end != (message.expired ? "expired" : "deleted")
+                 : (end == "acknowledged") != acked) {
+      broken("10 ended otherwise than as '" + end + "': " + body);
+    }
+  }
 }
 
 void MailboxWorld::on_letters_deleted(const std::vector<MessageId>& ids) {
@@ -879,6 +955,7 @@ void MailboxWorld::check_record(Accepted& message) {
 
 void MailboxWorld::check_bounds() {
   if (!mailboxes_) return;
+  if (record_->broken) broken("10 " + *record_->broken);
   const std::size_t share = std::max<std::size_t>(1, slots_ / 8);
   if (store_->open_reads() > 1) broken("7 page reads");
   if (store_->reserved() > slots_ || caller_->in_flight > share) broken("7 reservations");
@@ -893,12 +970,14 @@ void MailboxWorld::check_bounds() {
     if (peer.pings.size() > limits_.fences) broken("7 fences");
   }
   const Mailbox* const mailbox = mailboxes_->find(user_);
+  if (mailbox == nullptr && !record_->connections.empty()) broken("10 connections");
   if (mailbox == nullptr) return;
   for (const Cursor* const cursor : mailbox->cursors()) {
     open +=
         cursor->state == Cursor::State::open || cursor->state == Cursor::State::attached ? 1 : 0;
   }
   if (open > limits_.connections_per_user) broken("7 connections");
+  if (mailbox->cursors().size() != record_->connections.size()) broken("10 connections");
   if (mailbox->cursors().size() > 2 * limits_.connections_per_user) broken("7 leaving connections");
   if (mailbox->tail_size() > limits_.tail_messages + share) broken("7 tail");
 }
@@ -1032,6 +1111,7 @@ void MailboxWorld::check_rest(bool everyone) {
     if (!waiting) broken("6 unanswered: " + message.post.body);
   }
   if (!waiting) check_counts();
+  if (!waiting) check_events(true);
   for (const Peer& peer : peers_) {
     const bool serving = peer.receives() && peer.mode == Reading::well && !peer.left;
     if (serving && peer.settled < peer.written.size()) broken("6 sent, and no fence behind it");

@@ -14,6 +14,7 @@
 #include "delivery/shard_mailboxes.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
+#include "support/delivery/event_record.hpp"
 #include "support/delivery/fake_connection.hpp"
 #include "support/delivery/fake_message_store.hpp"
 
@@ -64,6 +65,8 @@ class MailboxWorld {
     std::int64_t born_us = 0;
     std::int64_t offset_us = 0;
     std::int64_t failed_us = 0;
+    int died_life = -1;  ///< in which a transaction made it a dead letter
+    bool expired = false;
     int clock_steps = 0;
     bool moved = false;  ///< its lifetime may go by another time than `offset_us`
     int life = 0;        ///< of the process that accepted it
@@ -178,6 +181,8 @@ class MailboxWorld {
   void on_expired(const Message& message);
   void on_buried(const Message& message);
   void on_letters_deleted(const std::vector<MessageId>& ids);
+  void on_event(std::string_view what, const MessageEvent& event);
+  void check_events(bool at_rest);
   void check_disk();
   void check_record(Accepted& message);
   void check_bounds();
@@ -215,6 +220,7 @@ class MailboxWorld {
   std::shared_ptr<test::FakeDatabase> database_ = std::make_shared<test::FakeDatabase>();
   std::unique_ptr<test::FakeMessageStore> store_;
   std::unique_ptr<test::FakeConnectionStore> connection_store_;
+  std::unique_ptr<test::EventRecord> record_;  ///< of this life
   std::unique_ptr<ShardMailboxes> mailboxes_;
   UserId user_{"user"};
   CallerPtr caller_;
@@ -228,8 +234,9 @@ class MailboxWorld {
   std::set<MessageId> given_up_letters_;  ///< somebody asked for their end
   std::uint64_t accepted_seen_ = 0;
   std::uint64_t step_ = 0;
-  int epoch_ = 0;  ///< rises with every crash
-  int life_ = 0;   ///< rises with every start
+  int epoch_ = 0;             ///< rises with every crash
+  int life_ = 0;              ///< rises with every start
+  std::uint64_t booted_ = 0;  ///< the step of the last start
   int clock_steps_ = 0;
   int phase_ = 0;  ///< of the shutdown: 1 drain, 2 close, 3 done
   int number_ = 0;

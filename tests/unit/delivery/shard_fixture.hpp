@@ -36,6 +36,7 @@ class ShardFixture : public testing::Test {
     options.burials = begin.burials;
     options.known_time = begin.known_time;
     options.refusals = refusals;
+    options.listeners = listeners;
     mailboxes = std::make_unique<ShardMailboxes>(std::move(options), clock, executor, *store,
                                                  connection_store);
   }
@@ -129,6 +130,7 @@ class ShardFixture : public testing::Test {
   CallerPtr caller = std::make_shared<const Caller>("AKIAEXAMPLE");
   Limits limits;
   std::size_t slots = 1024;
+  std::vector<DeliveryEvents*> listeners;
   std::shared_ptr<BoundRefusals> refusals = std::make_shared<BoundRefusals>();
   test::ManualClock clock;
   test::ManualExecutor executor;
