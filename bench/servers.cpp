@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include <holdfast/identity/id_token.hpp>
-#include <holdfast/storage/store.hpp>
+#include <holdfast/sqlite/store.hpp>
 
 #include "clients.hpp"
 
@@ -194,9 +194,9 @@ void Holdfast::read_credentials(const fs::path& folder) {
 void Holdfast::add_users(const fs::path& folder, std::size_t users) {
   using namespace holdfast;
   WaitingExecutor executor;
-  storage::StoreOptions options;
+  sqlite::Options options;
   options.path = (folder / "data" / "holdfast.db").string();
-  auto store = storage::open_store(std::move(options), system_clock());
+  auto store = sqlite::open_store(std::move(options), system_clock());
   if (!store) throw std::runtime_error(store.error().message);
   storage::StoreHandles& handles = (*store)->handles(executor);
   auto master =

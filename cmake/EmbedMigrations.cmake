@@ -1,5 +1,5 @@
 # holdfast_embed_migrations(<target>): compiles migrations/*.sql into the target as
-# holdfast::storage::embedded_migrations().
+# holdfast::sqlite::embedded_migrations().
 #
 # Run as a script (cmake -P) it writes that source file; see below.
 if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
@@ -13,7 +13,7 @@ if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
   endforeach()
   file(WRITE "${OUTPUT}" "#include \"migrations.hpp\"
 
-namespace holdfast::storage {
+namespace holdfast::sqlite {
 
 std::span<const Migration> embedded_migrations() {
   static constexpr Migration migrations[] = {
@@ -21,7 +21,7 @@ ${entries}  };
   return migrations;
 }
 
-}  // namespace holdfast::storage
+}  // namespace holdfast::sqlite
 ")
   return()
 endif()

@@ -20,7 +20,7 @@
 #include <holdfast/base/private_file.hpp>
 #include <holdfast/base/sha256.hpp>
 #include <holdfast/identity/key_ring.hpp>
-#include <holdfast/storage/backup.hpp>
+#include <holdfast/sqlite/database_file.hpp>
 
 #include "data_directory.hpp"
 #include "restore_files.hpp"
@@ -166,7 +166,7 @@ const char* value_of(const std::optional<std::string>& variable) {
   return variable ? variable->c_str() : nullptr;
 }
 
-DatabaseReport report_of(storage::DatabaseCheck check) {
+DatabaseReport report_of(sqlite::DatabaseCheck check) {
   return {.schema = check.schema,
           .known_schema = check.known_schema,
           .bytes = check.bytes,
@@ -182,7 +182,7 @@ DatabaseReport report_of(storage::DatabaseCheck check) {
 // What was copied is what is checked: the gateway cannot reach it any more.
 Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& aside,
                                  const Digest& hash) {
-  const auto check = storage::check_database(aside);
+  const auto check = sqlite::check_database(aside);
   if (!check) return std::unexpected(check.error());
   if (!check->problems.empty()) {
     return fail(Errc::io, "the copy is damaged: " + check->problems.front(), aside);
@@ -257,7 +257,7 @@ Result<DatabaseReport> check_data(const CheckOptions& options) {
     if (!exists(options.file)) {
       return fail(Errc::not_found, "there is no file " + options.file, options.file);
     }
-    auto check = storage::check_database(options.file);
+    auto check = sqlite::check_database(options.file);
     if (!check) return std::unexpected(std::move(check.error()));
     return report_of(std::move(*check));
   }
@@ -265,7 +265,7 @@ Result<DatabaseReport> check_data(const CheckOptions& options) {
   if (!exists(path)) return fail(Errc::not_found, "there is no database at " + path, path);
   const auto directory = DataDirectory::open(options.data_dir, DataDirectory::Use::maintain);
   if (!directory) return std::unexpected(directory.error());
-  auto check = storage::check_database(path);
+  auto check = sqlite::check_database(path);
   if (!check) return std::unexpected(std::move(check.error()));
   if (check->problems.empty() && !check->data_keys.empty()) {
     const auto key =
@@ -277,7 +277,7 @@ Result<DatabaseReport> check_data(const CheckOptions& options) {
   DatabaseReport report = report_of(std::move(*check));
   // What is damaged already must not be taken for what was written.
   if (options.add_checksums && report.problems.empty()) {
-    const auto added = storage::add_checksums(path);
+    const auto added = sqlite::add_checksums(path);
     if (!added) return std::unexpected(added.error());
     report.added = {.messages = added->messages, .dead_letters = added->dead_letters};
     report.rows_without_checksum = 0;
@@ -330,7 +330,7 @@ class Restore {
     const auto copied = copy_file(options_.file, restoring_);
     if (!copied) return std::unexpected(copied.error());
     hash_ = *copied;
-    auto check = storage::check_database(restoring_);
+    auto check = sqlite::check_database(restoring_);
     if (!check) return std::unexpected(named(std::move(check.error())));
     if (!check->problems.empty()) {
       return fail(Errc::io, options_.file + " is damaged: " + check->problems[0], options_.file);
@@ -417,17 +417,17 @@ class Restore {
 
   Result<void> end_what_was_revoked(const std::string& previous) {
     const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock();
-    storage::RestoreRules rules{.now = clock.wall_now(),
-                                .end_logins = !options_.keep_logins,
-                                .previous = {},
-                                .disable_access_keys = options_.disable_access_keys,
-                                .actor = "uid:" + std::to_string(::geteuid())};
+    sqlite::RestoreRules rules{.now = clock.wall_now(),
+                               .end_logins = !options_.keep_logins,
+                               .previous = {},
+                               .disable_access_keys = options_.disable_access_keys,
+                               .actor = "uid:" + std::to_string(::geteuid())};
     const Sequence now = unix_micros(rules.now);
-    const auto known = previous.empty() ? std::nullopt : storage::settle_database(previous);
+    const auto known = previous.empty() ? std::nullopt : sqlite::settle_database(previous);
     // What clients may have seen: no sequence number of that may come again.
     rules.ceiling = known ? std::max(*known, now) : now + Microseconds(kCeilingMargin).count();
     if (known) rules.previous = previous;
-    const auto access = storage::prepare_restored(restoring_, rules);
+    const auto access = sqlite::prepare_restored(restoring_, rules);
     if (!access) return std::unexpected(access.error());
     for (const auto& key : access->enabled_keys) report_.enabled_keys.push_back({key.id, key.name});
     for (const auto& key : access->disabled_keys) {

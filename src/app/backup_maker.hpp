@@ -7,14 +7,14 @@
 
 #include <holdfast/base/audit.hpp>
 #include <holdfast/control/service.hpp>
-#include <holdfast/storage/store.hpp>
+#include <holdfast/storage/file_store.hpp>
 
 namespace holdfast::app {
 
 /// What the control socket knows as backups: copies that the store makes beside its database.
 class BackupMaker final : public control::BackupMaker {
  public:
-  BackupMaker(storage::Store& store, std::string path, std::shared_ptr<Audit> audit)
+  BackupMaker(storage::FileStore& store, std::string path, std::shared_ptr<Audit> audit)
       : store_(store), path_(std::move(path)), audit_(std::move(audit)) {}
 
   Result<void> begin() override {
@@ -52,7 +52,7 @@ class BackupMaker final : public control::BackupMaker {
     return "";
   }
 
-  storage::Store& store_;
+  storage::FileStore& store_;
   const std::string path_;
   const std::shared_ptr<Audit> audit_;
 };

@@ -25,6 +25,7 @@
 #include "late_service.hpp"
 #include "restore_files.hpp"
 #include "running_gateway.hpp"
+#include "store_engines.hpp"
 
 namespace holdfast::app {
 namespace {
@@ -229,25 +230,15 @@ Result<void> RunningGateway::open() {
 }
 
 Result<void> RunningGateway::open_store() {
-  storage::StoreOptions options;
-  options.path = directory_->file("holdfast.db");
-  options.queue_slots = config_.storage.queue_slots;
-  options.queue_bytes = config_.storage.queue_bytes;
-  options.database_bytes_max = config_.storage.database_bytes_max;
-  options.disk_free_min = config_.storage.disk_free_min;
-  options.page_bytes_per_batch = config_.storage.page_bytes_per_batch;
-  options.batch_operations = config_.storage.batch_operations;
-  options.dead_letters_max = config_.storage.dead_letters_max;
-  options.dead_letters_bytes_max = config_.storage.dead_letters_bytes_max;
-  options.wal_checkpoint_bytes = config_.storage.wal_checkpoint_bytes;
-  options.on_fatal = options_.on_fatal;
-  auto store = storage::open_store(std::move(options), clock_);
-  if (!store) return std::unexpected(std::move(store.error()));
-  store_ = std::move(*store);
+  auto opened = app::open_store("sqlite:" + directory_->file("holdfast.db"), config_.storage,
+                                options_.on_fatal, clock_);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  store_ = std::move(opened->store);
+  files_ = opened->files;
   const std::string partial = directory_->file("backup.partial");
   // As large as the database, when the process was killed while it was made.
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((partial + suffix).c_str());
-  backups_ = std::make_unique<BackupMaker>(*store_, partial, audit_);
+  if (files_ != nullptr) backups_ = std::make_unique<BackupMaker>(*files_, partial, audit_);
   for (std::size_t i = 0; i < shards_->count(); ++i) {
     handles_.push_back(&store_->handles(shards_->at(i)));
   }
@@ -833,11 +824,11 @@ void RunningGateway::watch_store() {
 
 std::vector<std::string> RunningGateway::notes() const {
   std::vector<std::string> out;
-  if (!ready_) return out;
-  const storage::StoreStats store = store_->stats();
-  if (store.disk_low) out.emplace_back("disk_low");
-  if (store.disk_full) out.emplace_back("messages_refused");
-  if (store.missing > 0) out.emplace_back("messages_missing");
+  if (!ready_ || files_ == nullptr) return out;
+  const storage::FileStats files = files_->file_stats();
+  if (files.disk_low) out.emplace_back("disk_low");
+  if (files.disk_full) out.emplace_back("messages_refused");
+  if (files.missing > 0) out.emplace_back("messages_missing");
   return out;
 }
 
@@ -846,21 +837,22 @@ control::ProcessStatus RunningGateway::process_status() const {
   status.version = HOLDFAST_VERSION;
   status.started_at = started_at_;
   const storage::StoreStats store = store_->stats();
+  const storage::FileStats files = files_ != nullptr ? files_->file_stats() : storage::FileStats{};
   status.store = {.queued = store.queued,
                   .slots = store.slots,
                   .waiting = store.waiting,
                   .transactions = store.transactions,
                   .operations = store.operations,
                   .failed_transactions = store.failed_transactions,
-                  .database_bytes = store.database_bytes,
-                  .used_bytes = store.used_bytes,
-                  .bytes_max = store.bytes_max,
-                  .wal_bytes = store.wal_bytes,
-                  .disk_free_min = store.disk_free_min,
-                  .disk_low = store.disk_low,
-                  .disk_full = store.disk_full,
-                  .damaged = store.damaged,
-                  .missing = store.missing,
+                  .database_bytes = files.database_bytes,
+                  .used_bytes = files.used_bytes,
+                  .bytes_max = files.bytes_max,
+                  .wal_bytes = files.log_bytes,
+                  .disk_free_min = files.disk_free_min,
+                  .disk_low = files.disk_low,
+                  .disk_full = files.disk_full,
+                  .damaged = files.damaged,
+                  .missing = files.missing,
                   .writable = store.writable,
                   .oldest_wait = store.oldest_wait,
                   .dead_letters = store.dead_letters,

@@ -83,8 +83,10 @@ bool RunningGateway::apply_live(const Config& config) {
   sign_up_rate_->change(config.sign_ups.per_minute, sign_up_share(config.sign_ups.per_minute));
   failed_logins_->change(0, config.limits.failed_logins_per_address_per_minute);
   failed_refreshes_->change(0, config.limits.failed_logins_per_address_per_minute);
-  store_->set_database_bytes_max(config.storage.database_bytes_max);
-  store_->set_disk_free_min(config.storage.disk_free_min);
+  if (files_ != nullptr) {
+    files_->set_database_bytes_max(config.storage.database_bytes_max);
+    files_->set_disk_free_min(config.storage.disk_free_min);
+  }
   const auto countdown = std::make_shared<Countdown>(parts_.size());
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     shards_->at(i).post(

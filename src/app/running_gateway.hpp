@@ -23,6 +23,7 @@
 #include <holdfast/identity/temporary_token.hpp>
 #include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/server.hpp>
+#include <holdfast/storage/file_store.hpp>
 #include <holdfast/storage/store.hpp>
 
 #include "audit_log.hpp"
@@ -140,6 +141,7 @@ class RunningGateway final : public Gateway {
 
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<storage::Store> store_;
+  storage::FileStore* files_ = nullptr;  ///< the store, where it has files
   std::unique_ptr<BackupMaker> backups_;
   std::unique_ptr<net::Shards> shards_;
   std::vector<storage::StoreHandles*> handles_;  // by shard

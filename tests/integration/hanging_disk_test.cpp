@@ -11,7 +11,7 @@
 #include "support/gateway/inbox.hpp"
 #include "support/gateway/metrics.hpp"
 #include "support/gateway/test_gateway.hpp"
-#include "support/storage/shim_vfs.hpp"
+#include "support/sqlite/shim_vfs.hpp"
 
 namespace holdfast::test {
 namespace {

@@ -1,11 +1,11 @@
-"""One-line faults of delivery and storage, each of which a test must notice.
+"""One-line faults of delivery and sqlite, each of which a test must notice.
 
 A fault is a name, the file, the text that is there (once) and the text that takes its place. Where the code changes,
 its fault changes with it: a text that is not found is reported as an error.
 """
 
 DELIVERY = "src/delivery/"
-STORAGE = "src/storage/"
+SQLITE = "src/sqlite/"
 
 # (what breaks, file, text, text in its place)
 FAULTS = [
@@ -283,13 +283,13 @@ FAULTS = [
     ),
     (
         "inserts run again after a rollback",
-        STORAGE + "messages.cpp",
+        SQLITE + "messages.cpp",
         "      : Operation(OnRollback::fail), inserts_(std::move(inserts)), done_(std::move(done)) {",
         "      : Operation(OnRollback::retry), inserts_(std::move(inserts)), done_(std::move(done)) {",
     ),
     (
         "a sweep is run again like a delete",
-        STORAGE + "messages.cpp",
+        SQLITE + "messages.cpp",
         "                  Completion<Result<Moved>> done)\n"
         "      : Operation(OnRollback::fail, Load::sweep),",
         "                  Completion<Result<Moved>> done)\n"
@@ -297,121 +297,121 @@ FAULTS = [
     ),
     (
         "any I/O error of COMMIT counts as not committed",
-        STORAGE + "store_thread.cpp",
+        SQLITE + "store_thread.cpp",
         "return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;",
         "return !is_sync_failure(code);",
     ),
     (
         "synchronous=NORMAL",
-        STORAGE + "data_file.cpp",
+        SQLITE + "data_file.cpp",
         "PRAGMA synchronous = FULL;",
         "PRAGMA synchronous = NORMAL;",
     ),
     (
         "page.end stays true when the page is full",
-        STORAGE + "message_table.cpp",
+        SQLITE + "message_table.cpp",
         "    if (is_full && !page.messages.empty()) {\n"
         "      page.end = false;",
         "    if (is_full && !page.messages.empty()) {",
     ),
     (
         "expire_above is inclusive",
-        STORAGE + "message_table.cpp",
+        SQLITE + "message_table.cpp",
         "if (query.expire_above && sequence > *query.expire_above &&",
         "if (query.expire_above && sequence >= *query.expire_above &&",
     ),
     (
         "next_expiry takes the latest",
-        STORAGE + "pending_table.hpp",
+        SQLITE + "pending_table.hpp",
         "if (expires_at < change.next_expiry) change.next_expiry = expires_at;",
         "change.next_expiry = expires_at;",
     ),
     (
         "dedup record of an old key stays",
-        STORAGE + "deduplication_table.cpp",
+        SQLITE + "deduplication_table.cpp",
         '"INSERT OR REPLACE INTO deduplication"',
         '"INSERT OR IGNORE INTO deduplication"',
     ),
     (
         "counters start at the clock alone",
-        STORAGE + "store.cpp",
-        "state.counter_start = std::max(session.meta.ceiling(), unix_micros(clock.wall_now()));",
+        SQLITE + "store.cpp",
+        "state.counter_start = std::max(tables.meta.ceiling(), unix_micros(clock.wall_now()));",
         "state.counter_start = unix_micros(clock.wall_now());",
     ),
     (
         "first ceiling is not committed",
-        STORAGE + "store.cpp",
-        "  session.meta.raise_ceiling(state.ceiling);\n"
+        SQLITE + "store.cpp",
+        "  tables.meta.raise_ceiling(state.ceiling);\n"
         "",
         "",
     ),
     (
         "reservation bytes leak on refusal",
-        STORAGE + "queue.cpp",
+        SQLITE + "queue.cpp",
         "    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);\n"
         "    return std::nullopt;",
         "    return std::nullopt;",
     ),
     (
         "expired of a page read's earlier parts is not counted",
-        STORAGE + "messages.cpp",
+        SQLITE + "messages.cpp",
         "    result_->expired = std::move(expired_);\n"
         "",
         "",
     ),
     (
         "expired token admits",
-        STORAGE + "tokens.cpp",
+        SQLITE + "tokens.cpp",
         "return now <= expires_at + drift;",
         "return now <= expires_at + drift || true;",
     ),
     (
         "token is read, not deleted",
-        STORAGE + "tokens.cpp",
+        SQLITE + "tokens.cpp",
         '"DELETE FROM temp_keys WHERE token_hash = ?1 RETURNING ttl"',
         '"SELECT ttl FROM temp_keys WHERE token_hash = ?1"',
     ),
     (
         "the failed sync of a checkpoint is passed over",
-        STORAGE + "store_thread.cpp",
+        SQLITE + "store_thread.cpp",
         'if (is_sync_failure(code)) die("the sync of a checkpoint failed");',
         "",
     ),
     (
         "pending changes of a rolled back batch stay",
-        STORAGE + "session.hpp",
+        SQLITE + "tables.hpp",
         "    pending.discard();\n"
         "",
         "",
     ),
     (
         "dead letter totals of a rolled back batch stay",
-        STORAGE + "session.hpp",
+        SQLITE + "tables.hpp",
         "    dead_letters.discard();\n"
         "",
         "",
     ),
     (
         "evicts at most one dead letter a commit",
-        STORAGE + "dead_letter_table.cpp",
+        SQLITE + "dead_letter_table.cpp",
         "  while (beyond_bounds(totals) && budget.left()) {",
         "  if (beyond_bounds(totals)) {",
     ),
     (
         "what is too much goes with others' commits alone",
-        STORAGE + "store_thread.cpp",
-        "return session_->dead_letters.over() && now >= next_eviction_ && !stopping_;",
+        SQLITE + "store_thread.cpp",
+        "return tables_->dead_letters.over() && now >= next_eviction_ && !stopping_;",
         "return false;",
     ),
     (
         "sweeps add to too many dead letters",
-        STORAGE + "store_thread.cpp",
-        "    if (sweeps && session_->dead_letters.over() && !is_held_up() && !stopping_) continue;\n",
+        SQLITE + "store_thread.cpp",
+        "    if (sweeps && tables_->dead_letters.over() && !is_held_up() && !stopping_) continue;\n",
         "",
     ),
     (
         "a transaction's budget has no end",
-        STORAGE + "work_budget.hpp",
+        SQLITE + "work_budget.hpp",
         "void spend(std::int64_t weight) noexcept { left_ -= weight; }",
         "void spend(std::int64_t /*weight*/) noexcept {}",
     ),
@@ -429,13 +429,13 @@ FAULTS = [
     ),
     (
         "a burial is forgotten with the process",
-        STORAGE + "users.cpp",
-        '          session.burials.add(sub, "user_deleted");\n',
+        SQLITE + "users.cpp",
+        '          tables.burials.add(sub, "user_deleted");\n',
         "",
     ),
     (
         "open does not move the log into the file",
-        STORAGE + "data_file.cpp",
+        SQLITE + "data_file.cpp",
         "  if (move()) return {};\n"
         "  if (database.is_full()",
         "  if (true) return {};\n"
@@ -443,26 +443,26 @@ FAULTS = [
     ),
     (
         "prepare_restored keeps temporary tokens",
-        STORAGE + "restored.cpp",
+        SQLITE + "restored.cpp",
         "BEGIN IMMEDIATE; DELETE FROM connections; DELETE FROM temp_keys;",
         "BEGIN IMMEDIATE; DELETE FROM connections;",
     ),
     (
         "prepare_restored keeps the old ceiling",
-        STORAGE + "restored.cpp",
+        SQLITE + "restored.cpp",
         'raise("ceiling", rules_.ceiling);',
         "",
     ),
     (
         "redrive insert leaves the dead letter",
-        STORAGE + "messages.cpp",
-        "      if (insert.redrive) static_cast<void>(session.dead_letters.remove(insert.message->id));\n"
+        SQLITE + "messages.cpp",
+        "      if (insert.redrive) static_cast<void>(tables.dead_letters.remove(insert.message->id));\n"
         "",
         "",
     ),
     (
         "a message is stored though an earlier one of its user was left out",
-        STORAGE + "store_thread.cpp",
+        SQLITE + "store_thread.cpp",
         "if (other != nullptr && *other == *user) left_out_[i] = true;",
         "(void)other;",
     ),
@@ -522,31 +522,31 @@ FAULTS = [
     ),
     (
         "the text is not in a row's checksum",
-        STORAGE + "checksum.cpp",
+        SQLITE + "checksum.cpp",
         "return static_cast<std::int64_t>(add_bytes(sum, row.payload));",
         "return static_cast<std::int64_t>(sum);",
     ),
     (
         "a ballast of any size is taken for whole",
-        STORAGE + "room.cpp",
+        SQLITE + "room.cpp",
         "is_there_ = S_ISREG(found.st_mode) && found.st_size == bytes_;",
         "is_there_ = S_ISREG(found.st_mode);",
     ),
     (
         "deletes do not get the ballast's room",
-        STORAGE + "store_thread.cpp",
+        SQLITE + "store_thread.cpp",
         "const bool has_room = let_go_of_ballast();",
         "const bool has_room = false;",
     ),
     (
         "messages take the last room of the disk",
-        STORAGE + "store_thread.cpp",
+        SQLITE + "store_thread.cpp",
         "std::int64_t room = std::max<std::int64_t>(left - plan_.free_min, 0);",
         "std::int64_t room = std::max<std::int64_t>(left, 0);",
     ),
     (
         "a damaged page fails all of its commit",
-        STORAGE + "store_thread.cpp",
+        SQLITE + "store_thread.cpp",
         "    failure = commit_in_parts(batch, mode, culprit, std::move(*failure));\n",
         "    (void)culprit;\n"
         "    left_out_.assign(batch.size(), true);\n",

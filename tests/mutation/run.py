@@ -17,7 +17,7 @@ from faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 # The quickest first: a fault that one test notices needs no other.
-TESTS = ["unit_delivery", "unit_storage", "simulation"]
+TESTS = ["unit_delivery", "unit_storage", "unit_sqlite", "simulation"]
 BUILD_SECONDS = 1800
 TEST_SECONDS = 600
 

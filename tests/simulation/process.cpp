@@ -12,16 +12,16 @@ constexpr std::size_t kCheckpointBytes = 64 << 10;
 
 /// Keeps broken stores until the program ends: their databases are in the middle of something that
 /// cannot be taken back.
-void bury(std::unique_ptr<storage::SteppedStore> store) {
-  static std::vector<std::unique_ptr<storage::SteppedStore>>* const graves =
-      new std::vector<std::unique_ptr<storage::SteppedStore>>();
+void bury(std::unique_ptr<sqlite::SteppedStore> store) {
+  static std::vector<std::unique_ptr<sqlite::SteppedStore>>* const graves =
+      new std::vector<std::unique_ptr<sqlite::SteppedStore>>();
   graves->push_back(std::move(store));
 }
 
 }  // namespace
 
 Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
-  storage::StoreOptions store;
+  sqlite::Options store;
   store.path = options.folder + "/holdfast.db";
   store.batch_operations = options.batch_operations;
   store.wal_checkpoint_bytes = kCheckpointBytes;
@@ -29,7 +29,7 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
   store.dead_letters_max = options.dead_letters_max;
   store.disk_free_min = options.disk_free_min;
   store.on_fatal = [](const std::string& why) { throw ProcessEnded{why}; };
-  auto opened = storage::open_stepped_store(std::move(store), clock);
+  auto opened = sqlite::open_stepped_store(std::move(store), clock);
   if (!opened) throw std::runtime_error(opened.error().message);
   store_ = std::move(*opened);
   const delivery::StartState begin = store_->take_start_state();

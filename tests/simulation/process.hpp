@@ -11,7 +11,7 @@
 #include <holdfast/delivery/mailboxes.hpp>
 #include <holdfast/delivery/router.hpp>
 
-#include "storage/stepped_store.hpp"
+#include "sqlite/stepped_store.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
 #include "support/delivery/event_record.hpp"
@@ -51,7 +51,7 @@ class Process {
   [[nodiscard]] delivery::MessageStore& messages(std::size_t shard) {
     return *shards_[shard]->handles->messages;
   }
-  [[nodiscard]] storage::Store& store() noexcept { return *store_; }
+  [[nodiscard]] storage::FileStore& store() noexcept { return *store_; }
   /// What was heard of the shard's messages and connections.
   [[nodiscard]] const test::EventRecord& events(std::size_t shard) const {
     return shards_[shard]->events;
@@ -84,7 +84,7 @@ class Process {
   void enter(Stage stage);
 
   const Clock& clock_;
-  std::unique_ptr<storage::SteppedStore> store_;
+  std::unique_ptr<sqlite::SteppedStore> store_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<delivery::Router> router_;
   Stage stage_ = Stage::serving;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "support/storage/shim_vfs.hpp"
+#include "support/sqlite/shim_vfs.hpp"
 
 namespace holdfast::simulation {
 

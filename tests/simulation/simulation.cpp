@@ -10,11 +10,11 @@
 
 #include <sqlite3.h>
 
-#include <holdfast/storage/backup.hpp>
+#include <holdfast/sqlite/database_file.hpp>
 
 #include "simulation/seeded_random.hpp"
 #include "simulation/simulated_disk.hpp"
-#include "storage/sqlite.hpp"
+#include "sqlite/sqlite.hpp"
 
 namespace holdfast::simulation {
 namespace {
@@ -202,9 +202,9 @@ void Simulation::lose_process() {
 /// Changes a row behind the store's back, as a disk does that lies.
 void Simulation::damage_row() {
   auto& texts = ledger_.texts();
-  const auto opened = storage::Database::open(folders_.back().file("holdfast.db"));
+  const auto opened = sqlite::Database::open(folders_.back().file("holdfast.db"));
   if (!opened || texts.empty()) return;
-  storage::Database& database = **opened;
+  sqlite::Database& database = **opened;
   for (std::size_t tries = 0; tries < 10 && !database.failed(); ++tries) {
     Text& text = texts[texts.size() - 1 - random_() % std::min<std::size_t>(texts.size(), 40)];
     const std::string sql = "UPDATE messages SET payload = CAST('T" + text.body.substr(1) +
@@ -234,14 +234,15 @@ bool Simulation::survives(const std::function<void()>& step) {
 
 void Simulation::turn() {
   if (!survives([this] { process_->turn(); })) return;
-  const storage::StoreStats stats = process_->store().stats();
+  const storage::FileStats stats = process_->store().file_stats();
   if (stats.missing != 0) ledger_.broken("rows are told missing that are there", now());
   for (std::size_t i = 0; i < process_->shards(); ++i) {
     if (process_->events(i).broken) ledger_.broken(*process_->events(i).broken, now());
   }
   if (stats.disk_low) ++coverage_["disk low"];
   if (stats.disk_full) ++coverage_["disk full"];
-  if (stats.dead_letters.messages >= options_.dead_letters_max && !std::exchange(evicted_, true)) {
+  if (process_->store().stats().dead_letters.messages >= options_.dead_letters_max &&
+      !std::exchange(evicted_, true)) {
     ++coverage_["as many dead letters as are kept"];
   }
 }
@@ -802,7 +803,7 @@ void Simulation::check_rest() {
     }
   }
   process_.reset();
-  auto check = storage::check_database(folders_.back().file("holdfast.db"));
+  auto check = sqlite::check_database(folders_.back().file("holdfast.db"));
   // What was deleted or expired before anybody read it is found by the check alone.
   if (check && coverage_["row damaged"] > 0) {
     std::erase_if(check->problems, [](const std::string& problem) {

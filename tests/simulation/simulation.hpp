@@ -15,7 +15,7 @@
 #include "support/base/manual_clock.hpp"
 #include "support/base/temp_dir.hpp"
 #include "support/delivery/fake_connection.hpp"
-#include "support/storage/shim_vfs.hpp"
+#include "support/sqlite/shim_vfs.hpp"
 
 namespace holdfast::simulation {
 

@@ -21,12 +21,14 @@ const std::map<std::string, Modules>& allowed() {
       {"identity", {"base"}},
       {"iam", {"base"}},
       {"storage", {"base", "delivery", "identity", "iam"}},
+      {"sqlite", {"base", "delivery", "identity", "iam", "storage"}},
       {"net", {"base", "delivery"}},
       {"api", {"base", "delivery", "identity", "iam", "net"}},
       {"control", {"base", "delivery", "identity", "iam", "net", "api"}},
       {"client", {"base", "iam", "net"}},
       {"sample_app", {"base", "identity", "net", "client"}},
-      {"app", {"base", "delivery", "identity", "iam", "storage", "net", "api", "control"}},
+      {"app",
+       {"base", "delivery", "identity", "iam", "storage", "sqlite", "net", "api", "control"}},
       {"cli", {"base", "client", "sample_app", "app"}},
   };
   return table;
@@ -36,7 +38,7 @@ const std::map<std::string, Modules>& allowed() {
 const std::map<std::string, Modules>& owners() {
   static const std::map<std::string, Modules> table = {
       {"boost/", {"net"}},
-      {"sqlite3.h", {"storage"}},
+      {"sqlite3.h", {"sqlite"}},
       {"openssl/", {"base", "identity", "net"}},
       {"argon2.h", {"identity"}},
       {"spdlog/", {"base"}},
@@ -111,7 +113,9 @@ TEST(Layering, NoticesEveryKindOfBreach) {
   EXPECT_EQ(breaches("api", false, "#include <holdfast/storage/store.hpp>"), 1U);
   EXPECT_EQ(breaches("api", false, "#include \"net/socket.hpp\""), 1U);
   EXPECT_EQ(breaches("api", false, "#include <boost/asio.hpp>"), 1U);
-  EXPECT_EQ(breaches("storage", true, "#include <sqlite3.h>"), 1U);
+  EXPECT_EQ(breaches("sqlite", true, "#include <sqlite3.h>"), 1U);
+  EXPECT_EQ(breaches("storage", false, "#include <sqlite3.h>"), 1U);
+  EXPECT_EQ(breaches("storage", false, "#include <holdfast/sqlite/store.hpp>"), 1U);
   EXPECT_EQ(breaches("net", true, "#include <boost/asio.hpp>"), 1U);
   EXPECT_EQ(breaches("net", true, "#include \"net/socket.hpp\""), 1U);
   EXPECT_EQ(breaches("net", false, "#include \"net/socket.hpp\""), 1U);

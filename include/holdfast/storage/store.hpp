@@ -15,27 +15,19 @@
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/stores.hpp>
-#include <holdfast/storage/backup.hpp>
 
 namespace holdfast::storage {
 
+/// Options that every engine takes.
 struct StoreOptions {
-  std::string path;                     ///< the database file; its folder exists
   std::size_t queue_slots = 16'384;     ///< inserts and records waiting or in a transaction
   std::size_t queue_bytes = 256 << 20;  ///< payload of those, at most
-  /// Of pages in use, what is queued included; beyond it nothing is reserved. 0: no bound but the
-  /// disk.
-  std::int64_t database_bytes_max = 0;
-  /// What inserts leave free on the disk, so that all else goes on: below it nothing is reserved. A
-  /// disk smaller than eight times as much keeps an eighth of itself. 0: the disk is not watched.
-  std::int64_t disk_free_min = std::int64_t{256} << 20;
   std::size_t page_bytes_per_batch = 4 << 20;
   std::size_t batch_operations = 4'096;
   std::int64_t dead_letters_max = 100'000;
   std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
-  std::size_t wal_checkpoint_bytes = 16 << 20;
-  std::int64_t cache_kib = 64 << 10;  ///< of the database's pages, in memory
-  /// A commit's outcome is unknown: called on the store thread with what happened; must not return.
+  /// A commit's outcome is unknown: called on the store's thread with what happened; must not
+  /// return.
   std::function<void(const std::string&)> on_fatal;
 };
 
@@ -46,18 +38,10 @@ struct StoreStats {
   std::uint64_t transactions = 0;
   std::uint64_t operations = 0;
   std::uint64_t failed_transactions = 0;
-  std::int64_t database_bytes = 0;  ///< the file's size
-  std::int64_t used_bytes = 0;      ///< without free pages: what is held against the bound
-  std::int64_t bytes_max = 0;       ///< that bound; 0: none
-  std::int64_t wal_bytes = 0;
-  std::int64_t disk_free_min = 0;  ///< what messages leave free; 0: the disk is not watched
-  bool disk_low = false;           ///< there is little more room than that
-  bool disk_full = false;          ///< no message is taken for want of room on the disk
-  std::int64_t damaged = 0;        ///< messages that were not as they were written
-  std::int64_t missing = 0;        ///< pending ones that could not be read, by the last look
-  bool writable = true;            ///< the last commit succeeded
-  bool on_disk = false;            ///< its thread waits for the disk at this moment
-  /// How long the operation waits that has waited longest, or the disk has been waited for.
+  bool writable = true;  ///< the last commit succeeded
+  /// Its thread waits at this moment for what the database lies on.
+  bool blocked = false;
+  /// How long the operation waits that has waited longest, or the thread has been blocked.
   Milliseconds oldest_wait{0};
   delivery::PendingTotals dead_letters;  ///< that are kept
   BatchHistogram batch;     ///< operations of each transaction that wrote and was committed
@@ -92,8 +76,9 @@ struct StoreHandles {
   std::unique_ptr<AuditStore> audit;
 };
 
-/// The SQLite store: one thread, one connection, group commit. Teardown: `stop` the store, stop the
-/// shards, destroy the mailboxes, then the store.
+/// What implements the ports of delivery, identity and iam, whatever engine is behind it. Commits
+/// in the order of its calls. Teardown: `stop` the store, stop the shards, destroy the mailboxes,
+/// then the store.
 class Store {
  public:
   virtual ~Store() = default;
@@ -106,33 +91,11 @@ class Store {
   [[nodiscard]] virtual StoreStats stats() const = 0;
   /// Runs `answered` on the store's thread, when it next looks at its queue, or drops it when the
   /// store stops: whether the thread is alive. Any thread.
-  virtual void beat(Task answered) = 0;
+  virtual void probe(Task answered) = 0;
 
-  /// Begins a copy of the database into a new file of mode 0600, in the place of what is there:
-  /// everything that is committed when this is called, and some of what is later. The store goes on
-  /// meanwhile. `conflict` while another one is being made, `unavailable` when the system gives no
-  /// thread for it. `on_end` is told how it ended, on that thread.
-  [[nodiscard]] virtual Result<void> begin_backup(
-      const std::string& path, std::function<void(const BackupStatus&)> on_end = {}) = 0;
-  /// Of the last one; nullopt when there was none. Any thread.
-  [[nodiscard]] virtual std::optional<BackupStatus> backup_status() const = 0;
-  /// Ends one that is being made; it fails soon. Any thread.
-  virtual void cancel_backup() = 0;
-
-  /// Bound on the pages in use from now on; 0: none. Any thread.
-  virtual void set_database_bytes_max(std::int64_t bytes) = 0;
-
-  /// What inserts leave free on the disk from now on, as in the options. Any thread.
-  virtual void set_disk_free_min(std::int64_t bytes) = 0;
-
-  /// Runs what is queued, checkpoints, closes the file and ends the thread. Not on an executor that
-  /// a completion needs.
+  /// Runs what is queued, leaves the database so that it opens quickly, and ends the thread. Not on
+  /// an executor that a completion needs.
   virtual void stop() = 0;
 };
-/// Opens or creates the database, also on a full disk when there is one already, commits a ceiling
-/// 60 s ahead, applies the migrations, clears the connections table, and starts the thread. Errors
-/// name the file: `io` (cannot open, corrupt, truncated), `conflict` (a newer schema, in use by
-/// another process).
-[[nodiscard]] Result<std::unique_ptr<Store>> open_store(StoreOptions options, const Clock& clock);
 
 }  // namespace holdfast::storage

@@ -1,4 +1,4 @@
-// What the ports of identity promise, held against the real stores and against the fakes.
+// What the ports of identity promise.
 #include <memory>
 #include <optional>
 #include <set>
@@ -7,10 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/base/temp_dir.hpp"
-#include "support/identity/fake_database.hpp"
-#include "support/identity/fake_stores.hpp"
-#include "unit/storage/opened_store.hpp"
+#include "unit/storage/backends.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -23,51 +20,6 @@ using identity::User;
 using identity::UserStatus;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-class RealIdentity {
- public:
-  RealIdentity() { restart(); }
-  void restart() {
-    store_.reset();
-    store_ = std::make_unique<OpenedStore>(folder_.file("holdfast.db"));
-  }
-  identity::UserStore& users() { return *store_->handles().users; }
-  identity::TokenStore& tokens() { return *store_->handles().tokens; }
-  identity::RefreshTokenStore& refresh_tokens() { return *store_->handles().refresh_tokens; }
-  identity::CodeStore& codes() { return *store_->handles().codes; }
-  identity::AttemptStore& attempts() { return *store_->handles().attempts; }
-  identity::KnownAddressStore& known_addresses() { return *store_->handles().known_addresses; }
-  identity::KeyStore& keys() { return *store_->handles().keys; }
-  PumpExecutor& executor() { return store_->executor(); }
-
- private:
-  TempDir folder_;
-  std::unique_ptr<OpenedStore> store_;
-};
-
-class FakeIdentity {
- public:
-  void restart() {}
-  identity::UserStore& users() { return users_; }
-  identity::TokenStore& tokens() { return tokens_; }
-  identity::RefreshTokenStore& refresh_tokens() { return refresh_tokens_; }
-  identity::CodeStore& codes() { return codes_; }
-  identity::AttemptStore& attempts() { return attempts_; }
-  identity::KnownAddressStore& known_addresses() { return known_addresses_; }
-  identity::KeyStore& keys() { return keys_; }
-  PumpExecutor& executor() { return executor_; }
-
- private:
-  FakeIdentityDatabase database_;
-  PumpExecutor executor_;
-  FakeUserStore users_{database_, executor_};
-  FakeTokenStore tokens_{database_, executor_};
-  FakeRefreshTokenStore refresh_tokens_{database_, executor_};
-  FakeCodeStore codes_{database_, executor_};
-  FakeAttemptStore attempts_{database_, executor_};
-  FakeKnownAddressStore known_addresses_{database_, executor_};
-  FakeKeyStore keys_{database_, executor_};
-};
 
 User make_user(const std::string& sub, const std::string& username) {
   User user;
@@ -92,28 +44,31 @@ class IdentityStoreContract : public testing::Test {
   using FoundUser = Result<std::optional<User>>;
 
   Result<void> create(const User& user) {
-    return await<void>([&](auto done) { backend_.users().create(user, std::move(done)); });
+    return await<void>([&](auto done) { backend_.handles().users->create(user, std::move(done)); });
   }
   Result<void> update(const User& user, std::int64_t revision) {
     return await<void>(
-        [&](auto done) { backend_.users().update(user, revision, std::move(done)); });
+        [&](auto done) { backend_.handles().users->update(user, revision, std::move(done)); });
   }
   std::optional<User> find(const std::string& username) {
-    return await<std::optional<User>>(
-               [&](auto done) { backend_.users().find_by_username(username, std::move(done)); })
+    return await<std::optional<User>>([&](auto done) {
+             backend_.handles().users->find_by_username(username, std::move(done));
+           })
         .value();
   }
   std::optional<User> find_sub(const std::string& sub) {
-    return await<std::optional<User>>(
-               [&](auto done) { backend_.users().find_by_sub(UserId(sub), std::move(done)); })
+    return await<std::optional<User>>([&](auto done) {
+             backend_.handles().users->find_by_sub(UserId(sub), std::move(done));
+           })
         .value();
   }
   Result<void> put(const std::string& token, const std::string& sub, WallTime expires_at,
                    std::size_t max_outstanding = 8, WallTime now = kTestTime,
                    const std::string& login = {}) {
     const TokenStore::Row row{sha256(token), UserId(sub), expires_at, login};
-    return await<void>(
-        [&](auto done) { backend_.tokens().put(row, max_outstanding, now, std::move(done)); });
+    return await<void>([&](auto done) {
+      backend_.handles().tokens->put(row, max_outstanding, now, std::move(done));
+    });
   }
   /// One of the login that `refresh(origin)` began.
   Result<void> put_of(const std::string& login, const std::string& token, const std::string& sub) {
@@ -121,7 +76,7 @@ class IdentityStoreContract : public testing::Test {
   }
   bool consume(const std::string& token, WallTime now) {
     return await<bool>([&](auto done) {
-             backend_.tokens().consume(sha256(token), now, Seconds(5), std::move(done));
+             backend_.handles().tokens->consume(sha256(token), now, Seconds(5), std::move(done));
            })
         .value();
   }
@@ -137,32 +92,33 @@ class IdentityStoreContract : public testing::Test {
                                                std::int64_t revision = 1,
                                                std::size_t max_per_user = 8) {
     return await<std::vector<std::string>>([&](auto done) {
-      backend_.refresh_tokens().add(row, revision, max_per_user, std::move(done));
+      backend_.handles().refresh_tokens->add(row, revision, max_per_user, std::move(done));
     });
   }
   std::optional<RefreshTokenStore::Row> find_refresh(const std::string& token,
                                                      const std::string& family = "of nobody") {
     const auto found = await<std::optional<RefreshTokenStore::RowAndUser>>([&](auto done) {
-      backend_.refresh_tokens().find_with_user({.token = sha256(token), .family = sha256(family)},
-                                               std::move(done));
+      backend_.handles().refresh_tokens->find_with_user(
+          {.token = sha256(token), .family = sha256(family)}, std::move(done));
     });
     return found.value() ? std::optional((*found)->row) : std::nullopt;
   }
   Result<void> end_login(const std::string& sub, const std::string& origin) {
     return await<void>([&](auto done) {
-      backend_.refresh_tokens().end_login(UserId(sub), origin, std::move(done));
+      backend_.handles().refresh_tokens->end_login(UserId(sub), origin, std::move(done));
     });
   }
   /// nullopt when there is no such user.
   std::optional<bool> goes_on(const std::string& sub, const std::string& login) {
-    const auto found = await<std::optional<identity::UserStore::UserAndLogin>>(
-        [&](auto done) { backend_.users().find_with_login(UserId(sub), login, std::move(done)); });
+    const auto found = await<std::optional<identity::UserStore::UserAndLogin>>([&](auto done) {
+      backend_.handles().users->find_with_login(UserId(sub), login, std::move(done));
+    });
     return found.value() ? std::optional((*found)->login_goes_on) : std::nullopt;
   }
   std::vector<std::string> list(const std::string& after, std::size_t limit) {
     std::vector<std::string> names;
     const auto users = await<std::vector<User>>(
-        [&](auto done) { backend_.users().list(after, limit, std::move(done)); });
+        [&](auto done) { backend_.handles().users->list(after, limit, std::move(done)); });
     for (const User& user : users.value()) names.push_back(user.username);
     return names;
   }
@@ -172,19 +128,20 @@ class IdentityStoreContract : public testing::Test {
                              .purpose = purpose,
                              .sealed = std::string("\0code", 5),
                              .expires_at = expires_at};
-    return await<void>([&](auto done) { backend_.codes().put(row, std::move(done)); });
+    return await<void>([&](auto done) { backend_.handles().codes->put(row, std::move(done)); });
   }
   std::optional<CodeStore::Row> attempt(const std::string& sub, CodeStore::Purpose purpose) {
-    return await<std::optional<CodeStore::Row>>(
-               [&](auto done) { backend_.codes().attempt(UserId(sub), purpose, std::move(done)); })
+    return await<std::optional<CodeStore::Row>>([&](auto done) {
+             backend_.handles().codes->attempt(UserId(sub), purpose, std::move(done));
+           })
         .value();
   }
   Result<void> add(const KeyStore::Row& row) {
-    return await<void>([&](auto done) { backend_.keys().add(row, std::move(done)); });
+    return await<void>([&](auto done) { backend_.handles().keys->add(row, std::move(done)); });
   }
   std::vector<KeyStore::Row> load() {
     return await<std::vector<KeyStore::Row>>(
-               [&](auto done) { backend_.keys().load(std::move(done)); })
+               [&](auto done) { backend_.handles().keys->load(std::move(done)); })
         .value();
   }
   static KeyStore::Row key(KeyStore::Row::Kind kind, std::uint32_t id) {
@@ -203,8 +160,7 @@ class IdentityStoreContract : public testing::Test {
   Backend backend_;
 };
 
-using IdentityBackends = testing::Types<RealIdentity, FakeIdentity>;
-TYPED_TEST_SUITE(IdentityStoreContract, IdentityBackends);
+TYPED_TEST_SUITE(IdentityStoreContract, Backends);
 
 TYPED_TEST(IdentityStoreContract, KeepsAUserWhole) {
   const User user = make_user("sub-1", "Anna");
@@ -269,8 +225,9 @@ TYPED_TEST(IdentityStoreContract, UpdatesOnlyTheRevisionThatItsCallerSaw) {
 
 TYPED_TEST(IdentityStoreContract, RemovesAUser) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
-  ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.users().remove(UserId("sub-1"), std::move(done)); }));
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.handles().users->remove(UserId("sub-1"), std::move(done));
+  }));
   EXPECT_FALSE(this->find("anna"));
   EXPECT_TRUE(this->create(make_user("sub-2", "anna")));
 }
@@ -283,8 +240,9 @@ TYPED_TEST(IdentityStoreContract, SweepsWhoNeverConfirmedTheirSignUp) {
     ASSERT_TRUE(this->create(user));
     ASSERT_TRUE(this->put_code(user.sub.str(), CodeStore::Purpose::sign_up));
   }
-  ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.users().sweep_unconfirmed(kTestTime, std::move(done)); }));
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.handles().users->sweep_unconfirmed(kTestTime, std::move(done));
+  }));
   EXPECT_THAT(this->list("", 60), testing::ElementsAre("confirmed", "new"));
   EXPECT_FALSE(this->attempt("sub-old", CodeStore::Purpose::sign_up));
   EXPECT_TRUE(this->attempt("sub-new", CodeStore::Purpose::sign_up));
@@ -303,10 +261,11 @@ TYPED_TEST(IdentityStoreContract, GivesATokenToExactlyOneOfMany) {
   int admitted = 0;
   int answers = 0;
   for (int i = 0; i < 64; ++i) {
-    this->backend_.tokens().consume(sha256("t"), kTestTime, Seconds(5), [&](Result<bool> done) {
-      ++answers;
-      if (*done) ++admitted;
-    });
+    this->backend_.handles().tokens->consume(sha256("t"), kTestTime, Seconds(5),
+                                             [&](Result<bool> done) {
+                                               ++answers;
+                                               if (*done) ++admitted;
+                                             });
   }
   this->backend_.executor().run_until([&] { return answers == 64; });
   EXPECT_EQ(admitted, 1);
@@ -336,7 +295,7 @@ TYPED_TEST(IdentityStoreContract, DropsAUsersTokens) {
   ASSERT_TRUE(this->put("a", "anna", kTestTime + Seconds(30)));
   ASSERT_TRUE(this->put("b", "bert", kTestTime + Seconds(30)));
   ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.tokens().drop(UserId("anna"), std::move(done)); }));
+      [&](auto done) { this->backend_.handles().tokens->drop(UserId("anna"), std::move(done)); }));
   EXPECT_FALSE(this->consume("a", kTestTime));
   EXPECT_TRUE(this->consume("b", kTestTime));
 }
@@ -345,7 +304,7 @@ TYPED_TEST(IdentityStoreContract, SweepsWhatExpiredBeforeAMoment) {
   ASSERT_TRUE(this->put("old", "anna", kTestTime - Seconds(1)));
   ASSERT_TRUE(this->put("new", "anna", kTestTime));
   ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.tokens().sweep(kTestTime, std::move(done)); }));
+      [&](auto done) { this->backend_.handles().tokens->sweep(kTestTime, std::move(done)); }));
   EXPECT_FALSE(this->consume("old", kTestTime));
   EXPECT_TRUE(this->consume("new", kTestTime));
 }
@@ -372,8 +331,8 @@ TYPED_TEST(IdentityStoreContract, EndsAUsersLoginsWithTheirUpdateOrNotAtAll) {
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::forgot_password));
   const auto end = [&](std::int64_t revision, const std::string& kept) {
     return this->template await<void>([&](auto done) {
-      this->backend_.users().update_and_end_logins(make_user("sub-1", "Anna"), revision, kept,
-                                                   std::move(done));
+      this->backend_.handles().users->update_and_end_logins(make_user("sub-1", "Anna"), revision,
+                                                            kept, std::move(done));
     });
   };
   const auto stale = end(7, "");
@@ -413,8 +372,9 @@ TYPED_TEST(IdentityStoreContract, FindsUsersByNameBeforeSub) {
   ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
   ASSERT_TRUE(this->create(make_user("sub-3", "sub-1")));
   const auto found = [&](const std::string& text) -> std::string {
-    const auto user = this->template await<std::optional<User>>(
-        [&](auto done) { this->backend_.users().find_by_name_or_sub(text, std::move(done)); });
+    const auto user = this->template await<std::optional<User>>([&](auto done) {
+      this->backend_.handles().users->find_by_name_or_sub(text, std::move(done));
+    });
     return user.value() ? (*user)->sub.str() : "nobody";
   };
   EXPECT_EQ(found("ANNA"), "sub-1");
@@ -429,8 +389,9 @@ TYPED_TEST(IdentityStoreContract, RemovesAUsersTokensAndCodesWithThem) {
   ASSERT_TRUE(this->put("a", "sub-1", kTestTime + Seconds(30)));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up));
-  ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.users().remove(UserId("sub-1"), std::move(done)); }));
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.handles().users->remove(UserId("sub-1"), std::move(done));
+  }));
   EXPECT_FALSE(this->consume("a", kTestTime));
   EXPECT_FALSE(this->find_refresh("r1"));
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
@@ -520,7 +481,7 @@ TYPED_TEST(IdentityStoreContract, ReplacesARefreshTokenOnceAndKnowsThoseBefore) 
                                          .at = kTestTime + Seconds(1)};
     return this
         ->template await<bool>([&](auto done) {
-          this->backend_.refresh_tokens().rotate(std::move(rotation), std::move(done));
+          this->backend_.handles().refresh_tokens->rotate(std::move(rotation), std::move(done));
         })
         .value();
   };
@@ -549,10 +510,11 @@ TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
   ASSERT_TRUE(this->add_refresh(this->refresh("new", "sub-1", kTestTime)));
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up, kTestTime - Seconds(1)));
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::forgot_password, kTestTime));
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.handles().refresh_tokens->sweep(kTestTime, std::move(done));
+  }));
   ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.refresh_tokens().sweep(kTestTime, std::move(done)); }));
-  ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.codes().sweep(kTestTime, std::move(done)); }));
+      [&](auto done) { this->backend_.handles().codes->sweep(kTestTime, std::move(done)); }));
   EXPECT_FALSE(this->find_refresh("old"));
   EXPECT_TRUE(this->find_refresh("new"));
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
@@ -562,13 +524,14 @@ TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
 TYPED_TEST(IdentityStoreContract, KeepsWhatIsCountedOfAttempts) {
   using Row = identity::AttemptStore::Row;
   const auto write = [&](std::vector<Row> rows) {
-    return this->template await<void>(
-        [&](auto done) { this->backend_.attempts().write(std::move(rows), std::move(done)); });
+    return this->template await<void>([&](auto done) {
+      this->backend_.handles().attempts->write(std::move(rows), std::move(done));
+    });
   };
   const auto load = [&](WallTime now) {
     std::set<std::string> out;
     const auto rows = this->template await<std::vector<Row>>(
-        [&](auto done) { this->backend_.attempts().load(now, std::move(done)); });
+        [&](auto done) { this->backend_.handles().attempts->load(now, std::move(done)); });
     for (const Row& row : rows.value()) {
       out.insert(std::to_string(row.list) + row.name + row.state +
                  std::to_string((row.forgotten_at - kTestTime) / Seconds(1)));
@@ -591,13 +554,13 @@ TYPED_TEST(IdentityStoreContract, KeepsWhatIsCountedOfAttempts) {
 TYPED_TEST(IdentityStoreContract, KnowsTheAddressesThatUsersWereSeenAtLast) {
   const auto add = [&](const char* sub, const char* address, int seconds) {
     return this->template await<void>([&](auto done) {
-      this->backend_.known_addresses().add(UserId(sub), sha256(address),
-                                           kTestTime + Seconds(seconds), 2, std::move(done));
+      this->backend_.handles().known_addresses->add(
+          UserId(sub), sha256(address), kTestTime + Seconds(seconds), 2, std::move(done));
     });
   };
   const auto seen = [&](const char* sub, const char* address) {
     const auto found = this->template await<std::optional<WallTime>>([&](auto done) {
-      this->backend_.known_addresses().find(UserId(sub), sha256(address), std::move(done));
+      this->backend_.handles().known_addresses->find(UserId(sub), sha256(address), std::move(done));
     });
     return *found ? (**found - kTestTime) / Seconds(1) : -1;
   };
@@ -614,12 +577,13 @@ TYPED_TEST(IdentityStoreContract, KnowsTheAddressesThatUsersWereSeenAtLast) {
   EXPECT_EQ(seen("sub-1", "c"), 4);
   EXPECT_EQ(seen("sub-2", "c"), -1);
   ASSERT_TRUE(this->template await<void>([&](auto done) {
-    this->backend_.known_addresses().sweep(kTestTime + Seconds(4), std::move(done));
+    this->backend_.handles().known_addresses->sweep(kTestTime + Seconds(4), std::move(done));
   }));
   EXPECT_EQ(seen("sub-1", "a"), -1);
   EXPECT_EQ(seen("sub-1", "c"), 4);
-  ASSERT_TRUE(this->template await<void>(
-      [&](auto done) { this->backend_.users().remove(UserId("sub-1"), std::move(done)); }));
+  ASSERT_TRUE(this->template await<void>([&](auto done) {
+    this->backend_.handles().users->remove(UserId("sub-1"), std::move(done));
+  }));
   EXPECT_EQ(seen("sub-1", "c"), -1);
 }
 
@@ -647,8 +611,8 @@ TYPED_TEST(IdentityStoreContract, SpendsACodeWithTheUpdateThatItAllowsOrNotAtAll
     ASSERT_TRUE(code);
     const auto update = [&](const CodeStore::Row& row, std::int64_t expected_revision) {
       return this->template await<void>([&](auto done) {
-        this->backend_.users().update_by_code(make_user("sub-1", "Anna"), expected_revision, row,
-                                              std::move(done));
+        this->backend_.handles().users->update_by_code(make_user("sub-1", "Anna"),
+                                                       expected_revision, row, std::move(done));
       });
     };
     CodeStore::Row replaced = *code;
@@ -690,7 +654,7 @@ TYPED_TEST(IdentityStoreContract, ErasesASigningKeyThatItRetires) {
   ASSERT_TRUE(this->add(this->key(Kind::signing, 2)));
   const auto retire = [&](std::uint32_t id) {
     return this->template await<void>(
-        [&](auto done) { this->backend_.keys().retire_signing(id, std::move(done)); });
+        [&](auto done) { this->backend_.handles().keys->retire_signing(id, std::move(done)); });
   };
   ASSERT_TRUE(retire(1));
   ASSERT_TRUE(retire(1));
@@ -705,7 +669,7 @@ TYPED_TEST(IdentityStoreContract, ErasesASigningKeyThatItRetires) {
 
 TYPED_TEST(IdentityStoreContract, IsOfTheFirstEpochUntilItIsRestored) {
   EXPECT_EQ(this->template await<std::int64_t>(
-                [&](auto done) { this->backend_.keys().epoch(std::move(done)); }),
+                [&](auto done) { this->backend_.handles().keys->epoch(std::move(done)); }),
             0);
 }
 

@@ -1,5 +1,4 @@
-// What every MessageStore promises, held against the real one and against the fake that the
-// mailboxes are tested with.
+// What every MessageStore promises.
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -10,11 +9,8 @@
 
 #include <holdfast/delivery/router.hpp>
 
-#include "support/base/temp_dir.hpp"
-#include "support/delivery/fake_database.hpp"
-#include "support/delivery/fake_message_store.hpp"
-#include "unit/storage/message_calls.hpp"
-#include "unit/storage/opened_store.hpp"
+#include "support/storage/message_calls.hpp"
+#include "unit/storage/backends.hpp"
 
 namespace holdfast::test {
 namespace {
@@ -23,46 +19,11 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class RealBackend {
- public:
-  RealBackend() { restart(); }
-  void restart() {
-    store_.reset();
-    store_ = std::make_unique<OpenedStore>(folder_.file("holdfast.db"));
-    start_state_ = store_->store().take_start_state();
-  }
-  delivery::MessageStore& messages() { return store_->messages(); }
-  PumpExecutor& executor() { return store_->executor(); }
-  delivery::StartState start_state() { return start_state_; }
-
- private:
-  TempDir folder_;
-  std::unique_ptr<OpenedStore> store_;
-  delivery::StartState start_state_;
-};
-
-class FakeBackend {
- public:
-  FakeBackend() { restart(); }
-  void restart() {
-    start_state_ = database_->start(kTestTime);
-    store_ = std::make_unique<FakeMessageStore>(database_, executor_);
-  }
-  delivery::MessageStore& messages() { return *store_; }
-  PumpExecutor& executor() { return executor_; }
-  delivery::StartState start_state() { return start_state_; }
-
- private:
-  std::shared_ptr<FakeDatabase> database_ = std::make_shared<FakeDatabase>();
-  PumpExecutor executor_;
-  std::unique_ptr<FakeMessageStore> store_;
-  delivery::StartState start_state_;
-};
-
 template <class Backend>
 class MessageStoreContract : public testing::Test {
  protected:
-  MessageCalls calls() { return {backend_.messages(), backend_.executor()}; }
+  MessageCalls calls() { return {messages(), backend_.executor()}; }
+  delivery::MessageStore& messages() { return *backend_.handles().messages; }
   delivery::PageQuery query(const std::string& user, Sequence above, Sequence up_to) {
     delivery::PageQuery out;
     out.user = UserId(user);
@@ -99,8 +60,7 @@ class MessageStoreContract : public testing::Test {
   Backend backend_;
 };
 
-using MessageBackends = testing::Types<RealBackend, FakeBackend>;
-TYPED_TEST_SUITE(MessageStoreContract, MessageBackends);
+TYPED_TEST_SUITE(MessageStoreContract, Backends);
 
 TYPED_TEST(MessageStoreContract, KeepsWhatWasInsertedAcrossARestart) {
   const auto message = make_message("anna", 5, std::string("a\0\xc3\xbc", 4));
@@ -179,7 +139,7 @@ TYPED_TEST(MessageStoreContract, ListsTotalsThatFollowTheRows) {
 }
 
 TYPED_TEST(MessageStoreContract, KeepsTotalsRightWhenRowsComeAndGoAtOnce) {
-  auto& messages = this->backend_.messages();
+  auto& messages = this->messages();
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1")}));
   int completions = 0;
   const auto insert = [&](const std::string& user, Sequence sequence) {
@@ -358,7 +318,7 @@ TYPED_TEST(MessageStoreContract, MovesTheTimesOfMessagesInARangeOfOneHome) {
 }
 
 TYPED_TEST(MessageStoreContract, MovesTheTimesOfWhatWasCalledBefore) {
-  auto& messages = this->backend_.messages();
+  auto& messages = this->messages();
   int open = 2;
   std::vector<delivery::Insert> inserts;
   inserts.push_back(this->calls().as_insert(make_message("anna", 1)));
@@ -511,7 +471,7 @@ TYPED_TEST(MessageStoreContract, DeletesDeadLettersOnceAndTellsWhich) {
 }
 
 TYPED_TEST(MessageStoreContract, RefusesReservationsBeyondItsSlotsAndTakesThemBack) {
-  auto& messages = this->backend_.messages();
+  auto& messages = this->messages();
   std::vector<delivery::Reservation> held;
   for (std::size_t i = 0; i < messages.capacity(); ++i) {
     auto reservation = messages.reserve(1);
@@ -524,7 +484,7 @@ TYPED_TEST(MessageStoreContract, RefusesReservationsBeyondItsSlotsAndTakesThemBa
 }
 
 TYPED_TEST(MessageStoreContract, GivesTheSlotBackBeforeTheCompletionRuns) {
-  auto& messages = this->backend_.messages();
+  auto& messages = this->messages();
   std::vector<delivery::Reservation> held;
   std::vector<delivery::Insert> inserts;
   inserts.push_back(this->calls().as_insert(make_message("anna", 1)));
@@ -541,7 +501,7 @@ TYPED_TEST(MessageStoreContract, GivesTheSlotBackBeforeTheCompletionRuns) {
 }
 
 TYPED_TEST(MessageStoreContract, CompletesInsertsRecordsAndCeilingsInOrder) {
-  auto& messages = this->backend_.messages();
+  auto& messages = this->messages();
   std::vector<int> order;
   for (int i = 0; i < 300; i += 3) {
     std::vector<delivery::Insert> inserts;

@@ -1,0 +1,226 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/histogram.hpp>
+
+#include "backup_job.hpp"
+#include "queue.hpp"
+#include "room.hpp"
+#include "sqlite.hpp"
+#include "tables.hpp"
+
+namespace holdfast::sqlite {
+
+struct StoreThreadOptions {
+  std::string path;                ///< the database file
+  std::int64_t disk_free_min = 0;  ///< as it is configured; 0: the disk is not watched
+  std::size_t batch_operations = 0;
+  std::size_t batch_bytes = 8 << 20;  ///< of payload in one transaction
+  std::size_t page_bytes_per_batch = 0;
+  std::size_t wal_checkpoint_bytes = 0;
+  std::function<void(const std::string&)> on_fatal;
+  /// Of waits and measurements. The machine's, unless the caller takes the turns.
+  const Clock* clock = &system_clock();
+};
+
+/// Numbers that the store's thread writes and anybody reads.
+struct StoreCounters {
+  std::atomic<std::uint64_t> transactions{0};
+  std::atomic<std::uint64_t> operations{0};
+  std::atomic<std::uint64_t> failed_transactions{0};
+  std::atomic<std::int64_t> file_bytes{0};
+  std::atomic<std::int64_t> used_bytes{0};
+  std::atomic<std::int64_t> wal_bytes{0};
+  std::atomic<std::int64_t> dead_letters{0};
+  std::atomic<std::int64_t> dead_letter_bytes{0};
+  std::atomic<std::int64_t> damaged{0};
+  std::atomic<std::int64_t> missing{0};
+  std::atomic<bool> writable{true};
+  /// The disk has little room left for messages, or none.
+  std::atomic<bool> disk_low{false};
+  /// Messages are refused for want of room on the disk.
+  std::atomic<bool> disk_full{false};
+  /// The bound that is kept: what is configured, or a part of a small disk.
+  std::atomic<std::int64_t> disk_free_min{0};
+  /// Since when the thread waits for the disk, which may be slow for as long as it likes.
+  std::atomic<SteadyTime> on_disk_since{kNothingWaits};
+  /// Since when the first of the operations waits that the thread has taken and not answered.
+  std::atomic<SteadyTime> in_hand_since{kNothingWaits};
+  HistogramTally<kBatchBounds> batch;
+  HistogramTally<kLatencyBounds> commit;
+};
+
+/// The loop of the store's one thread, over its one connection: group commit.
+///
+/// While a transaction commits, the next batch gathers by itself in the queue. A lone operation
+/// goes at once. Only where the batch before was large is a small part of its time given to those
+/// whom it answered, who come back one by one: else the first of them would have a commit of his
+/// own, and all others wait for two.
+class StoreThread {
+ public:
+  StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Tables> tables,
+              OperationQueue& queue, StoreThreadOptions options);
+
+  /// Takes turns until there is none left.
+  void run();
+  /// Takes what waits, runs a transaction of writes, what is due to be tried again, and a
+  /// transaction of reads, then a step of a copy and a checkpoint, where there is one to do. Waits
+  /// for the first until `deadline`, or something is due by itself. False once the queue is stopped
+  /// and empty: the database is closed then, and there is no further turn.
+  [[nodiscard]] bool turn(SteadyTime deadline);
+  /// Takes the steps of this copy between its transactions. Any thread; whoever calls wakes it.
+  void set_backup(std::shared_ptr<BackupJob> job);
+  /// What inserts leave free on the disk from now on; 0: nothing. Any thread.
+  void set_disk_free_min(std::int64_t bytes) noexcept { disk_free_min_ = bytes; }
+  [[nodiscard]] const StoreCounters& counters() const noexcept { return counters_; }
+
+ private:
+  using Batch = std::vector<OperationPtr>;
+  enum class Mode : std::uint8_t {
+    write,  ///< with as much of the loads that wait as a transaction's budget allows
+    alone,  ///< what is tried again, without them
+    read,
+  };
+
+  [[nodiscard]] SteadyTime steady_now() const { return options_.clock->steady_now(); }
+  void gather(SteadyTime deadline);
+  void take(SteadyTime deadline);
+  void note_answered(SteadyTime began);
+  [[nodiscard]] SteadyTime next_deadline(SteadyTime now) const;
+  void fill_batch();
+  void run_writes();
+  void run_eviction();
+  void fail_sweeps();
+  /// As `run_part` answers.
+  [[nodiscard]] std::size_t run_loads(Batch& batch);
+  void run_reads();
+  void run_retries();
+  void finish();
+
+  /// Something waits for the next turn that nobody need wake.
+  [[nodiscard]] bool has_work(SteadyTime now) const;
+  [[nodiscard]] bool has_loads(SteadyTime now) const;
+  [[nodiscard]] bool evicts(SteadyTime now) const;
+  /// There are too many dead letters, and none can be removed: nothing may be added.
+  [[nodiscard]] bool is_held_up() const;
+  struct Failure {
+    int code = 0;
+    std::string message;
+    bool evicting = false;       ///< what is nobody's operation
+    std::optional<UserId> user;  ///< whose totals could not be written
+  };
+  /// Nothing is left of the transaction that failed.
+  using Outcome = std::optional<Failure>;
+
+  void transact(Batch& batch, Mode mode);
+  void begin(Mode mode);
+  /// Operations of a batch, by their indexes.
+  struct Part {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  [[nodiscard]] Outcome commit_without_room(Batch& batch, Mode mode, Failure full);
+  [[nodiscard]] Outcome commit_in_parts(Batch& batch, Mode mode, std::size_t culprit,
+                                        Failure failure);
+  /// Takes what failed out of `part`, or cuts it; the rest of it goes on top of `waiting`.
+  void narrow(const Batch& batch, Part& part, std::vector<Part>& waiting, std::size_t culprit,
+              const Failure& failure, int round);
+  /// Answers the index of the operation that failed; past the end when none did.
+  std::size_t run_part(Batch& batch, Part& part, Mode mode);
+  [[nodiscard]] bool run(Operation& operation);
+  void leave_out(const Batch& batch, std::size_t index, const Failure& failure);
+  /// All of the user whose totals failed; whether there was anything of them in the part.
+  bool leave_out(const Batch& batch, const Part& part, const Failure& failure);
+  [[nodiscard]] bool is_empty(const Part& part) const;
+  void note_eviction(bool was_stuck);
+  [[nodiscard]] Outcome commit();
+  Failure roll_back();
+  void count(Mode mode, Microseconds took);
+  void deliver(Batch& batch, Mode mode);
+  void retry_or_fail(OperationPtr operation);
+  [[nodiscard]] bool ends_with_store(const Operation& operation) const;
+  void complete(OperationPtr operation);
+  void post_completions();
+
+  void step_backup();
+  void checkpoint_if_due();
+  void checkpoint(bool shorten);
+  [[nodiscard]] int move_log(bool shorten);
+  [[nodiscard]] bool let_go_of_ballast();
+  void measure();
+  void measure_room(std::int64_t pages, std::int64_t free_pages);
+  void look_at_room(SteadyTime now);
+  /// Of the log's file, what can be written without taking room.
+  [[nodiscard]] std::int64_t log_rest() const;
+  void report_failure(const char* event, int code, const std::string& message, SteadyTime& next);
+  [[noreturn]] void die(const std::string& what);
+
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Tables> tables_;
+  OperationQueue& queue_;
+  StoreThreadOptions options_;
+  StoreCounters counters_;
+
+  struct Control {
+    explicit Control(Database& database);
+    Statement begin_write;
+    Statement begin_read;
+    Statement commit;
+    Statement roll_back;
+    Statement page_count;
+    Statement free_count;
+  };
+  std::unique_ptr<Control> control_;
+  std::int64_t page_bytes_ = 0;
+
+  OperationQueue::Taken taken_;
+  std::deque<OperationPtr> writes_;
+  std::deque<OperationPtr> removals_;  ///< taken from `writes_`, with all that was before them
+  std::deque<OperationPtr> sweeps_;    ///< likewise
+  bool sweeps_first_ = false;          ///< each kind comes first in every other transaction
+  std::deque<OperationPtr> reads_;
+  std::deque<OperationPtr> retries_;
+  Batch batch_;
+  std::vector<bool> left_out_;  ///< of the batch: what its transaction goes without
+  std::vector<Channel*> touched_;
+  bool stopping_ = false;
+  std::size_t expected_ = 0;  ///< operations of a batch, by those before
+  Microseconds last_batch_took_{0};
+
+  std::mutex backup_mutex_;
+  std::shared_ptr<BackupJob> backup_;
+  bool backup_ended_ = false;    ///< it takes none any more
+  bool backup_goes_on_ = false;  ///< its next step is due
+
+  std::atomic<std::int64_t> disk_free_min_;
+  RoomPlan plan_;
+  Ballast ballast_;
+  DiskSpace disk_;
+  std::int64_t file_bytes_ = 0;      ///< of the database, on the disk
+  std::int64_t log_file_bytes_ = 0;  ///< likewise
+  std::int64_t bytes_since_look_ = 0;
+  SteadyTime next_look_;
+  SteadyTime full_until_;  ///< a commit failed for want of room
+
+  int wal_frames_ = 0;           ///< in the log, by the last commit
+  int checkpointed_frames_ = 0;  ///< of those, in the database file too
+  SteadyTime last_write_;
+  SteadyTime next_checkpoint_;
+  SteadyTime next_report_;
+  SteadyTime next_eviction_;
+  Milliseconds eviction_pause_{0};
+  SteadyTime next_operation_report_;
+};
+
+}  // namespace holdfast::sqlite

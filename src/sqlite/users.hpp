@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include <holdfast/identity/stores.hpp>
+
+#include "queue.hpp"
+#include "sqlite.hpp"
+
+namespace holdfast::sqlite {
+
+class UserTable {
+ public:
+  explicit UserTable(Database& database);
+
+  [[nodiscard]] Result<void> create(const identity::User& user);
+  [[nodiscard]] std::optional<identity::User> find_by_username(std::string_view folded);
+  [[nodiscard]] std::optional<identity::User> find_by_sub(const UserId& sub);
+  [[nodiscard]] Result<void> update(const identity::User& user, std::int64_t expected_revision);
+  void remove(const UserId& sub);
+  /// Removes who signed up before then and never confirmed it, the earliest first, and answers who
+  /// it was: so many at most.
+  [[nodiscard]] std::vector<UserId> sweep_unconfirmed(WallTime before, std::int64_t most);
+  [[nodiscard]] std::vector<identity::User> list(std::string_view after, std::size_t limit);
+  /// nullopt when there is no such user.
+  [[nodiscard]] std::optional<std::int64_t> revision(const UserId& sub);
+  /// False when there is no such user.
+  [[nodiscard]] bool is_enabled(const UserId& sub);
+
+ private:
+  [[nodiscard]] static identity::User read(const Statement& statement);
+  [[nodiscard]] std::optional<identity::User> find(Statement& statement, std::string_view key);
+  [[nodiscard]] bool is_taken(std::string_view folded, const UserId& by_other_than);
+
+  Database& database_;
+  Statement create_;
+  Statement find_by_username_;
+  Statement find_by_sub_;
+  Statement revision_;
+  Statement is_enabled_;
+  Statement owner_;
+  Statement update_;
+  Statement remove_;
+  Statement sweep_unconfirmed_;
+  Statement list_;
+};
+
+[[nodiscard]] std::unique_ptr<identity::UserStore> make_user_store(OperationQueue& queue,
+                                                                   Channel& channel);
+
+}  // namespace holdfast::sqlite

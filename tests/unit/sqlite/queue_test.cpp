@@ -1,0 +1,127 @@
+#include "sqlite/queue.hpp"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/storage/pump_executor.hpp"
+
+namespace holdfast::test {
+namespace {
+
+using sqlite::Channel;
+using sqlite::Lane;
+using sqlite::OnRollback;
+using sqlite::OperationQueue;
+using sqlite::QueueLimits;
+using testing::SizeIs;
+
+constexpr SteadyTime kAtOnce{};
+
+SteadyTime far_away() {
+  return std::chrono::floor<Microseconds>(std::chrono::steady_clock::now()) +
+         std::chrono::seconds(30);
+}
+
+sqlite::OperationPtr nothing(Completion<Result<void>> done = [](Result<void>) {}) {
+  return sqlite::make_operation<void>(OnRollback::fail, [](sqlite::Tables&) {}, std::move(done));
+}
+
+class Queue : public testing::Test {
+ protected:
+  PumpExecutor executor_;
+  Channel channel_{executor_};
+  OperationQueue queue_{QueueLimits{.slots = 2, .payload_bytes = 100, .others = 2}};
+  OperationQueue::Taken taken_;
+};
+
+TEST_F(Queue, GivesAllThatWaitsInOrderAndReadsApart) {
+  queue_.submit(Lane::reserved, &channel_, nothing());
+  queue_.submit(Lane::read, &channel_, nothing());
+  queue_.submit(Lane::other, &channel_, nothing());
+  queue_.take(taken_, kAtOnce);
+  EXPECT_THAT(taken_.writes, SizeIs(2));
+  EXPECT_THAT(taken_.reads, SizeIs(1));
+  EXPECT_EQ(queue_.size(), 0U);
+}
+
+TEST_F(Queue, RefusesOthersBeyondTheirBoundButNeverWhatIsReserved) {
+  int refused = 0;
+  for (int i = 0; i < 5; ++i) {
+    queue_.submit(Lane::reserved, &channel_, nothing());
+    queue_.submit(Lane::read, &channel_, nothing());
+    queue_.submit(Lane::other, &channel_, nothing([&](Result<void> done) {
+                    EXPECT_EQ(done.error().code, Errc::unavailable);
+                    ++refused;
+                  }));
+  }
+  EXPECT_EQ(refused, 0) << "a completion never runs inside the call";
+  executor_.run_until([&] { return refused == 3; });
+  EXPECT_EQ(queue_.size(), 12U);
+}
+
+TEST_F(Queue, FailsWhatComesAfterItsClosing) {
+  queue_.submit(Lane::reserved, &channel_, nothing());
+  queue_.close(taken_);
+  EXPECT_THAT(taken_.writes, SizeIs(1));
+  const auto late = executor_.await<Result<void>>(
+      [&](auto done) { queue_.submit(Lane::reserved, &channel_, nothing(std::move(done))); });
+  EXPECT_FALSE(late);
+  EXPECT_FALSE(sqlite::Slots::reserve(queue_.slots(), 1));
+}
+
+TEST_F(Queue, WakesItsTakerForTheFirstOperation) {
+  std::thread taker([&] { queue_.take(taken_, far_away()); });
+  queue_.submit(Lane::reserved, &channel_, nothing());
+  taker.join();
+  EXPECT_THAT(taken_.writes, SizeIs(1));
+}
+
+TEST_F(Queue, LingersUntilEnoughWaits) {
+  std::thread taker([&] { queue_.linger(3, far_away()); });
+  for (int i = 0; i < 3; ++i) queue_.submit(Lane::reserved, &channel_, nothing());
+  taker.join();
+  EXPECT_EQ(queue_.size(), 3U);
+}
+
+TEST_F(Queue, LingersNoLongerThanItMay) {
+  queue_.submit(Lane::reserved, &channel_, nothing());
+  queue_.linger(3, kAtOnce);
+  EXPECT_EQ(queue_.size(), 1U);
+}
+
+TEST_F(Queue, LetsNobodyWaitOnceItIsStopped) {
+  std::thread taker([&] {
+    queue_.linger(3, far_away());
+    queue_.take(taken_, far_away());
+  });
+  queue_.stop();
+  taker.join();
+  EXPECT_TRUE(taken_.stopping);
+}
+
+TEST_F(Queue, CountsSlotsAndBytesOfReservations) {
+  auto first = sqlite::Slots::reserve(queue_.slots(), 60);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(sqlite::Slots::reserve(queue_.slots(), 60)) << "bytes";
+  auto second = sqlite::Slots::reserve(queue_.slots(), 40);
+  ASSERT_TRUE(second);
+  EXPECT_FALSE(sqlite::Slots::reserve(queue_.slots(), 0)) << "slots";
+  second->reset();
+  EXPECT_EQ(queue_.slots()->taken(), 1U);
+  EXPECT_TRUE(sqlite::Slots::reserve(queue_.slots(), 40));
+}
+
+TEST_F(Queue, HoldsWhatTheDatabaseTakesAgainstItsBound) {
+  OperationQueue bounded(
+      QueueLimits{.slots = 9, .payload_bytes = 1'000, .others = 9, .database_bytes = 500});
+  bounded.slots()->set_database_bytes(450);
+  EXPECT_TRUE(sqlite::Slots::reserve(bounded.slots(), 50));
+  EXPECT_FALSE(sqlite::Slots::reserve(bounded.slots(), 51));
+}
+
+}  // namespace
+}  // namespace holdfast::test
