@@ -27,6 +27,9 @@ class FakeAccessKeyStore final : public iam::AccessKeyStore {
   }
   void add(iam::AccessKeyRow row, Completion<Result<void>> done) override {
     if (failure_) return answer(std::move(done), Result<void>(take()));
+    if (std::ranges::find(rows, row.id, &iam::AccessKeyRow::id) != rows.end()) {
+      return answer(std::move(done), Result<void>(fail(Errc::already_exists, "the id is taken")));
+    }
     rows.push_back(std::move(row));
     answer(std::move(done), Result<void>());
   }
