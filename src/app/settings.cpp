@@ -312,7 +312,7 @@ std::optional<std::string> refuse_network(std::string_view value) {
 std::optional<std::string> refuse_ciphers(std::string_view value) {
   const bool printable = std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f; });
   if (printable && !value.empty() && value.size() <= 4'096) return std::nullopt;
-  return "must be a cipher list as OpenSSL has it";
+  return "must be a cipher list in OpenSSL's form";
 }
 
 std::optional<std::string> accept_any(std::string_view /*value*/) { return std::nullopt; }
@@ -452,9 +452,9 @@ Json listener_json(const Config::Listener& listener) {
 Setting parts_setting() {
   Setting s = parts_member("server.parts");
   s.doc =
-      "What `server.listen` serves: `ingest` (messages), `websocket`, `tokens`, `login` (the "
-      "user pool and its keys), `management` (@connections, CloudFormation). Paths of other "
-      "parts are unknown there.";
+      "The parts that `server.listen` serves: `ingest` (messages), `websocket`, `tokens`, `login` "
+      "(the user pool and its keys), `management` (@connections, CloudFormation). Paths of other "
+      "parts are unknown paths.";
   s.read = [](const Config& config) { return part_names(config.server.parts); };
   s.write = [](Config& config, const Json& value) { config.server.parts = parts_named(value); };
   return s;
@@ -463,10 +463,9 @@ Setting parts_setting() {
 Setting listeners_setting() {
   Setting s = member("server.listeners", SettingType::objects);
   s.doc =
-      "Further listeners, each an object: `address`, `parts` (as in `server.parts`, or "
-      "`control` alone), `proxy_protocol` (as `server.proxy_protocol`), and for TLS "
-      "`certificate`, `key`, `client_ca` and `client_certificate_required`, as the keys of `tls` "
-      "are.";
+      "More listeners. Each is an object with `address`, `parts` (as in `server.parts`, or only "
+      "`control`), `proxy_protocol` (as `server.proxy_protocol`), and for TLS `certificate`, "
+      "`key`, `client_ca` and `client_certificate_required` (as the keys of `tls`).";
   Setting parts = parts_member("parts");
   parts.choices.push_back(kControlPart);
   s.fields = {member("address", SettingType::text),
@@ -497,245 +496,259 @@ void add_server(std::vector<Setting>& t) {
                    "Address of the gateway: producers, clients and logins. Port 0 picks a free "
                    "one; `unix:/PATH` is a Unix socket."));
   t.push_back(parts_setting());
-  t.push_back(text("server.control_listen", HOLDFAST_FIELD(server.control_listen), kAddress,
-                   "Address of the control listener: health, metrics and the console. Keep it away "
-                   "from the public."));
+  t.push_back(
+      text("server.control_listen", HOLDFAST_FIELD(server.control_listen), kAddress,
+           "Address of the control listener: health, metrics and the console. Do not expose it."));
   t.push_back(listeners_setting());
   t.push_back(text("server.unix_socket_mode", HOLDFAST_FIELD(server.unix_socket_mode), kMode,
-                   "Mode of the files of Unix sockets that serve the gateway's parts, for proxies "
-                   "of other users. `control.sock` and control listeners stay 0600."));
+                   "File mode of Unix sockets that serve the gateway's parts, for proxies that run "
+                   "as another user. `control.sock` and control listeners always have 0600."));
   t.push_back(integer("server.workers", HOLDFAST_FIELD(server.workers), 0, 256,
-                      "Threads that serve connections; 0 is one per core."));
+                      "Threads that serve connections. 0 means one for each core."));
   t.push_back(text("server.public_url", HOLDFAST_FIELD(server.public_url), kPublicUrl,
-                   "The URL under which clients reach the gateway; it names the issuer of ID "
-                   "tokens. Empty: made from the listen address."));
+                   "URL under which clients reach the gateway. It is part of the issuer of ID "
+                   "tokens. Empty: derived from the listen address."));
   t.push_back(texts("server.trusted_proxies", HOLDFAST_FIELD(server.trusted_proxies), kNetwork,
-                    "Addresses and networks of the proxies whose X-Forwarded-For and "
-                    "X-Forwarded-Proto name the client, on every listener; `unix` is whoever comes "
-                    "over a Unix socket. Others are not believed. The proxy must set both itself, "
-                    "whatever its client sends."));
+                    "Addresses and networks of proxies. On every listener, only their "
+                    "X-Forwarded-For and X-Forwarded-Proto are trusted. `unix` means all peers on "
+                    "Unix sockets. The proxy must overwrite both headers."));
   t.push_back(boolean("server.proxy_protocol", HOLDFAST_FIELD(server.proxy_protocol),
-                      "Connections to `server.listen` begin with the PROXY protocol (version 1 or "
-                      "2) and come from `server.trusted_proxies`; others are refused."));
+                      "Connections to `server.listen` must come from `server.trusted_proxies` and "
+                      "begin with the PROXY protocol (version 1 or 2). Others are refused."));
   t.push_back(boolean("server.plain_http_intended", HOLDFAST_FIELD(server.plain_http_intended),
-                      "Do not warn of listeners without TLS that other machines can reach: the "
-                      "network around them is private, or something else encrypts it."));
+                      "Do not warn about listeners without TLS that other machines can reach. Set "
+                      "it if the network is private or encrypted by other means."));
   t.push_back(text("server.documentation_url", HOLDFAST_FIELD(server.documentation_url), kPublicUrl,
-                   "URL under which developers find these pages. Refusals then name the entry of "
-                   "`errors.md` in a Link header. Empty: no header.",
+                   "URL of these pages. Refusals then link to their entry in `errors.md`, in a "
+                   "Link header. Empty: no header.",
                    true));
   t.push_back(text("server.control_public_url", HOLDFAST_FIELD(server.control_public_url),
                    kPublicOrigin,
-                   "Origin under which operators' browsers reach the control listener, if it "
-                   "differs from its address (`https://ops.example.com`)."));
+                   "Origin under which browsers reach the control listener, if it differs from the "
+                   "address (`https://ops.example.com`)."));
 }
 
 void add_tls(std::vector<Setting>& t) {
-  t.push_back(text("tls.certificate", HOLDFAST_FIELD(tls.files.certificate_file), kAnyText,
-                   "File of the certificate and its chain, in PEM: the gateway's listener speaks "
-                   "TLS (1.2 and up), unless it is a Unix socket. Empty: plain HTTP. Read again "
-                   "on SIGHUP."));
-  t.push_back(text("tls.key", HOLDFAST_FIELD(tls.files.key_file), kAnyText,
-                   "File of its private key, in PEM, without a passphrase. Read again on SIGHUP."));
+  t.push_back(
+      text("tls.certificate", HOLDFAST_FIELD(tls.files.certificate_file), kAnyText,
+           "PEM file with the certificate and its chain. The gateway's listener then speaks TLS "
+           "(1.2 and up), unless it is a Unix socket. Empty: plain HTTP. SIGHUP reloads it."));
+  t.push_back(text(
+      "tls.key", HOLDFAST_FIELD(tls.files.key_file), kAnyText,
+      "PEM file with the certificate's private key, without a passphrase. SIGHUP reloads it."));
   t.push_back(text("tls.client_ca", HOLDFAST_FIELD(tls.files.client_ca_file), kAnyText,
-                   "File of the authorities whose client certificates are accepted, in PEM. Empty: "
-                   "clients need none. Read again on SIGHUP."));
+                   "PEM file with the authorities of client certificates. Empty: clients need no "
+                   "certificate. SIGHUP reloads it."));
   t.push_back(boolean("tls.client_certificate_required",
                       HOLDFAST_FIELD(tls.files.client_certificate_required),
                       "Refuse clients without a certificate of `tls.client_ca`."));
-  t.push_back(
-      boolean("tls.control", HOLDFAST_FIELD(tls.control), "The control listener speaks TLS, too."));
+  t.push_back(boolean("tls.control", HOLDFAST_FIELD(tls.control),
+                      "The control listener speaks TLS as well."));
   t.push_back(text("tls.ciphers", HOLDFAST_FIELD(tls.files.ciphers), kCiphers,
-                   "Ciphers of TLS 1.2 on every listener, as an OpenSSL cipher list. Those of TLS "
-                   "1.3 are all good and not configurable."));
+                   "Ciphers of TLS 1.2 on every listener, as an OpenSSL cipher list. The ciphers "
+                   "of TLS 1.3 are not configurable."));
   t.push_back(
       integer("tls.hsts_seconds", HOLDFAST_FIELD(tls.transport_security), 0, 3'650 * kDaySeconds,
-              "How long browsers use only TLS for this host name, on all of its ports, after they "
-              "came over TLS (Strict-Transport-Security); 0 does not ask them to."));
+              "Time for which browsers use only TLS for this host name, on all of its ports, after "
+              "a visit over TLS (Strict-Transport-Security). 0 sends no such header."));
 }
 
 void add_limits(std::vector<Setting>& t) {
-  t.push_back(integer("limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
-                      "Most open connections of each of the gateway's listeners. One more ends the "
-                      "connection that has waited longest for a request; if there is none, it gets "
-                      "503. Lowered at the start to what the limit on open files allows.",
-                      true));
-  t.push_back(integer("limits.connections_per_address",
-                      HOLDFAST_FIELD(limits.connections_per_address), 0, 10'000'000,
-                      "The share of one client: an IPv4 address, the /64 of an IPv6 address, or "
-                      "the client that a trusted proxy names. 0 is an eighth, at least 16.",
-                      true));
+  t.push_back(integer(
+      "limits.connections", HOLDFAST_FIELD(limits.connections), 1, 10'000'000,
+      "Maximum of open connections of each of the gateway's listeners. A further one closes the "
+      "connection that has waited longest for a request. If no connection waits, the new one gets "
+      "503. The limit on open files may lower the maximum at the start.",
+      true));
+  t.push_back(integer(
+      "limits.connections_per_address", HOLDFAST_FIELD(limits.connections_per_address), 0,
+      10'000'000,
+      "Maximum of open connections of one client: an IPv4 address, the /64 of an IPv6 address, or "
+      "the client that a trusted proxy names. 0 means an eighth of the maximum, at least 16.",
+      true));
   t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
-                      "Longest message after unescaping; a longer one is answered 413.", true));
+                      "Maximum length of a message, after unescaping. A longer one gets 413.",
+                      true));
   t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.batch_messages), 1, 10'000,
-                      "Most entries of one POST /messages.", true));
+                      "Maximum of messages in one POST /messages.", true));
   t.push_back(integer("limits.key_requests_per_second",
                       HOLDFAST_FIELD(limits.key_requests_per_second), 0, 1'000'000,
-                      "Signed calls of one access key per second, unless it has a rate of its own; "
-                      "one more is 429. 0 is no limit.",
+                      "Maximum of signed calls per second of one access key, unless the key has "
+                      "its own rate. Further ones get 429. 0 means unlimited.",
                       true));
   t.push_back(integer("limits.presigned_seconds_max", HOLDFAST_FIELD(limits.presigned_max), 1,
                       604'800,
-                      "Longest X-Amz-Expires of a presigned POST or DELETE. The gateway remembers "
+                      "Maximum X-Amz-Expires of a presigned POST or DELETE. The gateway remembers "
                       "the changes of such requests for as long."));
-  t.push_back(integer("limits.signatures", HOLDFAST_FIELD(limits.signatures), 1'000, 1'000'000'000,
-                      "Signatures of calls that changed something, remembered while they are good, "
-                      "so that a repetition changes nothing; an eighth for each access key. Beyond "
-                      "it the oldest are no longer accepted. About 90 bytes each."));
-  t.push_back(integer(
-      "limits.token_requests_per_second", HOLDFAST_FIELD(limits.token_requests_per_second), 0,
-      1'000'000,
-      "GET /tokens of one user per second, in the long run; one more is 429. 0 is no limit.",
-      true));
+  t.push_back(
+      integer("limits.signatures", HOLDFAST_FIELD(limits.signatures), 1'000, 1'000'000'000,
+              "Signatures of calls that changed something. They are remembered while they are "
+              "valid, so that a repeat changes nothing. An access key may have an eighth of them. "
+              "Beyond the limit the oldest are no longer accepted. Each takes about 90 bytes."));
+  t.push_back(integer("limits.token_requests_per_second",
+                      HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
+                      "Maximum of GET /tokens per second of one user, on average. Further ones get "
+                      "429. 0 means unlimited.",
+                      true));
   t.push_back(integer("limits.token_requests_burst", HOLDFAST_FIELD(limits.token_requests_burst), 1,
-                      1'000'000, "How many of them may come at once after a pause.", true));
-  t.push_back(integer("limits.failed_logins_per_address_per_minute",
-                      HOLDFAST_FIELD(limits.failed_logins_per_address_per_minute), 0, 1'000'000,
-                      "Failed logins of one client's address (the /64 of an IPv6 address) per "
-                      "minute, whatever the names, and as many failed refreshes apart from them; "
-                      "one more is TooManyRequestsException. 0 is no limit.",
+                      1'000'000, "Maximum of such calls at once after a pause.", true));
+  t.push_back(
+      integer("limits.failed_logins_per_address_per_minute",
+              HOLDFAST_FIELD(limits.failed_logins_per_address_per_minute), 0, 1'000'000,
+              "Maximum of failed logins per minute from one client's address (the /64 of an IPv6 "
+              "address), under all names together. The same maximum applies to failed refreshes. "
+              "Further ones get TooManyRequestsException. 0 means unlimited.",
+              true));
+  t.push_back(
+      integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
+              "Maximum length of a request's body. A longer one gets 413. It must be at least 4 "
+              "KiB plus six times limits.message_bytes, because JSON may escape every byte.",
+              true));
+  t.push_back(integer("limits.body_bytes_in_flight",
+                      HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB, 1'024 * kGiB,
+                      "Maximum of bytes of incomplete requests, over all connections of a "
+                      "listener: bodies, and header sections counted twice, because two copies are "
+                      "kept. A request that needs more gets 503.",
                       true));
-  t.push_back(integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
-                      "Largest body of a request; a larger one is answered 413. At least six "
-                      "times limits.message_bytes, as JSON may escape every byte, and 4 KiB.",
-                      true));
-  t.push_back(integer(
-      "limits.body_bytes_in_flight", HOLDFAST_FIELD(limits.http.body_bytes_in_flight), kMiB,
-      1'024 * kGiB,
-      "Bytes of incomplete requests, header sections (counted twice, as they are kept twice) and "
-      "bodies, of all connections of a listener; a request that would need more gets 503.",
-      true));
   t.push_back(integer("limits.body_bytes_per_address",
                       HOLDFAST_FIELD(limits.body_bytes_per_address), 0, 1'024 * kGiB,
-                      "The share of one client. 0 is an eighth, at least one largest request.",
+                      "Maximum of such bytes of one client. 0 means an eighth, but at least one "
+                      "request of the maximum length.",
                       true));
   t.push_back(integer("limits.header_bytes", HOLDFAST_FIELD(limits.http.header_bytes), kKiB, kMiB,
-                      "Largest header section of a request; beyond it 431.", true));
+                      "Maximum length of a request's header section. A longer one gets 431.",
+                      true));
   t.push_back(integer("limits.headers", HOLDFAST_FIELD(limits.http.headers), 10, 10'000,
-                      "Most header fields of a request; beyond it 431.", true));
+                      "Maximum of header fields of a request. More get 431.", true));
   t.push_back(integer("limits.target_bytes", HOLDFAST_FIELD(limits.http.target_bytes), 256, kMiB,
-                      "Longest path and query of a request; beyond it 414.", true));
+                      "Maximum length of a request's path and query. Longer ones get 414.", true));
   t.push_back(integer("limits.outbound_bytes", HOLDFAST_FIELD(limits.http.outbound_bytes),
                       64 * kKiB, kGiB,
-                      "Bytes waiting to be written to one WebSocket, beyond which it is ended. At "
-                      "least delivery.credit_bytes, six times limits.message_bytes and 132 KiB.",
+                      "Maximum of bytes that wait to be written to one WebSocket. Beyond it, the "
+                      "WebSocket is ended. It must be at least delivery.credit_bytes plus six "
+                      "times limits.message_bytes plus 132 KiB.",
                       true));
-  t.push_back(integer("limits.header_timeout_ms", HOLDFAST_FIELD(limits.http.header_timeout), 10,
-                      kHourMs, "How long a request's header section may take; then 408.", true));
+  t.push_back(
+      integer("limits.header_timeout_ms", HOLDFAST_FIELD(limits.http.header_timeout), 10, kHourMs,
+              "Time for a request's header section to arrive. A later one gets 408.", true));
   t.push_back(integer("limits.body_timeout_ms", HOLDFAST_FIELD(limits.http.body_timeout), 10,
-                      kHourMs, "How long a request's body may take; then 408.", true));
-  t.push_back(integer(
-      "limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10, kHourMs,
-      "How long a kept-alive connection may wait between requests. It must be longer than the "
-      "proxy in front waits (usually 60 s), or the proxy sends a request into a closed connection.",
-      true));
+                      kHourMs, "Time for a request's body to arrive. A later one gets 408.", true));
+  t.push_back(integer("limits.idle_timeout_ms", HOLDFAST_FIELD(limits.http.idle_timeout), 10,
+                      kHourMs,
+                      "Time that a kept-alive connection may wait between requests. It must exceed "
+                      "the same time of a proxy in front (usually 60 s). Otherwise the proxy may "
+                      "send a request on a closed connection.",
+                      true));
   t.push_back(integer("limits.write_timeout_ms", HOLDFAST_FIELD(limits.http.write_timeout), 10,
-                      kHourMs, "How long the peer may take to accept an answer.", true));
+                      kHourMs, "Time that the peer has to accept an answer.", true));
   t.push_back(integer("limits.close_timeout_ms", HOLDFAST_FIELD(limits.http.close_timeout), 10,
-                      60'000, "How long a closing WebSocket waits for the peer's Close.", true));
+                      60'000, "Time that a closing WebSocket waits for the peer's Close.", true));
 }
 
 void add_delivery_waits(std::vector<Setting>& t) {
-  t.push_back(integer("delivery.ack_wait_ms", HOLDFAST_FIELD(delivery.ack_wait), 0, 60'000,
-                      "How long a message that was sent waits for its acknowledgement before it "
-                      "is stored as well.",
-                      true));
+  t.push_back(integer(
+      "delivery.ack_wait_ms", HOLDFAST_FIELD(delivery.ack_wait), 0, 60'000,
+      "Time that a sent message waits for its acknowledgement before it is stored as well.", true));
   t.push_back(integer("delivery.ack_timeout_ms", HOLDFAST_FIELD(delivery.ack_timeout), 100, kHourMs,
-                      "A connection that neither acknowledges nor takes bytes for this long is "
-                      "closed; what it had not acknowledged stays pending. Bytes that the network "
-                      "has taken already get more time: delivery.least_bytes_per_second.",
+                      "A connection that neither acknowledges nor takes bytes for this time is "
+                      "closed. Its unacknowledged messages stay pending. Bytes that the network "
+                      "has already taken get more time: delivery.least_bytes_per_second.",
                       true));
   t.push_back(integer("delivery.least_bytes_per_second",
                       HOLDFAST_FIELD(delivery.least_bytes_per_second), 64, kGiB,
-                      "How slowly a proxy may pass on the bytes that it has taken. The wait of "
-                      "delivery.ack_timeout_ms is longer by that time.",
+                      "Minimum rate at which a proxy passes on the bytes that it has taken. The "
+                      "time that they need at this rate is added to delivery.ack_timeout_ms.",
                       true));
-  t.push_back(
-      integer("delivery.poison_attempts", HOLDFAST_FIELD(delivery.poison_attempts), 0, 1'000,
-              "A message at which this many connections of its user end, one after the other, "
-              "becomes a dead letter, and the messages behind it are delivered; 0 waits for ever.",
-              true));
+  t.push_back(integer("delivery.poison_attempts", HOLDFAST_FIELD(delivery.poison_attempts), 0,
+                      1'000,
+                      "A message becomes a dead letter if this many connections of its user in a "
+                      "row end at it. Later messages are then delivered. 0 means never.",
+                      true));
   t.push_back(integer("delivery.idle_ping_ms", HOLDFAST_FIELD(delivery.idle_ping), 1'000, kHourMs,
-                      "How often a connection without traffic gets a Ping.", true));
-  t.push_back(integer("delivery.close_wait_ms", HOLDFAST_FIELD(delivery.close_wait), 0, 60'000,
-                      "How long a Close waits for the acknowledgement of what was sent before it, "
-                      "at a shutdown too.",
-                      true));
+                      "Interval of Pings on a connection without traffic.", true));
+  t.push_back(integer(
+      "delivery.close_wait_ms", HOLDFAST_FIELD(delivery.close_wait), 0, 60'000,
+      "Time that a Close waits for the acknowledgement of earlier messages, also at a shutdown.",
+      true));
   t.push_back(choice("delivery.policy", HOLDFAST_FIELD(delivery.policy),
-                     "Which of a user's connections receive: all of them, or only the latest."));
-  t.push_back(choice("delivery.acknowledge", HOLDFAST_FIELD(delivery.acknowledge),
-                     "What settles a message: the Pong of the client's WebSocket stack, or the "
-                     "client itself (then clients must ask for `holdfast.v1`; choose it behind "
-                     "a proxy that terminates WebSockets)."));
+                     "The connections of a user that receive messages: all, or only the latest."));
+  t.push_back(choice(
+      "delivery.acknowledge", HOLDFAST_FIELD(delivery.acknowledge),
+      "Who acknowledges a message: the client's WebSocket stack by its Pong, or the client. Choose "
+      "`client` behind a proxy that terminates WebSockets; clients must then use `holdfast.v1`."));
 }
 
 void add_delivery_bounds(std::vector<Setting>& t) {
-  t.push_back(integer("delivery.connections_per_user",
-                      HOLDFAST_FIELD(delivery.connections_per_user), 1, 1'000,
-                      "Connections of one user; one more closes the oldest with 4408.", true));
+  t.push_back(integer(
+      "delivery.connections_per_user", HOLDFAST_FIELD(delivery.connections_per_user), 1, 1'000,
+      "Maximum of connections of one user. A further one closes the oldest with 4408.", true));
   t.push_back(integer("delivery.pending_messages", HOLDFAST_FIELD(delivery.pending_messages), 1,
-                      1'000'000'000, "Most pending messages of one user; one more is 429.", true));
-  t.push_back(integer("delivery.pending_bytes", HOLDFAST_FIELD(delivery.pending_bytes), kKiB,
-                      1'024 * kGiB, "Most bytes of pending messages of one user.", true));
-  t.push_back(integer("delivery.message_ttl_seconds", HOLDFAST_FIELD(delivery.message_ttl), 1,
-                      3'650 * kDaySeconds,
-                      "How long a message stays pending, unless it brings its own "
-                      "`ttlSeconds`; then it becomes a dead letter.",
-                      true));
+                      1'000'000'000,
+                      "Maximum of pending messages of one user. Further ones get 429.", true));
+  t.push_back(
+      integer("delivery.pending_bytes", HOLDFAST_FIELD(delivery.pending_bytes), kKiB, 1'024 * kGiB,
+              "Maximum of bytes of pending messages of one user. Further messages get 429.", true));
+  t.push_back(integer(
+      "delivery.message_ttl_seconds", HOLDFAST_FIELD(delivery.message_ttl), 1, 3'650 * kDaySeconds,
+      "Lifetime of a pending message that has no `ttlSeconds`. Then it becomes a dead letter.",
+      true));
   t.push_back(integer("delivery.deduplication_window_seconds",
                       HOLDFAST_FIELD(delivery.deduplication_window), 1, kDaySeconds,
-                      "How long a `deduplicationId` is remembered."));
+                      "Time that a `deduplicationId` is remembered."));
   t.push_back(integer("delivery.deduplication_keys", HOLDFAST_FIELD(delivery.deduplication_keys), 1,
                       100'000'000,
-                      "Most live deduplication ids of one worker; one more is 503. An access key "
-                      "may have an eighth; one more of its own is 429."));
+                      "Maximum of remembered deduplication ids of one worker; further ones get "
+                      "503. An access key may have an eighth of them; its further ones get 429."));
   t.push_back(integer("delivery.tail_messages", HOLDFAST_FIELD(delivery.tail_messages), 1, 65'536,
-                      "Newest pending messages of a user that are kept in memory.", true));
+                      "Maximum of a user's newest pending messages that are kept in memory.",
+                      true));
   t.push_back(integer("delivery.tail_bytes", HOLDFAST_FIELD(delivery.tail_bytes), kKiB, kGiB,
                       "Their size.", true));
   t.push_back(integer("delivery.credit_messages", HOLDFAST_FIELD(delivery.credit_messages), 1,
-                      65'536, "Messages that one connection may be sent ahead of acknowledging."));
+                      65'536, "Maximum of unacknowledged messages on one connection."));
   t.push_back(integer("delivery.credit_bytes", HOLDFAST_FIELD(delivery.credit_bytes), kKiB, kGiB,
-                      "Their size, as written."));
+                      "Maximum of their bytes, as written."));
   t.push_back(integer("delivery.fence_bytes", HOLDFAST_FIELD(delivery.fence_bytes), kKiB, kGiB,
-                      "Most bytes between two fences (the Pings that ask for "
-                      "acknowledgement)."));
+                      "Maximum of bytes between two fences (the Pings whose Pongs acknowledge)."));
   t.push_back(integer("delivery.fences", HOLDFAST_FIELD(delivery.fences), 1, 64,
-                      "Most fences in flight on one connection."));
+                      "Maximum of unanswered fences on one connection."));
   t.push_back(integer("delivery.first_page_bytes", HOLDFAST_FIELD(delivery.first_page_bytes), kKiB,
                       64 * kMiB,
-                      "Size of the first page read for a connection that catches up; it doubles "
-                      "with each acknowledgement."));
+                      "Bytes of the first page that is read for a connection that catches up. The "
+                      "size doubles with each acknowledgement."));
   t.push_back(integer("delivery.executions", HOLDFAST_FIELD(delivery.executions), 16, 1'000'000,
-                      "Executions of the workflows that each worker remembers."));
+                      "Maximum of executions of the workflows that each worker remembers."));
   t.push_back(integer("delivery.ceiling_ahead_seconds", HOLDFAST_FIELD(delivery.ceiling_ahead), 1,
-                      3'600, "How far ahead sequence numbers are set aside on disk."));
+                      3'600,
+                      "Time ahead of the clock for which sequence numbers are reserved on disk."));
 }
 
 void add_clients(std::vector<Setting>& t) {
   t.push_back(choice("websocket.frame", HOLDFAST_FIELD(websocket.frame),
-                     "The frame of a message for clients without a subprotocol: "
-                     "`{\"Payload\":\"…\"}`, or the bare text.",
+                     "Frame of a message for clients without a subprotocol: `{\"Payload\":\"…\"}` "
+                     "or the bare text.",
                      true));
-  t.push_back(texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins), kOrigin,
-                    "Web pages that may log in, get tokens and connect, besides the gateway's "
-                    "own origin: `https://app.example.com`, of any scheme "
-                    "(`capacitor://localhost`; `file://` as Cordova's and Electron's pages send "
-                    "it); `*` is every page.",
-                    true));
-  t.push_back(integer("websocket.connection_seconds_max", HOLDFAST_FIELD(delivery.connection_age),
-                      0, 365 * kDaySeconds,
-                      "How old a connection may get: in the last tenth of that it is closed with "
-                      "1001, and its client returns with a new token. 0 is no limit.",
-                      true));
+  t.push_back(
+      texts("websocket.allowed_origins", HOLDFAST_FIELD(websocket.allowed_origins), kOrigin,
+            "Origins of web pages that may log in, get tokens and connect, besides the gateway's "
+            "own: `https://app.example.com`. Any scheme works (`capacitor://localhost`, or "
+            "`file://` for pages of Cordova and Electron). `*` allows every page.",
+            true));
+  t.push_back(
+      integer("websocket.connection_seconds_max", HOLDFAST_FIELD(delivery.connection_age), 0,
+              365 * kDaySeconds,
+              "Maximum age of a connection. In the last tenth of it, the connection is closed with "
+              "1001, and the client reconnects with a new token. 0 means unlimited.",
+              true));
   t.push_back(text("tokens.service_name", HOLDFAST_FIELD(tokens.service_name), kServiceName,
                    "Issuer and audience of temporary tokens."));
   t.push_back(integer("tokens.lifetime_seconds", HOLDFAST_FIELD(tokens.lifetime), 1, 3'600,
-                      "How long a temporary token is good for."));
-  t.push_back(integer("tokens.drift_seconds", HOLDFAST_FIELD(tokens.drift), 0, 300,
-                      "How far beyond its end it is still taken, for clocks that differ."));
+                      "Lifetime of a temporary token."));
+  t.push_back(
+      integer("tokens.drift_seconds", HOLDFAST_FIELD(tokens.drift), 0, 300,
+              "Time after its expiry for which it is still accepted, because clocks may differ."));
   t.push_back(integer("tokens.max_outstanding", HOLDFAST_FIELD(tokens.max_outstanding), 1, 1'000,
-                      "Unused temporary tokens of one user; one more is 429."));
+                      "Maximum of unused temporary tokens of one user. Further ones get 429."));
 }
 
 constexpr std::pair<std::string_view, identity::SigningAlgorithm> kAlgorithms[] = {
@@ -790,10 +803,10 @@ Json issuer_json(const identity::IssuerOptions& issuer) {
 Setting issuers_setting() {
   Setting s = member("identity.issuers", SettingType::objects);
   s.doc =
-      "Other OpenID Connect issuers whose ID tokens `GET /tokens` takes, each an object: `issuer`, "
-      "`audience` (a list of client ids), `user_id_prefix`, and optionally `algorithms` (default "
-      "[\"RS256\"]; also ES256, EdDSA), `user_id_claim` (default sub), `token_use`, `jwks_url` or "
-      "`jwks_file` (default: by discovery), `ca_file`.";
+      "Other OpenID Connect issuers whose ID tokens `GET /tokens` accepts. Each is an object with "
+      "`issuer`, `audience` (a list of client ids) and `user_id_prefix`. Optional members: "
+      "`algorithms` (default [\"RS256\"]; also ES256, EdDSA), `user_id_claim` (default sub), "
+      "`token_use`, `jwks_url` or `jwks_file` (default: by discovery), `ca_file`.";
   Setting algorithms = member("algorithms", SettingType::texts);
   for (const auto& [name, algorithm] : kAlgorithms) algorithms.choices.push_back(name);
   s.fields = {member("issuer", SettingType::text),         member("audience", SettingType::texts),
@@ -821,76 +834,75 @@ void add_issuers(std::vector<Setting>& t) {
   t.push_back(issuers_setting());
   t.push_back(integer("identity.jwks_refresh_seconds", HOLDFAST_FIELD(identity.jwks_refresh), 60,
                       kDaySeconds,
-                      "How often their keys are read again. An unknown key id reads them too, once "
-                      "a minute at most."));
-  t.push_back(integer("identity.jwks_timeout_ms", HOLDFAST_FIELD(identity.jwks_timeout), 100,
-                      30'000,
-                      "How long that may take. A token that waits for it waits a second longer."));
+                      "Interval at which the issuers' keys are read again. An unknown key id reads "
+                      "them too, at most once a minute."));
+  t.push_back(integer(
+      "identity.jwks_timeout_ms", HOLDFAST_FIELD(identity.jwks_timeout), 100, 30'000,
+      "Time that reading keys may take. A token that needs them waits up to a second longer."));
 }
 
 void add_users(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.id_token_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.id_token_lifetime), 300, kDaySeconds,
-                      "How long ID and access tokens are good for.", true));
+                      "Lifetime of ID and access tokens.", true));
   t.push_back(integer("user_pool.refresh_token_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.refresh_token_lifetime), 3'600, 3'650 * kDaySeconds,
-                      "How long a refresh token is good for.", true));
+                      "Lifetime of a refresh token.", true));
   t.push_back(integer("user_pool.refresh_tokens_per_user",
                       HOLDFAST_FIELD(user_pool.refresh_tokens_per_user), 1, 100'000,
-                      "Logins of one user that are remembered; one more ends the oldest.", true));
+                      "Maximum of logins of one user. A further one ends the oldest.", true));
   t.push_back(boolean("user_pool.refresh_token_rotation",
                       HOLDFAST_FIELD(user_pool.refresh_token_rotation),
-                      "Each refresh replaces the refresh token, and a replaced one that is used "
-                      "again ends its login. Clients must refresh by `GetTokensFromRefreshToken`.",
+                      "Each refresh replaces the refresh token. Reuse of a replaced one ends the "
+                      "login. Clients must refresh with `GetTokensFromRefreshToken`.",
                       true));
   t.push_back(integer("user_pool.refresh_token_grace_seconds",
                       HOLDFAST_FIELD(user_pool.refresh_token_grace), 0, 60,
-                      "How long a replaced refresh token still gives its successor, for clients "
-                      "that did not get the answer.",
+                      "Time for which a replaced refresh token still returns its successor, for "
+                      "clients that lost the answer.",
                       true));
   t.push_back(integer("user_pool.session_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.session_lifetime), 60, 900,
-                      "How long a login may take between its challenge and the response.", true));
+                      "Time that a client has to respond to a login's challenge.", true));
   t.push_back(integer("user_pool.temporary_password_lifetime_seconds",
                       HOLDFAST_FIELD(user_pool.temporary_password_lifetime), 60, 365 * kDaySeconds,
-                      "How long a temporary password may wait for the user's own.", true));
+                      "Lifetime of a temporary password.", true));
   t.push_back(boolean(
       "user_pool.srp_enabled", HOLDFAST_FIELD(user_pool.srp_enabled),
-      "Keep the verifiers that SRP logins need, and allow such logins. Verifiers are sealed; "
-      "stolen together with the keys they are quicker to guess at than the password's hash.",
+      "Allow SRP logins, and keep the verifiers that they need. Verifiers are sealed. If stolen "
+      "together with the keys, they make guessing passwords faster than the passwords' hashes do.",
       true));
   t.push_back(boolean("user_pool.password_auth_enabled",
                       HOLDFAST_FIELD(user_pool.password_auth_enabled),
-                      "Let clients log in by sending the password (`USER_PASSWORD_AUTH`), as "
-                      "`holdfast auth` does. Off: only by SRP and by signed calls.",
+                      "Let clients log in with the password itself (`USER_PASSWORD_AUTH`), as "
+                      "`holdfast auth` does. Off: clients need SRP or signed calls.",
                       true));
   t.push_back(boolean("user_pool.self_sign_up", HOLDFAST_FIELD(user_pool.self_sign_up),
-                      "Let anybody sign up; it needs a way to send codes.", true));
+                      "Let anybody sign up. This needs a way to send codes.", true));
   t.push_back(integer("user_pool.sign_ups_per_minute", HOLDFAST_FIELD(sign_ups.per_minute), 1,
                       60'000,
-                      "Most sign-ups per minute, in all; one client's address may make an eighth "
-                      "of them. One more is LimitExceededException.",
+                      "Maximum of sign-ups per minute. One client's address may make an eighth of "
+                      "them. Further ones get LimitExceededException.",
                       true));
   t.push_back(integer("user_pool.unconfirmed_lifetime_seconds",
                       HOLDFAST_FIELD(sign_ups.unconfirmed_lifetime), 3'600, 365 * kDaySeconds,
-                      "How long a sign-up may wait to be confirmed; then its user is removed.",
-                      true));
+                      "Time that a sign-up may stay unconfirmed. Then the user is removed.", true));
   Setting code_command =
       texts("user_pool.code_command", HOLDFAST_FIELD(codes.command), kWord,
-            "Program and arguments that send a confirmation code, run without a shell: it "
-            "reads one JSON object (`purpose`, `code`, `username`, `userId`, `attributes`) "
-            "and exits 0 once the code is on its way.");
+            "Program and arguments that send a confirmation code. It runs without a shell, reads "
+            "one JSON object (`purpose`, `code`, `username`, `userId`, `attributes`) and exits 0 "
+            "after it has sent the code.");
   // Whoever sends mail or text messages may need a password there.
   code_command.secret = true;
   t.push_back(std::move(code_command));
   t.push_back(integer("user_pool.code_command_timeout_ms", HOLDFAST_FIELD(codes.command_timeout),
-                      100, 60'000, "How long that may take; then it is killed."));
+                      100, 60'000, "Time that the program may take. Then it is killed."));
   t.push_back(boolean("user_pool.code_to_log", HOLDFAST_FIELD(codes.to_log),
-                      "Write confirmation codes to the log: for development only."));
+                      "Write confirmation codes to the log, for development only."));
   t.push_back(integer("user_pool.code_lifetime_seconds", HOLDFAST_FIELD(user_pool.code_lifetime),
-                      60, kDaySeconds, "How long a confirmation code is good for.", true));
+                      60, kDaySeconds, "Lifetime of a confirmation code.", true));
   t.push_back(integer("user_pool.code_attempts", HOLDFAST_FIELD(user_pool.code_attempts), 1, 20,
-                      "Wrong answers to one code, after which it is invalid.", true));
+                      "Number of wrong answers that invalidate a code.", true));
   t.push_back(boolean("user_pool.prevent_user_existence_errors",
                       HOLDFAST_FIELD(user_pool.prevent_user_existence_errors),
                       "Answer an unknown user like a wrong password.", true));
@@ -899,7 +911,7 @@ void add_users(std::vector<Setting>& t) {
 void add_passwords(std::vector<Setting>& t) {
   t.push_back(integer("user_pool.password_min_length",
                       HOLDFAST_FIELD(user_pool.password_min_length), 6, 99,
-                      "Shortest password, in characters.", true));
+                      "Minimum length of a password, in characters.", true));
   t.push_back(boolean("user_pool.password_require_lowercase",
                       HOLDFAST_FIELD(user_pool.password_require_lowercase),
                       "Passwords need a lower-case letter.", true));
@@ -914,15 +926,16 @@ void add_passwords(std::vector<Setting>& t) {
                       "Passwords need a symbol.", true));
   t.push_back(boolean("user_pool.password_refuse_common",
                       HOLDFAST_FIELD(user_pool.password_refuse_common),
-                      "Refuse passwords that many people use (a list of 3 000), and those made of "
-                      "the user's name or a name of the service.",
+                      "Refuse common passwords (a list of 3 000), and passwords made of the user's "
+                      "name or a name of the service.",
                       true));
   t.push_back(integer("auth.hash_threads", HOLDFAST_FIELD(auth.passwords.threads), 1, 64,
                       "Threads that hash passwords (Argon2id) and sign tokens."));
-  t.push_back(integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
-                      "Passwords that wait for such a thread. One client's address may have an "
-                      "eighth of them, an access key half; one more is TooManyRequestsException. "
-                      "The operator's passwords have a queue of the same length of their own."));
+  t.push_back(
+      integer("auth.hash_queue", HOLDFAST_FIELD(auth.passwords.queue), 1, 10'000,
+              "Maximum of passwords that wait for such a thread. One client's address may have an "
+              "eighth of them, an access key half. Further ones get TooManyRequestsException. The "
+              "operators' passwords have a separate queue of the same length."));
   t.push_back(integer("auth.hash_iterations", HOLDFAST_FIELD(auth.passwords.iterations), 1, 64,
                       "Passes of Argon2id over its memory, for new passwords. After you change it, "
                       "existing users keep the old cost until they change their password, so "
@@ -931,112 +944,115 @@ void add_passwords(std::vector<Setting>& t) {
                       4 * kMiB,
                       "Memory of one Argon2id run in KiB, for new passwords. A change has the same "
                       "effect on response times as one of `hash_iterations`."));
-  t.push_back(integer(
-      "auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
-      "User names whose failed logins and codes are remembered, and as many names of no user."));
+  t.push_back(integer("auth.lockout_names", HOLDFAST_FIELD(auth.lockout_names), 100, 10'000'000,
+                      "Maximum of usernames whose failed logins and codes are remembered. Unknown "
+                      "names have a separate table of the same size."));
 }
 
 void add_instance(std::vector<Setting>& t) {
   t.push_back(boolean("keys.rotation_enabled", HOLDFAST_FIELD(keys.rotation_enabled),
-                      "Make a new data key by itself when the current one is old."));
+                      "Make a new data key automatically when the current one is old."));
   t.push_back(integer("keys.rotation_period_seconds", HOLDFAST_FIELD(keys.rotation_period), 3'600,
-                      3'650 * kDaySeconds, "How old a data key may become."));
+                      3'650 * kDaySeconds, "Maximum age of a data key."));
   t.push_back(boolean("keys.signing_rotation_enabled",
                       HOLDFAST_FIELD(signing_keys.rotation_enabled),
-                      "Make a new key for the user pool's tokens by itself when the current one is "
-                      "old. It is published for ten minutes before it signs; the old one stays for "
-                      "a day, for the tokens that it signed."));
+                      "Make a new signing key for the user pool's tokens automatically when the "
+                      "current one is old. The new key is published for ten minutes before it "
+                      "signs. The old one is removed a day later."));
   t.push_back(integer("keys.signing_rotation_period_seconds",
                       HOLDFAST_FIELD(signing_keys.rotation_period), kDaySeconds,
-                      3'650 * kDaySeconds, "How old such a key may become."));
+                      3'650 * kDaySeconds, "Maximum age of a signing key."));
+  t.push_back(integer("storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
+                      "Maximum of messages that wait to be committed. Further ones get 503. A user "
+                      "or an access key may have an eighth."));
   t.push_back(integer(
-      "storage.queue_slots", HOLDFAST_FIELD(storage.queue_slots), 64, 10'000'000,
-      "Messages that wait to be committed; one more is 503. A user or a key may have an eighth."));
-  t.push_back(integer("storage.queue_bytes", HOLDFAST_FIELD(storage.queue_bytes), 16 * kMiB,
-                      64 * kGiB,
-                      "Their size, at most. A user or a key may have an eighth, or one message."));
-  t.push_back(integer(
-      "storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
-      std::numeric_limits<std::int64_t>::max(),
-      "Largest database; beyond it messages are refused with 503. 0 is no limit but the disk.",
-      true));
+      "storage.queue_bytes", HOLDFAST_FIELD(storage.queue_bytes), 16 * kMiB, 64 * kGiB,
+      "Maximum of their bytes. A user or an access key may have an eighth, or one message."));
+  t.push_back(integer("storage.database_bytes_max", HOLDFAST_FIELD(storage.database_bytes_max), 0,
+                      std::numeric_limits<std::int64_t>::max(),
+                      "Maximum size of the database. Beyond it, messages get 503. 0 means limited "
+                      "only by the disk.",
+                      true));
   t.push_back(integer("storage.disk_free_min", HOLDFAST_FIELD(storage.disk_free_min), 0,
                       1'024 * kGiB,
-                      "Space that messages leave free on the disk, so that everything else goes "
-                      "on: below it they are refused with 503. On a disk smaller than eight times "
-                      "this, an eighth of the disk. 0 does not watch the disk.",
+                      "Free space that messages leave on the disk, so that everything else still "
+                      "works. Below it, messages get 503. On a disk smaller than eight times this, "
+                      "it is an eighth of the disk. 0 does not check the disk.",
                       true));
   t.push_back(integer("storage.hang_after_ms", HOLDFAST_FIELD(storage.hang_after), 100, 600'000,
-                      "The store counts as hanging when it has not answered for this long: /readyz "
-                      "is 503 then, and so are requests that have waited as long."));
+                      "Time without an answer after which the store counts as hanging. /readyz is "
+                      "then 503, and requests that have waited as long get 503."));
   t.push_back(integer("storage.page_bytes_per_batch", HOLDFAST_FIELD(storage.page_bytes_per_batch),
-                      64 * kKiB, kGiB, "Most bytes of pages that are read between two commits."));
+                      64 * kKiB, kGiB,
+                      "Maximum of bytes that page reads take between two commits."));
   t.push_back(integer("storage.batch_operations", HOLDFAST_FIELD(storage.batch_operations), 1,
-                      1'000'000, "Most operations of one commit."));
+                      1'000'000, "Maximum of operations in one commit."));
   t.push_back(integer("storage.dead_letters_max", HOLDFAST_FIELD(storage.dead_letters_max), 0,
-                      1'000'000'000, "Dead letters that are kept; the oldest go first."));
+                      1'000'000'000, "Maximum of dead letters. The oldest are deleted first."));
   t.push_back(integer("storage.dead_letters_bytes_max",
                       HOLDFAST_FIELD(storage.dead_letters_bytes_max), 0, 1'024 * kGiB,
-                      "Their size, at most."));
-  t.push_back(integer("storage.wal_checkpoint_bytes", HOLDFAST_FIELD(storage.wal_checkpoint_bytes),
-                      64 * kKiB, 64 * kGiB,
-                      "Size of the write-ahead log from which it is moved into the database even "
-                      "under load."));
+                      "Maximum of their bytes."));
+  t.push_back(integer(
+      "storage.wal_checkpoint_bytes", HOLDFAST_FIELD(storage.wal_checkpoint_bytes), 64 * kKiB,
+      64 * kGiB,
+      "Size of the write-ahead log above which it is moved into the database even under load."));
   t.push_back(integer("shutdown.drain_seconds", HOLDFAST_FIELD(shutdown.drain), 0, 3'600,
-                      "How long a shutdown waits for clients to acknowledge and to close.", true));
+                      "Time that a shutdown waits for clients to acknowledge and to close.", true));
 }
 
 void add_console(std::vector<Setting>& t) {
   t.push_back(
       boolean("console.enabled", HOLDFAST_FIELD(console.enabled),
-              "Serve the web console at /console/ of the control listener, and let its "
-              "pages log in and connect to the gateway as `websocket.allowed_origins` do."));
+              "Serve the web console at /console/ of the control listener. Its pages may log in "
+              "and connect to the gateway like those of `websocket.allowed_origins`."));
   Setting password =
       text("console.password_hash", HOLDFAST_FIELD(console.password_hash), kPasswordHash,
-           "Hash of a password that opens the console, made by `holdfast console "
-           "--hash-password`. Empty: only the links of `holdfast console` open it.");
+           "Hash of the console's password, made by `holdfast console --hash-password`. Empty: "
+           "operators sign in only with the links of `holdfast console`.");
   password.secret = true;
   t.push_back(std::move(password));
   t.push_back(texts("console.allowed_hosts", HOLDFAST_FIELD(console.allowed_hosts), kHost,
-                    "Names under which the console and /metrics are served, besides localhost, the "
-                    "control listener's own addresses and `server.control_public_url`; /metrics is "
-                    "served under every IP address, too."));
+                    "Host names of the console and /metrics, besides localhost, the control "
+                    "listener's own addresses and `server.control_public_url`. /metrics is also "
+                    "served under every IP address."));
 }
 
 void add_surroundings(std::vector<Setting>& t) {
   t.push_back(text("aws.partition", HOLDFAST_FIELD(aws.partition), kName, "Partition in ARNs."));
-  t.push_back(text("aws.region", HOLDFAST_FIELD(aws.region), kName,
-                   "Region that requests are signed for, and in ARNs."));
+  t.push_back(
+      text("aws.region", HOLDFAST_FIELD(aws.region), kName, "Region in signatures and ARNs."));
   t.push_back(
       text("aws.account", HOLDFAST_FIELD(aws.account), kAccount, "Account number in ARNs."));
   t.push_back(text("aws.api_id", HOLDFAST_FIELD(aws.api_id), kName,
-                   "API id in the ARNs of routes, which policies name.", true));
+                   "API id in the ARNs of routes, which policies use.", true));
   t.push_back(text("aws.stage", HOLDFAST_FIELD(aws.stage), kStage,
-                   "Stage (`$default` is one): every route is served under /STAGE as well.", true));
+                   "Stage, such as `prod` or `$default`. Every route is also served under /STAGE.",
+                   true));
   t.push_back(text("aws.stack_name", HOLDFAST_FIELD(aws.stack_name), kStackName,
                    "Name of the stack in the answer of CloudFormation's DescribeStacks.", true));
   t.push_back(text("aws.sample_app_url", HOLDFAST_FIELD(aws.sample_app_url), kUrl,
-                   "URL of the sample application, part of the same answer.", true));
-  t.push_back(choice("log.level", HOLDFAST_FIELD(log.level), "Lowest level that is logged.", true));
+                   "URL of the sample application in the same answer.", true));
+  t.push_back(
+      choice("log.level", HOLDFAST_FIELD(log.level), "Lowest level that the log has.", true));
   Setting format = boolean("log.format", HOLDFAST_FIELD(log.json),
-                           "One JSON object a line, or text for people.");
+                           "Format of the log: one JSON object per line, or text for people.");
   format.type = SettingType::choice;
   format.choices = {"json", "text"};
   format.read = [](const Config& config) { return Json(config.log.json ? "json" : "text"); };
   format.write = [](Config& config, const Json& value) { config.log.json = value == "json"; };
   t.push_back(std::move(format));
   t.push_back(
-      boolean("log.access", HOLDFAST_FIELD(log.access), "One line for each request served.", true));
+      boolean("log.access", HOLDFAST_FIELD(log.access), "Write a line for each request.", true));
   t.push_back(
       text("log.audit_file", HOLDFAST_FIELD(log.audit_file), kAnyText,
-           "File to which the audit log's events are appended, one JSON object a line, beside the "
-           "log. Created with mode 0600; opened again on SIGHUP. Empty: no file."));
-  t.push_back(days("audit.keep_days", HOLDFAST_FIELD(audit.keep), 1, 3'650,
-                   "How long the database keeps audit records, for `holdfast audit list` and the "
-                   "console.",
-                   true));
+           "File to which audit events are appended, one JSON object per line, in addition to the "
+           "log. It is created with mode 0600 and reopened on SIGHUP. Empty: no file."));
+  t.push_back(
+      days("audit.keep_days", HOLDFAST_FIELD(audit.keep), 1, 3'650,
+           "Time that the database keeps audit records, for `holdfast audit list` and the console.",
+           true));
   t.push_back(integer("audit.records_max", HOLDFAST_FIELD(audit.records_max), 1'000, 100'000'000,
-                      "Audit records that the database keeps; beyond it the oldest go."));
+                      "Maximum of audit records in the database. The oldest are deleted first."));
 }
 
 #undef HOLDFAST_FIELD
