@@ -1,3 +1,5 @@
+// The program's entry point.
+
 #include <holdfast/base/process.hpp>
 #include <holdfast/cli/run.hpp>
 

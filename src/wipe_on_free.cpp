@@ -1,3 +1,5 @@
+// Wipes memory when the program frees it.
+
 #include "wipe_on_free.hpp"
 
 #include <algorithm>
@@ -18,7 +20,8 @@ void wipe_and_free(void* memory) noexcept {
   std::free(memory);
 }
 
-// Where there is none, what uses OpenSSL could only abort: the process ends as it does for `new`.
+// Calls the new handler when memory runs out, which ends the process as for `new`. Callers in
+// OpenSSL could only abort.
 void* openssl_malloc(std::size_t size, const char* /*file*/, int /*line*/) {
   void* const memory = std::malloc(size);
   if (memory == nullptr && size != 0) {

@@ -1,3 +1,5 @@
+// Turns errors into the answers of API Gateway and Cognito.
+
 #include "aws_errors.hpp"
 
 #include <algorithm>
@@ -23,7 +25,7 @@ std::string header_safe(std::string_view text) {
   return out;
 }
 
-// For the access line, where nobody needs more of it.
+// Cuts a message to the length that the access line shows.
 std::string reason_of(std::string_view message) {
   constexpr std::size_t kReasonBytes = 256;
   std::string out;

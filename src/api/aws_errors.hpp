@@ -37,9 +37,9 @@ void add_help(net::Response& response, std::string_view documentation_url);
 [[nodiscard]] net::Response upgrade_required();
 [[nodiscard]] net::Response request_too_long();
 [[nodiscard]] net::Response unavailable(bool close = false);
-/// What delivery refused.
+/// Makes the answer to a refusal of delivery.
 [[nodiscard]] net::Response delivery_error(const Error& error);
-/// The name and words of what delivery refused, for a batch's `Failed`.
+/// Returns the name and message of a refusal of delivery, for a batch's `Failed`.
 struct ErrorWords {
   int status;
   std::string_view type;
@@ -51,7 +51,7 @@ struct ErrorWords {
 [[nodiscard]] std::string_view type_of(iam::SignatureErrc code) noexcept;
 /// 403 in execute-api's shape.
 [[nodiscard]] net::Response signature_error(const iam::SignatureError& error);
-/// What the access line is to say of it.
+/// Sets the reason that the access line shows.
 void note_refusal(net::Response& response, const iam::SignatureError& error);
 /// 403 in execute-api's shape: `{"Message": …}` with a capital M and the account masked.
 [[nodiscard]] net::Response access_denied(std::string_view principal, std::string_view action,
@@ -71,7 +71,7 @@ void note_refusal(net::Response& response, const iam::SignatureError& error);
 /// JSON 1.1: 400 (503 for ServiceUnavailableException), `__type` in the body and
 /// `x-amzn-ErrorType: {type}:`.
 [[nodiscard]] net::Response pool_error(std::string_view type, std::string_view message);
-/// How the reason ends of a wrong password by which its name was locked.
+/// The end of the reason if a wrong password locked its name.
 inline constexpr std::string_view kLocksTheName = "; the name is locked";
 [[nodiscard]] net::Response pool_error(const identity::PoolError& error);
 

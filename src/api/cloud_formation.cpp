@@ -1,3 +1,5 @@
+// The route of CloudFormation's DescribeStacks.
+
 #include "cloud_formation.hpp"
 
 #include <algorithm>
@@ -24,7 +26,7 @@ constexpr std::string_view kDescribeStacks = "cloudformation:DescribeStacks";
 constexpr std::size_t kNameBytesMax = 1600;  // of an ARN
 constexpr std::size_t kReasonBytes = 256;    // in the access line
 
-// What XML 1.0 section 2.2 does not allow is shown as a question mark.
+// Appends text to XML. Writes a question mark for characters that XML 1.0 section 2.2 forbids.
 void append_xml(std::string& out, std::string_view text) {
   const bool readable = is_utf8(text);
   for (const char c : text) {
@@ -163,7 +165,7 @@ net::Response stack_answer(const Context& context) {
   return xml_answer(200, request_id, std::move(body));
 }
 
-// What policies know the stack by that was asked for: another's ARN has an id that nobody knows.
+// Returns the ARN under which policies know the requested stack. An unknown stack's id is `*`.
 std::string resource_of(const Context& context, const std::optional<std::string>& name) {
   if (!name || *name == context.options.stack.name || *name == context.stack_arn) {
     return context.stack_arn;

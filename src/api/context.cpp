@@ -1,3 +1,5 @@
+// Builds what all routes share from the options.
+
 #include "context.hpp"
 
 #include <holdfast/base/crypto.hpp>
@@ -6,7 +8,7 @@
 namespace holdfast::api {
 namespace {
 
-// The same for as long as the pool is: a hash in the form of RFC 9562's version 8.
+// Returns a constant UUID for a text: its hash in the form of RFC 9562's version 8.
 std::string uuid_of(std::string_view text) {
   std::string hex = hex_encode(view(sha256(text))).substr(0, 32);
   hex[12] = '8';

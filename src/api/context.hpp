@@ -13,7 +13,7 @@
 
 namespace holdfast::api {
 
-/// What every route works with. Immutable; shared by the shards.
+/// The options and parts that every route uses. Immutable; shared by the shards.
 struct Context {
   Context(GatewayOptions gateway_options, GatewayParts gateway_parts);
 
@@ -24,7 +24,7 @@ struct Context {
   /// `arn:{partition}:cloudformation:{region}:{account}:stack/{name}`, without the id behind it.
   [[nodiscard]] std::string stack_arn_of(std::string_view name) const;
   [[nodiscard]] const GatewayShard& shard(std::size_t index) const { return parts.shards[index]; }
-  /// What is counted on a shard; on that shard.
+  /// Returns a shard's counters. Call on that shard.
   [[nodiscard]] Counts& counts(std::size_t index) const { return *(*parts.counts)[index]; }
   [[nodiscard]] bool draining() const noexcept {
     return parts.draining != nullptr && parts.draining->load(std::memory_order_relaxed);
@@ -32,8 +32,8 @@ struct Context {
 
   GatewayOptions options;
   GatewayParts parts;
-  AllowedOrigins allowed_origins;    ///< of `options`
-  std::shared_ptr<Replays> replays;  ///< the same for as long as the service is
+  AllowedOrigins allowed_origins;                           ///< of `options`
+  std::shared_ptr<Replays> replays;                         ///< kept across reloads
   std::shared_ptr<std::atomic<std::int64_t>> pool_changes;  ///< by signed calls, likewise
   std::shared_ptr<UserRates> token_rates;                   ///< of `GET /tokens`
   std::string message_arn;                                  ///< of `POST /message`

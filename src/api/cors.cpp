@@ -1,3 +1,5 @@
+// CORS headers and preflight answers for logins and tokens.
+
 #include "cors.hpp"
 
 #include <algorithm>

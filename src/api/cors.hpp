@@ -7,7 +7,7 @@
 #include "context.hpp"
 #include "paths.hpp"
 
-/// Which web pages may read the answers of the login and of `GET /tokens`: those that may connect
+/// Lets web pages that may connect read the answers of the login and of `GET /tokens`
 /// (https://fetch.spec.whatwg.org/#http-cors-protocol).
 namespace holdfast::api {
 

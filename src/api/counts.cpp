@@ -1,3 +1,5 @@
+// Names and sums of the routes' counters.
+
 #include <holdfast/api/counts.hpp>
 
 namespace holdfast::api {

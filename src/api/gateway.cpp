@@ -1,3 +1,5 @@
+// Routes the gateway's requests, and limits their bodies.
+
 #include "gateway.hpp"
 
 #include <algorithm>
@@ -21,7 +23,7 @@ namespace {
 constexpr std::size_t kIgnoredBodyBytes = 4 << 10;
 constexpr std::size_t kAwsCallBodyBytes = 64 << 10;
 
-// What is nobody's secret. Half as long as the next key is published before it signs.
+// Makes an answer that caches may keep, for half the time that a new key is published unused.
 net::Response public_answer(std::string body) {
   net::Response out = make_answer(200, "application/json", std::move(body));
   out.headers.emplace_back("Cache-Control", "public, max-age=300");
@@ -215,7 +217,7 @@ void Contexts::change(GatewayOptions options) {
   const bool same_rates =
       next->options.token_requests_per_second == before.options.token_requests_per_second &&
       next->options.token_requests_burst == before.options.token_requests_burst;
-  // What users have taken of an old rate counts on.
+  // Keeps the users' counters if the rates did not change.
   if (same_rates) next->token_rates = before.token_rates;
   next->replays = before.replays;
   next->pool_changes = before.pool_changes;

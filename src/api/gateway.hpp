@@ -48,7 +48,7 @@ class Gateway final : public net::LiveService {
                                            const net::RequestHead& head) const;
   // `Route::none` also for what this listener does not serve.
   Route route_of(const Context& context, const net::RequestHead& head) const;
-  // How large the body of a route may be.
+  // Returns the maximum length of a route's body.
   static std::size_t body_bytes_max(const Context& context, Route route) noexcept;
 
   const std::shared_ptr<const Contexts> contexts_;

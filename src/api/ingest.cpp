@@ -1,3 +1,5 @@
+// The routes that send messages: POST /message and POST /messages.
+
 #include "ingest.hpp"
 
 #include <algorithm>
@@ -54,7 +56,7 @@ std::optional<net::Response> refuse_body(const net::RequestHead& head, const Bod
   return std::nullopt;
 }
 
-// What `refuse_body` has answered.
+// Maps the answer of `refuse_body` to a reason.
 IngestRefusal ingest_refusal_of(const net::Response& refused) {
   if (refused.status == 415) return IngestRefusal::content_type;
   return refused.status == 413 ? IngestRefusal::too_long : IngestRefusal::body;
@@ -203,7 +205,7 @@ struct BatchCall {
          respond = std::move(respond)](const std::vector<delivery::SendOutcome>& outcomes) mutable {
           for (const delivery::SendOutcome& outcome : outcomes) count(*context, shard, outcome);
           auto body = std::make_shared<const std::string>(messages_body(outcomes));
-          // What was sent of it is not to be sent again: the answer says which.
+          // A repeat must not send the sent messages again, so the answer is kept.
           if (std::ranges::any_of(outcomes, &delivery::SendOutcome::has_value)) {
             first.done(body);
           } else {

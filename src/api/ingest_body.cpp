@@ -1,3 +1,5 @@
+// Parses and checks the bodies of the ingest routes.
+
 #include "ingest_body.hpp"
 
 #include <algorithm>
@@ -46,7 +48,7 @@ struct RawEntry {
   bool is_object = false;
 };
 
-// Where the entries are in the text: the value itself, or the elements of its member `messages`.
+// The place of the entries: the value itself, or the elements of its member `messages`.
 enum class Shape : std::uint8_t { single, batch };
 
 // Gathers entries at their depth and skips everything else.

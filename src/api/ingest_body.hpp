@@ -19,7 +19,7 @@ struct IngestLimits {
   Seconds ttl{14 * 24 * 3600};
 };
 
-/// What is wrong with a body.
+/// A fault of a body.
 struct BodyFault {
   bool too_long = false;  ///< a message over its limit: 413 instead of 400
   std::string field;      ///< `userId`, `messages[3].ttlSeconds`; empty for the body as a whole

@@ -1,3 +1,5 @@
+// The routes of @connections: describe, post to and close a connection.
+
 #include "management.hpp"
 
 #include <charconv>
@@ -60,7 +62,7 @@ net::Response connection_answer(const std::optional<delivery::ConnectionInfo>& i
   return make_answer(200, "application/json", std::move(body));
 }
 
-// What a POST or a DELETE does to a connection, once for its signature.
+// A POST or DELETE to a connection, which its signature allows once.
 struct ConnectionCall {
   const Context* context;
   std::size_t shard;
@@ -136,7 +138,7 @@ void handle_connection(const Context& context, net::Request request, net::Respon
         });
   }
   const bool posts = head.method == "POST";
-  // What is posted goes into a text frame (RFC 6455 section 5.6).
+  // The body must be UTF-8, because it becomes a text frame (RFC 6455 section 5.6).
   if (posts && !is_utf8(request.body)) {
     return respond(signed_by(
         make_error(400, "BadRequestException", "The payload must be UTF-8 text"), *signer->key));

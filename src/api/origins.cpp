@@ -1,3 +1,5 @@
+// Parses web origins and decides which ones are allowed.
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -94,7 +96,7 @@ std::optional<Authority> parse_authority(std::string_view text) {
 
 bool is_own_port(std::uint16_t port) { return port == kHttpPort || port == kHttpsPort; }
 
-// What a program wrote as its Origin: the parts of it that are there.
+// An Origin as a program wrote it; each part may be missing.
 struct LooseOrigin {
   std::string scheme;
   std::string_view authority;
@@ -111,7 +113,7 @@ LooseOrigin split_loosely(std::string_view text) {
   return out;
 }
 
-// Whether both name one host, and no two ports.
+// Returns whether both have the same host, and ports that do not differ.
 bool is_same_host(const Authority& origin, const Authority& host) {
   if (origin.host != host.host) return false;
   if (origin.port == 0 || origin.port == host.port) return true;

@@ -1,3 +1,5 @@
+// Maps a request's path to a route.
+
 #include "paths.hpp"
 
 #include <algorithm>
@@ -22,7 +24,7 @@ std::optional<std::string_view> below_stage(std::string_view path, std::string_v
   return rest.starts_with('/') ? rest.substr(1) : path;
 }
 
-// What the pool publishes of itself.
+// Returns the route of a document that the pool publishes.
 Route published(std::string_view path, std::string_view pool_id) {
   if (pool_id.empty() || !path.starts_with(pool_id)) return Route::none;
   path.remove_prefix(pool_id.size());

@@ -34,17 +34,17 @@ inline constexpr std::string_view kUserPoolTarget = "AWSCognitoIdentityProviderS
 /// The methods of a route, as `Allow` has them.
 [[nodiscard]] std::string_view methods_of(Route route) noexcept;
 [[nodiscard]] bool has_method(Route route, std::string_view method);
-/// Whether a path has an empty segment, `.` or `..`, raw or encoded: signers take those away, so
-/// that what is signed would not be what is routed. One slash at the end begins no segment.
+/// Returns whether a path has an empty segment, `.` or `..`, raw or encoded. Signers remove those,
+/// so the signed path would differ from the routed one. One slash at the end begins no segment.
 [[nodiscard]] bool has_odd_segments(std::string_view raw_path);
 /// The `{connectionId}` of a `Route::connection`, decoded; nullopt for other routes.
 [[nodiscard]] std::optional<std::string> managed_connection(const Context& context,
                                                             const net::RequestHead& head);
-/// Whether an upgrade to this route is a WebSocket.
+/// Returns whether an upgrade to this route is a WebSocket.
 [[nodiscard]] constexpr bool is_websocket(Route route) noexcept {
   return route == Route::websocket || route == Route::websocket_root;
 }
-/// Whether the client asks for an upgrade to `websocket` (RFC 6455 section 4.2.1).
+/// Returns whether the client asks for an upgrade to `websocket` (RFC 6455 section 4.2.1).
 [[nodiscard]] bool asks_for_websocket(const net::RequestHead& head);
 
 }  // namespace holdfast::api

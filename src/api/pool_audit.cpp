@@ -1,3 +1,5 @@
+// Records the user pool's calls in the audit log.
+
 #include "pool_audit.hpp"
 
 #include <algorithm>
@@ -88,7 +90,7 @@ std::optional<std::string> subject_of(const std::string* token) {
   return sub == nullptr ? std::nullopt : std::optional(*sub);
 }
 
-/// What is known of a call before its answer.
+/// The facts of a call that are known before its answer.
 struct Asked {
   AuditEvent event;
   std::optional<std::string> by_token;  ///< whose access token came with it
@@ -123,7 +125,7 @@ bool complete(Asked& asked, const net::Response& response) {
   return true;
 }
 
-// What locks a name is told once, apart from what was refused by it.
+// Records a call. The failure that locks a name gets one more record, of the lockout.
 void record(Audit& audit, Asked asked) {
   std::optional<AuditEvent> lockout;
   if (asked.event.reason.ends_with(kLocksTheName)) {

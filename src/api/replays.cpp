@@ -1,3 +1,5 @@
+// Remembers signatures, so that a signed request changes something only once.
+
 #include "replays.hpp"
 
 #include <algorithm>
@@ -58,7 +60,7 @@ void Replays::SlotTable::erase(Slot& slot) {
   std::size_t hole = static_cast<std::size_t>(&slot - slots_.data());
   slots_[hole] = Slot();
   --count_;
-  // What was placed behind an entry that is gone must be found without it.
+  // Moves later entries into the hole, so that they are found without the removed one.
   for (std::size_t at = (hole + 1) & (slots_.size() - 1); slots_[at].fingerprint != 0;
        at = (at + 1) & (slots_.size() - 1)) {
     const Slot moved = std::exchange(slots_[at], Slot());

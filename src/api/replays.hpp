@@ -45,7 +45,7 @@ class Replays : public std::enable_shared_from_this<Replays> {
   };
   /// The body of an answer to a batch; null when it is forgotten.
   using Body = std::shared_ptr<const std::string>;
-  /// What is answered again.
+  /// The answer that a repeat gets.
   using Answer = std::variant<Done, delivery::Receipt, Body>;
 
   /// The one request of its signature that may go on. One that is dropped counts as done.
@@ -101,7 +101,7 @@ class Replays : public std::enable_shared_from_this<Replays> {
   };
 
   using Second = std::int64_t;
-  /// What one key has signed, by the signatures' dates.
+  /// The signatures of one key, by their dates.
   struct OfKey {
     std::map<Second, SlotTable> by_date;
     std::size_t count = 0;
@@ -146,7 +146,7 @@ class Replays::First {
     if (replays_) done(Done{});
   }
 
-  /// What whoever repeats the request is to be answered.
+  /// Keeps the answer for repeats of the request.
   void done(const Answer& answer) {
     std::exchange(replays_, nullptr)->end(signature_, caller_, &answer);
   }

@@ -1,3 +1,5 @@
+// Verifies a signature, and checks policy and rate of its key.
+
 #include "signed_call.hpp"
 
 #include <vector>

@@ -14,16 +14,16 @@
 
 namespace holdfast::api {
 
-/// Who signed `request`, by its shard's verifier.
+/// Verifies `request` with its shard's verifier and returns the signer.
 [[nodiscard]] std::expected<iam::Signer, iam::SignatureError> verify_signature(
     const Context& context, const net::Request& request, std::string_view service);
 
-/// What the policies of the signer's key say to `action` on `resource`.
+/// Decides `action` on `resource` by the policies of the signer's key.
 [[nodiscard]] iam::Decision decide(const Context& context, const iam::Signer& signer,
                                    const net::RequestHead& head, std::string_view action,
                                    std::string_view resource);
 
-/// Whether the key may make one more call now, on this shard; a call that may is counted.
+/// Takes one call from the key's rate limit on this shard. Returns whether the limit allows it.
 [[nodiscard]] bool keeps_to_rate(const Context& context, const iam::AccessKey& key,
                                  std::size_t shard);
 
@@ -39,7 +39,7 @@ inline constexpr std::string_view kRateReason =
 /// The 400 of a path that is not routed as it is signed, in words.
 inline constexpr std::string_view kOddPath =
     "The path must not have empty segments, nor '.' or '..'";
-/// What is told of a signature that has changed something and is not good for more.
+/// The message for a signature that has already changed something.
 inline constexpr std::string_view kSpentSignature =
     "This signature was used already. Sign the request anew";
 

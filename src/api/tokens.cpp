@@ -1,3 +1,5 @@
+// The route that issues temporary tokens: GET /tokens.
+
 #include "tokens.hpp"
 
 #include <holdfast/base/ascii.hpp>

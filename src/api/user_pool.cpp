@@ -1,3 +1,5 @@
+// The routes of Cognito's user pool operations.
+
 #include "user_pool.hpp"
 
 #include <algorithm>
@@ -591,7 +593,7 @@ struct SignedChange {
         first.undone();
       } else {
         const std::int64_t mark = ++*changes;
-        // What else was answered is not kept, so that it cannot be answered again.
+        // Other answers are not kept, so a repeat cannot get them.
         first.done(Replays::Done{.status = 200, .mark = response.body == "{}" ? mark : 0});
       }
       respond(std::move(response));

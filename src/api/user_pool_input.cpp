@@ -1,3 +1,5 @@
+// Reads and checks the members of a user pool call's body.
+
 #include "user_pool_input.hpp"
 
 #include <holdfast/base/ascii.hpp>

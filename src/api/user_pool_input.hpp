@@ -22,27 +22,27 @@ class InputReader {
  public:
   explicit InputReader(Json& input) : input_(input) {}
 
-  /// A required string; empty when it is missing (and the fault is noted).
+  /// Returns a required string. If it is missing, notes a fault and returns an empty one.
   [[nodiscard]] std::string required(std::string_view name);
   [[nodiscard]] std::optional<std::string> optional(std::string_view name);
-  /// A map of strings; empty when there is none.
+  /// Returns a map of strings; empty if it is missing.
   [[nodiscard]] std::map<std::string, std::string> strings(std::string_view name);
-  /// A list of `{"Name","Value"}`; empty when there is none.
+  /// Returns a list of `{"Name","Value"}` as a map; empty if it is missing.
   [[nodiscard]] std::map<std::string, std::string> attributes(std::string_view name);
 
-  /// The same where there must be one.
+  /// Returns a required list of `{"Name","Value"}`. If it is missing, notes a fault.
   [[nodiscard]] std::map<std::string, std::string> required_attributes(std::string_view name);
 
-  /// A list of strings; empty when there is none.
+  /// Returns a list of strings; empty if it is missing.
   [[nodiscard]] std::vector<std::string> names(std::string_view name);
-  /// The same where there must be one.
+  /// Returns a required list of strings. If it is missing, notes a fault.
   [[nodiscard]] std::vector<std::string> required_names(std::string_view name);
-  /// False when there is none.
+  /// Returns a boolean; false if it is missing.
   [[nodiscard]] bool flag(std::string_view name);
-  /// A number from 0 up.
+  /// Returns a number of at least 0.
   [[nodiscard]] std::optional<std::size_t> count(std::string_view name);
 
-  /// What is wrong with what was read; nullopt when it is all right.
+  /// Returns the first fault of the members that were read; nullopt if there is none.
   [[nodiscard]] std::optional<InputFault> fault() const;
 
  private:

@@ -1,3 +1,5 @@
+// Limits the rate of token requests of each user.
+
 #include "user_rates.hpp"
 
 #include <algorithm>

@@ -24,7 +24,7 @@ class UserRates {
   UserRates(std::uint32_t per_second, std::uint32_t burst, std::size_t users_max = 65'536)
       : per_second_(per_second), burst_(burst), stripe_users_max_(users_max / kStripes) {}
 
-  /// Whether one more request keeps to the rate; one that does is counted.
+  /// Takes one request from the user's rate limit. Returns whether the limit allows it.
   [[nodiscard]] bool take(const UserId& user, SteadyTime now);
   [[nodiscard]] std::size_t users() const;
 

@@ -1,3 +1,5 @@
+// Opens WebSockets: checks origin, subprotocol and token.
+
 #include "websocket.hpp"
 
 #include <algorithm>
@@ -13,11 +15,10 @@ namespace holdfast::api {
 namespace {
 
 constexpr std::size_t kUserAgentBytes = 256;
-// What clients send are acknowledgements, whatever the bound on messages to them; API Gateway's
-// quota on payloads.
+// The limit of a client's frame, whatever the limit of messages: API Gateway's quota on payloads.
 constexpr std::size_t kClientMessageBytesMax = 128 << 10;
 
-// What operators see of the client's own words: bounded, and UTF-8.
+// Returns the client's User-Agent for operators: of limited length, and UTF-8.
 std::string user_agent_of(const net::RequestHead& head) {
   const std::string* const value = head.header("User-Agent");
   if (value == nullptr) return {};

@@ -13,14 +13,14 @@
 
 namespace holdfast::api {
 
-/// Whether a request with this Origin may go on; one with none may, one with several may not.
-/// `page`: only a page would ask; else programs may send it as well (see `AllowedOrigins`).
+/// Returns whether the request's Origin is allowed. A missing one is allowed, several are not.
+/// `page`: only a page sends such a request; else a program may (see `AllowedOrigins`).
 [[nodiscard]] bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed,
                                   bool page);
 /// 403 for an Origin that may not; the access line tells which.
 [[nodiscard]] net::Response refuse_origin(const net::RequestHead& head);
 
-/// What a client and the gateway will speak.
+/// The protocol that a client and the gateway agreed on.
 struct ChosenProtocol {
   delivery::ProtocolPtr protocol;
   std::string subprotocol;  ///< for the 101; empty for none

@@ -1,3 +1,5 @@
+// Reports a broken invariant and ends the process.
+
 #include <cstdlib>
 #include <string_view>
 

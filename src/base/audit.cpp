@@ -1,3 +1,5 @@
+// Names of the audit log's outcomes.
+
 #include <holdfast/base/audit.hpp>
 
 namespace holdfast {

@@ -1,3 +1,5 @@
+// Hashes, HMACs, random bytes, and wiping of secrets, on OpenSSL.
+
 #include <array>
 #include <bit>
 #include <cerrno>

@@ -1,3 +1,5 @@
+// Makes a certificate authority and certificates for development.
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -28,7 +30,7 @@ using FilePtr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 constexpr long kDaySeconds = 24L * 3600;
 constexpr long kAuthorityDays = 3650;
-// What browsers and phones take from a private authority.
+// The longest lifetime that browsers and phones accept from a private authority.
 constexpr long kCertificateDays = 825;
 constexpr std::size_t kNameBytesMax = 253;
 
@@ -55,7 +57,7 @@ bool is_host_name(const std::string& name) {
          });
 }
 
-/// What a certificate is for, and its authority allowed to sign, in OpenSSL's notation.
+/// The names of a certificate, and its authority's name constraints, in OpenSSL's notation.
 struct Names {
   std::string alternatives;
   std::string constraints;
@@ -142,7 +144,7 @@ Pair make_server(const Pair& authority, const Names& names) {
   return made;
 }
 
-// What OpenSSL writes, as text.
+// Writes what `write` puts out to a file in PEM.
 template <class Write>
 Result<void> write_pem(const std::string& path, mode_t mode, Write write) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> memory(BIO_new(BIO_s_secmem()), &BIO_free);

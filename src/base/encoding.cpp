@@ -1,3 +1,5 @@
+// Base64, hexadecimal, UTF-8, percent and JSON encodings.
+
 #include <algorithm>
 #include <array>
 #include <cstdint>

@@ -1,3 +1,5 @@
+// Texts of errors.
+
 #include <holdfast/base/error.hpp>
 
 namespace holdfast {

@@ -1,3 +1,5 @@
+// Makes message ids and UUIDs, and writes them as text.
+
 #include <utility>
 
 #include <holdfast/base/crypto.hpp>

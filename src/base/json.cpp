@@ -1,3 +1,5 @@
+// A strict JSON parser with limits.
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -398,7 +400,7 @@ std::string_view take_digits(std::string_view& rest) noexcept {
   return digits;
 }
 
-// What is behind `e`; nullopt when there is none where there must be. Beyond any use it saturates.
+// Takes the exponent after `e`; nullopt if its digits are missing. Huge exponents saturate.
 std::optional<int> take_exponent(std::string_view& rest) noexcept {
   constexpr int kSaturated = 100'000;
   if (rest.empty() || (rest.front() != 'e' && rest.front() != 'E')) return 0;
@@ -430,7 +432,7 @@ std::optional<std::int64_t> json_integer(std::string_view number) noexcept {
   const auto exponent = take_exponent(number);
   if (!exponent || !number.empty()) return std::nullopt;
 
-  // How many of the digits stand before the point.
+  // The number of digits before the point.
   const auto point = static_cast<std::int64_t>(whole.size()) + *exponent;
   const auto digits = static_cast<std::int64_t>(whole.size() + fraction.size());
   std::int64_t out = 0;

@@ -1,3 +1,5 @@
+// Formats log lines.
+
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -56,7 +58,7 @@ void append_time(std::string& out) {
   out += 'Z';
 }
 
-// As JSON has it, and what would not be seen, or turn what is, likewise: `text` is UTF-8.
+// Escapes text for JSON, and invisible and direction-changing characters as well. `text` is UTF-8.
 void append_escaped(std::string& out, std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::size_t start = 0;

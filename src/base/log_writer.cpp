@@ -1,3 +1,5 @@
+// Writes log lines from a thread of its own, and drops lines when it falls behind.
+
 #include "log_writer.hpp"
 
 #include <algorithm>
@@ -195,7 +197,7 @@ void LogWriter::run() {
     write_out(lines);
     lock.lock();
   }
-  // What comes from now on is written by its own thread.
+  // From here on, each thread writes its own lines.
   running_ = false;
   ended_.notify_all();
 }

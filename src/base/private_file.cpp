@@ -1,3 +1,5 @@
+// Writes files that only their owner may read.
+
 #include <cerrno>
 #include <cstdio>
 #include <cstring>

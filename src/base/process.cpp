@@ -1,3 +1,5 @@
+// Prepares the process: standard streams, core dumps, secrets in its environment, threads.
+
 #include <csignal>
 #include <cstdlib>
 #include <cstring>

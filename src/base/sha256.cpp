@@ -1,3 +1,5 @@
+// Incremental SHA-256, on OpenSSL.
+
 #include <cstdlib>
 
 #include <openssl/evp.h>

@@ -1,3 +1,5 @@
+// Limits for all clients together with a share for each.
+
 #include <algorithm>
 #include <optional>
 
@@ -122,7 +124,7 @@ Shares::Shares(Options options, std::shared_ptr<BoundRefusals> refusals)
 
 std::expected<Shares::Hold, BoundScope> Shares::take(std::string_view holder, std::size_t amount) {
   std::string name(holder);
-  // What holds nothing has no entry to give back.
+  // An amount of 0 has no entry to give back.
   if (amount == 0) return Hold();
   if (auto taken = state_->take(name, amount); !taken) return std::unexpected(taken.error());
   return Hold(state_, std::move(name), amount);
@@ -196,8 +198,8 @@ void Shares::Hold::reset() noexcept {
 
 namespace {
 
-/// Whether one more keeps to `count` in a period, given when those so far would be due: when it
-/// would be due itself.
+/// Checks one more event against `count` in a period. Returns the next `due_us`; nullopt if
+/// refused.
 std::optional<std::int64_t> keeps_to(std::int64_t due_us, std::int64_t period_us,
                                      std::uint32_t count, std::int64_t now_us) {
   const std::int64_t interval_us = std::max<std::int64_t>(1, period_us / count);

@@ -1,3 +1,5 @@
+// Writes variables as lines that a shell can evaluate.
+
 #include <algorithm>
 
 #include <holdfast/base/encoding.hpp>

@@ -16,7 +16,7 @@ struct ReceiveOptions {
   std::string subprotocol;
   client::BackoffOptions retry;
   Milliseconds steady_after{5'000};  ///< resets the back-off once a connection has lasted so long
-  Milliseconds look{250};            ///< how often `interrupted` is called
+  Milliseconds look{250};            ///< the interval between calls of `interrupted`
 };
 
 /// Prints `< ` and each frame until `interrupted`. Reconnects with a new token and a growing,

@@ -1,3 +1,5 @@
+// Turns HTTP answers into results or call errors.
+
 #include "answer.hpp"
 
 #include <algorithm>

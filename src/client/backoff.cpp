@@ -1,3 +1,5 @@
+// Computes the wait before a retry.
+
 #include <algorithm>
 
 #include <holdfast/base/crypto.hpp>

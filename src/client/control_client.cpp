@@ -1,3 +1,5 @@
+// A client of the control socket.
+
 #include <utility>
 
 #include <holdfast/client/control_client.hpp>

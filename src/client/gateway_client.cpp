@@ -1,3 +1,5 @@
+// A client of the gateway: user pool, tokens, WebSockets and messages.
+
 #include <optional>
 #include <utility>
 
@@ -230,7 +232,7 @@ class HttpGatewayClient final : public GatewayClient {
   void add_signature(const Endpoint& endpoint, net::ClientRequest& request,
                      std::string_view service) const {
     const std::string host = endpoint.base.authority();
-    // As AWS's SDKs do: two equal calls within one second are two calls all the same.
+    // Makes two equal calls within one second differ, as AWS's SDKs do.
     request.headers.emplace_back("amz-sdk-invocation-id", generate_uuid());
     std::vector<iam::Header> headers{{"host", host}};
     for (const auto& [name, value] : request.headers) headers.emplace_back(name, value);

@@ -1,3 +1,5 @@
+// A client of the sample application.
+
 #include <utility>
 
 #include <holdfast/client/sample_app_client.hpp>

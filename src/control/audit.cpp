@@ -1,3 +1,5 @@
+// The route that lists audit records.
+
 #include <charconv>
 #include <optional>
 #include <string>

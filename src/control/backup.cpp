@@ -1,3 +1,5 @@
+// The routes that begin, follow and cancel a backup.
+
 #include <holdfast/base/json.hpp>
 
 #include "routes.hpp"

@@ -1,3 +1,5 @@
+// The routes that list, show and close connections.
+
 #include <algorithm>
 #include <charconv>
 #include <iterator>
@@ -25,7 +27,7 @@ Json to_json(const ConnectionInfo& info) {
           {"shard", info.shard}};
 }
 
-// Where a page ends: microseconds, a dash, and the connection's id.
+// Returns the place where a page ends: microseconds, a dash, and the connection's id.
 std::string place_of(const ConnectionInfo& info) {
   return std::to_string(unix_micros(info.connected_at)) + "-" + info.id.str();
 }

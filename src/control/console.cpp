@@ -1,3 +1,5 @@
+// Serves the web console, its sessions and its API.
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -24,8 +26,8 @@ constexpr std::string_view kRoot = "/console/";
 constexpr std::string_view kApi = "/console/api/";
 constexpr std::string_view kSessionPath = "/console/api/session";
 constexpr std::string_view kControlPaths = "/console/api/v1/";
-// What the pages need of the control socket, by the first element behind `v1`. Not all of it: who
-// was let in does not let others in, and does not change the keys of the whole.
+// The routes of the control socket that the pages may use, by the element after `v1`. A signed-in
+// operator cannot let others in, and cannot rotate the gateway's keys.
 constexpr std::string_view kHandedOn[] = {"status",      "messages",     "pending", "executions",
                                           "connections", "dead-letters", "users",   "sign-out",
                                           "access-keys", "audit"};
@@ -45,7 +47,7 @@ net::Response not_signed_in() {
   return json_error(401, Error(Errc::unauthenticated, "sign in first"));
 }
 
-/// What a browser brings to be let in: one of the two.
+/// The proof that a browser signs in with: one of the two.
 struct Entry {
   std::optional<std::string> link;
   std::optional<std::string> password;
@@ -176,7 +178,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
 
   // ---- sessions
 
-  /// Whether the browser came by https, to this listener or to a proxy before it.
+  /// Returns whether the browser used https, to this listener or to a proxy in front of it.
   bool by_https(const net::RequestHead& head) const {
     return head.secure ||
            (options_.public_origin.starts_with("https://") && names_public_host(options_, head));

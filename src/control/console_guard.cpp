@@ -1,3 +1,5 @@
+// Checks that a request comes from the console's own page.
+
 #include "console_guard.hpp"
 
 #include <algorithm>

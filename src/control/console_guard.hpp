@@ -7,15 +7,15 @@
 #include <holdfast/control/console.hpp>
 #include <holdfast/net/http.hpp>
 
-/// What keeps other web pages out of the console.
+/// Keeps other web pages out of the console.
 namespace holdfast::control {
 
-/// Whether the `Host` that a request names is one of the console's, whatever its port.
+/// Returns whether the request's `Host` is one of the console's, with any port.
 [[nodiscard]] bool is_own_host(const ConsoleOptions& options, const net::RequestHead& head);
-/// Whether it is the host of `ConsoleOptions::public_origin`.
+/// Returns whether it is the host of `ConsoleOptions::public_origin`.
 [[nodiscard]] bool names_public_host(const ConsoleOptions& options, const net::RequestHead& head);
-/// Whether a page of the console made the request, as far as the browser tells: `Sec-Fetch-Site`,
-/// where there is one, and `Origin`, which only a GET may do without.
+/// Returns whether a page of the console made the request, by the browser's `Sec-Fetch-Site`, if
+/// present, and by `Origin`, which only a GET may omit.
 [[nodiscard]] bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head);
 
 /// The page may load and connect to what is named here, and nothing else

@@ -1,3 +1,5 @@
+// Makes and redeems the links that open the console.
+
 #include <holdfast/control/console.hpp>
 
 #include "routes.hpp"

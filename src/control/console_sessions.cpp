@@ -1,3 +1,5 @@
+// Keeps the console's sessions.
+
 #include "console_sessions.hpp"
 
 #include <algorithm>

@@ -12,8 +12,8 @@
 
 namespace holdfast::control {
 
-/// Who is signed in to the console, and the links that let in. Both are known by the hashes of
-/// their secrets alone: what is looked up tells nothing of what is near it. Bounded; any thread.
+/// Keeps the console's sessions and its one-time links, by the hashes of their secrets. A lookup
+/// thus reveals nothing about similar secrets. Limited in number. Thread-safe.
 class ConsoleSessions {
  public:
   struct Limits {
@@ -27,7 +27,7 @@ class ConsoleSessions {
 
   /// The secret of a new link.
   [[nodiscard]] std::string make_link();
-  /// Whether the link was good; it is not any more.
+  /// Consumes a link. Returns whether it was valid.
   [[nodiscard]] bool use_link(std::string_view secret);
 
   /// A session has two secrets: what has only one of them is not in it.
@@ -39,7 +39,7 @@ class ConsoleSessions {
   [[nodiscard]] Opened open();
   struct Found {
     std::string name;
-    Seconds left{};  ///< how long the session lasts at most from now on
+    Seconds left{};  ///< the session's longest remaining lifetime
   };
   /// The session of both secrets; nullopt when there is none. `active` keeps it from being idle.
   [[nodiscard]] std::optional<Found> find(std::string_view cookie_secret,

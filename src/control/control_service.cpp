@@ -1,3 +1,5 @@
+// Serves health, metrics and the console on the control listener.
+
 #include <algorithm>
 #include <iterator>
 #include <string>

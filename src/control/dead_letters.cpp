@@ -1,3 +1,5 @@
+// The routes that list, redrive and delete dead letters.
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -51,7 +53,7 @@ Result<MessageId> read_id(std::string_view text, const std::string& where) {
   return *id;
 }
 
-/// Which letters a request is about.
+/// The dead letters that a request selects.
 struct Selection {
   std::vector<MessageId> ids;
   DeadLetterQuery query;         ///< when there are no ids
@@ -199,7 +201,7 @@ struct UserRedrive {
   WorkPtr work;
   std::vector<DeadLetterInfo> letters;
   std::size_t at = 0;
-  std::optional<Error> failure{};  ///< what fails the rest alike
+  std::optional<Error> failure{};  ///< the error that fails the user's later letters
 };
 
 void redrive_next(const std::shared_ptr<UserRedrive>& user);

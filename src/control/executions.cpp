@@ -1,3 +1,5 @@
+// The routes that list and show executions.
+
 #include <algorithm>
 
 #include "gather.hpp"

@@ -1,3 +1,5 @@
+// The routes for access keys, temporary credentials and key rotation.
+
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -74,7 +76,7 @@ Result<iam::AccessKeys::NewKey> read_new_key(std::string_view body) {
   return out;
 }
 
-// What can be changed of a key; at least one of it.
+// Reads the changes of a key; at least one is required.
 Result<iam::AccessKeyChange> read_change(std::string_view body) {
   const auto input = read_object(body);
   if (!input) return std::unexpected(input.error());

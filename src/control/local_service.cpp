@@ -1,3 +1,5 @@
+// Serves the administration routes on the control socket.
+
 #include <algorithm>
 #include <optional>
 

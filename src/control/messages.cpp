@@ -1,3 +1,5 @@
+// The route that sends a message as the operator.
+
 #include <optional>
 #include <string>
 #include <utility>

@@ -1,3 +1,5 @@
+// Writes the metrics in Prometheus's text format.
+
 #include "metrics.hpp"
 
 #include <iterator>

@@ -1,3 +1,5 @@
+// The routes that list and delete pending messages.
+
 #include <limits>
 #include <memory>
 #include <optional>
@@ -112,7 +114,7 @@ void delete_pending(Call call) {
   if (all != nullptr && *all != "true") {
     return call.respond(json_error(Error(Errc::invalid_argument, "must be true", "all")));
   }
-  // What is about everything must say so.
+  // Deleting all messages needs an explicit `all`.
   if (id.has_value() == (all != nullptr)) {
     return call.respond(json_error(
         Error(Errc::invalid_argument, "must have either `messageId` or `all=true`", "query")));

@@ -1,3 +1,5 @@
+// Reads the process's metrics from /proc.
+
 #include "process_metrics.hpp"
 
 #include <algorithm>

@@ -5,8 +5,8 @@
 
 namespace holdfast::control {
 
-/// What the process takes of the machine, by the kernel's account: what Prometheus's client
-/// libraries tell of every process.
+/// The process's use of the machine, as the kernel reports it. Prometheus's client libraries report
+/// the same numbers.
 struct OwnUse {
   double cpu_seconds = 0;
   double start_time_seconds = 0;  ///< unix time

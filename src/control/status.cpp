@@ -1,3 +1,5 @@
+// Builds the answer of the status route.
+
 #include <holdfast/base/log.hpp>
 
 #include "gather.hpp"
@@ -6,7 +8,7 @@
 namespace holdfast::control {
 namespace {
 
-// As Prometheus has it: cumulative, and in seconds.
+// Returns a histogram as Prometheus has it: cumulative, and in seconds.
 Json to_json(const LatencyHistogram& histogram) {
   Json buckets = Json::array();
   std::uint64_t below = 0;

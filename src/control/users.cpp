@@ -1,3 +1,5 @@
+// The routes that manage the users of the pool.
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -155,8 +157,8 @@ Completion<PoolResult<void>> answer_done(net::Responder respond) {
   return answer<void>(std::move(respond), [] { return json_answer(Json::object()); });
 }
 
-/// Who is meant: the user of this id or, where nobody has it, of this name. The id comes first,
-/// because nobody can choose theirs.
+/// Finds a user by id or, if no user has the id, by name. The id comes first, because users cannot
+/// choose their id.
 using WithName = std::move_only_function<void(Call, UserPool::UserName)>;
 void resolve(Call call, WithName next) {
   const std::string pool_id = call.parts.user_pool_id;

@@ -1,3 +1,5 @@
+// Shared shapes of the control routes: answers, errors, queries and times.
+
 #include "wire.hpp"
 
 #include <algorithm>

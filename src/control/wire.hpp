@@ -17,21 +17,21 @@
 namespace holdfast::control {
 
 [[nodiscard]] net::Response json_answer(const Json& body, int status = 200);
-/// `{"error":{"code","message","where"}}` with the status of the code.
+/// Makes an answer `{"error":{"code","message","where"}}` with the status of the code.
 [[nodiscard]] net::Response json_error(const Error& error);
-/// Likewise, with a status of its own.
+/// Makes such an answer with the given status.
 [[nodiscard]] net::Response json_error(int status, const Error& error);
 
-/// `invalid_argument`: what is wrong with the member or parameter `where`.
+/// Makes an `invalid_argument` for the member or parameter `where`.
 [[nodiscard]] std::unexpected<Error> refuse(std::string message, const std::string& where);
-/// Whether a body's member is null and one of `optional`: as good as absent.
+/// Returns whether a body's member is null and one of `optional`, and so counts as absent.
 [[nodiscard]] bool is_absent(std::string_view member, const Json& value,
                              std::initializer_list<std::string_view> optional);
 
 /// One request, taken apart.
 struct Call {
   const LocalControlParts& parts;
-  std::size_t shard = 0;                                   ///< that serves it
+  std::size_t shard = 0;                                   ///< the shard that serves the call
   std::vector<std::pair<std::string, std::string>> query;  ///< decoded
   std::string id;                                          ///< the path's last element, decoded
   std::string body;

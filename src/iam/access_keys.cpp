@@ -1,3 +1,5 @@
+// Keeps the access keys in memory and changes them in the store.
+
 #include <algorithm>
 #include <chrono>
 #include <mutex>
@@ -295,7 +297,7 @@ Result<SessionPtr> StoredAccessKeys::open_session(std::string_view token) const 
 void StoredAccessKeys::remove(const std::string& id, Completion<Result<void>> done) {
   store_.remove(
       id, [self = shared_from_this(), id, done = std::move(done)](Result<void> removed) mutable {
-        // What the store does not have must not sign either.
+        // A key that the store does not have must not sign.
         if (removed || removed.error().code == Errc::not_found) {
           self->change_snapshot([&](KeyMap& keys) { keys.erase(id); });
         }

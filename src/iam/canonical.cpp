@@ -1,3 +1,5 @@
+// Builds the canonical request of Signature Version 4.
+
 #include "canonical.hpp"
 
 #include <algorithm>

@@ -25,7 +25,7 @@ struct TargetParts {
 /// Dot segments and empty segments removed, then every byte but the unreserved ones and '/'
 /// percent-encoded: what came encoded is encoded again, as all services but S3 want it.
 void append_canonical_path(std::string& out, std::string_view path);
-/// What a raw `+` of a query stands for: itself (RFC 3986), or a space (HTML forms).
+/// The meaning of a raw `+` in a query: itself (RFC 3986), or a space (HTML forms).
 enum class Plus : std::uint8_t { plus, space };
 /// Parameters decoded, encoded and sorted; a signature among them is left out. False when an escape
 /// is broken: such a query has no canonical form.

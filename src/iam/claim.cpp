@@ -1,3 +1,5 @@
+// Parses the signature that a request claims to have.
+
 #include "claim.hpp"
 
 #include <algorithm>

@@ -10,8 +10,8 @@
 
 namespace holdfast::iam {
 
-/// What a request says about its own signature: well-formed, and not yet believed. The verifier
-/// keeps one and fills it again, so that its strings keep their memory.
+/// A request's claim about its own signature: well-formed, but not verified. The verifier reuses
+/// one object, so that its strings keep their memory.
 struct Claim {
   Claim() = default;
   Claim(const Claim&) = delete;

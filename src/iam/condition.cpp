@@ -1,3 +1,5 @@
+// Evaluates the conditions of policies.
+
 #include "condition.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Matches the wildcards of policies.
+
 #include "pattern.hpp"
 
 #include <holdfast/base/ascii.hpp>

@@ -1,3 +1,5 @@
+// Parses and evaluates IAM policies.
+
 #include <algorithm>
 #include <array>
 #include <span>

@@ -1,3 +1,5 @@
+// Session tokens: their contents, and a cache of opened ones.
+
 #include "session.hpp"
 
 #include <algorithm>

@@ -13,7 +13,7 @@
 /// Temporary credentials: what their tokens hold, and the keys that are made of them.
 namespace holdfast::iam {
 
-/// What a token is sealed for; no access key has such an id.
+/// The context that session tokens are sealed for. No access key has such an id.
 inline constexpr std::string_view kSessionContext = "session token";
 /// Room for the longest policy, sealed and encoded.
 inline constexpr std::size_t kSessionTokenBytesMax = 4096;
@@ -27,7 +27,7 @@ template <class... From>
   });
 }
 
-/// What is sealed into a token. An empty policy is none.
+/// Returns the text that is sealed into a token. An empty policy means none.
 [[nodiscard]] std::string write_session(const AccessKeys::NewSession& session,
                                         std::string_view parent_id, std::string_view policy);
 /// nullptr for what `write_session` does not write.
@@ -46,7 +46,7 @@ class SessionCache {
   struct Entry {
     Digest token_hash{};
     SessionPtr session;
-    std::weak_ptr<const AccessKey> parent;  ///< that `key` was made of
+    std::weak_ptr<const AccessKey> parent;  ///< the key that `key` was made from
     AccessKeyPtr key;
   };
   static constexpr std::size_t kEntries = 256;

@@ -1,3 +1,5 @@
+// Caches derived signing keys.
+
 #include "signing_key_cache.hpp"
 
 #include <functional>

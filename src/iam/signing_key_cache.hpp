@@ -11,7 +11,7 @@
 
 namespace holdfast::iam {
 
-/// Whether `a` was made of `b`, whatever has become of the object since.
+/// Returns whether `a` was made from `b`, even if the object is gone.
 [[nodiscard]] inline bool same_object(const std::weak_ptr<const AccessKey>& a,
                                       const AccessKeyPtr& b) noexcept {
   return !a.owner_before(b) && !b.owner_before(a);

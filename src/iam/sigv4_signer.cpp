@@ -1,3 +1,5 @@
+// Signs requests with Signature Version 4, for clients.
+
 #include <algorithm>
 
 #include <holdfast/base/ascii.hpp>

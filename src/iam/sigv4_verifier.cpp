@@ -1,3 +1,5 @@
+// Verifies requests signed with Signature Version 4.
+
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -63,7 +65,7 @@ class Verifier final : public SigV4Verifier {
       if (looks_like_key_id(claim_.key_id)) verified.error().key_id = claim_.key_id;
       return std::unexpected(std::move(verified.error()));
     }
-    // What was calculated last is what the claim was equal to.
+    // The last calculated signature is the one that equals the claim's.
     return Signer{.key = std::move(*verified),
                   .signature = {.bytes = calculated_, .date = claim_.time},
                   .verified_at = now_};

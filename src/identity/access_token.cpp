@@ -1,3 +1,5 @@
+// Verifies access tokens.
+
 #include "access_token.hpp"
 
 #include <optional>

@@ -7,7 +7,7 @@
 
 namespace holdfast::identity {
 
-/// What an access token proves.
+/// The claims of a verified access token.
 struct AccessTokenClaims {
   UserId sub;
   std::string origin;  ///< of its login

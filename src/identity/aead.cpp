@@ -1,3 +1,5 @@
+// Seals and opens secrets with AES-256-GCM.
+
 #include "aead.hpp"
 
 #include <algorithm>

@@ -24,7 +24,7 @@ inline constexpr std::size_t kXaesNonceBytes = 24;
 /// Nonces of 192 bits do not repeat, however many seals one key makes. Any thread.
 [[nodiscard]] std::string xaes_seal(std::string_view key, std::string_view plaintext,
                                     std::string_view additional_data);
-/// The same under this nonce.
+/// Seals under the given nonce.
 [[nodiscard]] std::string xaes_seal(std::string_view key, std::string_view nonce,
                                     std::string_view plaintext, std::string_view additional_data);
 /// nullopt for anything but an unchanged seal under the same key and additional data. Any thread.

@@ -34,8 +34,8 @@ inline constexpr std::int64_t kLastSecond = 253'402'300'799;  ///< of the year 9
   return WallTime(Seconds(seconds));
 }
 
-/// Likewise of other issuers, who may give a fraction (RFC 7519 section 2, NumericDate), in any
-/// spelling that JSON has for a number.
+/// Reads a date of another issuer, which may have a fraction (RFC 7519 section 2, NumericDate) and
+/// any form of a JSON number.
 [[nodiscard]] inline std::optional<WallTime> numeric_date_member(const Json& object,
                                                                  const char* name) {
   const auto found = object.find(name);

@@ -1,3 +1,5 @@
+// Verifies ES256 and EdDSA signatures.
+
 #include "curve_keys.hpp"
 
 #include <memory>

@@ -1,3 +1,5 @@
+// Verifies ID tokens of the user pool.
+
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,3 +1,5 @@
+// Checks the claims of other issuers' ID tokens.
+
 #include "issuer_claims.hpp"
 
 #include <algorithm>

@@ -11,7 +11,8 @@ namespace holdfast::identity {
 /// 3.1.3.7). Errors as of `IdTokenVerifier::verify`.
 [[nodiscard]] Result<IdTokenClaims> read_foreign_claims(const Json& claims,
                                                         const IssuerOptions& issuer, WallTime now);
-/// Whether the header is an ID token's: other JWTs say what they are (RFC 8725 section 3.11).
+/// Returns whether the header may be an ID token's. Other JWTs name their type (RFC 8725 section
+/// 3.11).
 [[nodiscard]] bool is_id_token_type(const Json& header);
 
 }  // namespace holdfast::identity

@@ -1,3 +1,5 @@
+// Reads and keeps the public keys of other issuers.
+
 #include "issuer_keys.hpp"
 
 #include <algorithm>
@@ -15,7 +17,7 @@ namespace {
 
 constexpr Seconds kRetryFirst{1};
 constexpr Seconds kRetryMax{60};
-// How long keys stay good while the issuer shows none that is usable.
+// The time for which known keys stay valid while the issuer publishes no usable one.
 constexpr Seconds kEmptyBelievedAfter{3'600};
 // Of what issuers put into their documents no more is remembered and logged than that.
 constexpr std::size_t kOdditiesMax = 100;

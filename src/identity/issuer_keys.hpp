@@ -44,7 +44,7 @@ class IssuerKeys : public std::enable_shared_from_this<IssuerKeys> {
   void finish(Result<VerifyingKeysPtr> fetched);
   /// Logs what is odd about a document, each oddity once.
   void tell_oddities(const VerifyingKeys& keys);
-  /// Whether a document without a usable key has been all that came for so long that it counts.
+  /// Returns whether the issuer has published no usable key for long enough to believe it.
   [[nodiscard]] bool stays_empty(SteadyTime now) const;  ///< under mutex_
   static void answer(std::vector<Waiter> waiters, const Result<VerifyingKeysPtr>& keys);
   [[nodiscard]] Result<VerifyingKeysPtr> best_answer() const;  ///< under mutex_

@@ -1,3 +1,5 @@
+// Checks the configuration of other issuers, and verifies their ID tokens.
+
 #include <algorithm>
 #include <utility>
 
@@ -111,7 +113,7 @@ class IssuersImpl final : public Issuers {
     if (!is_id_token_type(hint->header)) {
       return done(fail(Errc::unauthenticated, "Unauthorized", "typ"));
     }
-    // What no key can save shall not start a fetch.
+    // Refuses tokens that no key could verify, before keys are fetched for them.
     const Result<KeyName> name = key_name_of(hint->header, issuer->options.algorithms);
     if (!name) return done(std::unexpected(name.error()));
     issuer->keys->find(*name, executor,

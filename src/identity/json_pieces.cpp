@@ -1,3 +1,5 @@
+// Cuts members and elements out of a JSON text, without building a tree.
+
 #include "json_pieces.hpp"
 
 #include <algorithm>
@@ -17,7 +19,7 @@ class Cutter {
     if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;
   }
 
-  /// Whether `wanted` is next; steps over it.
+  /// Skips `wanted` if it is next. Returns whether it was.
   bool take(char wanted) {
     skip_space();
     if (at_ == text_.size() || text_[at_] != wanted) return false;

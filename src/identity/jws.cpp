@@ -1,3 +1,5 @@
+// Parses and verifies JSON Web Signatures and keys.
+
 #include "jws.hpp"
 
 #include <algorithm>
@@ -12,8 +14,7 @@
 namespace holdfast::identity {
 namespace {
 
-// What the largest header section that can be configured would take: limits.header_bytes is what
-// bounds a token.
+// The largest configurable header section. limits.header_bytes is the effective limit of a token.
 constexpr std::size_t kJwsLimitBytes = std::size_t{1024} * 1024;
 constexpr JsonLimits kJwsJson{.depth = 16, .bytes = kJwsLimitBytes};
 constexpr JsonLimits kJwksJson{.depth = 16, .bytes = std::size_t{256} * 1024};
@@ -112,7 +113,7 @@ bool is_for_verifying(const Json& jwk) {
   return operations->is_array() && std::ranges::find(*operations, "verify") != operations->end();
 }
 
-// What makes two entries the same key, whatever else they say.
+// Returns the key material, by which two entries are the same key whatever else they say.
 std::string material_of(const Json& jwk) {
   std::string out;
   for (const char* const name : {"kty", "crv", "n", "e", "x", "y"}) {
@@ -153,7 +154,7 @@ class ForeignKeys {
   }
   [[nodiscard]] VerifyingKeys take() {
     for (auto one = found_.begin(); one != found_.end(); ++one) {
-      // The same key again must not look like a second one that could be meant.
+      // A repeated key must not count as a second candidate.
       const auto is_same = [one](const Found& other) { return other.material == one->material; };
       const auto repeats = [&](const Found& other) {
         return is_same(other) && other.id == one->id;

@@ -42,7 +42,7 @@ struct VerifyingKeys {
 [[nodiscard]] Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
                                                       std::vector<SigningAlgorithm> algorithms);
 
-/// What a compact JWS says of itself, before anything of it is proven.
+/// The unverified claims of a compact JWS about itself.
 struct JwsHint {
   std::string issuer;  ///< `iss`
   Json header;         ///< an object
@@ -50,7 +50,7 @@ struct JwsHint {
 /// nullopt for what is no JWT with an `iss`.
 [[nodiscard]] std::optional<JwsHint> hint_of(std::string_view token);
 
-/// Which key a header names.
+/// The key that a header names.
 struct KeyName {
   SigningAlgorithm algorithm = SigningAlgorithm::rs256;
   std::optional<std::string> id;
@@ -58,7 +58,7 @@ struct KeyName {
 /// Of a header that these algorithms allow. `unauthenticated` as below.
 [[nodiscard]] Result<KeyName> key_name_of(const Json& header,
                                           const std::vector<SigningAlgorithm>& algorithms);
-/// Whether these keys say who is meant, be it that several are: other keys would not help.
+/// Returns whether these keys include the named one, even ambiguously. Other keys would not help.
 [[nodiscard]] bool knows(const VerifyingKeys& keys, const KeyName& name);
 
 /// The claims of a compact JWS (RFC 7515) that one of `keys` has signed, with the algorithm that

@@ -1,3 +1,5 @@
+// Keeps the data keys and signing keys, and rotates them.
+
 #include <algorithm>
 #include <map>
 #include <mutex>

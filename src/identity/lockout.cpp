@@ -1,3 +1,5 @@
+// Locks names after failed attempts.
+
 #include <algorithm>
 #include <charconv>
 #include <mutex>
@@ -18,7 +20,7 @@ constexpr std::uint32_t kFreeFailures = 5;
 constexpr Seconds kLongestLock{3'600};
 constexpr Seconds kForgivenEvery{3'600};
 constexpr Seconds kForgottenAfter{7 * 24 * 3'600};
-// What is locked for good is forgotten too when nobody has looked at it for so long.
+// The time without an attempt after which even a permanent lock is forgotten.
 constexpr Seconds kExhaustedForgottenAfter{365 * 24 * 3'600};
 
 Seconds lock_after(std::uint32_t failures) {
@@ -306,7 +308,7 @@ void AttemptKeeper::write_some(Completion<Result<bool>> done) {
 }
 
 void AttemptKeeper::write() {
-  // What could not be written is among the next; the store tells of its troubles itself.
+  // Failed writes are part of the next ones. The store reports its errors itself.
   if (!writing_) write_some([](const Result<bool>&) {});
 }
 

@@ -1,3 +1,5 @@
+// Loads the master key, or makes one.
+
 #include <cerrno>
 #include <cstring>
 #include <optional>

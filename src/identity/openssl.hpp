@@ -25,7 +25,7 @@ using BigNumber = std::unique_ptr<BIGNUM, OpensslDelete<BN_clear_free>>;
 using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, OpensslDelete<OSSL_PARAM_BLD_free>>;
 using Params = std::unique_ptr<OSSL_PARAM, OpensslDelete<OSSL_PARAM_free>>;
 
-/// For what fails only out of memory or with a broken OpenSSL: nothing sane is left to do.
+/// Aborts if a call fails that can fail only without memory or with a broken OpenSSL.
 inline void require(bool ok) {
   if (!ok) std::abort();
 }

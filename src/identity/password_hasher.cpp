@@ -1,3 +1,5 @@
+// Hashes passwords with Argon2id on threads of its own.
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
@@ -24,7 +26,7 @@ namespace {
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kHashBytes = 32;
 constexpr std::uint32_t kLanes = 1;
-// As many as take less time than one password, so that this much room is no longer a wait.
+// The number of signatures that take less time than one password.
 constexpr std::size_t kSignaturesForAPassword = 4;
 
 std::string unpadded_base64(std::string_view bytes) {
@@ -82,9 +84,8 @@ struct Work {
   std::string name;  ///< that is under way with it; empty: none
 };
 
-/// What waits in the public lane: a queue for each owner, and whose turn is next. One piece of work
-/// of a name is under way at a time, and few wait behind it, whoever sends them. Needs a lock
-/// around it.
+/// The public lane: a queue for each owner, served in turn. Only one piece of work of a name runs
+/// at a time, and few may wait behind it, whoever sends them. Needs a lock around it.
 class PublicLane {
  public:
   explicit PublicLane(std::size_t capacity)
@@ -173,7 +174,7 @@ class PublicLane {
   std::size_t size_ = 0;
   std::unordered_map<std::string, Owner> owners_;
   std::deque<std::string> turns_;  ///< each that has something ready, once
-  /// What waits behind the one that is ready or under way, by the name of both.
+  /// The work that waits behind ready or running work of the same name.
   std::unordered_map<std::string, std::deque<Waiting>> names_;
 };
 

@@ -1,3 +1,5 @@
+// The user pool's operations for administrators.
+
 #include <functional>
 #include <memory>
 #include <optional>

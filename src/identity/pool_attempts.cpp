@@ -1,4 +1,5 @@
-// What is counted of those who try passwords and codes.
+// Counts attempts with passwords and codes.
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ Digest address_hash(const PoolContext& pool, const Source& source, const UserId&
                      "address\n" + sub.str() + "\n" + client_share_key(source.id));
 }
 
-/// Whether the user has logged in from there. Only clients have an address of their own.
+/// Finds out whether the user has logged in from the source. Only clients have an address.
 void find_address(const PoolContextPtr& pool, const Source& source, const UserId& sub,
                   Completion<PoolResult<bool>> done) {
   if (source.kind != Source::Kind::client) return pool->answer<bool>(std::move(done), false);

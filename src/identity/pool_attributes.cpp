@@ -1,4 +1,5 @@
-// What users say of themselves, and what administrators take back.
+// Changes of a user's attributes, by the user or an administrator.
+
 #include <string>
 #include <utility>
 #include <vector>

@@ -1,3 +1,5 @@
+// Answers to login challenges.
+
 #include <array>
 #include <memory>
 #include <optional>
@@ -114,7 +116,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
       done_(std::unexpected(std::move(good.error())));
       return;
     }
-    // Who has made the temporary password knows it: the user's own must be another.
+    // The new password must differ from the temporary one, which its maker knows.
     pool_->parts.hasher->verify(
         password.copy(), user.password_hash,
         {.source = source_, .name = "change " + user.sub.str()}, pool_->parts.executor,

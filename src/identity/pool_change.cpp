@@ -1,3 +1,5 @@
+// Changes of a user, and the end of logins that they cause.
+
 #include <algorithm>
 #include <memory>
 #include <utility>

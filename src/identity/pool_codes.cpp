@@ -160,7 +160,7 @@ CodeDelivery delivery_to(const User& user, Purpose purpose) {
     if (found == to_whom.attributes.end()) continue;
     return {.destination = masked(found->second), .medium = medium, .attribute = attribute};
   }
-  // Whoever delivers knows where to: the username may be the address.
+  // The code command knows the destination: the username may be the address.
   return {.destination = masked(user.username + "@" + user.username),
           .medium = "EMAIL",
           .attribute = "email"};

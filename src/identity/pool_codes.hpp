@@ -9,8 +9,8 @@
 /// Confirmation codes: made, kept as hashes, sent, and given back.
 namespace holdfast::identity {
 
-// For each user and purpose, and each address, in 24 hours: however long somebody tries, a code is
-// guessed with a probability of a ten-millionth a day.
+// The limits for each user and purpose, and for each address, in 24 hours. They keep the
+// probability of guessing a code at a ten-millionth a day.
 inline constexpr std::size_t kSentPerDay = 5;
 inline constexpr std::size_t kTriedPerDay = 10;
 
@@ -20,14 +20,13 @@ inline constexpr std::size_t kTriedPerDay = 10;
 [[nodiscard]] std::unexpected<PoolError> no_delivery();
 /// An address as it is told to whoever may not know it: `a***@e***`.
 [[nodiscard]] std::string masked(const std::string& address);
-/// What of a user's addresses a code is made for: it proves nothing of those that take their place.
+/// Returns the addresses that a code is bound to. It proves nothing about addresses set later.
 [[nodiscard]] std::string addresses_of(const User& user, CodeStore::Purpose purpose);
 [[nodiscard]] bool has_address(const User& user);
 /// The user with those addresses alone to which a code of this purpose may go: who recovers a
 /// password must not choose the address meanwhile, so it is a verified one.
 [[nodiscard]] User addressee(User user, CodeStore::Purpose purpose);
-/// Where a code for this user goes. One that proves an address goes there, so that the user has to
-/// have it.
+/// Returns the destination of a user's code. A code that proves an address goes to that address.
 [[nodiscard]] CodeDelivery delivery_to(const User& user, CodeStore::Purpose purpose);
 
 /// Takes one of the codes of a day that each of the addresses may be sent: nobody gets more than
@@ -41,9 +40,9 @@ void give_addresses_back(const PoolContext& pool, const User& user, CodeStore::P
 void send_code(const PoolContextPtr& pool, std::optional<User> user, CodeStore::Purpose purpose,
                Completion<PoolResult<void>> done);
 
-/// Who gives a code back, and may try it.
+/// A user who submits a code and may try it.
 struct Trier {
-  std::optional<User> user;  ///< none: nobody, where that is not told
+  std::optional<User> user;  ///< nullopt: an unknown user, which the answer must not reveal
   CodeAttempt attempt;
 };
 /// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as

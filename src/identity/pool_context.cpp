@@ -1,3 +1,5 @@
+// Shared parts of the user pool's operations.
+
 #include "pool_context.hpp"
 
 #include <holdfast/base/encoding.hpp>

@@ -18,7 +18,7 @@ namespace holdfast::identity {
 inline constexpr std::string_view kNewPasswordRequired = "NEW_PASSWORD_REQUIRED";
 inline constexpr std::string_view kPasswordVerifier = "PASSWORD_VERIFIER";
 
-/// What a session of the login proves: that this user gave the right password to this client.
+/// A login between two steps. It proves that the user gave the right password to this client.
 struct AuthSession {
   UserId sub;
   std::int64_t revision = 0;  ///< of the user, when the password was given
@@ -27,7 +27,7 @@ struct AuthSession {
   WallTime expires_at;
 };
 
-/// What the pool's operations share. Held by every operation in flight.
+/// The parts that the pool's operations share. Every operation in flight keeps them alive.
 struct PoolContext {
   UserPoolOptions options;
   UserPoolParts parts;
@@ -61,7 +61,7 @@ using PoolContextPtr = std::shared_ptr<const PoolContext>;
 /// At whom something is tried, and by whom.
 struct AttemptTarget {
   Source source;
-  std::string username;  ///< as it was given
+  std::string username;  ///< as the caller gave it
   UserId sub{};          ///< empty: nobody has this name
   /// Counts are of one password: a new one begins anew.
   WallTime password_set_at{};
@@ -72,9 +72,9 @@ struct AttemptTarget {
 class LoginAttempt {
  public:
   LoginAttempt(PoolContextPtr pool, AttemptTarget target, bool address_known);
-  /// What refuses it; to be asked once, before all else.
+  /// Returns the error that refuses the attempt, if any. Call once, before everything else.
   [[nodiscard]] std::optional<PoolError> begin(PoolError locked);
-  /// The password was right: the address is the user's from now on.
+  /// Records the right password, which makes the address a known one of the user.
   void succeeded();
   /// Nothing was tried.
   void withdrawn();
@@ -100,7 +100,7 @@ void remember_address(const PoolContextPtr& pool, const Source& source, const Us
 void find_who_logs_in(const PoolContext& pool, const std::string& username, bool by_administrator,
                       Completion<Result<std::optional<User>>> done);
 
-/// What was taken of the codes of a day.
+/// An attempt that was taken from the daily limit of codes.
 struct CodeAttempt {
   DailyLimits* limits = nullptr;
   std::string name;
@@ -125,11 +125,11 @@ void admit_user(const PoolContextPtr& pool, User user, Source source,
 
 // ---- pool_change.cpp
 
-/// What an administrator calls a user by: their name or, where nobody has that name, their `sub`.
+/// An administrator's reference to a user: the name or, if no user has that name, the `sub`.
 struct NameOrSub {
   std::string text;
 };
-/// Who is looked for.
+/// Identifies the user to find.
 using UserKey = std::variant<std::string, UserId, NameOrSub>;
 /// A change of one user, and what it ends.
 struct UserChange {
@@ -138,7 +138,7 @@ struct UserChange {
   std::move_only_function<PoolResult<void>(User&)> change;
   std::optional<LoginEnd> ends{};        ///< the user's logins, and why
   std::string kept_login{};              ///< the one that goes on
-  std::optional<CodeStore::Row> code{};  ///< what allows it, and is spent by it
+  std::optional<CodeStore::Row> code{};  ///< the code that allows the change, which consumes it
 };
 /// The answer to a code that is no longer good: where it is not told who exists, that of a wrong
 /// one, for a name that nobody has has no code that could expire.
@@ -147,7 +147,7 @@ struct UserChange {
 void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done);
 /// Answers the user as it is now; `user_not_found` when there is none.
 void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done);
-/// For a change whose user nobody asks for.
+/// Adapts a completion that does not need the changed user.
 [[nodiscard]] Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done);
 void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done);
 /// Says that logins have ended, once that is committed.
@@ -155,14 +155,14 @@ void tell_ended(const PoolContext& pool, const EndedLogins& ended);
 
 // ---- pool_password.cpp
 
-/// What is kept of a password.
+/// The stored forms of a password.
 struct Credentials {
   std::string hash;
   std::string srp_verifier;  ///< sealed; empty when SRP is off
 
   void apply(User& user, WallTime now) const;
 };
-/// What SRP checks a password against, sealed.
+/// Makes the sealed verifier that SRP checks a password against.
 void make_verifier(const PoolContextPtr& pool, const WorkOwner& owner, const UserId& sub,
                    const std::string& username, std::shared_ptr<const Secret> password,
                    Completion<Result<std::string>> done);

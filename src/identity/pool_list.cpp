@@ -153,7 +153,7 @@ class Listing : public std::enable_shared_from_this<Listing> {
   std::size_t pages_ = 0;
 };
 
-// Where a condition names one user, that one is looked up.
+// Looks up the single user that a condition names.
 void find_one(const PoolContextPtr& pool, const Filter& filter,
               Completion<PoolResult<UserPool::UserList>> done) {
   UserKey who = filter.value;

@@ -1,3 +1,5 @@
+// Logins with a password.
+
 #include <array>
 #include <memory>
 #include <optional>
@@ -136,8 +138,8 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
     bring_verifier_up_to_date(std::move(**found));
   }
 
-  // Who had none, because SRP was off when the password was set, gets a verifier with the next
-  // login, and loses it with the first after SRP was switched off.
+  // Adds a verifier at the next login if SRP was off when the password was set, and removes it at
+  // the first login after SRP was switched off.
   void bring_verifier_up_to_date(User user) {
     const bool wanted = pool_->options.srp_enabled;
     if (user.srp_verifier.empty() != wanted) {

@@ -1,3 +1,5 @@
+// Makes the hash and the SRP verifier of a new password.
+
 #include <memory>
 #include <string>
 #include <utility>

@@ -1,3 +1,5 @@
+// Rules for names, attributes and passwords.
+
 #include "pool_rules.hpp"
 
 #include <algorithm>

@@ -7,8 +7,8 @@
 
 #include <holdfast/identity/user_pool.hpp>
 
-/// What the user pool's inputs must be, with the messages that Cognito's clients know
-/// (docs.aws.amazon.com, "Amazon Cognito user pools API reference"). Pure functions; any thread.
+/// Checks the user pool's inputs, with the messages that Cognito's clients know
+/// (docs.aws.amazon.com, "Amazon Cognito user pools API reference"). Pure functions, thread-safe.
 namespace holdfast::identity {
 
 using Attributes = std::map<std::string, std::string>;
@@ -37,9 +37,9 @@ using Attributes = std::map<std::string, std::string>;
 /// (RFC 5321 section 4.1.2, with UTF-8 as RFC 6531 has it), `phone_number` as E.164 has it. Empty
 /// values remove attributes.
 [[nodiscard]] PoolResult<void> check_attributes(const Attributes& attributes);
-/// What a user has in all: small enough that an ID token fits into a header.
+/// Checks the size of all attributes, so that an ID token fits into a header.
 [[nodiscard]] PoolResult<void> check_attributes_size(const Attributes& attributes);
-/// The same of what users say of themselves, who may not say that an address is verified.
+/// Checks attributes that users set themselves. They may not mark an address as verified.
 [[nodiscard]] PoolResult<void> check_own_attributes(const Attributes& attributes);
 /// An empty value removes an attribute. An address that has changed is no longer a verified one,
 /// unless the changes say so; one that is removed is neither.

@@ -1,4 +1,5 @@
-// What users do for themselves, by access token.
+// Operations that users call for themselves, with an access token.
+
 #include <memory>
 #include <optional>
 #include <string>

@@ -1,4 +1,5 @@
-// What strangers may do: sign up, and prove by a code that an address is theirs.
+// Operations without a login: sign-up, and codes that prove an address or reset a password.
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,8 +33,8 @@ AttemptTarget target_of(const UserPool::ClientUser& input, const PoolResult<User
 
 // ---- asking for a code
 
-// What the name alone tells: the same whether or not somebody has it, and always the same for a
-// name. A user's own address must not show in it, for strangers know whose address to look for.
+// Derives a masked destination from the name, constant for a name and equal for known and unknown
+// ones. It must not show a user's address, because strangers may know the address.
 CodeDelivery delivery_by_name(const PoolContext& pool, const std::string& username) {
   const std::string folded = fold_username(username);
   if (folded.contains('@')) {
@@ -142,7 +143,7 @@ PoolResult<void> may_reset_password(const User& user) {
       user.status != UserStatus::reset_required) {
     return refuse(PoolErrc::not_authorized, "User password cannot be reset in the current state.");
   }
-  // Whoever delivers knows where a user without any address is found.
+  // The code command knows how to reach a user without any address.
   const bool nowhere = has_address(user) && !has_address(addressee(user, Purpose::forgot_password));
   if (!unconfirmed && !nowhere) return {};
   return refuse(PoolErrc::invalid_parameter,

@@ -19,7 +19,7 @@ constexpr std::size_t kSecretBytes = 32;
 constexpr std::size_t kSecretBlockLimitBytes = 4096;
 constexpr std::size_t kTimestampLimitBytes = 64;
 
-/// What the secret block holds, so that nothing has to be remembered between the two steps.
+/// The contents of the secret block, so that the server remembers nothing between the two steps.
 struct SrpSession {
   UserId sub;                 ///< empty: nobody has this name
   bool has_verifier = false;  ///< without one nothing is the right answer
@@ -208,7 +208,7 @@ bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProo
 
 void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSession& session,
                std::shared_ptr<LoginAttempt> attempt, Completion<PoolResult<AuthOutcome>> done) {
-  // As of somebody who exists, whether or not they do.
+  // Fails like an existing user's attempt, even for an unknown user.
   const auto wrong = attempt->failed(true);
   if (!is_proven(*pool, session, proof)) return done(wrong);
   switch (pool->parts.spent_challenges->spend(sha256(*base64_decode(proof.block)),

@@ -1,4 +1,5 @@
-// What a login gives out: ID, access and refresh tokens.
+// Issues and refreshes the tokens of a login: ID, access and refresh tokens.
+
 #include <memory>
 #include <optional>
 #include <string>

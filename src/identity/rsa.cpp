@@ -1,3 +1,5 @@
+// RSA keys: generates, signs and verifies.
+
 #include "rsa.hpp"
 
 #include <openssl/core_names.h>

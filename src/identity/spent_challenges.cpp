@@ -1,3 +1,5 @@
+// Remembers answered login challenges, so that each works only once.
+
 #include <mutex>
 #include <set>
 #include <utility>

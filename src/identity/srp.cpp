@@ -1,3 +1,5 @@
+// The arithmetic of the Secure Remote Password protocol.
+
 #include "srp.hpp"
 
 #include <algorithm>

@@ -11,11 +11,11 @@
 /// functions; any thread, but each takes milliseconds.
 namespace holdfast::identity {
 
-/// What a server keeps of a password: the salt (16 bytes, its top bit clear and not zero), then the
-/// verifier. `username` is folded by it.
+/// Makes the server's form of a password: the salt (16 bytes, not zero, its top bit clear), then
+/// the verifier. Folds `username`.
 [[nodiscard]] std::string make_srp_verifier(std::string_view pool_id, std::string_view username,
                                             std::string_view password);
-/// The same under a salt that is given.
+/// Makes the verifier with the given salt.
 [[nodiscard]] std::string make_srp_verifier(std::string_view pool_id, std::string_view username,
                                             std::string_view password, const std::string& salt);
 /// One for a name that nobody has: always the same, and no password fits it.

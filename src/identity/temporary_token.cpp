@@ -1,3 +1,5 @@
+// The Generator and the Authorizer of temporary tokens.
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -72,7 +74,7 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   return out;
 }
 
-/// What both sides hold, and what their operations in flight keep alive.
+/// The parts that both sides share. Operations in flight keep them alive.
 struct ServiceParts {
   TemporaryTokenOptions options;
   const Clock& clock;

@@ -1,3 +1,5 @@
+// The claims of the user pool's tokens.
+
 #include "token_claims.hpp"
 
 #include <algorithm>

@@ -7,7 +7,7 @@
 
 namespace holdfast::identity {
 
-/// What the tokens of one login have in common.
+/// The facts that the tokens of one login share.
 struct Login {
   const User& user;
   const UserPoolOptions& options;
@@ -17,9 +17,9 @@ struct Login {
   WallTime authenticated_at;  ///< when the password was given; a refresh is later
 };
 
-/// Whether a token of this `iat` is from before the user signed out everywhere. `iat` has whole
-/// seconds: tokens made in the second of a sign-out are given the next one, so that those made
-/// before it can be told apart.
+/// Returns whether a token with this `iat` is older than the user's last sign-out everywhere. `iat`
+/// has whole seconds. Tokens made in the second of a sign-out get the next second, to tell them
+/// from those made before it.
 [[nodiscard]] bool is_signed_out(const User& user, WallTime issued_at);
 
 /// The claims of Cognito's ID token (docs.aws.amazon.com, "Understanding the identity (ID) token").

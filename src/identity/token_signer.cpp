@@ -1,3 +1,5 @@
+// Signs the user pool's tokens and publishes their keys.
+
 #include <algorithm>
 #include <memory>
 #include <mutex>
@@ -63,7 +65,7 @@ struct SigningKey {
 };
 using SigningKeyPtr = std::shared_ptr<const SigningKey>;
 
-/// What all threads read. There is at least one key.
+/// The keys that all threads read; at least one.
 struct PublishedKeys {
   std::vector<SigningKeyPtr> keys;  ///< the newest first
   SigningKeyPtr signing;

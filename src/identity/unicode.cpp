@@ -1,3 +1,5 @@
+// Decodes, counts and folds Unicode characters.
+
 #include "unicode.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Names of a user's states, and folding of usernames.
+
 #include <holdfast/identity/user.hpp>
 
 #include "unicode.hpp"

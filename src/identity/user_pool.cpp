@@ -1,3 +1,5 @@
+// Dispatches the user pool's operations.
+
 #include <memory>
 #include <utility>
 

@@ -1,3 +1,5 @@
+// Caches the public keys of the user pool.
+
 #include "key_cache.hpp"
 
 #include <optional>
@@ -17,7 +19,7 @@ std::unexpected<Error> no_keys() {
   return fail(Errc::unavailable, "the gateway's keys cannot be had");
 }
 
-// Which key a token says that it is signed with. It only decides whether to fetch.
+// Returns the key id that a token claims. It only decides whether to fetch keys.
 std::optional<std::string> key_id_of(std::string_view token) {
   if (token.size() > kTokenBytesMax) return std::nullopt;
   const auto header = base64url_decode(token.substr(0, token.find('.')));

@@ -1,3 +1,5 @@
+// Holds requested messages until they are due.
+
 #include "outbox.hpp"
 
 #include <algorithm>

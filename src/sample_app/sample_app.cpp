@@ -1,3 +1,5 @@
+// The sample application: starts and stops its parts.
+
 #include <algorithm>
 #include <memory>
 #include <string_view>

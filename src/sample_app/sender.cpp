@@ -1,3 +1,5 @@
+// Sends due messages to the gateway, with retries.
+
 #include "sender.hpp"
 
 #include <algorithm>
@@ -9,7 +11,7 @@
 namespace holdfast::sample_app {
 namespace {
 
-// How stale the clock may be looked at: time can be moved under a thread that waits.
+// The longest time between two looks at the clock, because the clock may step during a wait.
 constexpr Milliseconds kLook{50};
 
 }  // namespace

@@ -44,7 +44,7 @@ class Sender {
   void run(client::GatewayClient& gateway);
   /// Sends one job; when it is to come again, when.
   [[nodiscard]] std::optional<SteadyTime> attempt(client::GatewayClient& gateway, Job& job);
-  /// Whether nothing more is to be sent before the stop.
+  /// Returns whether there is nothing left to send before the stop.
   [[nodiscard]] bool finished(SteadyTime now) const;
   void wait(std::unique_lock<std::mutex>& lock, SteadyTime now);
 

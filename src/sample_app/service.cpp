@@ -1,3 +1,5 @@
+// The sample application's HTTP routes.
+
 #include "service.hpp"
 
 #include <utility>

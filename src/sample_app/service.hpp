@@ -32,7 +32,7 @@ class Service final : public net::HttpService {
   Sender& sender_;
 };
 
-/// What a body asks for.
+/// A parsed request to send a message.
 struct SendOrder {
   Seconds wait{10};
   std::string user_id;

@@ -83,7 +83,7 @@ class Tallies {
 };
 using SignatureFailures = Tallies<iam::SignatureErrc, iam::SignatureErrc::expired_token>;
 
-/// What the routes have counted on one shard. Written on it, read by any thread.
+/// The routes' counters of one shard. Written on that shard, read by any thread.
 struct alignas(64) Counts {
   Tally upgrades;
   Tallies<UpgradeRefusal> refused_upgrades;

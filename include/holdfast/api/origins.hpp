@@ -8,8 +8,8 @@
 
 namespace holdfast::api {
 
-/// Where a web page comes from (RFC 6454 section 4), in one spelling: small letters, addresses as
-/// browsers write them, the port as a number.
+/// The origin of a web page (RFC 6454 section 4), normalized: lower case, addresses as browsers
+/// write them, the port as a number.
 struct Origin {
   std::string scheme;
   std::string host;
@@ -31,12 +31,12 @@ class AllowedOrigins {
   /// gateway's, under which clients reach it.
   explicit AllowedOrigins(const std::vector<std::string>& entries, std::string_view own = {});
 
-  /// Whether a page of the origin `text` may read answers that were asked of `host` (the header's
-  /// value): listed, or from that host and port itself.
+  /// Returns whether a page of the origin `text` may read answers to requests to `host` (the
+  /// header's value): the origin is listed, or has that host and port.
   [[nodiscard]] bool allow_page(std::string_view text, std::string_view host) const;
-  /// Whether a client that sends this Origin may connect: a page that may, or a program that
-  /// writes `host` or the gateway's own in a form that no browser sends (`wss://host`, the bare
-  /// host, its port left out), or nothing where the host should be.
+  /// Returns whether a client that sends this Origin may connect: an allowed page, or a program.
+  /// Programs may write `host` or the gateway's host in forms that no browser sends (`wss://host`,
+  /// the bare host, without its port), or leave the host out.
   [[nodiscard]] bool allow_client(std::string_view text, std::string_view host) const;
 
  private:

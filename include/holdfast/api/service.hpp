@@ -24,7 +24,7 @@
 
 namespace holdfast::api {
 
-/// What the gateway's routes need to know.
+/// The settings of the gateway's routes.
 struct GatewayOptions {
   std::string partition = "aws";
   std::string region = "us-east-1";
@@ -34,13 +34,13 @@ struct GatewayOptions {
   std::string pool_id;         ///< of the user pool: its JWKS route and its ARN
   std::string issuer;          ///< of its tokens
 
-  /// What CloudFormation's DescribeStacks tells.
+  /// The stack in the answer of CloudFormation's DescribeStacks.
   struct Stack {
     std::string name = "ServerlessAsyncMessagingGatewayStack";
     WallTime created_at;
     std::string client_id;
-    std::string url;             ///< under which clients reach the gateway
-    std::string sample_app_url;  ///< likewise
+    std::string url;             ///< the URL under which clients reach the gateway
+    std::string sample_app_url;  ///< the URL under which clients reach the sample application
   } stack;
 
   /// The gateway's own, under which clients reach it; may be empty.
@@ -69,13 +69,13 @@ struct GatewayOptions {
   std::size_t body_bytes_max = 1 << 20;       ///< of `POST /message` and `POST /messages`
   std::size_t batch_entries_max = 500;
 
-  /// What a WebSocket without a subprotocol receives: `payload` or `raw`.
+  /// The frame for a WebSocket without a subprotocol: `payload` or `raw`.
   delivery::FrameFormat frame = delivery::FrameFormat::payload;
   /// `client` refuses a WebSocket without `holdfast.v1` (400).
   delivery::Acknowledge acknowledge = delivery::Acknowledge::pong;
 };
 
-/// What one listener serves of the gateway's routes; the others are unknown paths there.
+/// The groups of routes that one listener serves. Other routes are unknown paths there.
 struct ServedParts {
   bool ingest = true;      ///< `POST /message`, `POST /messages`
   bool websocket = true;   ///< the WebSocket
@@ -84,8 +84,8 @@ struct ServedParts {
   bool management = true;  ///< `/@connections`, CloudFormation
 };
 
-/// What serves the requests of one shard, on that shard alone. Nothing here is null; all of it
-/// outlives the service. The shard's mailboxes and executor come with the router.
+/// The parts that serve one shard's requests, used on that shard only. No pointer is null, and all
+/// outlive the service. The router provides the shard's mailboxes and executor.
 struct GatewayShard {
   iam::SigV4Verifier* verifier = nullptr;
   identity::UserPool* pool = nullptr;
@@ -93,7 +93,7 @@ struct GatewayShard {
   identity::Authorizer* authorizer = nullptr;
 };
 
-/// What all shards share. References and pointers outlive the service.
+/// The parts that all shards share. References and pointers outlive the service.
 struct GatewayParts {
   const Clock& clock;
   const delivery::Router& router;
@@ -105,13 +105,13 @@ struct GatewayParts {
   const std::atomic<bool>* draining = nullptr;
   /// Issuers elsewhere whose ID tokens are taken; may be null.
   std::shared_ptr<identity::Issuers> issuers{};
-  /// Where to count, by shard; null: nobody reads it.
+  /// The counters of each shard; null if nobody reads them.
   std::shared_ptr<ShardCounts> counts{};
-  /// Where to count what bounds refuse; null: nobody reads it.
+  /// Counts the refusals of each limit; null if nobody reads them.
   std::shared_ptr<BoundRefusals> refusals{};
-  /// Where logins and changes of users are recorded; null: nowhere.
+  /// Records logins and changes of users; null to record nothing.
   std::shared_ptr<Audit> audit{};
-  /// How the audit log names a user whose name is not to stand in it.
+  /// Returns the keyed hash that stands for a username in the audit log.
   std::function<std::string(std::string_view)> audit_name{};
 };
 
@@ -126,7 +126,7 @@ struct GatewayParts {
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
                                                                      GatewayParts parts);
 
-/// Likewise for several listeners.
+/// Creates one service for each listener. The services share their options.
 class GatewayServices {
  public:
   virtual ~GatewayServices() = default;

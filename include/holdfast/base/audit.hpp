@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-/// How an act ended.
+/// The outcome of an action.
 enum class AuditOutcome : std::uint8_t { done, refused, failed };
 /// `done`, `refused`, `failed`.
 [[nodiscard]] const char* to_string(AuditOutcome outcome) noexcept;
@@ -27,7 +27,7 @@ struct AuditEvent {
   /// `stranger` (nobody provable) or `system`.
   std::string actor{};
   std::string action{};  ///< a fixed word: `login`, `user.create`, `access_key.change`
-  /// What it was done to: `user:ID`, `username:NAME`, `access_key:ID`; empty: the whole instance.
+  /// The object of the action: `user:ID`, `username:NAME`, `access_key:ID`; empty: the instance.
   std::string target{};
   AuditOutcome outcome = AuditOutcome::done;
   std::string reason{};   ///< why it was refused or failed; empty when done
@@ -41,7 +41,7 @@ struct AuditRecord {
   AuditEvent event;
 };
 
-/// Which records are listed, the newest first.
+/// Selects audit records, newest first.
 struct AuditQuery {
   std::optional<std::int64_t> before{};  ///< exclusive, an id; nullopt: from the newest
   std::optional<WallTime> since{};       ///< inclusive

@@ -10,13 +10,13 @@
 
 namespace holdfast {
 
-/// Who sends messages: the scope of deduplication, and the account of what this access key has in
-/// flight. One object per access key, shared by all shards. Any thread.
+/// A sender of messages: the scope of deduplication, and the counters of what its access key has in
+/// flight. One object per access key, shared by all shards. Thread-safe.
 struct Caller {
   explicit Caller(std::string caller_id) : id(std::move(caller_id)) {}
 
-  /// Whether one more request at `now_us` (steady) keeps to `per_second` with a second's worth at
-  /// once; one that does is counted.
+  /// Takes one request at `now_us` (steady) if the rate limit `per_second` allows it, with bursts
+  /// of one second's worth. Returns whether it did.
   [[nodiscard]] bool keeps_to(std::uint32_t per_second, std::int64_t now_us) const noexcept {
     std::int64_t expected = due_us.load(std::memory_order_relaxed);
     while (true) {

@@ -26,8 +26,8 @@ struct BootClock {
   using time_point = std::chrono::time_point<BootClock>;
   static constexpr bool is_steady = true;
 };
-/// For what lasts by the world's time, not by the process's: a deadline of a peer should not pass
-/// while nobody could answer it, a promised number of minutes should. Meaningless across processes.
+/// A time that goes on while the machine is suspended. Use it for promised durations, and the
+/// steady clock for deadlines of peers. Meaningless across processes.
 using BootTime = BootClock::time_point;
 
 /// The source of time. Injected everywhere, so that tests own it. Any thread.

@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-/// What `make_dev_certificates` wrote.
+/// The files that `make_dev_certificates` wrote.
 struct DevCertificates {
   std::string ca_file;
   std::string ca_key_file;

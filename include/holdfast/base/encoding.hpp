@@ -37,8 +37,8 @@ void append_percent_encoded(std::string& out, std::string_view text, bool keep_s
 /// The first `bytes_max` bytes of `text` or less, without half a character at the end; what is not
 /// seen, and what is no UTF-8, is `?`.
 [[nodiscard]] std::string seen_text(std::string_view text, std::size_t bytes_max);
-/// How many of the first bytes of `text` are printable ASCII but no `"` and no `\`: what a JSON
-/// string and a terminal both take as it is.
+/// Returns how many leading bytes of `text` are printable ASCII other than `"` and `\`. JSON
+/// strings and terminals take such bytes unescaped.
 [[nodiscard]] std::size_t plain_length(std::string_view text) noexcept;
 /// Appends `text` escaped for the inside of a JSON string; bytes above 0x7f are kept, so the text
 /// must be UTF-8 for the result to be JSON.

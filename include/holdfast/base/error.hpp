@@ -6,19 +6,19 @@
 
 namespace holdfast {
 
-/// What went wrong, in terms of what the caller can do about it. Wire shapes (HTTP status, AWS
-/// `__type`) are made from these in `api` alone.
+/// Classifies an error by what the caller can do about it. Only `api` turns these into wire shapes
+/// (HTTP status, AWS `__type`).
 enum class Errc {
   invalid_argument,  ///< the input breaks its format or limits
-  unauthenticated,   ///< nobody, or nobody provable, is asking
-  expired,           ///< a credential was good once
-  forbidden,         ///< known, and not allowed
+  unauthenticated,   ///< the caller is unknown or unproven
+  expired,           ///< a credential has expired
+  forbidden,         ///< the caller is known, but not allowed
   not_found,
   already_exists,
-  conflict,           ///< the same key with other content
-  limit_exceeded,     ///< a bound of this user or key is reached; later it may not be
-  too_many_requests,  ///< a rate is exceeded
-  unavailable,        ///< full, draining, or the disk said no; retry later
+  conflict,           ///< the key exists with other content
+  limit_exceeded,     ///< a limit of this user or key is reached; retry later
+  too_many_requests,  ///< a rate limit is exceeded
+  unavailable,        ///< full, stopping, or the disk failed; retry later
   io,                 ///< a file, socket or database failed
   internal,           ///< cannot happen
 };

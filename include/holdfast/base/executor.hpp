@@ -17,8 +17,8 @@ class Executor {
   virtual void post(Task task) = 0;
 };
 
-/// What an asynchronous operation calls exactly once. A port calls it on the executor that its
-/// handle was made for, never inside the call that started the operation.
+/// The callback of an asynchronous operation, which is called exactly once. A port calls it on the
+/// executor that its handle was made for, never inside the call that started the operation.
 template <class T>
 using Completion = std::move_only_function<void(T)>;
 

@@ -8,11 +8,10 @@
 
 namespace holdfast {
 
-/// A number that one thread adds to and any thread reads: for that one it costs no more than a
-/// plain number.
+/// A number that one thread adds to and any thread reads. Adding is as cheap as on a plain integer.
 class Tally {
  public:
-  /// The one thread.
+  /// Adds `n`. Only for the writing thread.
   void add(std::uint64_t n = 1) noexcept {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
@@ -25,9 +24,9 @@ class Tally {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// How often a value fell into each of fixed ranges, and the sum of all. `Bounds` is a constant
-/// array of inclusive upper bounds, rising; what is above the last falls into a range of its own.
-/// Values below zero count as zero: clocks may step. A plain value: one thread at a time.
+/// Counts values by range and keeps their sum. `Bounds` is a constant array of rising, inclusive
+/// upper limits; values above the last have their own range. Values below zero count as zero,
+/// because clocks may step. Not thread-safe.
 template <const auto& Bounds>
 class Histogram {
  public:
@@ -70,12 +69,12 @@ class Histogram {
   std::uint64_t sum_ = 0;
 };
 
-/// The same, written by one thread and read by any. A reader may see a value's count before its
-/// sum.
+/// A histogram that one thread writes and any thread reads. A reader may see a value's count before
+/// its sum.
 template <const auto& Bounds>
 class HistogramTally {
  public:
-  /// The one thread.
+  /// Adds a value. Only for the writing thread.
   void record(std::int64_t value) noexcept {
     value = std::max<std::int64_t>(value, 0);
     counts_[Histogram<Bounds>::range_of(value)].add();
@@ -93,19 +92,19 @@ class HistogramTally {
   Tally sum_;
 };
 
-/// For what should take less than a second: microseconds, from 100 µs to a minute.
+/// Limits for durations below a second: microseconds, from 100 µs to a minute.
 inline constexpr std::array<std::int64_t, 18> kLatencyBounds{
     100,     250,     500,     1'000,     2'500,     5'000,     10'000,     25'000,     50'000,
     100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
-/// For what waits for people: microseconds, from a second to two weeks.
+/// Limits for waits for people: microseconds, from a second to two weeks.
 inline constexpr std::array<std::int64_t, 10> kWaitBounds{
     1'000'000,      10'000'000,     60'000'000,      600'000'000,     3'600'000'000,
     21'600'000'000, 86'400'000'000, 259'200'000'000, 604'800'000'000, 1'209'600'000'000};
-/// For what comes in handfuls.
+/// Limits for the sizes of batches.
 inline constexpr std::array<std::int64_t, 13> kBatchBounds{1,   2,   4,   8,     16,    32,   64,
                                                            128, 256, 512, 1'024, 2'048, 4'096};
 
-/// What times are told in seconds by.
+/// Microseconds per second.
 inline constexpr double kMicrosPerSecond = 1e6;
 
 using LatencyHistogram = Histogram<kLatencyBounds>;

@@ -14,7 +14,7 @@ namespace holdfast {
 
 using Json = nlohmann::ordered_json;
 
-/// What untrusted JSON may be.
+/// The limits of untrusted JSON.
 struct JsonLimits {
   std::size_t depth = 32;
   std::size_t bytes = 1 << 20;
@@ -51,7 +51,7 @@ class JsonHandler {
   virtual void on_array_end() {}
 };
 
-/// The same checks and errors as above, told to `handler`.
+/// Parses with the same checks and errors, and calls `handler` in place of building a value.
 [[nodiscard]] Result<void> parse_json(std::string_view text, JsonHandler& handler,
                                       const JsonLimits& limits = {});
 

@@ -36,7 +36,7 @@ struct Field {
 struct Options {
   Level level = Level::info;
   bool json = true;         ///< else text for people
-  int file_descriptor = 1;  ///< where to; not closed
+  int file_descriptor = 1;  ///< the file to write to; not closed
 };
 
 /// The event of which every request leaves one line.

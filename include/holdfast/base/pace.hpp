@@ -6,9 +6,10 @@
 
 namespace holdfast {
 
-/// Whether one more at `now_us` (steady) keeps to `per_second` with `burst` at once, given when
-/// those so far would be due (0: there were none): when it would be due itself, to be remembered;
-/// nullopt when it comes too early (the generic cell rate algorithm, ITU-T I.371).
+/// Checks one more event at `now_us` (steady) against the rate `per_second` with bursts of `burst`.
+/// `due_us` is the result of the last allowed event, 0 before the first. Returns the value to keep
+/// for the next check, or nullopt if the event comes too early. This is the generic cell rate
+/// algorithm (ITU-T I.371).
 [[nodiscard]] constexpr std::optional<std::int64_t> paced(std::int64_t due_us,
                                                           std::uint32_t per_second,
                                                           std::uint32_t burst,

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// How a file is written.
+/// Options for writing a file.
 struct PrivateFileOptions {
   bool replace = true;  ///< else `already_exists` when there is one
   mode_t mode = 0600;
@@ -23,8 +23,8 @@ struct PrivateFileOptions {
 [[nodiscard]] Result<void> write_private_file(const std::string& path, std::string_view text,
                                               const PrivateFileOptions& options = {});
 
-/// Whether users besides this process's and root may add, rename or remove files of the folder. A
-/// secret that is written there cannot be read by them, but it can be taken away.
+/// Returns whether users other than this process's and root may add, rename or remove files of the
+/// folder. They cannot read a secret that is written there, but they can delete or replace it.
 [[nodiscard]] bool others_may_write(const std::string& folder);
 
 /// The folder that a path is in; "." where the path names none.

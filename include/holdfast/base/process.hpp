@@ -5,8 +5,7 @@
 #include <string>
 #include <thread>
 
-/// What a process does to itself before it does anything else. Call from main, before any other
-/// thread is started.
+/// Hardens the process. Call these first in main, before another thread starts.
 namespace holdfast {
 
 /// Opens `/dev/null` as standard input, output and error where they are closed: a file or socket

@@ -14,7 +14,7 @@
 
 namespace holdfast {
 
-/// What is bounded for everybody together. Names a metric's label: see `to_string`.
+/// A resource with a limit over all users. `to_string` gives its label in metrics.
 enum class Bound : std::uint8_t {
   password_work,  ///< waiting to be hashed or checked
   codes,          ///< confirmation codes to be sent
@@ -62,8 +62,9 @@ class BoundRefusals {
   std::array<std::atomic<std::uint64_t>, kBounds * 2> counts_{};
 };
 
-/// Who counts as one client: an IPv4 address, also in its `::ffff:` form, or the /64 of an IPv6
-/// address, since a subscriber has at least that many (RFC 6177). Any other text is its own client.
+/// Returns the key that identifies a client: the IPv4 address, also from its `::ffff:` form, or the
+/// /64 of an IPv6 address, since a subscriber has at least that many (RFC 6177). Any other text is
+/// its own key.
 [[nodiscard]] std::string client_share_key(std::string_view address);
 
 /// Divides something bounded: all holders together have `capacity` at most, and each of them
@@ -85,9 +86,9 @@ class Shares {
   /// Takes `amount` for `holder`. The error, which is counted, says whose bound refused.
   [[nodiscard]] std::expected<Hold, BoundScope> take(std::string_view holder,
                                                      std::size_t amount = 1);
-  /// What `holder` has already, from before these bounds: counts, whatever they are.
+  /// Counts what `holder` took before these limits were set, even if it exceeds them.
   [[nodiscard]] Hold keep(std::string_view holder, std::size_t amount = 1);
-  /// Sets other bounds from now on; what is held stays held.
+  /// Sets other limits. Amounts that were taken before stay taken.
   void change(std::size_t capacity, std::size_t share);
   /// All holders together.
   [[nodiscard]] std::size_t held() const;
@@ -142,12 +143,12 @@ class RateShares {
 
   explicit RateShares(Options options, std::shared_ptr<BoundRefusals> refusals = nullptr);
 
-  /// Whether one more of `client` keeps to the rates at `now_us` (steady); one that does is counted
-  /// for both. The error, which is counted as a refusal, says whose bound refused.
+  /// Takes one event of `client` at `now_us` (steady) from both rate limits. The error says which
+  /// limit refused it; it is counted as a refusal.
   [[nodiscard]] std::expected<void, BoundScope> take(std::string_view client, std::int64_t now_us);
-  /// What was taken last did not happen.
+  /// Returns the last event that `client` took, because it did not happen.
   void give_back(std::string_view client);
-  /// Sets other bounds from now on.
+  /// Sets other limits.
   void change(std::uint32_t capacity, std::uint32_t share);
 
  private:

@@ -9,7 +9,7 @@
 
 namespace holdfast {
 
-/// What the value of a variable must look like before it is written for a shell.
+/// The form that a variable's value must have before it is written for a shell.
 enum class ShellForm : std::uint8_t {
   text,    ///< of our own: any text, quoted where a shell would read more into it
   jwt,     ///< three parts of base64url: an ID token

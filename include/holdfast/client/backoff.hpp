@@ -11,9 +11,9 @@ struct BackoffOptions {
   Milliseconds last{30'000};
 };
 
-/// How long to wait after the `attempts`-th try in a row has failed: doubles from `first` to
-/// `last`, and half of it is random, so that many clients do not come back at one instant; at
-/// least what the server asked for. Any thread.
+/// Returns the wait after `attempts` failures in a row. It doubles from `first` to `last`, and half
+/// of it is random, so that many clients do not return at one instant. It is at least `at_least`,
+/// which the server asked for. Thread-safe.
 [[nodiscard]] Milliseconds backoff(const BackoffOptions& options, unsigned attempts,
                                    std::optional<Seconds> at_least = std::nullopt);
 

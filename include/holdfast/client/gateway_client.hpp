@@ -25,7 +25,7 @@ struct CallError {
   std::string message;  ///< for people
   std::optional<Seconds> retry_after;
 
-  /// Whether the same call may succeed later: no answer, 408, 429, or a 5xx.
+  /// Returns whether a retry may succeed: after no answer, 408, 429 or a 5xx.
   [[nodiscard]] bool transient() const noexcept;
   /// `AccessDeniedException: User: … is not authorized …`.
   [[nodiscard]] std::string text() const;
@@ -48,7 +48,7 @@ struct Tokens {
   std::string id_token;
   std::string access_token;
 };
-/// What the user pool asks before it gives tokens: `NEW_PASSWORD_REQUIRED`.
+/// The user pool's challenge before it gives tokens: `NEW_PASSWORD_REQUIRED`.
 struct Challenge {
   std::string name;
   std::string session;
@@ -62,13 +62,13 @@ struct OutgoingMessage {
   std::optional<std::string> deduplication_id;
   std::optional<Seconds> ttl;
 };
-/// What the gateway answered for one message.
+/// The gateway's answer for one message.
 struct Receipt {
   std::string message_id;
   Sequence sequence = 0;
   std::string status;  ///< `DELIVERED` or `STORED`
 };
-/// What it answered for a batch, by the index of the entry.
+/// The gateway's answer for a batch, by the index of the entry.
 struct BatchAnswer {
   struct Success {
     std::size_t index = 0;
@@ -114,7 +114,7 @@ class GatewayClient {
 
   /// `GET /tokens`: a temporary token, good for one connection within 30 s.
   [[nodiscard]] virtual CallResult<std::string> temporary_token(std::string_view id_token) = 0;
-  /// Where a WebSocket connects with this temporary token. A secret, as the token is.
+  /// Returns the URL for a WebSocket with this temporary token. It is a secret, like the token.
   [[nodiscard]] virtual net::Url websocket_url(std::string_view token) const = 0;
   /// Opens a WebSocket with a temporary token. An empty subprotocol is none.
   [[nodiscard]] virtual CallResult<std::unique_ptr<net::WebSocketClient>> open_websocket(
@@ -132,7 +132,7 @@ class GatewayClient {
 [[nodiscard]] Result<std::unique_ptr<GatewayClient>> make_gateway_client(GatewayOptions options,
                                                                          const Clock& clock);
 
-/// What an answer with a status other than 2xx says.
+/// Returns the error of an answer with a status other than 2xx.
 [[nodiscard]] CallError error_of(const net::Response& response);
 
 /// The `sub` of an ID token, read without proof: whom the token's own holder is.

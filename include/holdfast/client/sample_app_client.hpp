@@ -6,7 +6,7 @@
 
 namespace holdfast::client {
 
-/// What the sample application is asked to do: send `text` to `user_id`, `wait` from now.
+/// A request to the sample application: send `text` to `user_id` after `wait`.
 struct SampleAppRequest {
   std::string user_id;
   std::string text;

@@ -23,11 +23,11 @@ struct ConsoleOptions {
   bool any_address = false;
   /// The origin under which a proxy shows it, `https://ops.example.com`; empty: none.
   std::string public_origin;
-  /// Where its own browser may log in and connect for a trial; the first is what it proposes.
+  /// The gateway's URLs for the page that tries it; the first one is preselected.
   std::vector<std::string> gateway_urls;
   std::string user_pool_id;
   std::string client_id;
-  /// What a one-time link starts with, `http://127.0.0.1:8081`; empty: none can be made.
+  /// The start of one-time links, `http://127.0.0.1:8081`; empty: no links can be made.
   std::string link_url;
   std::string password_hash;  ///< Argon2id in the PHC form; empty: only links let in
 
@@ -42,7 +42,7 @@ struct ConsoleParts {
   const delivery::Router& router;  ///< for the executors of the shards
   std::shared_ptr<identity::PasswordHasher> hasher;
   std::shared_ptr<identity::AttemptCounts> attempts;
-  std::shared_ptr<Audit> audit{};  ///< where sign-ins are recorded; null: nowhere
+  std::shared_ptr<Audit> audit{};  ///< records sign-ins; null to record nothing
 };
 
 /// The web console: its pages, its sessions, and the way in. Any thread.
@@ -55,8 +55,9 @@ class Console {
   };
   /// A URL that lets one browser in, once. `conflict` where no browser can reach it.
   [[nodiscard]] virtual Result<Link> make_link() = 0;
-  /// What the control listener serves: `/console/`. `local` is the service of the control socket,
-  /// of whose routes those that the pages need are `/console/api/v1/…` for who is signed in.
+  /// Returns the routes below `/console/` for the control listener. `local` is the service of the
+  /// control socket; with a session, the pages reach the routes that they need under
+  /// `/console/api/v1/…`.
   [[nodiscard]] virtual std::vector<ControlRoute> routes(
       std::shared_ptr<net::HttpService> local) = 0;
 };

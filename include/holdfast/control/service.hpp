@@ -30,7 +30,7 @@
 
 namespace holdfast::control {
 
-/// What the process is doing, as `/readyz` and `status` tell it.
+/// The process's state, as `/readyz` and `status` report it.
 enum class State : std::uint8_t {
   starting,
   ready,
@@ -43,21 +43,22 @@ inline constexpr std::array kStates = {State::starting, State::ready, State::dra
 /// `starting`, `ready`, `draining`, `store_failed`, `store_hangs`.
 [[nodiscard]] const char* to_string(State state) noexcept;
 
-/// Asked on any shard, at any time.
+/// Returns the process's state. Called on any shard, at any time.
 using StateProbe = std::function<State()>;
-/// What is to be known of a process that works all the same: `disk_low`, … Asked likewise.
+/// Returns warnings about a process that still works: `disk_low`, … Called on any shard, at
+/// any time.
 using NotesProbe = std::function<std::vector<std::string>()>;
 
 /// One more path of the control listener.
 struct ControlRoute {
   std::string path;  ///< one that ends in `/` takes all that begins with it
-  /// What becomes of a request before its body is read, as `net::HttpService::screen` says. Null:
-  /// `GET` alone, and a body is not looked at.
+  /// Decides about a request before its body is read, as `net::HttpService::screen`. Null: only
+  /// `GET`, and bodies are ignored.
   std::function<std::variant<net::Response, net::HttpService::Admit>(const net::RequestHead&)>
       screen{};
   /// On the shard that serves the request.
   std::function<void(net::Request, net::Responder)> handle;
-  /// Whether it is served under the host that a request names; otherwise 403. Null: under any.
+  /// Returns whether the route is served under the request's host; otherwise 403. Null: under any.
   std::function<bool(const net::RequestHead&)> serves_host{};
 };
 
@@ -86,7 +87,7 @@ struct StoreStatus {
   std::int64_t used_bytes = 0;
   std::int64_t bytes_max = 0;  ///< of those in use; 0: no bound
   std::int64_t wal_bytes = 0;
-  std::int64_t disk_free_min = 0;  ///< what messages leave free on the disk; 0: no bound
+  std::int64_t disk_free_min = 0;  ///< bytes that messages leave free on the disk; 0: no limit
   bool disk_low = false;           ///< there is little more than that
   bool disk_full = false;          ///< messages are refused
   std::int64_t damaged = 0;        ///< messages that were not as they were written
@@ -105,7 +106,7 @@ struct ListenerStatus {
   net::ServerStats stats;
 };
 
-/// What is told about the process as a whole. Asked on any shard, once it has started.
+/// The status of the process as a whole. Read on any shard after the start.
 struct ProcessStatus {
   std::string version;
   WallTime started_at;
@@ -116,7 +117,7 @@ struct ProcessStatus {
   std::uint64_t disk_free_bytes = 0;       ///< of those, for who may not use the reserve
 };
 
-/// How far a backup has come, as the control socket tells it.
+/// The progress of a backup, as the control socket reports it.
 struct BackupProgress {
   const char* stage = "";  ///< `copying`, `checking`, `done`, `failed`
   std::string path;        ///< of the copy, in the data directory
@@ -137,7 +138,8 @@ class BackupMaker {
   virtual void cancel() = 0;
 };
 
-/// What `/metrics` is made from: asked once the process has started, which is after the listener.
+/// The sources of `/metrics`. They are called only after the start of the process, which is later
+/// than the listener's.
 struct MetricsParts {
   std::function<const delivery::Router&()> router;
   std::function<ProcessStatus()> process;
@@ -151,7 +153,7 @@ struct MetricsParts {
 
 class Console;
 
-/// What the local control socket works on. References outlive the service.
+/// The parts that the control socket works on. References outlive the service.
 struct LocalControlParts {
   const Clock& clock;
   const delivery::Router& router;
@@ -172,9 +174,9 @@ struct LocalControlParts {
   /// Whose account the messages of `POST /v1/messages` are.
   CallerPtr operator_caller = std::make_shared<const Caller>("operator");
   std::shared_ptr<Console> console{};        ///< null: switched off
-  std::shared_ptr<Audit> audit{};            ///< where changes are recorded; null: nowhere
+  std::shared_ptr<Audit> audit{};            ///< records changes; null to record nothing
   std::vector<AuditStore*> audit_records{};  ///< by shard; what is listed
-  /// How the audit log names a user whose name is not to stand in it.
+  /// Returns the keyed hash that stands for a username in the audit log.
   std::function<std::string(std::string_view)> audit_name{};
 };
 

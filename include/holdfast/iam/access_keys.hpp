@@ -32,7 +32,7 @@ struct AccessKeyRow {
   std::optional<WallTime> expires_at{};  ///< none: never
 };
 
-/// What is to become of a key; what is not set stays as it is.
+/// Changes to a key. Members that are not set keep their value.
 struct AccessKeyChange {
   std::optional<bool> enabled{};
   std::optional<std::string> policy{};  ///< the document
@@ -60,7 +60,7 @@ class SecretBox {
                                                  std::string_view context) = 0;
   [[nodiscard]] virtual Result<std::string> open(std::string_view sealed,
                                                  std::string_view context) const = 0;
-  /// The same for tokens, which are given away and kept nowhere.
+  /// Seals a token, which is given away and stored nowhere.
   [[nodiscard]] virtual Result<std::string> seal_token(std::string_view plaintext,
                                                        std::string_view context) = 0;
   [[nodiscard]] virtual Result<std::string> open_token(std::string_view sealed,
@@ -89,7 +89,8 @@ struct AccessKey {
 };
 using AccessKeyPtr = std::shared_ptr<const AccessKey>;
 
-/// What the key may do. An explicit deny of either policy is the answer, and an allow needs both.
+/// Decides a request by the key's policies. An explicit deny of either one wins, and an allow needs
+/// both.
 [[nodiscard]] Decision decide(const AccessKey& key, const PolicyRequest& request);
 
 /// Temporary credentials as their token tells them: nothing is kept of them. Immutable.
@@ -102,7 +103,7 @@ struct Session {
 };
 using SessionPtr = std::shared_ptr<const Session>;
 
-/// As AWS bounds them
+/// The limits of AWS
 /// (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html, and for the
 /// policy …/API_GetFederationToken.html).
 inline constexpr Seconds kSessionLifetimeMin{900};
@@ -158,8 +159,8 @@ class AccessKeys {
   /// policy out of its bounds; those of the box.
   [[nodiscard]] virtual Result<NewSession> make_session(
       std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) = 0;
-  /// What a token says, expired or not. `unauthenticated` for anything that `make_session` has not
-  /// made. Any thread.
+  /// Opens a session token, even an expired one. `unauthenticated` if `make_session` did not make
+  /// it. Thread-safe.
   [[nodiscard]] virtual Result<SessionPtr> open_session(std::string_view token) const = 0;
 };
 

@@ -34,14 +34,14 @@ class Policy {
   virtual ~Policy() = default;
   [[nodiscard]] virtual Decision evaluate(const PolicyRequest& request) const = 0;
   [[nodiscard]] virtual const std::string& document() const = 0;
-  /// Whether an Allow names any of `policy_actions`: a key with a policy that does not can do
-  /// nothing.
+  /// Returns whether an Allow names any of `policy_actions`. Otherwise a key with this policy can
+  /// do nothing.
   [[nodiscard]] virtual bool allows_something() const = 0;
 };
 /// `invalid_argument` with the place at fault (`Statement[0].Action`). An action of a service that
 /// Holdfast has, but none of `policy_actions`, is one; those of other services match nothing.
 [[nodiscard]] Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document);
-/// Likewise for one that was taken before: all actions that are not known match nothing.
+/// Parses a policy that was accepted earlier. Unknown actions in it match nothing.
 [[nodiscard]] Result<std::shared_ptr<const Policy>> parse_kept_policy(std::string_view document);
 /// All actions that a policy may be asked about.
 [[nodiscard]] std::span<const std::string_view> policy_actions() noexcept;

@@ -40,24 +40,24 @@ struct SignatureError {
   /// The access key that the request claims, for the log: upper-case letters and digits; empty
   /// where it claims none, or nothing of that form.
   std::string key_id{};
-  /// For the log, where it tells more than the answer; else empty.
+  /// A text for the log if it says more than the answer; else empty.
   std::string reason{};
 };
 
 struct SigV4Options {
   std::string region = "us-east-1";
-  Seconds window{300};  ///< how far a request's date may be off, either way
+  Seconds window{300};  ///< the most that a request's date may be off, either way
   /// The longest `X-Amz-Expires` of a method that may change something; `GET` has a week.
   Seconds presigned_max{604'800};
 };
 
-/// Which signature a request bears. Two requests with one are the same bytes, but for what a
-/// signature does not cover and the readings that are taken for one another.
+/// The signature of a request. Two requests with the same signature have the same bytes, except for
+/// those that it does not cover and for the second readings below.
 struct Signature {
   Digest bytes{};
   WallTime date;  ///< the request's own, to the second
 };
-/// Who signed a request.
+/// The signer of a request.
 struct Signer {
   AccessKeyPtr key;
   Signature signature;
@@ -70,19 +70,19 @@ struct Signer {
 class SigV4Verifier {
  public:
   virtual ~SigV4Verifier() = default;
-  /// Who signed the request. The checks come in the documented order, the first that fails answers.
-  /// `service`: `execute-api`, `cognito-idp`, `cloudformation`.
+  /// Verifies the signature and returns the signer. Checks in the documented order; the first one
+  /// that fails gives the error. `service`: `execute-api`, `cognito-idp`, `cloudformation`.
   ///
-  /// Second readings, for signers in use: the path and query as they were sent (curl before 8.9), a
-  /// raw `+` of the query as `%20` (curl from 8.16), and `Host` without a port that is not 80 or
-  /// 443. `x-amz-content-sha256` need not be signed where it is the body's hash.
+  /// Accepts second readings, for signers in use: the path and query as they were sent (curl before
+  /// 8.9), a raw `+` of the query as `%20` (curl from 8.16), and `Host` without a port other than
+  /// 80 or 443. `x-amz-content-sha256` need not be signed if it is the body's hash.
   [[nodiscard]] virtual std::expected<Signer, SignatureError> verify(const SignedRequest& request,
                                                                      std::string_view service) = 0;
 };
 [[nodiscard]] std::unique_ptr<SigV4Verifier> make_sigv4_verifier(
     SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys);
 
-/// What a client needs to sign.
+/// The credentials that a client signs with.
 struct Credentials {
   std::string access_key_id;
   std::string secret_access_key;

@@ -12,12 +12,12 @@
 #include <holdfast/base/executor.hpp>
 #include <holdfast/identity/stores.hpp>
 
-/// What is counted of those who try: passwords that were wrong, codes that were asked for and
-/// tried. Counts are in memory, bounded, and written to the database behind the attempts, so that a
-/// restart forgets nothing and a flood of guesses is not a flood of commits.
+/// Counts attempts: wrong passwords, and codes that were requested and tried. Counts are in memory
+/// and limited. They are written to the database after the attempts, so that a restart forgets
+/// nothing and a flood of guesses is not a flood of commits.
 namespace holdfast::identity {
 
-/// Who asks for something: whose share of what is bounded it takes.
+/// The source of a request, whose share of a limit it takes.
 struct Source {
   enum class Kind : std::uint8_t {
     client,      ///< a stranger or a user: `id` is the address
@@ -72,10 +72,11 @@ class Lockout final : public KeptCounts {
   /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
   /// burst cannot guess more than five times.
   [[nodiscard]] Attempt begin(const std::string& name);
-  /// The same. `locks`: unless it succeeds or is withdrawn, this attempt has locked the name.
+  /// Takes an attempt. Sets `locks` if the attempt locks the name unless it succeeds or is
+  /// withdrawn.
   [[nodiscard]] Attempt begin(const std::string& name, bool& locks);
   void succeeded(const std::string& name);
-  /// An attempt that was never tried (the hasher's queue was full): as if it had not begun.
+  /// Undoes `begin` for an attempt that was never tried, because the hasher's queue was full.
   void withdrawn(const std::string& name);
 
   void restore(const Row& row) override;
@@ -88,14 +89,14 @@ class Lockout final : public KeptCounts {
   std::unique_ptr<State> state_;
 };
 
-/// How often something was done in the last 24 hours, by name. Bounded as `Lockout` is. Any thread.
+/// Counts events of the last 24 hours by name. Limited like `Lockout`. Thread-safe.
 class DailyLimits final : public KeptCounts {
  public:
   explicit DailyLimits(const Clock& clock, std::size_t capacity = 100'000, std::string secret = {});
   ~DailyLimits() override;
-  /// Whether one more keeps to `max` in any 24 hours; one that does is counted.
+  /// Takes one event from the limit of `max` in any 24 hours. Returns whether the limit allows it.
   [[nodiscard]] bool take(const std::string& name, std::size_t max);
-  /// What was taken last did not happen.
+  /// Returns the last event taken, because it did not happen.
   void withdrawn(const std::string& name);
   void forget(const std::string& name);
 
@@ -122,8 +123,8 @@ struct AttemptCounts {
 
   Lockout logins;
   Lockout logins_of_nobody;
-  DailyLimits codes;            ///< asked for and tried, by user and purpose
-  DailyLimits codes_of_nobody;  ///< likewise, and sent, by address
+  DailyLimits codes;            ///< codes requested and tried, by user and purpose
+  DailyLimits codes_of_nobody;  ///< codes for unknown names, and codes sent, by address
   Lockout console;
 };
 

@@ -15,7 +15,7 @@
 
 namespace holdfast::identity {
 
-/// What an ID token proves.
+/// The claims of a verified ID token.
 struct IdTokenClaims {
   UserId sub;
   std::string username;
@@ -42,7 +42,7 @@ class TokenSigner {
   [[nodiscard]] virtual std::string sign(std::string_view claims_json) const = 0;
   /// `{"keys":[…]}`, RFC 7517; the one that signs comes first.
   [[nodiscard]] virtual std::string jwks() const = 0;
-  /// The same keys, to verify with.
+  /// Returns the published keys for verifying.
   [[nodiscard]] virtual VerifyingKeysPtr keys() const = 0;
   /// Makes and publishes the next key. Answers with its id after its commit; while one is published
   /// that does not sign yet, with that one's. `conflict` while eight are published.

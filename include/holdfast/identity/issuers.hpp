@@ -15,8 +15,8 @@
 
 namespace holdfast::identity {
 
-/// What an issuer may sign with (RFC 7518 section 3.1, RFC 8037). No other is ever taken: none that
-/// shares a secret, none without a signature.
+/// The algorithms that an issuer may sign with (RFC 7518 section 3.1, RFC 8037). All others are
+/// refused, above all those with a shared secret or without a signature.
 enum class SigningAlgorithm : std::uint8_t { rs256, es256, eddsa };
 
 /// An OpenID Connect issuer elsewhere whose ID tokens are taken.
@@ -25,8 +25,8 @@ struct IssuerOptions {
   std::vector<std::string> audiences;  ///< client ids; a token is for one of them
   std::vector<SigningAlgorithm> algorithms{SigningAlgorithm::rs256};
   std::string user_id_claim = "sub";
-  std::string user_id_prefix;  ///< what user ids begin with, before the claim's value
-  std::string token_use;       ///< what the token's must be; empty: not looked at
+  std::string user_id_prefix;  ///< the start of user ids, before the claim's value
+  std::string token_use;       ///< the required `token_use`; empty: not checked
   std::string jwks_url;        ///< without it and `jwks_file`: by OpenID Connect Discovery
   std::string jwks_file;
   std::string ca_file;  ///< authorities of its https; empty: the system's
@@ -34,10 +34,10 @@ struct IssuerOptions {
   bool operator==(const IssuerOptions&) const = default;
 };
 
-/// What is wrong with these issuers, each by itself and all together; nullopt when nothing is. User
-/// ids must not meet: a prefix has a character that no id of the own pool has, and none begins
-/// another. One issuer alone may have the empty prefix; ids that the pool has are then refused to
-/// it, when a token is asked for and when it is used.
+/// Returns the first fault of these issuers, alone and together; nullopt if there is none. User ids
+/// must not collide: a prefix has a character that no id of the own pool has, and no prefix begins
+/// another. A single issuer may have the empty prefix. Ids of the own pool are then refused to it,
+/// both when a token is issued and when it is used.
 [[nodiscard]] std::optional<std::string> refuse_issuers(const std::vector<IssuerOptions>& issuers);
 
 /// Reads what one issuer publishes.
@@ -50,7 +50,7 @@ class IssuerDocuments {
 };
 
 struct IssuerKeysOptions {
-  Seconds refresh{600};          ///< how often keys are read without being asked for
+  Seconds refresh{600};          ///< interval of reading keys
   Seconds refetch_after{60};     ///< at most so often for a key id that is not known
   Milliseconds wait_max{6'000};  ///< of a token for the fetch under way
   std::size_t waiting_max = 1'000;
@@ -60,7 +60,7 @@ struct IssuerKeysOptions {
 class Issuers {
  public:
   virtual ~Issuers() = default;
-  /// Which of them a token says that it comes from, which proves nothing yet.
+  /// Returns the issuer that a token claims, unverified.
   [[nodiscard]] virtual std::optional<std::size_t> find(std::string_view token) const = 0;
   /// Verifies a token of that issuer (OpenID Connect Core 1.0 section 3.1.3.7). `done` is called
   /// within the call, or later on `executor` when its key has to be fetched first. Errors:

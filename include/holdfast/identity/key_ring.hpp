@@ -32,10 +32,10 @@ class MasterKey {
   std::string bytes_;
 };
 
-/// What KMS did: data keys under the master key; the newest encrypts, all decrypt. Any thread may
-/// seal and open: they read an immutable snapshot. `rotate` and `maintain` belong to the executor
-/// of the key store's handle. An operation in flight keeps the ring alive; the clock and the handle
-/// must outlive it.
+/// Keeps data keys under the master key, as KMS does. The newest encrypts, all decrypt. Sealing and
+/// opening are thread-safe, because they read an immutable snapshot. `rotate` and `maintain` belong
+/// to the executor of the key store's handle. An operation in flight keeps the ring alive; the
+/// clock and the handle must outlive it.
 class KeyRing {
  public:
   virtual ~KeyRing() = default;
@@ -48,8 +48,8 @@ class KeyRing {
   /// ring. Seals of version 1 (AES-256-GCM under the data key itself) still open.
   [[nodiscard]] virtual Result<std::string> open(std::string_view sealed,
                                                  std::string_view context) const = 0;
-  /// The same for tokens, which are given away and kept nowhere: they no longer open once the
-  /// database has been restored from a backup, when nobody knows what was revoked meanwhile.
+  /// Seals a token, which is given away and stored nowhere. It no longer opens after the database
+  /// was restored from a backup, because nobody knows what was revoked after the backup.
   [[nodiscard]] Result<std::string> seal_token(std::string_view plaintext,
                                                std::string_view context) {
     return seal(plaintext, in_epoch(context));
@@ -80,8 +80,8 @@ class KeyRing {
   }
 };
 
-/// Whether `master` opens every data key among these rows that is in use: `invalid_argument`, in
-/// the words of `open_key_ring`, where it does not.
+/// Checks that `master` opens every used data key among these rows. Otherwise `invalid_argument`,
+/// with the message of `open_key_ring`.
 [[nodiscard]] Result<void> check_master_key(const MasterKey& master,
                                             const std::vector<KeyStore::Row>& rows);
 

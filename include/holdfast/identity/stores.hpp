@@ -59,16 +59,17 @@ class UserStore {
   };
   virtual void find_with_login(const UserId& sub, std::string login,
                                Completion<Result<std::optional<UserAndLogin>>> done) = 0;
-  /// Replaces the row of `user.sub` if its revision is still `expected_revision`, and raises it by
-  /// one; `conflict` otherwise, `not_found` when the user is gone.
+  /// Replaces the row of `user.sub` if its revision is still `expected_revision`, and increments
+  /// the revision. Otherwise `conflict`, or `not_found` if the user is gone.
   virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
-  /// The same, and in the same transaction ends the user's logins but for `kept_login` (empty: all
-  /// of them): refresh tokens are revoked, temporary tokens go. So do all confirmation codes.
+  /// Updates the row like `update`. The same transaction ends the user's logins except `kept_login`
+  /// (empty: all logins): it revokes their refresh tokens and deletes their temporary tokens. It
+  /// also deletes all confirmation codes.
   virtual void update_and_end_logins(User user, std::int64_t expected_revision,
                                      std::string kept_login, Completion<Result<void>> done) = 0;
-  /// The same by a confirmation code, which is spent in the same transaction: `expired` when it is
-  /// no longer the one of `code.sealed`. One for a forgotten password ends all logins, too; the
-  /// user's other codes go with it, but for one that proves an address.
+  /// Updates a user by a confirmation code, which the same transaction consumes. `expired` if the
+  /// code is no longer that of `code.sealed`. A code for a forgotten password ends all logins as
+  /// well. The user's other codes are deleted, except one that proves an address.
   virtual void update_by_code(User user, std::int64_t expected_revision, CodeStore::Row code,
                               Completion<Result<void>> done) = 0;
   /// Removes a user with all tokens and codes, in one transaction.
@@ -86,7 +87,7 @@ class RefreshTokenStore {
  public:
   struct Row {
     UserId sub;
-    std::string origin;   ///< what the tokens of one login have in common, their `origin_jti`
+    std::string origin;   ///< the `origin_jti` that all tokens of one login share
     Digest token_hash{};  ///< SHA-256 of the token's text
     WallTime issued_at;
     WallTime expires_at;
@@ -160,13 +161,13 @@ class TokenStore {
   virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };
 
-/// What is counted of attempts, across restarts.
+/// Stores the counts of attempts, so that they survive a restart.
 class AttemptStore {
  public:
   struct Row {
-    std::size_t list = 0;   ///< which of the counts
+    std::size_t list = 0;   ///< the list that the count belongs to
     std::string name;       ///< hashed
-    std::string state;      ///< what is counted, for its list to read; empty: forgotten
+    std::string state;      ///< the count, in its list's own form; empty: deleted
     WallTime forgotten_at;  ///< when it counts no longer
   };
   virtual ~AttemptStore() = default;
@@ -205,8 +206,8 @@ class KeyStore {
   virtual ~KeyStore() = default;
   virtual void load(Completion<Result<std::vector<Row>>> done) = 0;
   virtual void add(Row row, Completion<Result<void>> done) = 0;
-  /// How often, so to say, the database has been restored from a backup: a number that no restored
-  /// one has had before; 0 for one that never was.
+  /// Returns the database's epoch: a new number after each restore from a backup, 0 before the
+  /// first.
   virtual void epoch(Completion<Result<std::int64_t>> done) = 0;
   /// Retires a signing key for good: what is wrapped in its row is erased. One that is retired
   /// already is no error; `not_found` when there is none.

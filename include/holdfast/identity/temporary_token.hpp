@@ -36,13 +36,13 @@ class Generator {
                                                         std::shared_ptr<KeyRing> ring,
                                                         UserStore& users, TokenStore& tokens);
 
-/// What a temporary token says of the login that it came with.
+/// The login that a temporary token belongs to.
 struct TokenLogin {
   std::string id;          ///< `origin_jti`
   WallTime signed_out_at;  ///< the user's, when the token was issued
 };
 
-/// Who a consumed token admits.
+/// The user that a consumed token admits.
 struct Admission {
   UserId sub;
   std::string username;

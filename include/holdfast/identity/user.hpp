@@ -23,7 +23,7 @@ enum class UserStatus : std::uint8_t {
 /// A user of the pool.
 struct User {
   UserId sub;            ///< a UUID; the user id of messages and the principal of tokens
-  std::string username;  ///< as it was created; unique without regard to case
+  std::string username;  ///< in its original case; unique regardless of case
   UserStatus status = UserStatus::confirmed;
   bool enabled = true;
   std::string password_hash;  ///< Argon2id, encoded form; empty when none is set

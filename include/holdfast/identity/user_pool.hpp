@@ -22,7 +22,7 @@
 
 namespace holdfast::identity {
 
-/// What can go wrong in the user pool, by Cognito's names; `api` writes them as `__type`.
+/// The errors of the user pool, by Cognito's names. `api` writes them as `__type`.
 enum class PoolErrc : std::uint8_t {
   not_authorized,
   locked,  ///< not authorized for a while, after too many failures
@@ -47,9 +47,9 @@ struct PoolError {
   PoolErrc code;
   std::string message;  ///< Cognito's words
   bool locks = false;   ///< a wrong password, by which the name is locked from now on
-  /// For logs alone: whom it was about, where the pool has found that out by a token.
+  /// The user, for logs only, if a token or the pool identified one.
   UserId sub{};
-  bool by_them = false;  ///< and they have proven to be that user
+  bool by_them = false;  ///< the caller has proven to be that user
 };
 template <class T>
 using PoolResult = std::expected<T, PoolError>;
@@ -58,7 +58,7 @@ struct UserPoolOptions {
   std::string pool_id;
   std::string client_id;
   std::string issuer;
-  std::string name = "holdfast";    ///< what `DescribeUserPool` calls it
+  std::string name = "holdfast";    ///< the pool's name in `DescribeUserPool`
   Seconds id_token_lifetime{3600};  ///< access tokens' too
   Seconds refresh_token_lifetime{30 * 24 * 3600};
   std::size_t refresh_tokens_per_user = 100;  ///< the oldest go, and their logins with them
@@ -76,8 +76,8 @@ struct UserPoolOptions {
   bool self_sign_up = false;
   Seconds code_lifetime{600};
   std::int64_t code_attempts = 5;
-  /// What names that nobody has are answered with under SRP comes from it, so that asking twice
-  /// tells nothing. Kept for good.
+  /// The source of the SRP answers for unknown names, so that asking twice reveals nothing. It
+  /// never changes.
   std::string decoy_secret{};
   std::size_t password_min_length = 8;
   bool password_require_lowercase = false;
@@ -108,15 +108,16 @@ class PasswordHasher {
   /// taken. `done` runs on `executor`.
   virtual void hash(std::string password, WorkOwner owner, Executor& executor,
                     Completion<Result<std::string>> done) = 0;
-  /// Whether `password` makes `encoded`; an empty `encoded` takes the same time and says no.
+  /// Checks `password` against the hash `encoded`. An empty `encoded` takes the same time and
+  /// fails.
   virtual void verify(std::string password, std::string encoded, WorkOwner owner,
                       Executor& executor, Completion<Result<bool>> done) = 0;
   /// Other work that is too long for a shard, under the same bounds. Work that is refused is
   /// destroyed without having run.
   virtual void compute(std::move_only_function<std::string()> work, WorkOwner owner,
                        Executor& executor, Completion<Result<std::string>> done) = 0;
-  /// Likewise for the signatures of tokens, which take a few milliseconds: in a lane of their own,
-  /// which takes turns with the public one, so that neither keeps the other waiting.
+  /// Signs a token, which takes a few milliseconds. Signatures have their own lane, which takes
+  /// turns with the public one, so that neither starves the other.
   virtual void sign(std::move_only_function<std::string()> work, Source source, Executor& executor,
                     Completion<Result<std::string>> done) = 0;
   /// Waits for what runs; what waits, and what comes later, is answered `unavailable`. Pending
@@ -165,25 +166,25 @@ struct CodeMessage {
 class CodeSender {
  public:
   virtual ~CodeSender() = default;
-  /// Whether there is anything that could send one.
+  /// Returns whether codes can be sent.
   [[nodiscard]] virtual bool ready() const = 0;
   /// Answers on `executor` when the code is on its way, or that it is not: `too_many_requests`
   /// while too many are waiting, `unavailable` otherwise.
   virtual void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) = 0;
-  /// Ends what runs; what waits, and what comes later, is answered `unavailable`. To be called
-  /// while the executors live, as a hasher's. Again is no error.
+  /// Ends running commands. Waiting and later calls get `unavailable`. Call it while the executors
+  /// live. Repeated calls do nothing.
   virtual void stop() = 0;
 };
 
-/// Why logins have ended.
+/// The reason for the end of logins.
 enum class LoginEnd : std::uint8_t {
-  disabled,          ///< the user is
-  deleted,           ///< likewise
-  signed_out,        ///< everywhere
+  disabled,          ///< the user was disabled
+  deleted,           ///< the user was deleted
+  signed_out,        ///< the user signed out everywhere
   password_changed,  ///< by the user in another login, by a code, by an administrator
-  revoked,           ///< the refresh token
-  token_reused,      ///< a refresh token that had been replaced came again
-  too_many,          ///< the user logged in more often than is kept
+  revoked,           ///< the refresh token was revoked
+  token_reused,      ///< a replaced refresh token was used again
+  too_many,          ///< the user exceeded the limit of logins
 };
 /// `password_changed`, …
 [[nodiscard]] const char* to_string(LoginEnd end) noexcept;
@@ -212,7 +213,7 @@ struct AuthOutcome {
   std::optional<AuthenticationResult> result;
   std::optional<Challenge> challenge;
 };
-/// Where a code was sent, masked: `a***@e***`.
+/// The masked destination of a code: `a***@e***`.
 struct CodeDelivery {
   std::string destination;
   std::string medium;     ///< `EMAIL`, `SMS`
@@ -243,7 +244,7 @@ class UserPool {
   struct InitiateAuth {
     std::optional<std::string> pool_id;  ///< the Admin form has one
     std::string client_id;
-    std::string flow;  ///< as on the wire
+    std::string flow;  ///< Cognito's `AuthFlow`
     std::map<std::string, std::string> parameters;
     Source source{};
   };

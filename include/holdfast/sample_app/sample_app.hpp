@@ -34,7 +34,7 @@ class SampleApp {
   virtual ~SampleApp() = default;
   /// Binds and serves. Error `io` with the address.
   [[nodiscard]] virtual Result<void> start() = 0;
-  /// Where it listens, once started.
+  /// Returns the address that it listens on. Valid once started.
   [[nodiscard]] virtual const std::string& address() const = 0;
   /// Accepts no more, sends what falls due within `drain`, logs what was not sent and answers how
   /// many that were. Waits for calls in flight. Not on one of its own threads.

@@ -1,0 +1,96 @@
+// The form of comments: a comment opens with a verb or a noun, and a source file with a comment.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kRoot = HOLDFAST_SOURCE_DIR;
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The modules whose comments have not been rewritten yet. A row goes once its module is done.
+const std::set<std::string>& remaining() {
+  static const std::set<std::string> modules = {"app", "delivery", "net", "storage"};
+  return modules;
+}
+
+/// Finds comments that open with a clause ("What …", "Whether …") or refer to another comment
+/// ("Likewise", "The same"). Only a comment's first line counts.
+std::vector<std::string> unclear_openings(const std::string& text) {
+  static const std::regex opening(
+      R"(^\s*//+<?\s*(What|Whoever|Whether|Which|Who|How|Likewise|The same)\b)");
+  static const std::regex trailing(
+      R"(///<\s*(what|whoever|whether|which|who|how|likewise|the same)\b)", std::regex::icase);
+  static const std::regex comment(R"(^\s*//)");
+  std::vector<std::string> out;
+  std::istringstream lines(text);
+  bool inside = false;
+  int number = 1;
+  for (std::string line; std::getline(lines, line); ++number) {
+    const bool is_comment = std::regex_search(line, comment);
+    if ((is_comment && !inside && std::regex_search(line, opening)) ||
+        std::regex_search(line, trailing)) {
+      out.push_back(std::to_string(number) + ": " + line);
+    }
+    inside = is_comment;
+  }
+  return out;
+}
+
+/// Lists the C++ files of the modules that have been rewritten.
+std::vector<fs::path> sources() {
+  std::vector<fs::path> out;
+  for (const fs::path& folder : {kRoot / "include" / "holdfast", kRoot / "src"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      const fs::path& path = entry.path();
+      if (path.extension() != ".cpp" && path.extension() != ".hpp") continue;
+      if (!remaining().contains(fs::relative(path, folder).begin()->string())) out.push_back(path);
+    }
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+TEST(CommentsTest, OpenWithAVerbOrANoun) {
+  EXPECT_GT(sources().size(), 200U) << "the tree was not found";
+  for (const fs::path& path : sources()) {
+    for (const std::string& fault : unclear_openings(read(path))) {
+      ADD_FAILURE() << fs::relative(path, kRoot).string() << ":" << fault
+                    << "\nBegin with a verb (\"Returns …\") or a noun (CONTRIBUTING.md).";
+    }
+  }
+}
+
+TEST(CommentsTest, OpenEverySourceFile) {
+  for (const fs::path& path : sources()) {
+    if (path.extension() != ".cpp") continue;
+    EXPECT_TRUE(read(path).starts_with("// "))
+        << fs::relative(path, kRoot).string() << " needs a first line that says what it is";
+  }
+}
+
+TEST(CommentsTest, DetectsUnclearOpenings) {
+  EXPECT_EQ(unclear_openings("/// Whether it is.\n").size(), 1U);
+  EXPECT_EQ(unclear_openings("int a;  ///< what it is\n").size(), 1U);
+  EXPECT_EQ(unclear_openings("  // The same for b.\n").size(), 1U);
+  EXPECT_EQ(unclear_openings("/// Returns whether\n/// what follows is one.\n").size(), 0U);
+  EXPECT_EQ(unclear_openings("/// Returns it.\n/// Which one, it says.\n").size(), 0U);
+  EXPECT_EQ(unclear_openings("// Whatever comes.\n").size(), 0U);
+}
+
+}  // namespace
