@@ -1,3 +1,5 @@
+// Tests DescribeStacks.
+
 #include <gmock/gmock.h>
 
 #include "unit/api/gateway_fixture.hpp"

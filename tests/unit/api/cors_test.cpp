@@ -1,3 +1,5 @@
+// Tests CORS for logins and tokens.
+
 #include "unit/api/gateway_fixture.hpp"
 
 namespace holdfast::test {

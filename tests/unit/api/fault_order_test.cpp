@@ -186,7 +186,7 @@ class FaultOrder : public GatewayFixture {
     EXPECT_EQ(call(compose(faults)).status, 200);
   }
 
-  // What comes before and after the faults of the signature's form, alike in both forms.
+  // Adds the faults that both forms share, before and after those of the form.
   static std::vector<Row> with_shared_rows(const std::vector<Row>& of_the_form) {
     std::vector<Row> rows = {
         {route, 403, "MissingAuthenticationTokenException", {"Missing Authentication Token"}},
@@ -223,7 +223,7 @@ class FaultOrder : public GatewayFixture {
   }
 };
 
-TEST_F(FaultOrder, OfASignatureInTheHeaderIsTheDocumentedOne) {
+TEST_F(FaultOrder, FollowsTheDocumentationForHeaderSignatures) {
   const std::vector<Row> rows = with_shared_rows({
       {parts_missing,
        403,
@@ -236,7 +236,7 @@ TEST_F(FaultOrder, OfASignatureInTheHeaderIsTheDocumentedOne) {
   expect_in_order(rows, [this](const Faults& faults) { return in_header(faults); });
 }
 
-TEST_F(FaultOrder, OfASignatureInTheQueryIsTheDocumentedOne) {
+TEST_F(FaultOrder, FollowsTheDocumentationForQuerySignatures) {
   const std::vector<Row> rows = with_shared_rows({
       {signed_twice, 403, kIncomplete, {"not in both"}},
       {parameter_twice, 403, kIncomplete, {"occurs more than once"}},

@@ -194,7 +194,7 @@ class GatewayFixture : public ::testing::Test {
   }
   void sign(net::Request& request, const iam::Credentials& credentials,
             std::string_view service = "execute-api", std::string_view region = "us-east-1") {
-    // As AWS's SDKs do: no two calls are the same bytes.
+    // Makes each call's bytes differ, as AWS's SDKs do.
     request.head.headers.emplace_back("amz-sdk-invocation-id", std::to_string(++signed_calls_));
     std::vector<iam::Header> headers;
     for (const auto& [name, value] : request.head.headers) headers.emplace_back(name, value);
@@ -225,7 +225,7 @@ class GatewayFixture : public ::testing::Test {
     return out;
   }
 
-  /// As a listener would: screens, holds the body against the limit, handles, and runs both shards.
+  /// Acts as a listener: screens, checks the body against the limit, handles, runs both shards.
   net::Response call(net::Request request) {
     auto screened = service_->screen(request.head);
     if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);

@@ -1,3 +1,5 @@
+// Tests POST /message and POST /messages.
+
 #include <random>
 
 #include "unit/api/gateway_fixture.hpp"

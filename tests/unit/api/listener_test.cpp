@@ -1,3 +1,5 @@
+// Tests listeners that serve only some parts.
+
 #include <algorithm>
 #include <future>
 #include <thread>

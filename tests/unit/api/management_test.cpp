@@ -1,3 +1,5 @@
+// Tests the routes of @connections.
+
 #include <holdfast/base/encoding.hpp>
 
 #include "unit/api/gateway_fixture.hpp"
@@ -134,7 +136,7 @@ TEST_F(Management, IsAllowedByMethodAndConnection) {
   expect_error(ask("POST", target(), "x", kPoorKey), 403, "AccessDeniedException", "");
   expect_error(ask("POST", target(), "x", kDeniedKey), 403, "AccessDeniedException",
                "with an explicit deny");
-  // Whether there is such a connection is nothing for those who may not ask.
+  // Callers without permission must not learn whether a connection exists.
   expect_error(ask("GET", "/@connections/nobody", "", kManagerKey), 403, "AccessDeniedException",
                "");
   EXPECT_TRUE(mailboxes_[1].closed.empty());

@@ -156,8 +156,8 @@ TEST_F(OpenApi, HasEveryOperationOfTheUserPoolAndSaysWhichAreSigned) {
   EXPECT_EQ(documented, coded);
 }
 
-// Where a page says what is there and what is not, it says so of the code.
-TEST_F(OpenApi, IsNotAloneInNamingTheOperationsOfTheUserPool) {
+// The page's lists of supported and missing operations agree with the code.
+TEST_F(OpenApi, AgreesWithTheUserPoolPageOnOperations) {
   std::ifstream file(HOLDFAST_SOURCE_DIR "/docs/users-and-keys.md");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const auto names_after = [&](const std::string& words) {
@@ -232,7 +232,7 @@ TEST(OpenApiOfTheControlSocket, HasEveryRouteAndNoOther) {
   std::set<std::string> documented;
   for (const DocumentedOperation& operation : documented_operations()) {
     if (!operation.path.starts_with("/v1/")) continue;
-    // What takes an id behind it ends in a slash in the code.
+    // A path that takes an id ends in a slash in the code.
     documented.insert(operation.method + " " + operation.path.substr(0, operation.path.find('{')));
   }
   EXPECT_EQ(documented, coded);

@@ -1,3 +1,5 @@
+// Tests the mapping of paths to routes.
+
 #include <tuple>
 
 #include "unit/api/gateway_fixture.hpp"

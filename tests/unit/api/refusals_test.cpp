@@ -1,3 +1,5 @@
+// Tests the answer, log reason and documentation of each refusal.
+
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -10,7 +12,7 @@ namespace {
 
 constexpr const char* kDocumentation = "https://docs.example.com/holdfast";
 
-/// What operators and developers are told of each refusal.
+/// Checks the texts of each refusal for operators and developers.
 class Refusals : public GatewayFixture {
  protected:
   void SetUp() override {
@@ -237,7 +239,7 @@ TEST_F(Refusals, HaveNoLinkWithoutADocumentation) {
   for (const Case& each : cases()) EXPECT_EQ(header(each.refuse(), "Link"), "") << each.name;
 }
 
-TEST_F(Refusals, HideWhatCanBeCalculatedFromAForeignHeader) {
+TEST_F(Refusals, HideHashesOfUntrustedHeaders) {
   for (const std::string foreign :
        {"Basic dXNlcjpwYXNz", "Bearer secret", "Token a=b,c", "AWS4-HMAC-SHA256 x",
         "AWS4-HMAC-SHA256 Credential=a, Credential=b",
@@ -279,7 +281,7 @@ TEST_F(Refusals, AreEachExplainedInTheDocumentation) {
   }
 }
 
-TEST_F(Refusals, AreNotAllThatTheAccessLineTellsOf) {
+TEST_F(Refusals, AreAccompaniedByTheCallersIdentity) {
   const net::Response message = call(signed_message());
   EXPECT_EQ(message.access_key_id, kRootKey);
   EXPECT_EQ(message.user_id, "u1");
@@ -293,7 +295,7 @@ TEST_F(Refusals, AreNotAllThatTheAccessLineTellsOf) {
   EXPECT_EQ(stack.access_key_id, kRootKey);
 }
 
-TEST_F(Refusals, OfAListenerWithoutTheLoginAreOnEveryPath) {
+TEST_F(Refusals, CoverEveryPathOfAListenerWithoutLogin) {
   served_.login = false;
   start({});
   for (const char* target : {"/", "/ws", "/ws/x", "/prod/", "/x", "/message", "/tokens",

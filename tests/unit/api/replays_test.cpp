@@ -1,3 +1,5 @@
+// Tests repeated signed requests.
+
 #include "api/replays.hpp"
 
 #include <thread>
@@ -180,7 +182,7 @@ TEST(ReplayMemory, LetsOneOfManyThreadsGoOn) {
   EXPECT_EQ(firsts, 5'000);
 }
 
-/// The same bytes, sent to the gateway again.
+/// Sends identical bytes to the gateway again.
 class Repetitions : public GatewayFixture {
  protected:
   std::size_t sent() const { return mailboxes_[0].sent.size() + mailboxes_[1].sent.size(); }
@@ -190,7 +192,7 @@ class Repetitions : public GatewayFixture {
   }
 };
 
-TEST_F(Repetitions, OfAMessageGetItsReceiptAtAnyMomentAndMakeNoSecondOne) {
+TEST_F(Repetitions, GetTheReceiptOfTheFirstMessage) {
   for (const Seconds ahead :
        {Seconds(-299), Seconds(-120), Seconds(0), Seconds(120), Seconds(299)}) {
     for (const char* body : {R"({"userId":"u1","message":"hello"})",
@@ -216,7 +218,7 @@ TEST_F(Repetitions, OfAMessageGetItsReceiptAtAnyMomentAndMakeNoSecondOne) {
   }
 }
 
-TEST_F(Repetitions, OfABatchGetItsAnswer) {
+TEST_F(Repetitions, GetTheAnswerOfTheFirstBatch) {
   for (FakeMailboxes& mailboxes : mailboxes_) {
     mailboxes.decide = [](const delivery::SendRequest& request) -> delivery::SendOutcome {
       if (request.payload == "no") return fail(Errc::unavailable, "busy");
@@ -239,7 +241,7 @@ TEST_F(Repetitions, OfABatchGetItsAnswer) {
   EXPECT_EQ(sent(), before + 2);
 }
 
-TEST_F(Repetitions, OfWhatWasRefusedAreTriedAnew) {
+TEST_F(Repetitions, RunAgainAfterARefusal) {
   std::optional<Error> error = Error(Errc::unavailable, "busy");
   for (FakeMailboxes& mailboxes : mailboxes_) {
     mailboxes.decide = [&error](const delivery::SendRequest&) -> delivery::SendOutcome {
@@ -256,7 +258,7 @@ TEST_F(Repetitions, OfWhatWasRefusedAreTriedAnew) {
   EXPECT_EQ(sent(), 3U);
 }
 
-TEST_F(Repetitions, OfAPresignedMessageMakeNoSecondOne) {
+TEST_F(Repetitions, SendAPresignedMessageOnce) {
   net::Request request = message_request();
   const std::string date = format_iso8601_basic(clock_.wall_now());
   const std::string day = date.substr(0, 8);
@@ -285,7 +287,7 @@ TEST_F(Repetitions, OfAPresignedMessageMakeNoSecondOne) {
   EXPECT_EQ(sent(), 1U);
 }
 
-TEST_F(Repetitions, OfWhatWasDoneToAConnectionAreAnsweredAlike) {
+TEST_F(Repetitions, GetTheFirstAnswerOfAConnectionCall) {
   delivery::ConnectionInfo open;
   open.id = router_.make_connection_id(1);
   mailboxes_[1].told_connections.push_back(open);
@@ -309,7 +311,7 @@ TEST_F(Repetitions, OfWhatWasDoneToAConnectionAreAnsweredAlike) {
   EXPECT_EQ(call(missing).status, 410);
 }
 
-TEST_F(Repetitions, AreToldByTheSignatureAndNotByTheMessage) {
+TEST_F(Repetitions, AreDetectedByTheSignature) {
   EXPECT_EQ(call(signed_message()).status, 200);
   EXPECT_EQ(call(signed_message()).status, 200);
   EXPECT_EQ(sent(), 2U);

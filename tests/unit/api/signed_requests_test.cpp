@@ -1,3 +1,5 @@
+// Tests signatures, policies and rates of signed calls.
+
 #include <functional>
 
 #include "unit/api/gateway_fixture.hpp"
@@ -132,7 +134,7 @@ TEST_F(SignedRequests, TakeTheRateOfTheirKeyBeforeTheConfiguredOne) {
   EXPECT_EQ(statuses(kRootKey), "200 200 429 429 ");
 }
 
-TEST_F(SignedRequests, OfEveryServiceSpendTheSameRate) {
+TEST_F(SignedRequests, ShareOneRateAcrossServices) {
   keys_->add("AKIASLOW", "slow", iam::kAllowAll, true, 1);
   const iam::Credentials session = keys_->add_session("AKIASLOW", clock_.wall_now() + Seconds(60));
   const iam::Credentials slow{"AKIASLOW", StaticAccessKeys::secret_of("AKIASLOW"), ""};
@@ -172,7 +174,7 @@ TEST_F(SignedRequests, OfEveryServiceSpendTheSameRate) {
   clock_.advance(Seconds(1));
   EXPECT_EQ(describe(slow).status, 200);
   EXPECT_EQ(describe(session).status, 400);
-  // What no key has signed costs none.
+  // Unsigned calls do not count against a key's rate.
   EXPECT_EQ(call(pool_request("InitiateAuth", {{"ClientId", kClientId}})).body.find("TooMany"),
             std::string::npos);
 }
@@ -209,7 +211,7 @@ TEST_F(SignedRequests, TellExpiredAndUnknownTokensInEachServicesShape) {
             std::string::npos);
 }
 
-TEST_F(SignedRequests, OfASessionAreDeniedWhatEitherPolicyDoesNotAllow) {
+TEST_F(SignedRequests, NeedBothPoliciesOfASession) {
   constexpr const char* kNoInvoke =
       R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},)"
       R"({"Effect":"Deny","Action":"execute-api:Invoke","Resource":"*"}]})";
@@ -374,7 +376,7 @@ TEST_F(SignedRequests, ChecksPolicyBeforeTheBodyAndTheSignatureBeforeThePolicy) 
   expect_error(call(std::move(wrong)), 403, "InvalidSignatureException", "");
 }
 
-// What a presigner does (AWS, "Create a signed request", query parameters).
+// Presigns a request (AWS, "Create a signed request", query parameters).
 std::string presign(const net::Request& request, const std::string& date, const std::string& key,
                     const std::string& expires) {
   const std::string day = date.substr(0, 8);

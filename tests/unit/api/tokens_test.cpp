@@ -1,3 +1,5 @@
+// Tests GET /tokens.
+
 #include "unit/api/gateway_fixture.hpp"
 
 namespace holdfast::test {
@@ -52,7 +54,7 @@ TEST_F(Tokens, IssuesATemporaryTokenForARawIdTokenAndForABearer) {
   EXPECT_EQ(ask(id_token, "/prod/tokens").status, 200);
 }
 
-TEST_F(Tokens, RefusesALoginThatHasEndedAndOneThatNobodyKnows) {
+TEST_F(Tokens, RefusesEndedAndUnknownLogins) {
   const std::string good = sign_claims(claims());
   EXPECT_EQ(ask(good).status, 200);
   database_.refresh_tokens[0].revoked = true;

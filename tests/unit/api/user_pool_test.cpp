@@ -1,3 +1,5 @@
+// Tests the routes of the user pool's operations.
+
 #include "api/user_pool.hpp"
 
 #include <random>
@@ -148,7 +150,7 @@ TEST_F(UserPoolApi, ReadsAndLogsInAsOftenAsItIsAsked) {
   }
 }
 
-TEST_F(UserPoolApi, TellsTheAuditLogWhomARefusalIsAbout) {
+TEST_F(UserPoolApi, RecordsTheUserOfARefusalInTheAuditLog) {
   const std::string user = "user:" + add_user("alice").sub.str();
   const Json tokens = body_of(login("alice", "Passw0rd!"))["AuthenticationResult"];
   const auto last = [&] { return audit_->events.back(); };
@@ -174,7 +176,7 @@ TEST_F(UserPoolApi, TellsTheAuditLogWhomARefusalIsAbout) {
              {{"AccessToken", tokens["AccessToken"]},
               {"UserAttributes", Json::array({{{"Name", "name"}, {"Value", "A"}}})}});
   expect_last("user.change", AuditOutcome::refused, "stranger", user);
-  // What a token says of itself is not believed.
+  // An unverified token must not name the actor.
   (void)open("ChangePassword", {{"AccessToken", tokens["AccessToken"].get<std::string>() + "x"},
                                 {"PreviousPassword", "wrong one!"},
                                 {"ProposedPassword", "An0ther one!"}});
@@ -431,7 +433,7 @@ const char* const kOpenOperations[] = {
     "GlobalSignOut",  "InitiateAuth",           "RevokeToken",
     "SignUp",         "ResendConfirmationCode", "RespondToAuthChallenge"};
 
-TEST_F(UserPoolApi, AdministersForNobodyWithoutASignatureAndAPolicy) {
+TEST_F(UserPoolApi, NeedsASignatureAndAPolicyForAdministration) {
   for (const std::string operation : kSignedOperations) {
     const Json input = {{"UserPoolId", kPoolId}, {"Username", "alice"}};
     expect_pool_error(open(operation, input), "MissingAuthenticationTokenException", "");

@@ -1,3 +1,5 @@
+// Tests the rate limits of users.
+
 #include "api/user_rates.hpp"
 
 #include <string>
@@ -35,7 +37,7 @@ TEST_F(UserRatesTest, AllowABurstAndThenTheRate) {
   EXPECT_EQ(take_all(rates, "ann"), 5);
 }
 
-TEST_F(UserRatesTest, BindNobodyWithoutARate) {
+TEST_F(UserRatesTest, AllowsEverythingWithoutARate) {
   UserRates rates(0, 1);
   EXPECT_EQ(take_all(rates, "ann"), 1'000);
   EXPECT_EQ(rates.users(), 0U);

@@ -1,3 +1,5 @@
+// Tests the WebSocket handshake: origin, subprotocol and token.
+
 #include "unit/api/gateway_fixture.hpp"
 
 namespace holdfast::test {
@@ -23,7 +25,7 @@ class WebSocketHandshake : public GatewayFixture {
     expect_error(response, 401, "UnauthorizedException", "Unauthorized");
     EXPECT_EQ(response.body, R"({"message":"Unauthorized"})");
   }
-  /// Whether a client that sends these gets beyond its origin: its token is none.
+  /// Returns whether a client with these headers passes the origin check. Its token is invalid.
   bool lets_in(const std::string& origin, const std::string& host) {
     net::RequestHead head = make_request("GET", "/ws?token=x").head;
     head.headers = {{"Host", host}, {"Origin", origin}};
@@ -167,7 +169,7 @@ TEST_F(WebSocketHandshake, ClosesALoginThatEndedMeanwhileAndNoOther) {
   EXPECT_EQ(home().admitted[0], home().attached[1].info.id);
 }
 
-TEST_F(WebSocketHandshake, AdmitsNobodyWhomTheStoreCannotVouchFor) {
+TEST_F(WebSocketHandshake, RefusesEveryTokenWhenTheStoreFails) {
   auto upgraded = accepted(temporary_token("alice"));
   users_[upgraded.shard].fail_next();
   upgraded.on_open(std::make_shared<FakeConnection>());

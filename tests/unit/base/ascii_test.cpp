@@ -1,3 +1,5 @@
+// Tests comparing, trimming and lowering ASCII text.
+
 #include <string>
 #include <string_view>
 

@@ -1,3 +1,5 @@
+// Tests that a broken invariant ends the process.
+
 #include <string>
 
 #include <gtest/gtest.h>
@@ -40,7 +42,7 @@ TEST_F(AssertDeathTest, WritesTextWhereTheLogIsText) {
 }
 #endif
 
-TEST_F(AssertDeathTest, EndsWithALogThatNobodyReads) {
+TEST_F(AssertDeathTest, EndsWhenNobodyReadsTheLog) {
   const auto unread = [] {
     int ends[2];
     if (pipe(ends) != 0) std::_Exit(1);

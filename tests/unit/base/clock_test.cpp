@@ -1,3 +1,5 @@
+// Tests clocks, and times as text.
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/clock.hpp>
@@ -64,7 +66,7 @@ TEST(Clock, RefusesOtherFormsAndImpossibleDates) {
   }
 }
 
-TEST(Clock, TheSystemsSteadyClockNeverGoesBack) {
+TEST(Clock, KeepsTheSteadyClockFromGoingBack) {
   SteadyTime last = system_clock().steady_now();
   for (int i = 0; i < 1000; ++i) {
     const SteadyTime now = system_clock().steady_now();

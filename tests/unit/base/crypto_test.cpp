@@ -1,3 +1,5 @@
+// Tests hashes, random bytes and wiping.
+
 #include <algorithm>
 #include <array>
 #include <csignal>

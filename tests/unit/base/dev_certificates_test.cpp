@@ -1,3 +1,5 @@
+// Tests certificates for development.
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -46,14 +48,14 @@ TEST(DevCertificates, KeepTheirAuthority) {
   EXPECT_NE(read(first->certificate_file), certificate);
 }
 
-// Whoever steals the authority's key cannot be another host with it.
+// A thief of the authority's key cannot impersonate another host.
 TEST(DevCertificates, AreTrustedForTheirNamesAlone) {
   const test::TempDir dir;
   const auto made = make_dev_certificates(dir.file("tls"),
                                           {"gateway.test", "*.wild.test", "10.1.2.3", "fd00::5"});
   ASSERT_TRUE(made) << made.error().message;
   const auto verified = [&](const std::string& names) {
-    // As somebody with the key would, with OpenSSL's own tool.
+    // Signs with OpenSSL's own tool, as a thief would.
     std::ofstream(dir.file("extensions")) << "subjectAltName=" << names << "\n";
     const std::string command =
         "cd " + dir.file("") +

@@ -1,3 +1,5 @@
+// Tests encodings: Base64, hexadecimal, UTF-8, percent and JSON.
+
 #include <array>
 
 #include <gtest/gtest.h>

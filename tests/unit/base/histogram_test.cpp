@@ -1,3 +1,5 @@
+// Tests counters and histograms.
+
 #include <algorithm>
 #include <thread>
 

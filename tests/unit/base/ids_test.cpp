@@ -1,3 +1,5 @@
+// Tests ids of messages and users.
+
 #include <regex>
 #include <unordered_set>
 

@@ -1,3 +1,5 @@
+// Tests parsing JSON into events.
+
 #include <string>
 
 #include <gtest/gtest.h>

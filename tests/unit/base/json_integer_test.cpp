@@ -1,3 +1,5 @@
+// Tests integers in every form of JSON.
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/json.hpp>

@@ -1,3 +1,5 @@
+// Tests the strict JSON parser.
+
 #include <cstdint>
 #include <iterator>
 #include <random>

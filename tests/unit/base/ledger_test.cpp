@@ -1,3 +1,5 @@
+// Tests the ledger with which other tests check deliveries.
+
 #include "support/base/ledger.hpp"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,5 @@
+// Tests the log: format, escaping, drops and stop.
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -43,7 +45,7 @@ class Pipe {
     if (ends_[0] >= 0) close(ends_[0]);
     ends_[0] = -1;
   }
-  /// What can be read until `enough`, or until ten seconds have passed.
+  /// Reads until `enough`, for at most ten seconds.
   std::string read_until(const std::function<bool(const std::string&)>& enough) {
     std::string out;
     const auto deadline = SteadyClock::now() + std::chrono::seconds(10);
@@ -128,7 +130,7 @@ TEST(Log, EscapesWhateverAValueHolds) {
   EXPECT_EQ(line->at("value"), "a\"b\n{\"event\":\"forged\"}\uFFFD\uFFFD");
 }
 
-TEST(Log, WritesTextForPeopleWhenTold) {
+TEST(Log, WritesTextWhenConfigured) {
   Pipe pipe;
   Running running(pipe.writer(), false);
   log::error("store_failed",
@@ -211,7 +213,7 @@ TEST(Log, KeepsTheOrderOfAThreadsLinesAndLosesNone) {
   for (const int count : next) EXPECT_EQ(count, lines_each);
 }
 
-TEST(Log, DropsAndCountsWhenNobodyReadsAndStopsAllTheSame) {
+TEST(Log, DropsAndCountsWhenNobodyReadsAndStillStops) {
   Pipe pipe;
   const std::uint64_t dropped_before = log::dropped();
   const auto begin = SteadyClock::now();

@@ -1,3 +1,5 @@
+// Tests files that only their owner may read.
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -120,7 +122,7 @@ TEST(WritePrivateFile, FollowsNoLinkAndWritesThroughNoName) {
   EXPECT_EQ(text_of(dir.file("other")), "theirs");
 }
 
-TEST(WritePrivateFile, ReplacesNothingUnlessTold) {
+TEST(WritePrivateFile, KeepsExistingFilesByDefault) {
   const test::TempDir dir;
   const std::string path = dir.file("master.key");
   ASSERT_TRUE(write_private_file(path, "one", {.replace = false}));
@@ -138,7 +140,7 @@ TEST(WritePrivateFile, NamesAPathThatCannotBeWritten) {
   EXPECT_THAT(written.error().message, HasSubstr("/no/such/folder/credentials"));
 }
 
-TEST(WritePrivateFile, IsHowDevelopmentKeysAreWritten) {
+TEST(WritePrivateFile, WritesDevelopmentKeys) {
   const test::TempDir dir;
   const HeldFile authority(dir.file("ca.key.new"));
   const HeldFile server(dir.file("server.key.new"));

@@ -1,3 +1,5 @@
+// Tests the hardening of the process.
+
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -35,7 +37,7 @@ TEST_F(ProcessDeathTest, ClosedStandardStreamsBecomeNothing) {
   EXPECT_EXIT(run(), ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(ProcessDeathTest, NoMemoryIsOneLineAndStatusOne) {
+TEST_F(ProcessDeathTest, EndsWithOneLineAndStatusOneWithoutMemory) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer ends the process by itself where memory is missing";
 #endif
@@ -47,7 +49,7 @@ TEST_F(ProcessDeathTest, NoMemoryIsOneLineAndStatusOne) {
   EXPECT_EXIT(greedy(), ::testing::ExitedWithCode(1), "^holdfast: out of memory\n$");
 }
 
-TEST_F(ProcessDeathTest, AnErrorThatNobodyTakesIsOneLineAndStatusOne) {
+TEST_F(ProcessDeathTest, EndsWithOneLineAndStatusOneAfterAnException) {
   const auto thread = [] {
     end_without_memory();
     std::thread([] { throw std::runtime_error("what went wrong"); }).join();

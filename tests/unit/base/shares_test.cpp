@@ -1,3 +1,5 @@
+// Tests limits with a share for each client.
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/shares.hpp>
@@ -37,7 +39,7 @@ TEST(Shares, AllTogetherAreBounded) {
   EXPECT_EQ(refusals->read(Bound::connections, BoundScope::all), 1U);
 }
 
-TEST(Shares, WhatIsGivenBackCanBeTakenAgain) {
+TEST(Shares, TakeAgainWhatWasGivenBack) {
   Shares shares = make_shares(2, 2);
   {
     auto hold = shares.take("a");
@@ -80,7 +82,7 @@ TEST(Shares, HoldsOfOneHolderCanBeOne) {
   EXPECT_EQ(shares.held(), 0U);
 }
 
-TEST(Shares, AHoldMayOutliveItsShares) {
+TEST(Shares, LetAHoldOutliveThem) {
   Shares::Hold hold;
   {
     Shares shares = make_shares(1, 1);
@@ -90,7 +92,7 @@ TEST(Shares, AHoldMayOutliveItsShares) {
   EXPECT_EQ(hold.amount(), 0U);
 }
 
-TEST(Shares, ASmallerBoundRefusesUntilEnoughIsGivenBack) {
+TEST(Shares, RefuseAfterALowerLimitUntilEnoughIsGivenBack) {
   Shares shares = make_shares(4, 4);
   auto first = shares.take("a", 3);
   ASSERT_TRUE(first);
@@ -100,14 +102,14 @@ TEST(Shares, ASmallerBoundRefusesUntilEnoughIsGivenBack) {
   EXPECT_TRUE(shares.take("a", 2));
 }
 
-TEST(Shares, AnAmountThatWouldOverflowIsRefused) {
+TEST(Shares, RefuseAnAmountThatOverflows) {
   Shares shares = make_shares(10, 0);
   const auto one = shares.take("a");
   ASSERT_TRUE(one);
   EXPECT_FALSE(shares.take("b", static_cast<std::size_t>(-1)));
 }
 
-TEST(ClientShareKey, IsTheAddressOrTheNetworkThatAnIpv6SubscriberHas) {
+TEST(ClientShareKey, IsTheIpv4AddressOrTheIpv6Network) {
   EXPECT_EQ(client_share_key("192.0.2.1"), "192.0.2.1");
   EXPECT_EQ(client_share_key("::ffff:192.0.2.1"), "192.0.2.1");
   EXPECT_EQ(client_share_key("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");

@@ -1,3 +1,5 @@
+// Tests lines that a shell evaluates.
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

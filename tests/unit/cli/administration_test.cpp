@@ -1,3 +1,5 @@
+// Tests the administration commands against a fake control socket.
+
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -315,7 +317,7 @@ TEST(Administration, RepeatsTheDaemonsRefusal) {
   EXPECT_THAT(daemon.holdfast.err, HasSubstr("no such key"));
 }
 
-TEST(Administration, LetsNobodysTextMoveTheCursor) {
+TEST(Administration, EscapesControlCharactersInAnswers) {
   Daemon daemon(R"({"users":[{"userId":"\u001b[2Jann","messages":1,"bytes":1}],"next":null})");
   EXPECT_EQ(daemon({"pending", "list"}), kSuccess);
   EXPECT_THAT(daemon.holdfast.out, Not(HasSubstr("\x1b")));

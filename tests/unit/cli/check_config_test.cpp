@@ -1,3 +1,5 @@
+// Tests `holdfast check-config`.
+
 #include <string>
 
 #include <gmock/gmock.h>

@@ -1,3 +1,5 @@
+// Tests child processes.
+
 #include "cli/child.hpp"
 
 #include <csignal>

@@ -17,7 +17,7 @@ struct CommandLine {
   test::ManualClock clock;
   std::string out;
   std::string err;
-  std::string in;         ///< what is typed
+  std::string in;         ///< standard input
   bool terminal = false;  ///< all three streams are one
 
   /// Answers the exit code.
@@ -47,7 +47,7 @@ struct CommandLine {
     return code;
   }
 
-  /// What `source ./data/credentials` gives.
+  /// Sets the variables that `source ./data/credentials` sets.
   void source_credentials(const std::string& url) {
     environment = {{"HOLDFAST_URL", url},
                    {"HOLDFAST_SAMPLE_APP_URL", url},

@@ -1,3 +1,5 @@
+// Tests the completion scripts, in bash where it can run.
+
 #include <array>
 #include <cstdio>
 #include <fstream>
@@ -40,7 +42,7 @@ std::vector<std::string> lines_of(const std::string& command) {
   return out;
 }
 
-/// What bash offers behind these words, the last of which is being typed.
+/// Returns the words that bash offers after the given ones, of which the last is being typed.
 class Bash {
  public:
   Bash() { std::ofstream(script_) << script_of("bash"); }

@@ -1,4 +1,5 @@
-// What a gateway, or a daemon that was taken over, may answer to a command of root's.
+// Tests hostile answers of a gateway or a daemon to commands that root runs.
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -47,12 +48,12 @@ bool harmless(const std::string& printed) {
   return std::filesystem::is_empty(folder.path());
 }
 
-TEST(HostileAnswers, TheShellOfThisTestWouldNotice) {
+TEST(HostileAnswers, AreDetectedByThisTestsShell) {
   EXPECT_FALSE(harmless("export ID_TOKEN=\"$(touch owned)\"\n"));
   EXPECT_TRUE(harmless("export ID_TOKEN=e30.e30.c2ln\n"));
 }
 
-TEST(HostileAnswers, ToALoginNeverBecomeACommand) {
+TEST(HostileAnswers, NeverBecomeACommandOfALogin) {
   for (const std::string& token : kHostile) {
     const FakeGateway gateway([&token](const net::Request&) {
       return json_response(200, Json{{"AuthenticationResult", {{"IdToken", token}}}}.dump());
@@ -65,7 +66,7 @@ TEST(HostileAnswers, ToALoginNeverBecomeACommand) {
   }
 }
 
-TEST(HostileAnswers, ToAQuestionForKeysNeverBecomeACommand) {
+TEST(HostileAnswers, NeverBecomeACommandOfAKeyRequest) {
   const Json key{{"id", "AKIAIOSFODNN7EXAMPLE"}, {"secret", "wJalrXUtnFEMI/K7MDENG"}};
   const Json session{{"AccessKeyId", "ASIAIOSFODNN7EXAMPLE"},
                      {"SecretAccessKey", "wJalrXUtnFEMI/K7MDENG"},
@@ -118,13 +119,13 @@ class HostileBackup : public ::testing::Test {
   const std::string out_ = elsewhere_.file("out.db");
 };
 
-TEST_F(HostileBackup, OfAForeignPathTakesNothingAway) {
+TEST_F(HostileBackup, KeepsFilesOfAnotherPath) {
   FakeDaemon daemon(done_with(other_));
   expect_nothing_happened(daemon);
   EXPECT_THAT(daemon.holdfast.err, HasSubstr("backup.partial"));
 }
 
-TEST_F(HostileBackup, ThatIsALinkTakesNothingAway) {
+TEST_F(HostileBackup, KeepsTheTargetOfALink) {
   FakeDaemon daemon(done_with(other_));
   const std::string copy = daemon.folder.file("backup.partial");
   std::filesystem::create_symlink(other_, copy);
@@ -141,13 +142,13 @@ TEST_F(HostileBackup, ThatIsALinkTakesNothingAway) {
   expect_nothing_happened(daemon);
 }
 
-TEST_F(HostileBackup, ThatIsNoDatabaseIsNotKept) {
+TEST_F(HostileBackup, IsRefusedWhenItIsNotADatabase) {
   FakeDaemon daemon(done_with(other_));
   std::ofstream(daemon.folder.file("backup.partial")) << "no database";
   expect_nothing_happened(daemon);
 }
 
-TEST_F(HostileBackup, OfAnotherUsersFileIsNotKept) {
+TEST_F(HostileBackup, IsRefusedWhenAnotherUserOwnsTheFile) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
   FakeDaemon daemon(done_with(other_));
   const std::string copy = daemon.folder.file("backup.partial");
@@ -188,7 +189,7 @@ class WorkingFolder {
   std::filesystem::path before_;
 };
 
-TEST(ForeignSocket, IsToldNothing) {
+TEST(ForeignSocket, GetsNoRequest) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
   const test::TempDir home;
   const std::string data = home.file("data");

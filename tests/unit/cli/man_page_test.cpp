@@ -1,5 +1,5 @@
-// The manual page is written by hand; what it says of commands and options is held against the
-// program's own help.
+// Checks the hand-written man page against the program's help: commands and options.
+
 #include <fstream>
 #include <map>
 #include <regex>
@@ -18,7 +18,7 @@ namespace {
 using Options = std::set<std::string>;
 using Commands = std::map<std::string, Options>;  // by the words that lead there
 
-// What many commands take, and the page explains once.
+// Options of many commands, which the page explains once.
 const Options kShared{"help", "data-dir", "json", "log-level", "log-format"};
 
 void collect_from_help(const std::vector<std::string>& path, Commands& into) {
@@ -74,7 +74,7 @@ Commands commands_of_page() {
   return out;
 }
 
-TEST(ManualPage, NamesEveryCommandWithItsOptionsAndNoOthers) {
+TEST(ManualPage, ListsExactlyTheProgramsCommandsAndOptions) {
   Commands program;
   collect_from_help({}, program);
   const Commands page = commands_of_page();

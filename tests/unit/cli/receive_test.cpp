@@ -1,3 +1,5 @@
+// Tests receiving and reconnecting, with a scripted gateway.
+
 #include "cli/receive.hpp"
 
 #include <deque>
@@ -21,7 +23,7 @@ using testing::HasSubstr;
 
 CallError error(int status, const std::string& message) { return {status, {}, message, {}}; }
 
-// What happens on one connection: frames, then how it ends. Without an end it stays open.
+// The script of one connection: frames, then its end. Without an end it stays open.
 struct Script {
   std::deque<std::string> frames;
   int close_code = 0;

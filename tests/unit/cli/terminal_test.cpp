@@ -1,3 +1,5 @@
+// Tests control characters and questions on a terminal.
+
 #include <algorithm>
 #include <sstream>
 
@@ -57,7 +59,7 @@ bool has_controls(const std::string& text) {
       text, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F; });
 }
 
-TEST(Terminal, HearsNoControlCharacterFromAnyAnswer) {
+TEST(Terminal, GetsNoControlCharactersFromAnswers) {
   const std::string evil = "\x1b]52;c;AAAA\x07\x7f";
   const Json everything{{"message", evil},
                         {"userId", evil},
@@ -154,7 +156,7 @@ bool destroyed(const FakeDaemon& daemon, const Destruction& destruction) {
   return std::ranges::find(asked, destruction.request) != asked.end();
 }
 
-TEST(Terminal, IsAskedBeforeAnythingIsDestroyed) {
+TEST(Terminal, AsksBeforeDestroyingAnything) {
   for (const Destruction& destruction : kDestructions) {
     for (const std::string& typed : {std::string("n\n"), std::string("\n"), std::string()}) {
       FakeDaemon daemon(full_daemon);
@@ -173,7 +175,7 @@ TEST(Terminal, IsAskedBeforeAnythingIsDestroyed) {
   }
 }
 
-TEST(Terminal, IsNotAskedWhereNobodySitsOrWhereYesWasSaid) {
+TEST(Terminal, DoesNotAskWithoutATerminalOrWithYes) {
   for (const Destruction& destruction : kDestructions) {
     FakeDaemon script(full_daemon);
     EXPECT_EQ(script(destruction.command), kSuccess);
@@ -187,7 +189,7 @@ TEST(Terminal, IsNotAskedWhereNobodySitsOrWhereYesWasSaid) {
   }
 }
 
-TEST(DryRun, TellsAndChangesNothing) {
+TEST(DryRun, PrintsAndChangesNothing) {
   for (const Destruction& destruction : kDestructions) {
     for (const bool terminal : {false, true}) {
       FakeDaemon daemon(full_daemon);

@@ -1,3 +1,5 @@
+// Tests the commands that call the gateway over HTTP.
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -86,7 +88,7 @@ TEST(CreateUser, DoesNotTouchAUserWhoHasAPassword) {
   EXPECT_THAT(holdfast.err, HasSubstr("User account already exists"));
 }
 
-TEST(CreateUser, CallsTheUserTestUserUnlessTold) {
+TEST(CreateUser, NamesTheUserTestUserByDefault) {
   const FakeGateway gateway(user_pool);
   CommandLine holdfast;
   holdfast.source_credentials(gateway.url());

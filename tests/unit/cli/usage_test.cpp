@@ -1,3 +1,5 @@
+// Tests help, version and wrong command lines.
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

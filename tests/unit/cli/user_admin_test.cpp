@@ -1,3 +1,5 @@
+// Tests the commands for users, dead letters, pending messages and connections.
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -88,7 +90,7 @@ TEST(UserCommands, CreatesAUserWithAGeneratedPassword) {
   EXPECT_NE(daemon.body(1)["password"], body["password"]);
 }
 
-TEST(UserCommands, TellsAPasswordToNobodyWhoGaveIt) {
+TEST(UserCommands, DoesNotPrintAGivenPassword) {
   ScriptedDaemon daemon({R"({"username":"ann","userId":"id-1"})"}, 201);
   EXPECT_EQ(daemon({"user", "create", "ann", "-p", "correct horse", "--json"}), kSuccess);
   EXPECT_EQ(daemon.body()["password"], "correct horse");

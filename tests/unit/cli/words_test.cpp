@@ -1,3 +1,5 @@
+// Tests the texts of commands: help, hints and errors.
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -14,7 +16,7 @@ using test::json_response;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-TEST(Words, HelpAndVersionAreUnderstood) {
+TEST(Words, AcceptsHelpAndVersionAsCommands) {
   CommandLine holdfast;
   EXPECT_EQ(holdfast({"--help"}), kSuccess);
   const std::string help = holdfast.out;
@@ -29,7 +31,7 @@ TEST(Words, HelpAndVersionAreUnderstood) {
   EXPECT_THAT(version, HasSubstr("holdfast "));
 }
 
-TEST(Words, ADashIsStandardInput) {
+TEST(Words, ReadsStandardInputForADash) {
   const FakeGateway gateway([](const net::Request&) {
     return json_response(200, R"({"messageId":"m-1","sequence":1,"status":"STORED"})");
   });
@@ -44,7 +46,7 @@ TEST(Words, ADashIsStandardInput) {
   EXPECT_EQ(gateway.requests().size(), 1U);
 }
 
-TEST(Words, OfReasonsAreTheKnownOnes) {
+TEST(Words, AcceptsOnlyKnownReasons) {
   FakeDaemon daemon([](const net::Request&) {
     return json_response(200, R"({"deadLetters":[],"redriven":[],"deleted":[],"failed":[]})");
   });
@@ -58,7 +60,7 @@ TEST(Words, OfReasonsAreTheKnownOnes) {
   }
 }
 
-TEST(Words, OfAnEmptyListTellWhetherAnythingWasLookedFor) {
+TEST(Words, DistinguishesAnEmptyListFromNoMatch) {
   FakeDaemon daemon(
       [](const net::Request&) { return json_response(200, R"({"deadLetters":[],"next":null})"); });
   EXPECT_EQ(daemon({"dead-letters", "list"}), kSuccess);
@@ -79,7 +81,7 @@ TEST(Words, OfAnEmptyListTellWhetherAnythingWasLookedFor) {
   EXPECT_EQ(empty.holdfast.err, "There are no such audit records.\n");
 }
 
-TEST(Words, TellWhatHelpsAgainstEachCause) {
+TEST(Words, HintsAtEachCause) {
   EXPECT_THAT(hint_for_connection("certificate verify failed (SSL routines)"),
               HasSubstr("SSL_CERT_FILE"));
   EXPECT_THAT(hint_for_connection("Permission denied"), HasSubstr("as root or as"));
@@ -94,7 +96,7 @@ TEST(Words, TellWhatHelpsAgainstEachCause) {
   EXPECT_THAT(holdfast.err, HasSubstr("HOLDFAST_URL may be the control listener"));
 }
 
-TEST(Words, OfAnErrorBeginWithTheMemberAtFault) {
+TEST(Words, BeginsAnErrorWithTheMember) {
   FakeDaemon daemon([](const net::Request&) {
     return json_response(400,
                          R"({"error":{"code":"x","message":"is not a UUID","where":"messageId"}})");

@@ -1,3 +1,5 @@
+// Tests the backup routes.
+
 #include <optional>
 #include <string>
 #include <utility>

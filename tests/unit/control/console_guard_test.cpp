@@ -1,3 +1,5 @@
+// Tests the console's checks of Host, Origin and cookies.
+
 #include "control/console_guard.hpp"
 
 #include <gmock/gmock.h>
@@ -24,7 +26,7 @@ bool own_host(const ConsoleOptions& options, const std::string& host) {
   return is_own_host(options, request("GET", {{"Host", host}}));
 }
 
-TEST(ConsoleHost, IsItsOwnUnderAnyPort) {
+TEST(ConsoleHost, AcceptsItsNamesOnAnyPort) {
   ConsoleOptions options;
   options.hosts.emplace_back("Ops.Example.com");
   for (const char* const host : {"localhost", "localhost:8081", "LOCALHOST:1", "127.0.0.1:8081",
@@ -33,7 +35,7 @@ TEST(ConsoleHost, IsItsOwnUnderAnyPort) {
   }
 }
 
-TEST(ConsoleHost, IsNoForeignName) {
+TEST(ConsoleHost, RefusesOtherNames) {
   const ConsoleOptions options;
   for (const char* const host :
        {"evil.example", "evil.example:8081", "localhost.evil.example", "127.0.0.1.evil.example",
@@ -43,7 +45,7 @@ TEST(ConsoleHost, IsNoForeignName) {
   EXPECT_FALSE(is_own_host(options, request("GET", {})));
 }
 
-TEST(ConsoleHost, IsAnyAddressWhereItListensOnAllButNoName) {
+TEST(ConsoleHost, AcceptsAnyAddressWhenListeningOnAll) {
   ConsoleOptions options;
   options.any_address = true;
   EXPECT_TRUE(own_host(options, "10.0.0.1:8081"));
@@ -52,7 +54,7 @@ TEST(ConsoleHost, IsAnyAddressWhereItListensOnAllButNoName) {
   EXPECT_FALSE(own_host(options, "10.0.0.1.evil.example"));
 }
 
-TEST(ConsoleHost, IsThatOfThePublicOrigin) {
+TEST(ConsoleHost, AcceptsTheHostOfThePublicOrigin) {
   ConsoleOptions options;
   options.public_origin = "https://ops.example.com";
   EXPECT_TRUE(own_host(options, "ops.example.com"));

@@ -1,3 +1,5 @@
+// Tests the console's sessions and links.
+
 #include "control/console_sessions.hpp"
 
 #include <optional>
@@ -78,13 +80,13 @@ TEST_F(ConsoleEntry, KnowsASessionByBothItsSecrets) {
   EXPECT_FALSE(sessions_.find("", "", true));
 }
 
-TEST_F(ConsoleEntry, EndsASessionThatNobodyUses) {
+TEST_F(ConsoleEntry, EndsAnIdleSession) {
   const auto used = sessions_.open();
   const auto watched = sessions_.open();
   for (int i = 0; i < 2; ++i) {
     clock_.advance(Seconds(300));
     EXPECT_TRUE(left(used, true));
-    // What a page asks by itself does not keep it alive.
+    // A page's own polling does not keep the session alive.
     EXPECT_EQ(left(watched, false).has_value(), i == 0);
   }
 }

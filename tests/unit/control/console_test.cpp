@@ -1,3 +1,5 @@
+// Tests the console's routes: sign-in, files and API.
+
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -88,7 +90,7 @@ class ConsolePages : public ::testing::Test {
     EXPECT_TRUE(out.has_value()) << "no answer came";
     return std::move(out).value_or(net::Response());
   }
-  // As the console's own page does.
+  // Sends a request as the console's own page does.
   net::Response call(const std::string& method, const std::string& target,
                      const std::string& body = {}, const std::string& kind = "person") {
     Headers headers = {{"X-Holdfast-Console", kind},
@@ -135,7 +137,7 @@ class ConsolePages : public ::testing::Test {
   std::size_t admitted_bytes_ = 0;
 };
 
-TEST_F(ConsolePages, AreServedWithATagAndNotTwice) {
+TEST_F(ConsolePages, AreServedWithAnETag) {
   EXPECT_EQ(ask("GET", "/console").status, 308);
   EXPECT_EQ(header_of(ask("GET", "/console"), "Location"), "/console/");
   const net::Response page = ask("GET", "/console/?from=here");
@@ -177,12 +179,12 @@ TEST_F(ConsolePages, CarryTheirProtectionWhateverTheAnswer) {
   }
 }
 
-TEST_F(ConsolePages, AreNotServedUnderAForeignName) {
+TEST_F(ConsolePages, AreNotServedUnderOtherHostNames) {
   for (const char* const target : {"/console/", "/console", "/console/api/session"}) {
     EXPECT_EQ(ask("GET", target, {{"Host", "evil.example:8081"}}).status, 403) << target;
   }
   EXPECT_EQ(ask("GET", "/console/", {{"Host", "localhost:8081"}}).status, 200);
-  // Whoever watches its health may call it as they like.
+  // Health checks may use any host name.
   EXPECT_EQ(ask("GET", "/livez", {{"Host", "gateway.internal"}}).status, 200);
 }
 
@@ -228,7 +230,7 @@ TEST_F(ConsolePages, HandOnToTheControlSocketForWhoIsSignedInAlone) {
   EXPECT_EQ(local_->asked, 1);
 }
 
-TEST_F(ConsolePages, LetNobodyElseInAndRotateNoKeys) {
+TEST_F(ConsolePages, CannotCreateLinksOrRotateKeys) {
   sign_in();
   EXPECT_EQ(call("POST", "/console/api/v1/keys/rotate").status, 404);
   EXPECT_EQ(call("POST", "/console/api/v1/backup").status, 404);
@@ -266,7 +268,7 @@ TEST_F(ConsolePages, TakeNothingFromAnotherSitesPage) {
 
 // A browser sends the cookie to every port of the host: with it, and every other header right,
 // nobody gets in.
-TEST_F(ConsolePages, LetNobodyInWithHalfOfASession) {
+TEST_F(ConsolePages, NeedBothHalvesOfASession) {
   sign_in();
   const std::string half = page_secret_;
   for (const std::string& wrong : {std::string(), std::string("x"), half + "x", cookie_}) {
@@ -378,7 +380,7 @@ TEST_F(ConsolePages, SayThatThePasswordCannotBeCheckedNow) {
   EXPECT_EQ(try_password("correct horse").status, 200);
 }
 
-TEST_F(ConsolePages, RefuseABodyThatLetsNobodyIn) {
+TEST_F(ConsolePages, RefuseABadSignInBody) {
   for (const char* const body :
        {"", "[]", "{}", "{\"link\":1}", "{\"link\":\"\"}", "{\"link\":\"a\",\"password\":\"b\"}",
         "{\"token\":\"a\"}", "{\"link\":\"a\",\"link\":\"a\"}", R"({"link":null,"password":null})",

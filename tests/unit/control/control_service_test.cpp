@@ -1,3 +1,5 @@
+// Tests health, metrics and hosts of the control listener.
+
 #include <array>
 
 #include <gmock/gmock.h>
@@ -95,7 +97,7 @@ TEST_F(ControlListener, DoesWithoutAHostForHealthAlone) {
     EXPECT_FALSE(serves(target));
 }
 
-// What routes take HEAD for is GET; net leaves out the body.
+// Routes see HEAD as GET; net drops the body.
 TEST_F(ControlListener, ShowsHeadToItsRoutesAsGet) {
   std::vector<std::string> seen;
   service_ = make_control_service([] { return State::ready; },
@@ -121,7 +123,7 @@ TEST_F(ControlListener, IsAliveInEveryState) {
   }
 }
 
-TEST_F(ControlListener, IsReadyInOneStateAlone) {
+TEST_F(ControlListener, IsReadyOnlyInTheReadyState) {
   EXPECT_EQ(ask("GET", "/readyz").status, 200);
   EXPECT_EQ(ask("GET", "/readyz?verbose").body, "ready\n");
   for (const State state : {State::starting, State::draining, State::store_failed}) {

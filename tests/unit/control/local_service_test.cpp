@@ -1,3 +1,5 @@
+// Tests the routes of the control socket.
+
 #include <algorithm>
 #include <array>
 #include <chrono>

@@ -1,3 +1,5 @@
+// Tests /metrics and its documentation.
+
 #include "control/metrics.hpp"
 
 #include <ctime>

@@ -1,3 +1,5 @@
+// Tests access keys: creation, changes, commits and expiry.
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -110,7 +112,7 @@ TEST_F(AccessKeysTest, RefusesBadNamesAndPolicies) {
   EXPECT_TRUE(store_.rows.empty());
 }
 
-TEST_F(AccessKeysTest, ANameHasOneKeyAlsoWhileItsFirstIsInFlight) {
+TEST_F(AccessKeysTest, RefusesASecondKeyWhileTheFirstIsInFlight) {
   const auto keys = open().value();
   std::optional<Result<AccessKeys::Created>> first;
   keys->create({.name = "twin", .policy = std::string(kAllowAll)},
@@ -124,7 +126,7 @@ TEST_F(AccessKeysTest, ANameHasOneKeyAlsoWhileItsFirstIsInFlight) {
   EXPECT_EQ(store_.rows.size(), 1U);
 }
 
-TEST_F(AccessKeysTest, AKeyExistsOnlyOnceItIsCommitted) {
+TEST_F(AccessKeysTest, HasAKeyOnlyAfterItsCommit) {
   const auto keys = open().value();
   std::optional<Result<AccessKeys::Created>> answer;
   keys->create({.name = "root", .policy = std::string(kAllowAll)},
@@ -135,7 +137,7 @@ TEST_F(AccessKeysTest, AKeyExistsOnlyOnceItIsCommitted) {
   EXPECT_EQ(keys->list().size(), 1U);
 }
 
-TEST_F(AccessKeysTest, AFailedCommitLeavesNoKeyAndFreesTheName) {
+TEST_F(AccessKeysTest, FreesTheNameWhenTheCommitFails) {
   const auto keys = open().value();
   store_.fail_next(Error(Errc::unavailable, "disk full"));
   const auto failed = create(*keys, "root");
@@ -145,7 +147,7 @@ TEST_F(AccessKeysTest, AFailedCommitLeavesNoKeyAndFreesTheName) {
   EXPECT_TRUE(create(*keys, "root"));
 }
 
-TEST_F(AccessKeysTest, ASecretThatCannotBeSealedMakesNoKey) {
+TEST_F(AccessKeysTest, MakesNoKeyWhenTheSecretCannotBeSealed) {
   const auto keys = open().value();
   box_.unavailable = true;
   EXPECT_EQ(create(*keys, "root").error().code, Errc::unavailable);

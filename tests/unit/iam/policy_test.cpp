@@ -1,3 +1,5 @@
+// Tests IAM policies: parsing, wildcards, conditions and decisions.
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/json.hpp>
@@ -62,7 +64,7 @@ TEST(Policy, DeniesWhatNothingAllows) {
       Decision::implicit_deny);
 }
 
-TEST(Policy, AnExplicitDenyWinsWhereverItStands) {
+TEST(Policy, LetsAnExplicitDenyWin) {
   const std::string permit = R"({"Effect":"Allow","Action":"*","Resource":"*"})";
   const std::string deny =
       R"({"Effect":"Deny","Action":"execute-api:Invoke","Resource":"arn:*/POST/message"})";
@@ -98,7 +100,7 @@ TEST(Policy, WildcardsSpanSlashesAndColons) {
   }
 }
 
-TEST(Policy, AQuestionMarkIsOneCharacterWhateverItsBytes) {
+TEST(Policy, MatchesOneCharacterWithAQuestionMark) {
   PolicyRequest request = invoke();
   request.resource = "arn:x/ä/😀";
   EXPECT_TRUE(allows(allow(R"("*")", R"("arn:x/?/?")"), request));

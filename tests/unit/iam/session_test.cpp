@@ -1,3 +1,5 @@
+// Tests temporary credentials.
+
 #include <memory>
 #include <optional>
 #include <regex>
@@ -131,7 +133,7 @@ TEST_F(Sessions, SignInTheNameAndOnTheAccountOfTheirKey) {
   }
 }
 
-TEST_F(Sessions, AreTheSameKeyForEveryRequestUntilTheirParentChanges) {
+TEST_F(Sessions, ReuseTheKeyUntilTheParentChanges) {
   const Credentials credentials = session();
   const AccessKeyPtr first = verify(signed_by(credentials)).value();
   EXPECT_EQ(verify(signed_by(credentials)).value(), first) << "opened once";
@@ -181,7 +183,7 @@ TEST_F(Sessions, EndWithTheirKeyAtOnce) {
             Errc::not_found);
 }
 
-TEST_F(Sessions, AreNothingWithoutTheirOwnToken) {
+TEST_F(Sessions, AreRefusedWithoutTheirOwnToken) {
   const Credentials credentials = session();
   const Credentials other = session();
   const auto permanent = make_key("permanent");
@@ -203,7 +205,7 @@ TEST_F(Sessions, AreNothingWithoutTheirOwnToken) {
     expect_refused(signed_by(wrong), kUnknownClient, "security token");
     expect_refused(presigned_by(wrong), kUnknownClient, "security token");
   }
-  // What is sealed for another purpose is no token.
+  // A text sealed for another purpose is not a token.
   const std::string foreign = base64url_encode(
       box_.seal(id + "\n" + secret + "\n" + parent_ + "\n9999999999999999\n", "another purpose")
           .value());
@@ -248,7 +250,7 @@ TEST_F(Sessions, CarryTheirTokenOnceAndWhereTheirSignatureIs) {
 
 TEST_F(Sessions, SignTheirToken) {
   const Credentials credentials = session();
-  // As a client does that adds the token behind the signature.
+  // A client that adds the token after signing.
   RequestBuilder late = signed_by({credentials.access_key_id, credentials.secret_access_key, ""});
   late.headers.emplace_back("X-Amz-Security-Token", credentials.session_token);
   expect_refused(late, SignatureErrc::invalid_signature, "must be a 'SignedHeader'");

@@ -1,3 +1,5 @@
+// Tests signing and verifying with Signature Version 4.
+
 #include <memory>
 #include <random>
 

@@ -1,3 +1,5 @@
+// Tests sealing and opening: AES-256-GCM and XAES-256-GCM, with published vectors.
+
 #include "identity/aead.hpp"
 
 #include <string>

@@ -1,3 +1,5 @@
+// Tests the verification of the own pool's ID tokens.
+
 #include <functional>
 #include <memory>
 #include <string>

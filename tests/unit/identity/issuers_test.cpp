@@ -1,3 +1,5 @@
+// Tests ID tokens of other issuers: discovery, keys, claims and prefixes.
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -51,7 +53,7 @@ class FakeDocuments final : public IssuerDocuments {
 
 class IssuersTest : public testing::Test {
  protected:
-  // As a reader that is stopped: a read under way keeps its issuer alive.
+  // Stops the reader, because a read under way keeps its issuer alive.
   ~IssuersTest() override { documents_->pending = nullptr; }
   void open(std::string jwks = maker_of(Kind::rsa).jwks()) {
     auto made = make_issuers(
@@ -117,7 +119,7 @@ class IssuersTest : public testing::Test {
   std::shared_ptr<Issuers> issuers_;
 };
 
-TEST_F(IssuersTest, ProveAUserUnderThePrefixWhoIsNotThePools) {
+TEST_F(IssuersTest, AddsThePrefixToTheUserId) {
   open();
   const std::string token = maker_of(Kind::rsa).sign(with("cognito:username", "admin"));
   EXPECT_EQ(issuers_->find(token), 0U);
@@ -315,7 +317,7 @@ TEST_F(IssuersTest, TakeDatesInEverySpellingOfANumberUpToTheMicrosecond) {
   EXPECT_EQ(at("exp", std::to_string(now() - 11) + ".9"), "expired");
 }
 
-TEST_F(IssuersTest, TellNoTokenThatIsAlsoWrongThatItHasExpired) {
+TEST_F(IssuersTest, ReportsExpiryOnlyWhenNothingElseIsWrong) {
   open();
   Json old = with("exp", now() - 100);
   EXPECT_EQ(outcome(old), "expired");
@@ -424,7 +426,7 @@ TEST_F(IssuersTest, PassOverKeysThatAreNotForThem) {
   }
 }
 
-TEST_F(IssuersTest, DoNotOpenWithKeysThatAreNone) {
+TEST_F(IssuersTest, RefusesToOpenWithoutUsableKeys) {
   const Json key = maker_of(Kind::rsa).jwk();
   const std::string keys = Json::array({key}).dump();
   for (const std::string& jwks :
@@ -610,7 +612,7 @@ TEST_F(IssuersTest, TakeTokensUnderEachKeyOfASetWhereKeysShareAnId) {
   }
 }
 
-TEST_F(IssuersTest, TakeTokensWithoutAnIdWhereOneKeyAloneCanBeMeant) {
+TEST_F(IssuersTest, AcceptsTokensWithoutAKeyIdWhenOneKeyMatches) {
   const TokenMaker& key = maker_of(Kind::rsa);
   const TokenMaker other(Kind::rsa, "key-2");
   const auto nameless = [](Json jwk) {
@@ -655,7 +657,7 @@ TEST_F(IssuersTest, TakeTokensWithoutAnIdWhereOneKeyAloneCanBeMeant) {
   }
 }
 
-TEST_F(IssuersTest, LoseNoKeyToAnEntryThatNoParserTakes) {
+TEST_F(IssuersTest, SkipsKeysThatCannotBeParsed) {
   const std::string good = maker_of(Kind::rsa).jwk().dump();
   const std::string deep = std::string(40, '[') + std::string(40, ']');
   for (const std::string& odd :
@@ -766,7 +768,7 @@ TEST_F(IssuersTest, TakeTokensOfManyGroups) {
   EXPECT_EQ(outcome(with("groups", std::string(24'000, 'g'))), "ok");
 }
 
-TEST_F(IssuersTest, LetNobodyWaitForLongerThanTheBound) {
+TEST_F(IssuersTest, LimitsTheWaitForKeys) {
   open("");
   const Outcome early = start(maker_of(Kind::rsa).sign(claims()));
   clock_.advance(keys_.wait_max - Milliseconds(1));
@@ -784,7 +786,7 @@ TEST_F(IssuersTest, LetNobodyWaitForLongerThanTheBound) {
   EXPECT_EQ(words(late), "ok");
 }
 
-TEST_F(IssuersTest, LetNoMoreWaitThanTheBound) {
+TEST_F(IssuersTest, LimitsTheNumberOfWaitingTokens) {
   keys_.waiting_max = 3;
   open("");
   std::vector<Outcome> outcomes;
@@ -796,7 +798,7 @@ TEST_F(IssuersTest, LetNoMoreWaitThanTheBound) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(words(outcomes[static_cast<std::size_t>(i)]), "ok");
 }
 
-TEST_F(IssuersTest, AnswerWhoWaitsWhenTheyStopAndReadNoMore) {
+TEST_F(IssuersTest, AnswersWaitingTokensOnStop) {
   open("");
   const Outcome out = start(maker_of(Kind::rsa).sign(claims()));
   issuers_->stop();
@@ -855,7 +857,7 @@ TEST(IssuerPrefixes, KeepTheUsersOfAllApart) {
   EXPECT_TRUE(refused({"kc:", "kc:"}));
   EXPECT_TRUE(refused({"kc", "kc2"}));
   EXPECT_TRUE(refused({"a:", "kc2:", "kc"}));
-  // What could begin the id of a user of the pool.
+  // Prefixes that could begin the id of a user of the pool.
   for (const char* prefix :
        {"a", "0", "-", "0f3c", "abc-", "deadbeef-0000-4000-8000-000000000000"}) {
     EXPECT_TRUE(refused({prefix})) << prefix;

@@ -1,3 +1,5 @@
+// Tests data keys: sealing, rotation, restarts and epochs.
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -161,7 +163,7 @@ TEST_F(KeyRingTest, OpensNothingUnderARemovedKeyAndNeverReusesItsId) {
   EXPECT_EQ(key_of(reopened->seal("x", "").value()), 3U);
 }
 
-TEST_F(KeyRingTest, GivesAllWhoAskMeanwhileTheSameNewKey) {
+TEST_F(KeyRingTest, SharesOneRotationAmongConcurrentCalls) {
   const Ring ring = open().value();
   std::vector<std::uint32_t> ids;
   for (int i = 0; i < 3; ++i) ring->rotate([&](auto id) { ids.push_back(id.value()); });

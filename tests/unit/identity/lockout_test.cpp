@@ -1,3 +1,5 @@
+// Tests lockouts and daily limits, across restarts too.
+
 #include <atomic>
 #include <map>
 #include <memory>
@@ -121,7 +123,7 @@ TEST_F(LockoutTest, ForgetsTheNameWithTheFewestFailuresWhenItIsFull) {
   EXPECT_EQ(lockout_.begin("two"), Attempt::locked);
 }
 
-TEST_F(LockoutTest, LocksNobodyLongerForWhatWasNeverTried) {
+TEST_F(LockoutTest, KeepsTheLockWhenAnAttemptIsWithdrawn) {
   fail_times(5);
   for (int failures = 5; failures < 12; ++failures) {
     clock_.advance(minutes(10));

@@ -1,3 +1,5 @@
+// Tests loading and creating the master key.
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -19,7 +21,7 @@ void write(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-TEST(MasterKey, IsMadeOnceWithNobodyElseAbleToReadIt) {
+TEST(MasterKey, IsCreatedOnceAndReadableOnlyByItsOwner) {
   const test::TempDir dir;
   const std::string path = dir.file("master.key");
   const auto made = MasterKey::load(path, nullptr, true);

@@ -1,3 +1,5 @@
+// Tests Argon2id hashes, and the lanes and shares of the hashing threads.
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -72,7 +74,7 @@ TEST(PasswordHasher, VerifiesAHashThatAnotherProgramMade) {
   EXPECT_FALSE(verify(*hasher, executor, "passwore", encoded).value());
 }
 
-TEST(PasswordHasher, SaysNoToAnEmptyHashInTheTimeOfARealOne) {
+TEST(PasswordHasher, RefusesAnEmptyHashInTheTimeOfARealOne) {
   test::ThreadExecutor executor;
   const auto hasher = make_password_hasher({});
   const std::string encoded = hash(*hasher, executor, "password").value();
@@ -135,7 +137,7 @@ class PasswordLanes : public testing::Test {
         {.source = Source::of_operator()}, executor_, [](const auto&) {});
     held_.get_future().wait();
   }
-  /// Whether there is room for it; it says its name when it runs.
+  /// Queues work that records `word` when it runs. Returns whether there was room.
   bool enqueue(const WorkOwner& owner, const std::string& word) {
     const auto refused = std::make_shared<bool>(false);
     ++asked_;
@@ -152,7 +154,7 @@ class PasswordLanes : public testing::Test {
           *refused = !done;
           ++answered_;
         });
-    // What is refused is answered at once, by what was posted before this.
+    // A refusal has been posted before this task.
     std::promise<void> looked;
     executor_.post([&] { looked.set_value(); });
     looked.get_future().wait();
@@ -161,7 +163,7 @@ class PasswordLanes : public testing::Test {
   bool enqueue(const std::string& address, const std::string& word, const std::string& name = {}) {
     return enqueue({.source = Source::of_client(address), .name = name}, word);
   }
-  /// What runs, in order.
+  /// Returns the words of the work that ran, in order.
   std::vector<std::string> run() {
     release_.set_value();
     while (answered_ < asked_) std::this_thread::yield();

@@ -1,4 +1,5 @@
-// What is counted of those who try passwords and codes.
+// Tests the counts of attempts with passwords and codes.
+
 #include <memory>
 #include <set>
 #include <string>
@@ -88,7 +89,7 @@ TEST_F(PoolAttempts, BoundGuessesFromAKnownAddressToo) {
   EXPECT_TRUE(login("alice", "password1", kElsewhere)) << "that is another count";
 }
 
-TEST_F(PoolAttempts, TellNamesOfUsersFromOthersByNothing) {
+TEST_F(PoolAttempts, DoNotRevealWhichNamesExist) {
   confirmed();
   const auto outcomes = [&](const std::string& name) {
     std::set<std::string> out;
@@ -137,7 +138,7 @@ TEST_F(PoolAttempts, BoundTheFailedLoginsOfOneAddressWhateverTheNames) {
   EXPECT_TRUE(login("alice", "password1", kElsewhere));
 }
 
-TEST_F(PoolAttempts, SayWhoseTheWorkIsAndUnderWhichName) {
+TEST_F(PoolAttempts, PassSourceAndNameToTheHasher) {
   confirmed();
   ASSERT_TRUE(login("alice", "password1", kHome));
   (void)login("alice", "wrong", kElsewhere);

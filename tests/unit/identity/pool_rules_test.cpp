@@ -1,3 +1,5 @@
+// Tests the rules for names, passwords and attributes.
+
 #include "identity/pool_rules.hpp"
 
 #include <string>

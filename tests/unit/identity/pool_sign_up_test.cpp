@@ -175,8 +175,8 @@ TEST_F(PoolSignUp, ResetsAForgottenPassword) {
   EXPECT_EQ(refusal(reset(last_code()), PoolErrc::code_mismatch), kWrongCode);
 }
 
-// What a stranger gets to see who asks for a code and guesses at it.
-TEST_F(PoolSignUp, AnswersGuessesAtAUsersCodeLikeThoseAtNobodys) {
+// A stranger asks for a code and guesses it: the answers must not reveal who exists.
+TEST_F(PoolSignUp, AnswersGuessesAlikeForKnownAndUnknownUsers) {
   confirmed();
   ASSERT_TRUE(sign_up());
   const auto outcome = [](const auto& result) {
@@ -219,7 +219,7 @@ TEST_F(PoolSignUp, BoundsTheCodesForOneAddressWhateverTheNames) {
   EXPECT_TRUE(sign_up("bob", {{"email", "bob@example.com"}}));
 }
 
-TEST_F(PoolSignUp, IsForNoMoreStrangersAMinuteThanConfigured) {
+TEST_F(PoolSignUp, LimitsSignUpsPerMinute) {
   sign_up_rate_ = std::make_shared<RateShares>(RateShares::Options{.capacity = 3});
   make();
   const auto stranger = [&](int i) { return sign_up("s" + std::to_string(i), {}); };
@@ -292,7 +292,7 @@ class CountingRing final : public KeyRing {
   std::shared_ptr<KeyRing> ring_;
 };
 
-TEST_F(PoolSignUp, DoesTheSameWorkForNobodyAsForSomebody) {
+TEST_F(PoolSignUp, DoesTheSameWorkForUnknownUsers) {
   const auto ring = std::make_shared<CountingRing>(keys().ring);
   ring_ = ring;
   make();
@@ -330,7 +330,7 @@ TEST_F(PoolSignUp, DoesTheSameWorkForNobodyAsForSomebody) {
   EXPECT_EQ(tries("alice"), tries("nobody"));
 }
 
-TEST_F(PoolSignUp, SaysWhyAUserCannotBeConfirmedOrResetWhereItMayBeKnownWhoExists) {
+TEST_F(PoolSignUp, ExplainsRefusalsWhenNamesMayBeRevealed) {
   ASSERT_TRUE(sign_up());
   ASSERT_TRUE(on_user(&UserPool::admin_disable_user, "bob"));
   ASSERT_TRUE(resend());
@@ -347,7 +347,7 @@ TEST_F(PoolSignUp, SaysWhyAUserCannotBeConfirmedOrResetWhereItMayBeKnownWhoExist
 }
 
 // With the access token alone.
-TEST_F(PoolSignUp, RecoversNothingByAnAddressThatAThiefOfATokenHasSet) {
+TEST_F(PoolSignUp, RefusesRecoveryByAnUnverifiedNewAddress) {
   confirmed();
   alice().attributes = {{"email", "alice@example.com"}, {"email_verified", "true"}};
   const std::string token = tokens().access_token;
@@ -386,7 +386,7 @@ TEST_F(PoolSignUp, RecoversNothingByAnAddressThatAThiefOfATokenHasSet) {
             "phone_number");
 }
 
-TEST_F(PoolSignUp, RecoversNothingWhereTheAddressChangesWhileThePasswordIsHashed) {
+TEST_F(PoolSignUp, RefusesRecoveryWhenTheAddressChangesMeanwhile) {
   confirmed();
   alice().attributes = {{"email", "alice@example.com"}, {"email_verified", "true"}};
   ASSERT_TRUE(forgot());
@@ -395,7 +395,7 @@ TEST_F(PoolSignUp, RecoversNothingWhereTheAddressChangesWhileThePasswordIsHashed
   EXPECT_FALSE(login("alice", "password2"));
 }
 
-TEST_F(PoolSignUp, LetsNobodyUseUpTheCodesOfAnAddressThatIsNotTheirs) {
+TEST_F(PoolSignUp, ProtectsTheCodeLimitOfAForeignAddress) {
   confirmed();
   alice().attributes = {{"email", "alice@example.com"}, {"email_verified", "true"}};
   ASSERT_TRUE(sign_up("eve", {{"email", "eve@x.example"}}));
@@ -425,7 +425,7 @@ TEST_F(PoolSignUp, VerifiesNoAddressToWhichTheCodeDidNotGo) {
   EXPECT_TRUE(confirm(last_code()));
 }
 
-TEST_F(PoolSignUp, VerifiesTheNumberOfWhomItKnowsNoMailbox) {
+TEST_F(PoolSignUp, VerifiesThePhoneNumberWithoutAnEmail) {
   ASSERT_TRUE(sign_up("bob", {{"phone_number", "+15550001234"}}));
   ASSERT_TRUE(confirm(last_code()));
   const std::size_t before = codes_sent();
@@ -433,7 +433,7 @@ TEST_F(PoolSignUp, VerifiesTheNumberOfWhomItKnowsNoMailbox) {
   EXPECT_EQ(codes_sent(), before + 1);
 }
 
-TEST_F(PoolSignUp, TakesACodeOnceHoweverManyTryItAtATime) {
+TEST_F(PoolSignUp, AcceptsACodeOnceDespiteConcurrentTries) {
   confirmed();
   ASSERT_TRUE(forgot());
   int accepted = 0;
@@ -448,7 +448,7 @@ TEST_F(PoolSignUp, TakesACodeOnceHoweverManyTryItAtATime) {
   EXPECT_EQ(refused, 2);
 }
 
-TEST_F(PoolSignUp, TakesNoCodeFromBeforeAnotherPassword) {
+TEST_F(PoolSignUp, RefusesACodeFromBeforeAPasswordChange) {
   confirmed();
   ASSERT_TRUE(forgot());
   ASSERT_TRUE(run<void>([&](auto done) {
@@ -471,7 +471,7 @@ TEST_F(PoolSignUp, DoesNotWearOutACodeWhilePasswordsCannotBeHashed) {
   EXPECT_TRUE(reset(last_code()));
 }
 
-TEST_F(PoolSignUp, TellsWhereACodeWentOnlyWhereItMayBeKnownWhoExists) {
+TEST_F(PoolSignUp, ShowsTheDestinationOnlyWhenNamesMayBeRevealed) {
   const auto nobodys = forgot("alice");
   ASSERT_TRUE(nobodys);
   confirmed();
@@ -499,7 +499,7 @@ TEST_F(PoolSignUp, TellsWhereACodeWentOnlyWhereItMayBeKnownWhoExists) {
   EXPECT_EQ(delivery->medium, "SMS");
 }
 
-TEST_F(PoolSignUp, TellsNobodyWhoExists) {
+TEST_F(PoolSignUp, DoesNotRevealWhichUsersExist) {
   confirmed();
   const auto nobody = forgot("nobody");
   ASSERT_TRUE(nobody);
@@ -518,7 +518,7 @@ TEST_F(PoolSignUp, TellsNobodyWhoExists) {
   EXPECT_EQ(refusal(resend("alice"), PoolErrc::invalid_parameter), "User is already confirmed.");
 }
 
-TEST_F(PoolSignUp, IsNotKeptFromUsersByAFloodOfNamesThatNobodyHas) {
+TEST_F(PoolSignUp, WorksForUsersDuringAFloodOfUnknownNames) {
   attempts_ = std::make_shared<AttemptCounts>(clock_, 3);
   make();
   confirmed();

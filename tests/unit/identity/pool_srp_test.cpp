@@ -1,3 +1,5 @@
+// Tests logins with SRP.
+
 #include <string>
 
 #include <holdfast/base/crypto.hpp>
@@ -25,7 +27,7 @@ class SrpLogin : public UserPoolTest {
                     .session = {},
                     .responses = std::move(responses)});
   }
-  /// What a client with this password answers.
+  /// Returns the responses of a client with this password.
   Parameters responses(const Parameters& challenge, const std::string& password) const {
     const std::string user = challenge.at("USER_ID_FOR_SRP");
     const std::string key =
@@ -175,7 +177,7 @@ TEST_F(SrpLogin, SharesTheLockoutOfOtherLogins) {
   EXPECT_TRUE(srp("alice", "password1"));
 }
 
-TEST_F(SrpLogin, IsNotKeptFromUsersByAFloodOfNamesThatNobodyHas) {
+TEST_F(SrpLogin, WorksForUsersDuringAFloodOfUnknownNames) {
   attempts_ = std::make_shared<AttemptCounts>(clock_, 3);
   make();
   make_alice();

@@ -64,7 +64,7 @@ TEST_F(PoolTokens, AreRefreshedUntilTheRefreshTokenExpires) {
             "Refresh Token has expired");
 }
 
-TEST_F(PoolTokens, AreGivenForARefreshTokenAsNewerClientsAskForThem) {
+TEST_F(PoolTokens, AreRefreshedByGetTokensFromRefreshToken) {
   confirmed();
   const AuthenticationResult first = tokens();
   clock_.advance(Seconds(10));
@@ -117,7 +117,7 @@ TEST_F(PoolTokens, AreReplacedByEachRefreshWhereThatIsWanted) {
             "Refresh Token has expired");
 }
 
-TEST_F(PoolTokens, EndTheirLoginWhenOneComesAgainThatWasReplaced) {
+TEST_F(PoolTokens, EndTheLoginWhenAReplacedOneIsReused) {
   options_.refresh_token_rotation = true;
   for (const int replaced : {1, 3}) {
     make();
@@ -162,7 +162,7 @@ TEST_F(PoolTokens, AreReplacedOnceWhenTwoAskAtTheSameTime) {
 
 // A client that asks by REFRESH_TOKEN_AUTH keeps the token that it has, and would be taken for a
 // thief.
-TEST_F(PoolTokens, AreNotRefreshedTheOldWayWhereTheyAreReplaced) {
+TEST_F(PoolTokens, AreNotRefreshedByInitiateAuthUnderRotation) {
   confirmed();
   const std::string token = *tokens().refresh_token;
   options_.refresh_token_rotation = true;
@@ -175,7 +175,7 @@ TEST_F(PoolTokens, AreNotRefreshedTheOldWayWhereTheyAreReplaced) {
   EXPECT_THAT(ended_, ElementsAre(Pair("sub-alice", LoginEnd::revoked)));
 }
 
-TEST_F(PoolTokens, DoNotLookLikeACommandLinesOption) {
+TEST_F(PoolTokens, DoNotBeginWithADash) {
   confirmed();
   for (int i = 0; i < 300; ++i) EXPECT_FALSE(tokens().refresh_token->starts_with('-'));
 }
@@ -197,7 +197,7 @@ TEST_F(PoolTokens, RefuseAnUnknownOrMissingRefreshToken) {
             "Missing required parameter REFRESH_TOKEN");
 }
 
-TEST_F(PoolTokens, AreBoundedByAddressWhereTheyAreMadeUp) {
+TEST_F(PoolTokens, LimitInvalidRefreshTokensByAddress) {
   failed_refreshes_ = std::make_shared<RateShares>(
       RateShares::Options{.bound = Bound::failed_refreshes, .share = 3});
   make();
@@ -232,7 +232,7 @@ TEST_F(PoolTokens, AreBoundedByAddressWhereTheyAreMadeUp) {
   EXPECT_TRUE(get_from("192.0.2.1", token));
 }
 
-TEST_F(PoolTokens, AreSignedElsewhereAndEndNoOtherLoginWhereThatIsRefused) {
+TEST_F(PoolTokens, AreSignedOffTheShardAndKeepOtherLoginsOnFailure) {
   options_.refresh_tokens_per_user = 1;
   options_.refresh_token_rotation = true;
   make();
@@ -272,7 +272,7 @@ TEST_F(PoolTokens, AreRevokedWithTheirLoginAlone) {
   EXPECT_FALSE(which_.at(0).contains(login_of(second)));
 }
 
-TEST_F(PoolTokens, AreGivenToOneWhoWasNotDisabledMeanwhile) {
+TEST_F(PoolTokens, AreRefusedWhenTheUserIsDisabledMeanwhile) {
   confirmed();
   refresh_tokens_.hold();
   std::optional<PoolResult<AuthOutcome>> out;
@@ -295,7 +295,7 @@ TEST_F(PoolTokens, AreGivenToOneWhoWasNotDisabledMeanwhile) {
 }
 
 // Whatever comes between the look at the user and the answer, a sign-out is later than the tokens.
-TEST_F(PoolTokens, OfARefreshThatRacesASignOutAreFromBeforeIt) {
+TEST_F(PoolTokens, DateARacingRefreshBeforeTheSignOut) {
   confirmed();
   const std::string token = *tokens().refresh_token;
   clock_.advance(Seconds(10));
@@ -318,7 +318,7 @@ TEST_F(PoolTokens, OfARefreshThatRacesASignOutAreFromBeforeIt) {
   EXPECT_LT(claims["iat"].get<std::int64_t>(), unix_seconds(alice().signed_out_at));
 }
 
-TEST_F(PoolTokens, OfALoginThatRacesASignOutAreFromBeforeIt) {
+TEST_F(PoolTokens, DateARacingLoginBeforeTheSignOut) {
   confirmed();
   refresh_tokens_.hold();
   std::optional<PoolResult<AuthOutcome>> out;
@@ -339,7 +339,7 @@ TEST_F(PoolTokens, OfALoginThatRacesASignOutAreFromBeforeIt) {
   EXPECT_LT(claims["iat"].get<std::int64_t>(), unix_seconds(signed_out_at));
 }
 
-TEST_F(PoolTokens, OfTheOldestLoginGoWhenThereAreTooMany) {
+TEST_F(PoolTokens, EndTheOldestLoginWhenThereAreTooMany) {
   options_.refresh_tokens_per_user = 2;
   make();
   confirmed();
@@ -355,7 +355,7 @@ TEST_F(PoolTokens, OfTheOldestLoginGoWhenThereAreTooMany) {
   EXPECT_TRUE(refresh(*third.refresh_token));
 }
 
-TEST_F(PoolTokens, TellAUserWhoTheyAre) {
+TEST_F(PoolTokens, DescribeTheUserByAccessToken) {
   confirmed().attributes["email"] = "a@example.com";
   const AuthenticationResult result = tokens();
   EXPECT_EQ(get(result.access_token)->attributes.at("email"), "a@example.com");
@@ -389,7 +389,7 @@ TEST_F(PoolTokens, ChangeThePasswordAndEndTheOtherLogins) {
   EXPECT_FALSE(which_.at(0).contains(login_of(mine)));
 }
 
-TEST_F(PoolTokens, LetNobodyGuessThePasswordAtLeisure) {
+TEST_F(PoolTokens, LimitWrongPasswordsOfChangePassword) {
   confirmed();
   const AuthenticationResult mine = tokens();
   for (int i = 0; i < 5; ++i) EXPECT_FALSE(change(mine.access_token, "wrong", "password2"));

@@ -57,7 +57,7 @@ TEST_F(PoolUsers, AreFoundWithoutRegardToCase) {
   EXPECT_EQ(refusal(admin_get("nobody"), PoolErrc::user_not_found), "User does not exist.");
 }
 
-TEST_F(PoolUsers, WhoAreDisabledLoseAllAccessAtOnce) {
+TEST_F(PoolUsers, LoseAllAccessWhenDisabled) {
   confirmed();
   const AuthenticationResult result = tokens();
   database_.tokens.push_back({{}, UserId("sub-alice"), clock_.wall_now() + Seconds(30)});
@@ -76,7 +76,7 @@ TEST_F(PoolUsers, WhoAreDisabledLoseAllAccessAtOnce) {
   EXPECT_TRUE(get(tokens().access_token));
 }
 
-TEST_F(PoolUsers, WhoAreDeletedLeaveNothing) {
+TEST_F(PoolUsers, LeaveNothingWhenDeleted) {
   confirmed();
   const AuthenticationResult result = tokens();
   ASSERT_TRUE(on_user(&UserPool::admin_delete_user));
@@ -90,7 +90,7 @@ TEST_F(PoolUsers, WhoAreDeletedLeaveNothing) {
             "User does not exist.");
 }
 
-TEST_F(PoolUsers, WhoAreSignedOutEverywhereMayLogInAgainWithinTheSecond) {
+TEST_F(PoolUsers, MayLogInAgainInTheSecondOfASignOut) {
   confirmed();
   const AuthenticationResult before = tokens();
   ASSERT_TRUE(on_user(&UserPool::admin_user_global_sign_out));
@@ -105,7 +105,7 @@ TEST_F(PoolUsers, WhoAreSignedOutEverywhereMayLogInAgainWithinTheSecond) {
   EXPECT_TRUE(get(tokens().access_token));
 }
 
-TEST_F(PoolUsers, AreToldOfNothingThatFailed) {
+TEST_F(PoolUsers, ReportNoEndedLoginsWhenTheChangeFails) {
   confirmed();
   for (const auto operation : {&UserPool::admin_disable_user, &UserPool::admin_delete_user,
                                &UserPool::admin_user_global_sign_out}) {
@@ -136,7 +136,7 @@ TEST_F(PoolUsers, GetAPermanentPasswordOrATemporaryOne) {
             "User does not exist.");
 }
 
-TEST_F(PoolUsers, FindThatATemporaryPasswordExpires) {
+TEST_F(PoolUsers, LoseAnExpiredTemporaryPassword) {
   confirmed();
   ASSERT_TRUE(set("temporary1", false));
   clock_.advance(options_.temporary_password_lifetime - Seconds(1));
@@ -173,7 +173,7 @@ TEST_F(PoolUsers, ChangeTheirAttributes) {
   EXPECT_FALSE(update({{"name", std::string(5000, 'x')}}));
 }
 
-TEST_F(PoolUsers, ThatSomebodyElseChangesMeanwhileAreReadAgain) {
+TEST_F(PoolUsers, AreReadAgainAfterAConcurrentChange) {
   confirmed();
   users_.hold();
   bool done = false;
@@ -230,7 +230,7 @@ TEST_F(PoolUsers, AreListedByACondition) {
   }
 }
 
-TEST_F(PoolUsers, WhomFewOfManyMatchAreListedInBoundedSteps) {
+TEST_F(PoolUsers, AreListedInLimitedStepsWhenFewMatch) {
   for (int i = 0; i < 2500; ++i) add("user" + std::to_string(10'000 + i));
   database_.users["sub-user12499"].enabled = false;
   std::size_t calls = 0;

@@ -1,3 +1,5 @@
+// Tests RSA keys and signatures.
+
 #include "identity/rsa.hpp"
 
 #include <string>

@@ -1,3 +1,5 @@
+// Tests the arithmetic of SRP against a known client.
+
 #include "identity/srp.hpp"
 
 #include <string>
@@ -14,8 +16,8 @@ namespace {
 
 constexpr const char* kSrpPool = "us-east-1_abcdefghi";
 
-// What the AuthenticationHelper of amazon-cognito-identity-js 6.3.21 comes to, over the 3072-bit
-// group of RFC 5054: the client's secret is SHA-256("client"), the server's SHA-256("server").
+// The results of AuthenticationHelper in amazon-cognito-identity-js 6.3.21, over the 3072-bit group
+// of RFC 5054. The client's secret is SHA-256("client"), the server's SHA-256("server").
 const std::string kKnownSalt = hex_decode("5f8e1cababababababababababababab").value();
 const char* const kKnownPublic =
     "9d59be6f422234ba9a7d9bf3831b6f9f22168c6cbcf317f6f13a9d7311274b909329c7ffbfa91fe5"
@@ -31,7 +33,7 @@ const char* const kKnownPublic =
 
 std::string sha256_hex(std::string_view bytes) { return hex_encode(view(sha256(bytes))); }
 
-TEST(Srp, ComesToTheNumbersOfAKnownExample) {
+TEST(Srp, MatchesAKnownExample) {
   const std::string kept = make_srp_verifier(kSrpPool, "ALICE", "pässword1", kKnownSalt);
   EXPECT_EQ(kept.substr(0, 16), kKnownSalt);
   EXPECT_EQ(sha256_hex(kept.substr(16)),
@@ -73,7 +75,7 @@ TEST(Srp, RefusesAPublicNumberThatGivesTheKeyAway) {
   EXPECT_TRUE(make_srp_challenge(kept, "5", secret));
 }
 
-TEST(Srp, GivesANameThatNobodyHasTheSameSaltEachTime) {
+TEST(Srp, ReturnsAConstantSaltForAnUnknownName) {
   const std::string decoy = make_srp_decoy("secret", "nobody");
   EXPECT_EQ(make_srp_decoy("secret", "NOBODY"), decoy);
   EXPECT_NE(make_srp_decoy("secret", "somebody").substr(0, 16), decoy.substr(0, 16));

@@ -1,3 +1,5 @@
+// Tests the Generator and the Authorizer: a token admits its user once.
+
 #include <atomic>
 #include <latch>
 #include <memory>
@@ -355,7 +357,7 @@ TEST_F(TemporaryTokenTest, ChecksTheUserOnceMoreAtAttaching) {
   EXPECT_FALSE(still_admits().value());
 }
 
-TEST_F(TemporaryTokenTest, AdmitsNobodyWhoSignedOutEverywhereMeanwhile) {
+TEST_F(TemporaryTokenTest, RefusesAUserWhoSignedOutMeanwhile) {
   const Admission before = consume(issue().value()).value();
   EXPECT_EQ(before.login.value().signed_out_at, WallTime());
   database_.users["sub-1"].signed_out_at = clock_.wall_now();
@@ -428,7 +430,7 @@ TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
   EXPECT_EQ(consume(issue().value())->login.value().id, "login-1");
 }
 
-TEST_F(TemporaryTokenTest, AnswersAlsoWhenItsMakersAreGone) {
+TEST_F(TemporaryTokenTest, AnswersAfterGeneratorAndAuthorizerAreGone) {
   const std::string token = issue().value();
   bool admitted = false;
   bool issued = false;

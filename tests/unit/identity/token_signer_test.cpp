@@ -1,3 +1,5 @@
+// Tests the signing keys: signing, publishing, rotation and retirement.
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -151,7 +153,7 @@ class SigningKeyRotation : public TokenSignerTest {
 TEST_F(SigningKeyRotation, MakesKeysOfTheConfiguredLength) {
   EXPECT_EQ(TokenSigner::Options{}.key_bits, 3072U);
   const Json key = parse_json(signer_->jwks()).value()["keys"][0];
-  // What the fixtures ask for, because it is quicker to make.
+  // The fixtures use 2048 bits, because such keys are faster to make.
   EXPECT_EQ(base64url_decode(key["n"].get<std::string>()).value().size() * 8, 2048U);
 }
 

@@ -70,7 +70,7 @@ class UserPoolTest : public testing::Test {
                                       }});
   }
 
-  /// What an operation answers, which is never inside its call.
+  /// Runs an operation and returns its answer, which never comes inside the call.
   template <class T, class Start>
   PoolResult<T> run(Start start) {
     std::optional<PoolResult<T>> out;

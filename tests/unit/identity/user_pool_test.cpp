@@ -1,3 +1,5 @@
+// Tests logins and password changes of the user pool.
+
 #include <future>
 #include <memory>
 #include <string>
@@ -139,7 +141,7 @@ TEST_F(UserPoolTest, ChecksWhatAUserIsCreatedFrom) {
   EXPECT_TRUE(database_.users.empty());
 }
 
-TEST_F(UserPoolTest, LetsNobodyInToAUserWithoutAPassword) {
+TEST_F(UserPoolTest, RefusesLoginsOfAUserWithoutAPassword) {
   ASSERT_TRUE(create({.pool_id = kPool,
                       .username = "alice",
                       .temporary_password = {},
@@ -167,7 +169,7 @@ TEST_F(UserPoolTest, AnswersWrongPasswordAndUnknownNameAlikeWithTheSameWork) {
   EXPECT_EQ(users_.calls(), 2U);
 }
 
-TEST_F(UserPoolTest, TellsAnUnknownNameWhereThatIsConfigured) {
+TEST_F(UserPoolTest, RevealsAnUnknownNameWhenConfigured) {
   options_.prevent_user_existence_errors = false;
   make();
   confirmed();
@@ -326,7 +328,7 @@ TEST_F(UserPoolTest, SetsANewPasswordOncePerSession) {
   EXPECT_TRUE(login("alice", "password1"));
 }
 
-TEST_F(UserPoolTest, HoldsTheNewPasswordAgainstThePolicyAndKeepsTheSession) {
+TEST_F(UserPoolTest, ChecksTheNewPasswordAndKeepsTheSession) {
   const std::string session = challenged();
   EXPECT_EQ(refusal(set_password(session, "short"), PoolErrc::invalid_password),
             "Password did not conform with policy: Password not long enough");
@@ -540,7 +542,7 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
   executor.stop();
 }
 
-TEST_F(UserPoolTest, TakesPasswordsOfAdministratorsAloneWhereThatIsWanted) {
+TEST_F(UserPoolTest, AcceptsPasswordsOnlyFromAdministratorsWhenConfigured) {
   options_.password_auth_enabled = false;
   make();
   confirmed();

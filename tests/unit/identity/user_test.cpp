@@ -1,3 +1,5 @@
+// Tests username folding, UTF-8 and user states.
+
 #include <string>
 
 #include <gtest/gtest.h>
