@@ -1,3 +1,5 @@
+// Tests the wait before a retry.
+
 #include <set>
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// Tests the client of the control socket.
+
 #include <gtest/gtest.h>
 
 #include <holdfast/client/control_client.hpp>

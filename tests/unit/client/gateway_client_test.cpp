@@ -1,3 +1,5 @@
+// Tests the client of the gateway against a fake one.
+
 #include <map>
 #include <memory>
 #include <optional>
@@ -67,7 +69,7 @@ struct Answering {
     options.credentials = {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ""};
     client = *make_gateway_client(options, clock);
   }
-  // Who the verifier takes the last request to be signed by.
+  // Returns the signer of the last request, by the verifier.
   bool last_request_is_signed_for(std::string_view service) const {
     const auto requests = gateway.requests();
     const net::Request& request = requests.back();

@@ -1,3 +1,5 @@
+// Tests the cache of the user pool's public keys.
+
 #include "sample_app/key_cache.hpp"
 
 #include <atomic>

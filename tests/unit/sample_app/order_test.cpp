@@ -1,3 +1,5 @@
+// Tests parsing the sample application's requests.
+
 #include <string>
 
 #include <gmock/gmock.h>

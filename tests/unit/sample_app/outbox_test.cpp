@@ -1,3 +1,5 @@
+// Tests the queue of messages that are not due yet.
+
 #include "sample_app/outbox.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// Tests the sample application as a whole.
+
 #include <algorithm>
 #include <deque>
 #include <memory>
