@@ -53,7 +53,7 @@ enum class IngestRefusal : std::uint8_t {
   body,
   content_type,
   too_long,
-  limit_exceeded,  ///< the user's or the key's bound
+  limit_exceeded,  ///< a limit of the user or the key
   conflict,        ///< the deduplicationId was used for another message
   unavailable,
   last = unavailable,
@@ -89,7 +89,7 @@ struct alignas(64) Counts {
   Tallies<UpgradeRefusal> refused_upgrades;
   Tally tokens;
   Tallies<TokenRefusal> refused_tokens;
-  Tally logins;  ///< and refreshes: whatever gave an ID token
+  Tally logins;  ///< logins and refreshes that gave an ID token
   Tallies<LoginFailure> failed_logins;
   Tally signatures;  ///< good ones
   SignatureFailures failed_signatures;

@@ -27,8 +27,8 @@ struct Origin {
 /// Decides which pages may log in, ask for tokens and connect.
 class AllowedOrigins {
  public:
-  /// Of `scheme://host[:port]`, or `*` for every origin; what is neither is left out. `own` is the
-  /// gateway's, under which clients reach it.
+  /// Takes entries `scheme://host[:port]`, or `*` for every origin, and drops all others. `own` is
+  /// the origin under which clients reach the gateway.
   explicit AllowedOrigins(const std::vector<std::string>& entries, std::string_view own = {});
 
   /// Returns whether a page of the origin `text` may read answers to requests to `host` (the

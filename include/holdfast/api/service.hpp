@@ -50,14 +50,14 @@ struct GatewayOptions {
   /// every origin.
   std::vector<std::string> allowed_origins;
 
-  /// Signed requests of one access key that has no rate of its own; 0 is no bound.
+  /// Signed requests per second of an access key without its own rate; 0 means unlimited.
   std::uint32_t key_requests_per_second = 0;
-  /// `GET /tokens` of one user in a second and at once; 0 is no bound.
+  /// `GET /tokens` of one user per second, and in one burst; 0 means unlimited.
   std::uint32_t token_requests_per_second = 0;
   std::uint32_t token_requests_burst = 1;
 
-  /// Signatures that changed something and are remembered while they are good, so that they do so
-  /// once; one key has an eighth. Both stay what they are while the service lives.
+  /// Maximum of remembered signatures, so that each changes something only once. One key has an
+  /// eighth. A reload does not change this and the next.
   std::size_t signatures_max = 2'000'000;
   Seconds signature_lifetime{300};  ///< the longest that one is good after its date
 
@@ -103,7 +103,7 @@ struct GatewayParts {
   /// Set when a shutdown begins: everything is then answered 503 and `Connection: close`. May be
   /// null.
   const std::atomic<bool>* draining = nullptr;
-  /// Issuers elsewhere whose ID tokens are taken; may be null.
+  /// Other issuers whose ID tokens are accepted; may be null.
   std::shared_ptr<identity::Issuers> issuers{};
   /// The counters of each shard; null if nobody reads them.
   std::shared_ptr<ShardCounts> counts{};
@@ -115,14 +115,15 @@ struct GatewayParts {
   std::function<std::string(std::string_view)> audit_name{};
 };
 
-/// The gateway's routes, each also under `/{stage}`: `POST /message`, `POST /messages`,
-/// `GET /tokens`, the WebSocket at `/ws`, `/` and `/{stage}`, the user pool (`POST` with
-/// `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path),
-/// CloudFormation's DescribeStacks (a `POST` of a form, any path that is no other route's),
-/// `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`, and `POST`, `GET` and
-/// `DELETE
-/// /@connections/{connectionId}`. Its only state that is not
-/// immutable is what it counts, by shard, so that one object serves all shards.
+/// Creates the service of the gateway's routes, each also under `/{stage}`:
+/// * `POST /message`, `POST /messages`, `GET /tokens`;
+/// * the WebSocket at `/ws`, `/` and `/{stage}`;
+/// * the user pool (`POST` with `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path);
+/// * CloudFormation's DescribeStacks (a `POST` of a form, any path without another route);
+/// * `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`;
+/// * `POST`, `GET` and `DELETE /@connections/{connectionId}`.
+///
+/// Only its counters change, and they are per shard, so one object serves all shards.
 [[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
                                                                      GatewayParts parts);
 
@@ -132,8 +133,8 @@ class GatewayServices {
   virtual ~GatewayServices() = default;
   /// One for each element of `served`.
   [[nodiscard]] virtual const std::vector<std::shared_ptr<net::HttpService>>& all() const = 0;
-  /// Other options for all that comes from now on; a request that is being served may see some of
-  /// both. The ids and URLs of the instance stay what they are. Any thread.
+  /// Sets other options for later requests. A request under way may see some of both. The ids and
+  /// URLs of the instance do not change. Thread-safe.
   virtual void change_options(GatewayOptions options) = 0;
 };
 [[nodiscard]] std::shared_ptr<GatewayServices> make_gateway_services(

@@ -24,7 +24,7 @@ enum class AuditOutcome : std::uint8_t { done, refused, failed };
 /// no password, code, token, key's secret or message text.
 struct AuditEvent {
   /// `key:ID`, `user:ID`, `console:SESSION`, `uid:NUMBER` (the peer of the control socket),
-  /// `stranger` (nobody provable) or `system`.
+  /// `stranger` (an unproven caller) or `system`.
   std::string actor{};
   std::string action{};  ///< a fixed word: `login`, `user.create`, `access_key.change`
   /// The object of the action: `user:ID`, `username:NAME`, `access_key:ID`; empty: the instance.
@@ -53,8 +53,8 @@ struct AuditQuery {
 };
 struct AuditPage {
   std::vector<AuditRecord> records;
-  /// The `before` of the next page; nullopt when there is none. A page may bring fewer than `limit`
-  /// and have a next one: a read looks at so many records and no more.
+  /// The `before` of the next page; nullopt on the last. A page may have fewer than `limit` records
+  /// and still a next page, because a read looks at a limited number of records.
   std::optional<std::int64_t> next{};
 };
 

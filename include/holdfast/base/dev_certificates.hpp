@@ -14,12 +14,11 @@ struct DevCertificates {
   std::string certificate_file;
   std::string key_file;
 };
-/// A private certificate authority (`ca.pem`, `ca.key`) and a certificate of its making for
-/// localhost, 127.0.0.1, ::1 and `names` (`server.pem`, `server.key`), in a directory that is made
-/// when it does not exist. The authority is for these names alone (RFC 5280 section 4.2.1.10). One
-/// that is there is used again, so that those who trust it need not be told; keys have mode 0600.
-/// Errors: `io`, `invalid_argument` (a name that is none, an authority that cannot be read or is
-/// for fewer names).
+/// Makes a private certificate authority (`ca.pem`, `ca.key`) and its certificate for localhost,
+/// 127.0.0.1, ::1 and `names` (`server.pem`, `server.key`). Creates the directory if needed. The
+/// authority can sign only for these names (RFC 5280 section 4.2.1.10). An existing authority is
+/// used again, so that clients still trust it. Keys have mode 0600. Errors: `io`,
+/// `invalid_argument` (an invalid name; an authority that cannot be read or covers fewer names).
 [[nodiscard]] Result<DevCertificates> make_dev_certificates(const std::string& directory,
                                                             const std::vector<std::string>& names);
 

@@ -30,12 +30,11 @@ void append_percent_encoded(std::string& out, std::string_view text, bool keep_s
 
 /// Well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view bytes) noexcept;
-/// The bytes of the character at `position` of `text`, which is UTF-8, if it is one that whoever
-/// reads does not see or is misled by: a control character (C0, DEL, C1), a break of lines, a sign
-/// of direction. 0 for any other.
+/// Returns the length of the character at `position` of `text` (UTF-8) if it is invisible or
+/// misleading: a control character (C0, DEL, C1), a line break, a direction mark. Otherwise 0.
 [[nodiscard]] std::size_t unseen_length(std::string_view text, std::size_t position) noexcept;
-/// The first `bytes_max` bytes of `text` or less, without half a character at the end; what is not
-/// seen, and what is no UTF-8, is `?`.
+/// Returns at most the first `bytes_max` bytes of `text`, cut between characters. Replaces
+/// invisible characters and invalid UTF-8 by `?`.
 [[nodiscard]] std::string seen_text(std::string_view text, std::size_t bytes_max);
 /// Returns how many leading bytes of `text` are printable ASCII other than `"` and `\`. JSON
 /// strings and terminals take such bytes unescaped.

@@ -20,18 +20,19 @@ struct JsonLimits {
   std::size_t bytes = 1 << 20;
 };
 
-/// The integer that a JSON number is, in whichever spelling (`60`, `60.0`, `6e1`: RFC 8259 has one
-/// kind of number); nullopt for a fraction, beyond 2^53 either way, and for what is no JSON number.
+/// Returns the integer that a JSON number stands for, in any form (`60`, `60.0`, `6e1`; RFC 8259
+/// has one kind of number). nullopt for a fraction, beyond ±2^53, and for text that is not a
+/// number.
 [[nodiscard]] std::optional<std::int64_t> json_integer(std::string_view number) noexcept;
 
 /// Parses one JSON text strictly (RFC 8259): UTF-8 without a BOM, no duplicate names in an object,
-/// no NUL in strings, no lone surrogate, no number beyond a double, nothing behind the value.
-/// A number that is an integer by `json_integer` is one, however it is spelled. The
-/// error's `where` is the member at fault where there is one (`messages[3].userId`).
+/// no NUL in strings, no lone surrogate, no number beyond a double, nothing after the value. A
+/// number that `json_integer` takes becomes an integer, in any form. The error's `where` is the
+/// member with the fault, if there is one (`messages[3].userId`).
 [[nodiscard]] Result<Json> parse_json(std::string_view text, const JsonLimits& limits = {});
 
-/// Hears the parts of a JSON text in their order, without a tree being built. What it was told
-/// counts only once `parse_json` has answered without an error.
+/// Receives parse events in document order. Builds no tree. The events are valid only if
+/// `parse_json` returns without an error.
 class JsonHandler {
  public:
   virtual ~JsonHandler() = default;

@@ -45,23 +45,23 @@ inline constexpr std::string_view kAccessEvent = "access";
 /// Starts the log's own thread; before it, events go out synchronously, to stdout as JSON. Call
 /// once, from main.
 void start(const Options& options);
-/// Writes what is queued, for at most a second when nobody reads, and ends the thread.
+/// Writes the queued lines, for at most a second if nobody reads them, and ends the thread.
 void stop();
 /// Changes the level while running. Any thread.
 void set_level(Level level);
 [[nodiscard]] bool enabled(Level level) noexcept;
 
-/// One line: `{"time":"…","level":"info","event":"listening",…}`. Never waits for the reader: a
-/// line for which the queue (4 MiB) has no room is dropped and counted. Lines of `kAccessEvent` are
-/// written within 100 ms, in large pieces; all others at once. A pipe that nobody reads any more
-/// is no error. Any thread.
+/// Writes one line: `{"time":"…","level":"info","event":"listening",…}`. Never waits for the
+/// reader: drops and counts a line if the queue (4 MiB) is full. Writes lines of `kAccessEvent`
+/// within 100 ms, in large pieces, and all others at once. Ignores a pipe without a reader.
+/// Thread-safe.
 void write(Level level, std::string_view event, std::span<const Field> fields);
 inline void write(Level level, std::string_view event, std::initializer_list<Field> fields = {}) {
   write(level, event, std::span<const Field>(fields.begin(), fields.size()));
 }
 
-/// Writes what is queued and then an error's line, and returns when that is done, or after a few
-/// seconds when nobody reads: for who ends the process. Any thread but the log's own.
+/// Writes the queued lines and then an error's line. Returns when that is done, or after a few
+/// seconds if nobody reads. For code that ends the process. Any thread but the log's own.
 void write_last(std::string_view event, std::initializer_list<Field> fields);
 
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
@@ -77,7 +77,7 @@ inline void error(std::string_view event, std::initializer_list<Field> fields = 
   if (enabled(Level::error)) write(Level::error, event, fields);
 }
 
-/// Lines dropped since the process started; a `log_dropped` event tells of them in the log, too.
+/// Returns the number of lines dropped since the start. A `log_dropped` event reports them as well.
 [[nodiscard]] std::uint64_t dropped() noexcept;
 
 }  // namespace holdfast::log

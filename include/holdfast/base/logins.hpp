@@ -11,7 +11,7 @@ namespace holdfast {
 /// Some of a user's logins, by their ids (the `origin_jti` of a login's tokens).
 class Logins {
  public:
-  /// Names every login of the user, and whatever came through none of them.
+  /// Names every login of the user, and access that came without a login.
   [[nodiscard]] static Logins all() { return Logins(true, {}); }
   [[nodiscard]] static Logins all_but(std::string id) { return Logins(true, {std::move(id)}); }
   [[nodiscard]] static Logins only(std::vector<std::string> ids) {

@@ -8,19 +8,19 @@
 /// Hardens the process. Call these first in main, before another thread starts.
 namespace holdfast {
 
-/// Opens `/dev/null` as standard input, output and error where they are closed: a file or socket
-/// that is opened later would take their numbers, and what is written to them.
+/// Opens `/dev/null` in place of closed standard streams. Otherwise a file or socket that is opened
+/// later would take their numbers, and receive their output.
 void open_standard_streams();
 
-/// Ends the process with one line on standard error and status 1 when memory runs out, or when a
-/// thread ends with an error that nobody takes. What was answered before is on the disk.
+/// Makes the process end with one line on standard error and status 1 when memory runs out, or when
+/// an exception leaves a thread. Messages that were answered before are on the disk.
 void end_without_memory();
 
-/// Nobody but root may look into this process, and a crash leaves no memory behind.
+/// Lets only root inspect this process, and disables core dumps.
 void forbid_core_dumps();
 
-/// A variable of the environment, which is overwritten and removed, so that no child and nobody who
-/// reads `/proc` sees it; nullopt when there is none, or an empty one.
+/// Returns a variable of the environment, then overwrites and removes it, so that no child and no
+/// reader of `/proc` sees it. nullopt if it is missing or empty.
 [[nodiscard]] std::optional<std::string> take_variable(const char* name);
 
 /// Starts a thread that is named for people and takes no signals: those are the main thread's.

@@ -7,7 +7,7 @@
 
 namespace holdfast {
 
-/// SHA-256 of what comes in pieces, such as a file. One thread.
+/// Computes SHA-256 of data in pieces, such as a file. Not thread-safe.
 class Sha256 {
  public:
   Sha256();

@@ -32,7 +32,7 @@ enum class Bound : std::uint8_t {
   signatures,  ///< of tokens, waiting to be made
   last = signatures,
 };
-/// Whose bound refused: that of all together, or the share of one.
+/// The limit that refused: the common one, or the share of one holder.
 enum class BoundScope : std::uint8_t { all, share };
 
 /// `password_work`, the metric's label.
@@ -40,7 +40,7 @@ enum class BoundScope : std::uint8_t { all, share };
 /// `all` or `share`.
 [[nodiscard]] const char* to_string(BoundScope scope) noexcept;
 
-/// Counts what was refused because something bounded was used up. Any thread.
+/// Counts refusals by limit. Thread-safe.
 class BoundRefusals {
  public:
   void add(Bound bound, BoundScope scope) noexcept {
@@ -67,23 +67,22 @@ class BoundRefusals {
 /// its own key.
 [[nodiscard]] std::string client_share_key(std::string_view address);
 
-/// Divides something bounded: all holders together have `capacity` at most, and each of them
-/// `share`. Remembers a holder only while it holds something, so its memory is bounded by the
-/// capacity. Any thread.
+/// Divides a limited amount: all holders together have at most `capacity`, each at most `share`.
+/// Remembers a holder only while it has some, so the capacity limits the memory. Thread-safe.
 class Shares {
  public:
   struct Options {
     Bound bound = Bound::connections;
-    std::size_t capacity = 0;  ///< 0: no bound
-    std::size_t share = 0;     ///< of each holder; 0: no bound but the capacity
+    std::size_t capacity = 0;  ///< 0: unlimited
+    std::size_t share = 0;     ///< of each holder; 0: limited only by the capacity
   };
 
-  /// An amount that is held; given back when it is destroyed, on any thread. May outlive `Shares`.
+  /// A taken amount. The destructor returns it, on any thread. May outlive `Shares`.
   class Hold;
 
   explicit Shares(Options options, std::shared_ptr<BoundRefusals> refusals = nullptr);
 
-  /// Takes `amount` for `holder`. The error, which is counted, says whose bound refused.
+  /// Takes `amount` for `holder`. The error says which limit refused, and is counted.
   [[nodiscard]] std::expected<Hold, BoundScope> take(std::string_view holder,
                                                      std::size_t amount = 1);
   /// Counts what `holder` took before these limits were set, even if it exceeds them.
@@ -114,7 +113,7 @@ class Shares::Hold {
   [[nodiscard]] std::expected<void, BoundScope> add(std::size_t amount);
   /// Takes over what another holds of the same holder and `Shares`.
   void merge(Hold&& other) noexcept;
-  /// Gives back so much of it; at most what it holds.
+  /// Returns a part of the amount, at most all of it.
   void remove(std::size_t amount) noexcept;
   void reset() noexcept;
 
@@ -128,16 +127,16 @@ class Shares::Hold {
   std::size_t amount_ = 0;
 };
 
-/// Divides a rate: all together do `capacity` in a period and each client `share`, a period's worth
-/// at once (the generic cell rate algorithm, ITU-T I.371). Remembers a bounded number of clients,
-/// and forgets first who has been quiet longest. Any thread.
+/// Divides a rate: all clients together have `capacity` events in a period, each client `share`, in
+/// bursts of one period's worth (the generic cell rate algorithm, ITU-T I.371). Remembers a limited
+/// number of clients, and forgets the longest idle one first. Thread-safe.
 class RateShares {
  public:
   struct Options {
     Bound bound = Bound::sign_ups;
     std::int64_t period_us = 60'000'000;
-    std::uint32_t capacity = 0;         ///< in a period; 0: no bound
-    std::uint32_t share = 0;            ///< of each client; 0: no bound but the capacity
+    std::uint32_t capacity = 0;         ///< events in a period; 0: unlimited
+    std::uint32_t share = 0;            ///< of each client; 0: limited only by the capacity
     std::size_t clients_max = 100'000;  ///< remembered
   };
 

@@ -12,8 +12,8 @@ namespace holdfast::client {
 class ControlClient {
  public:
   virtual ~ControlClient() = default;
-  /// One call; `body` is sent when it is not null. The answer is an object. An error carries the
-  /// daemon's words; its `type` is the code, status 0 when nobody listens on the socket.
+  /// Makes one call, with `body` unless it is null. The answer is an object. An error has the
+  /// daemon's message and its code as `type`; status 0 means that nothing listens on the socket.
   [[nodiscard]] virtual CallResult<Json> call(const std::string& method, const std::string& target,
                                               const Json& body = nullptr) = 0;
 };

@@ -83,9 +83,8 @@ struct BatchAnswer {
   std::vector<Failure> failed;
 };
 
-/// A client of the gateway's public API, for programs, commands and tests. Blocking; one thread at
-/// a time; keeps one connection alive. A call that fails is not repeated: `transient` tells
-/// whether it may be.
+/// A client of the gateway's public API, for programs, commands and tests. Blocking and not
+/// thread-safe. Keeps one connection alive. Does not retry; `transient` says whether you may.
 class GatewayClient {
  public:
   virtual ~GatewayClient() = default;
@@ -116,26 +115,26 @@ class GatewayClient {
   [[nodiscard]] virtual CallResult<std::string> temporary_token(std::string_view id_token) = 0;
   /// Returns the URL for a WebSocket with this temporary token. It is a secret, like the token.
   [[nodiscard]] virtual net::Url websocket_url(std::string_view token) const = 0;
-  /// Opens a WebSocket with a temporary token. An empty subprotocol is none.
+  /// Opens a WebSocket with a temporary token. An empty subprotocol asks for none.
   [[nodiscard]] virtual CallResult<std::unique_ptr<net::WebSocketClient>> open_websocket(
       std::string_view token, const std::string& subprotocol) = 0;
 
   /// `GET /{userPoolId}/.well-known/jwks.json`.
   [[nodiscard]] virtual CallResult<std::string> jwks() = 0;
 
-  /// Any request under the gateway's URL, signed for `service` unless that is empty, whatever the
-  /// status of its answer. The error is that no answer came.
+  /// Sends any request under the gateway's URL, signed for `service` unless that is empty. Returns
+  /// every answer, whatever its status. An error means that no answer came.
   [[nodiscard]] virtual CallResult<net::Response> send(net::ClientRequest request,
                                                        std::string_view service) = 0;
 };
-/// `invalid_argument` for a URL that is none. Does not connect yet.
+/// Makes a client without connecting. `invalid_argument` for an invalid URL.
 [[nodiscard]] Result<std::unique_ptr<GatewayClient>> make_gateway_client(GatewayOptions options,
                                                                          const Clock& clock);
 
 /// Returns the error of an answer with a status other than 2xx.
 [[nodiscard]] CallError error_of(const net::Response& response);
 
-/// The `sub` of an ID token, read without proof: whom the token's own holder is.
+/// Returns the `sub` of an ID token without verifying it. Only for the token's own user.
 [[nodiscard]] Result<std::string> id_token_subject(std::string_view id_token);
 
 }  // namespace holdfast::client

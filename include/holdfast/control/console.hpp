@@ -19,7 +19,7 @@ struct ConsoleOptions {
   /// so that no foreign name that is made to lead here (DNS rebinding) makes a page of its own of
   /// it.
   std::vector<std::string> hosts = {"localhost", "127.0.0.1", "[::1]"};
-  /// A listener is bound to every interface: any address will do, which no name can pretend to be.
+  /// A listener is bound to every interface, so any IP address is accepted as the host.
   bool any_address = false;
   /// The origin under which a proxy shows it, `https://ops.example.com`; empty: none.
   std::string public_origin;
@@ -62,20 +62,19 @@ class Console {
       std::shared_ptr<net::HttpService> local) = 0;
 };
 
-/// `GET /console/api/session` → 200 `{"signedIn","passwordAllowed"}`, and when signed in
-///   `"expiresInSeconds"` and `"gateway":{"urls":[…],"userPoolId","clientId"}` besides.
-/// `POST /console/api/session` with `{"link"}` or `{"password"}` → 200 likewise with a cookie and
-///   `"session"`, the page's own half of the session, or 403; 429 with `Retry-After` after too many
-///   wrong passwords.
+/// `GET /console/api/session` → 200 `{"signedIn","passwordAllowed"}`, and with a session also
+///   `"expiresInSeconds"` and `"gateway":{"urls":[…],"userPoolId","clientId"}`.
+/// `POST /console/api/session` with `{"link"}` or `{"password"}` → 200 with the same members, a
+///   cookie and `"session"`, the page's half of the session; or 403; or 429 with `Retry-After`
+///   after too many wrong passwords.
 /// `DELETE /console/api/session` → 200 `{}`: signs out.
 /// `/console/api/v1/…`: the control socket's; 401 without a session.
 ///
-/// Everything below `/console/api/` needs the header `X-Holdfast-Console` (`background` for what no
-/// person asked for, which does not keep a session alive), and, unless it is a GET, an `Origin`
-/// that is the console's. What is for who is signed in needs the cookie and, in the header
-/// `X-Holdfast-Session`, the page's half: browsers send a cookie to every port of a host. Sessions
-/// and links are in memory and end with the process; only their
-/// hashes are kept.
+/// Everything below `/console/api/` needs the header `X-Holdfast-Console` (`background` for
+/// requests without user input, which do not keep a session alive), and, except for GET, the
+/// console's `Origin`. Routes behind the session need the cookie and, in the header
+/// `X-Holdfast-Session`, the page's half, because browsers send a cookie to every port of a host.
+/// Sessions and links are in memory, as hashes, and end with the process.
 [[nodiscard]] std::shared_ptr<Console> make_console(ConsoleOptions options, ConsoleParts parts);
 
 }  // namespace holdfast::control

@@ -62,9 +62,9 @@ struct ControlRoute {
   std::function<bool(const net::RequestHead&)> serves_host{};
 };
 
-/// Takes requests that name one of `hosts`, an IP address, or nothing, whatever the port. A page
-/// elsewhere can have a browser ask under a name of its own alone, which its owner may point here
-/// (DNS rebinding).
+/// Accepts requests whose host is one of `hosts`, an IP address, or missing, with any port. A page
+/// of another host can only make browsers use a name of its own, which may point here (DNS
+/// rebinding).
 [[nodiscard]] std::function<bool(const net::RequestHead&)> make_host_check(
     std::vector<std::string> hosts);
 
@@ -85,7 +85,7 @@ struct StoreStatus {
   std::uint64_t failed_transactions = 0;
   std::int64_t database_bytes = 0;
   std::int64_t used_bytes = 0;
-  std::int64_t bytes_max = 0;  ///< of those in use; 0: no bound
+  std::int64_t bytes_max = 0;  ///< limit of the bytes in use; 0: unlimited
   std::int64_t wal_bytes = 0;
   std::int64_t disk_free_min = 0;  ///< bytes that messages leave free on the disk; 0: no limit
   bool disk_low = false;           ///< there is little more than that
@@ -93,7 +93,7 @@ struct StoreStatus {
   std::int64_t damaged = 0;        ///< messages that were not as they were written
   std::int64_t missing = 0;        ///< pending ones that could not be read, by the last look
   bool writable = true;
-  Milliseconds oldest_wait{0};  ///< of what has waited longest for the thread, or the disk
+  Milliseconds oldest_wait{0};  ///< the longest present wait for the thread or the disk
   delivery::PendingTotals dead_letters;
   BatchHistogram batch;
   LatencyHistogram commit;
@@ -102,7 +102,7 @@ struct StoreStatus {
 /// One listener's numbers.
 struct ListenerStatus {
   std::string part;     ///< `gateway`, `control`, `local`
-  std::string address;  ///< as bound
+  std::string address;  ///< with the bound port
   net::ServerStats stats;
 };
 
@@ -168,14 +168,14 @@ struct LocalControlParts {
   std::function<ProcessStatus()> process;
   std::vector<identity::UserPool*> user_pools;  ///< by shard
   std::string user_pool_id;
-  BackupMaker* backups = nullptr;  ///< null: there are none to be made
+  BackupMaker* backups = nullptr;  ///< null: backups are not available
   /// Asked for each message: it is live.
   std::function<std::size_t()> message_bytes_max = [] { return std::size_t{128} << 10; };
   /// Whose account the messages of `POST /v1/messages` are.
   CallerPtr operator_caller = std::make_shared<const Caller>("operator");
   std::shared_ptr<Console> console{};        ///< null: switched off
   std::shared_ptr<Audit> audit{};            ///< records changes; null to record nothing
-  std::vector<AuditStore*> audit_records{};  ///< by shard; what is listed
+  std::vector<AuditStore*> audit_records{};  ///< the records to list, by shard
   /// Returns the keyed hash that stands for a username in the audit log.
   std::function<std::string(std::string_view)> audit_name{};
 };

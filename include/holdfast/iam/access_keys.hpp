@@ -16,7 +16,7 @@
 
 namespace holdfast::iam {
 
-/// Requests in a second that a key may make, 0 for any number; none: what is configured for all.
+/// A key's limit of requests per second; 0 means unlimited, nullopt the configured default.
 using KeyRate = std::optional<std::uint32_t>;
 inline constexpr std::uint32_t kKeyRateMax = 1'000'000;
 
@@ -45,7 +45,7 @@ class AccessKeyStore {
   virtual ~AccessKeyStore() = default;
   virtual void load(Completion<Result<std::vector<AccessKeyRow>>> done) = 0;
   virtual void add(AccessKeyRow row, Completion<Result<void>> done) = 0;
-  /// All of it in one commit. `not_found` when there is none.
+  /// Applies all changes in one commit. `not_found` if there is no such key.
   virtual void change(const std::string& id, AccessKeyChange change,
                       Completion<Result<void>> done) = 0;
   /// `not_found` when there is none.
@@ -93,7 +93,7 @@ using AccessKeyPtr = std::shared_ptr<const AccessKey>;
 /// both.
 [[nodiscard]] Decision decide(const AccessKey& key, const PolicyRequest& request);
 
-/// Temporary credentials as their token tells them: nothing is kept of them. Immutable.
+/// Temporary credentials, read from their token; they are stored nowhere. Immutable.
 struct Session {
   std::string id;  ///< `ASIA…`, 20 characters
   std::string secret;
@@ -119,7 +119,7 @@ inline constexpr Seconds kKeyLifetimeMax{3'650 * 24 * 3600};
 class AccessKeys {
  public:
   virtual ~AccessKeys() = default;
-  /// nullptr when there is none of that id.
+  /// Returns the key with this id; nullptr if there is none.
   [[nodiscard]] virtual AccessKeyPtr find(std::string_view id) const = 0;
   [[nodiscard]] virtual std::vector<AccessKeyPtr> list() const = 0;
 
@@ -134,17 +134,18 @@ class AccessKeys {
     std::string secret;  ///< shown once
     std::optional<WallTime> expires_at{};
   };
-  /// A new key. `already_exists` for a name that has one, `invalid_argument` for a bad name (1 to
+  /// Creates a key. `already_exists` if the name has a key, `invalid_argument` for a bad name (1 to
   /// 64 letters, digits and `+=,.@_-`), policy (its place in `where`), rate or lifetime,
-  /// `limit_exceeded` beyond 10 000 keys: these are answered inside the call, all else after the
+  /// `limit_exceeded` beyond 10 000 keys. These errors come inside the call, all else after the
   /// commit.
   virtual void create(NewKey key, Completion<Result<Created>> done) = 0;
-  /// In force from the commit on; requests in flight go on with the key as it was. A disabled key
-  /// is kept, and its signatures are refused. `invalid_argument` as above, inside the call;
-  /// `not_found` when there is none.
+  /// Changes a key, in force after the commit. Requests in flight use the key as it was. A disabled
+  /// key is kept, but its signatures are refused. `invalid_argument` as above, inside the call;
+  /// `not_found` if there is no such key.
   virtual void change(const std::string& id, AccessKeyChange change,
                       Completion<Result<void>> done) = 0;
-  /// Refuses the key's signatures from the commit on. `not_found` when there is none.
+  /// Deletes a key. Its signatures are refused after the commit. `not_found` if there is no such
+  /// key.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
 
   struct NewSession {
@@ -153,10 +154,10 @@ class AccessKeys {
     std::string token;  ///< holds all of them, sealed by the box
     WallTime expires_at;
   };
-  /// Temporary credentials of the key `id`: good until they or the key expire, and only while the
-  /// key is there and enabled. `policy` narrows what they may do. Any thread. `not_found`;
-  /// `conflict` for a key that is disabled or has expired; `invalid_argument` for a lifetime or a
-  /// policy out of its bounds; those of the box.
+  /// Makes temporary credentials of the key `id`. They are valid until they or the key expire, and
+  /// while the key exists and is enabled. `policy` restricts them further. Thread-safe. Errors:
+  /// `not_found`; `conflict` for a disabled or expired key; `invalid_argument` for a lifetime or a
+  /// policy outside its limits; those of the box.
   [[nodiscard]] virtual Result<NewSession> make_session(
       std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) = 0;
   /// Opens a session token, even an expired one. `unauthenticated` if `make_session` did not make

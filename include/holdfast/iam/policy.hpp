@@ -25,9 +25,9 @@ struct PolicyRequest {
 
 /// An IAM policy document: Allow and Deny, Action/NotAction, Resource/NotResource with `*` and `?`,
 /// the variable `${aws:username}`, and conditions on aws:username (String…), aws:SourceIp
-/// (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…). An address that is not
-/// known fulfils both address operators in a Deny, and neither in an Allow. What it does not know
-/// is refused when it is parsed. Immutable; any thread.
+/// (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…). An unknown address fulfils
+/// both address operators in a Deny, and neither in an Allow. Parsing refuses everything else.
+/// Immutable and thread-safe.
 /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)
 class Policy {
  public:

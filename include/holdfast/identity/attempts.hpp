@@ -52,12 +52,12 @@ class KeptCounts {
   virtual void forget_idle() = 0;
 };
 
-/// Wrong passwords, by name. Five are free; from then on each locks the name, for 2^(n-5) s and an
-/// hour at most. One is forgiven each hour. A hundred in a row lock it for good: only another name
-/// (that of a new password) or a success helps. Names are forgotten a week after the last attempt.
-/// Bounded: when it is full, one of those with the fewest failures is forgotten, of these the one
-/// idle longest, so that to forget a name takes as large a flood for each of its failures. Any
-/// thread.
+/// Counts wrong passwords by name. Five are free; each further one locks the name, for 2^(n-5) s
+/// and at most an hour. One is forgiven each hour. A hundred in a row lock the name permanently:
+/// only another name (that of a new password) or a success helps. Names are forgotten a week after
+/// the last attempt. The table is limited. When it is full, it forgets the longest idle name of
+/// those with the fewest failures, so evicting a name takes as large a flood for each of its
+/// failures. Thread-safe.
 class Lockout final : public KeptCounts {
  public:
   static constexpr std::uint32_t kInARowMax = 100;
@@ -110,8 +110,8 @@ class DailyLimits final : public KeptCounts {
   std::unique_ptr<State> state_;
 };
 
-/// All that is counted, shared by the shards. Apart for names that nobody has: a flood of those
-/// must not push out what is known of users' names.
+/// All counts, shared by the shards. Unknown names have separate tables, because a flood of them
+/// must not evict the counts of users.
 struct AttemptCounts {
   explicit AttemptCounts(const Clock& clock, std::size_t capacity = 100'000,
                          const std::string& secret = {})
@@ -135,12 +135,12 @@ class AttemptKeeper {
   AttemptKeeper(std::shared_ptr<AttemptCounts> counts, AttemptStore& store, const Clock& clock);
 
   void load(Completion<Result<void>> done);
-  /// Writes what has changed, a bounded number of names in one transaction, unless it still writes.
-  /// To be called every second.
+  /// Writes the changed counts, a limited number in one transaction, unless a write is under way.
+  /// Call it every second.
   void write();
   /// Writes all that is left.
   void finish(Completion<Result<void>> done);
-  /// Forgets what is idle. To be called every minute.
+  /// Forgets idle counts. Call it every minute.
   void forget_idle();
 
  private:

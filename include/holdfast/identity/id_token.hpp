@@ -26,32 +26,32 @@ struct IdTokenClaims {
   std::string login{};  ///< the login that it came with, `origin_jti`; empty when it names none
 };
 
-/// The public keys of an issuer, and what they may be used with. Immutable.
+/// The public keys of an issuer, and the algorithms that they may be used with. Immutable.
 struct VerifyingKeys;
 using VerifyingKeysPtr = std::shared_ptr<const VerifyingKeys>;
 
-/// RSA keys that sign the pool's tokens (RS256, RFC 7515, RFC 7519). A new key is published for ten
-/// minutes before it signs, twice as long as caches may keep the JWKS; the one before it stays
-/// published for as long as a token under it may be good. Any thread, but for `rotate` and
-/// `maintain`, which belong to the executor of the key store's handle. An operation in flight keeps
-/// the signer alive; the clock and the handle must outlive it.
+/// Signs the pool's tokens with RSA keys (RS256, RFC 7515, RFC 7519). A new key is published for
+/// ten minutes before it signs, twice as long as caches may keep the JWKS. The old key stays
+/// published while tokens signed with it may be valid. Thread-safe, except `rotate` and `maintain`,
+/// which belong to the executor of the key store's handle. An operation in flight keeps the signer
+/// alive; the clock and the handle must outlive it.
 class TokenSigner {
  public:
   virtual ~TokenSigner() = default;
-  /// A compact JWS of these claims (a JSON object as text).
+  /// Returns a compact JWS of these claims (a JSON object as text).
   [[nodiscard]] virtual std::string sign(std::string_view claims_json) const = 0;
-  /// `{"keys":[…]}`, RFC 7517; the one that signs comes first.
+  /// Returns `{"keys":[…]}` (RFC 7517), the signing key first.
   [[nodiscard]] virtual std::string jwks() const = 0;
   /// Returns the published keys for verifying.
   [[nodiscard]] virtual VerifyingKeysPtr keys() const = 0;
-  /// Makes and publishes the next key. Answers with its id after its commit; while one is published
-  /// that does not sign yet, with that one's. `conflict` while eight are published.
+  /// Makes and publishes the next key, and returns its id after the commit. If a published key does
+  /// not sign yet, returns that key's id. `conflict` while eight keys are published.
   virtual void rotate(Completion<Result<std::uint32_t>> done) = 0;
-  /// Lets a key that has been published for long enough sign, removes one whose tokens have all
-  /// expired (its private half is erased), and rotates by age. Called once a minute.
+  /// Starts signing with a key that has been published long enough, removes a key whose tokens have
+  /// all expired (erasing its private half), and rotates by age. Call it once a minute.
   virtual void maintain() = 0;
 
-  /// Runs work that is too long for the executor elsewhere, and completes on the executor.
+  /// Runs long work on another thread, and completes on the executor.
   using Compute = std::function<void(std::move_only_function<std::string()> work,
                                      Completion<Result<std::string>> done)>;
   struct Options {
@@ -62,9 +62,9 @@ class TokenSigner {
   };
 };
 
-/// Loads the signing keys, sealed under the key ring, and makes one (RSA, which takes some
-/// seconds of the calling thread at most) when there is none. On the store handle's executor, as is
-/// `done`. `invalid_argument` when a key is damaged; errors of the store and of `KeyRing::seal`.
+/// Loads the signing keys, sealed under the key ring, and makes one if there is none (RSA, at most
+/// some seconds of the calling thread). Runs on the store handle's executor, and so does `done`.
+/// `invalid_argument` if a key is damaged; errors of the store and of `KeyRing::seal`.
 void open_token_signer(std::shared_ptr<KeyRing> ring, TokenSigner::Options options,
                        const Clock& clock, KeyStore& store,
                        Completion<Result<std::shared_ptr<TokenSigner>>> done);
@@ -82,7 +82,7 @@ struct PoolAudience {
   std::string issuer;
   std::string audience;  ///< the client id
 };
-/// Under whatever keys the signer publishes at the time.
+/// Makes a verifier that uses the keys that the signer publishes at the time.
 [[nodiscard]] std::unique_ptr<IdTokenVerifier> make_id_token_verifier(
     PoolAudience expected, std::shared_ptr<const TokenSigner> signer, const Clock& clock);
 

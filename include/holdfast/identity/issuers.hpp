@@ -19,7 +19,7 @@ namespace holdfast::identity {
 /// refused, above all those with a shared secret or without a signature.
 enum class SigningAlgorithm : std::uint8_t { rs256, es256, eddsa };
 
-/// An OpenID Connect issuer elsewhere whose ID tokens are taken.
+/// Another OpenID Connect issuer whose ID tokens are accepted.
 struct IssuerOptions {
   std::string issuer;                  ///< its `iss`, byte for byte
   std::vector<std::string> audiences;  ///< client ids; a token is for one of them
@@ -56,7 +56,7 @@ struct IssuerKeysOptions {
   std::size_t waiting_max = 1'000;
 };
 
-/// The issuers elsewhere. Any thread, unless said otherwise.
+/// The other issuers. Thread-safe, unless said otherwise.
 class Issuers {
  public:
   virtual ~Issuers() = default;

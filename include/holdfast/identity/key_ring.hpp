@@ -85,9 +85,9 @@ class KeyRing {
 [[nodiscard]] Result<void> check_master_key(const MasterKey& master,
                                             const std::vector<KeyStore::Row>& rows);
 
-/// Loads the ring and makes its first key when there is none. On the store handle's executor, as is
-/// `done`. Errors: `invalid_argument` for a master key that is not this database's or a data key
-/// that is damaged; those of the store.
+/// Loads the ring and makes its first key if there is none. Runs on the store handle's executor,
+/// and so does `done`. Errors: `invalid_argument` for another database's master key or a damaged
+/// data key; those of the store.
 void open_key_ring(MasterKey master, KeyRing::Options options, const Clock& clock, KeyStore& store,
                    Completion<Result<std::shared_ptr<KeyRing>>> done);
 

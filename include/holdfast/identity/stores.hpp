@@ -26,7 +26,7 @@ class CodeStore {
     std::int64_t attempts = 0;  ///< taken so far
   };
   virtual ~CodeStore() = default;
-  /// In place of what there is.
+  /// Adds or replaces the row.
   virtual void put(Row row, Completion<Result<void>> done) = 0;
   /// Counts an attempt and answers the row, its `attempts` with this one; nullopt when there is no
   /// code. That is counted too, in the row of an empty `sub`: a commit takes its time, which must
@@ -45,11 +45,11 @@ class UserStore {
   virtual ~UserStore() = default;
   /// `already_exists` when the folded username is taken.
   virtual void create(User user, Completion<Result<void>> done) = 0;
-  /// Without regard to case; nullopt when there is none.
+  /// Finds a user by name, regardless of case; nullopt if there is none.
   virtual void find_by_username(std::string_view username,
                                 Completion<Result<std::optional<User>>> done) = 0;
   virtual void find_by_sub(const UserId& sub, Completion<Result<std::optional<User>>> done) = 0;
-  /// The user of this name or, when nobody has it, of this `sub`.
+  /// Finds the user with this name or, if there is none, with this `sub`.
   virtual void find_by_name_or_sub(std::string text,
                                    Completion<Result<std::optional<User>>> done) = 0;
   /// A user and one of their logins, as both are at one moment; nullopt when there is no such user.
@@ -181,13 +181,13 @@ class AttemptStore {
 class KnownAddressStore {
  public:
   virtual ~KnownAddressStore() = default;
-  /// When it was seen last; nullopt when it is none of the user's.
+  /// Returns when the address was last seen; nullopt if it is not one of the user's.
   virtual void find(const UserId& sub, const Digest& address,
                     Completion<Result<std::optional<WallTime>>> done) = 0;
   /// Of a user's addresses those not seen for longest go, so that no more than `max_per_user` stay.
   virtual void add(const UserId& sub, const Digest& address, WallTime seen_at,
                    std::size_t max_per_user, Completion<Result<void>> done) = 0;
-  /// Removes what was not seen since `before`.
+  /// Removes addresses that were last seen before `before`.
   virtual void sweep(WallTime before, Completion<Result<void>> done) = 0;
 };
 
@@ -209,8 +209,8 @@ class KeyStore {
   /// Returns the database's epoch: a new number after each restore from a backup, 0 before the
   /// first.
   virtual void epoch(Completion<Result<std::int64_t>> done) = 0;
-  /// Retires a signing key for good: what is wrapped in its row is erased. One that is retired
-  /// already is no error; `not_found` when there is none.
+  /// Retires a signing key permanently and erases the wrapped key in its row. Does nothing if the
+  /// key is retired; `not_found` if there is none.
   virtual void retire_signing(std::uint32_t id, Completion<Result<void>> done) = 0;
 };
 

@@ -25,7 +25,7 @@ struct TemporaryTokenOptions {
 class Generator {
  public:
   virtual ~Generator() = default;
-  /// A token for the user whom these claims prove; answered after its row is committed. Errors:
+  /// Issues a token for the user of these claims. Answers after its row is committed. Errors:
   /// `unauthenticated` (user unknown, disabled, signed out everywhere since; the login has ended;
   /// for another issuer's user: the pool has this id), `too_many_requests` (8 outstanding),
   /// `unavailable`.
@@ -46,12 +46,12 @@ struct TokenLogin {
 struct Admission {
   UserId sub;
   std::string username;
-  /// nullopt for another issuer's user, whom the pool does not have.
+  /// nullopt for a user of another issuer, who is not in the pool.
   std::optional<TokenLogin> login;
 };
 
-/// Consumes temporary tokens. One per shard, on the executor of its store handle. May go before its
-/// completions; clock and store handles must outlive them (Generator likewise).
+/// Consumes temporary tokens. One per shard, on the executor of its store handle. May be destroyed
+/// before its completions; clock and store handles must outlive them. The same holds for Generator.
 class Authorizer {
  public:
   virtual ~Authorizer() = default;

@@ -36,7 +36,7 @@ struct User {
   WallTime password_set_at{};  ///< a temporary password is good for a while from here
   /// Tokens from before this moment are no longer good; 1970 when there was no such moment.
   WallTime signed_out_at{};
-  std::string srp_verifier{};  ///< sealed; empty when there is none
+  std::string srp_verifier{};  ///< sealed; may be empty
 };
 
 /// The form under which a username is unique: Unicode simple case folding (CaseFolding.txt, status

@@ -91,15 +91,15 @@ struct UserPoolOptions {
 /// Whose password work it is, which says when its turn is and what room it has.
 struct WorkOwner {
   Source source;
-  std::string name{};  ///< of what is attempted: at most one of a name is under way; empty: any
+  std::string name{};  ///< the attempted name; work of one name runs one at a time; may be empty
 };
 
-/// Argon2id (t=2, m=19 MiB, p=1; RFC 9106) on a small bounded pool of its own threads. Any thread.
-/// Passwords are overwritten after use.
+/// Hashes with Argon2id (t=2, m=19 MiB, p=1; RFC 9106) on a small pool of its own threads.
+/// Thread-safe. Overwrites passwords after use.
 ///
-/// The operator's work has a lane of its own that is served first. In the public lane a client's
-/// address (an IPv6 address's /64) has an eighth of the room and an access key half of it; what
-/// goes beyond is refused before it waits, and whoever waits is served in turn, one piece of work
+/// The operator's work has its own lane, which is served first. In the public lane a client's
+/// address (an IPv6 address's /64) has an eighth of the room and an access key half of it. Work
+/// beyond that is refused before it waits. Waiting clients are served in turn, one piece of work
 /// each.
 class PasswordHasher {
  public:
@@ -112,17 +112,17 @@ class PasswordHasher {
   /// fails.
   virtual void verify(std::string password, std::string encoded, WorkOwner owner,
                       Executor& executor, Completion<Result<bool>> done) = 0;
-  /// Other work that is too long for a shard, under the same bounds. Work that is refused is
-  /// destroyed without having run.
+  /// Runs other work that is too long for a shard, under the same limits. Refused work is destroyed
+  /// without running.
   virtual void compute(std::move_only_function<std::string()> work, WorkOwner owner,
                        Executor& executor, Completion<Result<std::string>> done) = 0;
   /// Signs a token, which takes a few milliseconds. Signatures have their own lane, which takes
   /// turns with the public one, so that neither starves the other.
   virtual void sign(std::move_only_function<std::string()> work, Source source, Executor& executor,
                     Completion<Result<std::string>> done) = 0;
-  /// Waits for what runs; what waits, and what comes later, is answered `unavailable`. Pending
-  /// calls hold whoever made them, so that the last of those could otherwise go on a thread of its
-  /// own: to be called while the executors live. Again is no error.
+  /// Waits for running work. Waiting and later calls get `unavailable`. Call it while the executors
+  /// live: pending calls keep their callers alive, which could otherwise be destroyed on a thread
+  /// of the pool. Repeated calls do nothing.
   virtual void stop() = 0;
 };
 struct PasswordHasherOptions {
@@ -134,8 +134,8 @@ struct PasswordHasherOptions {
 [[nodiscard]] std::shared_ptr<PasswordHasher> make_password_hasher(
     PasswordHasherOptions options, std::shared_ptr<BoundRefusals> refusals = nullptr);
 
-/// Challenges that were answered rightly, until they expire: none is good twice. Bounded; shared by
-/// the shards. Any thread.
+/// Remembers answered challenges until they expire, so that none works twice. Limited in number,
+/// shared by the shards, thread-safe.
 class SpentChallenges {
  public:
   explicit SpentChallenges(const Clock& clock, std::size_t capacity = 100'000);
@@ -158,8 +158,7 @@ struct CodeMessage {
   CodeStore::Purpose purpose = CodeStore::Purpose::sign_up;
   std::string code;  ///< eight digits
   User user;
-  /// There is nobody to send it to: it takes the way of one that is sent, and is dropped at its
-  /// end.
+  /// The code has no recipient. It takes the same steps as others, and is dropped at the end.
   bool nobodys = false;
 };
 /// Sends confirmation codes. Any thread.
@@ -227,8 +226,8 @@ class UserPool {
  public:
   virtual ~UserPool() = default;
 
-  /// Other lifetimes and rules for what is asked from now on; what the pool is (its ids, issuer,
-  /// name and decoy secret) stays.
+  /// Sets other lifetimes and rules for later calls. The pool's ids, issuer, name and decoy secret
+  /// do not change.
   virtual void change_rules(const UserPoolOptions& options) = 0;
 
   struct CreateUser {
@@ -367,8 +366,8 @@ class UserPool {
     std::string token;
     Source source{};
   };
-  /// Ends the login of a refresh token, and answers whose it was. A token that nobody knows is no
-  /// error (RFC 7009 section 2.2), and nobody's.
+  /// Ends the login of a refresh token and returns its user. An unknown token is ignored (RFC 7009
+  /// section 2.2), and the user is empty.
   virtual void revoke_token(RevokeToken input, Completion<PoolResult<UserId>> done) = 0;
 
   // ---- sign-up and forgotten passwords
@@ -414,13 +413,12 @@ struct UserPoolParts {
   std::shared_ptr<PasswordHasher> hasher;
   std::shared_ptr<AttemptCounts> attempts;
   std::shared_ptr<SpentChallenges> spent_challenges;
-  std::shared_ptr<RateShares> sign_up_rate{};   ///< none: no bound
-  std::shared_ptr<RateShares> failed_logins{};  ///< by client; none: no bound
-  /// Refresh tokens that are none, or no longer, by client; none: no bound
+  std::shared_ptr<RateShares> sign_up_rate{};   ///< null: unlimited
+  std::shared_ptr<RateShares> failed_logins{};  ///< by client; null: unlimited
+  /// Limits invalid and ended refresh tokens by client; null: unlimited.
   std::shared_ptr<RateShares> failed_refreshes{};
   std::shared_ptr<CodeSender> code_sender;
-  /// Told on the executor, once it is committed, that logins have ended: whoever keeps their
-  /// connections closes them.
+  /// Called on the executor after the commit that ended logins, to close their connections.
   std::function<void(const EndedLogins&)> on_logins_ended;
 };
 [[nodiscard]] std::unique_ptr<UserPool> make_user_pool(UserPoolOptions options,

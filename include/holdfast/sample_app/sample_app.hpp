@@ -25,10 +25,10 @@ struct SampleAppOptions {
   bool access_log = true;
 };
 
-/// A back-end service as a user of Holdfast would write one, on the public API alone. `POST /` with
-/// an ID token and `{"wait","userId","message"}` is answered 202 and, `wait` seconds later, sent to
-/// the gateway with a signed `POST /message`, again and again under one `deduplicationId` until it
-/// answers 200 or refuses for good. Jobs are held in memory: this is a sample.
+/// A back-end service as a user of Holdfast would write one, with the public API only. It answers
+/// `POST /` with an ID token and `{"wait","userId","message"}` with 202. After `wait` seconds it
+/// sends the message with a signed `POST /message`, and retries under one `deduplicationId` until
+/// the gateway answers 200 or a permanent refusal. Jobs are only in memory: this is a sample.
 class SampleApp {
  public:
   virtual ~SampleApp() = default;
@@ -36,13 +36,15 @@ class SampleApp {
   [[nodiscard]] virtual Result<void> start() = 0;
   /// Returns the address that it listens on. Valid once started.
   [[nodiscard]] virtual const std::string& address() const = 0;
-  /// Accepts no more, sends what falls due within `drain`, logs what was not sent and answers how
-  /// many that were. Waits for calls in flight. Not on one of its own threads.
+  /// Stops accepting, sends the messages that fall due within `drain`, and logs the others. Returns
+  /// the number of messages that were not sent. Waits for calls in flight. Do not call it on one of
+  /// its own threads.
   virtual std::size_t stop(Milliseconds drain) = 0;
   /// Reads the files of its certificate again; after an error all stays as it was. Any thread.
   [[nodiscard]] virtual Result<void> reload_certificate() = 0;
 };
-/// `invalid_argument` for a gateway URL that is none; `io` and `invalid_argument` for TLS files.
+/// Makes the sample application. `invalid_argument` for an invalid gateway URL; `io` and
+/// `invalid_argument` for TLS files.
 [[nodiscard]] Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options,
                                                                  const Clock& clock);
 
