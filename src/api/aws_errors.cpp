@@ -187,7 +187,8 @@ net::Response signature_error(const iam::SignatureError& error) {
 }
 
 void note_refusal(net::Response& response, const iam::SignatureError& error) {
-  // The rest is advice, or a hash of the header: whoever reads a log could guess at a short secret.
+  // Drops the rest: advice, or a hash of the header, from which a reader of the log could guess a
+  // short secret.
   std::string_view message = error.reason.empty() ? error.message : error.reason;
   message = message.substr(0, std::min(message.find(". "), message.find(" (hashed")));
   response.refused = type_of(error.code);

@@ -34,7 +34,7 @@ struct Context {
   GatewayParts parts;
   AllowedOrigins allowed_origins;                           ///< of `options`
   std::shared_ptr<Replays> replays;                         ///< kept across reloads
-  std::shared_ptr<std::atomic<std::int64_t>> pool_changes;  ///< by signed calls, likewise
+  std::shared_ptr<std::atomic<std::int64_t>> pool_changes;  ///< by signed calls; kept as well
   std::shared_ptr<UserRates> token_rates;                   ///< of `GET /tokens`
   std::string message_arn;                                  ///< of `POST /message`
   std::string messages_arn;                                 ///< of `POST /messages`

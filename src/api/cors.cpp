@@ -21,9 +21,8 @@ constexpr std::string_view kMaxAgeSeconds = "600";
 
 bool is_shared(Route route) { return route == Route::tokens || route == Route::user_pool; }
 
-// The headers that a preflight asks about, but for what is no name of one. Scripts for monitoring
-// add headers of their own; cookies play no part, so that none of them makes a call more than it
-// is.
+// Returns the headers that a preflight asks about, without invalid names. Monitoring scripts add
+// headers. Allowing any is safe, because cookies do not authenticate.
 std::string wanted_headers(const net::RequestHead& head) {
   std::string out;
   for (const auto& [name, value] : head.headers) {
@@ -37,8 +36,8 @@ std::string wanted_headers(const net::RequestHead& head) {
   return out;
 }
 
-// The method that pages may use on what a preflight asks about; it tells no `X-Amz-Target`, so that
-// every path without a route may be the user pool's.
+// Returns the method that pages may use on a path. A preflight has no `X-Amz-Target`, so every path
+// without a route may be the user pool's.
 std::string_view method_for_pages(Route route, bool logs_in) {
   switch (route) {
     case Route::tokens:

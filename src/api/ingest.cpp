@@ -190,7 +190,7 @@ struct MessageCall {
   }
 };
 
-// The messages of a batch, likewise.
+// A call that sends a batch of messages, once for its signature.
 struct BatchCall {
   const Context* context;
   std::size_t shard;

@@ -71,7 +71,7 @@ struct ConnectionCall {
   std::optional<std::string> text;  // to be posted; else it is closed
   net::Responder respond;
 
-  // An answer that is to be given again, or a refusal after which the call may be tried again.
+  // Answers, and keeps the answer for repeats unless it is a refusal that may be retried.
   static void answer(net::Response response, Replays::First first, const iam::AccessKey& key,
                      net::Responder respond) {
     if (response.status < 300) {

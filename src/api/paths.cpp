@@ -44,7 +44,7 @@ bool is_form(const net::RequestHead& head) {
 constexpr std::string_view kConnections = "@connections/";
 constexpr std::size_t kConnectionIdBytes = 128;
 
-// Any id that a client may have kept from elsewhere: base64 has `/` too.
+// Returns the connection id in a path. Accepts ids of API Gateway too, whose base64 may have `/`.
 std::optional<std::string_view> connection_in(std::string_view path) {
   if (!path.starts_with(kConnections)) return std::nullopt;
   const std::string_view id = path.substr(kConnections.size());

@@ -75,7 +75,7 @@ const std::string* name_in(const Json& input) {
   return nullptr;
 }
 
-// Whose token it is, by its own word: for tokens that the pool has just made or taken for good.
+// Returns the user that a token names. Only for tokens that the pool has just made or verified.
 std::optional<std::string> subject_of(const std::string* token) {
   if (token == nullptr) return std::nullopt;
   const std::size_t begin = token->find('.');

@@ -10,15 +10,14 @@
 
 namespace holdfast::api {
 
-/// Has the audit log hear how an operation of the user pool ended, when it is one that matters to
-/// it. `key` signed the call; null: nobody did. `input` is looked at inside the call alone.
+/// Returns a responder that records the outcome of an audited operation of the user pool. `key`
+/// signed the call; null if it is unsigned. Reads `input` only inside this call.
 [[nodiscard]] net::Responder record_pool_call(const Context& context, std::string_view operation,
                                               const iam::AccessKey* key,
                                               const net::RequestHead& head, const Json& input,
                                               net::Responder respond);
 
-/// Has it hear that an operation came with a signature that was refused: of what came with it,
-/// nothing is believed.
+/// Records an operation whose signature was refused. Trusts nothing of the call.
 void record_refused_signature(const Context& context, std::string_view operation,
                               const net::RequestHead& head, const net::Response& refused);
 

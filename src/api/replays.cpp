@@ -227,7 +227,7 @@ void Replays::keep_body(Stripe& stripe, std::uint64_t fingerprint, Body body) co
   }
 }
 
-// Seldom: what is no longer good is refused for its date, and only takes room.
+// Removes expired signatures. Runs rarely: their date refuses them anyway, and they only take room.
 void Replays::sweep(Stripe& stripe, Second now) const {
   if (std::abs(now - stripe.swept_at) < kSweepSeconds) return;
   stripe.swept_at = now;

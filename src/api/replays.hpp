@@ -23,13 +23,13 @@
 
 namespace holdfast::api {
 
-/// Remembers every signature that changed something for as long as it is good, with what came of
-/// it, so that the same signed bytes never do it twice. In memory: a restart forgets.
+/// Remembers every signature that changed something, with its outcome, while the signature is
+/// valid. So the same signed bytes never change something twice. In memory: a restart forgets.
 ///
-/// It never runs full: where one more would be too many, the signatures of the earliest seconds
-/// are forgotten, and what bears such a date is refused from then on, though it would still be
-/// good. Clients sign what they send at once, so those with a right clock do not notice. A key
-/// crowds out its own signatures first. Any thread.
+/// It never runs full. When it reaches its limit, it forgets the signatures of the earliest seconds
+/// and refuses all signatures with such dates, although they are still valid. Clients sign just
+/// before they send, so those with a correct clock do not notice. A key evicts its own signatures
+/// first. Thread-safe.
 class Replays : public std::enable_shared_from_this<Replays> {
  public:
   struct Options {
@@ -52,9 +52,9 @@ class Replays : public std::enable_shared_from_this<Replays> {
   class First;
 
   enum class Reason : std::uint8_t {
-    answered,   ///< `answer` is what came of the first
+    answered,   ///< `answer` is the first one's
     in_flight,  ///< the first has no outcome yet
-    too_old,    ///< dated before what is remembered
+    too_old,    ///< older than the oldest remembered signature
     full,       ///< too many within one second
   };
   struct Refused {
@@ -66,8 +66,8 @@ class Replays : public std::enable_shared_from_this<Replays> {
 
   [[nodiscard]] std::variant<First, Refused> begin(const iam::Signature& signature,
                                                    const CallerPtr& caller, WallTime now);
-  /// Runs `again` once a signature in flight has its outcome, on whatever thread ends it; false,
-  /// and `again` is dropped, when it is not in flight.
+  /// Runs `again` when a signature in flight has its outcome, on the thread that ends it. Returns
+  /// false, and drops `again`, if the signature is not in flight.
   [[nodiscard]] bool wait(const iam::Signature& signature, const CallerPtr& caller, Task again);
 
   [[nodiscard]] std::size_t size() const;
@@ -82,7 +82,7 @@ class Replays : public std::enable_shared_from_this<Replays> {
     Kind kind = Kind::in_flight;
     delivery::Receipt receipt;  ///< its sequence is the mark and status of a `done`
   };
-  /// An open hash table: millions of entries are held, and those of a second go together.
+  /// An open hash table, for millions of entries; those of one second are dropped together.
   class SlotTable {
    public:
     [[nodiscard]] Slot* find(std::uint64_t fingerprint) noexcept;

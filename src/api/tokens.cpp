@@ -63,7 +63,7 @@ TokenRefusal token_refusal_of(const Error& error) {
   return proven ? TokenRefusal::user : TokenRefusal::invalid;
 }
 
-// Clients learn no more than that; the log tells the operator which check it was.
+// Refuses a token. Clients do not learn which check failed; the log says it.
 net::Response refuse(Counts& counts, const Error& error) {
   counts.refused_tokens.add(token_refusal_of(error));
   net::Response out = answer_of(error);

@@ -6,7 +6,7 @@
 
 namespace holdfast::api {
 
-/// `GET /tokens`: a temporary token for the user whom the ID token in `Authorization` proves.
+/// Serves `GET /tokens`: issues a temporary token to the user of the ID token in `Authorization`.
 void handle_tokens(const Context& context, const net::Request& request, net::Responder respond);
 
 }  // namespace holdfast::api

@@ -601,8 +601,8 @@ struct SignedChange {
     operation->run(std::move(*call));
   }
 
-  // AWS's SDK for Python signs equal calls of one second alike. Where nothing has changed between
-  // them, the second one would do nothing; where something has, whoever means it must sign it anew.
+  // AWS's SDK for Python signs equal calls of one second alike. Without a change between them, the
+  // second would do nothing. After a change, the caller must sign it again.
   void repeat(const Replays::Refused& refused) && {
     const auto* const done = std::get_if<Replays::Done>(&refused.answer);
     const bool again = refused.reason == Replays::Reason::answered && done != nullptr &&

@@ -13,14 +13,13 @@
 
 namespace holdfast::api {
 
-/// Keeps each user to a rate, whichever shards their requests come to. Any thread. It remembers a
-/// bounded number of users: who has long been quiet is forgotten first, which changes nothing for
-/// them.
+/// Limits the rate of each user over all shards. Thread-safe. Remembers a limited number of users
+/// and forgets the longest idle ones first, whose limit is unused anyway.
 class UserRates {
  public:
   static constexpr std::size_t kStripes = 16;
 
-  /// `per_second` 0 is no bound.
+  /// `per_second` 0 means unlimited.
   UserRates(std::uint32_t per_second, std::uint32_t burst, std::size_t users_max = 65'536)
       : per_second_(per_second), burst_(burst), stripe_users_max_(users_max / kStripes) {}
 

@@ -45,8 +45,8 @@ net::Response refuse_subprotocol() {
   return make_error(400, "BadRequestException", "Unsupported WebSocket subprotocol");
 }
 
-// On the home shard, once the 101 is written. Registered first, asked about second: a login that
-// ends between the two is closed by whoever ends it.
+// Attaches a connection, on the home shard, after the 101 is written. Registers it first and checks
+// the login second, so that the end of a login in between closes it.
 void open_connection(const Context& context, delivery::ConnectionInfo info,
                      std::optional<identity::TokenLogin> login, delivery::ProtocolPtr protocol,
                      std::shared_ptr<delivery::Connection> connection) {
@@ -58,7 +58,7 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
   identity::Authorizer& authorizer = *context.shard(home).authorizer;
   authorizer.still_admits(user, std::move(login), [&mailboxes, id](Result<bool> admits) {
     if (admits && *admits) return mailboxes.admit(id);
-    // Nobody can tell: not the user's fault, and the client may come back.
+    // The store failed. That is not the user's fault, so the client may reconnect.
     const auto reason =
         admits ? delivery::CloseReason::access_ended : delivery::CloseReason::try_again;
     mailboxes.close(id, reason, admits ? "access ended" : "try again");

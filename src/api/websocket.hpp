@@ -17,7 +17,7 @@ namespace holdfast::api {
 /// `page`: only a page sends such a request; else a program may (see `AllowedOrigins`).
 [[nodiscard]] bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed,
                                   bool page);
-/// 403 for an Origin that may not; the access line tells which.
+/// Makes the 403 for a refused Origin, which the access line names.
 [[nodiscard]] net::Response refuse_origin(const net::RequestHead& head);
 
 /// The protocol that a client and the gateway agreed on.
@@ -25,12 +25,12 @@ struct ChosenProtocol {
   delivery::ProtocolPtr protocol;
   std::string subprotocol;  ///< for the 101; empty for none
 };
-/// The first known one of the subprotocols that the client offers, in its order, or `plain` when it
-/// offers none; nullopt when it offers only what is unknown, or no tokens.
+/// Returns the first subprotocol of the client's offer that is known, or `plain` without an offer.
+/// nullopt if all offered ones are unknown or malformed.
 [[nodiscard]] std::optional<ChosenProtocol> choose_protocol(const net::RequestHead& head,
                                                             delivery::FrameFormat plain);
 
-/// The query's one `token`, decoded; nullopt when there is none, or more than one.
+/// Returns the query's `token`, decoded; nullopt if there is not exactly one.
 [[nodiscard]] std::optional<std::string> token_of(std::string_view query);
 
 /// An upgrade whose method, version and key are right: Origin, subprotocol, token, in this order,

@@ -118,7 +118,7 @@ Pair make_pair(const std::string& name, long days, const Pair* issuer) {
   return made;
 }
 
-// Devices that trust it trust it for these names, whoever gets hold of its key.
+// Makes an authority that devices trust only for these names, even if its key is stolen.
 Pair make_authority(const Names& names) {
   Pair made = make_pair("Holdfast development CA", kAuthorityDays, nullptr);
   X509* const certificate = made.certificate.get();

@@ -58,12 +58,12 @@ std::optional<Bytes> decode(std::string_view text, const std::array<std::int8_t,
       out.push_back(static_cast<char>((buffer >> bits) & 255));
     }
   }
-  // Two texts must not decode to the same bytes: what is left over has to be zero.
+  // The left-over bits must be zero, because two texts must not decode to the same bytes.
   if ((buffer & ((1U << bits) - 1)) != 0) return std::nullopt;
   return out;
 }
 
-// Eight bytes are looked at as one number, of which the top bit of each byte tells.
+// Checks eight bytes as one number; the top bit of each byte has the result.
 constexpr std::uint64_t every_byte(std::uint64_t byte) { return byte * 0x0101010101010101U; }
 constexpr std::uint64_t kTopBits = every_byte(0x80);
 // Right as a whole: a byte above one that is zero may be marked as well.

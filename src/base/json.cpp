@@ -336,7 +336,7 @@ class StrictReader {
     }
     double value = 0;
     if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) {
-      // Too large, or so small that it is nothing: only this tells the two apart.
+      // strtod distinguishes overflow from underflow, which from_chars does not.
       value = std::strtod(std::string(text).c_str(), nullptr);
       if (!std::isfinite(value)) return refuse_here();
     }

@@ -57,7 +57,7 @@ bool is_regular_file(int file_descriptor) {
 
 }  // namespace
 
-// A sink that can be told to give up on a reader who does not read.
+// A sink that can give up on a reader that does not read.
 class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit DescriptorSink(int file_descriptor)
@@ -78,7 +78,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
-  // False when the rest is to be given up.
+  // Returns false if the rest must be dropped.
   bool write_some(std::string_view& rest) {
     std::size_t bytes = rest.size();
     if (!regular_) {

@@ -23,7 +23,7 @@ class DescriptorSink;
 /// spdlog's sink gets the pieces.
 class LogWriter {
  public:
-  /// Appends the line that tells of dropped lines.
+  /// Appends the line that reports dropped lines.
   using DroppedLine = std::function<void(std::string& out, std::uint64_t lines)>;
 
   LogWriter();
@@ -33,7 +33,7 @@ class LogWriter {
   void stop();
   /// Queues a line (with its line break), or writes it when the thread does not run. Any thread.
   void add(std::string_view line, bool urgent);
-  /// Writes what is queued, then `line`, and ends the thread; gives up when nobody reads. Any
+  /// Writes the queued lines, then `line`, and ends the thread. Gives up if nobody reads. Any
   /// thread but the writer's own.
   void add_last(std::string_view line);
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }

@@ -24,7 +24,7 @@ std::unexpected<Error> private_file_error(const std::string& doing, const std::s
               "cannot " + doing + " " + path + ": " + std::strerror(code), path);
 }
 
-/// A file of a folder that is held open: nobody can move the folder away meanwhile.
+/// A file in a folder that is kept open, so that the folder cannot be replaced meanwhile.
 class PrivateFile {
  public:
   PrivateFile(const std::string& path, const PrivateFileOptions& options)

@@ -22,7 +22,7 @@
 namespace holdfast {
 namespace {
 
-// With what is safe when there is no memory: no allocation, no destructor.
+// Writes to standard error without allocations or destructors, because memory may be exhausted.
 void tell(std::string_view text) {
   while (!text.empty()) {
     const ssize_t wrote = write(STDERR_FILENO, text.data(), text.size());

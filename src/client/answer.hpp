@@ -11,7 +11,7 @@ inline constexpr JsonLimits kAnswerLimits{.depth = 32, .bytes = 16 << 20};
 
 /// A member that is a string; empty when it is missing or something else.
 [[nodiscard]] std::string string_member(const Json& object, const char* name);
-/// The text of a value. What people type need not be UTF-8, and then there is none.
+/// Returns the JSON text of a value. Fails if people typed text that is not UTF-8.
 [[nodiscard]] CallResult<std::string> dump(const Json& value);
 /// The object that a 2xx answers with; anything else is the error that it says.
 [[nodiscard]] CallResult<Json> object_of(const net::Response& response);

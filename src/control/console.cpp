@@ -308,8 +308,8 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
         });
   }
 
-  // One count for all: it can be guessed at from anywhere, and links let in all the while. By the
-  // password's own hash, so that a new password begins anew.
+  // Counts wrong passwords from everywhere together; links still work during a lock. The count's
+  // name is the password's hash, so that a new password starts a new count.
   [[nodiscard]] identity::Lockout& lockout() const { return parts_.attempts->console; }
 
   // ---- the control socket's routes

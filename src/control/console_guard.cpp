@@ -29,7 +29,7 @@ std::string_view authority_of(std::string_view url) {
   return rest.substr(0, rest.find('/'));
 }
 
-// In a URL, what is all digits and dots is an address and never looked up as a name.
+// Returns whether a host is an address. URLs treat digits and dots as an address, never as a name.
 bool is_address(std::string_view host) {
   if (host.starts_with('[') && host.ends_with(']')) return true;
   return !host.empty() &&

@@ -18,7 +18,7 @@ namespace holdfast::control {
 /// present, and by `Origin`, which only a GET may omit.
 [[nodiscard]] bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head);
 
-/// The page may load and connect to what is named here, and nothing else
+/// Returns the policy that lets the page load and call only the listed sources
 /// (https://www.w3.org/TR/CSP3/).
 [[nodiscard]] std::string content_security_policy(const std::vector<std::string>& gateway_urls);
 /// The headers of everything that the console answers.

@@ -30,9 +30,9 @@ class ConsoleSessions {
   /// Consumes a link. Returns whether it was valid.
   [[nodiscard]] bool use_link(std::string_view secret);
 
-  /// A session has two secrets: what has only one of them is not in it.
+  /// A new session. It has two secrets, and requests need both.
   struct Opened {
-    std::string name;  ///< tells sessions apart in the audit log; no secret
+    std::string name;  ///< identifies the session in the audit log; not a secret
     std::string cookie_secret;
     std::string page_secret;
   };
@@ -41,7 +41,8 @@ class ConsoleSessions {
     std::string name;
     Seconds left{};  ///< the session's longest remaining lifetime
   };
-  /// The session of both secrets; nullopt when there is none. `active` keeps it from being idle.
+  /// Returns the session of both secrets; nullopt if there is none. `active` restarts its idle
+  /// time.
   [[nodiscard]] std::optional<Found> find(std::string_view cookie_secret,
                                           std::string_view page_secret, bool active);
   void close(std::string_view cookie_secret);

@@ -67,7 +67,7 @@ class ControlService final : public net::HttpService {
     out.headers.emplace_back("Allow", "GET, HEAD");
     return out;
   }
-  // Those that some path has; others are none of any path's, whether there is such a path or not.
+  // Returns whether any path takes the method. Other methods get 405 on every path.
   static bool is_common(std::string_view method) {
     return std::ranges::find(kMethods, method) != std::end(kMethods);
   }

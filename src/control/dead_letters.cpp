@@ -23,8 +23,8 @@ constexpr std::size_t kIdsMax = 1000;
 constexpr std::size_t kRedrivesMax = 100;
 constexpr Seconds kTtlMax{std::int64_t{3'650} * 24 * 3'600};
 
-// An id tells when the message was accepted first, or the window of its deduplicationId, which is
-// no longer than a day. What was redriven was accepted again since.
+// Returns the first acceptance. The id has its time, or the window of its deduplicationId, which is
+// at most a day. A redriven message was accepted again later.
 WallTime first_accepted_at(const DeadLetterInfo& letter) {
   constexpr Seconds longest_window{24 * 3'600};
   const WallTime made = letter.id.made_at();
@@ -97,7 +97,7 @@ Result<void> read_ttl(const Json& value, Selection& into) {
   return {};
 }
 
-// Ids alone, or a user or a reason or both, or `all`: what is about everything must say so.
+// Reads a selection: ids only, or a user or a reason or both, or an explicit `all`.
 Result<Selection> read_selection(std::string_view body, bool redrives) {
   const auto input = parse_json(body);
   if (!input) return std::unexpected(input.error());
@@ -129,7 +129,7 @@ Result<Selection> read_selection(std::string_view body, bool redrives) {
   return out;
 }
 
-/// One request that changes letters: its page, what was done, and what failed.
+/// One request that changes letters: its page, the successes and the failures.
 struct Work {
   explicit Work(Call asked) : call(std::move(asked)) {}
 
@@ -195,8 +195,8 @@ void select(Call call, std::size_t most, bool redrives, Run run) {
       });
 }
 
-/// One user's letters, redriven one after the other in the order of their acceptance: the next
-/// only when the one before is on its way for good.
+/// Redrives one user's letters one after the other, in the order of their acceptance. Each waits
+/// for the acceptance of the one before.
 struct UserRedrive {
   WorkPtr work;
   std::vector<DeadLetterInfo> letters;

@@ -29,7 +29,7 @@ Result<std::string> read_policy(const Json& value) {
   return value.dump();
 }
 
-// null: what is configured.
+// Reads a rate; null means the configured default.
 Result<iam::KeyRate> read_rate(const Json& value) {
   if (value.is_null()) return iam::KeyRate();
   const auto number = value.is_number_integer() ? value.get<std::int64_t>() : -1;
@@ -50,7 +50,7 @@ Result<std::string> read_text(const Json& value, const std::string& member) {
   return value.get<std::string>();
 }
 
-// Puts what was read into its place.
+// Stores a value that was read in `place`, or returns its error.
 template <class Value, class Place>
 Result<void> keep(Result<Value> value, Place& place) {
   if (!value) return std::unexpected(std::move(value.error()));
@@ -146,7 +146,7 @@ Json to_json(const iam::AccessKey& key) {
           {"policy", policy ? *policy : Json()}};
 }
 
-// Answers on the shard that serves the request what came on the keys' executor.
+// Passes an answer from the keys' executor to the shard that serves the request.
 template <class T>
 Completion<Result<T>> answer_on(Executor& shard, net::Responder respond,
                                 std::move_only_function<net::Response(const T&)> make) {

@@ -17,7 +17,7 @@ struct LocalRoute {
   std::string_view path;  ///< one that ends in `/` takes an id behind it
   void (*run)(Call call);
   std::string_view action{};  ///< of a change, as the audit log names it
-  std::string_view kind{};    ///< of what the id in the path names there
+  std::string_view kind{};    ///< the kind of object that the path's id names
 };
 constexpr LocalRoute kRoutes[] = {
     {"GET", "/v1/status", show_status},

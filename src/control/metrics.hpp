@@ -12,7 +12,7 @@
 
 namespace holdfast::control {
 
-/// All that a scrape tells.
+/// The inputs of one scrape.
 struct Scrape {
   State state = State::ready;
   ProcessStatus process;

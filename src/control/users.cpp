@@ -140,7 +140,7 @@ Result<UserInput> read_user_change(std::string_view body) {
 
 UserPool& pool_of(const Call& call) { return *call.parts.user_pools[call.shard]; }
 
-/// Answers a call with what the pool said.
+/// Answers a call with the pool's result.
 template <class T, class Make>
 Completion<PoolResult<T>> answer(net::Responder respond, Make make) {
   return [respond = std::move(respond), make = std::move(make)](PoolResult<T> result) mutable {

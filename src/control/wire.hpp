@@ -36,21 +36,22 @@ struct Call {
   std::string id;                                          ///< the path's last element, decoded
   std::string body;
   net::Responder respond;
-  /// Of a change: the route says what it is done to, where the path does not tell. Null for reads.
+  /// The record of a change; the route sets its target if the path does not name it. Null for
+  /// reads.
   std::shared_ptr<AuditEvent> audit{};
 
   /// nullptr when the query has none.
   [[nodiscard]] const std::string* parameter(std::string_view name) const;
   /// `limit`: 1 to 1000, default 100.
   [[nodiscard]] Result<std::size_t> limit() const;
-  /// A parameter that is a sequence number; 0 when there is none.
+  /// Returns a parameter that is a sequence number; 0 if it is missing.
   [[nodiscard]] Result<Sequence> sequence(std::string_view name) const;
 };
 
 /// Names and values of a query; `invalid_argument` on a broken escape.
 [[nodiscard]] Result<std::vector<std::pair<std::string, std::string>>> parse_query(
     std::string_view query);
-/// The bytes of a UUID's text; nullopt when it is none.
+/// Parses a UUID; nullopt for other text.
 [[nodiscard]] std::optional<MessageId> parse_message_id(std::string_view text);
 
 }  // namespace holdfast::control

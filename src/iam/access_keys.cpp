@@ -31,9 +31,8 @@ struct HashText {
 };
 using KeyMap = std::unordered_map<std::string, AccessKeyPtr, HashText, std::equal_to<>>;
 
-// The map that readers see. A mutex held for the copy of a pointer, and not
-// std::atomic<std::shared_ptr>: libstdc++ 12 releases that one's lock on loading without ordering,
-// which is a data race.
+// The map that readers see. Uses a mutex around the copy of a pointer, because the lock inside
+// std::atomic<std::shared_ptr> of libstdc++ 12 is released on load without ordering: a data race.
 class Snapshot {
  public:
   std::shared_ptr<const KeyMap> get() const {

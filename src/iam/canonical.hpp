@@ -22,8 +22,8 @@ struct TargetParts {
 /// Raw path and raw query; the authority of an absolute URI is left out.
 [[nodiscard]] TargetParts split_target(std::string_view target);
 
-/// Dot segments and empty segments removed, then every byte but the unreserved ones and '/'
-/// percent-encoded: what came encoded is encoded again, as all services but S3 want it.
+/// Appends the path without dot segments and empty segments, with every byte but the unreserved
+/// ones and '/' percent-encoded. Encoded bytes are encoded again, as all services but S3 require.
 void append_canonical_path(std::string& out, std::string_view path);
 /// The meaning of a raw `+` in a query: itself (RFC 3986), or a space (HTML forms).
 enum class Plus : std::uint8_t { plus, space };
@@ -31,7 +31,8 @@ enum class Plus : std::uint8_t { plus, space };
 /// is broken: such a query has no canonical form.
 [[nodiscard]] bool append_canonical_query(std::string& out, std::string_view query,
                                           Plus plus = Plus::plus);
-/// `name:value\n` of one signed header, equal names joined with a comma; false when there is none.
+/// Appends `name:value\n` of a signed header, equal names joined by a comma. Returns false if the
+/// header is missing.
 [[nodiscard]] bool append_canonical_header(std::string& out, std::span<const Header> headers,
                                            std::string_view lower_case_name);
 

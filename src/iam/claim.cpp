@@ -21,7 +21,7 @@ using Checked = std::expected<void, SignatureError>;
 constexpr std::size_t kSignedHeadersMax = 100;
 constexpr std::int64_t kExpiresMax = 604'800;
 
-// The parameters of a presigned request, in the order in which missing ones are told.
+// The parameters of a presigned request, in the order in which errors name missing ones.
 enum Parameter : std::uint8_t { algorithm, credential, signature, date, signed_headers, expires };
 constexpr std::array<std::string_view, 6> kParameters = {"X-Amz-Algorithm",     "X-Amz-Credential",
                                                          kSignatureParameter,   "X-Amz-Date",
@@ -129,7 +129,7 @@ Claim::QueryAuth Claim::QueryAuth::find(std::string_view query) {
     auto& slot = out.values.at(static_cast<std::size_t>(known - kParameters.begin()));
     out.any = true;
     out.duplicate = out.duplicate || slot.has_value();
-    // A broken escape leaves it empty, which is as good as missing.
+    // A broken escape leaves it empty, which counts as missing.
     slot = percent_decode(raw).value_or("");
   }
   return out;

@@ -17,10 +17,10 @@ class Pattern {
     bool wildcards = true;
     bool ignore_case = false;
   };
-  /// `invalid_argument` for what is too long or names another policy variable.
+  /// Parses a pattern. `invalid_argument` if it is too long or uses another policy variable.
   [[nodiscard]] static Result<Pattern> parse(std::string_view text, Syntax syntax,
                                              const std::string& place);
-  /// At most pattern times text steps, whatever the pattern.
+  /// Matches `text`, in at most pattern length times text length steps.
   [[nodiscard]] bool matches(std::string_view text, std::string_view username) const;
 
  private:

@@ -10,7 +10,7 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/iam/access_keys.hpp>
 
-/// Temporary credentials: what their tokens hold, and the keys that are made of them.
+/// Temporary credentials: the contents of their tokens, and the keys made from them.
 namespace holdfast::iam {
 
 /// The context that session tokens are sealed for. No access key has such an id.
@@ -33,8 +33,8 @@ template <class... From>
 /// nullptr for what `write_session` does not write.
 [[nodiscard]] SessionPtr read_session(std::string_view text);
 
-/// The keys of the tokens that were used last, so that a token is opened and its policy parsed once
-/// and not for each request. Bounded: a newcomer takes the place of whoever had it. One thread.
+/// Caches the keys of recently used tokens, so that a token is not opened, and its policy not
+/// parsed, for each request. Limited: a new entry replaces the one in its place. Not thread-safe.
 class SessionCache {
  public:
   /// The key of the token, as its parent is now: expired or not. nullptr for a token that is

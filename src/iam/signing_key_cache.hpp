@@ -17,8 +17,8 @@ namespace holdfast::iam {
   return !a.owner_before(b) && !b.owner_before(a);
 }
 
-/// Derived keys by access key, day, region and service: four HMACs saved for each request. Bounded:
-/// a newcomer takes the place of whoever had it. One thread.
+/// Caches derived keys by access key, day, region and service, which saves four HMACs per request.
+/// Limited: a new entry replaces the one in its place. Not thread-safe.
 class SigningKeyCache {
  public:
   ~SigningKeyCache();
@@ -32,7 +32,7 @@ class SigningKeyCache {
 
  private:
   struct Entry {
-    // The object, not the id: a key made anew under an old id has another secret.
+    // Compares the object, because a new key under an old id has another secret.
     std::weak_ptr<const AccessKey> key;
     std::string scope;
     Digest signing_key{};

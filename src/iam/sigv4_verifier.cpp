@@ -37,7 +37,7 @@ bool is_visible_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-// Somebody may have put a secret in its place, which has other characters too.
+// Returns whether a text may be a key id. A secret in its place has other characters too.
 bool looks_like_key_id(std::string_view text) {
   constexpr std::size_t kKeyIdMax = 128;
   return text.size() <= kKeyIdMax &&
@@ -137,8 +137,8 @@ class Verifier final : public SigV4Verifier {
     return {};
   }
 
-  // A URL is easily kept and sent on, and what it has changed must be remembered for as long as it
-  // is good.
+  // Limits the lifetime of presigned changes, because URLs are easily shared, and the gateway must
+  // remember their effect while they are valid.
   Checked check_lifetime(std::string_view method) const {
     if (!claim_.presigned || method == "GET" || claim_.expires <= options_.presigned_max) return {};
     return refuse(SignatureErrc::incomplete_signature,
@@ -264,7 +264,7 @@ class Verifier final : public SigV4Verifier {
     }
     return hosts == 1 && other;
   }
-  // With its colon; empty where there is none.
+  // Returns the port with its colon; may be empty.
   static std::string_view port_of(std::string_view host) {
     const std::size_t colon = host.rfind(':');
     if (colon == std::string_view::npos || colon + 1 == host.size()) return {};
@@ -329,7 +329,7 @@ class Verifier final : public SigV4Verifier {
   AccessKeyPtr nobody_ = make_nobody();
   SigningKeyCache cache_;
   SessionCache sessions_;
-  // Filled anew by each request; kept for their memory.
+  // Reused by each request, to keep their memory.
   Claim claim_;
   std::string body_hash_;
   std::string payload_hash_;

@@ -22,9 +22,9 @@ struct Job {
   unsigned attempts = 0;
 };
 
-/// The jobs that wait, bounded. One job of a user is taken at a time, in the order in which they
-/// fall due, and one that is to be tried again holds back the later ones of its user: a retry never
-/// reorders. No thread, no clock; the owner locks.
+/// Keeps waiting jobs, up to a limit. Hands out one job of a user at a time, in the order in which
+/// they fall due. A job that is retried delays the later ones of its user, so a retry never
+/// reorders. It has no thread and no clock; the owner locks.
 class Outbox {
  public:
   Outbox(std::size_t jobs_max, std::size_t bytes_max)
@@ -42,7 +42,7 @@ class Outbox {
   [[nodiscard]] std::optional<SteadyTime> next_due() const;
   /// Gives up everything that waits.
   [[nodiscard]] std::vector<Job> clear();
-  /// Jobs held, those taken included.
+  /// Returns the number of jobs, including those that are taken.
   [[nodiscard]] std::size_t size() const noexcept { return jobs_; }
 
  private:

@@ -24,8 +24,8 @@ struct SenderOptions {
   client::BackoffOptions retry;
 };
 
-/// Sends jobs when they fall due, on a thread for each client that it is given, until the gateway
-/// has answered 200 or refused for good. Any thread.
+/// Sends jobs when they fall due, with one thread for each client, until the gateway answers 200 or
+/// a permanent refusal. Thread-safe.
 class Sender {
  public:
   Sender(SenderOptions options, std::vector<std::unique_ptr<client::GatewayClient>> clients,
@@ -36,8 +36,8 @@ class Sender {
 
   /// False when too much waits already.
   [[nodiscard]] bool submit(std::string user_id, std::string text, Seconds wait);
-  /// Sends what falls due within `drain`, waits for calls in flight, logs what was not sent and
-  /// answers how many that were.
+  /// Sends jobs that fall due within `drain`, waits for calls in flight, and logs the others.
+  /// Returns the number of jobs that were not sent.
   std::size_t stop(Milliseconds drain);
 
  private:

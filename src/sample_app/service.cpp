@@ -43,7 +43,7 @@ std::unexpected<Error> bad_member(const char* name, const char* rule) {
   return fail(Errc::invalid_argument, std::string(name) + " " + rule, name);
 }
 
-// A number that is none is null in JSON, and means the default, as it did in the cloud system.
+// Reads the wait. null means the default: it is how JSON writes NaN, as in the original system.
 Result<Seconds> wait_of(const Json& body) {
   const auto wait = body.find("wait");
   if (wait == body.end() || wait->is_null()) return SendOrder{}.wait;

@@ -59,7 +59,7 @@ struct GatewayOptions {
   /// Maximum of remembered signatures, so that each changes something only once. One key has an
   /// eighth. A reload does not change this and the next.
   std::size_t signatures_max = 2'000'000;
-  Seconds signature_lifetime{300};  ///< the longest that one is good after its date
+  Seconds signature_lifetime{300};  ///< the longest validity after its date
 
   /// Under which `docs/` is published; refusals then name the entry of `errors.md` in a `Link`
   /// header. Empty: none.
