@@ -17,7 +17,6 @@ template <class T, class Tag>
 class IntrusiveList {
  public:
   [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] T* first() const noexcept { return first_; }
   [[nodiscard]] T* last() const noexcept { return last_; }
   [[nodiscard]] static T* next(const T& element) noexcept { return link(element).next; }
@@ -28,14 +27,12 @@ class IntrusiveList {
     link(element) = {last_, nullptr, true};
     (last_ == nullptr ? first_ : link(*last_).next) = &element;
     last_ = &element;
-    ++size_;
   }
   void remove(T& element) noexcept {
     const Link<T, Tag> old = link(element);
     (old.previous == nullptr ? first_ : link(*old.previous).next) = old.next;
     (old.next == nullptr ? last_ : link(*old.next).previous) = old.previous;
     link(element) = {};
-    --size_;
   }
 
  private:
@@ -44,7 +41,6 @@ class IntrusiveList {
 
   T* first_ = nullptr;
   T* last_ = nullptr;
-  std::size_t size_ = 0;
 };
 
 }  // namespace holdfast::delivery

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 #include <holdfast/base/assert.hpp>
 
@@ -30,12 +31,7 @@ std::unexpected<Error> refused() {
 }  // namespace
 
 Mailbox::Mailbox(ShardContext& shard, const UserId& user, PendingTotals rows)
-    : shard_(shard),
-      user_(user),
-      floor_(shard.counter.last()),
-      handed_(floor_),
-      stored_(floor_),
-      rows_(rows) {}
+    : shard_(shard), user_(user), log_(shard.counter.last()), rows_(rows) {}
 
 Mailbox::~Mailbox() {
   for (Run* run = runs_.first(); run != nullptr;) {
@@ -72,8 +68,6 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   shard_.extend_ceiling();
   if (!sequence) return fail(Errc::unavailable, "No sequence number may be given out yet");
 
-  HOLDFAST_ASSERT(*sequence > newest(), "log.rises");
-
   auto message = std::make_shared<Message>();
   message->user = user_;
   message->id = acceptance.id;
@@ -83,8 +77,7 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   message->payload = std::move(acceptance.payload);
   reserved_.messages += 1;
   reserved_.bytes += size_of(*message);
-  tail_bytes_ += static_cast<std::uint32_t>(message->payload.size());
-  tail_.push_back({*sequence, message});
+  log_.append(message);
 
   auto run = std::make_unique<Run>(*this, acceptance.remembered || acceptance.redrive);
   run->message = std::move(message);
@@ -164,7 +157,7 @@ void Mailbox::act(Run& run, SendMessage::Action action) {
       ++failed_;
       run.deadline = shard_.steady_now() + shard_.limits.ack_timeout;
       shard_.last_ack_waits.push_back(run);
-      drop_from_tail(run.sequence());
+      log_.remove(run.sequence());
       break;
     case Action::reject:
       // A client that was sent it may still acknowledge it: of that nobody hears any more.
@@ -180,15 +173,15 @@ void Mailbox::act(Run& run, SendMessage::Action action) {
 
 // The store sees sequences in order: handing over one hands over all before it.
 void Mailbox::store_now() {
-  if (store_to_ <= handed_) return;
-  const Sequence from = std::exchange(handed_, store_to_);
+  if (store_to_ <= log_.handed()) return;
+  const SequenceRange range = log_.hand_over(store_to_);
   Run* run = runs_.last();
-  while (RunList::previous(*run) != nullptr && RunList::previous(*run)->sequence() > from) {
+  while (RunList::previous(*run) != nullptr && RunList::previous(*run)->sequence() > range.above) {
     run = RunList::previous(*run);
   }
   std::vector<Insert> inserts;
   PendingTotals handed;
-  for (; run != nullptr && run->sequence() <= handed_; run = RunList::next(*run)) {
+  for (; run != nullptr && run->sequence() <= range.up_to; run = RunList::next(*run)) {
     if (run->machine.state() == State::awaiting_ack) drive(*run, Event::overtaken);
     if (run->machine.state() != State::storing || run->handed) continue;
     run->handed = true;
@@ -196,12 +189,10 @@ void Mailbox::store_now() {
     handed.bytes += size_of(*run->message);
     inserts.push_back(make_insert(*run));
   }
-  HOLDFAST_ASSERT(stored_ < handed_, "log.hands_over_in_order");
   inserting_ += static_cast<std::uint32_t>(handed.messages);
-  shard_.store.insert(std::move(inserts),
-                      [this, from, to = handed_, handed](const Result<void>& result) {
-                        on_inserted(from, to, handed, result.has_value());
-                      });
+  shard_.store.insert(std::move(inserts), [this, range, handed](const Result<void>& result) {
+    on_inserted(range, handed, result.has_value());
+  });
 }
 
 Insert Mailbox::make_insert(Run& run) {
@@ -226,19 +217,18 @@ DeduplicationRecord Mailbox::make_record(Run& run, DeliveryStatus status) {
   return record;
 }
 
-void Mailbox::on_inserted(Sequence from, Sequence to, PendingTotals handed, bool ok) {
+void Mailbox::on_inserted(const SequenceRange& range, PendingTotals handed, bool ok) {
   const ShardContext::Turn turn(shard_);
   HOLDFAST_ASSERT(inserting_ >= handed.messages, "mailbox.inserts_are_answered_once");
   inserting_ -= static_cast<std::uint32_t>(handed.messages);
   release(handed);
   if (ok) {
     shard_.add_rows(rows_, handed.messages, handed.bytes);
-    stored_ = std::max(stored_, to);
-    HOLDFAST_ASSERT(stored_ <= handed_, "log.stored_within_handed");
+    log_.committed(range.up_to);
   }
-  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= to;) {
+  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= range.up_to;) {
     Run* const next = RunList::next(*run);
-    if (run->sequence() > from) drive(*run, ok ? Event::committed : Event::commit_failed);
+    if (run->sequence() > range.above) drive(*run, ok ? Event::committed : Event::commit_failed);
     run = next;
   }
   reject_unheld();
@@ -308,7 +298,7 @@ SendOutcome Mailbox::outcome_of(const Run& run) {
 
 // What no open connection has any more is handed over, with all before it.
 void Mailbox::store_unheld() {
-  for (Run* run = runs_.last(); run != nullptr && run->sequence() > handed_;
+  for (Run* run = runs_.last(); run != nullptr && run->sequence() > log_.handed();
        run = RunList::previous(*run)) {
     if (run->machine.state() != State::awaiting_ack || held(run->sequence())) continue;
     drive(*run, Event::connection_lost);
@@ -328,7 +318,7 @@ void Mailbox::reject_unheld() {
 }
 
 void Mailbox::on_ack_wait_over() {
-  for (Run* run = runs_.last(); run != nullptr && run->sequence() > handed_;
+  for (Run* run = runs_.last(); run != nullptr && run->sequence() > log_.handed();
        run = RunList::previous(*run)) {
     if (run->machine.state() != State::awaiting_ack || run->deadline > shard_.steady_now())
       continue;
@@ -401,12 +391,12 @@ void Mailbox::leave(Cursor& cursor, CloseReason reason, std::string_view text) {
 // Policy latest: the next newest goes on where the user is, and never back.
 void Mailbox::hand_on() {
   if (shard_.limits.policy != Policy::latest) return;
-  if (Cursor* const next = newest_open()) next->move_to(settled_);
+  if (Cursor* const next = newest_open()) next->move_to(log_.settled());
 }
 
 void Mailbox::admit(Cursor& cursor) {
   if (cursor.state != Cursor::State::attached) return;
-  cursor.begin_at(settled_);
+  cursor.begin_at(log_.settled());
   cursor.connection().start(cursor);
   cursor.greet();
   if (!shard_.failed_attempts.empty()) {
@@ -421,7 +411,7 @@ void Mailbox::admit(Cursor& cursor) {
 // One that begins now has missed nothing that is not acknowledged: its position goes on from there,
 // and "a connection has received everything since the `settled` that it began at" stays true.
 void Mailbox::on_delivers(Cursor& cursor) {
-  if (cursor.delivers()) cursor.move_to(settled_);
+  if (cursor.delivers()) cursor.move_to(log_.settled());
   hand_on();
   pump();
 }
@@ -449,16 +439,16 @@ void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
 void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
   if (shard_.events.is_heard()) tell_acknowledged(cursor, sequence);
   if (failed_ > 0) acknowledge_failed(cursor, sequence);
-  const Sequence newest = cursor.settle(sequence, settled_);
+  const Sequence newest = cursor.settle(sequence, log_.settled());
   if (newest == 0) return;
   HOLDFAST_ASSERT(newest <= sequence, "cursor.settles_what_is_acknowledged");
-  if (newest > settled_) {
-    shard_.events.settled(user_, settled_, newest, cursor);
-    settled_ = newest;
-    if (!shard_.failed_attempts.empty()) shard_.failed_attempts.settle(user_, settled_);
+  if (newest > log_.settled()) {
+    shard_.events.settled(user_, log_.settled(), newest, cursor);
+    log_.settle(newest);
+    if (!shard_.failed_attempts.empty()) shard_.failed_attempts.settle(user_, newest);
     judge_last_chance();
   }
-  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= settled_;) {
+  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= log_.settled();) {
     Run* const next = RunList::next(*run);
     if (run->machine.state() != State::failed) drive(*run, Event::acknowledged);
     run = next;
@@ -477,7 +467,7 @@ void Mailbox::tell_acknowledged(const Cursor& cursor, Sequence sequence) {
     while (run != nullptr && run->sequence() < sent) run = RunList::next(*run);
     const Run* const its_own = run != nullptr && run->sequence() == sent ? run : nullptr;
     const bool has_failed = its_own != nullptr && its_own->machine.state() == State::failed;
-    if (sent > settled_ || has_failed) shard_.events.acknowledged(cursor, id, sent, its_own);
+    if (sent > log_.settled() || has_failed) shard_.events.acknowledged(cursor, id, sent, its_own);
   });
 }
 
@@ -514,7 +504,7 @@ bool Mailbox::held(Sequence sequence) const noexcept {
 
 bool Mailbox::can_send_at_once() const noexcept {
   return std::ranges::any_of(cursors_, [&](const Cursor* c) {
-    return receives(*c) && c->position() >= floor_ && c->has_credit();
+    return receives(*c) && c->position() >= log_.floor() && c->has_credit();
   });
 }
 
@@ -531,15 +521,15 @@ void Mailbox::pump() {
 
 void Mailbox::walk(Cursor& cursor) {
   while (true) {
-    cursor.move_to(std::min(settled_, floor_));
-    if (cursor.position() < floor_) {
+    cursor.move_to(std::min(log_.settled(), log_.floor()));
+    if (cursor.position() < log_.floor()) {
       catch_up(cursor);
       return;
     }
     advance(cursor, SendUnsentMessages::Event::reached_tail);
-    const std::size_t next = first_above(tail_, cursor.position());
-    if (next == tail_.size() || !cursor.has_credit()) return;
-    cursor.send(*tail_[next].message, false);
+    const Message* const next = log_.next_after(cursor.position());
+    if (next == nullptr || !cursor.has_credit()) return;
+    cursor.send(*next, false);
   }
 }
 
@@ -595,7 +585,7 @@ void Mailbox::request_page(Cursor& cursor) {
   PageQuery query;
   query.user = user_;
   query.above = cursor.position();
-  query.up_to = floor_;
+  query.up_to = log_.floor();
   query.messages = cursor.credit_messages();
   query.bytes = cursor.page_bytes();
   query.now = shard_.wall_now();
@@ -608,7 +598,7 @@ void Mailbox::request_page(Cursor& cursor) {
   page_turn_ =
       static_cast<std::uint32_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
   shard_.store.read_page(std::move(query), [this, judges, serial = cursor.serial(),
-                                            mark = floor_](Result<Page> result) {
+                                            mark = log_.floor()](Result<Page> result) {
     if (judges) shard_.end_judging();
     on_page(serial, mark, std::move(result));
   });
@@ -643,7 +633,7 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
 void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
   advance(cursor, SendUnsentMessages::Event::page_arrived);
   for (const MessagePtr& message : page.messages) {
-    if (message->sequence <= std::max(cursor.position(), settled_)) {
+    if (message->sequence <= std::max(cursor.position(), log_.settled())) {
       cursor.move_to(message->sequence);  // passed meanwhile
       continue;
     }
@@ -654,72 +644,43 @@ void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
   if (page.end) cursor.move_to(mark);
 }
 
-bool Mailbox::tail_over_bounds() const noexcept {
-  return tail_.size() > shard_.limits.tail_messages || tail_bytes_ > shard_.limits.tail_bytes;
-}
-
-bool Mailbox::somebody_needs(Sequence sequence) const noexcept {
-  return std::ranges::any_of(
-      cursors_, [&](const Cursor* c) { return receives(*c) && c->position() < sequence; });
-}
-
 void Mailbox::trim() {
-  while (!tail_.empty()) {
-    const Sequence oldest = tail_.front().sequence;
-    if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else
-    if (!tail_over_bounds() && somebody_needs(oldest)) return;
-    drop_oldest();
+  if (!log_.may_drop()) return;
+  Sequence needed_above = std::numeric_limits<Sequence>::max();
+  for (const Cursor* const cursor : cursors_) {
+    if (receives(*cursor)) needed_above = std::min(needed_above, cursor->position());
   }
-}
-
-void Mailbox::drop_oldest() {
-  const Entry& oldest = tail_.front();
-  HOLDFAST_ASSERT(oldest.sequence > floor_, "log.tail_above_floor");
-  floor_ = oldest.sequence;
-  HOLDFAST_ASSERT(floor_ <= std::max(stored_, settled_), "log.floor_within_stored_or_settled");
-  const auto bytes = static_cast<std::uint32_t>(oldest.message->payload.size());
-  HOLDFAST_ASSERT(bytes <= tail_bytes_, "log.counts_tail_bytes");
-  tail_bytes_ -= bytes;
-  tail_.pop_front();
-}
-
-void Mailbox::drop_from_tail(Sequence sequence) {
-  const std::size_t above = first_above(tail_, sequence);
-  if (above == 0 || tail_[above - 1].sequence != sequence) return;
-  tail_bytes_ -= static_cast<std::uint32_t>(tail_[above - 1].message->payload.size());
-  tail_.erase(above - 1);
+  const Limits& limits = shard_.limits;
+  log_.trim(needed_above, {.messages = limits.tail_messages, .bytes = limits.tail_bytes});
 }
 
 void Mailbox::erase_settled() {
   const bool is_closing = shard_.phase == Phase::closing;
-  if ((erasing_ != 0 && !is_closing) || erase_again_) return;
-  if (rows_.messages == 0 && inserting_ == 0) {
-    deleted_ = settled_;
-    return;
-  }
-  if (std::min(settled_, handed_) <= std::max(deleted_, erasing_)) return;
-  HOLDFAST_ASSERT(deleted_ < settled_, "log.deleted_within_settled");
-  if (std::exchange(erasing_, settled_) != 0) {
+  if ((log_.is_erasing() && !is_closing) || erase_again_) return;
+  if (rows_.messages == 0 && inserting_ == 0) return log_.skip_erase();
+  const auto range = log_.to_erase();
+  if (!range) return;
+  const bool is_another = log_.is_erasing();
+  log_.begin_erase(*range);
+  if (is_another) {
     // The end of a process waits for no delete that is under way: there may be no time for another.
     // Nobody counts rows any more.
-    shard_.store.erase(user_, deleted_, settled_, [](const Result<PendingTotals>&) {});
+    shard_.store.erase(user_, range->above, range->up_to, [](const Result<PendingTotals>&) {});
     return;
   }
-  shard_.store.erase(user_, deleted_, settled_,
-                     [this, up_to = settled_](const Result<PendingTotals>& removed) {
+  shard_.store.erase(user_, range->above, range->up_to,
+                     [this, up_to = range->up_to](const Result<PendingTotals>& removed) {
                        on_erased(up_to, removed);
                      });
 }
 
 void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
   const ShardContext::Turn turn(shard_);
-  HOLDFAST_ASSERT(erasing_ >= up_to, "log.delete_is_answered_once");
-  erasing_ = 0;
   if (removed) {
-    deleted_ = std::max(deleted_, up_to);
-    HOLDFAST_ASSERT(deleted_ <= settled_, "log.deletes_what_is_settled");
+    log_.erased(up_to);
     shard_.add_rows(rows_, -removed->messages, -removed->bytes);
   } else {
+    log_.erase_failed(up_to);
     erase_again_ = true;
     retry_later();
   }
@@ -735,10 +696,10 @@ void Mailbox::end_sweep() noexcept {
 bool Mailbox::expire(Task done) {
   if (!cursors_.empty() || sweeping_ || reading_ || !shard_.may_expire()) return false;
   trim();
-  if (floor_ <= settled_) return false;
+  if (log_.floor() <= log_.settled()) return false;
   sweeping_ = true;
   ++shard_.judging;
-  shard_.store.expire(user_, settled_, floor_, shard_.wall_now(),
+  shard_.store.expire(user_, log_.settled(), log_.floor(), shard_.wall_now(),
                       [this, done = std::move(done)](const Result<Moved>& moved) mutable {
                         const ShardContext::Turn turn(shard_);
                         end_sweep();
@@ -755,18 +716,14 @@ bool Mailbox::expire(Task done) {
   return true;
 }
 
-Sequence Mailbox::newest() const noexcept {
-  return tail_.empty() ? floor_ : std::max(floor_, tail_[tail_.size() - 1].sequence);
-}
-
 bool Mailbox::bury(Sequence up_to, const std::string& reason,
                    std::move_only_function<void(bool)> done) {
   if (!cursors_.empty() || sweeping_ || reading_) return false;
   trim();
   // What is above is on its way to the store.
-  if (floor_ < up_to) return false;
+  if (log_.floor() < up_to) return false;
   sweeping_ = true;
-  shard_.store.bury(user_, settled_, up_to, reason, shard_.wall_now(),
+  shard_.store.bury(user_, log_.settled(), up_to, reason, shard_.wall_now(),
                     [this, reason, done = std::move(done)](const Result<Moved>& moved) mutable {
                       const ShardContext::Turn turn(shard_);
                       end_sweep();
@@ -795,10 +752,11 @@ void Mailbox::count_attempt(const Cursor& cursor, const ConnectionEnd& end) {
   if (shard_.phase != Phase::open) return;
   if (cursor.state != Cursor::State::open || end.by == By::gateway) return;
   FailedAttemptTable& table = shard_.failed_attempts;
-  if (const Sequence first = cursor.first_unacked(settled_)) report_waiting(cursor, first, end);
+  if (const Sequence first = cursor.first_unacked(log_.settled()))
+    report_waiting(cursor, first, end);
   if (shard_.limits.poison_attempts == 0) return;
   const FailedAttempts* const known = table.find(user_);
-  const auto at = cursor.ended_at(end, settled_);
+  const auto at = cursor.ended_at(end, log_.settled());
   // The first time, whatever ends at a message is suspicious. From then on the client is asked for
   // a sign of life in front of it: without one, the network was broken before. Whoever was there
   // already was not asked, and proves nothing.
@@ -869,7 +827,7 @@ bool Mailbox::has_it_last(const Cursor& cursor, const LastChance& chance) const 
 void Mailbox::judge_last_chance() {
   const LastChance* const chance = last_chance();
   if (chance == nullptr) return;
-  const bool is_taken = settled_ >= chance->sequence;
+  const bool is_taken = log_.settled() >= chance->sequence;
   const bool goes_on =
       std::ranges::any_of(cursors_, [&](const Cursor* c) { return has_it_last(*c, *chance); });
   if (!is_taken && goes_on && shard_.steady_now() < chance->until) return retry_later();
@@ -939,18 +897,15 @@ void Mailbox::delete_pending(Sequence above, Sequence up_to, DeathCause cause,
 void Mailbox::go_on_deleting() {
   const PendingDeletion* const current = deletion();
   if (current == nullptr || sweeping_ || reading_) return;
-  const std::size_t behind = first_above(tail_, current->above);
-  const bool comes = behind < tail_.size() && tail_[behind].sequence > std::max(stored_, settled_);
+  const Message* const next = log_.next_after(current->above);
+  const bool comes = next != nullptr && !log_.is_safe(next->sequence);
   if (current->undeliverable && comes && furthest_position() < current->up_to) return;
   if (shard_.phase != Phase::open) {
     return end_deletion(fail(Errc::unavailable, "The service is shutting down"));
   }
-  const Sequence committed = std::max(stored_, settled_);
-  while (!tail_.empty() && tail_.front().sequence <= std::min(current->up_to, committed)) {
-    drop_oldest();
-  }
-  const Sequence above = std::max({current->above, settled_, furthest_position()});
-  const Sequence up_to = std::min(current->up_to, floor_);
+  log_.drop_up_to(current->up_to);
+  const Sequence above = std::max({current->above, log_.settled(), furthest_position()});
+  const Sequence up_to = std::min(current->up_to, log_.floor());
   if (above >= up_to) return end_deletion({});
   sweeping_ = true;
   shard_.store.bury(user_, above, up_to, current->cause, shard_.wall_now(),
@@ -984,9 +939,9 @@ void Mailbox::end_deletion(Result<void> result) {
   if (!one || ended.moved.messages > 0) {
     return ended.done(Deletion{.moved = ended.moved, .left = pending()});
   }
-  if (ended.up_to <= settled_) {
+  if (ended.up_to <= log_.settled()) {
     ended.done(fail(Errc::not_found, "The message was acknowledged meanwhile"));
-  } else if (ended.up_to <= furthest_position() || ended.up_to > floor_) {
+  } else if (ended.up_to <= furthest_position() || ended.up_to > log_.floor()) {
     ended.done(fail(Errc::conflict, "The message is under delivery"));
   } else {
     ended.done(fail(Errc::not_found, "No such message is pending"));
@@ -998,8 +953,7 @@ PendingTotals Mailbox::pending() const noexcept {
 }
 
 bool Mailbox::deletes_handed() const noexcept {
-  return (rows_.messages == 0 && inserting_ == 0) ||
-         std::min(settled_, handed_) <= std::max(deleted_, erasing_);
+  return (rows_.messages == 0 && inserting_ == 0) || !log_.to_erase();
 }
 
 void Mailbox::hand_deletes() {
@@ -1009,8 +963,9 @@ void Mailbox::hand_deletes() {
 
 bool Mailbox::idle() {
   trim();
-  return cursors_.empty() && runs_.empty() && tail_.empty() && inserting_ == 0 && erasing_ == 0 &&
-         !reading_ && !sweeping_ && !deletion_under_way() && !in_retry_list && deletes_handed();
+  return cursors_.empty() && runs_.empty() && log_.is_tail_empty() && inserting_ == 0 &&
+         !log_.is_erasing() && !reading_ && !sweeping_ && !deletion_under_way() && !in_retry_list &&
+         deletes_handed();
 }
 
 }  // namespace holdfast::delivery

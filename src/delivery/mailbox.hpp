@@ -8,7 +8,7 @@
 #include <holdfast/delivery/mailboxes.hpp>
 
 #include "cursor.hpp"
-#include "ring.hpp"
+#include "message_log.hpp"
 #include "run.hpp"
 #include "shard_context.hpp"
 
@@ -74,7 +74,7 @@ class Mailbox {
   /// It is accepted, and neither answered as stored nor as delivered yet.
   [[nodiscard]] bool is_sending(const MessageId& id) const noexcept;
   /// The newest that was accepted.
-  [[nodiscard]] Sequence newest() const noexcept;
+  [[nodiscard]] Sequence newest() const noexcept { return log_.newest(); }
   /// Stores or refuses what is unanswered.
   void store_everything();
   void pump();
@@ -89,20 +89,15 @@ class Mailbox {
   [[nodiscard]] PendingTotals rows() const noexcept { return rows_; }
   [[nodiscard]] PendingTotals pending() const noexcept;
   [[nodiscard]] const std::vector<Cursor*>& cursors() const noexcept { return cursors_; }
-  [[nodiscard]] std::size_t tail_size() const noexcept { return tail_.size(); }
+  [[nodiscard]] std::size_t tail_size() const noexcept { return log_.tail_size(); }
 
  private:
-  struct Entry {
-    Sequence sequence = 0;
-    MessagePtr message;
-  };
-
   // ---- runs
   void drive(Run& run, SendMessage::Event event);
   void act(Run& run, SendMessage::Action action);
   [[nodiscard]] SendMessage::Event sent_how(Sequence sequence) const noexcept;
   void store_now();
-  void on_inserted(Sequence from, Sequence to, PendingTotals handed, bool ok);
+  void on_inserted(const SequenceRange& range, PendingTotals handed, bool ok);
   void record(Run& run);
   void on_recorded(Run& run, bool ok);
   /// Gives back what was reserved for messages that are committed or answered.
@@ -129,7 +124,6 @@ class Mailbox {
   void on_page(std::uint64_t serial, Sequence mark, Result<Page> result);
   void send_page(Cursor& cursor, Sequence mark, const Page& page);
   void trim();
-  void drop_oldest();
   /// A connection is gone: counts the attempt, when it ended at a message.
   void count_attempt(const Cursor& cursor, const ConnectionEnd& end);
   /// Connections end at one message again and again: an operator has to see that, also when it is
@@ -154,33 +148,22 @@ class Mailbox {
   [[nodiscard]] PendingDeletion* deletion() noexcept;
   [[nodiscard]] bool deletion_under_way() const noexcept;
   [[nodiscard]] Sequence furthest_position() const noexcept;
-  [[nodiscard]] bool tail_over_bounds() const noexcept;
-  [[nodiscard]] bool somebody_needs(Sequence sequence) const noexcept;
-  void drop_from_tail(Sequence sequence);
   void erase_settled();
   void on_erased(Sequence up_to, const Result<PendingTotals>& removed);
   void retry_later();
 
   ShardContext& shard_;
   const UserId& user_;
-  Ring<Entry> tail_;
-  std::uint32_t tail_bytes_ = 0;
-  std::uint32_t page_turn_ = 0;  ///< whose turn it is to read a page
+  MessageLog log_;
   RunList runs_;
   std::vector<Cursor*> cursors_;  ///< the oldest first
-
-  Sequence floor_;   ///< the highest that has left the tail: at or below, only the store has it
-  Sequence handed_;  ///< the highest that was handed to the store
-  Sequence stored_;  ///< the highest that is committed
-  Sequence settled_ = 0;   ///< the highest that any connection has acknowledged
-  Sequence deleted_ = 0;   ///< up to here the store is known to hold nothing
-  Sequence erasing_ = 0;   ///< up to here a delete is under way; 0: none is
-  Sequence store_to_ = 0;  ///< up to here the store is to get what it has not
+  Sequence store_to_ = 0;         ///< up to here the store is to get what it has not
 
   PendingTotals rows_;           ///< committed
   PendingTotals reserved_;       ///< accepted and not committed
   std::uint32_t inserting_ = 0;  ///< messages that the store has not answered for
   std::uint32_t failed_ = 0;     ///< runs whose commit failed
+  std::uint32_t page_turn_ = 0;  ///< whose turn it is to read a page
   bool reading_ = false;
   bool sweeping_ = false;
   bool read_again_ = false;   ///< not before `retry`
@@ -191,5 +174,6 @@ class Mailbox {
   bool in_idle_list = false;
   bool in_retry_list = false;
 };
+static_assert(sizeof(void*) != 8 || sizeof(Mailbox) <= 200, "there is one for every idle user");
 
 }  // namespace holdfast::delivery

@@ -12,7 +12,7 @@ FAULTS = [
     (
         "each acknowledgement of a message is told",
         DELIVERY + "mailbox.cpp",
-        "if (sent > settled_ || has_failed) shard_.events",
+        "if (sent > log_.settled() || has_failed) shard_.events",
         "shard_.events",
     ),
     (
@@ -35,9 +35,9 @@ FAULTS = [
     ),
     (
         "tail drops what is handed, not committed",
-        DELIVERY + "mailbox.cpp",
-        "if (oldest > std::max(stored_, settled_)) return;  // it is nowhere else",
-        "if (oldest > std::max(handed_, settled_)) return;",
+        DELIVERY + "message_log.hpp",
+        "return sequence <= std::max(stored_, settled_);",
+        "return sequence <= std::max(handed_, settled_);",
     ),
     (
         "page read expires above its own position only",
@@ -49,15 +49,15 @@ FAULTS = [
         "mark is the floor at completion",
         DELIVERY + "mailbox.cpp",
         "send_page(*cursor, mark, *result);",
-        "send_page(*cursor, std::max(mark, floor_), *result);",
+        "send_page(*cursor, std::max(mark, log_.floor()), *result);",
     ),
     (
         "delete goes up to stored",
         DELIVERY + "mailbox.cpp",
-        "shard_.store.erase(user_, deleted_, settled_,\n"
-        "                     [this, up_to = settled_]",
-        "shard_.store.erase(user_, deleted_, std::max(settled_, stored_),\n"
-        "                     [this, up_to = settled_]",
+        "shard_.store.erase(user_, range->above, range->up_to,\n"
+        "                     [this, up_to = range->up_to]",
+        "shard_.store.erase(user_, range->above, std::max(range->up_to, log_.floor()),\n"
+        "                     [this, up_to = range->up_to]",
     ),
     (
         "an unconfirmed delete is forgotten",
@@ -67,7 +67,7 @@ FAULTS = [
         "  }\n"
         "  erase_settled();\n"
         "  shard_.may_be_idle(*this);",
-        "    deleted_ = up_to;\n"
+        "    log_.erased(up_to);\n"
         "  }\n"
         "  erase_settled();\n"
         "  shard_.may_be_idle(*this);",
@@ -75,7 +75,7 @@ FAULTS = [
     (
         "latest: next goes on from its own position",
         DELIVERY + "mailbox.cpp",
-        "if (Cursor* const next = newest_open()) next->move_to(settled_);",
+        "if (Cursor* const next = newest_open()) next->move_to(log_.settled());",
         "(void)newest_open();",
     ),
     (
@@ -124,8 +124,8 @@ FAULTS = [
     (
         "a connection begins at stored",
         DELIVERY + "mailbox.cpp",
-        "cursor.begin_at(settled_);",
-        "cursor.begin_at(std::max(settled_, stored_));",
+        "cursor.begin_at(log_.settled());",
+        "cursor.begin_at(std::max(log_.settled(), log_.floor()));",
     ),
     (
         "ceiling is not held",
@@ -162,20 +162,20 @@ FAULTS = [
     (
         "sweep expires from 0, not from settled",
         DELIVERY + "mailbox.cpp",
-        "shard_.store.expire(user_, settled_, floor_,",
-        "shard_.store.expire(user_, 0, floor_,",
+        "shard_.store.expire(user_, log_.settled(), log_.floor(),",
+        "shard_.store.expire(user_, 0, log_.floor(),",
     ),
     (
         "burial from 0, not from settled",
         DELIVERY + "mailbox.cpp",
-        "shard_.store.bury(user_, settled_, up_to, reason,",
+        "shard_.store.bury(user_, log_.settled(), up_to, reason,",
         "shard_.store.bury(user_, 0, up_to, reason,",
     ),
     (
         "deletion moves what a connection was sent",
         DELIVERY + "mailbox.cpp",
-        "const Sequence above = std::max({current->above, settled_, furthest_position()});",
-        "const Sequence above = std::max({current->above, settled_});",
+        "const Sequence above = std::max({current->above, log_.settled(), furthest_position()});",
+        "const Sequence above = std::max({current->above, log_.settled()});",
     ),
     (
         "burial although somebody is connected",
@@ -195,10 +195,8 @@ FAULTS = [
     (
         "early out of the delete ignores inserts in flight",
         DELIVERY + "mailbox.cpp",
-        "  if (rows_.messages == 0 && inserting_ == 0) {\n"
-        "    deleted_ = settled_;",
-        "  if (rows_.messages == 0) {\n"
-        "    deleted_ = settled_;",
+        "if (rows_.messages == 0 && inserting_ == 0) return log_.skip_erase();",
+        "if (rows_.messages == 0) return log_.skip_erase();",
     ),
     (
         "a page is sent to who no longer receives",
