@@ -10,8 +10,8 @@ inline constexpr std::size_t kAeadKeyBytes = 32;
 inline constexpr std::size_t kAeadNonceBytes = 12;
 inline constexpr std::size_t kAeadTagBytes = 16;
 
-/// AES-256-GCM (NIST SP 800-38D) under a random nonce: nonce ‖ ciphertext ‖ tag. At most 2^32 times
-/// per key (section 8.3): for what is sealed seldom. Any thread.
+/// Seals with AES-256-GCM (NIST SP 800-38D) under a random nonce: nonce ‖ ciphertext ‖ tag. At most
+/// 2^32 times per key (section 8.3), so only for rare use. Thread-safe.
 [[nodiscard]] std::string aead_seal(std::string_view key, std::string_view plaintext,
                                     std::string_view additional_data);
 /// nullopt for anything but an unchanged seal under the same key and additional data. Any thread.

@@ -16,9 +16,9 @@
 
 namespace holdfast::identity {
 
-/// Names with what is counted of them: bounded, and with what has to be written. An `Entry` has
-/// `rank()` (the lowest is forgotten first when there is no room), `forgotten_at()`, and `text()`
-/// and `read()` for what is kept of it. Needs a lock around it.
+/// Keeps counts by name, up to a limit, and remembers the changes to write. An `Entry` has `rank()`
+/// (the lowest is forgotten first when the book is full), `forgotten_at()`, and `text()` and
+/// `read()` for its stored form. Needs a lock around it.
 template <class Entry>
 class AttemptBook {
  public:
@@ -27,13 +27,13 @@ class AttemptBook {
   AttemptBook(const Clock& clock, std::size_t capacity, std::string secret)
       : clock_(clock), capacity_(std::max<std::size_t>(capacity, 1)), secret_(std::move(secret)) {}
 
-  /// Under which a name is kept: nothing tells from it what it was.
+  /// Returns the key of a name, which does not reveal the name.
   [[nodiscard]] std::string key_of(const std::string& name) const {
     return std::string(view(hmac_sha256(secret_, name)));
   }
   [[nodiscard]] SteadyTime now() const { return clock_.steady_now(); }
 
-  /// nullptr when there is none, or its time is over.
+  /// Returns the entry; nullptr if there is none or it has expired.
   [[nodiscard]] Entry* find(const std::string& key) {
     const auto found = nodes_.find(key);
     if (found == nodes_.end()) return nullptr;
@@ -41,14 +41,14 @@ class AttemptBook {
     forget(key);
     return nullptr;
   }
-  /// There is none of that key yet.
+  /// Adds an entry. The key must be new.
   Entry& make(const std::string& key, Entry entry) {
     if (nodes_.size() >= capacity_) forget(std::string(*std::get<2>(*order_.begin())));
     const auto made = nodes_.emplace(key, Node{.entry = std::move(entry), .place = {}}).first;
     place(*made);
     return made->second.entry;
   }
-  /// An entry was changed: its place, and what has to be written.
+  /// Updates an entry's place after a change, and marks it to be written.
   void changed(const std::string& key) {
     const auto found = nodes_.find(key);
     if (found == nodes_.end()) return;
@@ -94,7 +94,8 @@ class AttemptBook {
   }
   void put_back(const Row& row) { changes_.insert(row.name); }
 
-  /// The steady clock ends with the process: what is kept is told by the other one.
+  /// Converts times between the wall clock, which stored entries use, and the steady clock, which
+  /// does not survive the process.
   struct Times {
     SteadyTime steady_now;
     WallTime wall_now;
@@ -102,7 +103,7 @@ class AttemptBook {
       return wall_now + std::chrono::duration_cast<WallTime::duration>(t - steady_now);
     }
     [[nodiscard]] std::int64_t micros(SteadyTime t) const { return unix_micros(wall(t)); }
-    /// Nothing that was kept is of the future, whatever the clock says now.
+    /// Converts a stored time. Treats times in the future as now.
     [[nodiscard]] SteadyTime steady(std::int64_t micros) const {
       const auto ago = std::max(wall_now - wall_from_micros(micros), WallTime::duration(0));
       return steady_now - std::chrono::duration_cast<SteadyTime::duration>(ago);

@@ -48,7 +48,7 @@ const char* refuse_audience(const Json& claims, const std::vector<std::string>& 
 Result<UserId> user_id_in(const Json& claims, const IssuerOptions& issuer) {
   const std::string* const value = text_member(claims, issuer.user_id_claim.c_str());
   if (value == nullptr || value->empty()) return refuse_claim("user_id_claim");
-  // An address that nobody has proven may be anybody's.
+  // An unverified address may belong to anybody.
   if (issuer.user_id_claim == "email" && !is_true_member(claims, "email_verified")) {
     return refuse_claim("email_verified");
   }

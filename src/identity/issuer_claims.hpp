@@ -7,8 +7,8 @@
 
 namespace holdfast::identity {
 
-/// Whom the verified claims of another issuer's token prove (OpenID Connect Core 1.0 section
-/// 3.1.3.7). Errors as of `IdTokenVerifier::verify`.
+/// Checks the claims of another issuer's verified token and returns its user (OpenID Connect Core
+/// 1.0 section 3.1.3.7). Errors as of `IdTokenVerifier::verify`.
 [[nodiscard]] Result<IdTokenClaims> read_foreign_claims(const Json& claims,
                                                         const IssuerOptions& issuer, WallTime now);
 /// Returns whether the header may be an ID token's. Other JWTs name their type (RFC 8725 section

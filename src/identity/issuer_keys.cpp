@@ -19,7 +19,7 @@ constexpr Seconds kRetryFirst{1};
 constexpr Seconds kRetryMax{60};
 // The time for which known keys stay valid while the issuer publishes no usable one.
 constexpr Seconds kEmptyBelievedAfter{3'600};
-// Of what issuers put into their documents no more is remembered and logged than that.
+// The maximum of oddities that are remembered and logged for one issuer.
 constexpr std::size_t kOdditiesMax = 100;
 constexpr std::size_t kConfigurationBytesMax = std::size_t{256} * 1024;
 

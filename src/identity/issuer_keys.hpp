@@ -24,9 +24,8 @@ class IssuerKeys : public std::enable_shared_from_this<IssuerKeys> {
   IssuerKeys(IssuerOptions issuer, std::shared_ptr<IssuerDocuments> documents,
              VerifyingKeysPtr keys, IssuerKeysOptions options, const Clock& clock);
 
-  /// The keys, once the one that is meant is among them or cannot be found: within the call, or on
-  /// `executor` after the fetch that it waits for. `unavailable` when whether there is such a key
-  /// cannot be told.
+  /// Returns the keys when the named one is among them or is known not to exist: inside the call,
+  /// or on `executor` after the fetch. `unavailable` if neither is known.
   void find(const KeyName& name, Executor& executor, Completion<Result<VerifyingKeysPtr>> done);
   void tick();
   void stop();
@@ -42,7 +41,7 @@ class IssuerKeys : public std::enable_shared_from_this<IssuerKeys> {
   void on_configuration(const Result<std::string>& text);
   void read_keys(const std::string& address);
   void finish(Result<VerifyingKeysPtr> fetched);
-  /// Logs what is odd about a document, each oddity once.
+  /// Logs the oddities of a document, each once.
   void tell_oddities(const VerifyingKeys& keys);
   /// Returns whether the issuer has published no usable key for long enough to believe it.
   [[nodiscard]] bool stays_empty(SteadyTime now) const;  ///< under mutex_

@@ -11,7 +11,7 @@
 namespace holdfast::identity {
 namespace {
 
-// Walks a text without recursion: whoever wrote it chooses how deep it goes.
+// Walks a text without recursion, because its author chooses the depth.
 class Cutter {
  public:
   explicit Cutter(std::string_view text) : text_(text) {
@@ -30,7 +30,7 @@ class Cutter {
     skip_space();
     return at_ == text_.size();
   }
-  /// A value up to its end, or as far as what is none goes; nullopt when it has no end.
+  /// Takes the next value, valid or not, up to its end; nullopt if it has no end.
   std::optional<std::string_view> take_value() {
     skip_space();
     const std::size_t start = at_;

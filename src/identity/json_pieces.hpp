@@ -9,8 +9,8 @@
 /// other parts is not looked at.
 namespace holdfast::identity {
 
-/// The text of the value of an object's one member of that name; nullopt when the text is no
-/// object, and when there is none or more than one.
+/// Returns the text of the member's value. nullopt if the text is not an object, or does not have
+/// exactly one such member.
 [[nodiscard]] std::optional<std::string_view> cut_member(std::string_view object,
                                                          std::string_view name);
 /// The texts of an array's elements; nullopt when the text is no array.

@@ -24,7 +24,7 @@ std::unexpected<Error> refuse_jws(const char* check) {
   return fail(Errc::unauthenticated, "Unauthorized", check);
 }
 
-// Of another issuer's document: usable ones, and what is said of the others.
+// The maximum of usable keys in another issuer's document, and of oddities.
 constexpr std::size_t kKeysMax = 100;
 constexpr std::size_t kDocumentOdditiesMax = 100;
 constexpr std::size_t kKeyIdBytesMax = 512;
@@ -69,7 +69,7 @@ std::optional<VerifyingKey> as_key(std::optional<Key> key) {
   return VerifyingKey(std::move(*key));
 }
 
-// By its type and curve; what the document says of its algorithm may only agree.
+// Makes a key by its type and curve. The document's own algorithm must agree.
 std::optional<VerifyingKey> make_verifying_key(const Json& jwk) {
   const std::string* const kind = text_member(jwk, "kty");
   if (kind == nullptr) return std::nullopt;

@@ -24,21 +24,21 @@ using VerifyingKey = std::variant<RsaPublicKey, P256PublicKey, Ed25519PublicKey>
 
 struct VerifyingKeys {
   std::vector<SigningAlgorithm> algorithms;  ///< that a token may name
-  /// Issuers elsewhere may leave ids out, on either side, where one key alone can be meant, and may
-  /// give several keys one id (RFC 7517 section 4.5).
+  /// Other issuers may omit key ids, in keys and tokens, if only one key matches, and may give
+  /// several keys the same id (RFC 7517 section 4.5).
   bool ids_may_be_left_out = false;
   std::multimap<std::string, VerifyingKey, std::less<>> by_id;  ///< without one under ""
   std::vector<std::string> oddities{};  ///< of the document, for the operator
 };
 
-/// Reads the RS256 keys of a JWKS document (RFC 7517). `invalid_argument`, with the member at
-/// fault, when it is none, has a broken one, or has none at all.
+/// Reads the RS256 keys of a JWKS document (RFC 7517). `invalid_argument`, with the member that has
+/// the fault, if the document or a key is invalid, or if there is no key.
 [[nodiscard]] Result<VerifyingKeys> read_jwks(std::string_view text);
 
-/// Reads another issuer's: keys that do not fit these algorithms, are not for signatures, are too
-/// short, broken, not to be read, shown with their private half, or behind a hundred good ones are
-/// passed over, and none may be left; those that are broken, and several of one id, are among the
-/// oddities. `invalid_argument` for what is no JWKS, `limit_exceeded` for more than 256 KiB.
+/// Reads another issuer's JWKS document. Skips keys for other algorithms or uses, short, broken or
+/// unreadable keys, keys shown with their private half, and keys after a hundred good ones. May
+/// return no key. Reports broken keys, and several keys with one id, as oddities.
+/// `invalid_argument` if the document is not a JWKS, `limit_exceeded` above 256 KiB.
 [[nodiscard]] Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
                                                       std::vector<SigningAlgorithm> algorithms);
 
@@ -47,7 +47,7 @@ struct JwsHint {
   std::string issuer;  ///< `iss`
   Json header;         ///< an object
 };
-/// nullopt for what is no JWT with an `iss`.
+/// Reads a token's hint; nullopt if it is not a JWT with an `iss`.
 [[nodiscard]] std::optional<JwsHint> hint_of(std::string_view token);
 
 /// The key that a header names.

@@ -75,8 +75,8 @@ Task answer(Executor& executor, Completion<Result<T>> done, Result<T> result) {
   };
 }
 
-/// Called once: runs, or is refused. What it returns answers the caller, who may come with more of
-/// the same name then.
+/// A piece of work, called once: it runs or is refused. Returns the task that answers the caller,
+/// who may then submit more work of the same name.
 using Job = std::move_only_function<Task(const Error* refusal)>;
 
 struct Work {
@@ -93,7 +93,7 @@ class PublicLane {
         client_share_(std::max<std::size_t>(capacity / 8, 1)),
         key_share_(std::max<std::size_t>(capacity / 2, 1)) {}
 
-  /// Whose bound it would exceed.
+  /// Returns the limit that one more piece of work would exceed, if any.
   [[nodiscard]] std::optional<BoundScope> refuses(const WorkOwner& owner) const {
     const auto found = owners_.find(holder_of(owner.source));
     const std::size_t held = found == owners_.end() ? 0 : found->second.held;
@@ -122,7 +122,7 @@ class PublicLane {
   }
   /// Nothing can run now.
   [[nodiscard]] bool empty() const { return turns_.empty(); }
-  /// The next in turn; `finished` is told when it is done.
+  /// Takes the next work in turn. Call `finished` when it is done.
   [[nodiscard]] Work pop() {
     const std::string holder = std::move(turns_.front());
     turns_.pop_front();
@@ -191,7 +191,7 @@ class PasswordHasherImpl final : public PasswordHasher {
         threads_.push_back(start_thread("hf-password", [this] { work(); }));
       }
     } catch (...) {
-      // No destructor runs for what was not made whole.
+      // The destructor does not run after a failed constructor.
       PasswordHasherImpl::stop();
       throw;
     }

@@ -169,7 +169,7 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
     pool->answer<void>(std::move(done), std::move(good));
     return;
   }
-  // First, so that a name that nobody has costs no hash, and the verifier is bound to the user.
+  // Finds the user first, so that an unknown name costs no hash. The verifier needs the user's id.
   find_user(pool, NameOrSub{std::move(input.user.username)},
             [pool, password, permanent = input.permanent, source = std::move(input.source),
              done = std::move(done)](PoolResult<User> user) mutable {
@@ -197,7 +197,7 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
 
 void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
                                   VoidDone done) {
-  // Checked once by themselves, for what is wrong with them is not the user's other attributes'.
+  // Checks the given attributes alone first, because an error must be about them.
   if (PoolResult<void> good = check_attributes(input.attributes); !good) {
     pool->answer<void>(std::move(done), std::move(good));
     return;

@@ -13,14 +13,14 @@ namespace holdfast::identity {
 namespace {
 
 constexpr std::size_t kKnownAddresses = 10;
-// An address that was seen within it is not written anew.
+// The time for which a seen address is not written again.
 constexpr Seconds kSeenLately{24 * 3'600};
 
 std::unexpected<PoolError> rate_exceeded() {
   return refuse(PoolErrc::too_many_requests, "Rate exceeded");
 }
 
-// Nothing tells from it which address it was.
+// Returns a keyed hash that does not reveal the address.
 Digest address_hash(const PoolContext& pool, const Source& source, const UserId& sub) {
   return hmac_sha256(pool.options.decoy_secret,
                      "address\n" + sub.str() + "\n" + client_share_key(source.id));
@@ -115,7 +115,7 @@ void remember_address(const PoolContextPtr& pool, const Source& source, const Us
   if (source.kind != Source::Kind::client || sub.empty()) return;
   const Digest address = address_hash(*pool, source, sub);
   KnownAddressStore& known = pool->parts.known_addresses;
-  // Nobody waits for it: where it fails, the next login tries again.
+  // Runs in the background. If it fails, the next login tries again.
   known.find(sub, address, [pool, &known, sub, address](Result<std::optional<WallTime>> seen) {
     const WallTime now = pool->now();
     if (!seen || (*seen && **seen + kSeenLately > now)) return;

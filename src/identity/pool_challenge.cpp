@@ -84,7 +84,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
  private:
   using Next = std::move_only_function<void(NewPassword& self, User user)>;
 
-  /// Goes on only with the user that the session was made for, unchanged since.
+  /// Continues only with the session's user, unchanged since the challenge.
   void look_up(Next next) {
     pool_->parts.users.find_by_sub(
         session_.sub, [self = shared_from_this(),
@@ -145,7 +145,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
       done_(refuse(made.error()));
       return;
     }
-    // Hashing took a while: what has changed in the row meanwhile must not be written over.
+    // Reads the row again, because changes during the hashing must not be overwritten.
     look_up([made = std::move(*made)](NewPassword& self, User user) {
       self.replace(std::move(user), made);
     });

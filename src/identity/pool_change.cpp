@@ -11,19 +11,19 @@
 namespace holdfast::identity {
 namespace {
 
-// A user who is changed this often meanwhile is changed by somebody who goes on.
+// The maximum of tries against concurrent changes of the same user.
 constexpr int kChangeTries = 5;
 
 std::unexpected<PoolError> no_such_user() {
   return refuse(PoolErrc::user_not_found, "User does not exist.");
 }
 
-// Those which end ID tokens by their time as well: what is no login's ends too.
+// Returns whether an end of logins also ends ID tokens by their time, even those without a login.
 bool signs_out(LoginEnd end) {
   return end == LoginEnd::disabled || end == LoginEnd::deleted || end == LoginEnd::signed_out;
 }
 
-/// Read, change, write back if nobody else has meanwhile.
+/// Reads a user, applies a change, and writes it back unless the row has changed meanwhile.
 class Change : public std::enable_shared_from_this<Change> {
  public:
   Change(PoolContextPtr pool, UserChange change, Completion<PoolResult<User>> done)

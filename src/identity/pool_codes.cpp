@@ -1,4 +1,5 @@
-// Confirmation codes, whatever they are for.
+// Confirmation codes: makes, sends, counts and checks them.
+
 #include "pool_codes.hpp"
 
 #include <cstdint>
@@ -23,8 +24,8 @@ constexpr std::size_t kCodeLimit = 2048;
 std::unexpected<PoolError> wrong_code() {
   return refuse(PoolErrc::code_mismatch, "Invalid verification code provided, please try again.");
 }
-// A name that nobody has has no code that could expire or be worn out. Who has an access token
-// learns nothing by it.
+// Returns the error for a bad code. It must not reveal an expired or exhausted code, because
+// unknown names have none. Callers with an access token may know.
 std::unexpected<PoolError> bad_code(const PoolContext& pool, Purpose purpose,
                                     std::unexpected<PoolError> reason) {
   const bool to_stranger = verified_by(purpose) == nullptr;
@@ -51,8 +52,8 @@ bool is_verified(const User& user, const std::string& attribute) {
   return found != user.attributes.end() && found->second == "true";
 }
 
-// Under which the codes sent to each of a user's addresses are counted: but where one is to be
-// proven, who delivers may choose any.
+// Returns the names under which codes to the user's addresses are counted. The code command may
+// choose any address, unless the code proves one of them.
 std::vector<std::string> address_names(const User& user, Purpose purpose) {
   const std::string to = std::string("to ") + to_string(purpose) + " ";
   std::vector<std::string> out;

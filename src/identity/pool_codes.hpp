@@ -18,7 +18,7 @@ inline constexpr std::size_t kTriedPerDay = 10;
 /// The attribute whose address a code of this purpose proves; null: it proves none in particular.
 [[nodiscard]] const char* verified_by(CodeStore::Purpose purpose);
 [[nodiscard]] std::unexpected<PoolError> no_delivery();
-/// An address as it is told to whoever may not know it: `a***@e***`.
+/// Returns a masked address, for callers who may not know it: `a***@e***`.
 [[nodiscard]] std::string masked(const std::string& address);
 /// Returns the addresses that a code is bound to. It proves nothing about addresses set later.
 [[nodiscard]] std::string addresses_of(const User& user, CodeStore::Purpose purpose);
@@ -29,14 +29,13 @@ inline constexpr std::size_t kTriedPerDay = 10;
 /// Returns the destination of a user's code. A code that proves an address goes to that address.
 [[nodiscard]] CodeDelivery delivery_to(const User& user, CodeStore::Purpose purpose);
 
-/// Takes one of the codes of a day that each of the addresses may be sent: nobody gets more than
-/// that because they are asked for under many names.
+/// Takes one code from the daily limit of each address. The limit holds over all usernames.
 [[nodiscard]] PoolResult<void> take_addresses(const PoolContext& pool, const User& user,
                                               CodeStore::Purpose purpose);
 void give_addresses_back(const PoolContext& pool, const User& user, CodeStore::Purpose purpose);
 
-/// Makes a code, keeps its hash, sends it. Nobody's code is made, kept and handed on likewise, so
-/// that the next call finds the gateway no less busy.
+/// Makes a code, stores its hash and sends it. Does the same work for an unknown user, so that the
+/// gateway's load does not reveal who exists.
 void send_code(const PoolContextPtr& pool, std::optional<User> user, CodeStore::Purpose purpose,
                Completion<PoolResult<void>> done);
 
@@ -45,8 +44,8 @@ struct Trier {
   std::optional<User> user;  ///< nullopt: an unknown user, which the answer must not reveal
   CodeAttempt attempt;
 };
-/// Takes an attempt at a user's code: the code's row if it is the right one. Nobody's takes as
-/// long.
+/// Takes an attempt at a user's code, and returns the code's row if it is right. An unknown user's
+/// attempt takes as long.
 void try_code(const PoolContextPtr& pool, const Trier& trier, CodeStore::Purpose purpose,
               std::string code, Completion<PoolResult<CodeStore::Row>> done);
 

@@ -9,7 +9,7 @@ namespace holdfast::identity {
 namespace {
 
 constexpr std::string_view kSessionContext = "login session";
-// Cognito's bounds on the text of a session.
+// Cognito's limits of the text of a session.
 constexpr std::size_t kShortestSession = 20;
 constexpr std::size_t kLongestSession = 2048;
 // More than the longest name and all that is sealed beside it.
@@ -19,7 +19,7 @@ constexpr std::size_t kSealedBytes = 1024;
 
 Result<std::string> PoolContext::seal_for_stranger(std::string json,
                                                    std::string_view context) const {
-  // Blanks after the object are none of it. What is longer must not show by how much.
+  // Pads with blanks, which JSON ignores, so that the length reveals nothing.
   json.resize((json.size() / kSealedBytes + 1) * kSealedBytes, ' ');
   return parts.ring->seal_token(json, context);
 }
@@ -45,7 +45,7 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
   if (!sealed) return invalid;
   const Result<std::string> text = parts.ring->open_token(*sealed, kSessionContext);
   if (!text) return invalid;
-  // Nobody but this pool seals under this context, so the members are as seal_session wrote them.
+  // Only this pool seals under this context, so the members are as seal_session wrote them.
   const Json object = Json::parse(*text);
   AuthSession out{.sub = UserId(object.at("sub").get<std::string>()),
                   .revision = object.at("revision").get<std::int64_t>(),

@@ -32,11 +32,12 @@ struct PoolContext {
   UserPoolOptions options;
   UserPoolParts parts;
 
-  /// A JSON object, sealed for those who have proven nothing yet. Every such seal has one length,
-  /// so that it tells nothing of what it holds: not whether there is such a user.
+  /// Seals a JSON object for an unproven caller. All such seals have one length, so that they do
+  /// not reveal their contents, not even whether the user exists.
   [[nodiscard]] Result<std::string> seal_for_stranger(std::string json,
                                                       std::string_view context) const;
-  /// Sealed and stateless: what it is bound to is checked when it comes back.
+  /// Seals a session, which the server does not store. The caller sends it back, and
+  /// `open_session` checks it.
   [[nodiscard]] Result<std::string> seal_session(const AuthSession& session) const;
   /// `not_authorized` for anything but a session of this pool that has not expired.
   [[nodiscard]] PoolResult<AuthSession> open_session(const std::string& session) const;
@@ -53,22 +54,22 @@ struct PoolContext {
 };
 using PoolContextPtr = std::shared_ptr<const PoolContext>;
 
-/// The answer to a wrong password and, where their existence is not told, to an unknown user.
+/// Makes the answer to a wrong password. An unknown user gets the same if names are not revealed.
 [[nodiscard]] std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known);
 
 // ---- pool_attempts.cpp
 
-/// At whom something is tried, and by whom.
+/// The user that an attempt is aimed at, and its source.
 struct AttemptTarget {
   Source source;
   std::string username;  ///< as the caller gave it
-  UserId sub{};          ///< empty: nobody has this name
-  /// Counts are of one password: a new one begins anew.
+  UserId sub{};          ///< empty: an unknown name
+  /// Counts belong to one password; a new password starts new counts.
   WallTime password_set_at{};
 };
 
-/// One attempt with a password, counted for its name and its client: as one that failed, unless it
-/// is told otherwise.
+/// One attempt with a password, counted for its name and its client. It counts as failed unless
+/// `succeeded` or `withdrawn` is called.
 class LoginAttempt {
  public:
   LoginAttempt(PoolContextPtr pool, AttemptTarget target, bool address_known);
@@ -90,8 +91,8 @@ class LoginAttempt {
   std::string name_;
   bool locks_ = false;
 };
-/// Takes an attempt. From an address that is known as the user's it is counted apart, so that
-/// nobody elsewhere can lock the user out. Nobody's name takes as long.
+/// Takes an attempt. Attempts from the user's known addresses are counted separately, so that
+/// strangers cannot lock the user out. An unknown name takes as long.
 void begin_login_attempt(const PoolContextPtr& pool, AttemptTarget target, PoolError locked,
                          Completion<PoolResult<std::shared_ptr<LoginAttempt>>> done);
 /// The user has proven to be at this address.
@@ -131,21 +132,21 @@ struct NameOrSub {
 };
 /// Identifies the user to find.
 using UserKey = std::variant<std::string, UserId, NameOrSub>;
-/// A change of one user, and what it ends.
+/// A change of one user, and the logins that it ends.
 struct UserChange {
   UserKey who;
   /// Runs again when the user was changed meanwhile.
   std::move_only_function<PoolResult<void>(User&)> change;
   std::optional<LoginEnd> ends{};        ///< the user's logins, and why
-  std::string kept_login{};              ///< the one that goes on
+  std::string kept_login{};              ///< the login that stays
   std::optional<CodeStore::Row> code{};  ///< the code that allows the change, which consumes it
 };
-/// The answer to a code that is no longer good: where it is not told who exists, that of a wrong
-/// one, for a name that nobody has has no code that could expire.
+/// Makes the answer to an expired code. If names are not revealed, it is that of a wrong code,
+/// because unknown names have no code that could expire.
 [[nodiscard]] std::unexpected<PoolError> expired_code(const PoolContext& pool,
                                                       CodeStore::Purpose purpose);
 void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolResult<User>> done);
-/// Answers the user as it is now; `user_not_found` when there is none.
+/// Changes a user and answers with the new state; `user_not_found` if there is none.
 void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done);
 /// Adapts a completion that does not need the changed user.
 [[nodiscard]] Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done);
@@ -179,7 +180,7 @@ struct TokenUser {
 };
 void find_token_user(const PoolContextPtr& pool, const std::string& access_token,
                      Completion<PoolResult<TokenUser>> done);
-/// Lets an error tell the log whom it was about and, with `by_them`, who has called.
+/// Adds the user to an error, for the log. `by_them`: the caller is that user.
 template <class T>
 [[nodiscard]] Completion<PoolResult<T>> about(const UserId& sub, bool by_them,
                                               Completion<PoolResult<T>> done) {

@@ -115,7 +115,7 @@ class Listing : public std::enable_shared_from_this<Listing> {
         done_(std::move(done)) {}
 
   void read() {
-    // One more than wanted tells whether there are more.
+    // Reads one more than wanted, to know whether more follow.
     const std::size_t count = filter_ ? kPageUsers : limit_ + 1;
     pool_->parts.users.list(after_, count,
                             [self = shared_from_this(), count](Result<std::vector<User>> users) {

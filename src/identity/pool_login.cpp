@@ -46,8 +46,8 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::InitiateAuth& in
   return check_flow(pool, input);
 }
 
-/// One attempt with a password: look up, verify, look up once more, answer. Known and unknown names
-/// take the same path, so that neither the answer nor its time tells them apart.
+/// One login with a password: looks up, verifies, looks up once more, answers. Known and unknown
+/// names take the same path, so that neither the answer nor its time distinguishes them.
 class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
  public:
   PasswordLogin(PoolContextPtr pool, std::string username, bool by_administrator, Source source,
@@ -171,7 +171,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
     };
     change_user(pool_, std::move(change),
                 [self = shared_from_this(), user = std::move(user)](PoolResult<User> kept) mutable {
-                  // Changed meanwhile: what was found with the right password is what may log in.
+                  // Only the state that the password was checked against may log in.
                   const bool same = kept && kept->password_hash == user.password_hash &&
                                     kept->signed_out_at == user.signed_out_at;
                   admit_user(self->pool_, std::move(same ? *kept : user), self->source_,

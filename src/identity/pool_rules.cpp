@@ -26,7 +26,7 @@ bool is_word(char c) { return ascii::is_alphanumeric(c) || c == '_'; }
 bool is_ascii_punctuation(char c) { return c > ' ' && c < 0x7f && !ascii::is_alphanumeric(c); }
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// A value is shown cut: an answer must not grow with what was sent.
+// Cuts a value for display, because an answer must not grow with the input.
 std::string shown(const std::string& value) {
   std::size_t position = 0;
   for (std::size_t count = 0; count < kUsernameLimit && position < value.size(); ++count) {
@@ -87,7 +87,7 @@ std::string_view core_of(std::string_view folded) {
   return folded;
 }
 
-// The shortest text of which `text` is a repetition: itself, where it is none.
+// Returns the shortest text that `text` repeats; `text` itself if it repeats none.
 std::string_view unit_of(std::string_view text) {
   for (std::size_t length = 1; length <= text.size() / 2; ++length) {
     if (text.size() % length == 0 && text.substr(length) == text.substr(0, text.size() - length)) {
@@ -97,8 +97,8 @@ std::string_view unit_of(std::string_view text) {
   return text;
 }
 
-// Folded, the full-width forms of ASCII as what they are compatible with (NFKC has no others that a
-// keyboard makes).
+// Folds a password for comparison. Maps full-width forms to ASCII (of NFKC's compatible forms, only
+// these come from keyboards).
 std::string fold_password(std::string_view password) {
   constexpr char32_t kFirstFullWidth = 0xff01;
   constexpr char32_t kLastFullWidth = 0xff5e;
@@ -165,8 +165,9 @@ bool is_domain(std::string_view text) {
   }
 }
 
-// No control character beyond ASCII either, nor one that is not seen. No quoted local part: it is
-// another spelling of a mailbox, by which what is counted of the mailbox could be passed.
+// Returns whether a text is a mailbox address. Refuses control and invisible characters beyond
+// ASCII too. Refuses quoted local parts, whose other spellings of one mailbox would evade its
+// limits.
 bool is_mailbox(std::string_view text) {
   if (text.size() > kMailboxLimitBytes) return false;
   for (std::size_t position = 0; position < text.size();) {

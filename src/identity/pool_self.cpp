@@ -12,7 +12,7 @@
 namespace holdfast::identity {
 namespace {
 
-/// Find, verify the old password, make what is kept of the new one, write.
+/// Finds the user, verifies the old password, hashes the new one, and writes it.
 class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
  public:
   PasswordChange(PoolContextPtr pool, Secret previous, Secret proposed, Source source,

@@ -98,8 +98,8 @@ void answer_request(const PoolContextPtr& pool, const UserPool::ClientUser& inpu
   }
 }
 
-/// Sends a code to a user who may have one. Where it is not told who exists, nothing waits for the
-/// sending, so that neither the answer nor its time tells; a failure is logged.
+/// Sends a code to a user who may have one. If names are not revealed, the answer does not wait for
+/// the sending, so that neither it nor its time reveals who exists. A failure is logged.
 void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpose purpose,
                   Refuse refuse_user, DeliveryDone done) {
   PoolResult<void> good = check_target(*pool, input);

@@ -21,7 +21,7 @@ constexpr std::size_t kTimestampLimitBytes = 64;
 
 /// The contents of the secret block, so that the server remembers nothing between the two steps.
 struct SrpSession {
-  UserId sub;                 ///< empty: nobody has this name
+  UserId sub;                 ///< empty: an unknown name
   bool has_verifier = false;  ///< without one nothing is the right answer
   WallTime password_set_at;
   WallTime signed_out_at;
@@ -51,7 +51,7 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
   if (!sealed) return std::nullopt;
   const Result<std::string> text = pool.parts.ring->open_token(*sealed, kSrpContext);
   if (!text) return std::nullopt;
-  // Nobody but this pool seals under this context, so the members are as seal_block wrote them.
+  // Only this pool seals under this context, so the members are as seal_block wrote them.
   const Json object = Json::parse(*text);
   return SrpSession{
       .sub = UserId(object.at("sub").get<std::string>()),
@@ -64,8 +64,8 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
       .expires_at = wall_from_micros(object.at("expires_us").get<std::int64_t>())};
 }
 
-/// The first step: look up, compute, answer. A name that nobody has is answered likewise, and so is
-/// one without a verifier.
+/// The first step: looks up, computes, answers. Unknown names, and users without a verifier, get an
+/// answer of the same form.
 class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
  public:
   SrpBegin(PoolContextPtr pool, std::string username, bool by_administrator,

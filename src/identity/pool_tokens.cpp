@@ -207,8 +207,8 @@ void end_login(const PoolContextPtr& pool, const RefreshTokenStore::Row& row, Lo
       });
 }
 
-/// One refresh token of a client, counted as one that failed, unless it is told otherwise: what
-/// strangers make up must not take the store's time.
+/// One use of a refresh token, counted as failed unless it succeeds. The limit keeps invented
+/// tokens from taking the store's time.
 class RefreshAttempt {
  public:
   RefreshAttempt(const PoolContext& pool, const Source& source) {
@@ -247,7 +247,7 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
         done_(std::move(done)) {}
 
   void run() {
-    // The moment before the look: tokens made of what it finds are from before any later sign-out.
+    // Takes the time before reading, so that the tokens are older than any later sign-out.
     at_ = pool_->now();
     pool_->parts.refresh_tokens.find_with_user(
         hashes_of(token_),
@@ -306,7 +306,7 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
     }
   }
 
-  // In this order: a token that is replaced and not told of is lost, but for the grace period.
+  // Signs first, because a token that is replaced but not delivered is lost after the grace period.
   void sign_and_rotate() {
     sign_then([](Refresh& self, AuthenticationResult result) { self.rotate(std::move(result)); });
   }
@@ -477,7 +477,7 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
   if (good && input.token.empty()) {
     good = refuse(PoolErrc::invalid_parameter, "Missing required parameter Token");
   }
-  // Ours have no dots: what has some is a JWT, and none of those is a refresh token.
+  // Refresh tokens have no dots, so a text with a dot is a JWT.
   if (good && input.token.contains('.')) {
     good = refuse(PoolErrc::unsupported_token_type, "Unsupported token type");
   }

@@ -84,7 +84,7 @@ RsaPrivateKey::RsaPrivateKey(Pkey key)
 }
 
 RsaPrivateKey RsaPrivateKey::generate(unsigned bits) {
-  // OpenSSL's generator may be a copy of another machine's: what the kernel gives is not.
+  // Seeds from the kernel, because OpenSSL's generator may be a copy in a cloned machine.
   std::string seed = random_string(kSeedBytes);
   RAND_seed(seed.data(), static_cast<int>(seed.size()));
   wipe(seed);

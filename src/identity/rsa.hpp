@@ -27,7 +27,7 @@ class RsaPublicKey {
   PkeyContext verifying_;  ///< set up once, duplicated for each use
 };
 
-/// Signs likewise. Immutable; any thread.
+/// A private key that signs with RS256. Immutable and thread-safe.
 class RsaPrivateKey {
  public:
   /// Of 2048 bits or more; takes up to seconds.

@@ -18,7 +18,7 @@ namespace holdfast::identity {
 /// Makes the verifier with the given salt.
 [[nodiscard]] std::string make_srp_verifier(std::string_view pool_id, std::string_view username,
                                             std::string_view password, const std::string& salt);
-/// One for a name that nobody has: always the same, and no password fits it.
+/// Makes a verifier for an unknown name: constant for the name, and no password fits it.
 [[nodiscard]] std::string make_srp_decoy(std::string_view secret, std::string_view username);
 
 /// The server's side of one login.
@@ -27,8 +27,8 @@ struct SrpChallenge {
   std::string public_hex;  ///< B
   std::string key;         ///< 16 bytes: what both sides come to
 };
-/// nullopt for a client's public number (hex) that is none or that is 0 modulo the group's.
-/// `secret` is random, 32 bytes.
+/// Makes the server's challenge. nullopt if the client's public number (hex) is invalid, or 0
+/// modulo the group's prime. `secret` is random, 32 bytes.
 [[nodiscard]] std::optional<SrpChallenge> make_srp_challenge(std::string_view verifier,
                                                              std::string_view client_public_hex,
                                                              std::string_view secret);

@@ -146,7 +146,8 @@ class GeneratorImpl final : public Generator {
                                     issue_to(parts, std::move(claims), std::move(done));
                                   });
   }
-  // Whatever the prefixes: who is in the pool is proven by the pool alone.
+  // Refuses ids that the pool has, even if a prefix should fail: only the pool proves its own
+  // users.
   void issue_foreign(IdTokenClaims proven, Completion<Result<std::string>> done) {
     const UserId sub = proven.sub;
     parts_->users.find_by_sub(sub,

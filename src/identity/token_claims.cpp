@@ -10,7 +10,7 @@
 namespace holdfast::identity {
 namespace {
 
-// A user may come from an import: what is not UTF-8 is replaced, not thrown over.
+// Writes claims as text. Replaces invalid UTF-8 of imported users in place of throwing.
 std::string text_of(const Json& claims) {
   return claims.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

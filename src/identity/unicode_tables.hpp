@@ -87,8 +87,8 @@ struct CharacterRange {
   char32_t first;
   char32_t last;
 };
-/// General categories Z*, Cc, Cf, Co and Cs: what is neither letter, mark, number, punctuation nor
-/// symbol.
+/// General categories Z*, Cc, Cf, Co and Cs: all characters other than letters, marks, numbers,
+/// punctuation and symbols.
 inline constexpr CharacterRange kInvisibleRanges[] = {
     {0x0000, 0x0020},   {0x007f, 0x00a0},   {0x00ad, 0x00ad},   {0x0600, 0x0605},
     {0x061c, 0x061c},   {0x06dd, 0x06dd},   {0x070f, 0x070f},   {0x0890, 0x0891},

@@ -125,7 +125,7 @@ class UserPoolImpl final : public UserPool {
     next.issuer = context_->options.issuer;
     next.name = context_->options.name;
     next.decoy_secret = context_->options.decoy_secret;
-    // Operations under way keep what they began with.
+    // Operations under way keep their old context.
     context_ = std::make_shared<PoolContext>(PoolContext{std::move(next), context_->parts});
   }
 
