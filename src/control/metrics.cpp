@@ -125,9 +125,8 @@ void add_messages(Families& all, const delivery::Stats& stats) {
       .add(stats.buried, {{"reason", "access_ended"}})
       .add(stats.deleted, {{"reason", "deleted"}})
       .add(stats.undeliverable, {{"reason", "undeliverable"}});
-  all.counter(
-         "holdfast_messages_stuck_total",
-         "Messages at which ten connections of their user ended in a row, whatever ended them.")
+  all.counter("holdfast_messages_stuck_total",
+              "Messages at which ten connections of their user ended in a row, for any reason.")
       .add(stats.stuck);
   all.gauge("holdfast_pending_messages", "Messages committed to disk and not acknowledged yet.")
       .add(stats.pending_messages);
@@ -138,11 +137,11 @@ void add_messages(Families& all, const delivery::Stats& stats) {
 void add_delivery(Families& all, const delivery::Stats& stats) {
   all.histogram("holdfast_message_acknowledgement_seconds",
                 "Time from acceptance to the first acknowledgement by a client, of messages that "
-                "were sent as they came.")
+                "were sent when they were accepted.")
       .add_histogram(stats.acknowledgement, kMicrosPerSecond);
   all.histogram("holdfast_held_message_acknowledgement_seconds",
                 "Time from acceptance to the first acknowledgement by a client, of messages that "
-                "were read from disk to be sent: as a rule, how long their users were away.")
+                "were read from disk: usually the time that their users were away.")
       .add_histogram(stats.held_acknowledgement, kMicrosPerSecond);
   all.histogram("holdfast_fence_round_trip_seconds",
                 "Time from a Ping to its Pong, through the client's WebSocket stack.")
@@ -177,13 +176,12 @@ void add_store(Families& all, const StoreStatus& store) {
   all.counter("holdfast_store_transactions_total", "Transactions by outcome.")
       .add(store.transactions, {{"outcome", "committed"}})
       .add(store.failed_transactions, {{"outcome", "failed"}});
-  all.counter("holdfast_store_operations_total", "Operations in transactions that were committed.")
+  all.counter("holdfast_store_operations_total", "Operations in committed transactions.")
       .add(store.operations);
-  all.gauge("holdfast_store_writable",
-            "1 when the last transaction that wrote was committed, else 0.")
+  all.gauge("holdfast_store_writable", "1 if the last writing transaction was committed, else 0.")
       .add(store.writable);
   all.gauge("holdfast_store_oldest_wait_seconds",
-            "How long the oldest waiting operation has waited for the store, or the store for its "
+            "Time that the oldest waiting operation has waited for the store, or the store for its "
             "disk.")
       .add(std::chrono::duration<double>(store.oldest_wait).count());
   all.counter("holdfast_store_damaged_messages_total",
@@ -194,7 +192,7 @@ void add_store(Families& all, const StoreStatus& store) {
          "Pending messages that were missing when their user's messages were last read to the end.")
       .add(store.missing);
   all.gauge("holdfast_store_disk_free_min_bytes",
-            "Space that messages leave free on the disk of the data directory; 0 is no limit.")
+            "Space that messages leave free on the disk of the data directory; 0 means no limit.")
       .add(store.disk_free_min);
   all.gauge("holdfast_store_disk_low",
             "1 while the disk has little more room than messages leave free, or none, else 0.")
@@ -206,11 +204,11 @@ void add_store(Families& all, const StoreStatus& store) {
       .add(store.database_bytes);
   all.gauge("holdfast_store_used_bytes", "Used bytes of the database file.").add(store.used_bytes);
   all.gauge("holdfast_store_limit_bytes",
-            "Limit on the used bytes, beyond which messages are refused; 0 is none.")
+            "Limit of the used bytes, beyond which messages are refused; 0 means no limit.")
       .add(store.bytes_max);
-  all.gauge("holdfast_store_wal_bytes", "Size of the write-ahead log that is in use.")
+  all.gauge("holdfast_store_wal_bytes", "Size of the used part of the write-ahead log.")
       .add(store.wal_bytes);
-  all.gauge("holdfast_dead_letters", "Dead letters that are kept.")
+  all.gauge("holdfast_dead_letters", "Dead letters in the database.")
       .add(store.dead_letters.messages);
   all.gauge("holdfast_dead_letters_bytes", "Size of the texts of the dead letters.")
       .add(store.dead_letters.bytes);
@@ -236,18 +234,17 @@ void add_listeners(Families& all, const std::vector<ListenerStatus>& listeners) 
   add_each(all.gauge("holdfast_open_sockets", "Open sockets of each listener."), listeners,
            &ServerStats::open_sockets);
   add_each(all.gauge("holdfast_open_sockets_limit",
-                     "Sockets that a listener may have open; 0 is no limit of its own."),
+                     "Maximum of open sockets of a listener; 0 means no limit of its own."),
            listeners, &ServerStats::sockets_max);
   add_each(all.gauge("holdfast_open_websockets", "Open sockets that are WebSockets."), listeners,
            &ServerStats::open_websockets);
   add_each(all.counter("holdfast_sockets_refused_total",
-                       "Sockets that were refused because the listener had reached its limit."),
+                       "Sockets refused because the listener had reached its limit."),
            listeners, &ServerStats::refused_connections);
   constexpr const char* kClasses[] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
   Family requests =
       all.counter("holdfast_http_requests_total",
-                  "Requests that were answered, by the class of the answer's status; 1xx is a "
-                  "WebSocket that was opened.");
+                  "Answered requests, by the class of the status; 1xx is an opened WebSocket.");
   Family bytes = all.counter("holdfast_outbound_bytes_total",
                              "Bytes sent to clients, before TLS: answers and WebSocket frames.");
   for (const ListenerStatus& listener : listeners) {
@@ -258,13 +255,13 @@ void add_listeners(Families& all, const std::vector<ListenerStatus>& listeners) 
     bytes.add(listener.stats.websocket_bytes, labels_of(listener, "protocol", "websocket"));
   }
   add_each(all.counter("holdfast_unread_connections_ended_total",
-                       "WebSockets that were ended because the client left too much unread."),
+                       "WebSockets ended because the client left too much unread."),
            listeners, &ServerStats::unread_ended);
-  add_each(all.counter("holdfast_tls_handshake_failures_total",
-                       "TLS handshakes that were begun and not finished."),
-           listeners, &ServerStats::failed_handshakes);
+  add_each(
+      all.counter("holdfast_tls_handshake_failures_total", "TLS handshakes that did not finish."),
+      listeners, &ServerStats::failed_handshakes);
   Family expiry = all.gauge("holdfast_tls_certificate_expiry_seconds",
-                            "When the certificate of a listener with TLS expires, in unix time.");
+                            "Expiry of the certificate of a listener with TLS, in unix time.");
   for (const ListenerStatus& listener : listeners) {
     const auto& at = listener.stats.certificate_expires_at;
     if (at) expiry.add(unix_seconds(*at), labels_of(listener));
@@ -274,37 +271,38 @@ void add_listeners(Families& all, const std::vector<ListenerStatus>& listeners) 
 void add_access(Families& all, const Scrape& scrape) {
   using api::Counts;
   const api::ShardCounts& counts = *scrape.counts;
-  all.counter("holdfast_websocket_upgrades_total", "Upgrades to a WebSocket that were accepted.")
+  all.counter("holdfast_websocket_upgrades_total", "Accepted upgrades to a WebSocket.")
       .add(sum_of(counts, &Counts::upgrades));
-  Family upgrades = all.counter("holdfast_websocket_upgrades_refused_total",
-                                "Upgrades to a WebSocket that were refused, by reason; handshake "
-                                "is a wrong method, version or key.");
+  Family upgrades = all.counter(
+      "holdfast_websocket_upgrades_refused_total",
+      "Refused upgrades to a WebSocket, by reason; handshake is a wrong method, version or key.");
   std::uint64_t handshakes = 0;
   for (const ListenerStatus& listener : scrape.process.listeners) {
     handshakes += listener.stats.refused_upgrades;
   }
   upgrades.add(handshakes, {{"reason", "handshake"}});
   add_reasons(upgrades, counts, &Counts::refused_upgrades);
-  all.counter("holdfast_temporary_tokens_total", "Temporary tokens that were issued.")
+  all.counter("holdfast_temporary_tokens_total", "Issued temporary tokens.")
       .add(sum_of(counts, &Counts::tokens));
   add_reasons(all.counter("holdfast_temporary_tokens_refused_total",
-                          "Requests for a temporary token that were refused, by reason."),
+                          "Refused requests for a temporary token, by reason."),
               counts, &Counts::refused_tokens);
   all.counter("holdfast_logins_total", "Logins and refreshes that gave an ID token.")
       .add(sum_of(counts, &Counts::logins));
   add_reasons(all.counter("holdfast_login_failures_total",
-                          "Steps of logins, and refreshes, that failed, by reason."),
+                          "Failed steps of logins, and failed refreshes, by reason."),
               counts, &Counts::failed_logins);
-  all.counter("holdfast_signatures_verified_total", "Signed calls whose signature was good.")
+  all.counter("holdfast_signatures_verified_total", "Signed calls with a valid signature.")
       .add(sum_of(counts, &Counts::signatures));
   add_reasons(all.counter("holdfast_signature_failures_total",
                           "Calls whose signature was refused, by reason."),
               counts, &Counts::failed_signatures);
-  add_reasons(all.counter("holdfast_calls_refused_total",
-                          "Calls with a good signature that their key's policy or rate refused."),
-              counts, &Counts::refused_calls);
+  add_reasons(
+      all.counter("holdfast_calls_refused_total",
+                  "Calls with a valid signature that their key's policy or rate limit refused."),
+      counts, &Counts::refused_calls);
   add_reasons(all.counter("holdfast_ingest_refused_total",
-                          "Messages, and requests with messages, that were refused, by reason."),
+                          "Refused messages, and refused requests with messages, by reason."),
               counts, &Counts::refused_ingest);
 }
 
@@ -325,12 +323,11 @@ void add_process(Families& all, const Scrape& scrape) {
   const OwnUse& use = scrape.own_use;
   all.counter("process_cpu_seconds_total", "User and system time, in seconds.")
       .add(use.cpu_seconds);
-  all.gauge("process_resident_memory_bytes", "Memory that is resident.").add(use.resident_bytes);
+  all.gauge("process_resident_memory_bytes", "Resident memory.").add(use.resident_bytes);
   all.gauge("process_virtual_memory_bytes", "Virtual memory.").add(use.virtual_bytes);
   all.gauge("process_open_fds", "Open file descriptors.").add(use.open_files);
-  all.gauge("process_max_fds", "File descriptors that the process may have open.")
-      .add(use.files_max);
-  all.gauge("process_start_time_seconds", "When the process started, in unix time.")
+  all.gauge("process_max_fds", "Maximum of open file descriptors.").add(use.files_max);
+  all.gauge("process_start_time_seconds", "Start of the process, in unix time.")
       .add(use.start_time_seconds);
 }
 
@@ -341,17 +338,15 @@ void add_instance(Families& all, const Scrape& scrape) {
   for (const State state : kStates) {
     states.add(state == scrape.state, {{"state", to_string(state)}});
   }
-  all.counter("holdfast_log_lines_dropped_total",
-              "Log lines that were dropped because there was no room for them.")
+  all.counter("holdfast_log_lines_dropped_total", "Log lines dropped because the queue was full.")
       .add(scrape.dropped_log_lines);
   all.gauge("holdfast_disk_bytes", "Size of the file system that the data directory is on.")
       .add(scrape.process.disk_bytes);
-  all.gauge("holdfast_disk_free_bytes",
-            "Free space of that file system, as far as the process may use it.")
+  all.gauge("holdfast_disk_free_bytes", "Free space of that file system that the process may use.")
       .add(scrape.process.disk_free_bytes);
   Family lag = all.histogram("holdfast_event_loop_lag_seconds",
-                             "How late the timers of each shard's event loop run, which is how "
-                             "long ready work waits for its turn.");
+                             "Delay of the timers of each shard's event loop: the time that ready "
+                             "work waits for its turn.");
   for (std::size_t i = 0; i < scrape.process.loop_lag.size(); ++i) {
     lag.add_histogram(scrape.process.loop_lag[i], kMicrosPerSecond, {{"shard", std::to_string(i)}});
   }
