@@ -94,7 +94,8 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
 }
 
 void Mailbox::dispatch() {
-  pump();
+  // At once, since it must know what was sent.
+  if (std::exchange(has_unsent_, false)) pump();
   for (Run* run = runs_.last(); run != nullptr;) {
     Run* const before = RunList::previous(*run);
     const State state = run->machine.state();
@@ -138,7 +139,9 @@ void Mailbox::act(Run& run, SendMessage::Action action) {
   using Action = SendMessage::Action;
   switch (action) {
     case Action::none:
-    case Action::send:  // the walk of the cursors sends
+      return;
+    case Action::send:
+      has_unsent_ = true;
       break;
     case Action::look_up:
       drive(run, can_send_at_once() ? Event::connection_ready : Event::no_connection);
@@ -190,9 +193,10 @@ void Mailbox::store_now() {
     inserts.push_back(make_insert(*run));
   }
   inserting_ += static_cast<std::uint32_t>(handed.messages);
-  shard_.store.insert(std::move(inserts), [this, range, handed](const Result<void>& result) {
-    on_inserted(range, handed, result.has_value());
-  });
+  shard_.store.insert(std::move(inserts),
+                      [pass = enter(), range, handed](const Result<void>& result) mutable {
+                        pass.leave().on_inserted(range, handed, result.has_value());
+                      });
 }
 
 Insert Mailbox::make_insert(Run& run) {
@@ -231,12 +235,7 @@ void Mailbox::on_inserted(const SequenceRange& range, PendingTotals handed, bool
     if (run->sequence() > range.above) drive(*run, ok ? Event::committed : Event::commit_failed);
     run = next;
   }
-  reject_unheld();
-  trim();
-  erase_settled();
-  go_on_deleting();
-  pump();
-  shard_.may_be_idle(*this);
+  shard_.changed(*this);
 }
 
 void Mailbox::record(Run& run) {
@@ -244,9 +243,10 @@ void Mailbox::record(Run& run) {
   std::optional<MessageId> dead_letter;
   if (run.remembered) record = make_record(run, DeliveryStatus::delivered);
   if (run.redrive) dead_letter = run.message->id;
-  shard_.store.record(
-      std::move(record), dead_letter, std::move(run.reservation),
-      [this, &run](const Result<void>& result) { on_recorded(run, result.has_value()); });
+  shard_.store.record(std::move(record), dead_letter, std::move(run.reservation),
+                      [pass = enter(), &run](const Result<void>& result) mutable {
+                        pass.leave().on_recorded(run, result.has_value());
+                      });
 }
 
 void Mailbox::on_recorded(Run& run, bool ok) {
@@ -297,7 +297,7 @@ SendOutcome Mailbox::outcome_of(const Run& run) {
 }
 
 // What no open connection has any more is handed over, with all before it.
-void Mailbox::store_unheld() {
+void Mailbox::store_unacked_by_none() {
   for (Run* run = runs_.last(); run != nullptr && run->sequence() > log_.handed();
        run = RunList::previous(*run)) {
     if (run->machine.state() != State::awaiting_ack || held(run->sequence())) continue;
@@ -308,7 +308,7 @@ void Mailbox::store_unheld() {
 }
 
 // While an open connection has been sent it, a message whose commit failed may yet be acknowledged.
-void Mailbox::reject_unheld() {
+void Mailbox::reject_unacked_by_none() {
   for (Run* run = runs_.first(); run != nullptr && failed_ > 0;) {
     Run* const next = RunList::next(*run);
     const bool waits = shard_.phase < Phase::storing && held(run->sequence());
@@ -350,9 +350,20 @@ void Mailbox::retry() {
   read_again_ = false;
   erase_again_ = false;
   judge_last_chance();
+  shard_.changed(*this);
+}
+
+// ---- at the end of a turn
+
+// The order matters: what is handed to the store or refused may leave the tail, what has left it
+// may be moved by a purge, and a purge under way stops page reads, which the walk asks for.
+void Mailbox::after_change() {
+  if (std::exchange(has_lost_cursor_, false)) store_unacked_by_none();
+  reject_unacked_by_none();
+  trim();
   erase_settled();
+  continue_deletion();
   pump();
-  shard_.may_be_idle(*this);
 }
 
 // ---- connections
@@ -385,7 +396,7 @@ void Mailbox::leave(Cursor& cursor, CloseReason reason, std::string_view text) {
   const bool was_newest = newest_open() == &cursor;
   shard_.leave(cursor, reason, text);
   if (was_newest) hand_on();
-  pump();
+  shard_.changed(*this);
 }
 
 // Policy latest: the next newest goes on where the user is, and never back.
@@ -405,7 +416,7 @@ void Mailbox::admit(Cursor& cursor) {
       cursor.take_care(needs_care(*attempts) ? attempts->last : 0);
     }
   }
-  pump();
+  shard_.changed(*this);
 }
 
 // One that begins now has missed nothing that is not acknowledged: its position goes on from there,
@@ -413,7 +424,7 @@ void Mailbox::admit(Cursor& cursor) {
 void Mailbox::on_delivers(Cursor& cursor) {
   if (cursor.delivers()) cursor.move_to(log_.settled());
   hand_on();
-  pump();
+  shard_.changed(*this);
 }
 
 void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
@@ -427,13 +438,9 @@ void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
   shard_.events.detached(cursor, end);
   cursor.end();
   judge_last_chance();
-  store_unheld();
-  reject_unheld();
+  has_lost_cursor_ = true;
   if (was_newest) hand_on();
-  trim();
-  go_on_deleting();
-  pump();
-  shard_.may_be_idle(*this);
+  shard_.changed(*this);
 }
 
 void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
@@ -453,10 +460,7 @@ void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
     if (run->machine.state() != State::failed) drive(*run, Event::acknowledged);
     run = next;
   }
-  trim();
-  erase_settled();
-  pump();
-  shard_.may_be_idle(*this);
+  shard_.changed(*this);
 }
 
 // What no connection has acknowledged before. One whose commit failed is no part of the log, so
@@ -555,19 +559,23 @@ void Mailbox::catch_up(Cursor& cursor) {
   }
 }
 
-void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event) {
+void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event, const ArrivedPage* page) {
   using Action = SendUnsentMessages::Action;
   const Action action = cursor.unsent.on(event);
   if (action == Action::begin_and_read) shard_.events.begins_to_catch_up(cursor);
   shard_.events.moved_on(cursor);
   switch (action) {
     case Action::none:
-    case Action::send_page:   // by who has the page
-    case Action::read_later:  // by `retry`
-      break;
+      return;
     case Action::begin_and_read:
     case Action::read:
       request_page(cursor);
+      break;
+    case Action::read_later:
+      read_later();
+      break;
+    case Action::send_page:
+      send_page(cursor, *page);
       break;
     case Action::erase:
       erase_settled();
@@ -579,9 +587,14 @@ void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event) {
   }
 }
 
+void Mailbox::read_later() {
+  read_again_ = true;
+  retry_later();
+}
+
 void Mailbox::request_page(Cursor& cursor) {
   // One page read at a time; and a sweep that may run late must not expire what a page brought.
-  if (reading_ || sweeping_ || read_again_) return;
+  if (reading_ || purging_ || read_again_) return;
   PageQuery query;
   query.user = user_;
   query.above = cursor.position();
@@ -597,10 +610,11 @@ void Mailbox::request_page(Cursor& cursor) {
   reading_ = true;
   page_turn_ =
       static_cast<std::uint32_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
-  shard_.store.read_page(std::move(query), [this, judges, serial = cursor.serial(),
-                                            mark = log_.floor()](Result<Page> result) {
-    if (judges) shard_.end_judging();
-    on_page(serial, mark, std::move(result));
+  shard_.store.read_page(std::move(query), [pass = enter(), judges, serial = cursor.serial(),
+                                            mark = log_.floor()](Result<Page> result) mutable {
+    Mailbox& mailbox = pass.leave();
+    if (judges) mailbox.shard_.end_judging();
+    mailbox.on_page(serial, mark, std::move(result));
   });
 }
 
@@ -612,10 +626,12 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
       std::ranges::find_if(cursors_, [&](const Cursor* c) { return c->serial() == serial; });
   Cursor* const cursor = found == cursors_.end() ? nullptr : *found;
   if (!result) {
-    if (cursor != nullptr) advance(*cursor, SendUnsentMessages::Event::read_failed);
-    read_again_ = true;
-    retry_later();
-    go_on_deleting();
+    if (cursor != nullptr) {
+      advance(*cursor, SendUnsentMessages::Event::read_failed);
+    } else {
+      read_later();
+    }
+    shard_.changed(*this);
     return;
   }
   shard_.add_rows(rows_, -result->expired.messages, -result->expired.bytes);
@@ -623,16 +639,14 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
   shard_.events.expired(user_, result->expired);
   shard_.events.damaged(user_, result->damaged);
   if (cursor != nullptr && shard_.sends() && receives(*cursor)) {
-    send_page(*cursor, mark, *result);
+    const ArrivedPage arrived{.mark = mark, .page = *result};
+    advance(*cursor, SendUnsentMessages::Event::page_arrived, &arrived);
   }
-  go_on_deleting();
-  pump();
-  shard_.may_be_idle(*this);
+  shard_.changed(*this);
 }
 
-void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
-  advance(cursor, SendUnsentMessages::Event::page_arrived);
-  for (const MessagePtr& message : page.messages) {
+void Mailbox::send_page(Cursor& cursor, const ArrivedPage& arrived) {
+  for (const MessagePtr& message : arrived.page.messages) {
     if (message->sequence <= std::max(cursor.position(), log_.settled())) {
       cursor.move_to(message->sequence);  // passed meanwhile
       continue;
@@ -641,7 +655,7 @@ void Mailbox::send_page(Cursor& cursor, Sequence mark, const Page& page) {
     cursor.send(*message, true);
     shard_.events.sent_from_page(cursor, message->sequence);
   }
-  if (page.end) cursor.move_to(mark);
+  if (arrived.page.end) cursor.move_to(arrived.mark);
 }
 
 void Mailbox::trim() {
@@ -668,10 +682,11 @@ void Mailbox::erase_settled() {
     shard_.store.erase(user_, range->above, range->up_to, [](const Result<PendingTotals>&) {});
     return;
   }
-  shard_.store.erase(user_, range->above, range->up_to,
-                     [this, up_to = range->up_to](const Result<PendingTotals>& removed) {
-                       on_erased(up_to, removed);
-                     });
+  shard_.store.erase(
+      user_, range->above, range->up_to,
+      [pass = enter(), up_to = range->up_to](const Result<PendingTotals>& removed) mutable {
+        pass.leave().on_erased(up_to, removed);
+      });
 }
 
 void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
@@ -684,58 +699,60 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
     erase_again_ = true;
     retry_later();
   }
-  erase_settled();
-  shard_.may_be_idle(*this);
+  shard_.changed(*this);
 }
 
-void Mailbox::end_sweep() noexcept {
-  HOLDFAST_ASSERT(sweeping_, "mailbox.sweep_ends_once");
-  sweeping_ = false;
+// ---- purges
+
+// One at a time, and no page read beside it: a purge that may run late must not move what a page
+// brought.
+bool Mailbox::can_purge() const noexcept { return !purging_ && !reading_; }
+
+void Mailbox::purge(const SequenceRange& range, const DeathCause& cause, OnPurged done) {
+  HOLDFAST_ASSERT(can_purge(), "mailbox.purges_one_by_one");
+  purging_ = true;
+  shard_.store.bury(user_, range.above, range.up_to, cause, shard_.wall_now(),
+                    on_purged(std::move(done)));
+}
+
+Completion<Result<Moved>> Mailbox::on_purged(OnPurged done) {
+  return [pass = enter(), done = std::move(done)](const Result<Moved>& moved) mutable {
+    Mailbox& mailbox = pass.leave();
+    const ShardContext::Turn turn(mailbox.shard_);
+    HOLDFAST_ASSERT(mailbox.purging_, "mailbox.purge_ends_once");
+    mailbox.purging_ = false;
+    if (moved) mailbox.shard_.add_rows(mailbox.rows_, -moved->messages, -moved->bytes);
+    done(moved);
+    mailbox.shard_.changed(mailbox);
+  };
 }
 
 bool Mailbox::expire(Task done) {
-  if (!cursors_.empty() || sweeping_ || reading_ || !shard_.may_expire()) return false;
+  if (!cursors_.empty() || !can_purge() || !shard_.may_expire()) return false;
   trim();
   if (log_.floor() <= log_.settled()) return false;
-  sweeping_ = true;
+  purging_ = true;
   ++shard_.judging;
   shard_.store.expire(user_, log_.settled(), log_.floor(), shard_.wall_now(),
-                      [this, done = std::move(done)](const Result<Moved>& moved) mutable {
-                        const ShardContext::Turn turn(shard_);
-                        end_sweep();
+                      on_purged([this, done = std::move(done)](const Result<Moved>& moved) mutable {
                         shard_.end_judging();
-                        if (moved) {
-                          shard_.add_rows(rows_, -moved->messages, -moved->bytes);
-                          shard_.events.expired(user_, *moved);
-                        }
+                        if (moved) shard_.events.expired(user_, *moved);
                         done();
-                        go_on_deleting();
-                        pump();
-                        shard_.may_be_idle(*this);
-                      });
+                      }));
   return true;
 }
 
-bool Mailbox::bury(Sequence up_to, const std::string& reason,
-                   std::move_only_function<void(bool)> done) {
-  if (!cursors_.empty() || sweeping_ || reading_) return false;
+bool Mailbox::move_to_dead_letters(Sequence up_to, const std::string& reason,
+                                   std::move_only_function<void(bool)> done) {
+  if (!cursors_.empty() || !can_purge()) return false;
   trim();
   // What is above is on its way to the store.
   if (log_.floor() < up_to) return false;
-  sweeping_ = true;
-  shard_.store.bury(user_, log_.settled(), up_to, reason, shard_.wall_now(),
-                    [this, reason, done = std::move(done)](const Result<Moved>& moved) mutable {
-                      const ShardContext::Turn turn(shard_);
-                      end_sweep();
-                      if (moved) {
-                        shard_.add_rows(rows_, -moved->messages, -moved->bytes);
-                        shard_.events.access_ended(user_, *moved, reason);
-                      }
-                      done(moved && moved->messages == 0);
-                      go_on_deleting();
-                      pump();
-                      shard_.may_be_idle(*this);
-                    });
+  purge({.above = log_.settled(), .up_to = up_to}, reason,
+        [this, reason, done = std::move(done)](const Result<Moved>& moved) mutable {
+          if (moved) shard_.events.access_ended(user_, *moved, reason);
+          done(moved && moved->messages == 0);
+        });
   return true;
 }
 
@@ -889,14 +906,14 @@ void Mailbox::delete_pending(Sequence above, Sequence up_to, DeathCause cause,
   begun.up_to = up_to;
   begun.cause = std::move(cause);
   begun.done = std::move(done);
-  go_on_deleting();
+  shard_.changed(*this);
 }
 
 // Nobody was sent what is above every position, and nobody will be before the store has answered:
 // it leaves the tail first, and no page is read meanwhile.
-void Mailbox::go_on_deleting() {
+void Mailbox::continue_deletion() {
   const PendingDeletion* const current = deletion();
-  if (current == nullptr || sweeping_ || reading_) return;
+  if (current == nullptr || !can_purge()) return;
   const Message* const next = log_.next_after(current->above);
   const bool comes = next != nullptr && !log_.is_safe(next->sequence);
   if (current->undeliverable && comes && furthest_position() < current->up_to) return;
@@ -907,29 +924,22 @@ void Mailbox::go_on_deleting() {
   const Sequence above = std::max({current->above, log_.settled(), furthest_position()});
   const Sequence up_to = std::min(current->up_to, log_.floor());
   if (above >= up_to) return end_deletion({});
-  sweeping_ = true;
-  shard_.store.bury(user_, above, up_to, current->cause, shard_.wall_now(),
-                    [this](const Result<Moved>& moved) { on_deleted(moved); });
+  purge({.above = above, .up_to = up_to}, current->cause,
+        [this](const Result<Moved>& moved) { on_deleted(moved); });
 }
 
 void Mailbox::on_deleted(const Result<Moved>& moved) {
-  const ShardContext::Turn turn(shard_);
-  end_sweep();
   if (!moved) {
     end_deletion(std::unexpected(moved.error()));
   } else if (moved->messages == 0) {
     end_deletion({});
   } else {
-    shard_.add_rows(rows_, -moved->messages, -moved->bytes);
     deletion()->undeliverable ? shard_.events.undeliverable(user_, *moved)
                               : shard_.events.deleted(user_, *moved);
     PendingTotals& sum = deletion()->moved;
     sum.messages += moved->messages;
     sum.bytes += moved->bytes;
-    go_on_deleting();
   }
-  pump();
-  shard_.may_be_idle(*this);
 }
 
 void Mailbox::end_deletion(Result<void> result) {
@@ -963,9 +973,8 @@ void Mailbox::hand_deletes() {
 
 bool Mailbox::idle() {
   trim();
-  return cursors_.empty() && runs_.empty() && log_.is_tail_empty() && inserting_ == 0 &&
-         !log_.is_erasing() && !reading_ && !sweeping_ && !deletion_under_way() && !in_retry_list &&
-         deletes_handed();
+  return cursors_.empty() && runs_.empty() && log_.is_tail_empty() && gate_.is_empty() &&
+         !deletion_under_way() && !in_retry_list && deletes_handed();
 }
 
 }  // namespace holdfast::delivery

@@ -8,11 +8,19 @@
 #include <holdfast/delivery/mailboxes.hpp>
 
 #include "cursor.hpp"
+#include "gate.hpp"
 #include "message_log.hpp"
 #include "run.hpp"
 #include "shard_context.hpp"
 
 namespace holdfast::delivery {
+
+/// What a turn has to do about a mailbox when it ends.
+enum class InTurn : std::uint8_t {
+  untouched,
+  perhaps_idle,
+  changed,  ///< `after_change`, and then it may be idle
+};
 
 /// One message to accept, with what it already holds.
 struct Acceptance {
@@ -65,7 +73,8 @@ class Mailbox {
   bool expire(Task done);
   /// Moves some of what is pending up to `up_to` to the dead letters, if nobody is connected and
   /// nothing else is being moved; `done` hears whether none is left. False when it is too early.
-  bool bury(Sequence up_to, const std::string& reason, std::move_only_function<void(bool)> done);
+  bool move_to_dead_letters(Sequence up_to, const std::string& reason,
+                            std::move_only_function<void(bool)> done);
   /// Moves what is pending in (above, up_to] to the dead letters, but for what is under delivery:
   /// sent to a connection that is there, or not committed. Some at a time, until none is left. A
   /// range of one message that is under delivery, or acknowledged, is refused.
@@ -77,9 +86,11 @@ class Mailbox {
   [[nodiscard]] Sequence newest() const noexcept { return log_.newest(); }
   /// Stores or refuses what is unanswered.
   void store_everything();
-  void pump();
 
+  /// What follows from a change, at the end of the turn in which `ShardContext::changed` was told.
+  void after_change();
   [[nodiscard]] bool idle();
+  [[nodiscard]] Gate& gate() noexcept { return gate_; }
   /// Nothing that was acknowledged still has to be removed from the store, but for what the store
   /// was told already.
   [[nodiscard]] bool deletes_handed() const noexcept;
@@ -106,8 +117,8 @@ class Mailbox {
   [[nodiscard]] SendOutcome outcome_of(const Run& run);
   [[nodiscard]] Insert make_insert(Run& run);
   [[nodiscard]] DeduplicationRecord make_record(Run& run, DeliveryStatus status);
-  void store_unheld();
-  void reject_unheld();
+  void store_unacked_by_none();
+  void reject_unacked_by_none();
   void tell_acknowledged(const Cursor& cursor, Sequence sequence);
   void acknowledge_failed(const Cursor& cursor, Sequence sequence);
 
@@ -117,12 +128,21 @@ class Mailbox {
   [[nodiscard]] bool held(Sequence sequence) const noexcept;
   [[nodiscard]] bool can_send_at_once() const noexcept;
   void hand_on();
+  [[nodiscard]] Pass<Mailbox> enter() noexcept { return Pass<Mailbox>(*this); }
+  void pump();
   void walk(Cursor& cursor);
   void catch_up(Cursor& cursor);
-  void advance(Cursor& cursor, SendUnsentMessages::Event event);
+  /// What a page read has brought, up to where the floor was when it was called.
+  struct ArrivedPage {
+    Sequence mark;
+    const Page& page;
+  };
+  /// `page` with `page_arrived`.
+  void advance(Cursor& cursor, SendUnsentMessages::Event event, const ArrivedPage* page = nullptr);
+  void read_later();
   void request_page(Cursor& cursor);
   void on_page(std::uint64_t serial, Sequence mark, Result<Page> result);
-  void send_page(Cursor& cursor, Sequence mark, const Page& page);
+  void send_page(Cursor& cursor, const ArrivedPage& arrived);
   void trim();
   /// A connection is gone: counts the attempt, when it ended at a message.
   void count_attempt(const Cursor& cursor, const ConnectionEnd& end);
@@ -141,8 +161,11 @@ class Mailbox {
   void judge_last_chance();
   /// The next connection is sent one suspected message at a time.
   [[nodiscard]] bool needs_care(const FailedAttempts& attempts) const noexcept;
-  void end_sweep() noexcept;
-  void go_on_deleting();
+  using OnPurged = std::move_only_function<void(const Result<Moved>&)>;
+  [[nodiscard]] bool can_purge() const noexcept;
+  void purge(const SequenceRange& range, const DeathCause& cause, OnPurged done);
+  [[nodiscard]] Completion<Result<Moved>> on_purged(OnPurged done);
+  void continue_deletion();
   void on_deleted(const Result<Moved>& moved);
   void end_deletion(Result<void> result);
   [[nodiscard]] PendingDeletion* deletion() noexcept;
@@ -164,14 +187,17 @@ class Mailbox {
   std::uint32_t inserting_ = 0;  ///< messages that the store has not answered for
   std::uint32_t failed_ = 0;     ///< runs whose commit failed
   std::uint32_t page_turn_ = 0;  ///< whose turn it is to read a page
+  Gate gate_;
   bool reading_ = false;
-  bool sweeping_ = false;
-  bool read_again_ = false;   ///< not before `retry`
-  bool erase_again_ = false;  ///< likewise
+  bool purging_ = false;
+  bool has_lost_cursor_ = false;  ///< since `after_change`
+  bool has_unsent_ = false;       ///< runs whose message `dispatch` is to send
+  bool read_again_ = false;       ///< not before `retry`
+  bool erase_again_ = false;      ///< likewise
 
  public:
   // Here, where there is room beside the other flags: a mailbox is kept for every idle user.
-  bool in_idle_list = false;
+  InTurn in_turn = InTurn::untouched;
   bool in_retry_list = false;
 };
 static_assert(sizeof(void*) != 8 || sizeof(Mailbox) <= 200, "there is one for every idle user");

@@ -62,12 +62,23 @@ void ShardContext::end_turn() {
     return;
   }
   // Still inside the turn: whoever is answered may call again, and is then part of it.
-  while (!answers_.empty() || !maybe_idle_.empty()) {
-    for (auto& [done, outcome] : std::exchange(answers_, {})) done(std::move(outcome));
-    for (Mailbox* const mailbox : std::exchange(maybe_idle_, {})) {
-      mailbox->in_idle_list = false;
-      destroy_if_idle(mailbox);
+  while (!answers_.empty() || !touched_.empty()) {
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+      Mailbox& mailbox = *touched_[i];
+      if (mailbox.in_turn != InTurn::changed) continue;
+      mailbox.in_turn = InTurn::perhaps_idle;
+      mailbox.after_change();
     }
+    answering_.swap(answers_);
+    for (auto& [done, outcome] : answering_) done(std::move(outcome));
+    answering_.clear();
+    leaving_turn_.swap(touched_);
+    for (Mailbox* const mailbox : leaving_turn_) {
+      // Whoever was answered may have changed it again.
+      const InTurn left = std::exchange(mailbox->in_turn, InTurn::untouched);
+      left == InTurn::changed ? changed(*mailbox) : destroy_if_idle(mailbox);
+    }
+    leaving_turn_.clear();
   }
   depth_ = 0;
   if (dirty_.empty() || flush_posted_) return;
@@ -98,8 +109,15 @@ void ShardContext::forget_flush(Cursor& cursor) {
   if (std::exchange(cursor.dirty, false)) std::erase(dirty_, &cursor);
 }
 
+void ShardContext::changed(Mailbox& mailbox) {
+  may_be_idle(mailbox);
+  mailbox.in_turn = InTurn::changed;
+}
+
 void ShardContext::may_be_idle(Mailbox& mailbox) {
-  if (!std::exchange(mailbox.in_idle_list, true)) maybe_idle_.push_back(&mailbox);
+  if (mailbox.in_turn != InTurn::untouched) return;
+  mailbox.in_turn = InTurn::perhaps_idle;
+  touched_.push_back(&mailbox);
 }
 
 void ShardContext::retry_later(Mailbox& mailbox) {

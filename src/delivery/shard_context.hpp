@@ -98,6 +98,8 @@ class ShardContext {
   void flush_later(Cursor& cursor);
   void flush_now();
   void forget_flush(Cursor& cursor);
+  /// What follows from a change of the mailbox is done when the turn ends.
+  void changed(Mailbox& mailbox);
   /// The mailbox may have nothing left to do: it is looked at when the turn ends.
   void may_be_idle(Mailbox& mailbox);
   /// Calls the mailbox's `retry` in a while.
@@ -181,7 +183,10 @@ class ShardContext {
   bool flush_posted_ = false;
   std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answers_;
   std::vector<Cursor*> dirty_;
-  std::vector<Mailbox*> maybe_idle_;
+  std::vector<Mailbox*> touched_;  ///< in this turn: changed, or perhaps idle
+  // What the end of a turn takes from there; kept, so that a turn allocates none.
+  std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answering_;
+  std::vector<Mailbox*> leaving_turn_;
   std::vector<Leaving> leaving_;
   std::deque<Retry> retries_;
 };

@@ -251,18 +251,19 @@ bool ShardMailboxes::bury_some(const UserId& user, BurialUnderWay& burial, std::
   const Sequence up_to = burial.up_to;
   // A step that was too early, or fails, is tried again, but not at once.
   burial.due = shard_.steady_now() + kBuryAgain;
-  const bool begun = mailbox.bury(up_to, burial.reason, [this, user, up_to, rows](bool none_left) {
-    burying_rows_ -= rows;
-    const auto found = burials_.find(user);
-    if (found == burials_.end()) return;  // given up on meanwhile
-    // Else there is more, or it was asked for anew.
-    if (none_left && found->second.up_to == up_to) {
-      end_burial(user, up_to);
-      burials_.erase(found);
-    } else {
-      buried_next_.push_back(user);
-    }
-  });
+  const bool begun =
+      mailbox.move_to_dead_letters(up_to, burial.reason, [this, user, up_to, rows](bool none_left) {
+        burying_rows_ -= rows;
+        const auto found = burials_.find(user);
+        if (found == burials_.end()) return;  // given up on meanwhile
+        // Else there is more, or it was asked for anew.
+        if (none_left && found->second.up_to == up_to) {
+          end_burial(user, up_to);
+          burials_.erase(found);
+        } else {
+          buried_next_.push_back(user);
+        }
+      });
   if (begun) burying_rows_ += rows;
   shard_.may_be_idle(mailbox);
   return begun;

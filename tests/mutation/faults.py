@@ -10,6 +10,24 @@ SQLITE = "src/sqlite/"
 # (what breaks, file, text, text in its place)
 FAULTS = [
     (
+        "a mailbox goes while calls are under way",
+        DELIVERY + "mailbox.cpp",
+        "log_.is_tail_empty() && gate_.is_empty() &&",
+        "log_.is_tail_empty() &&",
+    ),
+    (
+        "what a lost connection had is not stored",
+        DELIVERY + "mailbox.cpp",
+        "  has_lost_cursor_ = true;\n",
+        "",
+    ),
+    (
+        "a change during the answers is forgotten",
+        DELIVERY + "shard_context.cpp",
+        "left == InTurn::changed ? changed(*mailbox) : destroy_if_idle(mailbox);",
+        "static_cast<void>(left), destroy_if_idle(mailbox);",
+    ),
+    (
         "each acknowledgement of a message is told",
         DELIVERY + "mailbox.cpp",
         "if (sent > log_.settled() || has_failed) shard_.events",
@@ -48,29 +66,22 @@ FAULTS = [
     (
         "mark is the floor at completion",
         DELIVERY + "mailbox.cpp",
-        "send_page(*cursor, mark, *result);",
-        "send_page(*cursor, std::max(mark, log_.floor()), *result);",
+        "const ArrivedPage arrived{.mark = mark, .page = *result};",
+        "const ArrivedPage arrived{.mark = std::max(mark, log_.floor()), .page = *result};",
     ),
     (
         "delete goes up to stored",
         DELIVERY + "mailbox.cpp",
-        "shard_.store.erase(user_, range->above, range->up_to,\n"
-        "                     [this, up_to = range->up_to]",
-        "shard_.store.erase(user_, range->above, std::max(range->up_to, log_.floor()),\n"
-        "                     [this, up_to = range->up_to]",
+        "      user_, range->above, range->up_to,\n",
+        "      user_, range->above, std::max(range->up_to, log_.floor()),\n",
     ),
     (
         "an unconfirmed delete is forgotten",
         DELIVERY + "mailbox.cpp",
+        "    log_.erase_failed(up_to);\n"
         "    erase_again_ = true;\n"
-        "    retry_later();\n"
-        "  }\n"
-        "  erase_settled();\n"
-        "  shard_.may_be_idle(*this);",
-        "    log_.erased(up_to);\n"
-        "  }\n"
-        "  erase_settled();\n"
-        "  shard_.may_be_idle(*this);",
+        "    retry_later();\n",
+        "    log_.erased(up_to);\n",
     ),
     (
         "latest: next goes on from its own position",
@@ -156,7 +167,7 @@ FAULTS = [
     (
         "page read beside a sweep",
         DELIVERY + "mailbox.cpp",
-        "if (reading_ || sweeping_ || read_again_) return;",
+        "if (reading_ || purging_ || read_again_) return;",
         "if (reading_ || read_again_) return;",
     ),
     (
@@ -168,8 +179,8 @@ FAULTS = [
     (
         "burial from 0, not from settled",
         DELIVERY + "mailbox.cpp",
-        "shard_.store.bury(user_, log_.settled(), up_to, reason,",
-        "shard_.store.bury(user_, 0, up_to, reason,",
+        "purge({.above = log_.settled(), .up_to = up_to}, reason,",
+        "purge({.above = 0, .up_to = up_to}, reason,",
     ),
     (
         "deletion moves what a connection was sent",
@@ -180,8 +191,8 @@ FAULTS = [
     (
         "burial although somebody is connected",
         DELIVERY + "mailbox.cpp",
-        "if (!cursors_.empty() || sweeping_ || reading_) return false;",
-        "if (sweeping_ || reading_) return false;",
+        "if (!cursors_.empty() || !can_purge()) return false;",
+        "if (!can_purge()) return false;",
     ),
     (
         "shutdown does not wait for deletes to be handed",
