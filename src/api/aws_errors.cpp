@@ -8,6 +8,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 
+#include "log_keys.hpp"
 #include "text.hpp"
 
 namespace holdfast::api {
@@ -67,12 +68,17 @@ void append_member(std::string& out, std::string_view name, std::string_view val
   out += '"';
 }
 
+void add_request_id(net::Response& response, std::string id) {
+  response.log_fields.set(kLogRequestId, id);
+  response.headers.emplace_back("x-amzn-RequestId", std::move(id));
+}
+
 net::Response make_answer(int status, std::string_view content_type, std::string body) {
   net::Response out;
   out.status = status;
   out.headers.reserve(4);
   out.headers.emplace_back("Content-Type", content_type);
-  out.headers.emplace_back("x-amzn-RequestId", generate_uuid());
+  add_request_id(out, generate_uuid());
   out.body = std::move(body);
   return out;
 }
@@ -194,7 +200,7 @@ void note_refusal(net::Response& response, const iam::SignatureError& error) {
   response.refused = type_of(error.code);
   response.refused += ": ";
   response.refused += reason_of(message);
-  response.access_key_id = error.key_id;
+  response.log_fields.set(kLogAccessKeyId, error.key_id);
 }
 
 std::string access_denied_words(std::string_view principal, std::string_view action,
@@ -334,7 +340,7 @@ net::Response error_of(const identity::PoolError& error) {
 
 net::Response pool_error(const identity::PoolError& error) {
   net::Response out = error_of(error);
-  out.user_id = error.sub.str();
+  out.log_fields.set(kLogUserId, error.sub.str());
   out.by_user = error.by_them;
   return out;
 }

@@ -14,6 +14,8 @@ namespace holdfast::api {
 /// Appends `"name":"value"`, the value escaped.
 void append_member(std::string& out, std::string_view name, std::string_view value);
 
+/// Gives an answer its request id.
+void add_request_id(net::Response& response, std::string id);
 /// A 200 or another good answer, with its request id.
 [[nodiscard]] net::Response make_answer(int status, std::string_view content_type,
                                         std::string body);

@@ -12,6 +12,7 @@
 #include <holdfast/base/ids.hpp>
 
 #include "aws_errors.hpp"
+#include "log_keys.hpp"
 #include "paths.hpp"
 #include "signed_call.hpp"
 #include "text.hpp"
@@ -67,7 +68,7 @@ net::Response xml_answer(int status, const std::string& request_id, std::string 
   net::Response out;
   out.status = status;
   out.headers.emplace_back("Content-Type", kXml);
-  out.headers.emplace_back("x-amzn-RequestId", request_id);
+  add_request_id(out, request_id);
   out.body = std::move(body);
   return out;
 }
@@ -230,7 +231,7 @@ void handle_cloud_formation(const Context& context, const net::Request& request,
     return respond(std::move(refused));
   }
   net::Response out = signed_by(answer_signed(context, request, *action, *signer), *signer->key);
-  if (*action == kOperation) out.operation = kOperation;
+  if (*action == kOperation) out.log_fields.set(kLogOperation, kOperation);
   respond(std::move(out));
 }
 

@@ -114,7 +114,7 @@ std::size_t Gateway::body_bytes_max(const Context& context, Route route) noexcep
   return kIgnoredBodyBytes;
 }
 
-std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHead& head) {
+std::variant<net::Response, net::BodyLimit> Gateway::screen(const net::RequestHead& head) {
   const Context& context = contexts_->current();
   auto out = admit(context, head);
   if (auto* const refused = std::get_if<net::Response>(&out)) {
@@ -123,7 +123,7 @@ std::variant<net::Response, Gateway::Admit> Gateway::screen(const net::RequestHe
   return out;
 }
 
-std::variant<net::Response, Gateway::Admit> Gateway::admit(const Context& context,
+std::variant<net::Response, net::BodyLimit> Gateway::admit(const Context& context,
                                                            const net::RequestHead& head) const {
   if (context.draining()) return refuse_while_draining();
   const Route route = route_of(context, head);
@@ -140,8 +140,8 @@ std::variant<net::Response, Gateway::Admit> Gateway::admit(const Context& contex
   if (route == Route::connection) {
     if (auto refused = refuse_posted_length(head)) return std::move(*refused);
   }
-  Admit out{.body_bytes_max = body_bytes_max(context, route)};
-  if (out.body_bytes_max == context.options.body_bytes_max) out.body_bound = "limits.body_bytes";
+  net::BodyLimit out{.bytes = body_bytes_max(context, route)};
+  if (out.bytes == context.options.body_bytes_max) out.reason = "limits.body_bytes";
   return out;
 }
 

@@ -37,15 +37,15 @@ class Gateway final : public net::LiveService {
   Gateway(std::shared_ptr<const Contexts> contexts, ServedParts served)
       : contexts_(std::move(contexts)), served_(served) {}
 
-  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override;
+  std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override;
   void handle(net::Request request, net::Responder respond) override;
   bool opens(const net::RequestHead& head) const override;
   void open(net::RequestHead head, net::LiveResponder respond) override;
   net::Response error(int status, std::string_view message) const override;
 
  private:
-  std::variant<net::Response, Admit> admit(const Context& context,
-                                           const net::RequestHead& head) const;
+  std::variant<net::Response, net::BodyLimit> admit(const Context& context,
+                                                    const net::RequestHead& head) const;
   // `Route::none` also for what this listener does not serve.
   Route route_of(const Context& context, const net::RequestHead& head) const;
   // Returns the maximum length of a route's body.

@@ -12,6 +12,7 @@
 
 #include "aws_errors.hpp"
 #include "ingest_body.hpp"
+#include "log_keys.hpp"
 #include "signed_call.hpp"
 #include "text.hpp"
 
@@ -128,7 +129,9 @@ net::Response receipt_answer(const delivery::Receipt& receipt) {
   append_receipt(body, receipt);
   body += '}';
   net::Response out = make_answer(200, kIngestJson, std::move(body));
-  out.message_id = receipt.id.str();
+  char id[36];
+  receipt.id.write(id);
+  out.log_fields.set(kLogMessageId, {id, sizeof id});
   return out;
 }
 
@@ -176,7 +179,7 @@ struct MessageCall {
             first.undone();
           }
           net::Response out = outcome ? receipt_answer(*outcome) : delivery_error(outcome.error());
-          out.user_id = user.str();
+          out.log_fields.set(kLogUserId, user.str());
           respond(signed_by(std::move(out), *key));
         });
   }
@@ -185,7 +188,7 @@ struct MessageCall {
     const bool again = refused.reason == Replays::Reason::answered && receipt != nullptr;
     if (!again) context->counts(shard).refused_ingest.add(ingest_refusal_of(refused));
     net::Response out = again ? receipt_answer(*receipt) : refuse_repetition(refused);
-    out.user_id = message.user.str();
+    out.log_fields.set(kLogUserId, message.user.str());
     respond(signed_by(std::move(out), *signer.key));
   }
 };

@@ -28,7 +28,7 @@ net::Response too_large() {
 net::Response empty_answer(int status) {
   net::Response out;
   out.status = status;
-  out.headers.emplace_back("x-amzn-RequestId", generate_uuid());
+  add_request_id(out, generate_uuid());
   return out;
 }
 

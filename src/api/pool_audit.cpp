@@ -11,6 +11,7 @@
 #include <holdfast/base/encoding.hpp>
 
 #include "aws_errors.hpp"
+#include "log_keys.hpp"
 #include "signed_call.hpp"
 
 namespace holdfast::api {
@@ -101,7 +102,8 @@ struct Asked {
 bool complete(Asked& asked, const net::Response& response) {
   AuditEvent& event = asked.event;
   // The pool has found out who it was.
-  if (!response.user_id.empty()) event.target = "user:" + response.user_id;
+  const std::string_view user = response.log_fields.get(kLogUserId.name);
+  if (!user.empty()) event.target = "user:" + std::string(user);
   if (response.by_user) event.actor = event.target;
   if (response.status >= 400) {
     event.outcome = response.status >= 500 ? AuditOutcome::failed : AuditOutcome::refused;
@@ -172,7 +174,8 @@ void record_refused_signature(const Context& context, std::string_view operation
                    .outcome = AuditOutcome::refused,
                    .reason = refused.refused,
                    .address = head.remote_address};
-  if (!refused.access_key_id.empty()) event.target = "access_key:" + refused.access_key_id;
+  const std::string_view key = refused.log_fields.get(kLogAccessKeyId.name);
+  if (!key.empty()) event.target = "access_key:" + std::string(key);
   context.parts.audit->record(std::move(event));
 }
 

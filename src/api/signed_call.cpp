@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "aws_errors.hpp"
+#include "log_keys.hpp"
 #include "paths.hpp"
 
 namespace holdfast::api {
@@ -77,7 +78,7 @@ std::expected<iam::Signer, net::Response> authorize_invoke(const Context& contex
 }
 
 net::Response signed_by(net::Response response, const iam::AccessKey& key) {
-  response.access_key_id = key.id;
+  response.log_fields.set(kLogAccessKeyId, key.id);
   return response;
 }
 

@@ -14,6 +14,7 @@
 #include <holdfast/base/json.hpp>
 
 #include "aws_errors.hpp"
+#include "log_keys.hpp"
 #include "paths.hpp"
 #include "pool_audit.hpp"
 #include "signed_call.hpp"
@@ -471,7 +472,7 @@ void revoke_token(PoolCall call) {
                          [respond = std::move(call.respond)](PoolResult<UserId> ended) mutable {
                            if (!ended) return respond(pool_error(ended.error()));
                            net::Response response = answer(Json::object());
-                           response.user_id = ended->str();
+                           response.log_fields.set(kLogUserId, ended->str());
                            response.by_user = !ended->empty();
                            respond(std::move(response));
                          });
@@ -676,7 +677,7 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     return respond(pool_error("UnknownOperationException", "Unknown operation"));
   }
   respond = [name = operation->name, respond = std::move(respond)](net::Response response) mutable {
-    response.operation = name;
+    response.log_fields.set(kLogOperation, name);
     respond(std::move(response));
   };
   std::optional<iam::Signer> signer;

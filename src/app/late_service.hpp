@@ -23,7 +23,7 @@ class LateService final : public net::HttpService {
     set_.store(true, std::memory_order_release);
   }
 
-  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+  std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     return present().screen(head);
   }
   void handle(net::Request request, net::Responder respond) override {

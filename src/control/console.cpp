@@ -20,7 +20,7 @@ namespace holdfast::control {
 namespace {
 
 using net::HttpService;
-using Screened = std::variant<net::Response, HttpService::Admit>;
+using Screened = std::variant<net::Response, net::BodyLimit>;
 
 constexpr std::string_view kRoot = "/console/";
 constexpr std::string_view kApi = "/console/api/";
@@ -118,14 +118,14 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
     const std::string_view path = head.path();
     if (!path.starts_with(kApi)) {
       if (head.method != "GET") return method_not_allowed("GET, HEAD");
-      return HttpService::Admit{.body_bytes_max = kSessionBodyBytes};
+      return net::BodyLimit{.bytes = kSessionBodyBytes};
     }
     if (head.header(kHeader) == nullptr || !is_own_page(options_, head)) {
       return json_error(Error(Errc::forbidden, "not asked by the console's own page", "Origin"));
     }
     if (path == kSessionPath) {
       if (head.method == "GET" || head.method == "POST" || head.method == "DELETE") {
-        return HttpService::Admit{.body_bytes_max = kSessionBodyBytes};
+        return net::BodyLimit{.bytes = kSessionBodyBytes};
       }
       return method_not_allowed("GET, HEAD, POST, DELETE");
     }

@@ -33,7 +33,7 @@ class ControlService final : public net::HttpService {
  public:
   explicit ControlService(std::vector<ControlRoute> routes) : routes_(std::move(routes)) {}
 
-  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+  std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     const ControlRoute* const route = find(head);
     if (route == nullptr) return is_common(head.method) ? not_found() : method_not_allowed();
     if (route->serves_host && !route->serves_host(head)) {
@@ -42,7 +42,7 @@ class ControlService final : public net::HttpService {
     if (route->screen)
       return head.method == "HEAD" ? route->screen(as_get(head)) : route->screen(head);
     if (head.method != "GET" && head.method != "HEAD") return method_not_allowed();
-    return Admit{.body_bytes_max = kIgnoredBodyBytes};
+    return net::BodyLimit{.bytes = kIgnoredBodyBytes};
   }
 
   void handle(net::Request request, net::Responder respond) override {

@@ -85,9 +85,9 @@ class LocalControlService final : public net::HttpService {
  public:
   explicit LocalControlService(LocalControlParts parts) : parts_(std::move(parts)) {}
 
-  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+  std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     if (find_route(head) == nullptr) return no_route(head.path());
-    return Admit{.body_bytes_max = kBodyBytes};
+    return net::BodyLimit{.bytes = kBodyBytes};
   }
 
   void handle(net::Request request, net::Responder respond) override {

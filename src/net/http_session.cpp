@@ -35,8 +35,7 @@ struct HttpSession::Exchange {
   bool secure = false;
   bool at_localhost = false;  ///< where other programs have ports that speak no TLS
   bool body_unread = false;   ///< answered before its body had come: what follows is no request
-  std::size_t body_bytes_max = 0;
-  const char* body_bound = nullptr;
+  BodyLimit body_limit;
   std::optional<ChunkedReader> chunks;
   std::string body;
   BodyShare body_share;
@@ -318,19 +317,17 @@ bool HttpSession::screen() {
     respond(std::move(*refusal));
     return true;
   }
-  const auto& admitted = std::get<HttpService::Admit>(verdict);
-  exchange_->body_bytes_max = admitted.body_bytes_max;
-  exchange_->body_bound = admitted.body_bound;
+  exchange_->body_limit = std::get<BodyLimit>(verdict);
   return begin_body();
 }
 
 bool HttpSession::begin_body() {
   const Framing& framing = exchange_->reader.framing();
-  if (framing.content_length.value_or(0) > exchange_->body_bytes_max) {
-    respond_error(413, "Request Too Long", exchange_->body_bound);
+  if (framing.content_length.value_or(0) > exchange_->body_limit.bytes) {
+    respond_error(413, "Request Too Long", exchange_->body_limit.reason);
     return true;
   }
-  if (framing.chunked) exchange_->chunks.emplace(exchange_->body_bytes_max);
+  if (framing.chunked) exchange_->chunks.emplace(exchange_->body_limit.bytes);
   const auto length = static_cast<std::size_t>(framing.content_length.value_or(0));
   if (framing.chunked || length > unread_.size()) {
     part_.watch(*this, part_.now() + part_.limits().body_timeout);
@@ -361,7 +358,7 @@ bool HttpSession::read_chunks() {
       respond_error(400, "Bad Request: malformed chunk");
       return true;
     case ChunkedReader::State::too_large:
-      respond_error(413, "Request Too Long", exchange_->body_bound);
+      respond_error(413, "Request Too Long", exchange_->body_limit.reason);
       return true;
     case ChunkedReader::State::done:
       break;
@@ -563,21 +560,13 @@ void HttpSession::after_write() {
 void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
   const ListenerCore& listener = part_.listener();
   if (!listener.access_log) return;
-  const auto id = std::ranges::find_if(response.headers, [](const auto& header) {
-    return ascii::iequals(header.first, "x-amzn-requestid");
-  });
   listener.log_access({.method = exchange_->method,
                        .path = exchange_->path,
                        .status = response.status,
                        .bytes = bytes,
                        .duration = part_.now() - exchange_->started,
                        .remote = exchange_->client.empty() ? remote_address_ : exchange_->client,
-                       .request_id = id == response.headers.end() ? std::string_view()
-                                                                  : std::string_view(id->second),
-                       .operation = response.operation,
-                       .access_key_id = response.access_key_id,
-                       .user_id = response.user_id,
-                       .message_id = response.message_id,
+                       .fields = response.log_fields,
                        .refused = response.refused});
 }
 

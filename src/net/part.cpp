@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <expected>
+#include <span>
 #include <utility>
-#include <variant>
 
 #include <fcntl.h>
 
@@ -263,25 +263,25 @@ ServerStats ListenerCore::stats() const {
 
 void ListenerCore::log_access(const Access& access) const {
   if (!access_log || !log::enabled(log::Level::info)) return;
-  std::array fields = {log::Field("part", options.name),
-                       log::Field("method", access.method),
-                       log::Field("path", access.path.substr(0, kLoggedPathBytes)),
-                       log::Field("status", access.status),
-                       log::Field("bytes", access.bytes),
-                       log::Field("duration_us", access.duration.count()),
-                       log::Field("remote", access.remote),
-                       log::Field("request_id", access.request_id),
-                       log::Field("operation", access.operation),
-                       log::Field("access_key_id", access.access_key_id),
-                       log::Field("user_id", access.user_id),
-                       log::Field("message_id", access.message_id),
-                       log::Field("refused", access.refused)};
-  // What a request has none of is left out.
   constexpr std::size_t kAlways = 7;
-  const auto end = std::remove_if(fields.begin() + kAlways, fields.end(), [](const auto& field) {
-    return std::get<std::string_view>(field.value).empty();
-  });
-  log::write(log::Level::info, log::kAccessEvent, {fields.begin(), end});
+  std::array<log::Field, kAlways + LogFields::kFieldsMax + 1> fields = {
+      log::Field("part", options.name),
+      log::Field("method", access.method),
+      log::Field("path", access.path.substr(0, kLoggedPathBytes)),
+      log::Field("status", access.status),
+      log::Field("bytes", access.bytes),
+      log::Field("duration_us", access.duration.count()),
+      log::Field("remote", access.remote)};
+  // What a request has none of is left out.
+  std::size_t size = kAlways;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) fields[size++] = log::Field(name, value);
+  };
+  for (std::size_t i = 0; i < access.fields.size(); ++i) {
+    add(access.fields.name(i), access.fields.value(i));
+  }
+  add("refused", access.refused);
+  log::write(log::Level::info, log::kAccessEvent, std::span(fields).first(size));
 }
 
 }  // namespace holdfast::net

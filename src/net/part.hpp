@@ -176,12 +176,8 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
     std::size_t bytes = 0;
     Microseconds duration{0};
     std::string_view remote;
-    std::string_view request_id;  ///< may be empty
-    std::string_view operation;   ///< this one and all below may be empty
-    std::string_view access_key_id;
-    std::string_view user_id;
-    std::string_view message_id;
-    std::string_view refused;
+    const LogFields& fields;
+    std::string_view refused;  ///< may be empty
   };
   void log_access(const Access& access) const;
 };

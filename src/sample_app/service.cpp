@@ -89,14 +89,14 @@ Result<SendOrder> parse_order(std::string_view body) {
   return SendOrder{*wait, std::move(*user_id), std::move(*text)};
 }
 
-std::variant<net::Response, net::HttpService::Admit> Service::screen(const net::RequestHead& head) {
+std::variant<net::Response, net::BodyLimit> Service::screen(const net::RequestHead& head) {
   if (head.path() != "/") return plain_error(404, "Not Found");
   if (head.method != "POST") {
     net::Response response = plain_error(405, "Method Not Allowed");
     response.headers.emplace_back("Allow", "POST");
     return response;
   }
-  return Admit{kBodyBytesMax};
+  return net::BodyLimit{kBodyBytesMax};
 }
 
 void Service::handle(net::Request request, net::Responder respond) {

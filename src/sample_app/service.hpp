@@ -19,7 +19,8 @@ class Service final : public net::HttpService {
   Service(net::Shards& shards, KeyCache& keys, Sender& sender)
       : shards_(shards), keys_(keys), sender_(sender) {}
 
-  [[nodiscard]] std::variant<net::Response, Admit> screen(const net::RequestHead& head) override;
+  [[nodiscard]] std::variant<net::Response, net::BodyLimit> screen(
+      const net::RequestHead& head) override;
   void handle(net::Request request, net::Responder respond) override;
   [[nodiscard]] net::Response error(int status, std::string_view message) const override;
 

@@ -18,6 +18,7 @@ struct Field {
   std::string_view name;
   std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool> value;
 
+  Field() = default;  ///< of an array that is filled later
   Field(std::string_view n, std::string_view v) : name(n), value(v) {}
   Field(std::string_view n, const std::string& v) : name(n), value(std::string_view(v)) {}
   Field(std::string_view n, const char* v) : name(n), value(std::string_view(v)) {}

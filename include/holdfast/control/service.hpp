@@ -54,8 +54,7 @@ struct ControlRoute {
   std::string path;  ///< one that ends in `/` takes all that begins with it
   /// Decides about a request before its body is read, as `net::HttpService::screen`. Null: only
   /// `GET`, and bodies are ignored.
-  std::function<std::variant<net::Response, net::HttpService::Admit>(const net::RequestHead&)>
-      screen{};
+  std::function<std::variant<net::Response, net::BodyLimit>(const net::RequestHead&)> screen{};
   /// On the shard that serves the request.
   std::function<void(net::Request, net::Responder)> handle;
   /// Returns whether the route is served under the request's host; otherwise 403. Null: under any.

@@ -12,6 +12,7 @@
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/net/log_fields.hpp>
 
 namespace holdfast::net {
 
@@ -49,19 +50,21 @@ struct Response {
       headers{};  ///< without Content-Length, Date, Connection
   std::string body{};
   bool close = false;  ///< end the connection after it
-  /// For the access line alone, and nothing secret: why it refuses, the key that signed or was
-  /// claimed, what was called where the path does not tell, and what a message was.
+  /// For the access line alone, and nothing secret: why it refuses.
   std::string refused{};
-  std::string access_key_id{};
-  std::string_view operation{};  ///< of static storage
-  std::string message_id{};
-  std::string user_id{};
-  bool by_user = false;  ///< for the audit log: that user is proven to have called
+  LogFields log_fields{};  ///< for the access line, too
+  bool by_user = false;    ///< for a service's audit log: the user of its fields has called
 };
 
 /// Answers one request: called once, on the request's shard; may be called inside the handler. One
 /// that is dropped uncalled ends the connection.
 using Responder = std::move_only_function<void(Response)>;
+
+/// How much of a request's body a service takes.
+struct BodyLimit {
+  std::size_t bytes = 0;
+  const char* reason = "the body is too long";  ///< why a longer one is refused, for the log
+};
 
 class LiveService;
 
@@ -70,14 +73,10 @@ class LiveService;
 /// immutable.
 class HttpService {
  public:
-  struct Admit {
-    std::size_t body_bytes_max = 0;
-    const char* body_bound = "the body is too long";  ///< why a longer one is refused, for the log
-  };
   virtual ~HttpService() = default;
   /// Looks at the header section before the body: refuses at once, or says how large the body may
   /// be.
-  [[nodiscard]] virtual std::variant<Response, Admit> screen(const RequestHead& head) = 0;
+  [[nodiscard]] virtual std::variant<Response, BodyLimit> screen(const RequestHead& head) = 0;
   virtual void handle(Request request, Responder respond) = 0;
   /// The side of it that opens live connections (`live_connection.hpp`); null: it has none, and
   /// upgrades are served as plain requests.

@@ -85,8 +85,8 @@ class FakeGateway {
   struct Service final : net::LiveService, Peer::Owner {
     explicit Service(Handler h) : handler(std::move(h)) {}
 
-    std::variant<net::Response, Admit> screen(const net::RequestHead& /*head*/) override {
-      return Admit{4 << 20};
+    std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& /*head*/) override {
+      return net::BodyLimit{4 << 20};
     }
     void handle(net::Request request, net::Responder respond) override {
       {

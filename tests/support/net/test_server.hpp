@@ -18,14 +18,14 @@ namespace holdfast::test {
 /// refuses upgrades.
 class FakeService : public net::LiveService {
  public:
-  std::function<std::variant<net::Response, Admit>(const net::RequestHead&)> on_screen;
+  std::function<std::variant<net::Response, net::BodyLimit>(const net::RequestHead&)> on_screen;
   std::function<void(net::Request, net::Responder)> on_handle;
   std::function<void(net::RequestHead, net::LiveResponder)> on_open;
   std::size_t body_bytes_max = 64 << 10;
 
-  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+  std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     if (on_screen) return on_screen(head);
-    return Admit{.body_bytes_max = body_bytes_max};
+    return net::BodyLimit{.bytes = body_bytes_max};
   }
   void handle(net::Request request, net::Responder respond) override {
     if (on_handle) return on_handle(std::move(request), std::move(respond));

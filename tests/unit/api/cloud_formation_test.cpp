@@ -131,7 +131,7 @@ TEST_F(CloudFormation, IsAllowedByStack) {
   EXPECT_TRUE(denied.refused.starts_with(
       "AccessDenied: the policy does not allow cloudformation:DescribeStacks on "))
       << denied.refused;
-  EXPECT_EQ(denied.access_key_id, kPoorKey);
+  EXPECT_EQ(denied.log_fields.get("access_key_id"), kPoorKey);
   expect_refused(ask("Action=DescribeStacks&StackName=Other", "/", kPoorKey), 403, "AccessDenied",
                  "stack/Other/*");
   constexpr std::string_view reader = "AKIAREADERREADERREAD";

@@ -229,7 +229,7 @@ class GatewayFixture : public ::testing::Test {
   net::Response call(net::Request request) {
     auto screened = service_->screen(request.head);
     if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);
-    if (request.body.size() > std::get<net::HttpService::Admit>(screened).body_bytes_max) {
+    if (request.body.size() > std::get<net::BodyLimit>(screened).bytes) {
       return service_->error(413, "body too large");
     }
     std::optional<net::Response> out;

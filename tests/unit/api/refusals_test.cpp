@@ -226,8 +226,8 @@ TEST_F(Refusals, AllHaveAReasonAndALinkAndNameTheKeyAndTheOperation) {
     EXPECT_EQ(response.status, each.status) << response.body;
     EXPECT_NE(response.refused.find(each.reason), std::string::npos) << response.refused;
     EXPECT_TRUE(std::ranges::all_of(response.refused, [](char c) { return c >= ' ' && c <= '~'; }));
-    EXPECT_EQ(response.access_key_id, each.key);
-    EXPECT_EQ(response.operation, each.operation);
+    EXPECT_EQ(response.log_fields.get("access_key_id"), each.key);
+    EXPECT_EQ(response.log_fields.get("operation"), each.operation);
     const std::string link = header(response, "Link");
     EXPECT_TRUE(link.starts_with(std::string("<") + kDocumentation + "/errors.md")) << link;
     EXPECT_TRUE(link.ends_with(R"(>; rel="help")")) << link;
@@ -283,16 +283,16 @@ TEST_F(Refusals, AreEachExplainedInTheDocumentation) {
 
 TEST_F(Refusals, AreAccompaniedByTheCallersIdentity) {
   const net::Response message = call(signed_message());
-  EXPECT_EQ(message.access_key_id, kRootKey);
-  EXPECT_EQ(message.user_id, "u1");
-  EXPECT_EQ(message.message_id, parse_json(message.body).value()["messageId"]);
+  EXPECT_EQ(message.log_fields.get("access_key_id"), kRootKey);
+  EXPECT_EQ(message.log_fields.get("user_id"), "u1");
+  EXPECT_EQ(message.log_fields.get("message_id"), parse_json(message.body).value()["messageId"]);
   EXPECT_EQ(message.refused, "");
   const net::Response users = call(admin("ListUsers", Json::object()));
-  EXPECT_EQ(users.access_key_id, kRootKey);
-  EXPECT_EQ(users.operation, "ListUsers");
+  EXPECT_EQ(users.log_fields.get("access_key_id"), kRootKey);
+  EXPECT_EQ(users.log_fields.get("operation"), "ListUsers");
   const net::Response stack = call(stacks("Action=DescribeStacks"));
   EXPECT_EQ(stack.status, 200);
-  EXPECT_EQ(stack.access_key_id, kRootKey);
+  EXPECT_EQ(stack.log_fields.get("access_key_id"), kRootKey);
 }
 
 TEST_F(Refusals, CoverEveryPathOfAListenerWithoutLogin) {
@@ -306,7 +306,7 @@ TEST_F(Refusals, CoverEveryPathOfAListenerWithoutLogin) {
       sign(request, kRootKey, "cognito-idp");
       const net::Response response = call(request);
       EXPECT_GE(response.status, 400) << target << " " << operation;
-      EXPECT_EQ(response.operation, "") << target << " " << operation;
+      EXPECT_EQ(response.log_fields.get("operation"), "") << target << " " << operation;
     }
   }
 }

@@ -51,7 +51,7 @@ TEST_F(SignedRequests, HandsOverTheMessageAsItWasSentWithItsCaller) {
 TEST_F(SignedRequests, TellTheLogWhyTheyAreRefusedAndWhichKeyTheyClaim) {
   const auto refused = [this](const net::Request& request) {
     const net::Response response = call(request);
-    return response.refused + " | " + response.access_key_id;
+    return response.refused + " | " + std::string(response.log_fields.get("access_key_id"));
   };
   const std::string root(kRootKey);
   net::Request spoilt = signed_message();
@@ -97,7 +97,7 @@ TEST_F(SignedRequests, KeepsEachKeyToItsRate) {
   const net::Response refused = call(signed_message());
   expect_error(refused, 429, "TooManyRequestsException", "Too Many Requests");
   EXPECT_FALSE(header(refused, "Retry-After").empty());
-  EXPECT_EQ(refused.access_key_id, kRootKey);
+  EXPECT_EQ(refused.log_fields.get("access_key_id"), kRootKey);
   // Another key has its own; and what is refused for its signature costs nothing.
   net::Request other =
       message_request(R"({"messages":[{"userId":"u","message":"m"}]})", "/messages");
@@ -160,13 +160,13 @@ TEST_F(SignedRequests, ShareOneRateAcrossServices) {
     const net::Response refused = list_users(credentials);
     EXPECT_EQ(refused.status, 400);
     EXPECT_EQ(parse_json(refused.body).value()["__type"], "TooManyRequestsException");
-    EXPECT_EQ(refused.access_key_id, credentials.access_key_id);
+    EXPECT_EQ(refused.log_fields.get("access_key_id"), credentials.access_key_id);
     const net::Response xml = describe(credentials);
     EXPECT_EQ(xml.status, 400);
     EXPECT_NE(xml.body.find("<Code>Throttling</Code><Message>Rate exceeded</Message>"),
               std::string::npos)
         << xml.body;
-    EXPECT_EQ(xml.access_key_id, credentials.access_key_id);
+    EXPECT_EQ(xml.log_fields.get("access_key_id"), credentials.access_key_id);
   }
   clock_.advance(Seconds(1));
   EXPECT_EQ(list_users(session).status, 200);

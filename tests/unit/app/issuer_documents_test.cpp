@@ -130,7 +130,9 @@ TEST_F(IssuerReaderTest, TrustsTheConfiguredAuthorityAlone) {
       {.certificate_file = dir_.file("tls/server.pem"), .key_file = dir_.file("tls/server.key")});
   ASSERT_TRUE(tls) << tls.error().message;
   struct Keys final : net::HttpService {
-    std::variant<net::Response, Admit> screen(const net::RequestHead&) override { return Admit{0}; }
+    std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead&) override {
+      return net::BodyLimit{0};
+    }
     void handle(net::Request, net::Responder respond) override {
       respond(test::json_response(200, "keys"));
     }

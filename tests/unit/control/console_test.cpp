@@ -29,9 +29,9 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 /// The control socket's service: says what it was asked.
 class EchoingService final : public net::HttpService {
  public:
-  std::variant<net::Response, Admit> screen(const net::RequestHead& head) override {
+  std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     if (head.path() == "/v1/users/nothing") return net::Response{.status = 404};
-    return Admit{.body_bytes_max = 77};
+    return net::BodyLimit{.bytes = 77};
   }
   void handle(net::Request request, net::Responder respond) override {
     ++asked;
@@ -81,7 +81,7 @@ class ConsolePages : public ::testing::Test {
     }
     auto screened = service_->screen(request.head);
     if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);
-    admitted_bytes_ = std::get<net::HttpService::Admit>(screened).body_bytes_max;
+    admitted_bytes_ = std::get<net::BodyLimit>(screened).bytes;
     request.body = body;
     std::optional<net::Response> out;
     service_->handle(std::move(request),

@@ -100,18 +100,18 @@ TEST_F(ControlListener, DoesWithoutAHostForHealthAlone) {
 // Routes see HEAD as GET; net drops the body.
 TEST_F(ControlListener, ShowsHeadToItsRoutesAsGet) {
   std::vector<std::string> seen;
-  service_ = make_control_service([] { return State::ready; },
-                                  {{.path = "/tree/",
-                                    .screen = [&](const net::RequestHead& head)
-                                        -> std::variant<net::Response, net::HttpService::Admit> {
-                                      seen.push_back("screen " + head.method);
-                                      return net::HttpService::Admit{.body_bytes_max = 1};
-                                    },
-                                    .handle =
-                                        [&](const net::Request& request, net::Responder respond) {
-                                          seen.push_back("handle " + request.head.method);
-                                          respond({.body = "leaf"});
-                                        }}});
+  service_ = make_control_service(
+      [] { return State::ready; },
+      {{.path = "/tree/",
+        .screen = [&](const net::RequestHead& head) -> std::variant<net::Response, net::BodyLimit> {
+          seen.push_back("screen " + head.method);
+          return net::BodyLimit{.bytes = 1};
+        },
+        .handle =
+            [&](const net::Request& request, net::Responder respond) {
+              seen.push_back("handle " + request.head.method);
+              respond({.body = "leaf"});
+            }}});
   EXPECT_EQ(ask("HEAD", "/tree/").status, 200);
   EXPECT_EQ(seen, (std::vector<std::string>{"screen GET", "handle GET"}));
 }
@@ -176,15 +176,15 @@ TEST_F(ControlListener, ServesWhatItWasGivenBesides) {
   const auto say = [](const char* text) {
     return [text](const net::Request&, net::Responder respond) { respond({.body = text}); };
   };
-  service_ = make_control_service([] { return State::ready; },
-                                  {{.path = "/numbers", .handle = say("42")},
-                                   {.path = "/tree/",
-                                    .screen = [](const net::RequestHead& head)
-                                        -> std::variant<net::Response, net::HttpService::Admit> {
-                                      if (head.method == "PUT") return net::Response{.status = 418};
-                                      return net::HttpService::Admit{.body_bytes_max = 1};
-                                    },
-                                    .handle = say("leaf")}});
+  service_ = make_control_service(
+      [] { return State::ready; },
+      {{.path = "/numbers", .handle = say("42")},
+       {.path = "/tree/",
+        .screen = [](const net::RequestHead& head) -> std::variant<net::Response, net::BodyLimit> {
+          if (head.method == "PUT") return net::Response{.status = 418};
+          return net::BodyLimit{.bytes = 1};
+        },
+        .handle = say("leaf")}});
   EXPECT_EQ(ask("GET", "/numbers?x").body, "42");
   EXPECT_EQ(ask("POST", "/numbers").status, 405);
   EXPECT_EQ(ask("GET", "/numbers/1").status, 404);

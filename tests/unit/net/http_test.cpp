@@ -466,9 +466,9 @@ TEST(Http, TellsAClientThatKeepsUploadingAboutTheRefusal) {
 
 TEST(Http, KeepsTheConnectionWhenARefusedBodyHasCome) {
   const auto service = std::make_shared<FakeService>();
-  service->on_screen = [](const RequestHead& head) -> std::variant<Response, FakeService::Admit> {
+  service->on_screen = [](const RequestHead& head) -> std::variant<Response, BodyLimit> {
     if (head.target == "/message") return Response{.status = 403, .body = "no"};
-    return FakeService::Admit{.body_bytes_max = 10};
+    return BodyLimit{.bytes = 10};
   };
   TestServer server(service);
   RawClient client(server.address());
@@ -689,11 +689,17 @@ TEST(Http, SurvivesClientsThatVanishAtAnyByte) {
   }));
 }
 
+// Fields of a service.
+constexpr LogKey kRequestId{"request_id", 0};
+constexpr LogKey kKey{"access_key_id", 2};
+
 // The query of an upgrade is its token.
 TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder respond) {
-    respond({.headers = {{"x-amzn-RequestId", "request-1"}}});
+    Response response;
+    response.log_fields.set(kRequestId, "request-1");
+    respond(std::move(response));
   };
   testing::internal::CaptureStdout();
   {
@@ -725,10 +731,10 @@ TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
 TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](const Request& request, Responder respond) {
-    respond({.status = 403,
-             .headers = {{"x-amzn-RequestId", "request-1"}},
-             .refused = "a reason",
-             .access_key_id = request.head.target == "/signed" ? "AKIAEXAMPLE" : ""});
+    Response response{.status = 403, .refused = "a reason"};
+    if (request.head.target == "/signed") response.log_fields.set(kKey, "AKIAEXAMPLE");
+    response.log_fields.set(kRequestId, "request-1");
+    respond(std::move(response));
   };
   service->on_open = [](RequestHead, LiveResponder respond) {
     respond(Response{.status = 401, .refused = "another reason"});
