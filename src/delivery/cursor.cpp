@@ -166,8 +166,15 @@ ProtocolContext Cursor::context() const noexcept {
 
 void Cursor::write(const Frames& frames) {
   if (frames.empty() || state != State::open || !shard_.sends()) return;
-  for (const std::string& frame : frames) connection_->write_text(frame);
+  for (const std::string& frame : frames) write_text(frame);
   mark_dirty();
+}
+
+std::uint64_t Cursor::write_text(std::string_view text) {
+  const WriteResult written = connection_->write_text(text);
+  // The client reads too little of what it is sent. What it has not acknowledged stays pending.
+  if (written.state == WriteResult::State::backpressure) connection_->abort();
+  return written.end;
 }
 
 void Cursor::look_at_delivery(bool delivered) {
@@ -239,7 +246,7 @@ void Cursor::send(const Message& message, bool held) {
   // What is there already is not to wait for the acknowledgement of a long one behind it.
   if (unfenced_ && unfenced_bytes_ + bytes > fence_bytes()) fence();
   Window& under_way = window();
-  const std::uint64_t end = under_way.written = connection_->write_text(frame);
+  const std::uint64_t end = under_way.written = write_text(frame);
   position_ = sent_ = message.sequence;
   active_ms_ = now_ms();
   under_way.unacked.push_back({.sequence = message.sequence,
@@ -268,7 +275,7 @@ bool Cursor::post(std::string_view text) {
     return false;
   }
   Window& under_way = window();
-  under_way.posted = under_way.written = connection_->write_text(text);
+  under_way.posted = under_way.written = write_text(text);
   active_ms_ = now_ms();
   mark_dirty();
   return true;

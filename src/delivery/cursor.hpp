@@ -159,6 +159,8 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] bool is_flood();
   [[nodiscard]] ProtocolContext context() const noexcept;
   void write(const Frames& frames);
+  /// Answers the offset of its end. Aborts a connection that has no room for it.
+  std::uint64_t write_text(std::string_view text);
   /// The protocol may have begun, or ceased, to take messages.
   void look_at_delivery(bool delivered);
   void tick();

@@ -570,19 +570,25 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
                        .refused = response.refused});
 }
 
+RequestTrace HttpSession::take_trace() {
+  return {.method = std::move(exchange_->method),
+          .path = std::move(exchange_->path),
+          .remote = exchange_->client.empty() ? remote_address_ : std::move(exchange_->client),
+          .started = exchange_->started};
+}
+
 void HttpSession::accept_live(LiveAccepted accepted) {
   if (phase_ != Phase::handling) return;
   if (part_.draining()) {
     return respond_error(503, "Service Unavailable", "the gateway is stopping");
   }
-  part_.count_response(101);
-  log_exchange(Response{.status = 101}, 0);
   phase_ = Phase::ended;
   OpeningWebSocket opening{.fd = socket_.release(),
                            .tls = std::move(tls_),
                            .early = std::string(unread_),
                            .key = std::move(exchange_->websocket_key),
                            .slot = std::move(slot_),
+                           .request = take_trace(),
                            .accepted = std::move(accepted)};
   open_websocket_later(part_.listener(), std::move(opening));
   self_ = nullptr;

@@ -82,6 +82,7 @@ class HttpSession final : public Member,
   void send_continue();
   void wait_writable();
   void after_write();
+  [[nodiscard]] RequestTrace take_trace();
   void accept_live(LiveAccepted accepted);
   void abandon();
   [[nodiscard]] bool hold(std::size_t bytes, Bound bound);

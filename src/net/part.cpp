@@ -127,6 +127,13 @@ void Part::report_proxy_header(std::string_view remote, const char* reason) {
              {"connections_refused", std::exchange(proxy_headers_refused_, 0)}});
 }
 
+void Part::report_failed_handover(const RequestTrace& request) const {
+  log::info("handover_failed",
+            {{"part", listener_.options.name},
+             {"path", std::string_view(request.path).substr(0, kLoggedPathBytes)},
+             {"remote", request.remote}});
+}
+
 const std::string& Part::date() {
   const WallTime at = listener_.clock.wall_now();
   const std::int64_t second = unix_seconds(at);
@@ -244,7 +251,7 @@ ServerStats ListenerCore::stats() const {
   out.open_websockets = open_websockets;
   out.refused_connections = refused_connections;
   out.body_bytes = body_bytes;
-  out.sockets_max = options.limits.connections;
+  out.sockets_max = connections_max;
   for (const auto& part : parts) {
     const Part::Counted& counted = part->counted();
     out.requests += counted.requests.read();

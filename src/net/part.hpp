@@ -44,6 +44,14 @@ class Member : public boost::intrusive::list_base_hook<
   SteadyTime deadline_ = SteadyTime::max();
 };
 
+/// Keeps what the access line tells of a request until its answer is over.
+struct RequestTrace {
+  std::string method;
+  std::string path;
+  std::string remote;
+  SteadyTime started;
+};
+
 /// What a listener has on one shard: its sockets' owners, and their deadlines, which one sweep
 /// looks after. On that shard, but for what it has counted.
 class Part {
@@ -88,6 +96,8 @@ class Part {
   void report_outbound_limit();
   /// Likewise of a connection that did not begin as the PROXY protocol has it.
   void report_proxy_header(std::string_view remote, const char* reason);
+  /// Logs that a client had gone before its connection was more than a request.
+  void report_failed_handover(const RequestTrace& request) const;
   /// The `Date` header's value, made once a second.
   [[nodiscard]] const std::string& date();
 

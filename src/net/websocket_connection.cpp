@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <holdfast/base/assert.hpp>
+
 #include "linger.hpp"
 
 namespace holdfast::net {
@@ -16,8 +18,6 @@ constexpr Seconds kFloodWindow{10};
 constexpr std::size_t kControlBytesMax = 125;
 // Of a frame that is not masked.
 constexpr std::size_t kHeaderMax = 10;
-// What has been sent is cut off the buffer when it is this much.
-constexpr std::size_t kCompactBytes = 64 << 10;
 // How often what a peer sent before its end is read, at most: a kernel's receive buffer is empty
 // sooner.
 constexpr int kLastReads = 1024;
@@ -80,9 +80,10 @@ WebSocketConnection::~WebSocketConnection() {
   if (!ended_) --listener_->open_websockets;
 }
 
-void WebSocketConnection::accept(std::string_view response) {
+bool WebSocketConnection::accept(std::string_view response) {
   gather(response, {});
   flush();
+  return !ended_ && !sealed_;
 }
 
 void WebSocketConnection::start(delivery::ConnectionEvents& events) {
@@ -94,17 +95,24 @@ void WebSocketConnection::start(delivery::ConnectionEvents& events) {
   part_.loop().post([self = shared_from_this()] { self->on_readable(); });
 }
 
-std::uint64_t WebSocketConnection::write_text(std::string_view frame) {
-  // A message was accepted as long as it is, perhaps under a higher bound. One at a time is taken,
-  // or it and all behind it would never come.
-  const std::size_t bound = part_.limits().outbound_bytes;
-  const std::size_t waiting = out_.size() - out_sent_;
-  const std::size_t whole = kHeaderMax + frame.size();
-  if (long_frame_bytes_ == 0 && waiting <= bound && waiting + whole > bound) {
-    long_frame_bytes_ = whole;
+WriteResult WebSocketConnection::write_text(std::string_view frame) {
+  const auto result = [this](WriteResult::State state) {
+    return WriteResult{.end = out_.bytes_written(), .state = state};
+  };
+  if (sealed_ || ended_) return result(WriteResult::State::closed);
+  out_.allow_long(part_, kHeaderMax + frame.size());
+  std::string header;
+  append_frame_header(header, kTextFrame, frame.size());
+  if (!out_.has_room(part_, header.size() + frame.size())) {
+    report_outbound_limit();
+    return result(WriteResult::State::backpressure);
   }
-  write_frame(kTextFrame, frame);
-  return bytes_written_;
+  out_.append(part_, header, frame);
+  return result(WriteResult::State::ok);
+}
+
+void WebSocketConnection::report_outbound_limit() {
+  if (!std::exchange(over_limit_, true)) part_.report_outbound_limit();
 }
 
 void WebSocketConnection::write_fence(std::string_view bytes) {
@@ -121,43 +129,30 @@ void WebSocketConnection::write_frame(std::uint8_t first, std::string_view paylo
 
 void WebSocketConnection::gather(std::string_view head, std::string_view rest) {
   if (sealed_ || ended_) return;
-  const std::size_t size = head.size() + rest.size();
-  if (out_.size() - out_sent_ + size > part_.limits().outbound_bytes + long_frame_bytes_) {
-    part_.report_outbound_limit();
+  if (!out_.has_room(part_, head.size() + rest.size())) {
+    report_outbound_limit();
     return abort();
   }
-  if (out_.capacity() <= std::string().capacity()) out_ = part_.loop().take_buffer();
-  out_.append(head).append(rest);
-  bytes_written_ += size;
+  out_.append(part_, head, rest);
 }
 
 void WebSocketConnection::flush() {
-  if (waiting_writable_ || ended_ || out_sent_ == out_.size()) return;
-  const std::string_view left = std::string_view(out_).substr(out_sent_);
-  const IoOutcome outcome = tls_ ? tls_->send_some(left) : send_some(descriptor(), left);
-  if (outcome.ended) return cannot_send();
-  out_sent_ += outcome.bytes;
-  bytes_sent_ += outcome.bytes;
-  part_.counted().websocket_bytes.add(outcome.bytes);
-  if (out_sent_ == out_.size()) {
-    part_.loop().give_buffer(std::move(out_));
-    out_sent_ = 0;
-    long_frame_bytes_ = 0;
-    return;
+  if (waiting_writable_ || ended_) return;
+  switch (out_.flush(part_, descriptor(), tls_.get(), part_.counted().websocket_bytes)) {
+    case Outbound::Flushed::all:
+      return;
+    case Outbound::Flushed::waits:
+      return wait_writable();
+    case Outbound::Flushed::broken:
+      return cannot_send();
   }
-  if (out_sent_ > kCompactBytes) {
-    out_.erase(0, out_sent_);
-    out_sent_ = 0;
-  }
-  wait_writable();
 }
 
 // A peer that closes while it is written to resets the connection, and what it sent before that is
 // still here: its Close says why it goes.
 void WebSocketConnection::cannot_send() {
   sealed_ = true;
-  out_ = std::string();
-  out_sent_ = 0;
+  out_.clear();
   // Nobody reads before start.
   if (events_ == nullptr) return finish(false, {});
   // No event comes from inside a command.
@@ -181,21 +176,13 @@ void WebSocketConnection::on_send_ready() {
 }
 
 std::uint64_t WebSocketConnection::bytes_taken() const {
-  if (!ended_) look_at_queue();
-  return bytes_taken_;
+  if (!ended_) out_.look_at_queue(descriptor(), tls_.get());
+  return out_.bytes_taken();
 }
 
 std::uint64_t WebSocketConnection::bytes_arrived() const {
-  if (!ended_) look_at_queue();
-  return bytes_arrived_;
-}
-
-void WebSocketConnection::look_at_queue() const {
-  const std::uint64_t queued = send_queue_bytes(descriptor());
-  const std::uint64_t given = tls_ ? tls_->bytes_given() : bytes_sent_;
-  // A queue may be counted with its overhead: progress is what never falls.
-  if (queued < given) bytes_taken_ = std::max(bytes_taken_, given - queued);
-  if (queued < bytes_sent_) bytes_arrived_ = std::max(bytes_arrived_, bytes_sent_ - queued);
+  if (!ended_) out_.look_at_queue(descriptor(), tls_.get());
+  return out_.bytes_arrived();
 }
 
 void WebSocketConnection::write_close(CloseCode code, std::string_view text) {
@@ -282,11 +269,13 @@ void WebSocketConnection::take(std::span<char> bytes) {
 }
 
 void WebSocketConnection::on_event(Event event) {
+  HOLDFAST_ASSERT(events_ != nullptr, "websocket.reads_after_start");
   const std::string_view payload = reader_.payload();
   switch (event) {
     case Event::text:
       return events_->on_text(payload);
     case Event::binary:
+      HOLDFAST_ASSERT(binary_ != nullptr, "websocket.binary_is_taken");
       return binary_->on_binary(payload);
     case Event::pong:
       if (pings_outstanding_ > 0) {
@@ -336,22 +325,20 @@ void WebSocketConnection::fail(CloseCode code) {
 }
 
 void WebSocketConnection::finish(bool linger, delivery::ConnectionEnd end) {
-  look_at_queue();
+  out_.look_at_queue(descriptor(), tls_.get());
   if (closing_) end.by = delivery::ConnectionEnd::By::gateway;
   end_ = end;
   ended_ = true;
   --listener_->open_websockets;
   auto tls = std::exchange(tls_, nullptr);
   if (linger) {
-    out_.erase(0, out_sent_);
-    Linger::start(part_, socket_.release(), std::move(tls), std::move(out_), std::move(*slot_));
+    Linger::start(part_, socket_.release(), std::move(tls), out_.take_rest(), std::move(*slot_));
   } else {
     if (tls) tls->say_goodbye();
     socket_.close();
   }
   slot_.reset();
-  out_ = std::string();
-  out_sent_ = 0;
+  out_.clear();
   early_ = std::string();
   if (is_linked()) unlink();
   leave_later();

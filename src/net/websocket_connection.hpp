@@ -12,6 +12,7 @@
 
 #include "close_code.hpp"
 #include "frame_reader.hpp"
+#include "outbound.hpp"
 #include "part.hpp"
 #include "poller.hpp"
 #include "socket_io.hpp"
@@ -37,8 +38,8 @@ class WebSocketConnection final : public delivery::Connection,
                       std::size_t message_bytes_max, SocketSlot slot);
   ~WebSocketConnection() override;
 
-  /// Writes the 101, `response`.
-  void accept(std::string_view response);
+  /// Writes the 101, `response`. False: the client has gone.
+  [[nodiscard]] bool accept(std::string_view response);
 
   /// Lets binary messages through, to `events`; without it they end the connection with 1003.
   /// Before `start`.
@@ -49,11 +50,11 @@ class WebSocketConnection final : public delivery::Connection,
   void write_binary(std::string_view bytes) { write_frame(kBinaryFrame, bytes); }
 
   void start(delivery::ConnectionEvents& events) override;
-  std::uint64_t write_text(std::string_view frame) override;
+  WriteResult write_text(std::string_view frame) override;
   [[nodiscard]] bool can_fence() const noexcept override { return true; }
   void write_fence(std::string_view bytes) override;
   void flush() override;
-  [[nodiscard]] std::uint64_t bytes_sent() const override { return bytes_sent_; }
+  [[nodiscard]] std::uint64_t bytes_sent() const override { return out_.bytes_sent(); }
   [[nodiscard]] std::uint64_t bytes_taken() const override;
   [[nodiscard]] std::uint64_t bytes_arrived() const override;
   void close(delivery::CloseReason reason, std::string_view text) override;
@@ -89,8 +90,7 @@ class WebSocketConnection final : public delivery::Connection,
   void write_close(CloseCode code, std::string_view text);
   void fail(CloseCode code);
   void finish(bool linger, delivery::ConnectionEnd end);
-  /// Takes down what of the bytes written the peer's kernel has.
-  void look_at_queue() const;
+  void report_outbound_limit();
   void leave_later();
   void wait_writable();
   [[nodiscard]] int descriptor() const noexcept;
@@ -106,15 +106,7 @@ class WebSocketConnection final : public delivery::Connection,
   BinaryEvents* binary_ = nullptr;
   std::shared_ptr<WebSocketConnection> self_;  ///< from start to on_closed
 
-  std::string out_;
-  std::size_t out_sent_ = 0;
-  std::uint64_t bytes_written_ = 0;
-  std::uint64_t bytes_sent_ = 0;
-  mutable std::uint64_t bytes_taken_ = 0;
-  mutable std::uint64_t bytes_arrived_ = 0;
-  /// Of a frame that does not fit the bound with what waits before it, while it waits.
-  std::size_t long_frame_bytes_ = 0;
-
+  mutable Outbound out_;
   SteadyTime flood_window_start_{};
   std::uint32_t flood_frames_ = 0;
   std::uint32_t pings_outstanding_ = 0;
@@ -124,7 +116,8 @@ class WebSocketConnection final : public delivery::Connection,
   bool ended_ = false;
   bool told_ = false;  ///< of the end
   bool waiting_writable_ = false;
-  bool begun_ = false;  ///< a frame or a message has, and its deadline runs
+  bool over_limit_ = false;  ///< too much waited for the peer
+  bool begun_ = false;       ///< a frame or a message has, and its deadline runs
 };
 
 }  // namespace holdfast::net

@@ -44,11 +44,27 @@ std::string switching_protocols(const OpeningWebSocket& opening, const std::stri
   return out + "\r\n";
 }
 
+void count_opening(Part& part, const RequestTrace& request) {
+  part.count_response(101);
+  part.listener().log_access({.method = request.method,
+                              .path = request.path,
+                              .status = 101,
+                              .bytes = 0,
+                              .duration = part.now() - request.started,
+                              .remote = request.remote,
+                              .fields = {},
+                              .refused = {}});
+}
+
 void open_websocket(Part& part, OpeningWebSocket opening) {
   const auto connection = std::make_shared<WebSocketConnection>(
       part, std::move(opening.fd), std::move(opening.tls), std::move(opening.early),
       opening.accepted.message_bytes_max, std::move(opening.slot));
-  connection->accept(switching_protocols(opening, part.date()));
+  if (connection->accept(switching_protocols(opening, part.date()))) {
+    count_opening(part, opening.request);
+  } else {
+    part.report_failed_handover(opening.request);
+  }
   opening.accepted.on_open(connection);
 }
 

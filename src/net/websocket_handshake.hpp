@@ -31,6 +31,7 @@ struct OpeningWebSocket {
   std::string early;                ///< received behind the request
   std::string key;                  ///< Sec-WebSocket-Key
   SocketSlot slot;
+  RequestTrace request;
   LiveAccepted accepted;
 };
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include <holdfast/base/write_result.hpp>
+
 namespace holdfast::delivery {
 
 /// Why the gateway closes a connection. Its transport has the words for it that clients know.
@@ -59,9 +61,9 @@ class Connection {
 
   /// Begins reading; events go to `events`, which outlives `on_closed`.
   virtual void start(ConnectionEvents& events) = 0;
-  /// One text frame, never fragmented. Answers the offset of its end in the stream of all bytes
-  /// written (framing and what net writes by itself included).
-  virtual std::uint64_t write_text(std::string_view frame) = 0;
+  /// One text frame, never fragmented. Its end counts what the transport writes by itself, too.
+  /// After `backpressure` the caller ends the connection: what comes next would be out of order.
+  virtual WriteResult write_text(std::string_view frame) = 0;
   /// The transport can write fences. Else nothing but the client's own word acknowledges, and the
   /// connection is never ended for a fence that does not come back.
   [[nodiscard]] virtual bool can_fence() const noexcept = 0;

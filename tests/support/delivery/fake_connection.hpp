@@ -25,10 +25,15 @@ class FakeConnection final : public delivery::Connection,
   };
 
   void start(delivery::ConnectionEvents& events) override { events_ = &events; }
-  std::uint64_t write_text(std::string_view frame) override {
+  WriteResult write_text(std::string_view frame) override {
+    using State = WriteResult::State;
+    if (ended_ || aborted || closing) return {.end = bytes_written_, .state = State::closed};
+    if (bytes_written_ - bytes_sent_ + frame.size() > waiting_bytes_max) {
+      return {.end = bytes_written_, .state = State::backpressure};
+    }
     ++texts_written;
     if (on_text_written) on_text_written(frame);
-    return write({Kind::text, std::string(frame), {}});
+    return {.end = write({Kind::text, std::string(frame), {}}), .state = State::ok};
   }
   bool can_fence() const noexcept override { return fences; }
   void write_fence(std::string_view bytes) override {
@@ -90,6 +95,7 @@ class FakeConnection final : public delivery::Connection,
   bool closing = false;
   bool aborted = false;
   bool fences = true;
+  std::size_t waiting_bytes_max = SIZE_MAX;  ///< beyond it a text is not taken
   std::optional<delivery::CloseReason> close_reason;
   std::size_t texts_written = 0;
   std::size_t pings_written = 0;

@@ -626,7 +626,7 @@ TEST_F(ShardMailboxesTest, CutsWhatAClientSaysOfItself) {
 class WeightlessConnection final : public Connection {
  public:
   void start(ConnectionEvents&) override {}
-  std::uint64_t write_text(std::string_view) override { return 0; }
+  WriteResult write_text(std::string_view) override { return {}; }
   bool can_fence() const noexcept override { return true; }
   void write_fence(std::string_view) override {}
   void flush() override {}
@@ -1610,6 +1610,22 @@ TEST_F(ShardMailboxesTest, RefusesAtOnceWhatCannotBeStoredWhileDraining) {
   EXPECT_EQ(error(answer), Errc::unavailable);
   EXPECT_TRUE(drained);
   EXPECT_FALSE(client.connection().closing);
+}
+
+TEST_F(ShardMailboxesTest, EndsAConnectionThatHasNoRoomForAMessage) {
+  start();
+  auto& client = connect();
+  run();
+  client.connection().waiting_bytes_max = 4;
+  const auto fits = send("four");
+  run();
+  EXPECT_EQ(status(fits), DeliveryStatus::delivered);
+  const auto answer = send("longer");
+  run();
+  EXPECT_TRUE(client.connection().aborted);
+  client.connection().end();
+  run();
+  EXPECT_EQ(status(answer), DeliveryStatus::stored);
 }
 
 // ---- calls from inside answers

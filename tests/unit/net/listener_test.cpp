@@ -276,6 +276,16 @@ TEST(Listener, GivesEachClientItsShareOfConnections) {
   EXPECT_EQ(status_of(unbounded), 200);
 }
 
+TEST(Listener, TellsTheLimitOfSocketsThatHoldsNow) {
+  HttpLimits limits;
+  limits.connections = 100;
+  TestServer server(std::make_shared<FakeService>(), 1, limits);
+  EXPECT_EQ(server.listener().stats().sockets_max, 100U);
+  limits.connections = 7;
+  server.listener().change_limits(limits, false);
+  EXPECT_EQ(server.listener().stats().sockets_max, 7U);
+}
+
 // A WebSocket keeps its place until it has ended.
 TEST(Listener, CountsWebSocketsForTheirClients) {
   const auto service = std::make_shared<FakeService>();

@@ -368,8 +368,8 @@ TEST(WebSocket, SendsWhatWasGatheredInOneCall) {
   RawClient client = gateway.connect();
   gateway.run([&] {
     const std::uint64_t before = gateway.connection->bytes_sent();
-    const std::uint64_t first = gateway.connection->write_text("one");
-    const std::uint64_t second = gateway.connection->write_text(std::string(1000, 'x'));
+    const std::uint64_t first = gateway.connection->write_text("one").end;
+    const std::uint64_t second = gateway.connection->write_text(std::string(1000, 'x')).end;
     EXPECT_EQ(first, before + 5);
     EXPECT_EQ(second, first + 1004);
     gateway.connection->write_fence("fence");
@@ -386,7 +386,7 @@ TEST(WebSocket, CountsWhatThePeersKernelHasTaken) {
   RawClient client = gateway.connect();
   std::uint64_t end = 0;
   gateway.run([&] {
-    end = gateway.connection->write_text(std::string(5000, 'x'));
+    end = gateway.connection->write_text(std::string(5000, 'x')).end;
     gateway.connection->flush();
   });
   EXPECT_TRUE(test::eventually([&] {
@@ -396,23 +396,33 @@ TEST(WebSocket, CountsWhatThePeersKernelHasTaken) {
   }));
 }
 
-TEST(WebSocket, EndsAPeerThatDoesNotReadAtTheOutboundLimit) {
+TEST(WebSocket, TakesNothingBeyondTheOutboundLimitOfAPeerThatDoesNotRead) {
   HttpLimits limits;
   limits.outbound_bytes = 1 << 20;
   Gateway gateway(1, limits);
   RawClient client = gateway.connect();
   client.set_receive_buffer(4096);
   const std::string message(64 << 10, 'x');
-  std::uint64_t written = 0;
-  for (int i = 0; i < 1000 && gateway.events.count("closed") == 0; ++i) {
+  using State = WriteResult::State;
+  WriteResult written;
+  std::uint64_t before = 0;
+  for (int i = 0; i < 1000 && written.state == State::ok; ++i) {
+    before = written.end;
     gateway.run([&] {
       written = gateway.connection->write_text(message);
       gateway.connection->flush();
     });
   }
-  EXPECT_TRUE(gateway.events.saw("closed"));
+  EXPECT_EQ(written.state, State::backpressure);
+  EXPECT_EQ(written.end, before);
   // The bound, and what the kernel's own buffers took.
-  EXPECT_LT(written, 16U << 20);
+  EXPECT_LT(written.end, 16U << 20);
+  EXPECT_EQ(gateway.events.count("closed"), 0U);
+  gateway.run([&] {
+    gateway.connection->abort();
+    EXPECT_EQ(gateway.connection->write_text("late").state, State::closed);
+  });
+  EXPECT_TRUE(gateway.events.saw("closed"));
   EXPECT_TRUE(gateway.all_closed());
 }
 
@@ -426,9 +436,10 @@ TEST(WebSocket, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
       gateway.is_open = false;
       const RawClient client = gateway.connect();
       gateway.run([&] {
-        for (int frame = 0; frame < 2; ++frame) {
-          gateway.connection->write_text(std::string(65 << 10, 'x'));
+        while (gateway.connection->write_text(std::string(65 << 10, 'x')).state ==
+               WriteResult::State::ok) {
         }
+        gateway.connection->abort();
       });
       ASSERT_TRUE(test::eventually([&] { return gateway.events.count("closed") == i; }));
     }
@@ -675,7 +686,7 @@ TEST(WebSocketClose, TellsWhoEndedItAndHow) {
     RawClient client = gateway.connect();
     std::uint64_t end = 0;
     gateway.run([&] {
-      end = gateway.connection->write_text("to be taken");
+      end = gateway.connection->write_text("to be taken").end;
       gateway.connection->flush();
     });
     ASSERT_TRUE(client.read_frame());
@@ -772,6 +783,54 @@ TEST(WebSocketClose, ComesWithTheStopOfTheShards) {
   RawClient client = gateway.connect();
   gateway.server->shards().stop();
   EXPECT_EQ(gateway.events.count("closed"), 1U);
+}
+
+TEST(WebSocketUpgrade, IsLoggedAndCountedWhenItIsWrittenAndNotBefore) {
+  const auto service = std::make_shared<FakeService>();
+  std::optional<LiveResponder> waiting;
+  std::shared_ptr<delivery::Connection> connection;
+  service->on_open = [&](RequestHead, LiveResponder respond) { waiting = std::move(respond); };
+  testing::internal::CaptureStdout();
+  {
+    ListenerOptions options;
+    options.name = "test";
+    TestServer server(service, 2, std::move(options));
+    const auto accept = [&](std::size_t expected) {
+      std::size_t asked = 0;
+      for (std::size_t i = 0; i < 2; ++i) {
+        server.run_on(i, [&] {
+          if (!waiting) return;
+          ++asked;
+          std::exchange(waiting, std::nullopt)
+              .value()(LiveAccepted{.shard = 0, .on_open = [&](auto c) { connection = c; }});
+        });
+      }
+      return asked == expected;
+    };
+    RawClient gone(server.address());
+    ASSERT_TRUE(gone.send(upgrade("GET /ws/gone")));
+    ASSERT_TRUE(test::eventually([&] { return server.listener().stats().requests == 1; }));
+    gone.reset();
+    ASSERT_TRUE(accept(1));
+    ASSERT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
+    RawClient client(server.address());
+    ASSERT_TRUE(client.send(upgrade("GET /ws/there")));
+    ASSERT_TRUE(test::eventually([&] { return server.listener().stats().requests == 2; }));
+    EXPECT_EQ(server.listener().stats().responses[0], 0U);
+    ASSERT_TRUE(accept(1));
+    EXPECT_EQ(client.read_response()->status, 101);
+    EXPECT_TRUE(test::eventually([&] { return server.listener().stats().responses[0] == 1; }));
+    server.run_on(0, [&] { connection = nullptr; });
+  }
+  const std::string log = testing::internal::GetCapturedStdout();
+  const std::string opened = R"("event":"access","part":"test","method":"GET","path":"/ws/there",)"
+                             R"("status":101,"bytes":0,"duration_us":)";
+  EXPECT_NE(log.find(opened), std::string::npos) << log;
+  EXPECT_EQ(log.find(R"("path":"/ws/gone","status")"), std::string::npos) << log;
+  EXPECT_NE(log.find(R"("event":"handover_failed","part":"test","path":"/ws/gone",)"
+                     R"("remote":"127.0.0.1")"),
+            std::string::npos)
+      << log;
 }
 
 TEST(WebSocketUpgrade, OfAClientThatIsGoneOpensAndCloses) {
