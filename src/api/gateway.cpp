@@ -61,6 +61,9 @@ net::Responder with_help(const Context& context, net::Responder respond) {
   };
 }
 
+net::RouteTag tag_of(Route route) { return static_cast<net::RouteTag>(route); }
+Route route_of(net::RouteTag tag) { return static_cast<Route>(tag); }
+
 bool is_served(const ServedParts& served, Route route) {
   switch (route) {
     case Route::message:
@@ -86,7 +89,7 @@ bool is_served(const ServedParts& served, Route route) {
 
 }  // namespace
 
-Route Gateway::route_of(const Context& context, const net::RequestHead& head) const {
+Route Gateway::find_served_route(const Context& context, const net::RequestHead& head) const {
   const Route route = find_route(context, head);
   return is_served(served_, route) ? route : Route::none;
 }
@@ -126,7 +129,7 @@ std::variant<net::Response, net::BodyLimit> Gateway::screen(const net::RequestHe
 std::variant<net::Response, net::BodyLimit> Gateway::admit(const Context& context,
                                                            const net::RequestHead& head) const {
   if (context.draining()) return refuse_while_draining();
-  const Route route = route_of(context, head);
+  const Route route = find_served_route(context, head);
   if (auto answer = answer_preflight(context, head, route, served_.login)) {
     return std::move(*answer);
   }
@@ -140,7 +143,7 @@ std::variant<net::Response, net::BodyLimit> Gateway::admit(const Context& contex
   if (route == Route::connection) {
     if (auto refused = refuse_posted_length(head)) return std::move(*refused);
   }
-  net::BodyLimit out{.bytes = body_bytes_max(context, route)};
+  net::BodyLimit out{.bytes = body_bytes_max(context, route), .route = tag_of(route)};
   if (out.bytes == context.options.body_bytes_max) out.reason = "limits.body_bytes";
   return out;
 }
@@ -149,7 +152,7 @@ void Gateway::handle(net::Request request, net::Responder respond) {
   const Context& context = contexts_->current();
   respond = with_help(context, std::move(respond));
   if (context.draining()) return respond(refuse_while_draining());
-  const Route route = route_of(context, request.head);
+  const Route route = route_of(request.head.route);
   respond = share_with_page(context, route, request.head, std::move(respond));
   switch (route) {
     case Route::message:
@@ -177,8 +180,9 @@ void Gateway::handle(net::Request request, net::Responder respond) {
   respond(missing_authentication_token());
 }
 
-bool Gateway::opens(const net::RequestHead& head) const {
-  return is_websocket(route_of(contexts_->current(), head));
+std::optional<net::RouteTag> Gateway::opens(const net::RequestHead& head) const {
+  const Route route = find_served_route(contexts_->current(), head);
+  return is_websocket(route) ? std::optional(tag_of(route)) : std::nullopt;
 }
 
 void Gateway::open(net::RequestHead head, net::LiveResponder respond) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -39,7 +40,7 @@ class Gateway final : public net::LiveService {
 
   std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override;
   void handle(net::Request request, net::Responder respond) override;
-  bool opens(const net::RequestHead& head) const override;
+  std::optional<net::RouteTag> opens(const net::RequestHead& head) const override;
   void open(net::RequestHead head, net::LiveResponder respond) override;
   net::Response error(int status, std::string_view message) const override;
 
@@ -47,7 +48,7 @@ class Gateway final : public net::LiveService {
   std::variant<net::Response, net::BodyLimit> admit(const Context& context,
                                                     const net::RequestHead& head) const;
   // `Route::none` also for what this listener does not serve.
-  Route route_of(const Context& context, const net::RequestHead& head) const;
+  Route find_served_route(const Context& context, const net::RequestHead& head) const;
   // Returns the maximum length of a route's body.
   static std::size_t body_bytes_max(const Context& context, Route route) noexcept;
 

@@ -2,8 +2,6 @@
 
 #include "signed_call.hpp"
 
-#include <vector>
-
 #include "aws_errors.hpp"
 #include "log_keys.hpp"
 #include "paths.hpp"
@@ -14,11 +12,8 @@ std::expected<iam::Signer, iam::SignatureError> verify_signature(const Context& 
                                                                  const net::Request& request,
                                                                  std::string_view service) {
   const net::RequestHead& head = request.head;
-  std::vector<iam::Header> headers;
-  headers.reserve(head.headers.size());
-  for (const auto& [name, value] : head.headers) headers.emplace_back(name, value);
   const iam::SignedRequest signed_request{
-      .method = head.method, .target = head.target, .headers = headers, .body = request.body};
+      .method = head.method, .target = head.target, .headers = head.headers, .body = request.body};
   auto signer = context.shard(head.shard).verifier->verify(signed_request, service);
   Counts& counts = context.counts(head.shard);
   if (signer) {

@@ -290,9 +290,11 @@ bool HttpSession::read_head() {
   return screen();
 }
 
-bool HttpSession::opens(const RequestHead& head) const {
+bool HttpSession::opens(RequestHead& head) const {
   const LiveService* const live = part_.listener().service->live();
-  return live != nullptr && live->opens(head);
+  const auto route = live == nullptr ? std::nullopt : live->opens(head);
+  head.route = route.value_or(0);
+  return route.has_value();
 }
 
 // What a trusted proxy's connection brings is another client's each time.
@@ -318,6 +320,7 @@ bool HttpSession::screen() {
     return true;
   }
   exchange_->body_limit = std::get<BodyLimit>(verdict);
+  reader.head().route = exchange_->body_limit.route;
   return begin_body();
 }
 

@@ -65,7 +65,7 @@ class HttpSession final : public Member,
   bool read_body();
   bool read_chunks();
   void dispatch();
-  [[nodiscard]] bool opens(const RequestHead& head) const;
+  [[nodiscard]] bool opens(RequestHead& head) const;
   void begin_upgrade();
   void refuse_plain_http();
   void save_unread();

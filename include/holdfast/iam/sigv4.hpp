@@ -16,7 +16,7 @@
 
 namespace holdfast::iam {
 
-using Header = std::pair<std::string_view, std::string_view>;
+using Header = std::pair<std::string, std::string>;
 
 /// A request as it came, before anything decoded it.
 struct SignedRequest {

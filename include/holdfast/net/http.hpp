@@ -16,6 +16,9 @@
 
 namespace holdfast::net {
 
+/// The name, of a service's own, of one of its routes: found once, and carried with the request.
+using RouteTag = std::uint8_t;
+
 /// The header section as it came, before anything decoded or merged it: signatures are verified on
 /// it.
 struct RequestHead {
@@ -29,6 +32,7 @@ struct RequestHead {
   /// that hands a request on has found out. Empty: nobody known.
   std::string actor;
   bool secure = false;    ///< came over TLS
+  RouteTag route = 0;     ///< as `screen` or `opens` found it
   std::size_t shard = 0;  ///< the shard that serves it
 
   /// The first value of a header, by name without regard to case; nullptr when there is none.
@@ -64,6 +68,7 @@ using Responder = std::move_only_function<void(Response)>;
 struct BodyLimit {
   std::size_t bytes = 0;
   const char* reason = "the body is too long";  ///< why a longer one is refused, for the log
+  RouteTag route = 0;                           ///< for `RequestHead::route`
 };
 
 class LiveService;

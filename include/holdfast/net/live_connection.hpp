@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -27,9 +28,9 @@ using LiveResponder = std::move_only_function<void(std::variant<Response, LiveAc
 class LiveService : public HttpService {
  public:
   [[nodiscard]] LiveService* live() noexcept final { return this; }
-  /// Whether a request with `Upgrade: websocket` is for a route that opens connections; to another
-  /// it is served as a plain request.
-  [[nodiscard]] virtual bool opens(const RequestHead& head) const = 0;
+  /// The route of a request with `Upgrade: websocket`, where it is one that opens connections; to
+  /// another it is served as a plain request.
+  [[nodiscard]] virtual std::optional<RouteTag> opens(const RequestHead& head) const = 0;
   /// Such a request, whose method, version and key are right (net has checked them: 426, 400).
   virtual void open(RequestHead head, LiveResponder respond) = 0;
 };

@@ -95,8 +95,9 @@ class FakeGateway {
       }
       respond(handler(request));
     }
-    bool opens(const net::RequestHead& head) const override {
-      return head.path().find("/ws") != std::string_view::npos;
+    std::optional<net::RouteTag> opens(const net::RequestHead& head) const override {
+      if (!head.path().contains("/ws")) return std::nullopt;
+      return 0;
     }
     void open(net::RequestHead head, net::LiveResponder respond) override {
       if (head.query().find("bad") != std::string_view::npos) {

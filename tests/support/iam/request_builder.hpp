@@ -23,8 +23,7 @@ struct RequestBuilder {
 
   using Run = std::function<void(const iam::SignedRequest&)>;
   void with(const Run& run) const {
-    const std::vector<iam::Header> views(headers.begin(), headers.end());
-    run({.method = method, .target = target, .headers = views, .body = body});
+    run({.method = method, .target = target, .headers = headers, .body = body});
   }
 
   std::string* header(std::string_view name) {

@@ -46,8 +46,8 @@ class EchoService : public FakeService {
       respond(std::move(accepted));
     };
   }
-  bool opens(const net::RequestHead& head) const override {
-    return head.path() == "/" || FakeService::opens(head);
+  std::optional<net::RouteTag> opens(const net::RequestHead& head) const override {
+    return head.path() == "/" ? std::optional(open_route) : FakeService::opens(head);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@ class FakeService : public net::LiveService {
   std::function<void(net::Request, net::Responder)> on_handle;
   std::function<void(net::RequestHead, net::LiveResponder)> on_open;
   std::size_t body_bytes_max = 64 << 10;
+  net::RouteTag open_route = 0;
 
   std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     if (on_screen) return on_screen(head);
@@ -36,7 +38,9 @@ class FakeService : public net::LiveService {
     respond(net::Response{.status = 401, .headers = {}, .body = "no"});
   }
   /// `/ws` and what begins with it.
-  bool opens(const net::RequestHead& head) const override { return head.path().starts_with("/ws"); }
+  std::optional<net::RouteTag> opens(const net::RequestHead& head) const override {
+    return head.path().starts_with("/ws") ? std::optional(open_route) : std::nullopt;
+  }
   net::Response error(int status, std::string_view message) const override {
     return {.status = status, .headers = {}, .body = std::string(message)};
   }

@@ -196,11 +196,9 @@ class GatewayFixture : public ::testing::Test {
             std::string_view service = "execute-api", std::string_view region = "us-east-1") {
     // Makes each call's bytes differ, as AWS's SDKs do.
     request.head.headers.emplace_back("amz-sdk-invocation-id", std::to_string(++signed_calls_));
-    std::vector<iam::Header> headers;
-    for (const auto& [name, value] : request.head.headers) headers.emplace_back(name, value);
     const iam::SignedRequest unsigned_request{.method = request.head.method,
                                               .target = request.head.target,
-                                              .headers = headers,
+                                              .headers = request.head.headers,
                                               .body = request.body};
     auto added = iam::sign(unsigned_request, credentials, region, service, clock_.wall_now());
     for (auto& header : added) request.head.headers.push_back(std::move(header));
@@ -229,9 +227,9 @@ class GatewayFixture : public ::testing::Test {
   net::Response call(net::Request request) {
     auto screened = service_->screen(request.head);
     if (auto* refused = std::get_if<net::Response>(&screened)) return std::move(*refused);
-    if (request.body.size() > std::get<net::BodyLimit>(screened).bytes) {
-      return service_->error(413, "body too large");
-    }
+    const auto& limit = std::get<net::BodyLimit>(screened);
+    if (request.body.size() > limit.bytes) return service_->error(413, "body too large");
+    request.head.route = limit.route;
     std::optional<net::Response> out;
     service_->handle(std::move(request),
                      [&](net::Response response) { out = std::move(response); });
@@ -246,7 +244,9 @@ class GatewayFixture : public ::testing::Test {
     net::RequestHead head = make_request("GET", std::move(target)).head;
     head.headers.emplace_back("Upgrade", "websocket");
     head.headers.insert(head.headers.end(), headers.begin(), headers.end());
-    EXPECT_TRUE(service_->live()->opens(head));
+    const auto route = service_->live()->opens(head);
+    EXPECT_TRUE(route);
+    head.route = route.value_or(0);
     std::optional<UpgradeResult> out;
     service_->live()->open(std::move(head), [&](UpgradeResult result) { out = std::move(result); });
     run();

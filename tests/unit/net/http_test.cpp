@@ -478,6 +478,24 @@ TEST(Http, KeepsTheConnectionWhenARefusedBodyHasCome) {
   EXPECT_EQ(client.read_response()->body, "/other|");
 }
 
+TEST(Http, CarriesTheRouteThatWasFoundAtFirst) {
+  const auto service = std::make_shared<FakeService>();
+  service->on_screen = [](const RequestHead&) { return BodyLimit{.bytes = 10, .route = 7}; };
+  service->open_route = 9;
+  service->on_handle = [](const Request& request, Responder respond) {
+    respond({.body = std::to_string(request.head.route)});
+  };
+  service->on_open = [](const RequestHead& head, LiveResponder respond) {
+    respond(Response{.status = 403, .body = std::to_string(head.route)});
+  };
+  TestServer server(service);
+  RawClient client(server.address());
+  ASSERT_TRUE(client.send(post("Content-Length: 5\r\n", "hello")));
+  EXPECT_EQ(client.read_response()->body, "7");
+  EXPECT_EQ(client.upgrade("/ws")->body, "9");
+  EXPECT_EQ(client.upgrade("/other")->body, "7");
+}
+
 TEST(Http, SaysContinueToWhoAsksBeforeTheBody) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
