@@ -273,7 +273,7 @@ void add_pending_delete(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<PendingDeleteFlags>();
   auto* remove = group.add_subcommand("delete", "Move pending messages to the dead letters");
   remove->add_option("USER_ID", flags->user, "the user's id")->required();
-  auto* which = remove->add_option_group("which");
+  auto* which = remove->add_option_group("Messages");
   which->add_option("MESSAGE_ID", flags->message, "the message's id");
   which->add_flag("--all", flags->all, "all messages that were sent to no open connection yet");
   which->require_option(1);

@@ -154,7 +154,7 @@ void add_examples(CLI::App& app) {
     std::istringstream words(row.command);
     for (std::string word; words >> word;) command = command->get_subcommand(word);
     const std::string note = command->get_footer();
-    command->footer(note + (note.empty() ? "" : "\n") + "\nExamples:" + indented(row.lines) +
+    command->footer(note + (note.empty() ? "" : "\n\n") + "Examples:" + indented(row.lines) +
                     (command == &app ? kExitCodes : ""));
   }
 }

@@ -14,7 +14,7 @@ class TextCommand final : public CLI::App {
   TextCommand(std::string description, const std::string& name)
       : CLI::App(std::move(description), name) {
     allow_extras();
-    footer("\nTEXT may be several words. Put `--` before a word that begins with a dash.");
+    footer("TEXT may be several words. Put `--` before a word that begins with a dash.");
   }
 
   /// Adds the TEXT argument. Call it after adding the other positionals.

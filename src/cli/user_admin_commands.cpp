@@ -229,14 +229,14 @@ struct UserCommand {
   const char* told;
 };
 constexpr UserCommand kUserCommands[] = {
-    {"disable", "Close the user's connections, revoke all tokens and refuse logins", "PATCH",
+    {"disable", "Disable a user: close connections, revoke tokens, refuse logins", "PATCH",
      "/v1/users/", R"({"enabled":false})", "Disabled."},
     {"enable", "Let a disabled user log in again", "PATCH", "/v1/users/", R"({"enabled":true})",
      "Enabled."},
     {"delete", "Delete a user and move pending messages to the dead letters", "DELETE",
      "/v1/users/", "", "Deleted."},
-    {"sign-out", "Close the user's connections and revoke all tokens", "POST", "/v1/sign-out/", "",
-     "Signed out."},
+    {"sign-out", "Sign a user out everywhere: close connections, revoke tokens", "POST",
+     "/v1/sign-out/", "", "Signed out."},
 };
 
 bool is_deletion(const UserCommand& command) {
