@@ -13,10 +13,6 @@ using State = SendMessage::State;
 
 namespace {
 
-std::int64_t size_of(const Message& message) noexcept {
-  return static_cast<std::int64_t>(message.payload.size());
-}
-
 /// Messages of one user that are given up one after the other, with nothing acknowledged between
 /// them: beyond it, it is the client that takes nothing, whatever it is sent.
 constexpr std::uint32_t kGivenUpInARow = 8;
@@ -33,23 +29,18 @@ std::unexpected<Error> refused() {
 Mailbox::Mailbox(ShardContext& shard, const UserId& user, PendingTotals rows)
     : shard_(shard), user_(user), log_(shard.counter.last()), rows_(rows) {}
 
-Mailbox::~Mailbox() {
-  for (Run* run = runs_.first(); run != nullptr;) {
-    const std::unique_ptr<Run> unanswered(run);
-    run = RunList::next(*run);
-  }
-}
+Mailbox::~Mailbox() = default;
 
 // ---- accepting
 
 Result<void> Mailbox::admits(std::size_t payload_bytes) const {
   const Limits& limits = shard_.limits;
-  const auto in_flight = static_cast<std::size_t>(reserved_.messages);
+  const auto in_flight = static_cast<std::size_t>(runs_.reserved().messages);
   if (in_flight >= std::max<std::size_t>(1, shard_.store.capacity() / 8)) {
     shard_.count_refusal(Bound::store_slots);
     return fail(Errc::limit_exceeded, "Too many messages of this user are in flight");
   }
-  const auto bytes = static_cast<std::size_t>(reserved_.bytes);
+  const auto bytes = static_cast<std::size_t>(runs_.reserved().bytes);
   if (bytes > 0 && bytes + payload_bytes > shard_.store.capacity_bytes() / 8) {
     shard_.count_refusal(Bound::store_bytes);
     return fail(Errc::limit_exceeded, "Too many bytes of this user are in flight");
@@ -75,8 +66,6 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   message->accepted_at = shard_.wall_now();
   message->expires_at = shard_.wall_now() + acceptance.lifetime;
   message->payload = std::move(acceptance.payload);
-  reserved_.messages += 1;
-  reserved_.bytes += size_of(*message);
   log_.append(message);
 
   auto run = std::make_unique<Run>(*this, acceptance.remembered || acceptance.redrive);
@@ -87,9 +76,8 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   run->redrive = acceptance.redrive;
   run->done = std::move(acceptance.done);
   shard_.events.accepted(*run);
-  runs_.push_back(*run);
   ++shard_.runs;
-  drive(*run.release(), Event::accepted);  // the list owns it until it is answered
+  drive(runs_.add(std::move(run)), Event::accepted);
   return {};
 }
 
@@ -127,8 +115,7 @@ void Mailbox::drive(Run& run, Event event) {
     if (before == State::awaiting_ack) shard_.ack_waits.remove(run);
     if (before == State::failed) {
       shard_.last_ack_waits.remove(run);
-      HOLDFAST_ASSERT(failed_ > 0, "mailbox.counts_failed_runs");
-      --failed_;
+      runs_.end_failed();
     }
     shard_.events.moved_on(run, before);
   }
@@ -151,13 +138,13 @@ void Mailbox::act(Run& run, SendMessage::Action action) {
       shard_.ack_waits.push_back(run);
       break;
     case Action::store:
-      store_to_ = std::max(store_to_, run.sequence());
+      runs_.store(run.sequence());
       break;
     case Action::record:
       record(run);
       break;
     case Action::await_last_ack:
-      ++failed_;
+      runs_.begin_failed();
       run.deadline = shard_.steady_now() + shard_.limits.ack_timeout;
       shard_.last_ack_waits.push_back(run);
       log_.remove(run.sequence());
@@ -176,23 +163,19 @@ void Mailbox::act(Run& run, SendMessage::Action action) {
 
 // The store sees sequences in order: handing over one hands over all before it.
 void Mailbox::store_now() {
-  if (store_to_ <= log_.handed()) return;
-  const SequenceRange range = log_.hand_over(store_to_);
-  Run* run = runs_.last();
-  while (RunList::previous(*run) != nullptr && RunList::previous(*run)->sequence() > range.above) {
-    run = RunList::previous(*run);
-  }
+  if (runs_.store_to() <= log_.handed()) return;
+  const SequenceRange range = log_.hand_over(runs_.store_to());
   std::vector<Insert> inserts;
   PendingTotals handed;
-  for (; run != nullptr && run->sequence() <= range.up_to; run = RunList::next(*run)) {
-    if (run->machine.state() == State::awaiting_ack) drive(*run, Event::overtaken);
-    if (run->machine.state() != State::storing || run->handed) continue;
-    run->handed = true;
-    handed.messages += 1;
-    handed.bytes += size_of(*run->message);
-    inserts.push_back(make_insert(*run));
-  }
-  inserting_ += static_cast<std::uint32_t>(handed.messages);
+  runs_.each_above(range.above, [&](Run& run) {
+    if (run.sequence() > range.up_to) return;
+    if (run.machine.state() == State::awaiting_ack) drive(run, Event::overtaken);
+    if (run.machine.state() != State::storing || run.handed) return;
+    run.handed = true;
+    handed += Runs::size_of(run);
+    inserts.push_back(make_insert(run));
+  });
+  runs_.begin_insert(handed);
   shard_.store.insert(std::move(inserts),
                       [pass = enter(), range, handed](const Result<void>& result) mutable {
                         pass.leave().on_inserted(range, handed, result.has_value());
@@ -223,18 +206,14 @@ DeduplicationRecord Mailbox::make_record(Run& run, DeliveryStatus status) {
 
 void Mailbox::on_inserted(const SequenceRange& range, PendingTotals handed, bool ok) {
   const ShardContext::Turn turn(shard_);
-  HOLDFAST_ASSERT(inserting_ >= handed.messages, "mailbox.inserts_are_answered_once");
-  inserting_ -= static_cast<std::uint32_t>(handed.messages);
-  release(handed);
+  runs_.end_insert(handed);
   if (ok) {
     shard_.add_rows(rows_, handed.messages, handed.bytes);
     log_.committed(range.up_to);
   }
-  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= range.up_to;) {
-    Run* const next = RunList::next(*run);
-    if (run->sequence() > range.above) drive(*run, ok ? Event::committed : Event::commit_failed);
-    run = next;
-  }
+  runs_.each_up_to(range.up_to, [&](Run& run) {
+    if (run.sequence() > range.above) drive(run, ok ? Event::committed : Event::commit_failed);
+  });
   shard_.changed(*this);
 }
 
@@ -259,18 +238,8 @@ void Mailbox::on_recorded(Run& run, bool ok) {
   }
 }
 
-void Mailbox::release(PendingTotals reserved) noexcept {
-  reserved_.messages -= reserved.messages;
-  reserved_.bytes -= reserved.bytes;
-  HOLDFAST_ASSERT(reserved_.messages >= 0 && reserved_.bytes >= 0,
-                  "mailbox.releases_what_is_reserved");
-}
-
 void Mailbox::finish(Run& run) {
-  const std::unique_ptr<Run> owned(&run);
-  if (!run.handed) {  // otherwise its insert gives this back
-    release({.messages = 1, .bytes = size_of(*run.message)});
-  }
+  const std::unique_ptr<Run> owned = runs_.take(run);
   SendOutcome outcome = outcome_of(run);
   if (run.remembered) {
     const BootTime at = outcome ? run.remembered->committed_at : shard_.boot_now();
@@ -278,7 +247,6 @@ void Mailbox::finish(Run& run) {
     for (auto& waiter : waiters) shard_.answer(std::move(waiter), outcome);
   }
   shard_.events.answered(run);
-  runs_.remove(run);
   HOLDFAST_ASSERT(shard_.runs > 0, "shard.counts_runs");
   --shard_.runs;
   shard_.answer(std::move(run.done), std::move(outcome));
@@ -298,57 +266,45 @@ SendOutcome Mailbox::outcome_of(const Run& run) {
 
 // What no open connection has any more is handed over, with all before it.
 void Mailbox::store_unacked_by_none() {
-  for (Run* run = runs_.last(); run != nullptr && run->sequence() > log_.handed();
-       run = RunList::previous(*run)) {
-    if (run->machine.state() != State::awaiting_ack || held(run->sequence())) continue;
-    drive(*run, Event::connection_lost);
-    break;
-  }
+  Run* const newest = runs_.newest_above(log_.handed(), [&](const Run& run) {
+    return run.machine.state() == State::awaiting_ack && !held(run.sequence());
+  });
+  if (newest != nullptr) drive(*newest, Event::connection_lost);
   store_now();
 }
 
 // While an open connection has been sent it, a message whose commit failed may yet be acknowledged.
 void Mailbox::reject_unacked_by_none() {
-  for (Run* run = runs_.first(); run != nullptr && failed_ > 0;) {
-    Run* const next = RunList::next(*run);
-    const bool waits = shard_.phase < Phase::storing && held(run->sequence());
-    if (run->machine.state() == State::failed && !waits) drive(*run, Event::connection_lost);
-    run = next;
-  }
+  if (!runs_.has_failed()) return;
+  runs_.each([&](Run& run) {
+    const bool waits = shard_.phase < Phase::storing && held(run.sequence());
+    if (run.machine.state() == State::failed && !waits) drive(run, Event::connection_lost);
+  });
 }
 
 void Mailbox::on_ack_wait_over() {
-  for (Run* run = runs_.last(); run != nullptr && run->sequence() > log_.handed();
-       run = RunList::previous(*run)) {
-    if (run->machine.state() != State::awaiting_ack || run->deadline > shard_.steady_now())
-      continue;
-    drive(*run, Event::timed_out);
-    break;
-  }
+  Run* const newest = runs_.newest_above(log_.handed(), [&](const Run& run) {
+    return run.machine.state() == State::awaiting_ack && run.deadline <= shard_.steady_now();
+  });
+  if (newest != nullptr) drive(*newest, Event::timed_out);
   store_now();
 }
 
 void Mailbox::on_last_ack_wait_over(Run& run) { drive(run, Event::timed_out); }
 
 void Mailbox::store_everything() {
-  for (Run* run = runs_.first(); run != nullptr;) {
-    Run* const next = RunList::next(*run);
-    drive(*run, Event::timed_out);
-    run = next;
-  }
+  runs_.each([&](Run& run) { drive(run, Event::timed_out); });
   store_now();
 }
 
 void Mailbox::retry_later() { shard_.retry_later(*this); }
 
 void Mailbox::retry() {
-  for (Run* run = runs_.first(); run != nullptr;) {
-    Run* const next = RunList::next(*run);
-    if (std::exchange(run->record_again, false)) drive(*run, Event::record_failed);
-    run = next;
-  }
-  read_again_ = false;
-  erase_again_ = false;
+  runs_.each([&](Run& run) {
+    if (std::exchange(run.record_again, false)) drive(run, Event::record_failed);
+  });
+  row_access_.retry();
+  log_.retry_erase();
   judge_last_chance();
   shard_.changed(*this);
 }
@@ -445,7 +401,7 @@ void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
 
 void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
   if (shard_.events.is_heard()) tell_acknowledged(cursor, sequence);
-  if (failed_ > 0) acknowledge_failed(cursor, sequence);
+  if (runs_.has_failed()) acknowledge_failed(cursor, sequence);
   const Sequence newest = cursor.settle(sequence, log_.settled());
   if (newest == 0) return;
   HOLDFAST_ASSERT(newest <= sequence, "cursor.settles_what_is_acknowledged");
@@ -455,11 +411,9 @@ void Mailbox::acknowledge(Cursor& cursor, Sequence sequence) {
     if (!shard_.failed_attempts.empty()) shard_.failed_attempts.settle(user_, newest);
     judge_last_chance();
   }
-  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= log_.settled();) {
-    Run* const next = RunList::next(*run);
-    if (run->machine.state() != State::failed) drive(*run, Event::acknowledged);
-    run = next;
-  }
+  runs_.each_up_to(log_.settled(), [&](Run& run) {
+    if (run.machine.state() != State::failed) drive(run, Event::acknowledged);
+  });
   shard_.changed(*this);
 }
 
@@ -477,13 +431,11 @@ void Mailbox::tell_acknowledged(const Cursor& cursor, Sequence sequence) {
 
 // A message whose commit failed left the log: only a connection that was sent it vouches for it.
 void Mailbox::acknowledge_failed(const Cursor& cursor, Sequence sequence) {
-  for (Run* run = runs_.first(); run != nullptr && run->sequence() <= sequence;) {
-    Run* const next = RunList::next(*run);
-    if (run->machine.state() == State::failed && cursor.holds(run->sequence())) {
-      drive(*run, Event::acknowledged);
+  runs_.each_up_to(sequence, [&](Run& run) {
+    if (run.machine.state() == State::failed && cursor.holds(run.sequence())) {
+      drive(run, Event::acknowledged);
     }
-    run = next;
-  }
+  });
 }
 
 Cursor* Mailbox::newest_open() const noexcept {
@@ -517,8 +469,9 @@ bool Mailbox::can_send_at_once() const noexcept {
 void Mailbox::pump() {
   if (!shard_.sends()) return;
   // Whoever read a page last comes last, so that nobody's catching up starves another's.
+  const std::size_t first = row_access_.first_of(cursors_.size());
   for (std::size_t i = 0; i < cursors_.size(); ++i) {
-    Cursor& cursor = *cursors_[(page_turn_ + i) % cursors_.size()];
+    Cursor& cursor = *cursors_[(first + i) % cursors_.size()];
     if (receives(cursor)) walk(cursor);
   }
 }
@@ -588,13 +541,13 @@ void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event, const Arr
 }
 
 void Mailbox::read_later() {
-  read_again_ = true;
+  row_access_.wait_to_read();
   retry_later();
 }
 
 void Mailbox::request_page(Cursor& cursor) {
   // One page read at a time; and a sweep that may run late must not expire what a page brought.
-  if (reading_ || purging_ || read_again_) return;
+  if (!row_access_.can_read()) return;
   PageQuery query;
   query.user = user_;
   query.above = cursor.position();
@@ -607,9 +560,8 @@ void Mailbox::request_page(Cursor& cursor) {
   }
   const bool judges = query.expire_above.has_value();
   if (judges) ++shard_.judging;
-  reading_ = true;
-  page_turn_ =
-      static_cast<std::uint32_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()) + 1;
+  row_access_.begin_read(
+      static_cast<std::size_t>(std::ranges::find(cursors_, &cursor) - cursors_.begin()));
   shard_.store.read_page(std::move(query), [pass = enter(), judges, serial = cursor.serial(),
                                             mark = log_.floor()](Result<Page> result) mutable {
     Mailbox& mailbox = pass.leave();
@@ -620,8 +572,7 @@ void Mailbox::request_page(Cursor& cursor) {
 
 void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) {
   const ShardContext::Turn turn(shard_);
-  HOLDFAST_ASSERT(reading_, "mailbox.page_comes_once");
-  reading_ = false;
+  row_access_.end_read();
   const auto found =
       std::ranges::find_if(cursors_, [&](const Cursor* c) { return c->serial() == serial; });
   Cursor* const cursor = found == cursors_.end() ? nullptr : *found;
@@ -670,8 +621,8 @@ void Mailbox::trim() {
 
 void Mailbox::erase_settled() {
   const bool is_closing = shard_.phase == Phase::closing;
-  if ((log_.is_erasing() && !is_closing) || erase_again_) return;
-  if (rows_.messages == 0 && inserting_ == 0) return log_.skip_erase();
+  if ((log_.is_erasing() && !is_closing) || log_.erase_waits()) return;
+  if (rows_.messages == 0 && !runs_.is_inserting()) return log_.skip_erase();
   const auto range = log_.to_erase();
   if (!range) return;
   const bool is_another = log_.is_erasing();
@@ -696,7 +647,6 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
     shard_.add_rows(rows_, -removed->messages, -removed->bytes);
   } else {
     log_.erase_failed(up_to);
-    erase_again_ = true;
     retry_later();
   }
   shard_.changed(*this);
@@ -704,13 +654,8 @@ void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
 
 // ---- purges
 
-// One at a time, and no page read beside it: a purge that may run late must not move what a page
-// brought.
-bool Mailbox::can_purge() const noexcept { return !purging_ && !reading_; }
-
 void Mailbox::purge(const SequenceRange& range, const DeathCause& cause, OnPurged done) {
-  HOLDFAST_ASSERT(can_purge(), "mailbox.purges_one_by_one");
-  purging_ = true;
+  row_access_.begin_purge();
   shard_.store.bury(user_, range.above, range.up_to, cause, shard_.wall_now(),
                     on_purged(std::move(done)));
 }
@@ -719,8 +664,7 @@ Completion<Result<Moved>> Mailbox::on_purged(OnPurged done) {
   return [pass = enter(), done = std::move(done)](const Result<Moved>& moved) mutable {
     Mailbox& mailbox = pass.leave();
     const ShardContext::Turn turn(mailbox.shard_);
-    HOLDFAST_ASSERT(mailbox.purging_, "mailbox.purge_ends_once");
-    mailbox.purging_ = false;
+    mailbox.row_access_.end_purge();
     if (moved) mailbox.shard_.add_rows(mailbox.rows_, -moved->messages, -moved->bytes);
     done(moved);
     mailbox.shard_.changed(mailbox);
@@ -728,10 +672,10 @@ Completion<Result<Moved>> Mailbox::on_purged(OnPurged done) {
 }
 
 bool Mailbox::expire(Task done) {
-  if (!cursors_.empty() || !can_purge() || !shard_.may_expire()) return false;
+  if (!cursors_.empty() || !row_access_.can_purge() || !shard_.may_expire()) return false;
   trim();
   if (log_.floor() <= log_.settled()) return false;
-  purging_ = true;
+  row_access_.begin_purge();
   ++shard_.judging;
   shard_.store.expire(user_, log_.settled(), log_.floor(), shard_.wall_now(),
                       on_purged([this, done = std::move(done)](const Result<Moved>& moved) mutable {
@@ -744,7 +688,7 @@ bool Mailbox::expire(Task done) {
 
 bool Mailbox::move_to_dead_letters(Sequence up_to, const std::string& reason,
                                    std::move_only_function<void(bool)> done) {
-  if (!cursors_.empty() || !can_purge()) return false;
+  if (!cursors_.empty() || !row_access_.can_purge()) return false;
   trim();
   // What is above is on its way to the store.
   if (log_.floor() < up_to) return false;
@@ -913,7 +857,7 @@ void Mailbox::delete_pending(Sequence above, Sequence up_to, DeathCause cause,
 // it leaves the tail first, and no page is read meanwhile.
 void Mailbox::continue_deletion() {
   const PendingDeletion* const current = deletion();
-  if (current == nullptr || !can_purge()) return;
+  if (current == nullptr || !row_access_.can_purge()) return;
   const Message* const next = log_.next_after(current->above);
   const bool comes = next != nullptr && !log_.is_safe(next->sequence);
   if (current->undeliverable && comes && furthest_position() < current->up_to) return;
@@ -959,21 +903,23 @@ void Mailbox::end_deletion(Result<void> result) {
 }
 
 PendingTotals Mailbox::pending() const noexcept {
-  return {rows_.messages + reserved_.messages, rows_.bytes + reserved_.bytes};
+  PendingTotals totals = rows_;
+  totals += runs_.reserved();
+  return totals;
 }
 
 bool Mailbox::deletes_handed() const noexcept {
-  return (rows_.messages == 0 && inserting_ == 0) || !log_.to_erase();
+  return (rows_.messages == 0 && !runs_.is_inserting()) || !log_.to_erase();
 }
 
 void Mailbox::hand_deletes() {
-  erase_again_ = false;
+  log_.retry_erase();
   erase_settled();
 }
 
 bool Mailbox::idle() {
   trim();
-  return cursors_.empty() && runs_.empty() && log_.is_tail_empty() && gate_.is_empty() &&
+  return cursors_.empty() && runs_.is_empty() && log_.is_tail_empty() && gate_.is_empty() &&
          !deletion_under_way() && !in_retry_list && deletes_handed();
 }
 

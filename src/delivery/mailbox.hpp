@@ -10,7 +10,8 @@
 #include "cursor.hpp"
 #include "gate.hpp"
 #include "message_log.hpp"
-#include "run.hpp"
+#include "row_access.hpp"
+#include "runs.hpp"
 #include "shard_context.hpp"
 
 namespace holdfast::delivery {
@@ -111,8 +112,6 @@ class Mailbox {
   void on_inserted(const SequenceRange& range, PendingTotals handed, bool ok);
   void record(Run& run);
   void on_recorded(Run& run, bool ok);
-  /// Gives back what was reserved for messages that are committed or answered.
-  void release(PendingTotals reserved) noexcept;
   void finish(Run& run);
   [[nodiscard]] SendOutcome outcome_of(const Run& run);
   [[nodiscard]] Insert make_insert(Run& run);
@@ -162,7 +161,6 @@ class Mailbox {
   /// The next connection is sent one suspected message at a time.
   [[nodiscard]] bool needs_care(const FailedAttempts& attempts) const noexcept;
   using OnPurged = std::move_only_function<void(const Result<Moved>&)>;
-  [[nodiscard]] bool can_purge() const noexcept;
   void purge(const SequenceRange& range, const DeathCause& cause, OnPurged done);
   [[nodiscard]] Completion<Result<Moved>> on_purged(OnPurged done);
   void continue_deletion();
@@ -178,22 +176,14 @@ class Mailbox {
   ShardContext& shard_;
   const UserId& user_;
   MessageLog log_;
-  RunList runs_;
+  Runs runs_;
   std::vector<Cursor*> cursors_;  ///< the oldest first
-  Sequence store_to_ = 0;         ///< up to here the store is to get what it has not
 
-  PendingTotals rows_;           ///< committed
-  PendingTotals reserved_;       ///< accepted and not committed
-  std::uint32_t inserting_ = 0;  ///< messages that the store has not answered for
-  std::uint32_t failed_ = 0;     ///< runs whose commit failed
-  std::uint32_t page_turn_ = 0;  ///< whose turn it is to read a page
+  PendingTotals rows_;  ///< committed
   Gate gate_;
-  bool reading_ = false;
-  bool purging_ = false;
+  RowAccess row_access_;
   bool has_lost_cursor_ = false;  ///< since `after_change`
   bool has_unsent_ = false;       ///< runs whose message `dispatch` is to send
-  bool read_again_ = false;       ///< not before `retry`
-  bool erase_again_ = false;      ///< likewise
 
  public:
   // Here, where there is room beside the other flags: a mailbox is kept for every idle user.

@@ -98,6 +98,7 @@ void MessageLog::erased(Sequence up_to) {
 void MessageLog::erase_failed(Sequence up_to) {
   HOLDFAST_ASSERT(erasing_ >= up_to, "log.failed_erase_is_answered_once");
   erasing_ = 0;
+  erase_waits_ = true;
 }
 
 }  // namespace holdfast::delivery

@@ -79,7 +79,10 @@ class MessageLog {
   void begin_erase(const SequenceRange& range);
   [[nodiscard]] bool is_erasing() const noexcept { return erasing_ != 0; }
   void erased(Sequence up_to);
+  /// None before `retry_erase`.
   void erase_failed(Sequence up_to);
+  void retry_erase() noexcept { erase_waits_ = false; }
+  [[nodiscard]] bool erase_waits() const noexcept { return erase_waits_; }
   /// The store has nothing of the user: there is nothing to delete.
   void skip_erase() noexcept { deleted_ = settled_; }
 
@@ -93,6 +96,7 @@ class MessageLog {
 
   Ring<Entry> tail_;
   std::uint32_t tail_bytes_ = 0;  ///< of payloads
+  bool erase_waits_ = false;
   Sequence floor_;
   Sequence handed_;  ///< the highest that was handed to the store
   Sequence stored_;  ///< the highest that is committed

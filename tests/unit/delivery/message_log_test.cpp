@@ -148,6 +148,9 @@ TEST_F(MessageLogTest, DeletesAgainWhatADeleteDidNotDo) {
   erase();
   log_.erase_failed(30);
   EXPECT_FALSE(log_.is_erasing());
+  EXPECT_TRUE(log_.erase_waits());
+  log_.retry_erase();
+  EXPECT_FALSE(log_.erase_waits());
   EXPECT_EQ(log_.to_erase(), (SequenceRange{.above = 0, .up_to = 30}));
 }
 
