@@ -113,7 +113,7 @@ void Cursor::on_fence(std::string_view bytes) {
   if (protocol_->proof() == Proof::fence) mailbox_->acknowledge(*this, fence->sequence);
   // What found all fences in flight gets its own now, whether or not there is more to send.
   if (unfenced_) mark_dirty();
-  if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
+  if (state == State::close_pending && quiet()) shard_.send_close(*this);
 }
 
 void Cursor::on_text(std::string_view text) {
@@ -124,9 +124,9 @@ void Cursor::on_text(std::string_view text) {
   Frames answer;
   const ClientText said = protocol_->read(text, context(), answer);
   if (said.unrecognized && is_flood()) {
-    return expel(CloseReason::policy_violation, "too many messages");
+    return close_for_violation(CloseReason::policy_violation, "too many messages");
   }
-  if (said.violation) return expel(said.violation->reason, said.violation->text);
+  if (said.violation) return close_for_violation(said.violation->reason, said.violation->text);
   write(answer);
   if (said.acknowledges) on_ack(*said.acknowledges);
   look_at_delivery(delivered);
@@ -134,7 +134,7 @@ void Cursor::on_text(std::string_view text) {
 
 void Cursor::on_closed(const ConnectionEnd& end) {
   const ShardContext::Turn turn(shard_);
-  if (state != State::ended) mailbox_->remove(*this, end);
+  if (state != State::ended) mailbox_->detach(*this, end);
   shard_.on_connection_gone(this);
 }
 
@@ -142,11 +142,11 @@ void Cursor::on_ack(Sequence sequence) {
   const Unacked* const newest = last_up_to(sequence);
   const bool written = newest == nullptr || newest->end <= connection_->bytes_sent();
   if (sequence > sent_ || !written) {
-    expel(CloseReason::policy_violation, "acknowledges what was not sent");
+    close_for_violation(CloseReason::policy_violation, "acknowledges what was not sent");
     return;
   }
   mailbox_->acknowledge(*this, sequence);
-  if (state == State::leaving && quiet()) shard_.finish_leaving(*this);
+  if (state == State::close_pending && quiet()) shard_.send_close(*this);
 }
 
 bool Cursor::is_flood() {
@@ -191,23 +191,23 @@ void Cursor::tick() {
   const bool delivered = protocol_->delivers();
   Frames due;
   if (const auto violation = protocol_->tick(context(), due)) {
-    return expel(violation->reason, violation->text);
+    return close_for_violation(violation->reason, violation->text);
   }
   write(due);
   look_at_delivery(delivered);
 }
 
-void Cursor::expel(CloseReason reason, std::string_view text) {
+void Cursor::close_for_violation(CloseReason reason, std::string_view text) {
   shard_.events.broke_rules(*this, text);
   if (state == State::closing) {
     connection_->abort();  // its Close is sent already
   } else {
     connection_->close(reason, text);
   }
-  mailbox_->remove(*this, {.by = ConnectionEnd::By::client, .code = ConnectionEnd::kViolation});
+  mailbox_->detach(*this, {.by = ConnectionEnd::By::client, .code = ConnectionEnd::kViolation});
 }
 
-void Cursor::end() noexcept {
+void Cursor::detach() noexcept {
   state = State::ended;
   mailbox_ = nullptr;
 }
@@ -234,12 +234,12 @@ std::size_t Cursor::page_bytes() const noexcept {
   return std::min<std::size_t>(page_bytes_, credit - std::min(credit, unacked_bytes()));
 }
 
-bool Cursor::holds(Sequence sequence) const noexcept {
+bool Cursor::is_unacked(Sequence sequence) const noexcept {
   const Unacked* const newest = last_up_to(sequence);
   return newest != nullptr && newest->sequence == sequence;
 }
 
-void Cursor::send(const Message& message, bool held) {
+void Cursor::send(const Message& message, Source source) {
   HOLDFAST_ASSERT(message.sequence > position_, "cursor.sends_in_order");
   const std::string_view frame = shard_.encoder.encode(message, *protocol_);
   const auto bytes = static_cast<std::uint32_t>(frame.size());
@@ -253,7 +253,7 @@ void Cursor::send(const Message& message, bool held) {
                                .end = end,
                                .accepted_at = message.accepted_at,
                                .bytes = bytes,
-                               .held = held,
+                               .from_store = source == Source::store,
                                .sent_ms = active_ms_,
                                .id = message.id});
   under_way.unacked_bytes += bytes;
@@ -310,7 +310,7 @@ void Cursor::mark_rejected(Sequence sequence) noexcept {
 
 void Cursor::count_acknowledged(const Unacked& message) noexcept {
   const std::int64_t took_us = (shard_.wall_now() - message.accepted_at).count();
-  if (message.held != 0) {
+  if (message.from_store != 0) {
     shard_.stats.held_acknowledgement.record(took_us);
   } else {
     shard_.stats.acknowledgement.record(took_us);
@@ -330,7 +330,7 @@ bool Cursor::slow() const noexcept {
 
 void Cursor::fence(bool idle) {
   if (!unfenced_ && !idle) return;
-  if (state != State::open && state != State::leaving) return;
+  if (state != State::open && state != State::close_pending) return;
   if (!connection_->can_fence()) {
     unfenced_ = false;
     unfenced_bytes_ = 0;

@@ -27,10 +27,12 @@ class Cursor final : public ConnectionEvents {
   enum class State : std::uint8_t {
     attached,  ///< registered, not started: receives nothing yet
     open,
-    leaving,  ///< receives no more, and is closed when its fences are back
-    closing,  ///< the Close is sent; Pongs still count
-    ended,    ///< no longer of the mailbox; waits for `on_closed`
+    close_pending,  ///< receives no more, and is closed when its fences are back
+    closing,        ///< the Close is sent; Pongs still count
+    ended,          ///< no longer of the mailbox; waits for `on_closed`
   };
+  /// Where a message comes from that is sent.
+  enum class Source : std::uint8_t { tail, store };
 
   Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info, ProtocolPtr protocol,
          std::shared_ptr<Connection> connection);
@@ -67,10 +69,9 @@ class Cursor final : public ConnectionEvents {
   [[nodiscard]] std::size_t credit_messages() const noexcept;
   [[nodiscard]] std::size_t page_bytes() const noexcept;
   /// It was sent this and has not acknowledged it.
-  [[nodiscard]] bool holds(Sequence sequence) const noexcept;
-  /// Writes the message's frame; the flush comes at the end of the turn. `held`: it was read from
-  /// the store.
-  void send(const Message& message, bool held);
+  [[nodiscard]] bool is_unacked(Sequence sequence) const noexcept;
+  /// Writes the message's frame; the flush comes at the end of the turn.
+  void send(const Message& message, Source source);
   /// Writes a text that is no message. False when what was posted before waits for the client.
   [[nodiscard]] bool post(std::string_view text);
   /// Everything sent up to `sequence` is acknowledged; answers the last of it, 0 if there was none.
@@ -114,9 +115,9 @@ class Cursor final : public ConnectionEvents {
   /// The id of a message that it was sent and has not acknowledged.
   [[nodiscard]] std::optional<MessageId> id_of(Sequence sequence) const;
   /// The mailbox has let it go.
-  void end() noexcept;
+  void detach() noexcept;
   /// Ends a connection that breaks the rules.
-  void expel(CloseReason reason, std::string_view text);
+  void close_for_violation(CloseReason reason, std::string_view text);
   /// Fences, and hands everything to the kernel.
   void flush();
 
@@ -133,7 +134,7 @@ class Cursor final : public ConnectionEvents {
     WallTime accepted_at;
     std::uint32_t bytes : 30 = 0;
     std::uint32_t rejected : 1 = 0;
-    std::uint32_t held : 1 = 0;  ///< it was read from the store
+    std::uint32_t from_store : 1 = 0;  ///< it was read from the store
     std::uint32_t sent_ms = 0;
     MessageId id;
   };

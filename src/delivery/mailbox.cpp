@@ -21,7 +21,7 @@ Mailbox::~Mailbox() = default;
 
 // ---- accepting
 
-Result<void> Mailbox::admits(std::size_t payload_bytes) const {
+Result<void> Mailbox::has_room(std::size_t payload_bytes) const {
   const Limits& limits = shard_.limits;
   const auto in_flight = static_cast<std::size_t>(runs_.reserved().messages);
   if (in_flight >= std::max<std::size_t>(1, shard_.store.capacity() / 8)) {
@@ -86,7 +86,7 @@ void Mailbox::dispatch() {
 SendMessage::Event Mailbox::sent_how(Sequence sequence) const noexcept {
   bool sent = false;
   for (const Cursor* const cursor : cursors_) {
-    if (!cursor->holds(sequence)) continue;
+    if (!cursor->is_unacked(sequence)) continue;
     if (!cursor->slow()) return Event::sent;
     sent = true;
   }
@@ -125,39 +125,39 @@ void Mailbox::attach(Cursor& cursor) {
   shard_.events.attached(cursor);
   std::size_t staying = 0;
   Cursor* oldest = nullptr;
-  Cursor* oldest_leaving = nullptr;
+  Cursor* oldest_closing = nullptr;
   for (Cursor* const other : cursors_) {
     const bool stays =
         other->state == Cursor::State::attached || other->state == Cursor::State::open;
     staying += stays ? 1 : 0;
     if (stays && oldest == nullptr) oldest = other;
-    if (!stays && oldest_leaving == nullptr) oldest_leaving = other;
+    if (!stays && oldest_closing == nullptr) oldest_closing = other;
   }
   // Those on their way out are bounded too: whoever connects in a loop does not get to wait.
-  if (oldest_leaving != nullptr &&
+  if (oldest_closing != nullptr &&
       cursors_.size() - staying >= shard_.limits.connections_per_user) {
-    oldest_leaving->connection().abort();
-    remove(*oldest_leaving, {.by = ConnectionEnd::By::gateway});
+    oldest_closing->connection().abort();
+    detach(*oldest_closing, {.by = ConnectionEnd::By::gateway});
   }
   if (staying <= shard_.limits.connections_per_user) return;
   shard_.events.displaced(*oldest, cursor, shard_.limits.connections_per_user);
-  leave(*oldest, CloseReason::too_many_connections, "too many connections");
+  close_after_fence(*oldest, CloseReason::too_many_connections, "too many connections");
 }
 
-void Mailbox::leave(Cursor& cursor, CloseReason reason, std::string_view text) {
+void Mailbox::close_after_fence(Cursor& cursor, CloseReason reason, std::string_view text) {
   const bool was_newest = newest_open() == &cursor;
-  shard_.leave(cursor, reason, text);
-  if (was_newest) hand_on();
+  shard_.close_after_fence(cursor, reason, text);
+  if (was_newest) promote_newest();
   shard_.changed(*this);
 }
 
 // Policy latest: the next newest goes on where the user is, and never back.
-void Mailbox::hand_on() {
+void Mailbox::promote_newest() {
   if (shard_.limits.policy != Policy::latest) return;
   if (Cursor* const next = newest_open()) next->move_to(log_.settled());
 }
 
-void Mailbox::admit(Cursor& cursor) {
+void Mailbox::start_delivery(Cursor& cursor) {
   if (cursor.state != Cursor::State::attached) return;
   cursor.begin_at(log_.settled());
   cursor.connection().start(cursor);
@@ -175,23 +175,23 @@ void Mailbox::admit(Cursor& cursor) {
 // and "a connection has received everything since the `settled` that it began at" stays true.
 void Mailbox::on_delivers(Cursor& cursor) {
   if (cursor.delivers()) cursor.move_to(log_.settled());
-  hand_on();
+  promote_newest();
   shard_.changed(*this);
 }
 
-void Mailbox::remove(Cursor& cursor, const ConnectionEnd& end) {
+void Mailbox::detach(Cursor& cursor, const ConnectionEnd& end) {
   const bool was_newest = newest_open() == &cursor;
   shard_.longest_taken.raise(user_, cursor.longest_taken());
   count_attempt(cursor, end);
   advance(cursor, SendUnsentMessages::Event::closed);
   shard_.forget_flush(cursor);
-  shard_.forget_leaving(cursor);
+  shard_.cancel_close(cursor);
   std::erase(cursors_, &cursor);
   shard_.events.detached(cursor, end);
-  cursor.end();
+  cursor.detach();
   judge_last_chance();
   has_lost_cursor_ = true;
-  if (was_newest) hand_on();
+  if (was_newest) promote_newest();
   shard_.changed(*this);
 }
 
@@ -229,8 +229,8 @@ bool Mailbox::receives(const Cursor& cursor) const noexcept {
   return shard_.limits.policy == Policy::all || newest_open() == &cursor;
 }
 
-bool Mailbox::held(Sequence sequence) const noexcept {
-  return std::ranges::any_of(cursors_, [&](const Cursor* c) { return c->holds(sequence); });
+bool Mailbox::is_unacked(Sequence sequence) const noexcept {
+  return std::ranges::any_of(cursors_, [&](const Cursor* c) { return c->is_unacked(sequence); });
 }
 
 bool Mailbox::can_send_at_once() const noexcept {
@@ -261,7 +261,7 @@ void Mailbox::walk(Cursor& cursor) {
     advance(cursor, SendUnsentMessages::Event::reached_tail);
     const Message* const next = log_.next_after(cursor.position());
     if (next == nullptr || !cursor.has_credit()) return;
-    cursor.send(*next, false);
+    cursor.send(*next, Cursor::Source::tail);
   }
 }
 

@@ -46,7 +46,7 @@ class Mailbox {
 
   // ---- accepting
   /// Whether one more of this size is within the user's bounds.
-  [[nodiscard]] Result<void> admits(std::size_t payload_bytes) const;
+  [[nodiscard]] Result<void> has_room(std::size_t payload_bytes) const;
   /// Appends to the log. `dispatch` must follow, once for all that were accepted together.
   /// Refuses only while no sequence number may be given out; then `acceptance` is untouched.
   [[nodiscard]] Result<void> accept(Acceptance& acceptance);
@@ -55,11 +55,11 @@ class Mailbox {
 
   // ---- connections
   void attach(Cursor& cursor);
-  void admit(Cursor& cursor);
+  void start_delivery(Cursor& cursor);
   /// Closes it once its fence is back: it receives no more.
-  void leave(Cursor& cursor, CloseReason reason, std::string_view text);
+  void close_after_fence(Cursor& cursor, CloseReason reason, std::string_view text);
   /// It is gone, or is not waited for.
-  void remove(Cursor& cursor, const ConnectionEnd& end);
+  void detach(Cursor& cursor, const ConnectionEnd& end);
   void acknowledge(Cursor& cursor, Sequence sequence);
   /// Its protocol has begun, or ceased, to take messages.
   void on_delivers(Cursor& cursor);
@@ -124,9 +124,9 @@ class Mailbox {
   // ---- the log
   [[nodiscard]] bool receives(const Cursor& cursor) const noexcept;
   [[nodiscard]] Cursor* newest_open() const noexcept;
-  [[nodiscard]] bool held(Sequence sequence) const noexcept;
+  [[nodiscard]] bool is_unacked(Sequence sequence) const noexcept;
   [[nodiscard]] bool can_send_at_once() const noexcept;
-  void hand_on();
+  void promote_newest();
   [[nodiscard]] Pass<Mailbox> enter() noexcept { return Pass<Mailbox>(*this); }
   void pump();
   void walk(Cursor& cursor);

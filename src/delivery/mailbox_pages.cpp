@@ -120,7 +120,7 @@ void Mailbox::send_page(Cursor& cursor, const ArrivedPage& arrived) {
       continue;
     }
     if (!cursor.has_credit()) return;  // frames are longer than payloads: the rest is read again
-    cursor.send(*message, true);
+    cursor.send(*message, Cursor::Source::store);
     shard_.events.sent_from_page(cursor, message->sequence);
   }
   if (arrived.page.end) cursor.move_to(arrived.mark);

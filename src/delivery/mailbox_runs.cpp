@@ -179,7 +179,7 @@ SendOutcome Mailbox::outcome_of(const Run& run) {
 // What no open connection has any more is handed over, with all before it.
 void Mailbox::store_unacked_by_none() {
   Run* const newest = runs_.newest_above(log_.handed(), [&](const Run& run) {
-    return run.machine.state() == State::awaiting_ack && !held(run.sequence());
+    return run.machine.state() == State::awaiting_ack && !is_unacked(run.sequence());
   });
   if (newest != nullptr) drive(*newest, Event::connection_lost);
   store_now();
@@ -189,7 +189,7 @@ void Mailbox::store_unacked_by_none() {
 void Mailbox::reject_unacked_by_none() {
   if (!runs_.has_failed()) return;
   runs_.each([&](Run& run) {
-    const bool waits = shard_.phase < Phase::storing && held(run.sequence());
+    const bool waits = shard_.phase < Phase::storing && is_unacked(run.sequence());
     if (run.machine.state() == State::failed && !waits) drive(run, Event::connection_lost);
   });
 }
@@ -224,7 +224,7 @@ void Mailbox::tell_acknowledged(const Cursor& cursor, Sequence sequence) {
 // A message whose commit failed left the log: only a connection that was sent it vouches for it.
 void Mailbox::acknowledge_failed(const Cursor& cursor, Sequence sequence) {
   runs_.each_up_to(sequence, [&](Run& run) {
-    if (run.machine.state() == State::failed && cursor.holds(run.sequence())) {
+    if (run.machine.state() == State::failed && cursor.is_unacked(run.sequence())) {
       drive(run, Event::acknowledged);
     }
   });

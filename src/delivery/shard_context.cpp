@@ -134,7 +134,7 @@ std::vector<Mailbox*> ShardContext::due_retries() {
   return due;
 }
 
-void ShardContext::leave(Cursor& cursor, CloseReason reason, std::string_view text) {
+void ShardContext::close_after_fence(Cursor& cursor, CloseReason reason, std::string_view text) {
   if (cursor.state == Cursor::State::attached) {
     // Only a connection that was started tells when it is gone.
     cursor.connection().start(cursor);
@@ -143,28 +143,29 @@ void ShardContext::leave(Cursor& cursor, CloseReason reason, std::string_view te
     return;
   }
   if (cursor.state != Cursor::State::open) return;
-  cursor.state = Cursor::State::leaving;
-  leaving_.push_back({&cursor, reason, std::string(text), steady_now_ + limits.close_wait});
-  if (cursor.quiet()) finish_leaving(cursor);
+  cursor.state = Cursor::State::close_pending;
+  pending_closes_.push_back({&cursor, reason, std::string(text), steady_now_ + limits.close_wait});
+  if (cursor.quiet()) send_close(cursor);
 }
 
-void ShardContext::finish_leaving(Cursor& cursor) {
-  const auto found = std::ranges::find(leaving_, &cursor, &Leaving::cursor);
-  if (found == leaving_.end()) return;
-  const Leaving leaving = std::move(*found);
-  leaving_.erase(found);
+void ShardContext::send_close(Cursor& cursor) {
+  const auto found = std::ranges::find(pending_closes_, &cursor, &PendingClose::cursor);
+  if (found == pending_closes_.end()) return;
+  const PendingClose pending = std::move(*found);
+  pending_closes_.erase(found);
   cursor.state = Cursor::State::closing;
-  cursor.connection().close(leaving.reason, leaving.text);
+  cursor.connection().close(pending.reason, pending.text);
 }
 
-void ShardContext::forget_leaving(Cursor& cursor) {
-  std::erase_if(leaving_, [&](const Leaving& leaving) { return leaving.cursor == &cursor; });
+void ShardContext::cancel_close(Cursor& cursor) {
+  std::erase_if(pending_closes_,
+                [&](const PendingClose& close) { return close.cursor == &cursor; });
 }
 
-std::vector<Cursor*> ShardContext::due_leaving() const {
+std::vector<Cursor*> ShardContext::due_closes() const {
   std::vector<Cursor*> due;
-  for (const Leaving& leaving : leaving_) {
-    if (leaving.deadline <= steady_now_) due.push_back(leaving.cursor);
+  for (const PendingClose& close : pending_closes_) {
+    if (close.deadline <= steady_now_) due.push_back(close.cursor);
   }
   return due;
 }

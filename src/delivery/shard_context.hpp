@@ -106,11 +106,11 @@ class ShardContext {
   void retry_later(Mailbox& mailbox);
   [[nodiscard]] std::vector<Mailbox*> due_retries();
   /// A Close by the server, after waiting briefly for the fence.
-  void leave(Cursor& cursor, CloseReason reason, std::string_view text);
-  /// The fence of a leaving cursor is back, or is not waited for any longer.
-  void finish_leaving(Cursor& cursor);
-  void forget_leaving(Cursor& cursor);
-  [[nodiscard]] std::vector<Cursor*> due_leaving() const;
+  void close_after_fence(Cursor& cursor, CloseReason reason, std::string_view text);
+  /// The fence of a cursor with a pending Close is back, or is not waited for any longer.
+  void send_close(Cursor& cursor);
+  void cancel_close(Cursor& cursor);
+  [[nodiscard]] std::vector<Cursor*> due_closes() const;
 
   /// Asks the store for a higher ceiling when it is time.
   void extend_ceiling();
@@ -126,7 +126,7 @@ class ShardContext {
     if (refusals) refusals->add(bound, BoundScope::share);
   }
 
-  /// What is held may still be sent.
+  /// Returns whether pending messages may still be sent.
   [[nodiscard]] bool sends() const noexcept { return phase <= Phase::leaving; }
 
   Limits limits;
@@ -158,7 +158,7 @@ class ShardContext {
   std::move_only_function<void(Cursor*)> on_connection_gone;
 
  private:
-  struct Leaving {
+  struct PendingClose {
     Cursor* cursor;
     CloseReason reason;
     std::string text;
@@ -187,7 +187,7 @@ class ShardContext {
   // What the end of a turn takes from there; kept, so that a turn allocates none.
   std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answering_;
   std::vector<Mailbox*> leaving_turn_;
-  std::vector<Leaving> leaving_;
+  std::vector<PendingClose> pending_closes_;
   std::deque<Retry> retries_;
 };
 

@@ -85,7 +85,7 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
     }
   }
   for (Burial& burial : options.burials) {
-    begin_burial(burial.user, burial.up_to, std::move(burial.reason));
+    begin_purge(burial.user, burial.up_to, std::move(burial.reason));
   }
   shard_.destroy_if_idle = [this](Mailbox* mailbox) { destroy_if_idle(*mailbox); };
   shard_.on_connection_gone = [this](Cursor* cursor) { on_connection_gone(*cursor); };
@@ -176,7 +176,7 @@ Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome
   }
   Mailbox& home = mailbox_of(request.user);
   mailbox = &home;
-  if (auto admitted = home.admits(request.payload.size()); !admitted) return admitted;
+  if (auto admitted = home.has_room(request.payload.size()); !admitted) return admitted;
   auto reservation = reserve(request.payload.size(), request.caller);
   if (!reservation) return std::unexpected(reservation.error());
 
@@ -376,7 +376,7 @@ void ShardMailboxes::redrive_found(const DeadLetter& letter, std::optional<Secon
   if (ttl) acceptance.lifetime = *ttl;
   acceptance.redrive = true;
   acceptance.done = std::move(done);
-  auto accepted = mailbox.admits(message.payload.size());
+  auto accepted = mailbox.has_room(message.payload.size());
   if (accepted) {
     auto reservation = reserve(message.payload.size(), nullptr);
     if (!reservation) {
@@ -408,7 +408,7 @@ void ShardMailboxes::attach(ConnectionInfo info, ProtocolPtr protocol,
   info.shard = shard_index_;
   connection_store_.opened(info);
   mailbox.attach(cursor);
-  if (shard_.phase != Phase::open) close_with(cursor);
+  if (shard_.phase != Phase::open) close_for_shutdown(cursor);
 }
 
 void ShardMailboxes::admit(const ConnectionId& id) {
@@ -416,10 +416,10 @@ void ShardMailboxes::admit(const ConnectionId& id) {
   Cursor* const cursor = find_cursor(id);
   if (cursor == nullptr) return;
   const UserId& user = cursor->mailbox().user();
-  if (!burials_.empty() && burials_.erase(user) > 0) {
-    end_burial(user, std::numeric_limits<Sequence>::max());
+  if (!pending_purges_.empty() && pending_purges_.erase(user) > 0) {
+    end_purge(user, std::numeric_limits<Sequence>::max());
   }
-  cursor->mailbox().admit(*cursor);
+  cursor->mailbox().start_delivery(*cursor);
 }
 
 std::optional<ConnectionInfo> ShardMailboxes::find_connection(const ConnectionId& id) const {
@@ -445,7 +445,7 @@ bool ShardMailboxes::close(const ConnectionId& id, CloseReason reason, std::stri
   const ShardContext::Turn turn(shard_);
   Cursor* const cursor = find_cursor(id);
   if (cursor == nullptr) return false;
-  cursor->mailbox().leave(*cursor, reason, text);
+  cursor->mailbox().close_after_fence(*cursor, reason, text);
   return true;
 }
 
@@ -456,7 +456,7 @@ void ShardMailboxes::close_logins(const UserId& user, const Logins& logins, Clos
   if (found == mailboxes_.end()) return;
   const std::vector<Cursor*> cursors = found->second->cursors();
   for (Cursor* const cursor : cursors) {
-    if (logins.contains(cursor->login())) found->second->leave(*cursor, reason, text);
+    if (logins.contains(cursor->login())) found->second->close_after_fence(*cursor, reason, text);
   }
 }
 
@@ -464,7 +464,7 @@ void ShardMailboxes::bury(const UserId& user, std::string reason) {
   const ShardContext::Turn turn(shard_);
   if (shard_.phase != Phase::open) return;
   Mailbox& mailbox = mailbox_of(user);
-  begin_burial(user, mailbox.newest(), std::move(reason));
+  begin_purge(user, mailbox.newest(), std::move(reason));
   shard_.may_be_idle(mailbox);
 }
 
@@ -478,7 +478,7 @@ void ShardMailboxes::on_connection_gone(Cursor& cursor) {
   connection_store_.closed(ConnectionId(std::string(cursor.id())));
   by_id_.erase(&cursor);
   std::unique_ptr<Cursor>& place = cursors_[cursor.index];
-  graves_.push_back(std::move(place));
+  ended_cursors_.push_back(std::move(place));
   if (place.get() != cursors_.back().get()) {
     place = std::move(cursors_.back());
     place->index = cursor.index;
@@ -487,10 +487,10 @@ void ShardMailboxes::on_connection_gone(Cursor& cursor) {
 }
 
 // The Close of a shutdown, which waits for no fence: those were awaited together.
-void ShardMailboxes::close_with(Cursor& cursor) {
+void ShardMailboxes::close_for_shutdown(Cursor& cursor) {
   using State = Cursor::State;
   if (cursor.state == State::closing || cursor.state == State::ended) return;
-  shard_.forget_leaving(cursor);
+  shard_.cancel_close(cursor);
   if (cursor.state == State::attached) cursor.connection().start(cursor);
   cursor.state = State::closing;
   cursor.connection().close(CloseReason::shutting_down, "going away");

@@ -71,7 +71,6 @@ class ShardMailboxes final : public Mailboxes {
   // ---- accepting
   [[nodiscard]] Mailbox& mailbox_of(const UserId& user);
   void destroy_if_idle(Mailbox& mailbox);
-  [[nodiscard]] Result<void> admit_request(const SendRequest& request, Mailbox*& mailbox);
   /// Accepts or refuses one; what is accepted awaits `dispatch`. An error is the refusal, `done`
   /// untouched; a repeat is answered, or waits with the first.
   [[nodiscard]] Result<void> accept(SendRequest& request, Completion<SendOutcome>& done,
@@ -88,7 +87,7 @@ class ShardMailboxes final : public Mailboxes {
   // ---- connections
   [[nodiscard]] Cursor* find_cursor(const ConnectionId& id) const;
   void on_connection_gone(Cursor& cursor);
-  void close_with(Cursor& cursor);
+  void close_for_shutdown(Cursor& cursor);
 
   // ---- what runs beside the messages
   void run_timers();
@@ -98,11 +97,11 @@ class ShardMailboxes final : public Mailboxes {
   void on_expired_found(Result<ExpiryPage> page);
   void expire_due();
   void sweep_deduplication();
-  void begin_burial(const UserId& user, Sequence up_to, std::string reason);
-  void end_burial(const UserId& user, Sequence up_to);
-  void sweep_burials();
-  struct BurialUnderWay;
-  [[nodiscard]] bool bury_some(const UserId& user, BurialUnderWay& burial, std::int64_t rows);
+  void begin_purge(const UserId& user, Sequence up_to, std::string reason);
+  void end_purge(const UserId& user, Sequence up_to);
+  void sweep_purges();
+  struct PendingPurge;
+  [[nodiscard]] bool purge_some(const UserId& user, PendingPurge& purge, std::int64_t rows);
   void watch_clocks();
   void remember_time();
   void correct_lifetimes();
@@ -123,18 +122,19 @@ class ShardMailboxes final : public Mailboxes {
   std::unordered_map<UserId, PendingTotals> totals_;
   std::vector<std::unique_ptr<Cursor>> cursors_;
   std::unordered_set<Cursor*, ById, ById> by_id_;
-  std::vector<std::unique_ptr<Cursor>> graves_;  ///< closed; still on the stack of their last event
+  std::vector<std::unique_ptr<Cursor>>
+      ended_cursors_;  ///< closed; still on the stack of their last event
   /// Dead letters that are being redriven or deleted: one or the other, and once.
   std::set<MessageId> busy_letters_;
   /// What is to be moved to the dead letters of users whose access has ended.
-  struct BurialUnderWay {
+  struct PendingPurge {
     Sequence up_to = 0;
     std::string reason;
     SteadyTime due;
   };
-  std::unordered_map<UserId, BurialUnderWay> burials_;
-  std::deque<UserId> buried_next_;  ///< of those, who have no sweep under way
-  std::int64_t burying_rows_ = 0;   ///< that the others have
+  std::unordered_map<UserId, PendingPurge> pending_purges_;
+  std::deque<UserId> purge_next_;  ///< of those, who have no sweep under way
+  std::int64_t purging_rows_ = 0;  ///< that the others have
 
   std::size_t sweep_at_ = 0;  ///< in `cursors_`
   SteadyTime swept_at_;
@@ -153,11 +153,11 @@ class ShardMailboxes final : public Mailboxes {
   std::int64_t expiring_rows_ = 0;  ///< that users have whose sweep is under way
 
   /// Who is closed when, the next one last.
-  struct Departure {
+  struct ScheduledClose {
     SteadyTime due;
     ConnectionId connection;
   };
-  std::vector<Departure> departures_;
+  std::vector<ScheduledClose> scheduled_closes_;
   Task shutdown_done_;
   SteadyTime shutdown_deadline_;
   bool aborted_ = false;

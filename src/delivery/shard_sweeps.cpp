@@ -23,15 +23,15 @@ constexpr Seconds kForgetEvery{60};
 constexpr std::size_t kForgottenPerTick = 4'000;
 /// Half of what a start goes without a doubt.
 constexpr Seconds kRememberEvery = ClockAgreement::kUnseen / 2;
-constexpr std::size_t kBurialsPerTick = 64;
-constexpr std::int64_t kBuryingRows = 512;
-constexpr Milliseconds kBuryAgain{50};
+constexpr std::size_t kPurgesPerTick = 64;
+constexpr std::int64_t kPurgingRows = 512;
+constexpr Milliseconds kPurgeAgain{50};
 
 }  // namespace
 
 void ShardMailboxes::tick() {
   const ShardContext::Turn turn(shard_);
-  graves_.clear();
+  ended_cursors_.clear();
   run_timers();
   sweep_connections();
   watch_clocks();
@@ -40,7 +40,7 @@ void ShardMailboxes::tick() {
     remember_time();
     sweep_expired();
     sweep_deduplication();
-    sweep_burials();
+    sweep_purges();
   } else {
     advance_shutdown();
   }
@@ -55,7 +55,7 @@ void ShardMailboxes::run_timers() {
     Run& run = *shard_.last_ack_waits.first();
     run.mailbox.on_last_ack_wait_over(run);
   }
-  for (Cursor* const cursor : shard_.due_leaving()) shard_.finish_leaving(*cursor);
+  for (Cursor* const cursor : shard_.due_closes()) shard_.send_close(*cursor);
   for (Mailbox* const mailbox : shard_.due_retries()) mailbox->retry();
 }
 
@@ -71,13 +71,13 @@ void ShardMailboxes::sweep_connections() {
     if (sweep_at_ >= cursors_.size()) sweep_at_ = 0;
     Cursor& cursor = *cursors_[sweep_at_++];
     if (is_old(cursor)) {
-      cursor.mailbox().leave(cursor, CloseReason::too_old, "connected for long enough");
+      cursor.mailbox().close_after_fence(cursor, CloseReason::too_old, "connected for long enough");
       continue;
     }
     if (!cursor.sweep()) continue;
     shard_.events.timed_out(cursor);
     cursor.connection().abort();
-    cursor.mailbox().remove(cursor,
+    cursor.mailbox().detach(cursor,
                             {.by = ConnectionEnd::By::network, .code = ConnectionEnd::kSilent});
   }
 }
@@ -210,15 +210,15 @@ void ShardMailboxes::sweep_deduplication() {
   });
 }
 
-void ShardMailboxes::begin_burial(const UserId& user, Sequence up_to, std::string reason) {
-  const auto [place, is_new] = burials_.try_emplace(user);
+void ShardMailboxes::begin_purge(const UserId& user, Sequence up_to, std::string reason) {
+  const auto [place, is_new] = pending_purges_.try_emplace(user);
   place->second.up_to = up_to;
   place->second.reason = std::move(reason);
   place->second.due = shard_.steady_now();
-  if (is_new) buried_next_.push_back(user);
+  if (is_new) purge_next_.push_back(user);
 }
 
-void ShardMailboxes::end_burial(const UserId& user, Sequence up_to) {
+void ShardMailboxes::end_purge(const UserId& user, Sequence up_to) {
   shard_.store.end_burial(user, up_to, [](const Result<void>& ended) {
     // The next start finds nothing to do, and tries again.
     if (!ended) log::warn("burial_not_ended");
@@ -226,45 +226,45 @@ void ShardMailboxes::end_burial(const UserId& user, Sequence up_to) {
 }
 
 // Some users at each tick, and few rows at a time, as in `expire_due`.
-void ShardMailboxes::sweep_burials() {
+void ShardMailboxes::sweep_purges() {
   const SteadyTime now = shard_.steady_now();
-  for (std::size_t i = std::min(buried_next_.size(), kBurialsPerTick); i > 0; --i) {
-    const UserId user = std::move(buried_next_.front());
-    buried_next_.pop_front();
-    const auto found = burials_.find(user);
-    if (found == burials_.end()) continue;
+  for (std::size_t i = std::min(purge_next_.size(), kPurgesPerTick); i > 0; --i) {
+    const UserId user = std::move(purge_next_.front());
+    purge_next_.pop_front();
+    const auto found = pending_purges_.find(user);
+    if (found == pending_purges_.end()) continue;
     if (!mailboxes_.contains(user) && !totals_.contains(user)) {
-      end_burial(user, found->second.up_to);
-      burials_.erase(found);
+      end_purge(user, found->second.up_to);
+      pending_purges_.erase(found);
       continue;
     }
     const std::int64_t rows = pending(user).messages;
-    const bool has_room = burying_rows_ == 0 || burying_rows_ + rows <= kBuryingRows;
-    if (found->second.due > now || !has_room || !bury_some(user, found->second, rows)) {
-      buried_next_.push_back(user);
+    const bool has_room = purging_rows_ == 0 || purging_rows_ + rows <= kPurgingRows;
+    if (found->second.due > now || !has_room || !purge_some(user, found->second, rows)) {
+      purge_next_.push_back(user);
     }
   }
 }
 
-bool ShardMailboxes::bury_some(const UserId& user, BurialUnderWay& burial, std::int64_t rows) {
+bool ShardMailboxes::purge_some(const UserId& user, PendingPurge& purge, std::int64_t rows) {
   Mailbox& mailbox = mailbox_of(user);
-  const Sequence up_to = burial.up_to;
+  const Sequence up_to = purge.up_to;
   // A step that was too early, or fails, is tried again, but not at once.
-  burial.due = shard_.steady_now() + kBuryAgain;
+  purge.due = shard_.steady_now() + kPurgeAgain;
   const bool begun =
-      mailbox.move_to_dead_letters(up_to, burial.reason, [this, user, up_to, rows](bool none_left) {
-        burying_rows_ -= rows;
-        const auto found = burials_.find(user);
-        if (found == burials_.end()) return;  // given up on meanwhile
+      mailbox.move_to_dead_letters(up_to, purge.reason, [this, user, up_to, rows](bool none_left) {
+        purging_rows_ -= rows;
+        const auto found = pending_purges_.find(user);
+        if (found == pending_purges_.end()) return;  // given up on meanwhile
         // Else there is more, or it was asked for anew.
         if (none_left && found->second.up_to == up_to) {
-          end_burial(user, up_to);
-          burials_.erase(found);
+          end_purge(user, up_to);
+          pending_purges_.erase(found);
         } else {
-          buried_next_.push_back(user);
+          purge_next_.push_back(user);
         }
       });
-  if (begun) burying_rows_ += rows;
+  if (begun) purging_rows_ += rows;
   shard_.may_be_idle(mailbox);
   return begun;
 }
@@ -299,16 +299,16 @@ void ShardMailboxes::close_gradually(Microseconds window, Task done) {
   const SteadyTime now = shard_.steady_now();
   shutdown_deadline_ = now + window + shard_.limits.close_wait;
   std::minstd_rand random(static_cast<std::uint32_t>(random_u64()));
-  departures_.clear();
-  departures_.reserve(cursors_.size());
+  scheduled_closes_.clear();
+  scheduled_closes_.reserve(cursors_.size());
   for (const auto& cursor : cursors_)
-    departures_.push_back({now, ConnectionId(std::string(cursor->id()))});
-  std::ranges::shuffle(departures_, random);
-  const auto count = static_cast<std::int64_t>(departures_.size());
+    scheduled_closes_.push_back({now, ConnectionId(std::string(cursor->id()))});
+  std::ranges::shuffle(scheduled_closes_, random);
+  const auto count = static_cast<std::int64_t>(scheduled_closes_.size());
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t begin = window.count() * (count - 1 - i) / count;
     const std::int64_t width = window.count() / count + 1;
-    departures_[static_cast<std::size_t>(i)].due =
+    scheduled_closes_[static_cast<std::size_t>(i)].due =
         now + Microseconds(begin +
                            static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(width)));
   }
@@ -317,10 +317,11 @@ void ShardMailboxes::close_gradually(Microseconds window, Task done) {
 
 void ShardMailboxes::advance_leaving() {
   const SteadyTime now = shard_.steady_now();
-  for (; !departures_.empty() && departures_.back().due <= now; departures_.pop_back()) {
-    Cursor* const cursor = find_cursor(departures_.back().connection);
+  for (; !scheduled_closes_.empty() && scheduled_closes_.back().due <= now;
+       scheduled_closes_.pop_back()) {
+    Cursor* const cursor = find_cursor(scheduled_closes_.back().connection);
     if (cursor != nullptr) {
-      cursor->mailbox().leave(*cursor, CloseReason::shutting_down, "going away");
+      cursor->mailbox().close_after_fence(*cursor, CloseReason::shutting_down, "going away");
     }
   }
   if (!cursors_.empty() && now < shutdown_deadline_) return;
@@ -343,7 +344,7 @@ void ShardMailboxes::close_connections(Task done) {
   shutdown_done_ = std::move(done);
   // Twice: for the peers' Closes, and for what the store is still to be told.
   shutdown_deadline_ = shard_.steady_now() + 2 * shard_.limits.close_wait;
-  for (const auto& cursor : cursors_) close_with(*cursor);
+  for (const auto& cursor : cursors_) close_for_shutdown(*cursor);
   for (const auto& [user, mailbox] : mailboxes_) mailbox->hand_deletes();
   advance_shutdown();
 }

@@ -29,7 +29,7 @@ FAULTS = [
     ),
     (
         "each acknowledgement of a message is told",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_runs.cpp",
         "if (sent > log_.settled() || has_failed) shard_.events",
         "shard_.events",
     ),
@@ -59,27 +59,26 @@ FAULTS = [
     ),
     (
         "page read expires above its own position only",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_pages.cpp",
         "query.expire_above = furthest_position();",
         "query.expire_above = cursor.position();",
     ),
     (
         "mark is the floor at completion",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_pages.cpp",
         "const ArrivedPage arrived{.mark = mark, .page = *result};",
         "const ArrivedPage arrived{.mark = std::max(mark, log_.floor()), .page = *result};",
     ),
     (
         "delete goes up to stored",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_purges.cpp",
         "      user_, range->above, range->up_to,\n",
         "      user_, range->above, std::max(range->up_to, log_.floor()),\n",
     ),
     (
         "an unconfirmed delete is forgotten",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_purges.cpp",
         "    log_.erase_failed(up_to);\n"
-        "    erase_again_ = true;\n"
         "    retry_later();\n",
         "    log_.erased(up_to);\n",
     ),
@@ -91,8 +90,8 @@ FAULTS = [
     ),
     (
         "handing over does not hand over all before",
-        DELIVERY + "mailbox.cpp",
-        "if (run->machine.state() == State::awaiting_ack) drive(*run, Event::overtaken);",
+        DELIVERY + "mailbox_runs.cpp",
+        "if (run.machine.state() == State::awaiting_ack) drive(run, Event::overtaken);",
         "",
     ),
     (
@@ -158,7 +157,7 @@ FAULTS = [
     ),
     (
         "page reads expire while clocks disagree",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_pages.cpp",
         "  if (shard_.may_expire()) {\n"
         "    query.expire_above",
         "  {\n"
@@ -166,33 +165,33 @@ FAULTS = [
     ),
     (
         "page read beside a sweep",
-        DELIVERY + "mailbox.cpp",
-        "if (reading_ || purging_ || read_again_) return;",
-        "if (reading_ || read_again_) return;",
+        DELIVERY + "row_access.hpp",
+        "return !reading_ && !purging_ && !read_waits_;",
+        "return !reading_ && !read_waits_;",
     ),
     (
         "sweep expires from 0, not from settled",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_purges.cpp",
         "shard_.store.expire(user_, log_.settled(), log_.floor(),",
         "shard_.store.expire(user_, 0, log_.floor(),",
     ),
     (
         "burial from 0, not from settled",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_purges.cpp",
         "purge({.above = log_.settled(), .up_to = up_to}, reason,",
         "purge({.above = 0, .up_to = up_to}, reason,",
     ),
     (
         "deletion moves what a connection was sent",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_purges.cpp",
         "const Sequence above = std::max({current->above, log_.settled(), furthest_position()});",
         "const Sequence above = std::max({current->above, log_.settled()});",
     ),
     (
         "burial although somebody is connected",
-        DELIVERY + "mailbox.cpp",
-        "if (!cursors_.empty() || !can_purge()) return false;",
-        "if (!can_purge()) return false;",
+        DELIVERY + "mailbox_purges.cpp",
+        "if (!cursors_.empty() || !row_access_.can_purge()) return false;",
+        "if (!row_access_.can_purge()) return false;",
     ),
     (
         "shutdown does not wait for deletes to be handed",
@@ -205,13 +204,13 @@ FAULTS = [
     ),
     (
         "early out of the delete ignores inserts in flight",
-        DELIVERY + "mailbox.cpp",
-        "if (rows_.messages == 0 && inserting_ == 0) return log_.skip_erase();",
+        DELIVERY + "mailbox_purges.cpp",
+        "if (rows_.messages == 0 && !runs_.is_inserting()) return log_.skip_erase();",
         "if (rows_.messages == 0) return log_.skip_erase();",
     ),
     (
         "a page is sent to who no longer receives",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_pages.cpp",
         "if (cursor != nullptr && shard_.sends() && receives(*cursor)) {",
         "if (cursor != nullptr && shard_.sends()) {",
     ),
@@ -237,7 +236,7 @@ FAULTS = [
     (
         "burial is not given up when the user is back",
         DELIVERY + "shard_mailboxes.cpp",
-        "if (!burials_.empty() && burials_.erase(user) > 0) {",
+        "if (!pending_purges_.empty() && pending_purges_.erase(user) > 0) {",
         "if (false) {",
     ),
     (
@@ -249,16 +248,15 @@ FAULTS = [
     ),
     (
         "failed message vouched for by anybody",
-        DELIVERY + "mailbox.cpp",
-        "if (run->machine.state() == State::failed && cursor.holds(run->sequence())) {",
-        "if (run->machine.state() == State::failed && (cursor.holds(run->sequence()) || true)) {",
+        DELIVERY + "mailbox_runs.cpp",
+        "if (run.machine.state() == State::failed && cursor.is_unacked(run.sequence())) {",
+        "if (run.machine.state() == State::failed && (cursor.is_unacked(run.sequence()) || true)) {",
     ),
     (
         "retry forgets reads",
         DELIVERY + "mailbox.cpp",
-        "  read_again_ = false;\n"
-        "  erase_again_ = false;",
-        "  erase_again_ = false;",
+        "  row_access_.retry();\n",
+        "",
     ),
     (
         "window is dropped with unacked messages in it",
@@ -280,7 +278,7 @@ FAULTS = [
     ),
     (
         "redrive by record leaves the dead letter",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_runs.cpp",
         "if (run.redrive) dead_letter = run.message->id;",
         "",
     ),
@@ -483,13 +481,13 @@ FAULTS = [
     ),
     (
         "a message is given up although others were under way",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_undeliverable.cpp",
         "if (attempts.count < shard_.limits.poison_attempts || !end.alone) return false;",
         "if (attempts.count < shard_.limits.poison_attempts) return false;",
     ),
     (
         "1009 counts at once, whatever the client took before",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_undeliverable.cpp",
         "end.bytes > shard_.longest_taken.of(user_);",
         "end.bytes > 0;",
     ),
@@ -501,13 +499,13 @@ FAULTS = [
     ),
     (
         "1009 counts at once although another one is open",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_undeliverable.cpp",
         "if (too_big && cursors_.size() == 1) return true;",
         "if (too_big) return true;",
     ),
     (
         "devices that overlap are each other's excuse",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_undeliverable.cpp",
         "  return cursor.serial() < attempts.next_serial ||\n",
         "  return attempts.count > 0 ||\n",
     ),
@@ -519,13 +517,13 @@ FAULTS = [
     ),
     (
         "a last chance has no end",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_undeliverable.cpp",
         "if (!is_taken && goes_on && shard_.steady_now() < chance->until) return retry_later();",
         "if (!is_taken && goes_on) return retry_later();",
     ),
     (
         "a lost network counts as an attempt",
-        DELIVERY + "mailbox.cpp",
+        DELIVERY + "mailbox_undeliverable.cpp",
         "if (!at || (again && !at->by_client && !at->heard)) {",
         "if (!at || (again && at->bytes == 0)) {",
     ),
