@@ -28,7 +28,7 @@ using Coverage = std::map<std::string, int>;
 /// Runs the seeds from `first` on, and adds up what happened in them.
 void run_seeds(std::uint64_t first, std::uint64_t count, bool trace, Coverage& coverage) {
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    MailboxWorld world(seed, {.trace = trace});
+    MailboxWorld world(test::Choices(seed), {.trace = trace});
     const auto broken = world.run();
     ASSERT_FALSE(broken) << *broken << "\nreplay with HOLDFAST_SEED=" << seed;
     for (const auto& [what, times] : world.coverage()) coverage[what] += times;
@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, MailboxProperty, testing::Values(0, 1, 2, 3));
 TEST(MailboxPropertyChecks, SeeADiskThatLosesItsLastCommit) {
   int lost = 0;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
-    MailboxWorld world(seed, {.lose_last_commit = true, .trace = false});
+    MailboxWorld world(test::Choices(seed), {.lose_last_commit = true, .trace = false});
     const auto broken = world.run();
     if (broken && broken->starts_with("1 lost")) ++lost;
   }

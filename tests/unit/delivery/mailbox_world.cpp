@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <iostream>
+#include <random>
 
 namespace holdfast::delivery {
 namespace {
@@ -13,7 +14,7 @@ constexpr Seconds kHold{600};
 constexpr std::int64_t kSecondUs = 1'000'000;
 
 template <class T, std::size_t N>
-T choose(std::mt19937_64& random, const std::array<T, N>& from) {
+T choose(test::Choices& random, const std::array<T, N>& from) {
   return from[random() % N];
 }
 
@@ -43,7 +44,8 @@ bool MailboxWorld::Peer::open() const noexcept {
   return !closed && !connection->aborted && !expelled;
 }
 
-MailboxWorld::MailboxWorld(std::uint64_t seed, Faults faults) : random_(seed), faults_(faults) {
+MailboxWorld::MailboxWorld(test::Choices choices, Faults faults)
+    : random_(choices), faults_(faults) {
   limits_.tail_messages = choose<std::size_t>(random_, std::array<std::size_t, 4>{1, 2, 3, 3});
   limits_.credit_messages = choose<std::size_t>(random_, std::array<std::size_t, 3>{2, 2, 3});
   limits_.credit_bytes = choose<std::size_t>(random_, std::array<std::size_t, 3>{8, 1000, 1000});

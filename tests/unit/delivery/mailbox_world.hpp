@@ -5,13 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "delivery/shard_mailboxes.hpp"
+#include "support/base/choices.hpp"
 #include "support/base/manual_clock.hpp"
 #include "support/base/manual_executor.hpp"
 #include "support/delivery/event_record.hpp"
@@ -20,10 +20,10 @@
 
 namespace holdfast::delivery {
 
-/// One user, producers, clients, a disk and two clocks around a real shard, and a seeded scheduler
-/// that interleaves them with faults. Bounds are tiny, so that every edge is met often. What is
-/// checked is what was promised, from outside: the world knows what it sent, what clients
-/// received and acknowledged, and what lies on the disk.
+/// One user, producers, clients, a disk and two clocks around a real shard, and a scheduler that
+/// interleaves them with faults as its choices say. Bounds are tiny, so that every edge is met
+/// often. What is checked is what was promised, from outside: the world knows what it sent, what
+/// clients received and acknowledged, and what lies on the disk.
 class MailboxWorld {
  public:
   struct Faults {
@@ -31,10 +31,10 @@ class MailboxWorld {
     bool trace = false;             ///< tells each step on stdout
   };
 
-  MailboxWorld(std::uint64_t seed, Faults faults);
+  MailboxWorld(test::Choices choices, Faults faults);
   ~MailboxWorld();
 
-  /// Runs the seed's schedule, then lets everything come to rest. The first broken promise, if any.
+  /// Runs the schedule, then lets everything come to rest. The first broken promise, if any.
   [[nodiscard]] std::optional<std::string> run();
   /// How often the rarer things happened.
   [[nodiscard]] const std::map<std::string, int>& coverage() const noexcept { return coverage_; }
@@ -209,7 +209,7 @@ class MailboxWorld {
   void finish();
   void check_ledger();
 
-  std::mt19937_64 random_;
+  test::Choices random_;
   Faults faults_;
   std::vector<double> weights_;
   Limits limits_;
