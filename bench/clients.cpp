@@ -1,5 +1,6 @@
 #include "clients.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -21,6 +22,11 @@ namespace {
   throw std::system_error(errno, std::generic_category(), what);
 }
 
+// Shared by all connections of the loop: what a connection keeps is only an incomplete rest.
+std::array<char, 256 << 10> g_read_buffer;
+
+}  // namespace
+
 int connect_to(std::uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) fail("socket");
@@ -34,12 +40,7 @@ int connect_to(std::uint16_t port) {
   return fd;
 }
 
-// Shared by all connections of the loop: what a connection keeps is only an incomplete rest.
-std::array<char, 256 << 10> g_read_buffer;
-
-// Reads what is there and hands it on, the kept rest first; `consume` answers how much it took.
-template <class Consume>
-void read_available(int fd, std::string& rest, Consume consume) {
+void read_available(int fd, std::string& rest, const Consume& consume) {
   while (true) {
     const ssize_t n = recv(fd, g_read_buffer.data(), g_read_buffer.size(), MSG_DONTWAIT);
     if (n == 0) throw std::runtime_error("the server closed a connection");
@@ -73,8 +74,6 @@ void write_available(Loop& loop, int fd, Loop::Handler* handler, std::string& ou
     out.erase(0, static_cast<std::size_t>(n));
   }
 }
-
-}  // namespace
 
 double now_s() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -179,6 +178,7 @@ std::size_t WebSocketConnection::consume_head(std::string_view bytes) {
     throw std::runtime_error("upgrade refused: " + std::string(bytes.substr(0, head_end)));
   }
   open_ = true;
+  on_upgraded();
   return head_end + 4;
 }
 
@@ -199,7 +199,7 @@ std::size_t WebSocketConnection::consume(std::string_view bytes) {
     const std::string_view payload = bytes.substr(taken + header, length);
     switch (byte(0) & 0x0f) {
       case 1:
-        on_text_(payload);
+        on_text(payload);
         break;
       case 8:
         throw std::runtime_error("the server closed a WebSocket");
@@ -214,11 +214,43 @@ std::size_t WebSocketConnection::consume(std::string_view bytes) {
   return taken;
 }
 
-void WebSocketConnection::pong(std::string_view payload) {
-  out_.push_back(static_cast<char>(0x8a));
+void WebSocketConnection::pong(std::string_view payload) { write_frame(0xa, payload); }
+
+void WebSocketConnection::write_text(std::string_view text) { write_frame(0x1, text); }
+
+void WebSocketConnection::write_frame(std::uint8_t opcode, std::string_view payload) {
+  if (payload.size() > 125) throw std::runtime_error("no frame of the bench is so long");
+  out_.push_back(static_cast<char>(0x80 | opcode));
   out_.push_back(static_cast<char>(0x80 | payload.size()));
   out_.append(4, '\0');  // a mask of zeros leaves the bytes as they are
   out_.append(payload);
+}
+
+CentrifugoConnection::CentrifugoConnection(Loop& loop, std::uint16_t port, std::string channel,
+                                           OnText on_text)
+    : WebSocketConnection(loop, port, "/connection/websocket", std::move(on_text)),
+      channel_(std::move(channel)) {}
+
+void CentrifugoConnection::on_upgraded() {
+  write_text(R"({"id":1,"connect":{}})");
+  write_text(R"({"id":2,"subscribe":{"channel":")" + channel_ + R"("}})");
+}
+
+// Several answers and messages may come in one frame, a line each.
+void CentrifugoConnection::on_text(std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line == "{}") {
+      write_text("{}");
+    } else if (line.contains(R"("error")") || line.contains(R"("disconnect")")) {
+      throw std::runtime_error("centrifugo: " + std::string(line.substr(0, 300)));
+    } else if (line.starts_with(R"({"id":2)")) {
+      subscribed_ = true;
+    } else if (line.starts_with(R"({"push")")) {
+      WebSocketConnection::on_text(line);
+    }
+  }
 }
 
 }  // namespace bench

@@ -5,10 +5,6 @@
 #include <memory>
 #include <stdexcept>
 
-#include <holdfast/base/clock.hpp>
-#include <holdfast/base/crypto.hpp>
-#include <holdfast/base/encoding.hpp>
-
 #include "clients.hpp"
 
 namespace bench {
@@ -20,117 +16,12 @@ std::string message_text(std::size_t number, std::size_t bytes) {
   return text;
 }
 
-// Signs as AWS's clients do, with the day's key kept: a producer's program does the same.
-class HoldfastDialect final : public Dialect {
- public:
-  explicit HoldfastDialect(const Holdfast& server)
-      : server_(server), host_("127.0.0.1:" + std::to_string(server.port())) {}
-
-  const Server& server() const override { return server_; }
-  bool stores_durably() const override { return true; }
-  // What is delivered is gone, and what is held belongs to users of its own scenario.
-  void begin() override {}
-
-  void publish(std::string& out, std::size_t user,
-               const std::vector<std::string>& messages) override {
-    const std::string& id = server_.user_ids()[user];
-    std::string body;
-    if (messages.size() > 1) body += R"({"messages":[)";
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-      if (i > 0) body += ',';
-      body += R"({"userId":")" + id + R"(","message":")" + messages[i] + R"("})";
-    }
-    if (messages.size() > 1) body += "]}";
-    sign(out, messages.size() > 1 ? "/messages" : "/message", body);
-  }
-
-  std::string subscription(std::size_t user) override {
-    if (!tokens_) tokens_ = std::make_unique<HttpConnection>(token_loop_, server_.port());
-    std::string token;
-    tokens_->send("GET /tokens HTTP/1.1\r\nHost: " + host_ +
-                      "\r\nAuthorization: " + server_.id_tokens()[user] + "\r\n\r\n",
-                  [&token](int status, std::string_view body) {
-                    const std::size_t from = body.find("\":\"");
-                    if (status != 200 || from == std::string_view::npos) {
-                      throw std::runtime_error("no token: " + std::string(body));
-                    }
-                    token = body.substr(from + 3, body.find('"', from + 3) - from - 3);
-                  });
-    token_loop_.run_until([&token] { return !token.empty(); }, 10, "GET /tokens");
-    return "/ws?token=" + token;
-  }
-
- private:
-  void sign(std::string& out, const char* path, const std::string& body) {
-    using namespace holdfast;
-    const std::string date = format_iso8601_basic(system_clock().wall_now());
-    const std::string day = date.substr(0, 8);
-    if (day != day_) {
-      day_ = day;
-      key_ = hmac_sha256("AWS4" + server_.secret(), day);
-      for (const char* part : {"us-east-1", "execute-api", "aws4_request"}) {
-        key_ = hmac_sha256(view(key_), part);
-      }
-    }
-    const std::string scope = day + "/us-east-1/execute-api/aws4_request";
-    // Without it two equal messages within one second would be one.
-    const std::string call = std::to_string(++calls_);
-    const std::string canonical =
-        "POST\n" + std::string(path) + "\n\namz-sdk-invocation-id:" + call +
-        "\ncontent-type:application/json\nhost:" + host_ + "\nx-amz-date:" + date +
-        "\n\namz-sdk-invocation-id;content-type;host;x-amz-date\n" + hex_encode(view(sha256(body)));
-    const std::string to_sign =
-        "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + hex_encode(view(sha256(canonical)));
-    out += "POST " + std::string(path) + " HTTP/1.1\r\nHost: " + host_ +
-           "\r\nContent-Type: application/json\r\namz-sdk-invocation-id: " + call +
-           "\r\nX-Amz-Date: " + date +
-           "\r\nAuthorization: AWS4-HMAC-SHA256 Credential=" + server_.access_key_id() + "/" +
-           scope +
-           ", SignedHeaders=amz-sdk-invocation-id;content-type;host;x-amz-date, Signature=" +
-           hex_encode(view(hmac_sha256(view(key_), to_sign))) +
-           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-  }
-
-  const Holdfast& server_;
-  std::string host_;
-  std::string day_;
-  std::size_t calls_ = 0;
-  holdfast::Digest key_{};
-  Loop token_loop_;
-  std::unique_ptr<HttpConnection> tokens_;
-};
-
-class NchanDialect final : public Dialect {
- public:
-  explicit NchanDialect(const Nchan& server) : server_(server) {}
-
-  const Server& server() const override { return server_; }
-  bool stores_durably() const override { return false; }
-  // Nchan keeps what it has delivered: each scenario has channels of its own.
-  void begin() override { ++scenario_; }
-
-  void publish(std::string& out, std::size_t user,
-               const std::vector<std::string>& messages) override {
-    for (const std::string& message : messages) {
-      out += "POST /pub?id=" + channel(user) +
-             " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: " +
-             std::to_string(message.size()) + "\r\n\r\n" + message;
-    }
-  }
-  std::string subscription(std::size_t user) override { return "/sub?id=" + channel(user); }
-
- private:
-  std::string channel(std::size_t user) const {
-    return std::to_string(scenario_) + "-" + std::to_string(user);
-  }
-
-  const Nchan& server_;
-  std::size_t scenario_ = 0;
-};
-
-// The number that a frame's text begins with, behind whatever wraps it.
+// The number that a message's text begins with, behind whatever wraps it.
 std::size_t number_in(std::string_view frame) {
-  const std::size_t at = frame.find_first_of("0123456789");
+  constexpr std::string_view data = R"("data":")";
+  const std::size_t wrap = frame.find(data);
+  const std::size_t at =
+      frame.find_first_of("0123456789", wrap == std::string_view::npos ? 0 : wrap + data.size());
   std::size_t number = 0;
   for (std::size_t i = at; i < frame.size() && frame[i] >= '0' && frame[i] <= '9'; ++i) {
     number = number * 10 + static_cast<std::size_t>(frame[i] - '0');
@@ -146,16 +37,15 @@ double percentile(std::vector<double>& values, double part) {
   return *at;
 }
 
-using Sockets = std::vector<std::unique_ptr<WebSocketConnection>>;
+using Sockets = std::vector<std::unique_ptr<SubscriberConnection>>;
 
 // Connects users 0 to `count`, a hundred at a time, and waits until all are open.
 void subscribe(Loop& loop, Dialect& dialect, std::size_t count,
-               const WebSocketConnection::OnText& on_text, Sockets& sockets) {
+               const SubscriberConnection::OnText& on_text, Sockets& sockets) {
   while (sockets.size() < count) {
     const std::size_t from = sockets.size();
     for (std::size_t i = from; i < std::min(from + 100, count); ++i) {
-      sockets.push_back(std::make_unique<WebSocketConnection>(loop, dialect.server().port(),
-                                                              dialect.subscription(i), on_text));
+      sockets.push_back(dialect.subscribe(loop, i, on_text));
     }
     loop.run_until(
         [&] {
@@ -173,7 +63,7 @@ class Producers {
             std::size_t payload_bytes)
       : dialect_(dialect), users_(users), batch_(batch), payload_bytes_(payload_bytes) {
     for (std::size_t i = 0; i < count; ++i) {
-      connections_.push_back(std::make_unique<HttpConnection>(loop, dialect.server().port()));
+      connections_.push_back(dialect.producer(loop));
     }
   }
 
@@ -190,14 +80,14 @@ class Producers {
   void send_due() {
     const double now = now_s();
     while (!waiting_.empty() && waiting_.front().first <= now) {
-      HttpConnection& connection = *waiting_.front().second;
+      ProducerConnection& connection = *waiting_.front().second;
       waiting_.erase(waiting_.begin());
       send(connection);
     }
   }
 
  private:
-  void send(HttpConnection& connection) {
+  void send(ProducerConnection& connection) {
     if (!running_) return;
     messages_.clear();
     const double now = now_s();
@@ -227,8 +117,8 @@ class Producers {
   std::size_t users_;
   std::size_t batch_;
   std::size_t payload_bytes_;
-  std::vector<std::unique_ptr<HttpConnection>> connections_;
-  std::vector<std::pair<double, HttpConnection*>> waiting_;
+  std::vector<std::unique_ptr<ProducerConnection>> connections_;
+  std::vector<std::pair<double, ProducerConnection*>> waiting_;
   std::vector<double> sent_at_;
   std::vector<std::string> messages_;
   std::string request_;
@@ -277,17 +167,11 @@ Figures deliver(Dialect& dialect, const Sizes& sizes, double interval_s, const c
           .server_cpu_us = cpu_s * 1e6 / measured,
           .p50_ms = percentile(latencies_ms, 0.50),
           .p99_ms = percentile(latencies_ms, 0.99),
-          .bytes_per_connection = std::nullopt};
+          .p999_ms = percentile(latencies_ms, 0.999),
+          .max_ms = percentile(latencies_ms, 1)};
 }
 
 }  // namespace
-
-std::unique_ptr<Dialect> holdfast_dialect(const Holdfast& server) {
-  return std::make_unique<HoldfastDialect>(server);
-}
-std::unique_ptr<Dialect> nchan_dialect(const Nchan& server) {
-  return std::make_unique<NchanDialect>(server);
-}
 
 Figures connected(Dialect& dialect, const Sizes& sizes) {
   return deliver(dialect, sizes, 0, "connected users, full speed");
@@ -316,10 +200,7 @@ Figures stored(Dialect& dialect, const Sizes& sizes, std::size_t batch) {
   return {.scenario = batch == 1 ? "users away, one by one" : "users away, in batches of 100",
           .server = dialect.server().name(),
           .messages_per_s = answered / seconds,
-          .server_cpu_us = cpu_s * 1e6 / answered,
-          .p50_ms = std::nullopt,
-          .p99_ms = std::nullopt,
-          .bytes_per_connection = std::nullopt};
+          .server_cpu_us = cpu_s * 1e6 / answered};
 }
 
 Figures flushed(Dialect& dialect, const Sizes& sizes) {
@@ -327,7 +208,7 @@ Figures flushed(Dialect& dialect, const Sizes& sizes) {
   // Beyond the others: no other scenario writes to it.
   const std::size_t user = sizes.connections;
   Loop loop;
-  HttpConnection producer(loop, dialect.server().port());
+  const auto producer = dialect.producer(loop);
   for (std::size_t sent = 0; sent < sizes.flushed;) {
     std::vector<std::string> messages;
     const std::size_t batch = dialect.stores_durably() ? 100 : 1;
@@ -337,28 +218,23 @@ Figures flushed(Dialect& dialect, const Sizes& sizes) {
     std::string request;
     dialect.publish(request, user, messages);
     bool answered = false;
-    producer.send(request, [&answered](int status, std::string_view body) {
+    producer->send(request, [&answered](int status, std::string_view body) {
       if (status < 200 || status > 299) throw std::runtime_error(std::string(body));
       answered = true;
     });
     loop.run_until([&answered] { return answered; }, 10, "filling");
   }
   std::size_t received = 0;
-  const std::string target = dialect.subscription(user);
   const double cpu_before = dialect.server().cpu_s();
   const double began = now_s();
-  const WebSocketConnection socket(loop, dialect.server().port(), target,
-                                   [&received](std::string_view) { ++received; });
+  const auto socket = dialect.subscribe(loop, user, [&received](std::string_view) { ++received; });
   loop.run_until([&] { return received >= sizes.flushed; }, 60, "the flush");
   const double seconds = now_s() - began;
   return {.scenario = "reconnect to 10 000 pending messages",
           .server = dialect.server().name(),
           .messages_per_s = static_cast<double>(received) / seconds,
           .server_cpu_us =
-              (dialect.server().cpu_s() - cpu_before) * 1e6 / static_cast<double>(received),
-          .p50_ms = std::nullopt,
-          .p99_ms = std::nullopt,
-          .bytes_per_connection = std::nullopt};
+              (dialect.server().cpu_s() - cpu_before) * 1e6 / static_cast<double>(received)};
 }
 
 Figures idle(Dialect& dialect, const Sizes& sizes) {
@@ -372,12 +248,60 @@ Figures idle(Dialect& dialect, const Sizes& sizes) {
   const std::int64_t after = dialect.server().memory_bytes();
   return {.scenario = "15 000 idle connections",
           .server = dialect.server().name(),
-          .messages_per_s = std::nullopt,
-          .server_cpu_us = std::nullopt,
-          .p50_ms = std::nullopt,
-          .p99_ms = std::nullopt,
           .bytes_per_connection = static_cast<double>(after - before) /
                                   static_cast<double>(sizes.idle_connections - 100)};
+}
+
+std::vector<Figures> storm(const Holdfast& server, const Sizes& sizes) {
+  Loop loop;
+  const std::size_t count = sizes.storm;
+  std::vector<std::string> targets(count);
+  std::size_t answered = 0;
+  std::vector<std::unique_ptr<HttpConnection>> browsers;
+  const auto in_parallel = [&](std::size_t from) { return std::min(from + 200, count); };
+  double cpu_before = server.cpu_s();
+  double began = now_s();
+  for (std::size_t from = 0; from < count; from = in_parallel(from)) {
+    browsers.clear();
+    for (std::size_t i = from; i < in_parallel(from); ++i) {
+      browsers.push_back(std::make_unique<HttpConnection>(loop, server.port()));
+      browsers.back()->send(token_request(server, i), [&, i](int status, std::string_view body) {
+        targets[i] = websocket_target(status, body);
+        ++answered;
+      });
+    }
+    loop.run_until([&] { return answered == in_parallel(from); }, 20, "tokens");
+  }
+  const double token_s = now_s() - began;
+  const double token_cpu_s = server.cpu_s() - cpu_before;
+  browsers.clear();
+
+  Sockets sockets;
+  cpu_before = server.cpu_s();
+  began = now_s();
+  for (std::size_t from = 0; from < count; from = in_parallel(from)) {
+    for (std::size_t i = from; i < in_parallel(from); ++i) {
+      sockets.push_back(std::make_unique<WebSocketConnection>(loop, server.port(), targets[i],
+                                                              [](std::string_view) {}));
+    }
+    loop.run_until(
+        [&] {
+          return std::all_of(sockets.begin() + static_cast<std::ptrdiff_t>(from), sockets.end(),
+                             [](const auto& socket) { return socket->open(); });
+        },
+        20, "upgrades");
+  }
+  const double open_s = now_s() - began;
+  const double open_cpu_s = server.cpu_s() - cpu_before;
+  const auto clients = static_cast<double>(count);
+  return {{.scenario = "storm of 4 000 clients, a token each",
+           .server = server.name(),
+           .messages_per_s = clients / token_s,
+           .server_cpu_us = token_cpu_s * 1e6 / clients},
+          {.scenario = "storm of 4 000 clients, a connection each",
+           .server = server.name(),
+           .messages_per_s = clients / open_s,
+           .server_cpu_us = open_cpu_s * 1e6 / clients}};
 }
 
 }  // namespace bench

@@ -281,4 +281,37 @@ std::vector<pid_t> Nchan::processes() const {
   return all;
 }
 
+bool Mosquitto::available() { return fs::exists("/usr/sbin/mosquitto"); }
+
+Mosquitto::Mosquitto(const fs::path& folder) : port_(free_port()) {
+  fs::create_directories(folder);
+  std::ofstream(folder / "mosquitto.conf")
+      << "listener " << port_ << " 127.0.0.1\nallow_anonymous true\npersistence false\n"
+      << "set_tcp_nodelay true\nlog_dest none\nuser root\n";
+  pid_ = spawn({"/usr/sbin/mosquitto", "-c", (folder / "mosquitto.conf").string()}, folder / "log");
+  await_port(port_, pid_, folder / "log");
+}
+
+Mosquitto::~Mosquitto() { terminate(pid_); }
+
+namespace {
+// Where ./dev bench puts it, below the working folder.
+fs::path centrifugo_program() { return fs::current_path() / "build" / "bench" / "centrifugo"; }
+}  // namespace
+
+bool Centrifugo::available() { return fs::exists(centrifugo_program()); }
+
+Centrifugo::Centrifugo(const fs::path& folder, int workers) : port_(free_port()) {
+  fs::create_directories(folder);
+  std::ofstream(folder / "config.json")
+      << R"({"client":{"insecure":true},"http_api":{"insecure":true},"log":{"level":"error"},)"
+      << R"("http_server":{"address":"127.0.0.1","port":)" << port_ << "}}";
+  pid_ = spawn({"/usr/bin/env", "GOMAXPROCS=" + std::to_string(workers),
+                centrifugo_program().string(), "-c", (folder / "config.json").string()},
+               folder / "log");
+  await_port(port_, pid_, folder / "log");
+}
+
+Centrifugo::~Centrifugo() { terminate(pid_); }
+
 }  // namespace bench

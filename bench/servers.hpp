@@ -77,4 +77,41 @@ class Nchan final : public Server {
   std::uint16_t port_ = 0;
 };
 
+/// Mosquitto, which keeps everything in memory: MQTT on one thread.
+class Mosquitto final : public Server {
+ public:
+  explicit Mosquitto(const std::filesystem::path& folder);
+  ~Mosquitto() override;
+  Mosquitto(const Mosquitto&) = delete;
+  Mosquitto& operator=(const Mosquitto&) = delete;
+
+  [[nodiscard]] static bool available();
+  const char* name() const override { return "mosquitto"; }
+  std::uint16_t port() const override { return port_; }
+  std::vector<pid_t> processes() const override { return {pid_}; }
+
+ private:
+  pid_t pid_ = -1;
+  std::uint16_t port_ = 0;
+};
+
+/// Centrifugo with its engine in memory, from `build/bench/centrifugo`.
+class Centrifugo final : public Server {
+ public:
+  /// `workers`: how many threads run its program at a time.
+  Centrifugo(const std::filesystem::path& folder, int workers);
+  ~Centrifugo() override;
+  Centrifugo(const Centrifugo&) = delete;
+  Centrifugo& operator=(const Centrifugo&) = delete;
+
+  [[nodiscard]] static bool available();
+  const char* name() const override { return "centrifugo"; }
+  std::uint16_t port() const override { return port_; }
+  std::vector<pid_t> processes() const override { return {pid_}; }
+
+ private:
+  pid_t pid_ = -1;
+  std::uint16_t port_ = 0;
+};
+
 }  // namespace bench
