@@ -32,6 +32,13 @@ std::vector<ConfigProblem> examine_config_files(const Config& config) {
   return out;
 }
 
+ConfigReport examine_config_and_files(const ConfigSources& sources) {
+  ConfigReport out = examine_config(sources);
+  if (!out.problems.empty()) return out;
+  if (const auto config = load_config(sources)) out.problems = examine_config_files(*config);
+  return out;
+}
+
 std::optional<ConfigProblem> examine_master_key(const std::string& value) {
   const auto key = identity::MasterKey::load({}, value.c_str(), false);
   if (key) return std::nullopt;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <holdfast/app/config.hpp>
+#include <holdfast/app/config_report.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "serve_flags.hpp"
@@ -54,13 +54,7 @@ int check_configuration(const Context& context, const ConfigCheckFlags& flags,
     context.out << app::config_schema_text();
     return kSuccess;
   }
-  const app::ConfigSources sources = config_sources(flags, log_flags);
-  app::ConfigReport report = app::examine_config(sources);
-  if (report.problems.empty()) {
-    if (const auto config = app::load_config(sources)) {
-      report.problems = app::examine_config_files(*config);
-    }
-  }
+  app::ConfigReport report = app::examine_config_and_files(config_sources(flags, log_flags));
   const auto master_key = master_key_from(context);
   if (!master_key) return failed(context, master_key.error().message);
   if (*master_key) {

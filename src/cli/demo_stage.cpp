@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-#include <holdfast/app/config.hpp>
+#include <holdfast/app/config_sources.hpp>
 
 #include "interrupt.hpp"
 #include "printable.hpp"

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include <holdfast/app/config.hpp>
+#include <holdfast/app/config_sources.hpp>
 
 #include "command.hpp"
 

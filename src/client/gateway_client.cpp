@@ -6,6 +6,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
 #include <holdfast/client/gateway_client.hpp>
+#include <holdfast/iam/sigv4.hpp>
 
 #include "answer.hpp"
 

@@ -1,53 +1,17 @@
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <regex>
-#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-// Who may know whom: docs/design.md has the same table with the reasons.
+#include "structure/modules.hpp"
+
+// Reads the include lines of the tree.
+namespace holdfast::structure {
 namespace {
-
-using Modules = std::set<std::string>;
-
-const std::map<std::string, Modules>& allowed() {
-  static const std::map<std::string, Modules> table = {
-      {"base", {}},
-      {"delivery", {"base"}},
-      {"identity", {"base"}},
-      {"iam", {"base"}},
-      {"storage", {"base", "delivery", "identity", "iam"}},
-      {"sqlite", {"base", "delivery", "identity", "iam", "storage"}},
-      {"net", {"base", "delivery"}},
-      {"api", {"base", "delivery", "identity", "iam", "net"}},
-      {"control", {"base", "delivery", "identity", "iam", "net", "api"}},
-      {"client", {"base", "iam", "net"}},
-      {"sample_app", {"base", "identity", "net", "client"}},
-      {"app",
-       {"base", "delivery", "identity", "iam", "storage", "sqlite", "net", "api", "control"}},
-      {"cli", {"base", "client", "sample_app", "app"}},
-  };
-  return table;
-}
-
-// Libraries that one module hides from all others, and that no public header shows.
-const std::map<std::string, Modules>& owners() {
-  static const std::map<std::string, Modules> table = {
-      {"boost/", {"net"}},
-      {"sqlite3.h", {"sqlite"}},
-      {"openssl/", {"base", "identity", "net"}},
-      {"argon2.h", {"identity"}},
-      {"spdlog/", {"base"}},
-      {"CLI/", {"cli"}},
-      {"systemd/", {"app"}},
-      {"prometheus/", {"control"}},
-  };
-  return table;
-}
 
 struct Violation {
   std::string place;
@@ -125,3 +89,4 @@ TEST(Layering, NoticesEveryKindOfBreach) {
 }
 
 }  // namespace
+}  // namespace holdfast::structure

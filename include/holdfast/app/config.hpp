@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <holdfast/api/service.hpp>
+#include <holdfast/app/config_report.hpp>
+#include <holdfast/app/config_sources.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/log.hpp>
@@ -160,66 +162,13 @@ struct Config {
   } audit;
 };
 
-/// Where a configuration comes from; what is named later overrides.
-struct ConfigSources {
-  std::string file{};  ///< JSON with comments; empty: none
-  /// The process's environment, `NAME=value` each: `HOLDFAST_SECTION__KEY` are keys, others are
-  /// left alone.
-  std::vector<std::string> environment{};
-  /// A key and its text, and what to call it in an error: `--listen`.
-  struct Override {
-    std::string key;
-    std::string value;
-    std::string name;
-  };
-  std::vector<Override> overrides{};
-};
-
-/// The environment of this process, for `ConfigSources`.
-[[nodiscard]] std::vector<std::string> process_environment();
-
 /// Reads and checks. Errors: `invalid_argument` for an unknown key, a wrong type or a value out of
 /// range, `io` for a file that cannot be read; the message names the key, and the file and line or
 /// the variable.
 [[nodiscard]] Result<Config> load_config(const ConfigSources& sources);
 
-/// Who set a value.
-enum class ConfigSource : std::uint8_t { defaults, file, environment, flag };
-/// `default`, `file`, `environment`, `flag`.
-[[nodiscard]] const char* to_string(ConfigSource source) noexcept;
-
-/// One thing that is wrong with a configuration.
-struct ConfigProblem {
-  Errc code = Errc::invalid_argument;  ///< or `io`: the file cannot be read
-  std::string place;                   ///< `FILE:LINE`, a variable or a flag; may be empty
-  std::string key;
-  std::string message;  ///< names the key
-
-  [[nodiscard]] std::string text() const {
-    return place.empty() ? message : place + ": " + message;
-  }
-};
-
-/// What a key is in effect, and by whom.
-struct EffectiveSetting {
-  std::string key;
-  std::string value_json;  ///< `"…"` in the place of what may be a secret
-  ConfigSource source{};
-  std::string place;  ///< as a problem's; empty for a default
-};
-
-struct ConfigReport {
-  std::vector<ConfigProblem> problems;     ///< all that was found; none: `load_config` takes it
-  std::vector<EffectiveSetting> settings;  ///< every key; where it was refused, as if not set
-};
-/// Likewise, for people.
-[[nodiscard]] ConfigReport examine_config(const ConfigSources& sources);
-
-/// What is wrong with the files that a configuration names: certificates and their keys, the
-/// authorities and keys of issuers.
+/// The problems of the files that a configuration names.
 [[nodiscard]] std::vector<ConfigProblem> examine_config_files(const Config& config);
-/// What is wrong with the value of HOLDFAST_MASTER_KEY, which is never told.
-[[nodiscard]] std::optional<ConfigProblem> examine_master_key(const std::string& value);
 
 /// A key that two configurations have different values for.
 struct ChangedSetting {
@@ -244,11 +193,6 @@ struct SettingInfo {
 };
 /// Every key, in the order of the documentation.
 [[nodiscard]] std::vector<SettingInfo> settings();
-
-/// The text of `config/holdfast.schema.json`: the JSON Schema (draft-07) of a configuration file
-/// without its comments. It takes every configuration that `load_config` takes, and refuses what
-/// can be said of one value alone.
-[[nodiscard]] std::string config_schema_text();
 
 /// The text of `config/holdfast.json`: every key with its default, explained.
 [[nodiscard]] std::string default_config_text();

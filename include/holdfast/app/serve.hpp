@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <holdfast/app/config.hpp>
+#include <holdfast/app/config_sources.hpp>
 
 namespace holdfast::app {
 

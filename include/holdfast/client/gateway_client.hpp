@@ -13,7 +13,7 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/ids.hpp>
 #include <holdfast/base/json.hpp>
-#include <holdfast/iam/sigv4.hpp>
+#include <holdfast/iam/credentials.hpp>
 #include <holdfast/net/client.hpp>
 
 namespace holdfast::client {

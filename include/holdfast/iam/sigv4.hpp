@@ -13,6 +13,7 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/iam/access_keys.hpp>
+#include <holdfast/iam/credentials.hpp>
 
 namespace holdfast::iam {
 
@@ -81,13 +82,6 @@ class SigV4Verifier {
 };
 [[nodiscard]] std::unique_ptr<SigV4Verifier> make_sigv4_verifier(
     SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys);
-
-/// The credentials that a client signs with.
-struct Credentials {
-  std::string access_key_id;
-  std::string secret_access_key;
-  std::string session_token;  ///< may be empty
-};
 
 /// Signs a request in its headers: answers those to add (`X-Amz-Date`, `X-Amz-Security-Token` where
 /// there is one, `Authorization`). `headers` are all others that are to be signed, `host` among
