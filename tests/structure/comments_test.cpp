@@ -17,15 +17,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kRoot = HOLDFAST_SOURCE_DIR;
+const fs::path kCheckout = HOLDFAST_SOURCE_DIR;
 
-std::string read(const fs::path& path) {
+std::string text_of(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 /// The modules whose comments have not been rewritten yet. A row goes once its module is done.
-const std::set<std::string>& remaining() {
+const std::set<std::string>& to_do() {
   static const std::set<std::string> modules = {"app", "delivery", "net", "sqlite", "storage"};
   return modules;
 }
@@ -60,11 +60,11 @@ std::vector<std::string> unclear_openings(const std::string& text) {
 std::vector<fs::path> sources() {
   std::vector<fs::path> out;
   for (const fs::path& folder :
-       {kRoot / "include" / "holdfast", kRoot / "src", kRoot / "tests" / "unit"}) {
+       {kCheckout / "include" / "holdfast", kCheckout / "src", kCheckout / "tests" / "unit"}) {
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       const fs::path& path = entry.path();
       if (path.extension() != ".cpp" && path.extension() != ".hpp") continue;
-      if (!remaining().contains(fs::relative(path, folder).begin()->string())) out.push_back(path);
+      if (!to_do().contains(fs::relative(path, folder).begin()->string())) out.push_back(path);
     }
   }
   std::ranges::sort(out);
@@ -74,8 +74,8 @@ std::vector<fs::path> sources() {
 TEST(CommentsTest, OpenWithAVerbOrANoun) {
   EXPECT_GT(sources().size(), 200U) << "the tree was not found";
   for (const fs::path& path : sources()) {
-    for (const std::string& fault : unclear_openings(read(path))) {
-      ADD_FAILURE() << fs::relative(path, kRoot).string() << ":" << fault
+    for (const std::string& fault : unclear_openings(text_of(path))) {
+      ADD_FAILURE() << fs::relative(path, kCheckout).string() << ":" << fault
                     << "\nBegin with a verb (\"Returns …\") or a noun (CONTRIBUTING.md).";
     }
   }
@@ -84,8 +84,8 @@ TEST(CommentsTest, OpenWithAVerbOrANoun) {
 TEST(CommentsTest, OpenEverySourceFile) {
   for (const fs::path& path : sources()) {
     if (path.extension() != ".cpp") continue;
-    EXPECT_TRUE(read(path).starts_with("// "))
-        << fs::relative(path, kRoot).string() << " needs a first line that says what it is";
+    EXPECT_TRUE(text_of(path).starts_with("// "))
+        << fs::relative(path, kCheckout).string() << " needs a first line that says what it is";
   }
 }
 
