@@ -3,43 +3,33 @@
 #include "user_rates.hpp"
 
 #include <algorithm>
-
-#include <holdfast/base/pace.hpp>
+#include <functional>
+#include <string>
 
 namespace holdfast::api {
 
-bool UserRates::take(const UserId& user, SteadyTime now) {
-  if (per_second_ == 0) return true;
-  const std::int64_t now_us = Microseconds(now.time_since_epoch()).count();
-  const std::string& id = user.str();
-  Stripe& stripe = stripes_.at(std::hash<std::string>()(id) % kStripes);
-  const std::lock_guard lock(stripe.mutex);
-  auto entry = stripe.due_us.find(id);
-  const auto next =
-      paced(entry == stripe.due_us.end() ? 0 : entry->second, per_second_, burst_, now_us);
-  if (!next) return false;
-  if (entry != stripe.due_us.end()) {
-    entry->second = *next;
-    return true;
+UserRates::UserRates(std::uint32_t per_second, std::uint32_t burst, std::size_t users_max)
+    : limited_(per_second != 0) {
+  if (!limited_) return;
+  // As long as a burst lasts at that rate.
+  const std::uint32_t share = std::max(burst, 1U);
+  const std::int64_t period_us = std::int64_t{share} * 1'000'000 / per_second;
+  for (std::size_t i = 0; i < kStripes; ++i) {
+    stripes_.emplace_back(RateShares::Options{
+        .period_us = period_us, .share = share, .clients_max = users_max / kStripes});
   }
-  if (stripe.due_us.size() >= stripe_users_max_) make_room(stripe, now_us);
-  stripe.due_us.emplace(id, *next);
-  return true;
 }
 
-void UserRates::make_room(Stripe& stripe, std::int64_t now_us) const {
-  std::erase_if(stripe.due_us, [now_us](const auto& entry) { return entry.second <= now_us; });
-  if (stripe.due_us.size() < stripe_users_max_ || stripe.due_us.empty()) return;
-  stripe.due_us.erase(
-      std::ranges::min_element(stripe.due_us, {}, [](const auto& entry) { return entry.second; }));
+bool UserRates::take(const UserId& user, SteadyTime now) {
+  if (!limited_) return true;
+  const std::int64_t now_us = Microseconds(now.time_since_epoch()).count();
+  const std::size_t stripe = std::hash<std::string>()(user.str()) % kStripes;
+  return stripes_[stripe].take(user.str(), now_us).has_value();
 }
 
 std::size_t UserRates::users() const {
   std::size_t count = 0;
-  for (const Stripe& stripe : stripes_) {
-    const std::lock_guard lock(stripe.mutex);
-    count += stripe.due_us.size();
-  }
+  for (const RateShares& stripe : stripes_) count += stripe.clients();
   return count;
 }
 

@@ -25,33 +25,21 @@ AuditLog::AuditLog(AuditLogOptions options, const Clock& clock)
       clock_(clock),
       refusals_({.capacity = options_.refusals_per_minute, .share = options_.refusals_share}) {}
 
-AuditLog::~AuditLog() {
-  if (file_ >= 0) ::close(file_);
-}
-
 Result<std::shared_ptr<AuditLog>> AuditLog::open(AuditLogOptions options, const Clock& clock) {
   std::shared_ptr<AuditLog> log(new AuditLog(std::move(options), clock));
   if (auto opened = log->reopen(); !opened) return std::unexpected(std::move(opened.error()));
   return log;
 }
 
-Result<int> AuditLog::open_file() const {
-  const int file =
-      ::open(options_.file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) {
+Result<void> AuditLog::reopen() {
+  if (options_.file.empty()) return {};
+  UniqueFd file = open_file(options_.file, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW);
+  if (!file) {
     return fail(Errc::io, std::string("cannot open the audit file: ") + std::strerror(errno),
                 options_.file);
   }
-  return file;
-}
-
-Result<void> AuditLog::reopen() {
-  if (options_.file.empty()) return {};
-  const auto file = open_file();
-  if (!file) return std::unexpected(file.error());
   const std::lock_guard lock(file_mutex_);
-  const int before = std::exchange(file_, *file);
-  if (before >= 0) ::close(before);
+  file_ = std::move(file);
   return {};
 }
 
@@ -92,7 +80,7 @@ void AuditLog::write_to_file(const AuditEvent& event, WallTime at) {
   const std::lock_guard lock(file_mutex_);
   // One call, so that lines of several processes do not mix; what a full disk does not take is in
   // the log.
-  if (::write(file_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
+  if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
     log::warn("audit_file_failed", {{"path", options_.file}, {"error", std::strerror(errno)}});
   }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <holdfast/base/audit.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/shares.hpp>
 
 namespace holdfast::app {
@@ -29,7 +30,6 @@ class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLo
   /// Error `io` when the file cannot be opened.
   [[nodiscard]] static Result<std::shared_ptr<AuditLog>> open(AuditLogOptions options,
                                                               const Clock& clock);
-  ~AuditLog() override;
   AuditLog(const AuditLog&) = delete;
   AuditLog& operator=(const AuditLog&) = delete;
 
@@ -45,7 +45,6 @@ class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLo
  private:
   AuditLog(AuditLogOptions options, const Clock& clock);
 
-  [[nodiscard]] Result<int> open_file() const;
   [[nodiscard]] bool has_room_for(const AuditEvent& event);
   void write_to_file(const AuditEvent& event, WallTime at);
   void keep(AuditEvent event, WallTime at);
@@ -56,7 +55,7 @@ class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLo
   const Clock& clock_;
   RateShares refusals_;
   std::mutex file_mutex_;
-  int file_ = -1;
+  UniqueFd file_;
   std::mutex mutex_;
   std::vector<AuditStore::NewRecord> waiting_;
   AuditStore* store_ = nullptr;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -15,8 +14,8 @@
 
 #include <holdfast/app/backup.hpp>
 #include <holdfast/base/crypto.hpp>
-#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/private_file.hpp>
 #include <holdfast/base/sha256.hpp>
 #include <holdfast/identity/key_ring.hpp>
@@ -42,20 +41,9 @@ constexpr std::size_t kMacTextBytes = 65;
 // and are ahead of it by a minute for each start in quick succession.
 constexpr Seconds kCeilingMargin{24 * 3600};
 
-std::unexpected<Error> io_failure(const std::string& doing, const std::string& path) {
-  const int code = errno;
-  return fail(Errc::io, "cannot " + doing + " " + path + ": " + std::strerror(code), path);
-}
-
 bool exists(const std::string& path) {
   struct stat info{};
   return ::lstat(path.c_str(), &info) == 0;
-}
-
-Result<void> sync_folder(const std::string& folder) {
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return io_failure("sync", folder);
-  return {};
 }
 
 void remove_with_log(const std::string& path) {
@@ -64,33 +52,26 @@ void remove_with_log(const std::string& path) {
 
 // Into a new file of mode 0600, synced; the hash of what was written.
 Result<Digest> copy_into_new(int source, const std::string& from, const std::string& to) {
-  const Descriptor target(
-      ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (target.get() < 0) return io_failure("create", to);
+  const UniqueFd target = open_file(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+  if (!target) return file_error("create", to);
   Sha256 hash;
   std::string buffer(std::size_t{1} << 20, '\0');
   for (;;) {
-    const ssize_t got = ::read(source, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_failure("read", from);
-    if (got == 0) break;
-    hash.add({buffer.data(), static_cast<std::size_t>(got)});
-    for (ssize_t put = 0; put < got;) {
-      const ssize_t wrote =
-          ::write(target.get(), buffer.data() + put, static_cast<std::size_t>(got - put));
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote < 0) return io_failure("write", to);
-      put += wrote;
-    }
+    const auto got = read_up_to(source, buffer.data(), buffer.size());
+    if (!got) return file_error("read", from);
+    if (*got == 0) break;
+    const auto piece = std::string_view(buffer).substr(0, *got);
+    hash.add(piece);
+    if (!write_all(target.get(), piece)) return file_error("write", to);
   }
-  if (::fsync(target.get()) != 0) return io_failure("sync", to);
+  if (::fsync(target.get()) != 0) return file_error("sync", to);
   return hash.finish();
 }
 
 Result<Digest> copy_file(const std::string& from, const std::string& to) {
-  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const UniqueFd source = open_file(from, O_RDONLY | O_NONBLOCK);
   struct stat info{};
-  if (source.get() < 0 || ::fstat(source.get(), &info) != 0) return io_failure("read", from);
+  if (!source || ::fstat(source.get(), &info) != 0) return file_error("read", from);
   if (!S_ISREG(info.st_mode)) return fail(Errc::io, from + " is not a regular file", from);
   return copy_into_new(source.get(), from, to);
 }
@@ -110,16 +91,16 @@ class GatewaysCopy {
  public:
   explicit GatewaysCopy(const std::string& data_dir)
       : path_(data_dir + "/" + kBackupCopy),
-        folder_(::open(data_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+        folder_(open_file(data_dir, O_RDONLY | O_DIRECTORY)),
         file_(::openat(folder_.get(), kBackupCopy,
                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {}
 
   [[nodiscard]] Result<void> check() const {
     struct stat folder{};
     struct stat file{};
-    if (folder_.get() < 0 || ::fstat(folder_.get(), &folder) != 0 || file_.get() < 0 ||
+    if (!folder_ || ::fstat(folder_.get(), &folder) != 0 || !file_ ||
         ::fstat(file_.get(), &file) != 0) {
-      return io_failure("read the gateway's copy", path_);
+      return file_error("read the gateway's copy", path_);
     }
     if (!S_ISREG(file.st_mode) || file.st_nlink != 1 || file.st_uid != folder.st_uid) {
       return fail(Errc::io,
@@ -136,8 +117,8 @@ class GatewaysCopy {
 
  private:
   const std::string path_;
-  const Descriptor folder_;
-  const Descriptor file_;
+  const UniqueFd folder_;
+  const UniqueFd file_;
 };
 
 // Root restores, and a gateway of another user is to open it.
@@ -145,7 +126,7 @@ Result<void> give_to_owner_of(const std::string& folder, const std::string& path
   struct stat info{};
   if (::geteuid() != 0) return {};
   if (::stat(folder.c_str(), &info) != 0 || ::lchown(path.c_str(), info.st_uid, info.st_gid) != 0) {
-    return io_failure("give to the owner of the data directory", path);
+    return file_error("give to the owner of the data directory", path);
   }
   return {};
 }
@@ -209,7 +190,7 @@ Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& 
   }
   if (!rename_to(aside, options.file, options.replace)) {
     if (errno == EEXIST) return there_already(options.file);
-    return io_failure("put the backup in place at", options.file);
+    return file_error("put the backup in place at", options.file);
   }
   if (auto synced = sync_folder(folder_of(options.file)); !synced) {
     return std::unexpected(std::move(synced.error()));
@@ -240,7 +221,7 @@ Result<KeepReport> keep_backup(const KeepOptions& options) {
   if (done) done = copy.check();
   if (!done) return std::unexpected(std::move(done.error()));
   const std::string aside = options.file + ".partial";
-  if (::unlink(aside.c_str()) != 0 && errno != ENOENT) return io_failure("remove", aside);
+  if (::unlink(aside.c_str()) != 0 && errno != ENOENT) return file_error("remove", aside);
   const auto hash = copy.copy_to(aside);
   auto kept = hash ? finish_backup(options, aside, *hash)
                    : Result<KeepReport>(std::unexpected(hash.error()));
@@ -339,8 +320,8 @@ class Restore {
     report_.database = report_of(std::move(*check));
     if (auto ended = end_what_was_revoked(previous); !ended) return ended;
     if (auto given = give_to_owner_of(options_.data_dir, restoring_); !given) return given;
-    const Descriptor file(::open(restoring_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0 || ::fsync(file.get()) != 0) return io_failure("sync", restoring_);
+    const UniqueFd file = open_file(restoring_, O_RDONLY);
+    if (!file || ::fsync(file.get()) != 0) return file_error("sync", restoring_);
     return sync_folder(options_.data_dir);
   }
 
@@ -446,11 +427,11 @@ class Restore {
     const std::string before = kBeforeRestore + stamp;
     const std::string aside = database_ + before;
     if (exists(database_)) {
-      if (!rename_to(database_, aside, false)) return io_failure("rename", database_);
+      if (!rename_to(database_, aside, false)) return file_error("rename", database_);
       report_.kept_database = aside;
     }
     if (exists(database_ + "-wal") && !rename_to(database_ + "-wal", aside + "-wal", false)) {
-      return io_failure("rename", database_ + "-wal");
+      return file_error("rename", database_ + "-wal");
     }
     ::unlink((database_ + "-shm").c_str());
     if (auto synced = sync_folder(options_.data_dir); !synced) return synced;
@@ -460,7 +441,7 @@ class Restore {
     const auto present = identity::MasterKey::load(own, nullptr, false);
     if (exists(own) && (!present || present->bytes() != new_key_->bytes())) {
       report_.kept_key = own + before;
-      if (!rename_to(own, report_.kept_key, false)) return io_failure("rename", own);
+      if (!rename_to(own, report_.kept_key, false)) return file_error("rename", own);
     }
     auto written = write_private_file(own, text);
     wipe(text);
@@ -469,7 +450,7 @@ class Restore {
   }
 
   Result<void> put_in_place() {
-    if (!rename_to(restoring_, database_, false)) return io_failure("rename", restoring_);
+    if (!rename_to(restoring_, database_, false)) return file_error("rename", restoring_);
     remove_with_log(restoring_);
     return sync_folder(options_.data_dir);
   }

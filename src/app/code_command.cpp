@@ -11,13 +11,11 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include <holdfast/base/child_process.hpp>
 #include <holdfast/base/crypto.hpp>
-#include <holdfast/base/descriptor.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
 #include <holdfast/base/process.hpp>
@@ -47,51 +45,13 @@ bool is_ours(std::string_view variable) {
   return variable.starts_with("HOLDFAST_") || variable.starts_with("AWS_");
 }
 
-/// What a child starts with: one end of a pipe as its input, nothing else of ours.
-class SpawnPlan {
- public:
-  explicit SpawnPlan(int input) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawnattr_init(&attributes_);
-    posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO);
-    posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    // A group of its own, so that what it starts ends with it, and a Ctrl-C for us is not for it.
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(
-        &attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+std::vector<std::string> childs_environment() {
+  std::vector<std::string> out;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    if (!is_ours(*variable)) out.emplace_back(*variable);
   }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  [[nodiscard]] int run(pid_t& pid, const std::vector<std::string>& command) const {
-    std::vector<char*> arguments;
-    arguments.reserve(command.size() + 1);
-    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    std::vector<char*> variables;
-    for (char** variable = environ; *variable != nullptr; ++variable) {
-      if (!is_ours(*variable)) variables.push_back(*variable);
-    }
-    variables.push_back(nullptr);
-    return posix_spawnp(&pid, arguments.front(), &actions_, &attributes_, arguments.data(),
-                        variables.data());
-  }
-
- private:
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
+  return out;
+}
 
 class CommandSender final : public identity::CodeSender {
  public:
@@ -206,8 +166,8 @@ class CommandSender final : public identity::CodeSender {
     if (pipe2(ends, O_CLOEXEC) != 0) {
       return fail(Errc::unavailable, std::string("pipe: ") + std::strerror(errno));
     }
-    Descriptor theirs(ends[0]);
-    Descriptor ours(ends[1]);
+    const UniqueFd theirs(ends[0]);
+    UniqueFd ours(ends[1]);
     // Some kilobytes at most, into an empty buffer that takes them all before anybody reads: the
     // write neither waits nor, while we hold the other end, raises a signal.
     fcntl(ours.get(), F_SETFL, O_NONBLOCK);
@@ -215,38 +175,29 @@ class CommandSender final : public identity::CodeSender {
     const auto written = ::write(ours.get(), input.data(), input.size());
     const bool whole = written == static_cast<ssize_t>(input.size());
     wipe(input);
-    ours.close();
-    if (!whole) return fail(Errc::unavailable, std::string("write: ") + std::strerror(errno));
-    pid_t pid = 0;
-    if (const int error = SpawnPlan(theirs.get()).run(pid, options_.command); error != 0) {
-      return fail(Errc::unavailable,
-                  "cannot run " + options_.command.front() + ": " + std::strerror(error));
-    }
-    return await_end(pid);
+    const int code = errno;
+    ours.reset();
+    if (!whole) return fail(Errc::unavailable, std::string("write: ") + std::strerror(code));
+    auto child = ChildProcess::start(
+        {.command = options_.command, .environment = childs_environment(), .input = theirs.get()});
+    if (!child) return fail(Errc::unavailable, std::move(child.error().message));
+    return await_end(*child);
   }
 
-  Result<void> await_end(pid_t pid) const {
+  Result<void> await_end(ChildProcess& child) const {
     const auto deadline = SteadyClock::now() + options_.timeout;
-    int status = 0;
-    while (true) {
-      const pid_t ended = waitpid(pid, &status, WNOHANG);
-      if (ended == pid) break;
-      if (ended < 0 && errno != EINTR) {
-        return fail(Errc::unavailable, std::string("waitpid: ") + std::strerror(errno));
-      }
+    while (!child.exit_code()) {
       const bool late = SteadyClock::now() >= deadline;
       if (late || stopping_) {
-        kill(-pid, SIGKILL);
-        waitpid(pid, &status, 0);
+        child.kill_group();
         return fail(Errc::unavailable, options_.command.front() +
                                            (late ? " took too long" : " was stopped at shutdown"));
       }
       std::this_thread::sleep_for(kPollEvery);
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+    if (child.exit_code() == 0) return {};
     return fail(Errc::unavailable, options_.command.front() + " ended with status " +
-                                       std::to_string(WIFEXITED(status) ? WEXITSTATUS(status)
-                                                                        : 128 + WTERMSIG(status)));
+                                       std::to_string(*child.exit_code()));
   }
 
   const CodeSenderOptions options_;

@@ -1,15 +1,14 @@
 #include "data_directory.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/log.hpp>
 
 namespace holdfast::app {
@@ -17,20 +16,15 @@ namespace {
 
 constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
 
-std::unexpected<Error> io_error(const std::string& doing, const std::string& path) {
-  const int code = errno;
-  return fail(Errc::io, "cannot " + doing + " " + path + ": " + std::strerror(code), path);
-}
-
 Result<void> make_folder(const std::string& path) {
   if (mkdir(path.c_str(), S_IRWXU) == 0 || errno == EEXIST) return {};
-  return io_error("make the data directory", path);
+  return file_error("make the data directory", path);
 }
 
 // Files that others could put into it would be taken for our own.
 Result<void> check_folder(int folder, const std::string& path, DataDirectory::Use use) {
   struct stat found{};
-  if (fstat(folder, &found) != 0) return io_error("read", path);
+  if (fstat(folder, &found) != 0) return file_error("read", path);
   if ((found.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return fail(Errc::forbidden,
                 "other users may write to the data directory " + path + ": chmod 700 " + path,
@@ -56,21 +50,19 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::string& pa
   if (auto made = make_folder(path); !made) return std::unexpected(made.error());
   // The folder itself, not a file in it: the store locks its own file later, but two first starts
   // must not both make a master key before that.
-  Descriptor lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (lock.get() < 0) {
-    if (errno != ENOTDIR) return io_error("open", path);
+  UniqueFd lock = open_file(path, O_RDONLY | O_DIRECTORY);
+  if (!lock) {
+    if (errno != ENOTDIR) return file_error("open", path);
     return fail(Errc::io, "the data directory " + path + " is not a directory", path);
   }
   if (auto good = check_folder(lock.get(), path, use); !good) return std::unexpected(good.error());
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return io_error("lock", path);
+    if (errno != EWOULDBLOCK) return file_error("lock", path);
     return fail(Errc::conflict, "the data directory " + path + " is in use by another process",
                 path);
   }
-  return std::unique_ptr<DataDirectory>(new DataDirectory(path, lock.release()));
+  return std::unique_ptr<DataDirectory>(new DataDirectory(path, std::move(lock)));
 }
-
-DataDirectory::~DataDirectory() { close(lock_); }
 
 std::string DataDirectory::file(std::string_view name) const {
   return path_ + "/" + std::string(name);

@@ -4,8 +4,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <holdfast/base/error.hpp>
+#include <holdfast/base/file.hpp>
 
 namespace holdfast::app {
 
@@ -19,17 +21,16 @@ class DataDirectory {
   /// when another process has it; `forbidden` when another user could change what is in it.
   [[nodiscard]] static Result<std::unique_ptr<DataDirectory>> open(const std::string& path,
                                                                    Use use = Use::serve);
-  ~DataDirectory();
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
 
   [[nodiscard]] std::string file(std::string_view name) const;
 
  private:
-  DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+  DataDirectory(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}
 
   std::string path_;
-  int lock_;
+  UniqueFd lock_;
 };
 
 }  // namespace holdfast::app

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include <holdfast/base/crypto.hpp>
-#include <holdfast/base/descriptor.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/private_file.hpp>
 
 namespace holdfast {
@@ -32,10 +32,10 @@ class PrivateFile {
         name_(std::filesystem::path(path).filename().string()),
         aside_(name_ + ".new"),
         options_(options),
-        folder_(open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
+        folder_(open_file(folder_of(path), O_RDONLY | O_DIRECTORY)) {}
 
   Result<void> write(std::string_view text) {
-    if (folder_.get() < 0) return private_file_error("open the folder of", path_);
+    if (!folder_) return private_file_error("open the folder of", path_);
     if (options_.replace && holds(text)) return {};
     if (unlinkat(folder_.get(), aside_.c_str(), 0) != 0 && errno != ENOENT) {
       return private_file_error("remove", path_ + ".new");
@@ -53,31 +53,24 @@ class PrivateFile {
   }
 
   [[nodiscard]] bool holds(std::string_view text) const {
-    const Descriptor file(openat(folder_.get(), name_.c_str(),
-                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    const UniqueFd file(openat(folder_.get(), name_.c_str(),
+                               O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat status{};
-    if (file.get() < 0 || fstat(file.get(), &status) != 0 || !own(status) ||
+    if (!file || fstat(file.get(), &status) != 0 || !own(status) ||
         static_cast<std::size_t>(status.st_size) != text.size()) {
       return false;
     }
     std::string there(text.size(), '\0');
-    std::size_t size = 0;
-    while (size < there.size()) {
-      const ssize_t got = read(file.get(), there.data() + size, there.size() - size);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) break;
-      size += static_cast<std::size_t>(got);
-    }
-    const bool same = there == text;
+    const bool same = read_up_to(file.get(), there.data(), there.size()) && there == text;
     wipe(there);
     return same;
   }
 
   Result<void> write_aside(std::string_view text) {
-    const Descriptor file(openat(folder_.get(), aside_.c_str(),
-                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                                 S_IRUSR | S_IWUSR));
-    if (file.get() < 0) return private_file_error("create", path_ + ".new");
+    const UniqueFd file(openat(folder_.get(), aside_.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                               S_IRUSR | S_IWUSR));
+    if (!file) return private_file_error("create", path_ + ".new");
     if (fchmod(file.get(), options_.mode) != 0 || fstat(file.get(), &made_) != 0) {
       return private_file_error("protect", path_ + ".new");
     }
@@ -85,13 +78,9 @@ class PrivateFile {
     if (!own(made_)) {
       return fail(Errc::io, path_ + ".new does not belong to the user who made it", path_);
     }
-    while (!text.empty()) {
-      const ssize_t wrote = ::write(file.get(), text.data(), text.size());
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote < 0) return private_file_error("write", path_ + ".new");
-      text.remove_prefix(static_cast<std::size_t>(wrote));
+    if (!write_all(file.get(), text) || fsync(file.get()) != 0) {
+      return private_file_error("write", path_ + ".new");
     }
-    if (fsync(file.get()) != 0) return private_file_error("write", path_ + ".new");
     return {};
   }
 
@@ -124,16 +113,11 @@ class PrivateFile {
   const std::string name_;
   const std::string aside_;
   const PrivateFileOptions options_;
-  const Descriptor folder_;
+  const UniqueFd folder_;
   struct stat made_{};
 };
 
 }  // namespace
-
-std::string folder_of(const std::string& path) {
-  std::string folder = std::filesystem::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
 
 Result<void> write_private_file(const std::string& path, std::string_view text,
                                 const PrivateFileOptions& options) {

@@ -196,20 +196,6 @@ void Shares::Hold::reset() noexcept {
 
 // ---- RateShares
 
-namespace {
-
-/// Checks one more event against `count` in a period. Returns the next `due_us`; nullopt if
-/// refused.
-std::optional<std::int64_t> keeps_to(std::int64_t due_us, std::int64_t period_us,
-                                     std::uint32_t count, std::int64_t now_us) {
-  const std::int64_t interval_us = std::max<std::int64_t>(1, period_us / count);
-  const std::int64_t next = std::max(due_us, now_us) + interval_us;
-  if (next > now_us + interval_us * count) return std::nullopt;
-  return next;
-}
-
-}  // namespace
-
 RateShares::RateShares(Options options, std::shared_ptr<BoundRefusals> refusals)
     : options_(options), refusals_(std::move(refusals)) {}
 
@@ -221,42 +207,47 @@ std::expected<void, BoundScope> RateShares::take(std::string_view client, std::i
   };
   const std::string key(client);
   const auto found = clients_.find(key);
-  std::optional<std::int64_t> mine;
-  if (options_.share != 0) {
-    mine = keeps_to(found == clients_.end() ? 0 : found->second, options_.period_us, options_.share,
-                    now_us);
-    if (!mine) return refuse(BoundScope::share);
+  RateLimiter mine = found == clients_.end() ? RateLimiter() : found->second;
+  if (options_.share != 0 && !mine.try_take(rate_of(options_.share), now_us)) {
+    return refuse(BoundScope::share);
   }
-  if (options_.capacity != 0) {
-    const auto all = keeps_to(due_us_, options_.period_us, options_.capacity, now_us);
-    if (!all) return refuse(BoundScope::all);
-    due_us_ = *all;
+  if (options_.capacity != 0 && !all_.try_take(rate_of(options_.capacity), now_us)) {
+    return refuse(BoundScope::all);
   }
-  if (!mine) return {};
+  if (options_.share == 0) return {};
   if (found != clients_.end()) {
-    found->second = *mine;
+    found->second = mine;
     return {};
   }
   if (clients_.size() >= options_.clients_max) make_room(now_us);
-  clients_.emplace(key, *mine);
+  clients_.emplace(key, mine);
   return {};
 }
 
 void RateShares::give_back(std::string_view client) {
   const std::lock_guard lock(mutex_);
-  const auto interval_us = [this](std::uint32_t count) {
-    return std::max<std::int64_t>(1, options_.period_us / count);
-  };
-  if (options_.capacity != 0) due_us_ -= interval_us(options_.capacity);
+  if (options_.capacity != 0) all_.give_back(rate_of(options_.capacity));
   const auto found = clients_.find(std::string(client));
-  if (options_.share != 0 && found != clients_.end()) found->second -= interval_us(options_.share);
+  if (options_.share != 0 && found != clients_.end()) {
+    found->second.give_back(rate_of(options_.share));
+  }
+}
+
+std::size_t RateShares::clients() const {
+  const std::lock_guard lock(mutex_);
+  return clients_.size();
 }
 
 void RateShares::make_room(std::int64_t now_us) {
-  std::erase_if(clients_, [now_us](const auto& client) { return client.second <= now_us; });
+  std::erase_if(clients_,
+                [now_us](const auto& client) { return client.second.due_us() <= now_us; });
   if (clients_.size() < options_.clients_max || clients_.empty()) return;
-  clients_.erase(
-      std::ranges::min_element(clients_, {}, [](const auto& client) { return client.second; }));
+  clients_.erase(std::ranges::min_element(
+      clients_, {}, [](const auto& client) { return client.second.due_us(); }));
+}
+
+Rate RateShares::rate_of(std::uint32_t count) const {
+  return Rate::per_period(options_.period_us, count);
 }
 
 void RateShares::change(std::uint32_t capacity, std::uint32_t share) {

@@ -64,7 +64,7 @@ class Demo {
   [[nodiscard]] std::span<const Step> steps() const;
 
   Result<void> launch_gateway(const std::string& listen);
-  Result<std::string> listening_address(Child& child, const std::string& log,
+  Result<std::string> listening_address(ChildProcess& child, const std::string& log,
                                         const std::string& part);
   Result<void> connect_receiver();
   Result<void> disconnect_receiver();
@@ -86,14 +86,14 @@ class Demo {
   std::string user_id_;
   int gateways_ = 0;
   std::string gateway_name_;
-  std::unique_ptr<Child> gateway_;
-  std::unique_ptr<Child> sample_app_;
+  std::unique_ptr<ChildProcess> gateway_;
+  std::unique_ptr<ChildProcess> sample_app_;
   int receivers_ = 0;
   std::string receiver_name_;
-  std::unique_ptr<Child> receiver_;
+  std::unique_ptr<ChildProcess> receiver_;
 };
 
-Result<std::string> Demo::listening_address(Child& child, const std::string& log,
+Result<std::string> Demo::listening_address(ChildProcess& child, const std::string& log,
                                             const std::string& part) {
   std::string address;
   const auto look = [&] {
@@ -122,7 +122,7 @@ Result<void> Demo::launch_gateway(const std::string& listen) {
   gateway_name_ = "gateway-" + std::to_string(++gateways_);
   auto child = stage_.start(gateway_name_, arguments);
   if (!child) return std::unexpected(child.error());
-  gateway_ = std::make_unique<Child>(std::move(*child));
+  gateway_ = std::make_unique<ChildProcess>(std::move(*child));
   auto address = listening_address(*gateway_, gateway_name_, "gateway");
   if (!address) return std::unexpected(address.error());
   gateway_address_ = *address;
@@ -149,7 +149,7 @@ Result<void> Demo::start_sample_app() {
   stage_.show(stage_.command_line(arguments) + " &");
   auto child = stage_.start("sample-app", arguments);
   if (!child) return std::unexpected(child.error());
-  sample_app_ = std::make_unique<Child>(std::move(*child));
+  sample_app_ = std::make_unique<ChildProcess>(std::move(*child));
   const auto address = listening_address(*sample_app_, "sample-app", "sample-app");
   if (!address) return std::unexpected(address.error());
   stage_.set("HOLDFAST_SAMPLE_APP_URL", "http://" + *address);
@@ -204,7 +204,7 @@ Result<void> Demo::connect_receiver() {
   receiver_name_ = "receiver-" + std::to_string(++receivers_);
   auto child = stage_.start(receiver_name_, {"connect-websocket"});
   if (!child) return std::unexpected(child.error());
-  receiver_ = std::make_unique<Child>(std::move(*child));
+  receiver_ = std::make_unique<ChildProcess>(std::move(*child));
   const auto connected = Stage::wait_until("the client did not connect", [&] {
     return receiver_->exit_code() ||
            Stage::read(stage_.file(receiver_name_ + ".err")).find("Connected") != std::string::npos;

@@ -125,10 +125,15 @@ std::vector<std::string> Stage::environment() const {
   return out;
 }
 
-Result<Child> Stage::start(const std::string& name,
-                           const std::vector<std::string>& arguments) const {
-  return Child::start(
-      {program_, arguments, environment(), file(name + ".out"), file(name + ".err")});
+Result<ChildProcess> Stage::start(const std::string& name,
+                                  const std::vector<std::string>& arguments) const {
+  ChildOptions options{.command = {program_},
+                       .environment = environment(),
+                       .out_file = file(name + ".out"),
+                       .err_file = file(name + ".err"),
+                       .orphan = Orphan::dies};
+  options.command.insert(options.command.end(), arguments.begin(), arguments.end());
+  return ChildProcess::start(options);
 }
 
 Result<std::string> Stage::run(const std::vector<std::string>& arguments) const {
@@ -175,7 +180,7 @@ Result<void> Stage::wait_until(const std::string& what, const std::function<bool
   return {};
 }
 
-Result<void> Stage::end(Child& child, const std::string& name, int signal, int code) {
+Result<void> Stage::end(ChildProcess& child, const std::string& name, int signal, int code) {
   child.signal(signal);
   const auto deadline = std::chrono::steady_clock::now() + kEndDeadline;
   while (!child.exit_code()) {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/base/child_process.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/json.hpp>
 
-#include "child.hpp"
 #include "context.hpp"
 
 namespace holdfast::cli {
@@ -45,8 +45,8 @@ class Stage {
   std::size_t source(const std::string& text);
 
   /// Starts this program; its output goes to `NAME.out` and `NAME.err`.
-  [[nodiscard]] Result<Child> start(const std::string& name,
-                                    const std::vector<std::string>& arguments) const;
+  [[nodiscard]] Result<ChildProcess> start(const std::string& name,
+                                           const std::vector<std::string>& arguments) const;
   /// Runs this program to its end. Returns its standard output, or its error message if it fails.
   [[nodiscard]] Result<std::string> run(const std::vector<std::string>& arguments) const;
   /// Shows the command, runs it, and shows what it printed.
@@ -58,7 +58,7 @@ class Stage {
                                                const std::function<bool()>& done,
                                                Milliseconds deadline = Milliseconds(30'000));
   /// Ends a process with `signal` and expects the exit code `code`. Ctrl-C does not interrupt it.
-  [[nodiscard]] static Result<void> end(Child& child, const std::string& name, int signal,
+  [[nodiscard]] static Result<void> end(ChildProcess& child, const std::string& name, int signal,
                                         int code);
 
  private:

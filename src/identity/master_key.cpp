@@ -1,7 +1,6 @@
 // Loads the master key, or makes one.
 
 #include <cerrno>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -11,8 +10,8 @@
 
 #include <holdfast/base/ascii.hpp>
 #include <holdfast/base/crypto.hpp>
-#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/log.hpp>
 #include <holdfast/base/private_file.hpp>
 #include <holdfast/identity/key_ring.hpp>
@@ -24,11 +23,6 @@ namespace holdfast::identity {
 namespace {
 
 constexpr std::size_t kFileLimitBytes = 4096;
-
-std::unexpected<Error> io_failure(const std::string& what, const std::string& path) {
-  const std::string reason = std::strerror(errno);
-  return fail(Errc::io, what + " " + path + ": " + reason, path);
-}
 
 Result<Secret> parse(std::string_view text, const std::string& source) {
   std::optional<Bytes> bytes = base64_decode(ascii::trim(text, " \t\r\n"));
@@ -46,15 +40,15 @@ Result<Secret> parse(std::string_view text, const std::string& source) {
 
 Result<Secret> read_file(const std::string& path) {
   // Non-blocking, so that a FIFO in the key's place cannot hang the start.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
+  const UniqueFd file = open_file(path, O_RDONLY | O_NONBLOCK);
+  if (!file) {
     if (errno == ENOENT) {
       return fail(Errc::not_found, "there is no master key at " + path, path);
     }
-    return io_failure("cannot read the master key", path);
+    return file_error("read the master key", path);
   }
   struct stat status{};
-  if (::fstat(file.get(), &status) != 0) return io_failure("cannot read the master key", path);
+  if (::fstat(file.get(), &status) != 0) return file_error("read the master key", path);
   if (!S_ISREG(status.st_mode)) {
     return fail(Errc::io, "the master key " + path + " is not a regular file", path);
   }
@@ -62,15 +56,9 @@ Result<Secret> read_file(const std::string& path) {
     log::warn("master_key_readable_by_others", {{"path", path}, {"advice", "chmod 600"}});
   }
   std::string text(kFileLimitBytes, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_failure("cannot read the master key", path);
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  Result<Secret> key = parse(std::string_view(text).substr(0, size), path);
+  const auto size = read_up_to(file.get(), text.data(), text.size());
+  if (!size) return file_error("read the master key", path);
+  Result<Secret> key = parse(std::string_view(text).substr(0, *size), path);
   wipe(text);
   return key;
 }

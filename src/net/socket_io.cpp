@@ -118,10 +118,6 @@ Result<ListeningSocket> bind_tcp(const addrinfo& info, const std::string& addres
 
 }  // namespace
 
-UniqueFd::~UniqueFd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 IoOutcome receive_some(int fd, std::span<char> into) noexcept {
   return outcome_of(recv(fd, into.data(), into.size(), MSG_DONTWAIT));
 }

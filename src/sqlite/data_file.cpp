@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/log.hpp>
 
 namespace holdfast::sqlite {
@@ -26,28 +27,8 @@ std::unexpected<Error> system_error(std::string what, const std::string& path) {
   return fail(Errc::io, std::move(what) + ": " + std::strerror(errno), path);
 }
 
-class File {
- public:
-  File(const std::string& path, int flags) : file_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  ~File() {
-    if (file_ >= 0) ::close(file_);
-  }
-  [[nodiscard]] int get() const noexcept { return file_; }
-  [[nodiscard]] explicit operator bool() const noexcept { return file_ >= 0; }
-
- private:
-  int file_;
-};
-
-std::string folder_of(const std::string& path) {
-  const fs::path parent = fs::path(path).parent_path();
-  return parent.empty() ? std::string(".") : parent.string();
-}
-
-Result<void> sync_folder(const std::string& path) {
-  const File folder(folder_of(path), O_RDONLY | O_DIRECTORY);
+Result<void> sync_folder_of(const std::string& path) {
+  const UniqueFd folder = open_file(folder_of(path), O_RDONLY | O_DIRECTORY);
   if (!folder || ::fsync(folder.get()) != 0) return system_error("cannot sync the folder", path);
   return {};
 }
@@ -85,7 +66,7 @@ Result<void> make_data_file(const std::string& path, std::span<const Migration> 
     std::error_code ignored;
     fs::remove(aside + suffix, ignored);
   }
-  if (!File(aside, O_CREAT | O_EXCL | O_RDWR)) return system_error("cannot create", aside);
+  if (!open_file(aside, O_CREAT | O_EXCL | O_RDWR)) return system_error("cannot create", aside);
   {
     auto database = Database::open(aside);
     if (!database) return std::unexpected(database.error());
@@ -96,10 +77,10 @@ Result<void> make_data_file(const std::string& path, std::span<const Migration> 
       return std::unexpected((*database)->error(aside));
     }
   }
-  const File file(aside, O_RDWR);
+  const UniqueFd file = open_file(aside, O_RDWR);
   if (!file || ::fsync(file.get()) != 0) return system_error("cannot sync", aside);
   if (::rename(aside.c_str(), path.c_str()) != 0) return system_error("cannot rename", aside);
-  return sync_folder(path);
+  return sync_folder_of(path);
 }
 
 struct Header {
@@ -109,7 +90,7 @@ struct Header {
 
 // https://www.sqlite.org/fileformat2.html section 1.3: magic, page size at 16, page count at 28.
 Result<Header> read_header(const std::string& path) {
-  const File file(path, O_RDWR);
+  const UniqueFd file = open_file(path, O_RDWR);
   if (!file) return system_error("cannot open the database", path);
   struct stat info{};
   if (::fstat(file.get(), &info) != 0) return system_error("cannot open the database", path);
@@ -145,7 +126,7 @@ Result<void> check_contents(Database& database, const std::string& path) {
 
 /// Writes what a file holds over itself and syncs it, which takes no room.
 Result<void> write_anew(const std::string& path) {
-  const File file(path, O_RDWR);
+  const UniqueFd file = open_file(path, O_RDWR);
   if (!file) return system_error("cannot open the log", path);
   std::vector<char> bytes(std::size_t{256} << 10);
   off_t at = 0;
@@ -187,18 +168,13 @@ Error as_damage(Error error) {
 
 Result<DirectoryLock> DirectoryLock::acquire(const std::string& database_path) {
   const std::string path = (fs::path(folder_of(database_path)) / "lock").string();
-  const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (file < 0) return system_error("cannot open the lock file", path);
-  DirectoryLock lock(file);
-  if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+  UniqueFd file = open_file(path, O_CREAT | O_RDWR);
+  if (!file) return system_error("cannot open the lock file", path);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return system_error("cannot lock", path);
     return fail(Errc::conflict, "the data directory is in use by another process", path);
   }
-  return lock;
-}
-
-DirectoryLock::~DirectoryLock() {
-  if (file_ >= 0) ::close(file_);
+  return DirectoryLock(std::move(file));
 }
 
 Result<std::unique_ptr<Database>> open_data_file(const std::string& path,

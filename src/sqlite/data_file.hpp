@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <holdfast/base/error.hpp>
+#include <holdfast/base/file.hpp>
 
 #include "migrations.hpp"
 #include "sqlite.hpp"
@@ -20,13 +21,9 @@ class DirectoryLock {
   /// `conflict` when another process (or another store of this one) has it.
   [[nodiscard]] static Result<DirectoryLock> acquire(const std::string& database_path);
 
-  DirectoryLock(DirectoryLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  DirectoryLock& operator=(DirectoryLock&&) = delete;
-  ~DirectoryLock();
-
  private:
-  explicit DirectoryLock(int file) : file_(file) {}
-  int file_;
+  explicit DirectoryLock(UniqueFd file) : file_(std::move(file)) {}
+  UniqueFd file_;
 };
 
 /// Opens the database file, or makes it where there is none: aside, complete and then renamed, so

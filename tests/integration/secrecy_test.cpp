@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <holdfast/base/descriptor.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "support/base/files.hpp"
@@ -38,7 +38,7 @@ std::string contents_of(const std::string& path) {
 // How often a text stands in the memory that a process can write to.
 std::size_t count_in_memory(pid_t pid, const std::string& wanted) {
   const std::string proc = "/proc/" + std::to_string(pid);
-  const Descriptor memory(open((proc + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd memory(open((proc + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
   EXPECT_GE(memory.get(), 0);
   std::ifstream maps(proc + "/maps");
   std::size_t found = 0;

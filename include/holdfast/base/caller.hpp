@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include <holdfast/base/pace.hpp>
+#include <holdfast/base/rate_limiter.hpp>
 
 namespace holdfast {
 
@@ -18,9 +18,10 @@ struct Caller {
   /// Takes one request at `now_us` (steady) if the rate limit `per_second` allows it, with bursts
   /// of one second's worth. Returns whether it did.
   [[nodiscard]] bool keeps_to(std::uint32_t per_second, std::int64_t now_us) const noexcept {
+    const Rate rate = Rate::per_second(per_second, per_second);
     std::int64_t expected = due_us.load(std::memory_order_relaxed);
     while (true) {
-      const auto next = paced(expected, per_second, per_second, now_us);
+      const auto next = rate.next_due(expected, now_us);
       if (!next) return false;
       if (due_us.compare_exchange_weak(expected, *next, std::memory_order_relaxed)) return true;
     }

@@ -27,7 +27,4 @@ struct PrivateFileOptions {
 /// folder. They cannot read a secret that is written there, but they can delete or replace it.
 [[nodiscard]] bool others_may_write(const std::string& folder);
 
-/// The folder that a path is in; "." where the path names none.
-[[nodiscard]] std::string folder_of(const std::string& path);
-
 }  // namespace holdfast

@@ -12,6 +12,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include <holdfast/base/rate_limiter.hpp>
+
 namespace holdfast {
 
 /// A resource with a limit over all users. `to_string` gives its label in metrics.
@@ -128,8 +130,8 @@ class Shares::Hold {
 };
 
 /// Divides a rate: all clients together have `capacity` events in a period, each client `share`, in
-/// bursts of one period's worth (the generic cell rate algorithm, ITU-T I.371). Remembers a limited
-/// number of clients, and forgets the longest idle one first. Thread-safe.
+/// bursts of one period's worth (see `RateLimiter`). Remembers a limited number of clients, and
+/// forgets the longest idle one first. Thread-safe.
 class RateShares {
  public:
   struct Options {
@@ -147,17 +149,20 @@ class RateShares {
   [[nodiscard]] std::expected<void, BoundScope> take(std::string_view client, std::int64_t now_us);
   /// Returns the last event that `client` took, because it did not happen.
   void give_back(std::string_view client);
+  /// Returns how many clients are remembered.
+  [[nodiscard]] std::size_t clients() const;
   /// Sets other limits.
   void change(std::uint32_t capacity, std::uint32_t share);
 
  private:
   void make_room(std::int64_t now_us);
+  [[nodiscard]] Rate rate_of(std::uint32_t count) const;
 
   mutable std::mutex mutex_;
   Options options_;
   std::shared_ptr<BoundRefusals> refusals_;
-  std::int64_t due_us_ = 0;
-  std::unordered_map<std::string, std::int64_t> clients_;  ///< when each one's so far would be due
+  RateLimiter all_;
+  std::unordered_map<std::string, RateLimiter> clients_;
 };
 
 }  // namespace holdfast

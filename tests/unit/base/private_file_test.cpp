@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <holdfast/base/descriptor.hpp>
 #include <holdfast/base/dev_certificates.hpp>
+#include <holdfast/base/file.hpp>
 #include <holdfast/base/private_file.hpp>
 
 #include "support/base/temp_dir.hpp"
@@ -53,7 +53,7 @@ class HeldFile {
   }
 
  private:
-  Descriptor file_;
+  UniqueFd file_;
 };
 
 TEST(WritePrivateFile, ReplacesTheTextAndKeepsItPrivate) {
