@@ -22,13 +22,11 @@ namespace {
 constexpr std::string_view kIngestJson = "application/json";
 constexpr std::string_view kInvoke = "execute-api:Invoke";
 constexpr std::size_t kReceiptBytes = 128;
-constexpr Seconds kTtlMax{14 * 24 * 3600};
 
 IngestLimits limits_of(const GatewayOptions& options) {
-  return {.message_bytes = options.message_bytes_max,
+  return {.message = {.message_bytes = options.message_bytes_max},
           .body_bytes = options.body_bytes_max,
-          .entries = options.batch_entries_max,
-          .ttl = kTtlMax};
+          .entries = options.batch_entries_max};
 }
 
 // Absent means JSON, as API Gateway has it.

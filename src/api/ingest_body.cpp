@@ -10,9 +10,6 @@
 namespace holdfast::api {
 namespace {
 
-constexpr std::size_t kUserIdBytes = 128;
-constexpr std::size_t kDeduplicationIdBytes = 128;
-
 enum class Field : std::uint8_t { other, user_id, message, deduplication_id, ttl_seconds };
 
 struct FieldName {
@@ -161,48 +158,35 @@ BodyFault fault(std::string field, std::string message) {
   return {.too_long = false, .field = std::move(field), .message = std::move(message)};
 }
 
-bool is_printable_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= 0x20 && c <= 0x7e; });
-}
-
-std::optional<BodyFault> check_ids(const RawEntry& raw) {
-  if (!raw.user_id) return fault("userId", "is required");
-  if (raw.user_id->empty() || raw.user_id->size() > kUserIdBytes) {
-    return fault("userId", "must have 1 to 128 bytes");
-  }
-  const auto& key = raw.deduplication_id;
-  if (key && (key->empty() || key->size() > kDeduplicationIdBytes || !is_printable_ascii(*key))) {
-    return fault("deduplicationId", "must have 1 to 128 printable ASCII characters");
-  }
-  return std::nullopt;
-}
-
-std::optional<BodyFault> check(const RawEntry& raw, const IngestLimits& limits) {
-  if (!raw.is_object) return fault({}, "must be an object");
-  if (raw.mistyped != Field::other) {
-    return fault(std::string(name_of(raw.mistyped)),
-                 raw.mistyped == Field::ttl_seconds ? "must be an integer" : "must be a string");
-  }
-  if (auto found = check_ids(raw)) return found;
-  if (!raw.message) return fault("message", "is required");
-  if (raw.message->empty()) return fault("message", "must not be empty");
-  if (raw.ttl_seconds && (*raw.ttl_seconds < 1 || *raw.ttl_seconds > limits.ttl.count())) {
-    return fault("ttlSeconds", "must be 1 to " + std::to_string(limits.ttl.count()));
-  }
-  if (raw.message->size() > limits.message_bytes) {
-    return BodyFault{.too_long = true, .field = "message", .message = "is too long"};
-  }
-  return std::nullopt;
-}
-
 delivery::SendRequest to_request(RawEntry&& raw, const CallerPtr& caller) {
   delivery::SendRequest out;
-  out.user = UserId(std::move(*raw.user_id));
-  out.payload = std::move(*raw.message);
+  if (raw.user_id) out.user = UserId(std::move(*raw.user_id));
+  if (raw.message) out.payload = std::move(*raw.message);
   out.deduplication_id = std::move(raw.deduplication_id);
   if (raw.ttl_seconds) out.ttl = Seconds(*raw.ttl_seconds);
   out.caller = caller;
   return out;
+}
+
+std::expected<delivery::SendRequest, BodyFault> check_entry(RawEntry&& raw,
+                                                            const IngestLimits& limits,
+                                                            const CallerPtr& caller) {
+  if (!raw.is_object) return std::unexpected(fault({}, "must be an object"));
+  if (raw.mistyped != Field::other) {
+    return std::unexpected(
+        fault(std::string(name_of(raw.mistyped)),
+              raw.mistyped == Field::ttl_seconds ? "must be an integer" : "must be a string"));
+  }
+  const bool has_user = raw.user_id.has_value();
+  const bool has_message = raw.message.has_value();
+  delivery::SendRequest request = to_request(std::move(raw), caller);
+  auto found = delivery::check(request, limits.message);
+  if (!found) return request;
+  const bool absent = (found->field == delivery::SendField::user_id && !has_user) ||
+                      (found->field == delivery::SendField::message && !has_message);
+  return std::unexpected(BodyFault{.too_long = found->too_long,
+                                   .field = std::string(delivery::name_of(found->field)),
+                                   .message = absent ? "is required" : std::move(found->rule)});
 }
 
 std::optional<BodyFault> read(std::string_view body, const IngestLimits& limits,
@@ -230,9 +214,7 @@ std::expected<delivery::SendRequest, BodyFault> read_message(std::string_view bo
                                                              const CallerPtr& caller) {
   EntryReader reader(Shape::single, 1);
   if (auto found = read(body, limits, reader)) return std::unexpected(std::move(*found));
-  RawEntry& raw = reader.entries().front();
-  if (auto found = check(raw, limits)) return std::unexpected(std::move(*found));
-  return to_request(std::move(raw), caller);
+  return check_entry(std::move(reader.entries().front()), limits, caller);
 }
 
 std::expected<std::vector<delivery::SendRequest>, BodyFault> read_messages(
@@ -248,12 +230,14 @@ std::expected<std::vector<delivery::SendRequest>, BodyFault> read_messages(
   std::vector<delivery::SendRequest> out;
   out.reserve(reader.entries().size());
   for (RawEntry& raw : reader.entries()) {
-    if (auto found = check(raw, limits)) {
+    auto entry = check_entry(std::move(raw), limits, caller);
+    if (!entry) {
+      BodyFault& found = entry.error();
       const std::string place = "messages[" + std::to_string(out.size()) + "]";
-      found->field = found->field.empty() ? place : place + "." + found->field;
-      return std::unexpected(std::move(*found));
+      found.field = found.field.empty() ? place : place + "." + found.field;
+      return std::unexpected(std::move(found));
     }
-    out.push_back(to_request(std::move(raw), caller));
+    out.push_back(std::move(*entry));
   }
   return out;
 }

@@ -7,16 +7,15 @@
 #include <vector>
 
 #include <holdfast/base/caller.hpp>
-#include <holdfast/base/clock.hpp>
 #include <holdfast/delivery/message.hpp>
+#include <holdfast/delivery/send_limits.hpp>
 
 namespace holdfast::api {
 
 struct IngestLimits {
-  std::size_t message_bytes = 128 << 10;
+  delivery::SendLimits message;
   std::size_t body_bytes = 1 << 20;
   std::size_t entries = 500;
-  Seconds ttl{14 * 24 * 3600};
 };
 
 /// A fault of a body.

@@ -1,35 +1,26 @@
 // The route that sends a message as the operator.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
+
+#include <holdfast/delivery/send_limits.hpp>
 
 #include "routes.hpp"
 
 namespace holdfast::control {
 namespace {
 
-constexpr std::size_t kUserIdBytes = 128;
-constexpr std::size_t kDeduplicationIdBytes = 128;
-constexpr std::int64_t kTtlSecondsMax = std::int64_t{14} * 24 * 3600;
-
-Result<void> check_text(const std::string& text, const std::string& member, std::size_t max) {
-  if (text.empty() || text.size() > max) {
-    return refuse("must have 1 to " + std::to_string(max) + " bytes", member);
-  }
-  return {};
-}
-
-Result<void> read_ttl(const Json& value, delivery::SendRequest& into) {
-  const bool small = value.is_number_integer() && value >= 1 && value <= kTtlSecondsMax;
-  if (!small) return refuse("must be an integer from 1 to 1209600", "ttlSeconds");
-  into.ttl = Seconds(value.get<std::int64_t>());
-  return {};
-}
-
 Result<void> read_message_member(const std::string& member, const Json& value,
-                                 std::size_t message_bytes_max, delivery::SendRequest& into) {
-  if (member == "ttlSeconds") return read_ttl(value, into);
+                                 delivery::SendRequest& into) {
+  if (member == "ttlSeconds") {
+    if (!value.is_number_integer()) return refuse("must be an integer", member);
+    // Beyond every limit, whichever its sign says.
+    const bool huge = value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX;
+    into.ttl = huge ? Seconds::max() : Seconds(value.get<std::int64_t>());
+    return {};
+  }
   if (member != "userId" && member != "message" && member != "deduplicationId") {
     return refuse("unknown member", member);
   }
@@ -37,19 +28,12 @@ Result<void> read_message_member(const std::string& member, const Json& value,
   auto text = value.get<std::string>();
   if (member == "message") {
     into.payload = std::move(text);
-    return check_text(into.payload, member, message_bytes_max);
-  }
-  if (member == "userId") {
-    auto checked = check_text(text, member, kUserIdBytes);
+  } else if (member == "userId") {
     into.user = UserId(std::move(text));
-    return checked;
+  } else {
+    into.deduplication_id = std::move(text);
   }
-  for (const char c : text) {
-    if (c < 0x20 || c > 0x7e) return refuse("must be printable ASCII", member);
-  }
-  auto checked = check_text(text, member, kDeduplicationIdBytes);
-  into.deduplication_id = std::move(text);
-  return checked;
+  return {};
 }
 
 Result<delivery::SendRequest> read_message(std::string_view body, const LocalControlParts& parts) {
@@ -59,12 +43,17 @@ Result<delivery::SendRequest> read_message(std::string_view body, const LocalCon
   delivery::SendRequest out;
   for (const auto& [member, value] : input->items()) {
     if (is_absent(member, value, {"deduplicationId", "ttlSeconds"})) continue;
-    if (auto read = read_message_member(member, value, parts.message_bytes_max(), out); !read) {
+    if (auto read = read_message_member(member, value, out); !read) {
       return std::unexpected(std::move(read.error()));
     }
   }
-  if (out.user.empty()) return refuse("is required", "userId");
-  if (out.payload.empty()) return refuse("is required", "message");
+  for (const char* const required : {"userId", "message"}) {
+    if (!input->contains(required)) return refuse("is required", required);
+  }
+  const delivery::SendLimits limits{.message_bytes = parts.message_bytes_max()};
+  if (auto fault = delivery::check(out, limits)) {
+    return refuse(std::move(fault->rule), std::string(delivery::name_of(fault->field)));
+  }
   out.caller = parts.operator_caller;
   return out;
 }

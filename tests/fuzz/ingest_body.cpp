@@ -32,8 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace holdfast;
   using namespace holdfast::fuzz;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  const api::IngestLimits limits{
-      .message_bytes = 1'000, .body_bytes = 8'000, .entries = 5, .ttl = Seconds(1'000)};
+  const api::IngestLimits limits{.message = {.message_bytes = 1'000, .ttl = Seconds(1'000)},
+                                 .body_bytes = 8'000,
+                                 .entries = 5};
   const auto caller = std::make_shared<const Caller>("fuzz");
   const auto one = api::read_message(body, limits, caller);
   const auto many = api::read_messages(body, limits, caller);
