@@ -1,11 +1,9 @@
 #include "code_command.hpp"
 
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <cstring>
 #include <deque>
-#include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -18,7 +16,7 @@
 #include <holdfast/base/file.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
-#include <holdfast/base/process.hpp>
+#include <holdfast/base/worker_pool.hpp>
 
 namespace holdfast::app {
 namespace {
@@ -53,26 +51,51 @@ std::vector<std::string> childs_environment() {
   return out;
 }
 
+/// Codes that wait, in their order. Those of nobody come as often as strangers like, and must not
+/// keep users' codes from waiting: each kind has the capacity.
+class CodeQueue final : public WorkQueue {
+ public:
+  explicit CodeQueue(std::size_t capacity) : capacity_(capacity) {}
+
+  /// Returns false when there is no room; the job stays where it is then.
+  [[nodiscard]] bool push(bool nobodys, Work::Job& job) {
+    const std::size_t same = nobodys ? nobodys_ : waiting_.size() - nobodys_;
+    if (same >= capacity_) return false;
+    waiting_.push_back({.nobodys = nobodys, .work = {.job = std::move(job)}});
+    if (nobodys) ++nobodys_;
+    return true;
+  }
+  [[nodiscard]] bool empty() const override { return waiting_.empty(); }
+  [[nodiscard]] Work take() override {
+    Waiting out = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (out.nobodys) --nobodys_;
+    return std::move(out.work);
+  }
+
+ private:
+  struct Waiting {
+    bool nobodys = false;
+    Work work;
+  };
+
+  const std::size_t capacity_;
+  std::deque<Waiting> waiting_;
+  std::size_t nobodys_ = 0;  ///< of those
+};
+
 class CommandSender final : public identity::CodeSender {
  public:
-  explicit CommandSender(CodeSenderOptions options) : options_(std::move(options)) {
+  explicit CommandSender(CodeSenderOptions options)
+      : options_(std::move(options)), queue_(options_.queue) {
     if (options_.command.empty()) return;
-    thread_ = start_thread("hf-codes", [this] { work(); });
+    pool_.emplace(WorkerPool::Options{.name = "hf-codes",
+                                      .stopping = {Errc::unavailable, "the sender is stopping"}},
+                  queue_);
   }
-  CommandSender(const CommandSender&) = delete;
-  CommandSender& operator=(const CommandSender&) = delete;
-  ~CommandSender() override { CommandSender::stop(); }
 
   void stop() override {
-    std::deque<Job> left;
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      left.swap(queue_);
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-    for (Job& job : left) answer(job, stopping());
+    if (pool_) pool_->stop();
   }
 
   bool ready() const override { return !options_.command.empty() || options_.to_log; }
@@ -83,80 +106,57 @@ class CommandSender final : public identity::CodeSender {
                                       {"username", message.user.username},
                                       {"code", message.code}});
     }
-    Job job{.message = std::move(message), .executor = &executor, .done = std::move(done)};
-    if (options_.command.empty()) {
-      answer(job, options_.to_log ? Result<void>() : fail(Errc::unavailable, "no command"));
+    if (!pool_) {
+      Result<void> result =
+          options_.to_log ? Result<void>() : fail(Errc::unavailable, "no command");
+      executor.post([done = std::move(done), result = std::move(result)]() mutable {
+        done(std::move(result));
+      });
       return;
     }
-    Result<void> refusal;
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) {
-        refusal = stopping();
-      } else if (job.message.nobodys) {
-        // They come as often as strangers like, and must not keep users' codes from waiting.
-        if (nobodys_ < options_.queue) return push(std::move(job));
-      } else if (queue_.size() - nobodys_ >= options_.queue) {
-        refusal = fail(Errc::too_many_requests, "too many codes are waiting");
-        if (options_.refusals) options_.refusals->add(Bound::codes, BoundScope::all);
-      } else {
-        return push(std::move(job));
-      }
-    }
-    tell_not_sent(job.message, AuditOutcome::refused, refusal.error().message);
-    answer(job, std::move(refusal));
+    const bool nobodys = message.nobodys;
+    pool_->submit(job_of(std::move(message), executor, std::move(done)),
+                  [&](Work::Job& job) -> const Error* {
+                    if (queue_.push(nobodys, job)) return nullptr;
+                    if (options_.refusals && !nobodys) {
+                      options_.refusals->add(Bound::codes, BoundScope::all);
+                    }
+                    return &full_error_;
+                  });
   }
 
  private:
-  struct Job {
-    CodeMessage message;
-    Executor* executor;
-    Completion<Result<void>> done;
-  };
-
-  // Under the mutex.
-  void push(Job job) {
-    if (job.message.nobodys) ++nobodys_;
-    queue_.push_back(std::move(job));
-    wake_.notify_one();
+  Work::Job job_of(CodeMessage message, Executor& executor, Completion<Result<void>> done) {
+    return [this, message = std::move(message), &executor,
+            done = std::move(done)](const Error* refusal) mutable -> Task {
+      Result<void> result = refusal == nullptr ? deliver(message) : std::unexpected(*refusal);
+      if (refusal != nullptr) tell_not_sent(message, AuditOutcome::refused, refusal->message);
+      return [&executor, done = std::move(done), result = std::move(result)]() mutable {
+        executor.post([done = std::move(done), result = std::move(result)]() mutable {
+          done(std::move(result));
+        });
+      };
+    };
+  }
+  [[nodiscard]] Result<void> deliver(const CodeMessage& message) const {
+    if (message.nobodys) return {};
+    Result<void> result = run(message);
+    if (!result) {
+      log::error("code_command_failed", {{"reason", result.error().message}});
+      tell_not_sent(message, AuditOutcome::failed, result.error().message);
+    }
+    return result;
   }
 
   // Where it is not told who exists, no answer says so.
-  void tell_not_sent(const CodeMessage& message, AuditOutcome outcome, const std::string& reason) {
+  void tell_not_sent(const CodeMessage& message, AuditOutcome outcome,
+                     const std::string& reason) const {
     if (!options_.audit || message.nobodys) return;
     options_.audit->record({.actor = "system",
                             .action = "code.deliver",
                             .target = "user:" + message.user.sub.str(),
                             .outcome = outcome,
                             .reason = std::string(to_string(message.purpose)) + ": " + reason});
-  }
-
-  static std::unexpected<Error> stopping() {
-    return fail(Errc::unavailable, "the sender is stopping");
-  }
-  static void answer(Job& job, Result<void> result) {
-    job.executor->post([done = std::move(job.done), result = std::move(result)]() mutable {
-      done(std::move(result));
-    });
-  }
-
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (stopping_) return;
-      Job job = std::move(queue_.front());
-      queue_.pop_front();
-      if (job.message.nobodys) --nobodys_;
-      lock.unlock();
-      Result<void> result = job.message.nobodys ? Result<void>() : run(job.message);
-      if (!result) {
-        log::error("code_command_failed", {{"reason", result.error().message}});
-        tell_not_sent(job.message, AuditOutcome::failed, result.error().message);
-      }
-      answer(job, std::move(result));
-      lock.lock();
-    }
   }
 
   Result<void> run(const CodeMessage& message) const {
@@ -188,7 +188,7 @@ class CommandSender final : public identity::CodeSender {
     const auto deadline = SteadyClock::now() + options_.timeout;
     while (!child.exit_code()) {
       const bool late = SteadyClock::now() >= deadline;
-      if (late || stopping_) {
+      if (late || pool_->stopping()) {
         child.kill_group();
         return fail(Errc::unavailable, options_.command.front() +
                                            (late ? " took too long" : " was stopped at shutdown"));
@@ -201,12 +201,9 @@ class CommandSender final : public identity::CodeSender {
   }
 
   const CodeSenderOptions options_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> queue_;
-  std::size_t nobodys_ = 0;  ///< of those
-  std::atomic<bool> stopping_ = false;
-  std::thread thread_;
+  const Error full_error_{Errc::too_many_requests, "too many codes are waiting"};
+  CodeQueue queue_;
+  std::optional<WorkerPool> pool_;  ///< none without a command
 };
 
 }  // namespace

@@ -1,64 +1,35 @@
 #include "issuer_documents.hpp"
 
-#include <condition_variable>
-#include <deque>
 #include <fstream>
-#include <mutex>
-#include <thread>
 #include <utility>
 
-#include <holdfast/base/process.hpp>
+#include <holdfast/base/worker_pool.hpp>
 #include <holdfast/net/client.hpp>
 
 namespace holdfast::app {
 namespace {
 
+// There is one at a time.
+constexpr std::size_t kReadsMax = 4;
+
 class IssuerReaderImpl final : public IssuerReader {
  public:
   explicit IssuerReaderImpl(IssuerDocumentsOptions options)
-      : options_(std::move(options)), thread_(start_thread("hf-issuer", [this] { work(); })) {}
-  IssuerReaderImpl(const IssuerReaderImpl&) = delete;
-  IssuerReaderImpl& operator=(const IssuerReaderImpl&) = delete;
-  ~IssuerReaderImpl() override { end(); }
+      : options_(std::move(options)), queue_(kReadsMax), pool_({.name = "hf-issuer"}, queue_) {}
 
-  void stop() override { end(); }
+  void stop() override { pool_.stop(); }
 
   void read(std::string address, Completion<Result<std::string>> done) override {
-    {
-      const std::lock_guard lock(mutex_);
-      wanted_.emplace_back(std::move(address), std::move(done));
-    }
-    wake_.notify_all();
+    pool_.submit(
+        [this, address = std::move(address),
+         done = std::move(done)](const Error* refusal) mutable -> Task {
+          if (refusal == nullptr) done(read_now(address));
+          return {};
+        },
+        [this](Work::Job& job) -> const Error* { return queue_.push(job) ? nullptr : &full_; });
   }
 
  private:
-  using Read = std::pair<std::string, Completion<Result<std::string>>>;
-
-  void end() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-    // What they hold may be the last that holds others.
-    const std::deque<Read> dropped = std::exchange(wanted_, {});
-  }
-
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [this] { return stopping_ || !wanted_.empty(); });
-      if (stopping_) return;
-      Read read = std::move(wanted_.front());
-      wanted_.pop_front();
-      lock.unlock();
-      read.second(read_now(read.first));
-      read.second = nullptr;
-      lock.lock();
-    }
-  }
-
   [[nodiscard]] Result<std::string> read_now(const std::string& address) const {
     if (!address.starts_with("http://") && !address.starts_with("https://")) {
       return read_document_file(address, options_.bytes_max);
@@ -80,11 +51,9 @@ class IssuerReaderImpl final : public IssuerReader {
   }
 
   const IssuerDocumentsOptions options_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Read> wanted_;
-  bool stopping_ = false;
-  std::thread thread_;
+  const Error full_{Errc::too_many_requests, "too many documents are wanted"};
+  FifoQueue queue_;
+  WorkerPool pool_;
 };
 
 }  // namespace

@@ -57,7 +57,7 @@ void ServiceManager::stopping(milliseconds longest, const std::string& status) {
 void ServiceManager::watch(Alive alive) {
   const microseconds period = watchdog_period();
   if (period.count() <= 0) return;
-  watcher_ = start_thread("watchdog",
+  watcher_ = start_thread("hf-watchdog",
                           [this, alive = std::move(alive), period] { watch_on(alive, period); });
 }
 

@@ -109,7 +109,7 @@ StopSignals::StopSignals(milliseconds start_patience) : state_(std::make_unique<
     throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
   }
   state_->start_patience = start_patience;
-  state_->thread = start_thread("signals", [state = state_.get()] { state->run(); });
+  state_->thread = start_thread("hf-signals", [state = state_.get()] { state->run(); });
 }
 
 StopSignals::~StopSignals() {

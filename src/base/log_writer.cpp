@@ -121,7 +121,7 @@ void LogWriter::start(int file_descriptor, DroppedLine dropped_line) {
   write_to(file_descriptor);
   dropped_line_ = std::move(dropped_line);
   stopping_ = false;
-  thread_ = start_thread("log", [this] { run(); });
+  thread_ = start_thread("hf-log", [this] { run(); });
   running_ = true;
 }
 

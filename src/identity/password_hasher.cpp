@@ -1,21 +1,17 @@
 // Hashes passwords with Argon2id on threads of its own.
 
 #include <algorithm>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <argon2.h>
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
-#include <holdfast/base/process.hpp>
+#include <holdfast/base/worker_pool.hpp>
 #include <holdfast/identity/user_pool.hpp>
 
 #include "secret.hpp"
@@ -66,24 +62,6 @@ Result<bool> verify_now(std::string_view password, const std::string& encoded) {
               std::string("cannot verify: ") + argon2_error_message(code));
 }
 
-template <class T>
-Task answer(Executor& executor, Completion<Result<T>> done, Result<T> result) {
-  return [&executor, done = std::move(done), result = std::move(result)]() mutable {
-    executor.post([done = std::move(done), result = std::move(result)]() mutable {
-      done(std::move(result));
-    });
-  };
-}
-
-/// A piece of work, called once: it runs or is refused. Returns the task that answers the caller,
-/// who may then submit more work of the same name.
-using Job = std::move_only_function<Task(const Error* refusal)>;
-
-struct Work {
-  Job job;
-  std::string name;  ///< that is under way with it; empty: none
-};
-
 /// The public lane: a queue for each owner, served in turn. Only one piece of work of a name runs
 /// at a time, and few may wait behind it, whoever sends them. Needs a lock around it.
 class PublicLane {
@@ -106,7 +84,7 @@ class PublicLane {
     if (size_ >= capacity_) return BoundScope::all;
     return std::nullopt;
   }
-  void push(const WorkOwner& owner, Job job) {
+  void push(const WorkOwner& owner, Work::Job job) {
     const std::string holder = holder_of(owner.source);
     ++owners_[holder].held;
     ++size_;
@@ -123,7 +101,7 @@ class PublicLane {
   /// Nothing can run now.
   [[nodiscard]] bool empty() const { return turns_.empty(); }
   /// Takes the next work in turn. Call `finished` when it is done.
-  [[nodiscard]] Work pop() {
+  [[nodiscard]] Work take() {
     const std::string holder = std::move(turns_.front());
     turns_.pop_front();
     const auto owner = owners_.find(holder);
@@ -178,63 +156,84 @@ class PublicLane {
   std::unordered_map<std::string, std::deque<Waiting>> names_;
 };
 
+/// The lanes of a hasher.
+enum class Lane : std::uint8_t { operations, passwords, signatures };
+
+class Lanes final : public WorkQueue {
+ public:
+  explicit Lanes(std::size_t capacity)
+      : capacity_(capacity),
+        passwords_(capacity),
+        signatures_(kSignaturesForAPassword * capacity) {}
+
+  [[nodiscard]] std::optional<BoundScope> refuses(const WorkOwner& owner, Lane lane) const {
+    if (lane == Lane::passwords) return passwords_.refuses(owner);
+    if (lane == Lane::signatures) return signatures_.refuses(owner);
+    return operations_.size() < capacity_ ? std::nullopt : std::optional(BoundScope::all);
+  }
+  void push(const WorkOwner& owner, Work::Job job, Lane lane) {
+    if (lane == Lane::operations) {
+      operations_.push_back({.job = std::move(job)});
+    } else {
+      (lane == Lane::passwords ? passwords_ : signatures_).push(owner, std::move(job));
+    }
+  }
+
+  [[nodiscard]] bool empty() const override {
+    return operations_.empty() && passwords_.empty() && signatures_.empty();
+  }
+  [[nodiscard]] Work take() override {
+    if (operations_.empty()) return take_in_turn();
+    Work out = std::move(operations_.front());
+    operations_.pop_front();
+    return out;
+  }
+  void finished(const std::string& name) override { passwords_.finished(name); }
+
+ private:
+  Work take_in_turn() {
+    const bool both = !signatures_.empty() && !passwords_.empty();
+    signatures_turn_ = both ? !signatures_turn_ : !signatures_.empty();
+    return (signatures_turn_ ? signatures_ : passwords_).take();
+  }
+
+  const std::size_t capacity_;
+  std::deque<Work> operations_;
+  PublicLane passwords_;
+  PublicLane signatures_;  ///< of work without names
+  bool signatures_turn_ = false;
+};
+
 class PasswordHasherImpl final : public PasswordHasher {
  public:
   PasswordHasherImpl(PasswordHasherOptions options, std::shared_ptr<BoundRefusals> refusals)
       : options_(options),
         impossible_hash_(impossible_hash(options)),
         refusals_(std::move(refusals)),
-        public_lane_(options.queue),
-        signing_lane_(kSignaturesForAPassword * options.queue) {
-    try {
-      for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i) {
-        threads_.push_back(start_thread("hf-password", [this] { work(); }));
-      }
-    } catch (...) {
-      // The destructor does not run after a failed constructor.
-      PasswordHasherImpl::stop();
-      throw;
-    }
-  }
-  PasswordHasherImpl(const PasswordHasherImpl&) = delete;
-  PasswordHasherImpl& operator=(const PasswordHasherImpl&) = delete;
-  ~PasswordHasherImpl() override { PasswordHasherImpl::stop(); }
+        lanes_(options.queue),
+        pool_({.name = "hf-worker",
+               .threads = options.threads,
+               .stopping = {Errc::unavailable, "the password hasher is stopping"}},
+              lanes_) {}
 
-  void stop() override {
-    std::deque<Job> left;
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      left.swap(operators_lane_);
-      for (PublicLane* const lane : {&public_lane_, &signing_lane_}) {
-        while (!lane->empty()) left.push_back(lane->pop().job);
-      }
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-    for (Job& job : left) job (&stopping_error_)();
-  }
+  void stop() override { pool_.stop(); }
 
   void hash(std::string password, WorkOwner owner, Executor& executor,
             Completion<Result<std::string>> done) override {
-    enqueue(owner, [this, secret = Secret::take(password), &executor,
-                    done = std::move(done)](const Error* refusal) mutable {
-      return answer<std::string>(
-          executor, std::move(done),
-          refusal == nullptr ? hash_now(options_, secret.view()) : std::unexpected(*refusal));
-    });
+    enqueue(owner, make_job<std::string>(
+                       [this, secret = Secret::take(password)] {
+                         return hash_now(options_, secret.view());
+                       },
+                       executor, std::move(done)));
   }
 
   void verify(std::string password, std::string encoded, WorkOwner owner, Executor& executor,
               Completion<Result<bool>> done) override {
-    enqueue(owner, [this, secret = Secret::take(password), encoded = std::move(encoded), &executor,
-                    done = std::move(done)](const Error* refusal) mutable {
-      return answer<bool>(
-          executor, std::move(done),
-          refusal == nullptr ? matches(secret.view(), encoded) : std::unexpected(*refusal));
-    });
+    enqueue(owner, make_job<bool>(
+                       [this, secret = Secret::take(password), encoded = std::move(encoded)] {
+                         return matches(secret.view(), encoded);
+                       },
+                       executor, std::move(done)));
   }
 
   void compute(std::move_only_function<std::string()> work, WorkOwner owner, Executor& executor,
@@ -245,7 +244,7 @@ class PasswordHasherImpl final : public PasswordHasher {
   void sign(std::move_only_function<std::string()> work, Source source, Executor& executor,
             Completion<Result<std::string>> done) override {
     enqueue({.source = std::move(source)}, job_of(std::move(work), executor, std::move(done)),
-            &signing_lane_, Bound::signatures);
+            Lane::signatures);
   }
 
  private:
@@ -255,83 +254,29 @@ class PasswordHasherImpl final : public PasswordHasher {
     if (result) result = false;
     return result;
   }
-  static Job job_of(std::move_only_function<std::string()> work, Executor& executor,
-                    Completion<Result<std::string>> done) {
-    return
-        [work = std::move(work), &executor, done = std::move(done)](const Error* refusal) mutable {
-          Result<std::string> result;
-          if (refusal == nullptr) {
-            result = work();
-          } else {
-            result = std::unexpected(*refusal);
-          }
-          work = nullptr;  // its secrets go here, not on the shard
-          return answer<std::string>(executor, std::move(done), std::move(result));
-        };
+  static Work::Job job_of(std::move_only_function<std::string()> work, Executor& executor,
+                          Completion<Result<std::string>> done) {
+    return make_job<std::string>(
+        [work = std::move(work)]() mutable -> Result<std::string> { return work(); }, executor,
+        std::move(done));
   }
-  void enqueue(const WorkOwner& owner, Job job) {
+  void enqueue(const WorkOwner& owner, Work::Job job) {
     const bool is_operators = owner.source.kind == Source::Kind::operations;
-    enqueue(owner, std::move(job), is_operators ? nullptr : &public_lane_, Bound::password_work);
+    enqueue(owner, std::move(job), is_operators ? Lane::operations : Lane::passwords);
   }
-  // null: the operator's lane.
-  void enqueue(const WorkOwner& owner, Job job, PublicLane* lane, Bound bound) {
-    const Error* refusal = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_) {
-        refusal = &stopping_error_;
-      } else if (const auto scope = refuses(owner, lane)) {
-        refusal = *scope == BoundScope::all ? &full_error_ : &share_error_;
-        if (refusals_) refusals_->add(bound, *scope);
-      } else if (lane == nullptr) {
-        operators_lane_.push_back(std::exchange(job, nullptr));
-      } else {
-        lane->push(owner, std::exchange(job, nullptr));
+  void enqueue(const WorkOwner& owner, Work::Job job, Lane lane) {
+    pool_.submit(std::move(job), [&](Work::Job& pushed) -> const Error* {
+      if (const auto scope = lanes_.refuses(owner, lane)) {
+        const bool is_signature = lane == Lane::signatures;
+        if (refusals_)
+          refusals_->add(is_signature ? Bound::signatures : Bound::password_work, *scope);
+        return *scope == BoundScope::all ? &full_error_ : &share_error_;
       }
-    }
-    if (refusal == nullptr) {
-      wake_.notify_one();
-    } else {
-      job(refusal)();
-    }
-  }
-  std::optional<BoundScope> refuses(const WorkOwner& owner, const PublicLane* lane) const {
-    if (lane != nullptr) return lane->refuses(owner);
-    return operators_lane_.size() < options_.queue ? std::nullopt : std::optional(BoundScope::all);
-  }
-  Work next() {
-    if (operators_lane_.empty()) return next_in_turn();
-    Work out{.job = std::move(operators_lane_.front()), .name = {}};
-    operators_lane_.pop_front();
-    return out;
-  }
-  Work next_in_turn() {
-    const bool both = !signing_lane_.empty() && !public_lane_.empty();
-    signatures_turn_ = both ? !signatures_turn_ : !signing_lane_.empty();
-    return (signatures_turn_ ? signing_lane_ : public_lane_).pop();
-  }
-  [[nodiscard]] bool nothing_waits() const {
-    return operators_lane_.empty() && public_lane_.empty() && signing_lane_.empty();
-  }
-  void work() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      wake_.wait(lock, [this] { return stopping_ || !nothing_waits(); });
-      if (stopping_) return;
-      Work work = next();
-      lock.unlock();
-      Task answer = work.job(nullptr);
-      work.job = nullptr;  // its secrets go before the next wait
-      lock.lock();
-      public_lane_.finished(work.name);
-      lock.unlock();
-      answer();
-      answer = nullptr;
-      lock.lock();
-    }
+      lanes_.push(owner, std::move(pushed), lane);
+      return nullptr;
+    });
   }
 
-  const Error stopping_error_{Errc::unavailable, "the password hasher is stopping"};
   const Error full_error_{Errc::too_many_requests, "too many passwords or signatures are waiting"};
   const Error share_error_{Errc::too_many_requests,
                            "too much of one client, or of this name, is waiting"};
@@ -339,14 +284,8 @@ class PasswordHasherImpl final : public PasswordHasher {
   const PasswordHasherOptions options_;
   const std::string impossible_hash_;
   const std::shared_ptr<BoundRefusals> refusals_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> operators_lane_;
-  PublicLane public_lane_;
-  PublicLane signing_lane_;  ///< of work without names
-  bool signatures_turn_ = false;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  Lanes lanes_;
+  WorkerPool pool_;
 };
 
 }  // namespace

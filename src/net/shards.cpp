@@ -167,7 +167,7 @@ void ShardLoop::give_buffer(std::string&& buffer) {
 }
 
 void ShardLoop::start() {
-  thread_ = start_thread("shard-" + std::to_string(index_), [this] { run(); });
+  thread_ = start_thread("hf-shard-" + std::to_string(index_), [this] { run(); });
 }
 
 void ShardLoop::run() {

@@ -8,6 +8,7 @@
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::sample_app {
 namespace {
@@ -51,7 +52,7 @@ KeyCache::KeyCache(KeyCacheOptions options, std::unique_ptr<client::GatewayClien
       gateway_(std::move(gateway)),
       clock_(clock),
       next_fetch_(clock.steady_now()),
-      thread_([this] { run(); }) {}
+      thread_(start_thread("hf-keys", [this] { run(); })) {}
 
 KeyCache::~KeyCache() { stop(); }
 

@@ -7,6 +7,7 @@
 
 #include <holdfast/base/ids.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/process.hpp>
 
 namespace holdfast::sample_app {
 namespace {
@@ -24,7 +25,8 @@ Sender::Sender(SenderOptions options, std::vector<std::unique_ptr<client::Gatewa
       outbox_(options.jobs_max, options.job_bytes_max) {
   threads_.reserve(clients_.size());
   for (const auto& gateway : clients_) {
-    threads_.emplace_back([this, &gateway] { run(*gateway); });
+    threads_.push_back(start_thread("hf-sender-" + std::to_string(threads_.size()),
+                                    [this, &gateway] { run(*gateway); }));
   }
 }
 

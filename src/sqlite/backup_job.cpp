@@ -70,7 +70,7 @@ BackupJob::~BackupJob() { stop(); }
 Result<void> BackupJob::start(std::function<void()> wake) {
   wake_ = std::move(wake);
   try {
-    thread_ = start_thread("backup", [this] { run(); });
+    thread_ = start_thread("hf-backup", [this] { run(); });
   } catch (const std::system_error& error) {
     const std::lock_guard lock(mutex_);
     status_.stage = Stage::failed;

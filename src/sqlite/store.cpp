@@ -134,7 +134,7 @@ class SqliteStore final : public SteppedStore {
 
   /// Takes the turns on a thread of its own from here on.
   void start() {
-    thread_ = start_thread("store", [this] { loop_.run(); });
+    thread_ = start_thread("hf-store", [this] { loop_.run(); });
   }
   bool turn() override { return loop_.turn(SteadyTime()); }
 

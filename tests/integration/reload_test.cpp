@@ -229,7 +229,7 @@ TEST_F(NotifyingProcess, BeatsNoLongerWhileAShardOrTheStoreHangs) {
   GatewayProcess gateway =
       start("{}", {{"NOTIFY_SOCKET", dir_.file("notify")}, {"WATCHDOG_USEC", "1000000"}});
   EXPECT_TRUE(manager.wait_for("WATCHDOG=1"));
-  for (const char* name : {"shard-0", "store"}) {
+  for (const char* name : {"hf-shard-0", "hf-store"}) {
     SCOPED_TRACE(name);
     const pid_t thread = thread_of(gateway.process().pid(), name);
     ASSERT_GT(thread, 0);
