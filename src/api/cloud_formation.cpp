@@ -10,6 +10,7 @@
 #include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/ids.hpp>
+#include <holdfast/base/url.hpp>
 
 #include "aws_errors.hpp"
 #include "log_keys.hpp"
@@ -110,14 +111,10 @@ std::string_view code_of(iam::SignatureErrc code) noexcept {
 // which no member may be.
 std::optional<std::string> member_of(std::string_view form, std::string_view name) {
   std::optional<std::string> found;
-  while (!form.empty()) {
-    const std::size_t end = std::min(form.find('&'), form.size());
-    const std::string_view pair = form.substr(0, end);
-    form.remove_prefix(std::min(end + 1, form.size()));
-    const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (pair.substr(0, equals) != name) continue;
+  while (const auto parameter = take_parameter(form)) {
+    if (parameter->name != name) continue;
     if (found) return std::string();
-    std::string value(equals < pair.size() ? pair.substr(equals + 1) : std::string_view());
+    std::string value(parameter->value);
     std::ranges::replace(value, '+', ' ');
     found = percent_decode(value).value_or(std::string());
   }

@@ -8,23 +8,16 @@
 
 #include <holdfast/api/origins.hpp>
 #include <holdfast/base/ascii.hpp>
+#include <holdfast/base/url.hpp>
 
 namespace holdfast::api {
 namespace {
-
-constexpr std::uint16_t kHttpPort = 80;
-constexpr std::uint16_t kHttpsPort = 443;
 
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) {
   return !text.empty() && ascii::is_letter(text.front()) && std::ranges::all_of(text, [](char c) {
     return ascii::is_alphanumeric(c) || c == '+' || c == '-' || c == '.';
   });
-}
-
-std::uint16_t own_port(std::string_view scheme) {
-  if (scheme == "http" || scheme == "ws") return kHttpPort;
-  return scheme == "https" || scheme == "wss" ? kHttpsPort : 0;
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -81,8 +74,7 @@ struct Authority {
 
 std::optional<Authority> parse_authority(std::string_view text) {
   Authority out;
-  const std::size_t colon = text.rfind(':');
-  if (colon != std::string_view::npos && text.find(']', colon) == std::string_view::npos) {
+  if (const std::size_t colon = port_colon(text); colon != std::string_view::npos) {
     const auto port = parse_port(text.substr(colon + 1));
     if (!port || *port == 0) return std::nullopt;
     out.port = *port;
@@ -94,7 +86,9 @@ std::optional<Authority> parse_authority(std::string_view text) {
   return out;
 }
 
-bool is_own_port(std::uint16_t port) { return port == kHttpPort || port == kHttpsPort; }
+bool is_any_default_port(std::uint16_t port) {
+  return port == default_port("http") || port == default_port("https");
+}
 
 // An Origin as a program wrote it; each part may be missing.
 struct LooseOrigin {
@@ -117,7 +111,7 @@ LooseOrigin split_loosely(std::string_view text) {
 bool is_same_host(const Authority& origin, const Authority& host) {
   if (origin.host != host.host) return false;
   if (origin.port == 0 || origin.port == host.port) return true;
-  return host.port == 0 && is_own_port(origin.port);
+  return host.port == 0 && is_any_default_port(origin.port);
 }
 
 }  // namespace
@@ -132,7 +126,7 @@ std::optional<Origin> parse_origin(std::string_view text) {
   Origin out{.scheme = ascii::to_lower(text.substr(0, colon)),
              .host = std::move(authority->host),
              .port = authority->port};
-  if (out.port == own_port(out.scheme)) out.port = 0;
+  if (out.port == default_port(out.scheme)) out.port = 0;
   return out;
 }
 
@@ -158,7 +152,7 @@ bool AllowedOrigins::allow_page(std::string_view text, std::string_view host) co
   if (origin->scheme != "http" && origin->scheme != "https") return false;
   // A proxy may speak TLS for us: the scheme does not count.
   const auto own = parse_authority(ascii::trim(host));
-  const std::uint16_t port = own_port(origin->scheme);
+  const std::uint16_t port = default_port(origin->scheme);
   return own && own->host == origin->host &&
          (own->port == 0 ? port : own->port) == (origin->port == 0 ? port : origin->port);
 }
@@ -167,7 +161,7 @@ bool AllowedOrigins::allow_client(std::string_view text, std::string_view host) 
   if (allow_page(text, host)) return true;
   const LooseOrigin origin = split_loosely(ascii::trim(text));
   // Pages in apps and browsers' extensions have schemes of their own.
-  if (!origin.scheme.empty() && own_port(origin.scheme) == 0) return false;
+  if (!origin.scheme.empty() && default_port(origin.scheme) == 0) return false;
   if (origin.authority.empty()) return true;
   if (origin.scheme.empty() && origin.authority == "null") return false;
   const auto named = parse_authority(origin.authority);

@@ -7,6 +7,7 @@
 #include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/log.hpp>
+#include <holdfast/base/url.hpp>
 
 #include "aws_errors.hpp"
 #include "text.hpp"
@@ -134,15 +135,11 @@ std::optional<ChosenProtocol> choose_protocol(const net::RequestHead& head,
 }
 
 std::optional<std::string> token_of(std::string_view query) {
-  constexpr std::string_view name = "token=";
   std::optional<std::string> found;
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view parameter = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (!parameter.starts_with(name)) continue;
+  while (const auto parameter = take_parameter(query)) {
+    if (parameter->name != "token" || !parameter->has_equals) continue;
     if (found) return std::nullopt;
-    auto value = percent_decode(parameter.substr(name.size()));
+    auto value = percent_decode(parameter->value);
     if (!value || value->empty()) return std::nullopt;
     found = std::move(value);
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <holdfast/base/ascii.hpp>
+#include <holdfast/base/url.hpp>
 #include <holdfast/control/service.hpp>
 
 namespace holdfast::control {
@@ -14,19 +15,14 @@ namespace {
 
 // The host of an authority: without the port, and without the dot that ends a full name.
 std::string host_of(std::string_view authority) {
-  const std::size_t colon = authority.rfind(':');
-  const std::size_t bracket = authority.rfind(']');
-  const bool port = colon != authority.npos && (bracket == authority.npos || colon > bracket);
-  std::string host = ascii::to_lower(authority.substr(0, port ? colon : authority.size()));
+  std::string host = ascii::to_lower(authority.substr(0, port_colon(authority)));
   if (host.ends_with('.')) host.pop_back();
   return host;
 }
 
 std::string_view authority_of(std::string_view url) {
-  const std::size_t begin = url.find("//");
-  if (begin == url.npos) return {};
-  const std::string_view rest = url.substr(begin + 2);
-  return rest.substr(0, rest.find('/'));
+  const auto parts = split_url(url);
+  return parts ? parts->authority : std::string_view();
 }
 
 // Returns whether a host is an address. URLs treat digits and dots as an address, never as a name.
@@ -36,10 +32,9 @@ bool is_address(std::string_view host) {
          std::ranges::all_of(host, [](char c) { return ascii::is_digit(c) || c == '.'; });
 }
 
-std::string without_default_port(std::string origin) {
-  const std::string_view port = origin.starts_with("https:") ? ":443" : ":80";
-  if (origin.ends_with(port)) origin.resize(origin.size() - port.size());
-  return origin;
+// A scheme of which the port is known is one of two: no other is ever an origin of ours.
+std::string_view without_own_port(std::string_view origin) {
+  return without_default_port(origin, origin.starts_with("https:") ? "https" : "http");
 }
 
 bool is_source(std::string_view authority) {
@@ -80,14 +75,15 @@ bool is_own_page(const ConsoleOptions& options, const net::RequestHead& head) {
   if (site != nullptr && *site != "same-origin") return false;
   const std::string* const value = head.header("Origin");
   if (value == nullptr) return head.method == "GET";
-  const std::string origin = without_default_port(ascii::to_lower(*value));
+  const std::string text = ascii::to_lower(*value);
+  const std::string_view origin = without_own_port(text);
   if (!options.public_origin.empty() &&
-      origin == without_default_port(ascii::to_lower(options.public_origin))) {
+      origin == without_own_port(ascii::to_lower(options.public_origin))) {
     return true;
   }
   const std::string* const host = head.header("Host");
   const std::string scheme = head.secure ? "https://" : "http://";
-  return host != nullptr && origin == without_default_port(scheme + ascii::to_lower(*host));
+  return host != nullptr && origin == without_own_port(scheme + ascii::to_lower(*host));
 }
 
 std::string content_security_policy(const std::vector<std::string>& gateway_urls) {

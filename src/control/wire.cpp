@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/url.hpp>
 
 namespace holdfast::control {
 namespace {
@@ -105,13 +106,9 @@ Result<Sequence> Call::sequence(std::string_view name) const {
 
 Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
   std::vector<std::pair<std::string, std::string>> out;
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const std::string_view parameter = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    const std::size_t equals = std::min(parameter.find('='), parameter.size());
-    auto name = percent_decode(parameter.substr(0, equals));
-    auto value = percent_decode(parameter.substr(std::min(equals + 1, parameter.size())));
+  while (const auto parameter = take_parameter(query)) {
+    auto name = percent_decode(parameter->name);
+    auto value = percent_decode(parameter->value);
     if (!name || !value || !is_utf8(*name) || !is_utf8(*value)) {
       return fail(Errc::invalid_argument, "broken percent-encoding", "query");
     }

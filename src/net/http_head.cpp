@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <holdfast/base/ascii.hpp>
+#include <holdfast/base/url.hpp>
 
 namespace holdfast::net {
 namespace {
@@ -25,11 +26,6 @@ bool is_authority(std::string_view text) noexcept {
   if (text.empty() || text.front() == ':') return false;
   return std::ranges::all_of(
       text, [](char c) { return ascii::is_token_char(c) || c == ':' || c == '[' || c == ']'; });
-}
-
-std::string_view without_default_port(std::string_view authority) noexcept {
-  if (authority.ends_with(":80")) authority.remove_suffix(3);
-  return authority;
 }
 
 }  // namespace
@@ -135,17 +131,15 @@ bool HeadReader::take_target(std::string_view target) {
     head_.target = target;
     return true;
   }
-  const std::size_t scheme = target.find("://");
-  if (scheme == std::string_view::npos || !(ascii::iequals(target.substr(0, scheme), "http") ||
-                                            ascii::iequals(target.substr(0, scheme), "https"))) {
+  const auto parts = split_url(target);
+  if (!parts ||
+      !(ascii::iequals(parts->scheme, "http") || ascii::iequals(parts->scheme, "https"))) {
     return fail(400, "Bad Request: malformed target");
   }
   absolute_ = true;
-  target.remove_prefix(scheme + 3);
-  const std::size_t path = target.find_first_of("/?");
-  authority_ = target.substr(0, path);
-  head_.target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
-  if (head_.target.front() == '?') head_.target.insert(head_.target.begin(), '/');
+  authority_ = parts->authority;
+  head_.target = parts->rest;
+  if (!head_.target.starts_with('/')) head_.target.insert(head_.target.begin(), '/');
   return true;
 }
 
@@ -256,8 +250,8 @@ bool HeadReader::finish() {
 
 bool HeadReader::check_authority() {
   const std::string_view host = head_.headers[host_index_].second;
-  if (!is_authority(authority_) ||
-      !ascii::iequals(without_default_port(authority_), without_default_port(host))) {
+  if (!is_authority(authority_) || !ascii::iequals(without_default_port(authority_, "http"),
+                                                   without_default_port(host, "http"))) {
     return fail(400, "Bad Request: the target's authority is not the Host");
   }
   return true;

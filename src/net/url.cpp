@@ -4,23 +4,13 @@
 #include <cstdint>
 
 #include <holdfast/base/ascii.hpp>
+#include <holdfast/base/url.hpp>
 #include <holdfast/net/client.hpp>
 
 namespace holdfast::net {
 namespace {
 
-struct Scheme {
-  std::string_view name;
-  std::string_view port;
-};
-constexpr std::array<Scheme, 4> kSchemes{
-    {{"http", "80"}, {"https", "443"}, {"ws", "80"}, {"wss", "443"}}};
-
-std::string_view default_port(std::string_view scheme) noexcept {
-  const auto* const found =
-      std::ranges::find_if(kSchemes, [scheme](const Scheme& s) { return s.name == scheme; });
-  return found == kSchemes.end() ? std::string_view() : found->port;
-}
+constexpr std::array<std::string_view, 4> kSchemes{"http", "https", "ws", "wss"};
 
 bool is_port(std::string_view text) noexcept {
   std::uint32_t port = 0;
@@ -48,7 +38,7 @@ std::unexpected<Error> not_a_url(std::string_view text) {
 std::string Url::authority() const {
   if (scheme == "unix") return "localhost";
   const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return port == default_port(scheme) ? name : name + ":" + port;
+  return port == std::to_string(default_port(scheme)) ? name : name + ":" + port;
 }
 
 Result<Url> parse_url(std::string_view text) {
@@ -58,18 +48,16 @@ Result<Url> parse_url(std::string_view text) {
   if (text.starts_with("unix:") && text.size() > 5) {
     return Url{.scheme = "unix", .host = std::string(text.substr(5)), .port = {}, .target = "/"};
   }
-  const std::size_t colon = text.find("://");
-  if (colon == std::string_view::npos) return not_a_url(text);
+  const auto parts = split_url(text);
+  if (!parts) return not_a_url(text);
   Url url;
-  for (const Scheme& scheme : kSchemes) {
-    if (ascii::iequals(text.substr(0, colon), scheme.name)) url.scheme = scheme.name;
+  for (const std::string_view scheme : kSchemes) {
+    if (ascii::iequals(parts->scheme, scheme)) url.scheme = scheme;
   }
   if (url.scheme.empty()) return not_a_url(text);
-  std::string_view rest = text.substr(colon + 3);
-  const std::size_t path = rest.find_first_of("/?");
-  std::string_view authority = rest.substr(0, path);
-  url.target = path == std::string_view::npos ? std::string_view("/") : rest.substr(path);
-  if (url.target.front() == '?') url.target.insert(url.target.begin(), '/');
+  const std::string_view authority = parts->authority;
+  url.target = parts->rest;
+  if (!url.target.starts_with('/')) url.target.insert(url.target.begin(), '/');
 
   const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
   if (bracket == std::string_view::npos || authority.find('@') != std::string_view::npos) {
@@ -81,7 +69,8 @@ Result<Url> parse_url(std::string_view text) {
     if (url.host.size() != bracket + 1) return not_a_url(text);
     url.host = url.host.substr(1, bracket - 1);
   }
-  url.port = port == std::string_view::npos ? default_port(url.scheme) : authority.substr(port + 1);
+  url.port = port == std::string_view::npos ? std::to_string(default_port(url.scheme))
+                                            : std::string(authority.substr(port + 1));
   if (!is_host(url.host, bracket > 0) || !is_port(url.port)) return not_a_url(text);
   return url;
 }
