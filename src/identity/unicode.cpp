@@ -2,24 +2,17 @@
 
 #include "unicode.hpp"
 
-#include <algorithm>
-#include <iterator>
+#include <array>
 
-#include "unicode_tables.hpp"
+#include <utf8proc.h>
+
+#include <holdfast/base/ascii.hpp>
 
 namespace holdfast::identity {
 namespace {
 
-// The one range of a rising table that may hold `code_point`, or null.
-template <class Range, std::size_t N>
-const Range* find_range(const Range (&table)[N], char32_t code_point) noexcept {
-  const Range* const after =
-      std::upper_bound(std::begin(table), std::end(table), code_point,
-                       [](char32_t value, const Range& range) { return value < range.first; });
-  if (after == std::begin(table)) return nullptr;
-  const Range* const range = std::prev(after);
-  return code_point <= range->last ? range : nullptr;
-}
+// Its two foldings are both special: to two code points, and for Turkic languages.
+constexpr char32_t kDottedCapitalI = 0x130;
 
 std::size_t sequence_length(unsigned char lead) noexcept {
   if (lead < 0x80) return 1;
@@ -85,15 +78,37 @@ std::size_t count_code_points(std::string_view text) noexcept {
 }
 
 char32_t fold(char32_t code_point) noexcept {
-  const FoldRange* const range = find_range(kFoldRanges, code_point);
-  if (range == nullptr || (code_point - range->first) % range->stride != 0) return code_point;
-  return static_cast<char32_t>(static_cast<std::int32_t>(code_point) + range->delta);
+  if (code_point < 0x80) {
+    return static_cast<char32_t>(ascii::to_lower(static_cast<char>(code_point)));
+  }
+  if (code_point == kDottedCapitalI) return code_point;
+  const auto from = static_cast<utf8proc_int32_t>(code_point);
+  std::array<utf8proc_int32_t, 4> folded{};
+  int boundary = 0;
+  const auto length =
+      utf8proc_decompose_char(from, folded.data(), folded.size(), UTF8PROC_CASEFOLD, &boundary);
+  if (length == 1) return static_cast<char32_t>(folded[0]);
+  // Where full case folding makes several of one, the simple one is the small letter.
+  return static_cast<char32_t>(utf8proc_tolower(from));
 }
 
 bool is_visible(char32_t code_point) noexcept {
   const bool noncharacter =
       (code_point & 0xfffe) == 0xfffe || (code_point >= 0xfdd0 && code_point <= 0xfdef);
-  return !noncharacter && find_range(kInvisibleRanges, code_point) == nullptr;
+  if (noncharacter) return false;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+    case UTF8PROC_CATEGORY_CC:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_CS:
+    case UTF8PROC_CATEGORY_CO:
+      return false;
+    default:
+      // What has no category yet may be a letter of a newer Unicode.
+      return true;
+  }
 }
 
 }  // namespace holdfast::identity

@@ -37,6 +37,7 @@ inline const std::map<std::string, Modules>& owners() {
       {"sqlite3.h", {"sqlite"}},
       {"openssl/", {"base", "identity", "net"}},
       {"argon2.h", {"identity"}},
+      {"utf8proc.h", {"identity"}},
       {"spdlog/", {"base"}},
       {"CLI/", {"cli"}},
       {"systemd/", {"app"}},
