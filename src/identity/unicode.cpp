@@ -106,7 +106,7 @@ bool is_visible(char32_t code_point) noexcept {
     case UTF8PROC_CATEGORY_CO:
       return false;
     default:
-      // What has no category yet may be a letter of a newer Unicode.
+      // A code point without a category may be a letter of a newer Unicode.
       return true;
   }
 }

@@ -155,7 +155,7 @@ TEST_F(WorkerPoolTest, RunsAtOnceOnAllItsThreads) {
   EXPECT_NE(result_of(std::move(first)).value(), result_of(std::move(second)).value());
 }
 
-// What came in behind a name is ready only when the one before it is finished.
+// A queue of one name: the next work is ready only when the one before it is finished.
 class NamedQueue final : public WorkQueue {
  public:
   void push(Work::Job job) { (busy_ ? behind_ : ready_).push_back({std::move(job), "name"}); }
