@@ -33,16 +33,18 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::CreateUser& inpu
 
 void store_user(const PoolContextPtr& pool, User user, Done done) {
   User created = user;
-  pool->parts.users.create(std::move(user), [created = std::move(created),
-                                             done = std::move(done)](Result<void> stored) mutable {
-    if (stored) {
-      done(std::move(created));
-    } else if (stored.error().code == Errc::already_exists) {
-      done(refuse(PoolErrc::username_exists, "User account already exists"));
-    } else {
-      done(refuse(stored.error()));
-    }
-  });
+  std::string folded = fold_username(user.username);
+  pool->parts.users.create(
+      std::move(user), std::move(folded),
+      [created = std::move(created), done = std::move(done)](Result<void> stored) mutable {
+        if (stored) {
+          done(std::move(created));
+        } else if (stored.error().code == Errc::already_exists) {
+          done(refuse(PoolErrc::username_exists, "User account already exists"));
+        } else {
+          done(refuse(stored.error()));
+        }
+      });
 }
 
 void change(const PoolContextPtr& pool, UserPool::UserName input, std::optional<LoginEnd> end,

@@ -143,9 +143,10 @@ void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolRe
   if (const auto* const sub = std::get_if<UserId>(&who)) {
     pool->parts.users.find_by_sub(*sub, std::move(found));
   } else if (const auto* const either = std::get_if<NameOrSub>(&who)) {
-    pool->parts.users.find_by_name_or_sub(either->text, std::move(found));
+    pool->parts.users.find_by_name_or_sub(fold_username(either->text), UserId(either->text),
+                                          std::move(found));
   } else {
-    pool->parts.users.find_by_username(std::get<std::string>(who), std::move(found));
+    pool->parts.users.find_by_username(fold_username(std::get<std::string>(who)), std::move(found));
   }
 }
 

@@ -61,9 +61,10 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
 void find_who_logs_in(const PoolContext& pool, const std::string& username, bool by_administrator,
                       Completion<Result<std::optional<User>>> done) {
   if (by_administrator) {
-    pool.parts.users.find_by_name_or_sub(username, std::move(done));
+    pool.parts.users.find_by_name_or_sub(fold_username(username), UserId(username),
+                                         std::move(done));
   } else {
-    pool.parts.users.find_by_username(username, std::move(done));
+    pool.parts.users.find_by_username(fold_username(username), std::move(done));
   }
 }
 

@@ -300,26 +300,28 @@ PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& 
 void store_new_user(const PoolContextPtr& pool, User user,
                     Completion<PoolResult<UserPool::SignedUp>> done) {
   User created = user;
-  pool->parts.users.create(std::move(user), [pool, user = std::move(created),
-                                             done = std::move(done)](Result<void> stored) mutable {
-    if (!stored) {
-      const bool taken = stored.error().code == Errc::already_exists;
-      done(taken ? refuse(PoolErrc::username_exists, "User already exists")
-                 : refuse(stored.error()));
-      return;
-    }
-    UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user, Purpose::sign_up)};
-    // It is the first of the day.
-    (void)pool->parts.attempts->codes.take("send sign_up " + user.sub.str(), kSentPerDay);
-    send_code(pool, std::move(user), Purpose::sign_up,
-              [out = std::move(out), done = std::move(done)](PoolResult<void> result) mutable {
-                if (result) {
-                  done(std::move(out));
-                } else {
-                  done(std::unexpected(std::move(result.error())));
-                }
-              });
-  });
+  std::string folded = fold_username(user.username);
+  pool->parts.users.create(
+      std::move(user), std::move(folded),
+      [pool, user = std::move(created), done = std::move(done)](Result<void> stored) mutable {
+        if (!stored) {
+          const bool taken = stored.error().code == Errc::already_exists;
+          done(taken ? refuse(PoolErrc::username_exists, "User already exists")
+                     : refuse(stored.error()));
+          return;
+        }
+        UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user, Purpose::sign_up)};
+        // It is the first of the day.
+        (void)pool->parts.attempts->codes.take("send sign_up " + user.sub.str(), kSentPerDay);
+        send_code(pool, std::move(user), Purpose::sign_up,
+                  [out = std::move(out), done = std::move(done)](PoolResult<void> result) mutable {
+                    if (result) {
+                      done(std::move(out));
+                    } else {
+                      done(std::unexpected(std::move(result.error())));
+                    }
+                  });
+      });
 }
 
 PoolResult<void> take_sign_up(const PoolContext& pool, const Source& source) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <holdfast/identity/store_errors.hpp>
+
 #include "submitter.hpp"
 #include "tables.hpp"
 
@@ -136,11 +138,9 @@ class SqliteRefreshTokenStore final : public identity::RefreshTokenStore, privat
         OnRollback::fail,
         [row = std::move(row), expected_revision,
          max_per_user](Tables& tables) -> Result<std::vector<std::string>> {
-          const std::optional<std::int64_t> revision = tables.users.revision(row.sub);
-          if (!revision) return holdfast::fail(Errc::not_found, "the user does not exist");
-          if (*revision != expected_revision) {
-            return holdfast::fail(Errc::conflict, "the user was changed meanwhile");
-          }
+          Result<void> good =
+              identity::check_revision(tables.users.revision(row.sub), expected_revision);
+          if (!good) return std::unexpected(std::move(good.error()));
           std::vector<std::string> ended = tables.refresh_tokens.add(row, max_per_user);
           for (const std::string& login : ended) tables.tokens.drop_login(row.sub, login);
           return ended;

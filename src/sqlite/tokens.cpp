@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include <holdfast/identity/store_errors.hpp>
+
 #include "submitter.hpp"
 #include "tables.hpp"
 
@@ -29,7 +31,7 @@ Result<void> TokenTable::put(const identity::TokenStore::Row& row, std::size_t m
   const std::int64_t outstanding = count_.integer(0);
   count_.reset();
   if (outstanding >= static_cast<std::int64_t>(max_outstanding)) {
-    return holdfast::fail(Errc::too_many_requests, "too many tokens of this user are outstanding");
+    return identity::too_many_tokens();
   }
   put_.bind_blob(1, view(row.token_hash))
       .bind(2, std::string_view(row.sub.str()))

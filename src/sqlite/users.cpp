@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <holdfast/identity/store_errors.hpp>
+
 #include "submitter.hpp"
 #include "tables.hpp"
 
@@ -30,8 +32,12 @@ std::map<std::string, std::string> from_json(std::string_view text) {
   return out;
 }
 
-std::unexpected<Error> name_taken() {
-  return holdfast::fail(Errc::already_exists, "the username is taken", "username");
+// The index of these users has the number in its condition: a parameter would not match it.
+std::string sweep_unconfirmed_sql() {
+  const auto unconfirmed = static_cast<int>(identity::UserStatus::unconfirmed);
+  return "DELETE FROM users WHERE sub IN (SELECT sub FROM users WHERE status = " +
+         std::to_string(unconfirmed) +
+         " AND created_at < ?1 ORDER BY created_at LIMIT ?2) RETURNING sub";
 }
 
 }  // namespace
@@ -49,16 +55,13 @@ UserTable::UserTable(Database& database)
       find_by_sub_(database, "SELECT " HOLDFAST_USER_COLUMNS " FROM users WHERE sub = ?1"),
       revision_(database, "SELECT revision FROM users WHERE sub = ?1"),
       is_enabled_(database, "SELECT enabled FROM users WHERE sub = ?1"),
-      owner_(database, "SELECT sub FROM users WHERE folded_username = ?1"),
       update_(database,
-              "UPDATE users SET username = ?2, folded_username = ?3, status = ?4, enabled = ?5,"
+              "UPDATE users SET status = ?4, enabled = ?5,"
               " password_hash = ?6, revision = ?7, attributes = ?8, created_at = ?9,"
               " modified_at = ?10, password_set_at = ?11, signed_out_at = ?12, srp_verifier = ?13"
               " WHERE sub = ?1"),
       remove_(database, "DELETE FROM users WHERE sub = ?1"),
-      sweep_unconfirmed_(database,
-                         "DELETE FROM users WHERE sub IN (SELECT sub FROM users WHERE status = 0"
-                         " AND created_at < ?1 ORDER BY created_at LIMIT ?2) RETURNING sub"),
+      sweep_unconfirmed_(database, sweep_unconfirmed_sql().c_str()),
       list_(database, "SELECT " HOLDFAST_USER_COLUMNS
                       " FROM users WHERE folded_username > ?1 ORDER BY folded_username LIMIT ?2") {}
 
@@ -66,11 +69,8 @@ namespace {
 
 // The same parameters, in the same places, for INSERT and UPDATE.
 void write(Statement& statement, const identity::User& user, std::int64_t revision) {
-  const std::string folded = identity::fold_username(user.username);
   const std::string attributes = to_json(user.attributes);
   statement.bind(1, std::string_view(user.sub.str()))
-      .bind(2, std::string_view(user.username))
-      .bind(3, std::string_view(folded))
       .bind(4, static_cast<std::int64_t>(user.status))
       .bind(5, static_cast<std::int64_t>(user.enabled))
       .bind(6, std::string_view(user.password_hash))
@@ -86,9 +86,10 @@ void write(Statement& statement, const identity::User& user, std::int64_t revisi
 
 }  // namespace
 
-Result<void> UserTable::create(const identity::User& user) {
+Result<void> UserTable::create(const identity::User& user, std::string_view folded) {
+  create_.bind(2, std::string_view(user.username)).bind(3, folded);
   write(create_, user, user.revision);
-  if (database_.changes() == 0) return name_taken();
+  if (database_.changes() == 0) return identity::username_taken();
   return {};
 }
 
@@ -148,26 +149,13 @@ std::optional<identity::User> UserTable::find_by_sub(const UserId& sub) {
   return find(find_by_sub_, sub.str());
 }
 
-bool UserTable::is_taken(std::string_view folded, const UserId& by_other_than) {
-  owner_.bind(1, folded);
-  const bool out = owner_.step() && owner_.bytes(0) != by_other_than.str();
-  owner_.reset();
-  return out;
-}
-
 Result<void> UserTable::update(const identity::User& user, std::int64_t expected_revision) {
-  const std::optional<std::int64_t> found = revision(user.sub);
-  if (!found) return holdfast::fail(Errc::not_found, "the user does not exist");
-  if (*found != expected_revision) {
-    return holdfast::fail(Errc::conflict, "the user was changed meanwhile");
-  }
-  if (is_taken(identity::fold_username(user.username), user.sub)) return name_taken();
-  write(update_, user, expected_revision + 1);
-  return {};
+  Result<void> good = identity::check_revision(revision(user.sub), expected_revision);
+  if (good) write(update_, user, expected_revision + 1);
+  return good;
 }
 
 std::vector<UserId> UserTable::sweep_unconfirmed(WallTime before, std::int64_t most) {
-  static_assert(static_cast<int>(identity::UserStatus::unconfirmed) == 0);
   std::vector<UserId> out;
   sweep_unconfirmed_.bind(1, unix_micros(before)).bind(2, most);
   while (sweep_unconfirmed_.step()) out.emplace_back(sweep_unconfirmed_.string(0));
@@ -202,17 +190,19 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
  public:
   SqliteUserStore(OperationQueue& queue, Channel& channel) : Submitter(queue, channel) {}
 
-  void create(identity::User user, Completion<Result<void>> done) override {
+  void create(identity::User user, std::string folded, Completion<Result<void>> done) override {
     submit<void>(
         OnRollback::fail,
-        [user = std::move(user)](Tables& tables) { return tables.users.create(user); },
+        [user = std::move(user), folded = std::move(folded)](Tables& tables) {
+          return tables.users.create(user, folded);
+        },
         std::move(done));
   }
-  void find_by_username(std::string_view username,
+  void find_by_username(std::string folded,
                         Completion<Result<std::optional<identity::User>>> done) override {
     submit<std::optional<identity::User>>(
         OnRollback::retry,
-        [folded = identity::fold_username(username)](Tables& tables) {
+        [folded = std::move(folded)](Tables& tables) {
           return tables.users.find_by_username(folded);
         },
         std::move(done));
@@ -232,14 +222,13 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         },
         std::move(done));
   }
-  void find_by_name_or_sub(std::string text,
+  void find_by_name_or_sub(std::string folded, UserId sub,
                            Completion<Result<std::optional<identity::User>>> done) override {
     submit<std::optional<identity::User>>(
         OnRollback::retry,
-        [text = std::move(text)](Tables& tables) {
-          std::optional<identity::User> found =
-              tables.users.find_by_username(identity::fold_username(text));
-          return found ? found : tables.users.find_by_sub(UserId(text));
+        [folded = std::move(folded), sub = std::move(sub)](Tables& tables) {
+          std::optional<identity::User> found = tables.users.find_by_username(folded);
+          return found ? found : tables.users.find_by_sub(sub);
         },
         std::move(done));
   }
@@ -273,9 +262,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         OnRollback::fail,
         [user = std::move(user), expected_revision,
          code = std::move(code)](Tables& tables) -> Result<void> {
-          if (!tables.codes.is_current(code)) {
-            return holdfast::fail(Errc::expired, "the code is spent or replaced");
-          }
+          if (!tables.codes.is_current(code)) return identity::code_spent();
           Result<void> updated = sqlite::update(tables, user, expected_revision);
           if (!updated) return updated;
           tables.codes.spend(code);

@@ -17,7 +17,7 @@ class UserTable {
  public:
   explicit UserTable(Database& database);
 
-  [[nodiscard]] Result<void> create(const identity::User& user);
+  [[nodiscard]] Result<void> create(const identity::User& user, std::string_view folded);
   [[nodiscard]] std::optional<identity::User> find_by_username(std::string_view folded);
   [[nodiscard]] std::optional<identity::User> find_by_sub(const UserId& sub);
   [[nodiscard]] Result<void> update(const identity::User& user, std::int64_t expected_revision);
@@ -34,7 +34,6 @@ class UserTable {
  private:
   [[nodiscard]] static identity::User read(const Statement& statement);
   [[nodiscard]] std::optional<identity::User> find(Statement& statement, std::string_view key);
-  [[nodiscard]] bool is_taken(std::string_view folded, const UserId& by_other_than);
 
   Database& database_;
   Statement create_;
@@ -42,7 +41,6 @@ class UserTable {
   Statement find_by_sub_;
   Statement revision_;
   Statement is_enabled_;
-  Statement owner_;
   Statement update_;
   Statement remove_;
   Statement sweep_unconfirmed_;

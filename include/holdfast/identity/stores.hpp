@@ -43,14 +43,14 @@ class CodeStore {
 class UserStore {
  public:
   virtual ~UserStore() = default;
-  /// `already_exists` when the folded username is taken.
-  virtual void create(User user, Completion<Result<void>> done) = 0;
-  /// Finds a user by name, regardless of case; nullopt if there is none.
-  virtual void find_by_username(std::string_view username,
+  /// Adds a user. `folded` is the `fold_username` of their name; `already_exists` if it is taken.
+  virtual void create(User user, std::string folded, Completion<Result<void>> done) = 0;
+  /// Finds a user by the `fold_username` of a name; nullopt if there is none.
+  virtual void find_by_username(std::string folded,
                                 Completion<Result<std::optional<User>>> done) = 0;
   virtual void find_by_sub(const UserId& sub, Completion<Result<std::optional<User>>> done) = 0;
-  /// Finds the user with this name or, if there is none, with this `sub`.
-  virtual void find_by_name_or_sub(std::string text,
+  /// Finds the user with this folded name or, if there is none, with this `sub`.
+  virtual void find_by_name_or_sub(std::string folded, UserId sub,
                                    Completion<Result<std::optional<User>>> done) = 0;
   /// A user and one of their logins, as both are at one moment; nullopt when there is no such user.
   struct UserAndLogin {
@@ -59,8 +59,9 @@ class UserStore {
   };
   virtual void find_with_login(const UserId& sub, std::string login,
                                Completion<Result<std::optional<UserAndLogin>>> done) = 0;
-  /// Replaces the row of `user.sub` if its revision is still `expected_revision`, and increments
-  /// the revision. Otherwise `conflict`, or `not_found` if the user is gone.
+  /// Replaces the row of `user.sub`, except the name, if its revision is still
+  /// `expected_revision`, and increments the revision. Otherwise `conflict`, or `not_found` if the
+  /// user is gone.
   virtual void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) = 0;
   /// Updates the row like `update`. The same transaction ends the user's logins except `kept_login`
   /// (empty: all logins): it revokes their refresh tokens and deletes their temporary tokens. It

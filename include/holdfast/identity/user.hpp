@@ -10,12 +10,12 @@
 
 namespace holdfast::identity {
 
-/// Cognito's `UserStatus`.
+/// Cognito's `UserStatus`. Stores keep the numbers.
 enum class UserStatus : std::uint8_t {
-  unconfirmed,
-  confirmed,
-  force_change_password,
-  reset_required
+  unconfirmed = 0,
+  confirmed = 1,
+  force_change_password = 2,
+  reset_required = 3,
 };
 /// `CONFIRMED`, `FORCE_CHANGE_PASSWORD`, …
 [[nodiscard]] const char* to_string(UserStatus status) noexcept;
@@ -23,7 +23,7 @@ enum class UserStatus : std::uint8_t {
 /// A user of the pool.
 struct User {
   UserId sub;            ///< a UUID; the user id of messages and the principal of tokens
-  std::string username;  ///< in its original case; unique regardless of case
+  std::string username;  ///< in its original case; never changes; unique regardless of case
   UserStatus status = UserStatus::confirmed;
   bool enabled = true;
   std::string password_hash;  ///< Argon2id, encoded form; empty when none is set

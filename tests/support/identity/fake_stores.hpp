@@ -6,28 +6,36 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/identity/store_errors.hpp>
 #include <holdfast/identity/stores.hpp>
 
 #include "support/identity/fake_database.hpp"
 
 namespace holdfast::test {
 
+[[nodiscard]] inline Result<void> check_user(const FakeIdentityDatabase& database,
+                                             const UserId& sub, std::int64_t expected_revision) {
+  const auto found = database.users.find(sub.str());
+  const bool is_there = found != database.users.end();
+  return identity::check_revision(is_there ? std::optional(found->second.revision) : std::nullopt,
+                                  expected_revision);
+}
+
 class FakeUserStore final : public identity::UserStore, public FakeHandle {
  public:
   using FakeHandle::FakeHandle;
   using User = identity::User;
 
-  void create(User user, Completion<Result<void>> done) override {
+  void create(User user, std::string folded, Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
-      if (find(database, user.username)) return fail(Errc::already_exists, "username is taken");
+      if (find(database, folded)) return identity::username_taken();
       database.users[user.sub.str()] = std::move(user);
       return {};
     });
   }
-  void find_by_username(std::string_view username,
-                        Completion<Result<std::optional<User>>> done) override {
+  void find_by_username(std::string folded, Completion<Result<std::optional<User>>> done) override {
     run<std::optional<User>>(std::move(done), [&](FakeIdentityDatabase& database) {
-      return Result<std::optional<User>>(find(database, username));
+      return Result<std::optional<User>>(find(database, folded));
     });
   }
   void find_by_sub(const UserId& sub, Completion<Result<std::optional<User>>> done) override {
@@ -37,11 +45,11 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
           found == database.users.end() ? std::nullopt : std::optional(found->second));
     });
   }
-  void find_by_name_or_sub(std::string text,
+  void find_by_name_or_sub(std::string folded, UserId sub,
                            Completion<Result<std::optional<User>>> done) override {
     run<std::optional<User>>(std::move(done), [&](FakeIdentityDatabase& database) {
-      std::optional<User> user = find(database, text);
-      const auto found = database.users.find(text);
+      std::optional<User> user = find(database, folded);
+      const auto found = database.users.find(sub.str());
       if (!user && found != database.users.end()) user = found->second;
       return Result<std::optional<User>>(std::move(user));
     });
@@ -61,8 +69,8 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
   void update(User user, std::int64_t expected_revision, Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
       const auto found = database.users.find(user.sub.str());
-      if (found == database.users.end()) return fail(Errc::not_found, "no such user");
-      if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      const Result<void> good = check_user(database, user.sub, expected_revision);
+      if (!good) return good;
       user.revision = expected_revision + 1;
       found->second = std::move(user);
       return {};
@@ -72,8 +80,8 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
                              Completion<Result<void>> done) override {
     run<void>(std::move(done), [&](FakeIdentityDatabase& database) -> Result<void> {
       const auto found = database.users.find(user.sub.str());
-      if (found == database.users.end()) return fail(Errc::not_found, "no such user");
-      if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      const Result<void> good = check_user(database, user.sub, expected_revision);
+      if (!good) return good;
       user.revision = expected_revision + 1;
       end_logins(database, user.sub, kept_login);
       found->second = std::move(user);
@@ -93,10 +101,10 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       const bool is_current = std::ranges::any_of(database.codes, [&](const auto& row) {
         return row.sub == code.sub && row.purpose == code.purpose && row.sealed == code.sealed;
       });
-      if (!is_current) return fail(Errc::expired, "the code is spent or replaced");
+      if (!is_current) return identity::code_spent();
       const auto found = database.users.find(user.sub.str());
-      if (found == database.users.end()) return fail(Errc::not_found, "no such user");
-      if (found->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      const Result<void> good = check_user(database, user.sub, expected_revision);
+      if (!good) return good;
       user.revision = expected_revision + 1;
       using Purpose = identity::CodeStore::Purpose;
       const bool alone =
@@ -162,8 +170,7 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       if (row.sub == sub && row.origin != kept_login) row.revoked = true;
     }
   }
-  static std::optional<User> find(const FakeIdentityDatabase& database, std::string_view username) {
-    const std::string folded = identity::fold_username(username);
+  static std::optional<User> find(const FakeIdentityDatabase& database, std::string_view folded) {
     for (const auto& [sub, user] : database.users) {
       if (identity::fold_username(user.username) == folded) return user;
     }
@@ -182,7 +189,7 @@ class FakeTokenStore final : public identity::TokenStore, public FakeHandle {
         return other.sub == row.sub && other.expires_at > now;
       });
       if (static_cast<std::size_t>(outstanding) >= max_outstanding) {
-        return fail(Errc::too_many_requests, "too many outstanding tokens");
+        return identity::too_many_tokens();
       }
       database.tokens.push_back(std::move(row));
       return {};
@@ -218,9 +225,8 @@ class FakeRefreshTokenStore final : public identity::RefreshTokenStore, public F
            Completion<Result<std::vector<std::string>>> done) override {
     using Ended = Result<std::vector<std::string>>;
     run<std::vector<std::string>>(std::move(done), [&](FakeIdentityDatabase& database) -> Ended {
-      const auto user = database.users.find(row.sub.str());
-      if (user == database.users.end()) return fail(Errc::not_found, "no such user");
-      if (user->second.revision != expected_revision) return fail(Errc::conflict, "revision");
+      const Result<void> good = check_user(database, row.sub, expected_revision);
+      if (!good) return std::unexpected(good.error());
       auto& rows = database.refresh_tokens;
       const auto is_theirs = [&](const Row& other) { return other.sub == row.sub; };
       std::vector<std::string> ended;

@@ -235,8 +235,8 @@ class BurialsTest : public StoreTest {
     identity::User user;
     user.sub = UserId(sub);
     user.username = sub;
-    ASSERT_TRUE(
-        await<void>([&](auto done) { opened_->handles().users->create(user, std::move(done)); }));
+    ASSERT_TRUE(await<void>(
+        [&](auto done) { opened_->handles().users->create(user, sub, std::move(done)); }));
   }
   void change(const std::string& sub, const std::function<void(identity::User&)>& how) {
     auto user = await<std::optional<identity::User>>([&](auto done) {

@@ -44,7 +44,10 @@ class IdentityStoreContract : public testing::Test {
   using FoundUser = Result<std::optional<User>>;
 
   Result<void> create(const User& user) {
-    return await<void>([&](auto done) { backend_.handles().users->create(user, std::move(done)); });
+    return await<void>([&](auto done) {
+      backend_.handles().users->create(user, identity::fold_username(user.username),
+                                       std::move(done));
+    });
   }
   Result<void> update(const User& user, std::int64_t revision) {
     return await<void>(
@@ -52,7 +55,8 @@ class IdentityStoreContract : public testing::Test {
   }
   std::optional<User> find(const std::string& username) {
     return await<std::optional<User>>([&](auto done) {
-             backend_.handles().users->find_by_username(username, std::move(done));
+             backend_.handles().users->find_by_username(identity::fold_username(username),
+                                                        std::move(done));
            })
         .value();
   }
@@ -373,7 +377,8 @@ TYPED_TEST(IdentityStoreContract, FindsUsersByNameBeforeSub) {
   ASSERT_TRUE(this->create(make_user("sub-3", "sub-1")));
   const auto found = [&](const std::string& text) -> std::string {
     const auto user = this->template await<std::optional<User>>([&](auto done) {
-      this->backend_.handles().users->find_by_name_or_sub(text, std::move(done));
+      this->backend_.handles().users->find_by_name_or_sub(identity::fold_username(text),
+                                                          UserId(text), std::move(done));
     });
     return user.value() ? (*user)->sub.str() : "nobody";
   };
