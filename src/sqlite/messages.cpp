@@ -380,7 +380,7 @@ class SqliteMessageStore final : public delivery::MessageStore {
   SqliteMessageStore(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
 
   std::optional<delivery::Reservation> reserve(std::size_t payload_bytes) override {
-    return Slots::reserve(queue_.slots(), payload_bytes);
+    return storage::Slots::reserve(queue_.slots(), payload_bytes);
   }
   std::size_t capacity() const override { return queue_.slots()->limits().slots; }
   std::size_t capacity_bytes() const override { return queue_.slots()->limits().payload_bytes; }

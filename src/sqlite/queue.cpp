@@ -4,30 +4,6 @@
 
 namespace holdfast::sqlite {
 
-std::optional<delivery::Reservation> Slots::reserve(const std::shared_ptr<Slots>& slots,
-                                                    std::size_t payload_bytes) {
-  const QueueLimits& limits = slots->limits_;
-  if (slots->closed_.load(kRelaxed)) return std::nullopt;
-  const std::size_t bytes = slots->bytes_.fetch_add(payload_bytes, kRelaxed) + payload_bytes;
-  const std::int64_t database_max = slots->database_bytes_max_.load(kRelaxed);
-  const auto rows = static_cast<std::int64_t>(slots->taken_.load(kRelaxed) + 1);
-  const bool fits =
-      bytes <= limits.payload_bytes &&
-      kCopies * static_cast<std::int64_t>(bytes) + kRowBytes * rows <=
-          slots->room_.load(kRelaxed) &&
-      (database_max == 0 ||
-       slots->database_bytes_.load(kRelaxed) + static_cast<std::int64_t>(bytes) <= database_max);
-  if (!fits || slots->taken_.fetch_add(1, kRelaxed) >= limits.slots) {
-    if (fits) slots->taken_.fetch_sub(1, kRelaxed);
-    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);
-    return std::nullopt;
-  }
-  return delivery::Reservation([slots, payload_bytes] {
-    slots->taken_.fetch_sub(1, kRelaxed);
-    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);
-  });
-}
-
 void OperationQueue::submit(Lane lane, Channel* channel, OperationPtr operation) {
   operation->channel = channel;
   if (enqueue(lane, operation) || channel == nullptr) return;
@@ -39,7 +15,7 @@ bool OperationQueue::enqueue(Lane lane, OperationPtr& operation) {
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
-    const bool is_full = lane == Lane::other && others_ >= slots_->limits().others;
+    const bool is_full = lane == Lane::other && others_ >= others_max_;
     if (closed_ || is_full) return false;
     if (lane == Lane::other) ++others_;
     if (writes_.empty() && reads_.empty()) oldest_ = clock_.steady_now();

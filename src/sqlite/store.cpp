@@ -20,6 +20,9 @@ namespace holdfast::sqlite {
 namespace {
 
 constexpr Seconds kCeilingAhead{60};
+// A message is in the log and in the file, each time with its row.
+constexpr std::int64_t kCopies = 2;
+constexpr std::int64_t kRowBytes = 256;
 
 /// Does nothing to the database, and tells that it was its turn, whatever became of the others'
 /// transaction.
@@ -39,7 +42,7 @@ class Probe final : public Operation {
 
 class SqliteStore final : public SteppedStore {
  public:
-  SqliteStore(DirectoryLock lock, delivery::StartState start_state, QueueLimits limits,
+  SqliteStore(DirectoryLock lock, delivery::StartState start_state, storage::SlotLimits limits,
               std::unique_ptr<Database> database, std::unique_ptr<Tables> tables,
               StoreThreadOptions options)
       : lock_(std::move(lock)),
@@ -71,7 +74,7 @@ class SqliteStore final : public SteppedStore {
 
   storage::StoreStats stats() const override {
     const StoreCounters& counters = loop_.counters();
-    const Slots& slots = *queue_.slots();
+    const storage::Slots& slots = *queue_.slots();
     return {.queued = slots.taken(),
             .slots = slots.limits().slots,
             .waiting = queue_.size(),
@@ -236,9 +239,11 @@ Result<std::unique_ptr<SqliteStore>> open_sqlite_store(Options options, const Cl
     state = begin(**database, *tables, clock, options.path);
   }
   if (!state) return std::unexpected(state.error());
-  const QueueLimits limits{.slots = options.queue_slots,
-                           .payload_bytes = options.queue_bytes,
-                           .database_bytes = options.database_bytes_max};
+  const storage::SlotLimits limits{.slots = options.queue_slots,
+                                   .payload_bytes = options.queue_bytes,
+                                   .database_bytes = options.database_bytes_max,
+                                   .copies = kCopies,
+                                   .row_bytes = kRowBytes};
   return std::make_unique<SqliteStore>(
       std::move(*lock), std::move(*state), limits, std::move(*database), std::move(tables),
       StoreThreadOptions{.path = options.path,

@@ -671,9 +671,9 @@ void StoreThread::measure() {
 void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
   const SteadyTime now = steady_now();
   if (now >= next_look_) look_at_room(now);
-  Slots& slots = *queue_.slots();
+  storage::Slots& slots = *queue_.slots();
   if (plan_.free_min == 0) {
-    slots.set_room(Slots::kAnyRoom);
+    slots.set_room(storage::Slots::kAnyRoom);
     counters_.disk_full.store(now < full_until_, std::memory_order_relaxed);
     counters_.disk_low.store(now < full_until_, std::memory_order_relaxed);
     return;

@@ -354,7 +354,7 @@ FAULTS = [
     ),
     (
         "reservation bytes leak on refusal",
-        SQLITE + "queue.cpp",
+        "src/storage/slots.cpp",
         "    slots->bytes_.fetch_sub(payload_bytes, kRelaxed);\n"
         "    return std::nullopt;",
         "    return std::nullopt;",

@@ -16,7 +16,6 @@ using sqlite::Channel;
 using sqlite::Lane;
 using sqlite::OnRollback;
 using sqlite::OperationQueue;
-using sqlite::QueueLimits;
 using testing::SizeIs;
 
 constexpr SteadyTime kAtOnce{};
@@ -34,7 +33,7 @@ class Queue : public testing::Test {
  protected:
   PumpExecutor executor_;
   Channel channel_{executor_};
-  OperationQueue queue_{QueueLimits{.slots = 2, .payload_bytes = 100, .others = 2}};
+  OperationQueue queue_{{.slots = 2, .payload_bytes = 100}, system_clock(), 2};
   OperationQueue::Taken taken_;
 };
 
@@ -70,7 +69,7 @@ TEST_F(Queue, FailsWhatComesAfterItsClosing) {
   const auto late = executor_.await<Result<void>>(
       [&](auto done) { queue_.submit(Lane::reserved, &channel_, nothing(std::move(done))); });
   EXPECT_FALSE(late);
-  EXPECT_FALSE(sqlite::Slots::reserve(queue_.slots(), 1));
+  EXPECT_FALSE(storage::Slots::reserve(queue_.slots(), 1));
 }
 
 TEST_F(Queue, WakesItsTakerForTheFirstOperation) {
@@ -101,26 +100,6 @@ TEST_F(Queue, LetsNobodyWaitOnceItIsStopped) {
   queue_.stop();
   taker.join();
   EXPECT_TRUE(taken_.stopping);
-}
-
-TEST_F(Queue, CountsSlotsAndBytesOfReservations) {
-  auto first = sqlite::Slots::reserve(queue_.slots(), 60);
-  ASSERT_TRUE(first);
-  EXPECT_FALSE(sqlite::Slots::reserve(queue_.slots(), 60)) << "bytes";
-  auto second = sqlite::Slots::reserve(queue_.slots(), 40);
-  ASSERT_TRUE(second);
-  EXPECT_FALSE(sqlite::Slots::reserve(queue_.slots(), 0)) << "slots";
-  second->reset();
-  EXPECT_EQ(queue_.slots()->taken(), 1U);
-  EXPECT_TRUE(sqlite::Slots::reserve(queue_.slots(), 40));
-}
-
-TEST_F(Queue, HoldsWhatTheDatabaseTakesAgainstItsBound) {
-  OperationQueue bounded(
-      QueueLimits{.slots = 9, .payload_bytes = 1'000, .others = 9, .database_bytes = 500});
-  bounded.slots()->set_database_bytes(450);
-  EXPECT_TRUE(sqlite::Slots::reserve(bounded.slots(), 50));
-  EXPECT_FALSE(sqlite::Slots::reserve(bounded.slots(), 51));
 }
 
 }  // namespace
