@@ -15,6 +15,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/process.hpp>
 #include <holdfast/sqlite/database_file.hpp>
 
@@ -136,6 +137,7 @@ Result<void> BackupJob::open_target() {
 Result<void> BackupJob::copy() {
   std::unique_lock lock(mutex_);
   if (abandoned_) return fail(Errc::unavailable, "the store has stopped", path_);
+  HOLDFAST_ASSERT(turn_ != Turn::copying && target_ != nullptr, "backup.copies_once");
   turn_ = Turn::copying;
   lock.unlock();
   wake_();
@@ -206,6 +208,7 @@ bool BackupJob::step(Database& source) {
 void BackupJob::end_copying(std::optional<Error> error) {
   backup_.reset();
   const std::lock_guard lock(mutex_);
+  HOLDFAST_ASSERT(turn_ == Turn::copying, "backup.ends_what_it_copies");
   copy_error_ = std::move(error);
   turn_ = Turn::over;
   changed_.notify_all();

@@ -60,6 +60,7 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
 
 void DeadLetterTable::add(std::string_view user, Sequence sequence, std::int64_t bytes,
                           std::string_view reason, std::int64_t now, std::string_view detail) {
+  HOLDFAST_ASSERT(bytes >= 0, "letters.have_a_size");
   add_.bind(1, user).bind(2, sequence).bind(3, now).bind(4, reason).bind(5, detail).run();
   if (database_.changes() == 0) return;
   ++change_.messages;
@@ -195,6 +196,7 @@ std::vector<DeadLetterTable::Place> DeadLetterTable::list_oldest(std::int64_t li
 }
 
 delivery::PendingTotals DeadLetterTable::evict(delivery::PendingTotals totals) {
+  HOLDFAST_ASSERT(!evicting_ && !stuck_, "letters.are_evicted_once_at_a_time");
   WorkBudget budget;
   evicting_ = true;
   while (beyond_bounds(totals) && budget.left()) {

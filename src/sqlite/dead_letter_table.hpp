@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/delivery/message_store.hpp>
 
 #include "sqlite.hpp"
@@ -42,7 +43,10 @@ class DeadLetterTable {
   [[nodiscard]] delivery::DeadLetterPage list(const delivery::DeadLetterQuery& query);
 
   /// Sees whether a bound is passed. At the begin of each transaction.
-  void begin() { over_ = beyond_bounds(totals()); }
+  void begin() {
+    HOLDFAST_ASSERT(change_.messages == 0 && change_.bytes == 0, "letters.begin_with_all_written");
+    over_ = beyond_bounds(totals());
+  }
   /// Writes the totals, and makes room where a bound is passed: for what was added, and some of
   /// what was too much before. Before each commit.
   void flush();
@@ -57,7 +61,10 @@ class DeadLetterTable {
   /// No room could be made, and no more is tried.
   [[nodiscard]] bool stuck() const noexcept { return stuck_; }
   /// Makes room again from here on, behind what could not be removed.
-  void try_again() noexcept { stuck_ = false; }
+  void try_again() noexcept {
+    HOLDFAST_ASSERT(stuck_, "letters.are_tried_again_when_stuck");
+    stuck_ = false;
+  }
   /// Whether `totals` may be others than when this was asked last.
   [[nodiscard]] bool changed_since_asked() noexcept { return std::exchange(changed_, false); }
 

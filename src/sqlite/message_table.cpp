@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
 #include "checksum.hpp"
@@ -57,6 +58,7 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
       next_user_(database, "SELECT user FROM messages WHERE user > ?1 ORDER BY user LIMIT 1") {}
 
 void MessageTable::insert(const delivery::Message& message) {
+  HOLDFAST_ASSERT(message.sequence > 0, "insert.has_a_sequence");
   const std::int64_t expires_at = unix_micros(message.expires_at);
   insert_.bind(1, std::string_view(message.user.str()))
       .bind(2, message.sequence)
@@ -75,6 +77,7 @@ void MessageTable::insert(const delivery::Message& message) {
 }
 
 void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, RowWalk& walk) {
+  HOLDFAST_ASSERT(!walk.end, "erase.goes_on_before_its_end");
   const Sequence from = std::max(above, walk.at);
   list_range_.bind(1, std::string_view(user.str())).bind(2, from);
   delivery::PendingTotals removed;
@@ -94,8 +97,7 @@ void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, Row
   const std::int64_t erased = database_.changes();
   removed = {erased, removed.bytes * erased / removed.messages};
   pending_.subtract(user.str(), removed);
-  walk.taken.messages += removed.messages;
-  walk.taken.bytes += removed.bytes;
+  walk.taken += removed;
 }
 
 delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, Sequence& passed) {
@@ -248,6 +250,8 @@ delivery::Moved MessageTable::move(const UserId& user, const std::vector<Row>& r
     }
     moved.add({.id = row.id, .sequence = row.sequence}, row.bytes);
   }
+  HOLDFAST_ASSERT(moved.messages <= static_cast<std::int64_t>(rows.size()),
+                  "letters.take_what_was_listed");
   pending_.subtract(user.str(), moved);
   if (is_misplaced) moved += find_and_move_unsound(user, now);
   return moved;
@@ -255,6 +259,7 @@ delivery::Moved MessageTable::move(const UserId& user, const std::vector<Row>& r
 
 void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                           RowWalk& walk) {
+  HOLDFAST_ASSERT(!walk.end, "expire.goes_on_before_its_end");
   std::vector<Row> expired;
   std::vector<DeadLetterTable::Unsound> unsound;
   read_.bind(1, std::string_view(user.str())).bind(2, walk.at);
@@ -311,6 +316,7 @@ void MessageTable::take(const UserId& user, std::vector<Row>& rows,
 
 void MessageTable::move_lifetimes(const UserId& user, const delivery::LifetimeMove& move,
                                   RowWalk& walk) {
+  HOLDFAST_ASSERT(!walk.end, "lifetimes.move_on_before_their_end");
   const Sequence from = std::max(move.above, walk.at);
   list_range_.bind(1, std::string_view(user.str())).bind(2, from);
   std::int64_t next_expiry = PendingTable::kNever;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 #include <holdfast/delivery/router.hpp>
 
@@ -21,11 +22,23 @@ using delivery::Page;
 using delivery::PageQuery;
 using delivery::PendingTotals;
 
+bool tells_each(const Moved& moved) {
+  return moved.bytes >= 0 && moved.messages == static_cast<std::int64_t>(moved.each.size());
+}
+
 class InsertOperation final : public Operation {
  public:
   InsertOperation(std::vector<delivery::Insert> inserts, Completion<Result<void>> done)
       : Operation(OnRollback::fail), inserts_(std::move(inserts)), done_(std::move(done)) {
-    for (const auto& insert : inserts_) bytes_ += insert.message->payload.size();
+    HOLDFAST_ASSERT(!inserts_.empty(), "insert.has_rows");
+    const delivery::Message* last = nullptr;
+    for (const auto& insert : inserts_) {
+      const delivery::Message& message = *insert.message;
+      HOLDFAST_ASSERT(last == nullptr || message.sequence > last->sequence, "insert.rises");
+      HOLDFAST_ASSERT(last == nullptr || message.user == last->user, "insert.is_of_one_user");
+      last = &message;
+      bytes_ += message.payload.size();
+    }
   }
 
   void run(Tables& tables) override {
@@ -42,7 +55,7 @@ class InsertOperation final : public Operation {
   }
   [[nodiscard]] std::size_t bytes() const override { return bytes_; }
   [[nodiscard]] const UserId* inserts_for() const override {
-    return inserts_.empty() ? nullptr : &inserts_.front().message->user;
+    return &inserts_.front().message->user;
   }
 
  private:
@@ -61,7 +74,9 @@ class RecordOperation final : public Operation {
         record_(std::move(record)),
         dead_letter_(dead_letter),
         reservation_(std::move(reservation)),
-        done_(std::move(done)) {}
+        done_(std::move(done)) {
+    HOLDFAST_ASSERT(record_ || dead_letter_, "record.has_something_to_record");
+  }
 
   void run(Tables& tables) override {
     if (record_) tables.deduplication.put(*record_);
@@ -101,6 +116,10 @@ class ReadPageOperation final : public Operation {
     }
     result_->expired = std::move(expired_);
     result_->damaged = std::move(damaged_);
+    HOLDFAST_ASSERT(result_->messages.size() <= std::max<std::size_t>(query_.messages, 1),
+                    "page.keeps_its_limit");
+    HOLDFAST_ASSERT(tells_each(result_->expired) && tells_each(result_->damaged),
+                    "page.tells_each_that_it_moved");
     return false;
   }
   void fail() override { result_ = store_unavailable(); }
@@ -140,6 +159,9 @@ class EraseOperation final : public Operation {
   }
   void fail() override { result_ = store_unavailable(); }
   void complete() override {
+    HOLDFAST_ASSERT(!result_ || walk_.end, "erase.answers_at_its_end");
+    HOLDFAST_ASSERT(walk_.taken.messages >= 0 && walk_.taken.bytes >= 0,
+                    "erase.removes_no_less_than_nothing");
     if (result_) result_ = walk_.taken;
     done_(std::move(result_));
   }
@@ -177,6 +199,7 @@ class ExpireOperation final : public Operation {
   void fail() override { failed_ = true; }
   // What earlier transactions moved stays moved, whatever became of the last one.
   void complete() override {
+    HOLDFAST_ASSERT(tells_each(walk_.taken), "expire.tells_each_that_it_moved");
     if (failed_ && walk_.taken.messages == 0) return done_(store_unavailable());
     done_(walk_.taken);
   }
@@ -209,7 +232,10 @@ class BuryOperation final : public Operation {
     result_ = tables.messages.bury(user_, above_, up_to_, cause_, now_);
   }
   void fail() override { result_ = store_unavailable(); }
-  void complete() override { done_(std::move(result_)); }
+  void complete() override {
+    HOLDFAST_ASSERT(!result_ || tells_each(*result_), "deletion.tells_each_that_it_moved");
+    done_(std::move(result_));
+  }
   [[nodiscard]] const UserId* counts_for() const override { return &user_; }
 
  private:
@@ -241,6 +267,7 @@ class DeleteDeadLettersOperation final : public Operation {
   [[nodiscard]] bool committed() override {
     at_ = next_;
     deleted_.insert(deleted_.end(), removed_.begin(), removed_.end());
+    HOLDFAST_ASSERT(deleted_.size() <= at_, "letters.deletes_what_it_looked_for");
     return at_ < ids_.size();
   }
   void fail() override { failed_ = true; }

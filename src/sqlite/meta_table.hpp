@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/ids.hpp>
 
@@ -19,7 +20,10 @@ class MetaTable {
         remember_time_(database, "UPDATE meta SET value = ?1 WHERE name = 'known_time'"),
         known_time_(database, "SELECT value FROM meta WHERE name = 'known_time'") {}
 
-  void raise_ceiling(Sequence ceiling) { raise_ceiling_.bind(1, ceiling).run(); }
+  void raise_ceiling(Sequence ceiling) {
+    HOLDFAST_ASSERT(ceiling >= 0, "ceiling.is_a_sequence");
+    raise_ceiling_.bind(1, ceiling).run();
+  }
   [[nodiscard]] Sequence ceiling() {
     const Sequence out = ceiling_.step() ? ceiling_.integer(0) : 0;
     ceiling_.reset();

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
@@ -49,8 +50,11 @@ class Operation {
   virtual void on_damage() {}
   /// Makes `unavailable` the result.
   virtual void fail() = 0;
-  /// Calls the caller's completion.
-  virtual void complete() = 0;
+  /// Calls the caller's completion, once.
+  void answer() {
+    HOLDFAST_ASSERT(!std::exchange(is_answered_, true), "operation.answers_once");
+    complete();
+  }
   /// What it did is committed. True when that was only a part: it runs again in a later
   /// transaction.
   [[nodiscard]] virtual bool committed() { return false; }
@@ -70,10 +74,12 @@ class Operation {
   SteadyTime due;  ///< of the next attempt
 
  protected:
+  virtual void complete() = 0;
   /// A part is committed: what is left must follow.
   void never_give_up() noexcept { on_rollback_ = OnRollback::retry_always; }
 
  private:
+  bool is_answered_ = false;
   OnRollback on_rollback_;
   Load load_;
 };
@@ -109,7 +115,10 @@ class CallOperation final : public Operation {
     }
   }
   void fail() override { result_.emplace(store_unavailable()); }
-  void complete() override { done_(std::move(*result_)); }
+  void complete() override {
+    HOLDFAST_ASSERT(result_, "operation.answers_what_it_has");
+    done_(std::move(*result_));
+  }
 
  private:
   Work work_;

@@ -41,6 +41,8 @@ PendingTable::PendingTable(Database& database)
           database, "UPDATE pending SET next_expiry = ?2 WHERE user = ?1 AND next_expiry > ?2") {}
 
 void PendingTable::subtract(std::string_view user, const delivery::PendingTotals& removed) {
+  HOLDFAST_ASSERT(removed.messages >= 0 && removed.bytes >= 0,
+                  "pending.subtracts_no_less_than_nothing");
   if (removed.messages == 0) return;
   Change& change = changes_[user];
   change.messages -= removed.messages;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/delivery/message_store.hpp>
 
 #include "sqlite.hpp"
@@ -20,6 +21,7 @@ class PendingTable {
 
   /// The user's text must live until `flush` or `discard`.
   void add(std::string_view user, std::int64_t bytes, std::int64_t expires_at) {
+    HOLDFAST_ASSERT(bytes >= 0, "pending.adds_no_less_than_nothing");
     Change& change = changes_[user];
     ++change.messages;
     change.bytes += bytes;

@@ -2,13 +2,16 @@
 
 #include <utility>
 
+#include <holdfast/base/assert.hpp>
+
 namespace holdfast::sqlite {
 
 void OperationQueue::submit(Lane lane, Channel* channel, OperationPtr operation) {
+  HOLDFAST_ASSERT(operation->channel == nullptr, "queue.takes_an_operation_once");
   operation->channel = channel;
   if (enqueue(lane, operation) || channel == nullptr) return;
   operation->fail();
-  channel->executor.post([refused = std::move(operation)] { refused->complete(); });
+  channel->executor.post([refused = std::move(operation)] { refused->answer(); });
 }
 
 bool OperationQueue::enqueue(Lane lane, OperationPtr& operation) {
@@ -28,6 +31,7 @@ bool OperationQueue::enqueue(Lane lane, OperationPtr& operation) {
 }
 
 void OperationQueue::take(Taken& out, SteadyTime deadline) {
+  HOLDFAST_ASSERT(out.writes.empty() && out.reads.empty(), "queue.is_taken_into_empty_hands");
   std::unique_lock lock(mutex_);
   wait(lock, 1, deadline);
   others_ = 0;
@@ -60,7 +64,9 @@ void OperationQueue::stop() {
 }
 
 void OperationQueue::close(Taken& out) {
+  HOLDFAST_ASSERT(out.writes.empty() && out.reads.empty(), "queue.is_closed_into_empty_hands");
   const std::lock_guard lock(mutex_);
+  HOLDFAST_ASSERT(!closed_, "queue.closes_once");
   closed_ = true;
   slots_->close();
   std::swap(out.writes, writes_);

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
 namespace holdfast::sqlite {
@@ -203,6 +204,7 @@ bool StoreThread::is_held_up() const {
 // Deletes and sweeps step aside. They may run later than what was called after them, but not before
 // what was called before them; all of that has been taken when it is their turn.
 void StoreThread::fill_batch() {
+  HOLDFAST_ASSERT(batch_.empty(), "batch.begins_empty");
   std::size_t bytes = 0;
   while (!writes_.empty() && batch_.size() < options_.batch_operations) {
     OperationPtr& next = writes_.front();
@@ -288,6 +290,7 @@ void StoreThread::run_retries() {
 }
 
 void StoreThread::transact(Batch& batch, Mode mode) {
+  HOLDFAST_ASSERT(!database_->in_transaction(), "transaction.begins_after_the_last");
   const SteadyTime start = steady_now();
   const OnDisk waiting(counters_, start);
   const bool was_stuck = tables_->dead_letters.stuck();
@@ -437,6 +440,8 @@ bool StoreThread::is_empty(const Part& part) const {
 }
 
 std::size_t StoreThread::run_part(Batch& batch, Part& part, Mode mode) {
+  HOLDFAST_ASSERT(part.begin <= part.end && part.end <= batch.size(), "batch.has_its_parts");
+  HOLDFAST_ASSERT(left_out_.size() == batch.size(), "batch.knows_what_is_left_out");
   begin(mode);
   for (std::size_t i = part.begin; i < part.end; ++i) {
     if (!left_out_[i] && !run(*batch[i])) return i;
@@ -455,6 +460,7 @@ void StoreThread::begin(Mode mode) {
 
 // A later message of the same user must not be stored when an earlier one was not.
 void StoreThread::leave_out(const Batch& batch, std::size_t index, const Failure& failure) {
+  HOLDFAST_ASSERT(index < left_out_.size(), "batch.leaves_out_what_it_has");
   left_out_[index] = true;
   if (is_damage(failure.code)) batch[index]->on_damage();
   const UserId* const user = batch[index]->inserts_for();
@@ -486,6 +492,7 @@ StoreThread::Outcome StoreThread::commit() {
     }
   }
   if (database_->failed()) return roll_back();
+  HOLDFAST_ASSERT(!database_->in_transaction(), "transaction.ends_with_its_commit");
   tables_->committed();
   return std::nullopt;
 }
@@ -538,6 +545,7 @@ void StoreThread::retry_or_fail(OperationPtr operation) {
 }
 
 void StoreThread::deliver(Batch& batch, Mode mode) {
+  HOLDFAST_ASSERT(left_out_.size() == batch.size(), "batch.judges_each_operation");
   for (std::size_t i = 0; i < batch.size(); ++i) {
     OperationPtr operation = std::move(batch[i]);
     if (left_out_[i]) {
@@ -570,8 +578,9 @@ void StoreThread::complete(OperationPtr operation) {
 
 void StoreThread::post_completions() {
   for (Channel* const channel : touched_) {
+    HOLDFAST_ASSERT(!channel->completed.empty(), "channel.is_touched_with_answers");
     channel->executor.post([completed = std::exchange(channel->completed, {})] {
-      for (const auto& operation : completed) operation->complete();
+      for (const auto& operation : completed) operation->answer();
     });
   }
   touched_.clear();
@@ -627,6 +636,7 @@ int StoreThread::move_log(bool shorten) {
   const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, &frames, &done);
   if (is_sync_failure(code)) die("the sync of a checkpoint failed");
   if (code == SQLITE_OK) {
+    HOLDFAST_ASSERT(done <= frames, "log.moves_what_it_has");
     wal_frames_ = frames;
     checkpointed_frames_ = done;
     if (shorten) log_file_bytes_ = 0;

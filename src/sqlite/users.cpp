@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/identity/store_errors.hpp>
 
 #include "submitter.hpp"
@@ -87,6 +88,7 @@ void write(Statement& statement, const identity::User& user, std::int64_t revisi
 }  // namespace
 
 Result<void> UserTable::create(const identity::User& user, std::string_view folded) {
+  HOLDFAST_ASSERT(!user.sub.empty() && !folded.empty(), "user.has_a_name");
   create_.bind(2, std::string_view(user.username)).bind(3, folded);
   write(create_, user, user.revision);
   if (database_.changes() == 0) return identity::username_taken();

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <holdfast/base/assert.hpp>
+
 namespace holdfast::sqlite {
 
 /// What a transaction may still do beside its inserts. Sweeps, deletes and page reads spend it row
@@ -31,11 +33,15 @@ class WorkBudget {
   }
 
   void refill() noexcept { left_ = kPerTransaction; }
-  void spend(std::int64_t weight) noexcept { left_ -= weight; }
+  void spend(std::int64_t weight) noexcept {
+    HOLDFAST_ASSERT(weight >= 0, "budget.only_shrinks");
+    left_ -= weight;
+  }
   /// Whether one more row may be taken: the last one may overdraw.
   [[nodiscard]] bool left() const noexcept { return left_ > 0; }
   /// How many rows of this weight may be taken.
   [[nodiscard]] std::int64_t rows(std::int64_t weight) const noexcept {
+    HOLDFAST_ASSERT(weight > 0, "budget.rows_weigh_something");
     return left_ > 0 ? (left_ + weight - 1) / weight : 0;
   }
 
