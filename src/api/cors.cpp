@@ -86,12 +86,12 @@ net::Responder share_with_page(const Context& context, Route route, const net::R
       !origin_allowed(head, context.allowed_origins, true)) {
     return respond;
   }
-  return [origin = *origin, respond = std::move(respond)](net::Response response) mutable {
-    response.headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
-    response.headers.emplace_back("Access-Control-Expose-Headers", kReadableHeaders);
-    response.headers.emplace_back("Vary", "Origin");
-    respond(std::move(response));
-  };
+  return std::move(respond).with([origin = *origin](net::Answer& answer) mutable {
+    net::Headers& headers = net::headers_of(answer);
+    headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
+    headers.emplace_back("Access-Control-Expose-Headers", kReadableHeaders);
+    headers.emplace_back("Vary", "Origin");
+  });
 }
 
 }  // namespace holdfast::api

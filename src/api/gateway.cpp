@@ -55,10 +55,9 @@ net::Response refuse_while_draining() {
 
 net::Responder with_help(const Context& context, net::Responder respond) {
   if (context.options.documentation_url.empty()) return respond;
-  return [&context, respond = std::move(respond)](net::Response response) mutable {
+  return std::move(respond).with([&context](net::Response& response) {
     add_help(response, context.options.documentation_url);
-    respond(std::move(response));
-  };
+  });
 }
 
 net::RouteTag tag_of(Route route) { return static_cast<net::RouteTag>(route); }

@@ -158,11 +158,10 @@ net::Responder record_pool_call(const Context& context, std::string_view operati
                          : context.parts.audit_name ? context.parts.audit_name(*name)
                                                     : std::string();
   }
-  return [audit = context.parts.audit, asked = std::move(asked),
-          respond = std::move(respond)](net::Response response) mutable {
-    if (complete(asked, response)) record(*audit, std::move(asked));
-    respond(std::move(response));
-  };
+  return std::move(respond).with(
+      [audit = context.parts.audit, asked = std::move(asked)](net::Response& response) mutable {
+        if (complete(asked, response)) record(*audit, std::move(asked));
+      });
 }
 
 void record_refused_signature(const Context& context, std::string_view operation,

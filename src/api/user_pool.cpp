@@ -676,10 +676,9 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
   if (operation == nullptr) {
     return respond(pool_error("UnknownOperationException", "Unknown operation"));
   }
-  respond = [name = operation->name, respond = std::move(respond)](net::Response response) mutable {
+  respond = std::move(respond).with([name = operation->name](net::Response& response) {
     response.log_fields.set(kLogOperation, name);
-    respond(std::move(response));
-  };
+  });
   std::optional<iam::Signer> signer;
   if (operation->is_signed) {
     if (has_odd_segments(request.head.path())) {
@@ -692,9 +691,9 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
       record_refused_signature(context, operation->name, request.head, refused);
       return respond(std::move(refused));
     }
-    respond = [key = verified->key, respond = std::move(respond)](net::Response response) mutable {
-      respond(signed_by(std::move(response), *key));
-    };
+    respond = std::move(respond).with([key = verified->key](net::Response& response) {
+      response.log_fields.set(kLogAccessKeyId, key->id);
+    });
     signer = std::move(*verified);
   }
   auto input = parse_json(request.body);

@@ -135,11 +135,10 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
   }
 
   void handle(HttpService& local, net::Request request, net::Responder respond) {
-    net::Responder guarded = [self = shared_from_this(),
-                              respond = std::move(respond)](net::Response response) mutable {
-      add_security_headers(response, self->policy_);
-      respond(std::move(response));
-    };
+    net::Responder guarded =
+        std::move(respond).with([self = shared_from_this()](net::Response& response) {
+          add_security_headers(response, self->policy_);
+        });
     const std::string_view path = request.head.path();
     if (!path.starts_with(kApi)) return guarded(file_answer(request.head));
     if (path == kSessionPath) return handle_session(std::move(request), std::move(guarded));

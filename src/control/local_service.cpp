@@ -129,15 +129,13 @@ class LocalControlService final : public net::HttpService {
     event->action = route.action;
     if (!route.kind.empty()) event->target = std::string(route.kind) + ":" + id;
     if (head.remote_address != "unix") event->address = head.remote_address;
-    respond = [audit = parts_.audit, event,
-               respond = std::move(respond)](net::Response response) mutable {
+    respond = std::move(respond).with([audit = parts_.audit, event](net::Response& response) {
       if (response.status >= 400) {
         event->outcome = response.status >= 500 ? AuditOutcome::failed : AuditOutcome::refused;
         event->reason = response.refused;
       }
       audit->record(std::move(*event));
-      respond(std::move(response));
-    };
+    });
     return event;
   }
 

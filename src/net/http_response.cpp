@@ -86,17 +86,17 @@ bool is_ours(std::string_view name) noexcept {
          ascii::iequals(name, "transfer-encoding");
 }
 
-bool has(const Response& response, std::string_view name) noexcept {
+bool has(const Headers& headers, std::string_view name) noexcept {
   return std::ranges::any_of(
-      response.headers, [name](const auto& header) { return ascii::iequals(header.first, name); });
+      headers, [name](const auto& header) { return ascii::iequals(header.first, name); });
 }
 
 // What every answer has, unless its service says it in other words: it is kept nowhere, it is what
 // its type says, and a browser that shows it loads and runs nothing.
-void append_safety(std::string& out, const Response& response, Seconds transport_security) {
-  if (!has(response, "cache-control")) out += "\r\nCache-Control: no-store";
-  if (!has(response, "x-content-type-options")) out += "\r\nX-Content-Type-Options: nosniff";
-  if (!has(response, "content-security-policy")) {
+void append_safety(std::string& out, const Headers& headers, Seconds transport_security) {
+  if (!has(headers, "cache-control")) out += "\r\nCache-Control: no-store";
+  if (!has(headers, "x-content-type-options")) out += "\r\nX-Content-Type-Options: nosniff";
+  if (!has(headers, "content-security-policy")) {
     out += "\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'";
   }
   if (transport_security.count() > 0) {
@@ -106,24 +106,29 @@ void append_safety(std::string& out, const Response& response, Seconds transport
   }
 }
 
-}  // namespace
-
-void append_response_head(std::string& out, const Response& response, std::string_view date,
-                          bool keep_alive, Seconds transport_security) {
+void append_status_and_fields(std::string& out, int status, const Headers& headers,
+                              std::string_view date, Seconds transport_security) {
   out += "HTTP/1.1 ";
-  append_number(out, static_cast<std::size_t>(response.status));
+  append_number(out, static_cast<std::size_t>(status));
   out += ' ';
-  out += reason_of(response.status);
+  out += reason_of(status);
   out += "\r\nDate: ";
   out += date;
-  for (const auto& [name, value] : response.headers) {
+  for (const auto& [name, value] : headers) {
     if (!is_clean(name) || !is_clean(value) || is_ours(name)) continue;
     out += "\r\n";
     out += name;
     out += ": ";
     out += value;
   }
-  if (response.status >= 200) append_safety(out, response, transport_security);
+  if (status >= 200) append_safety(out, headers, transport_security);
+}
+
+}  // namespace
+
+void append_response_head(std::string& out, const Response& response, std::string_view date,
+                          bool keep_alive, Seconds transport_security) {
+  append_status_and_fields(out, response.status, response.headers, date, transport_security);
   // RFC 9110 section 8.6: no length where there can be no body.
   if (response.status >= 200 && response.status != 204 && response.status != 304) {
     out += "\r\nContent-Length: ";
@@ -136,6 +141,13 @@ void append_response_head(std::string& out, const Response& response, std::strin
     out += "\r\nConnection: close";
   }
   out += "\r\n\r\n";
+}
+
+void append_stream_head(std::string& out, const StreamAccepted& stream, std::string_view date,
+                        bool chunked, Seconds transport_security) {
+  append_status_and_fields(out, stream.status, stream.headers, date, transport_security);
+  if (chunked) out += "\r\nTransfer-Encoding: chunked";
+  out += "\r\nConnection: close\r\n\r\n";
 }
 
 }  // namespace holdfast::net

@@ -14,5 +14,8 @@ namespace holdfast::net {
 /// an answer that does not go over TLS.
 void append_response_head(std::string& out, const Response& response, std::string_view date,
                           bool keep_alive, Seconds transport_security);
+/// Likewise for an answer that is written bit by bit, in chunks or until its connection ends.
+void append_stream_head(std::string& out, const StreamAccepted& stream, std::string_view date,
+                        bool chunked, Seconds transport_security);
 
 }  // namespace holdfast::net

@@ -10,6 +10,7 @@
 #include "http_response.hpp"
 #include "linger.hpp"
 #include "proxy_header.hpp"
+#include "response_stream.hpp"
 #include "tls_session.hpp"
 #include "websocket_handshake.hpp"
 
@@ -32,6 +33,7 @@ struct HttpSession::Exchange {
   bool head_done = false;
   bool keep_alive = false;
   bool head_method = false;
+  bool old_version = false;  ///< HTTP/1.0
   bool secure = false;
   bool at_localhost = false;  ///< where other programs have ports that speak no TLS
   bool body_unread = false;   ///< answered before its body had come: what follows is no request
@@ -42,6 +44,7 @@ struct HttpSession::Exchange {
   std::string method;  ///< kept for the log, the head having been handed on
   std::string path;
   std::string websocket_key;
+  Told parked;  ///< told when nobody waits for the answer any more
   std::string client;  ///< behind a trusted proxy; empty: the peer
 };
 
@@ -56,8 +59,8 @@ class HttpSession::ResponseTicket {
     Shard& shard = session_->part_.loop();
     shard.post([session = std::move(session_)] { session->abandon(); });
   }
-  void operator()(Response response) {
-    if (const auto session = std::exchange(session_, nullptr)) session->answer(std::move(response));
+  void operator()(Answer&& answer) {
+    if (const auto session = std::exchange(session_, nullptr)) session->answer(std::move(answer));
   }
 
  protected:
@@ -138,7 +141,9 @@ void HttpSession::wait_readable() {
 
 void HttpSession::on_receive_ready() {
   const auto self = shared_from_this();
-  if (phase_ == Phase::reading) on_readable();
+  if (phase_ == Phase::reading) return on_readable();
+  // Parked, it waits for nothing but the client's end.
+  if (is_parked()) end();
 }
 
 void HttpSession::on_readable() {
@@ -272,6 +277,7 @@ bool HttpSession::read_head() {
   exchange_->head_done = true;
   exchange_->keep_alive = reader.framing().keep_alive;
   exchange_->head_method = head.method == "HEAD";
+  exchange_->old_version = head.minor_version == 0;
   exchange_->method = head.method;
   exchange_->path = head.path();
   part_.counted().requests.add();
@@ -402,7 +408,31 @@ void HttpSession::dispatch() {
   watch_for_answer();
   Request request{.head = std::move(exchange_->reader.head()),
                   .body = std::exchange(exchange_->body, {})};
-  part_.listener().service->handle(std::move(request), ResponseTicket(shared_from_this()));
+  part_.listener().service->handle(std::move(request),
+                                   Responder(ResponseTicket(shared_from_this()), *this));
+}
+
+bool HttpSession::is_parked() const {
+  return phase_ == Phase::handling && exchange_->parked != nullptr;
+}
+
+void HttpSession::park(Told told) {
+  exchange_->parked = std::move(told);
+  if (phase_ != Phase::handling) return tell_parked(ParkEnd::gone);
+  part_.rest(*this);
+  socket_.await_receive(PolledSocket::Wait::peer_end);
+  if (part_.draining()) on_drain();
+}
+
+// In a turn of its own: what led here may be a call of the one who is told.
+void HttpSession::tell_parked(ParkEnd end) {
+  part_.loop().post([self = shared_from_this(), end] {
+    auto told = std::exchange(self->exchange_->parked, nullptr);
+    if (!told) return;
+    told(end);
+    if (self->phase_ != Phase::handling) return;
+    self->respond_error(503, "Service Unavailable", "the gateway is stopping");
+  });
 }
 
 void HttpSession::watch_for_answer() {
@@ -478,8 +508,14 @@ void HttpSession::respond_upgrade_required(const char* message, const char* why)
 }
 
 // The connection may be gone by now, or the request given up.
-void HttpSession::answer(Response response) {
-  if (phase_ == Phase::handling) respond(std::move(response));
+void HttpSession::answer(Answer&& answer) {
+  exchange_->parked = nullptr;
+  if (phase_ != Phase::handling) return;
+  if (auto* const stream = std::get_if<StreamAccepted>(&answer)) {
+    accept_stream(std::move(*stream));
+  } else {
+    respond(std::get<Response>(std::move(answer)));
+  }
 }
 
 void HttpSession::respond(Response response) {
@@ -490,12 +526,15 @@ void HttpSession::respond(Response response) {
   write(std::move(response));
 }
 
-void HttpSession::write(Response response) {
-  std::string head = part_.loop().take_buffer();
+Seconds HttpSession::transport_security() const {
   const bool secure = exchange_->head_done ? exchange_->secure && !exchange_->at_localhost
                                            : tls_ || secure_by_proxy_;
-  append_response_head(head, response, part_.date(), !close_after_write_,
-                       secure ? part_.listener().options.transport_security : Seconds(0));
+  return secure ? part_.listener().options.transport_security : Seconds(0);
+}
+
+void HttpSession::write(Response response) {
+  std::string head = part_.loop().take_buffer();
+  append_response_head(head, response, part_.date(), !close_after_write_, transport_security());
   if (exchange_->head_method || response.status == 204 || response.status == 304) {
     response.body.clear();
   }
@@ -573,6 +612,29 @@ void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
                        .refused = response.refused});
 }
 
+void HttpSession::accept_stream(StreamAccepted accepted) {
+  if (part_.draining()) {
+    return respond_error(503, "Service Unavailable", "the gateway is stopping");
+  }
+  using Body = OpeningStream::Body;
+  const bool without_body = accepted.status == 204 || accepted.status == 304;
+  const Body body = exchange_->old_version ? Body::until_close : Body::chunked;
+  std::string head;
+  append_stream_head(head, accepted, part_.date(), body == Body::chunked && !without_body,
+                     transport_security());
+  phase_ = Phase::ended;
+  OpeningStream opening{.fd = socket_.release(),
+                        .tls = std::move(tls_),
+                        .early = !unread_.empty(),
+                        .slot = std::move(slot_),
+                        .request = take_trace(),
+                        .head = std::move(head),
+                        .body = without_body || exchange_->head_method ? Body::none : body,
+                        .accepted = std::move(accepted)};
+  open_stream_later(part_.listener(), std::move(opening));
+  self_ = nullptr;
+}
+
 RequestTrace HttpSession::take_trace() {
   return {.method = std::move(exchange_->method),
           .path = std::move(exchange_->path),
@@ -598,7 +660,9 @@ void HttpSession::accept_live(LiveAccepted accepted) {
 }
 
 void HttpSession::abandon() {
-  if (phase_ == Phase::handling) end();
+  if (phase_ != Phase::handling) return;
+  exchange_->parked = nullptr;
+  end();
 }
 
 void HttpSession::on_deadline() {
@@ -612,11 +676,14 @@ void HttpSession::on_deadline() {
 }
 
 void HttpSession::on_drain() {
-  if (phase_ == Phase::reading && !exchange_) end();
+  if (phase_ == Phase::reading && !exchange_) return end();
+  if (is_parked()) tell_parked(ParkEnd::draining);
 }
 
 void HttpSession::end() {
+  const bool parked = is_parked();
   if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
+  if (parked) tell_parked(ParkEnd::gone);
   // What was asked to wait keeps it alive for another turn; room is made at once.
   if (is_linked()) unlink();
   if (tls_ && tls_->is_in_handshake()) part_.counted().failed_handshakes.add();

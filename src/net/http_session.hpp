@@ -24,6 +24,7 @@ class TlsSession;
 /// ends, lingers, or becomes a WebSocket. Between requests it holds no buffer.
 class HttpSession final : public Member,
                           public std::enable_shared_from_this<HttpSession>,
+                          private PendingRequest,
                           private PolledSocket::Events {
  public:
   /// `trusted`: the peer is a proxy whose word is taken for who is behind it.
@@ -37,7 +38,7 @@ class HttpSession final : public Member,
 
   void on_deadline() override;
   void on_drain() override;
-  void end() override;
+  void abort() override { end(); }
   [[nodiscard]] std::string_view holder() const override { return slot_.holder(); }
 
  private:
@@ -70,9 +71,13 @@ class HttpSession final : public Member,
   void refuse_plain_http();
   void save_unread();
 
+  void end();
+  [[nodiscard]] bool is_parked() const;
+  void park(Told told) override;
+  void tell_parked(ParkEnd end);
   void watch_for_answer();
   void give_up_or_wait();
-  void answer(Response response);
+  void answer(Answer&& answer);
   void respond(Response response);
   /// `why` is for the log; without it, the message is.
   void respond_error(int status, const char* message, const char* why = nullptr);
@@ -83,6 +88,8 @@ class HttpSession final : public Member,
   void wait_writable();
   void after_write();
   [[nodiscard]] RequestTrace take_trace();
+  [[nodiscard]] Seconds transport_security() const;
+  void accept_stream(StreamAccepted accepted);
   void accept_live(LiveAccepted accepted);
   void abandon();
   [[nodiscard]] bool hold(std::size_t bytes, Bound bound);

@@ -25,12 +25,13 @@ class Linger final : public Member,
          SocketSlot slot);
   void on_deadline() override { end(); }
   void on_drain() override {}
-  void end() override;
+  void abort() override { end(); }
 
  private:
   void on_receive_ready() override { discard(); }
   void on_send_ready() override { send_rest(); }
   void on_wait_failed() override { end(); }
+  void end();
   void send_rest();
   void discard();
 

@@ -58,7 +58,7 @@ bool Part::end_longest_idle(std::string_view holder) {
       if (++looked_at == kIdleLookedAt) return false;
       continue;
     }
-    member.end();
+    member.abort();
     return true;
   }
   return false;
@@ -93,9 +93,9 @@ void Part::drain() {
 
 void Part::close() {
   draining_ = true;
-  for_each(watched_, [](Member& member) { member.end(); });
-  for_each(idle_, [](Member& member) { member.end(); });
-  for_each(resting_, [](Member& member) { member.end(); });
+  for_each(watched_, [](Member& member) { member.abort(); });
+  for_each(idle_, [](Member& member) { member.abort(); });
+  for_each(resting_, [](Member& member) { member.abort(); });
 }
 
 void Part::count_response(int status) noexcept {

@@ -34,7 +34,7 @@ class Member : public boost::intrusive::list_base_hook<
   /// The listener takes no more requests.
   virtual void on_drain() = 0;
   /// Ends at once.
-  virtual void end() = 0;
+  virtual void abort() = 0;
   /// The client that it counts for; empty: none.
   [[nodiscard]] virtual std::string_view holder() const { return {}; }
 
@@ -92,7 +92,7 @@ class Part {
   void close();
   [[nodiscard]] Counted& counted() noexcept { return counted_; }
   void count_response(int status) noexcept;
-  /// A WebSocket was ended for what it has not read; of many, one line tells now and then.
+  /// A connection was ended for what it has not read; of many, one line tells now and then.
   void report_outbound_limit();
   /// Likewise of a connection that did not begin as the PROXY protocol has it.
   void report_proxy_header(std::string_view remote, const char* reason);

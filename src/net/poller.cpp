@@ -90,7 +90,7 @@ void PolledSocket::await(std::uint32_t& purpose, Wait wait) {
 // An event that nobody waits for is not reported again, or the loop would spin. Hang-ups are always
 // reported, so whoever waits for anything is told of them.
 PolledSocket::Due PolledSocket::take(std::uint32_t events) {
-  if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT;
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT | EPOLLRDHUP;
   const std::uint32_t awaited = receive_ | send_;
   // Taking out a descriptor that is open does not fail.
   if (awaited == 0 || (events & watched_ & ~awaited) != 0) {

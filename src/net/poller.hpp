@@ -61,7 +61,11 @@ class PolledSocket {
     virtual void on_wait_failed() = 0;
   };
   /// What a wait is for: TLS may have to send before it can receive, and the other way.
-  enum class Wait : std::uint32_t { readable = EPOLLIN, writable = EPOLLOUT };
+  enum class Wait : std::uint32_t {
+    readable = EPOLLIN,
+    writable = EPOLLOUT,
+    peer_end = EPOLLRDHUP,  ///< it sends no more; what it has sent may lie unread
+  };
 
   PolledSocket(Poller& poller, UniqueFd fd, Events& events) noexcept
       : poller_(poller), events_(events), fd_(std::move(fd)) {}

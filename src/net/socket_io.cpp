@@ -133,6 +133,11 @@ IoOutcome send_some(int fd, std::string_view first, std::string_view second) noe
   return outcome_of(sendmsg(fd, &message, kFlags));
 }
 
+void reset_on_close(int fd) noexcept {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 std::size_t send_queue_bytes(int fd) noexcept {
   int bytes = 0;
   return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;

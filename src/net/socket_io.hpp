@@ -24,6 +24,9 @@ struct IoOutcome {
 /// Bytes in the socket's send queue that the peer has not acknowledged.
 [[nodiscard]] std::size_t send_queue_bytes(int fd) noexcept;
 
+/// Has a close tell the peer that what it has got is not all.
+void reset_on_close(int fd) noexcept;
+
 /// A socket that listens, or is to, and what a client types to reach it.
 struct ListeningSocket {
   UniqueFd fd;

@@ -62,7 +62,6 @@ class WebSocketConnection final : public delivery::Connection,
 
   void on_deadline() override;
   void on_drain() override {}
-  void end() override { abort(); }
 
  private:
   // The first byte of an unfragmented frame (RFC 6455 section 5.2).

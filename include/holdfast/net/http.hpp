@@ -2,17 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
-#include <vector>
 
-#include <holdfast/base/clock.hpp>
-#include <holdfast/base/executor.hpp>
-#include <holdfast/net/log_fields.hpp>
+#include <holdfast/net/responder.hpp>
 
 namespace holdfast::net {
 
@@ -25,8 +19,7 @@ struct RequestHead {
   std::string method;
   std::string target;  ///< raw; never decoded here
   int minor_version = 1;
-  std::vector<std::pair<std::string, std::string>>
-      headers;                 ///< in order, duplicates kept, names as they came
+  Headers headers;             ///< in order, duplicates kept, names as they came
   std::string remote_address;  ///< without the port
   /// Who asks, by what the system knows of them: `uid:N` of a Unix socket's peer, or what a service
   /// that hands a request on has found out. Empty: nobody known.
@@ -47,22 +40,6 @@ struct Request {
   RequestHead head;
   std::string body;  ///< de-chunked
 };
-
-struct Response {
-  int status = 200;
-  std::vector<std::pair<std::string, std::string>>
-      headers{};  ///< without Content-Length, Date, Connection
-  std::string body{};
-  bool close = false;  ///< end the connection after it
-  /// For the access line alone, and nothing secret: why it refuses.
-  std::string refused{};
-  LogFields log_fields{};  ///< for the access line, too
-  bool by_user = false;    ///< for a service's audit log: the user of its fields has called
-};
-
-/// Answers one request: called once, on the request's shard; may be called inside the handler. One
-/// that is dropped uncalled ends the connection.
-using Responder = std::move_only_function<void(Response)>;
 
 /// How much of a request's body a service takes.
 struct BodyLimit {

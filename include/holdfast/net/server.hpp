@@ -55,7 +55,7 @@ struct HttpLimits {
   /// Of these, what one client may have (see `client_share_key`); 0: no bound of its own. Those of
   /// a Unix socket and of a trusted proxy that names no client are not counted.
   std::size_t connections_per_address = 0;
-  std::size_t outbound_bytes = 4 << 20;  ///< of one WebSocket, beyond which it is ended
+  std::size_t outbound_bytes = 4 << 20;  ///< that may wait for one client to read
   /// Bytes held of requests that have not come whole, of all sockets of this listener; beyond it
   /// 503.
   std::size_t body_bytes_in_flight = 256 << 20;
@@ -65,6 +65,7 @@ struct HttpLimits {
   /// Between requests. Longer than the 60 s of usual proxies: the one that ends an idle connection
   /// first must not be the one that cannot repeat a request.
   Milliseconds idle_timeout{75'000};
+  /// For an answer to go out; of a stream, for a client that takes nothing.
   Milliseconds write_timeout{30'000};
   Milliseconds close_timeout{2'000};  ///< for the peer's Close
 };
@@ -107,7 +108,7 @@ struct ServerStats {
   std::uint64_t http_bytes = 0;         ///< of answers, handed to the kernel (or to TLS)
   std::uint64_t websocket_bytes = 0;    ///< of frames, likewise
   std::uint64_t refused_upgrades = 0;   ///< for their method, version, key or body
-  std::uint64_t unread_ended = 0;       ///< WebSockets ended for what they had not read
+  std::uint64_t unread_ended = 0;       ///< ended for what they had not read
   std::uint64_t failed_handshakes = 0;  ///< of TLS, begun and not finished
   /// When the certificate that new connections are shown expires; nullopt without TLS.
   std::optional<WallTime> certificate_expires_at{};

@@ -1,3 +1,5 @@
+// The fields that a service adds to an access line.
+
 #include <string>
 #include <vector>
 

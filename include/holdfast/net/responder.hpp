@@ -1,0 +1,103 @@
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <variant>
+
+#include <holdfast/base/assert.hpp>
+#include <holdfast/net/response.hpp>
+#include <holdfast/net/response_writer.hpp>
+
+namespace holdfast::net {
+
+/// An answer: whole, or written bit by bit.
+using Answer = std::variant<Response, StreamAccepted>;
+[[nodiscard]] inline Headers& headers_of(Answer& answer) noexcept {
+  return std::visit([](auto& one) -> Headers& { return one.headers; }, answer);
+}
+
+/// The reason for which an answer that takes its time is not waited for any longer.
+enum class ParkEnd : std::uint8_t {
+  gone,      ///< its client has; an answer that comes all the same is dropped
+  draining,  ///< the listener takes no more requests: it is answered now, or else with 503
+};
+
+/// A request that is being answered, as its listener has it.
+class PendingRequest {
+ public:
+  using Told = std::move_only_function<void(ParkEnd)>;
+  virtual void park(Told told) = 0;
+
+ protected:
+  ~PendingRequest() = default;
+};
+
+/// Answers one request: called once, on the request's shard; may be called inside the handler. One
+/// that is dropped uncalled ends the connection.
+class Responder {
+ public:
+  using Take = std::move_only_function<void(Answer&&)>;
+
+  Responder() = default;
+  /// Of a listener: `request` lives for as long as `take` does.
+  Responder(Take take, PendingRequest& request) : Responder(std::move(take), &request) {}
+  /// For who calls a service without a listener. A function of a `Response` takes no streams.
+  template <class Function>
+    requires(!std::same_as<Function, Responder>) && std::invocable<Function&, Response>
+  Responder(Function function) : Responder(take_by(std::move(function)), nullptr) {}
+
+  void operator()(Response response) { answer(std::move(response)); }
+  template <std::same_as<StreamAccepted> Stream>  // so that braces make a response
+  void operator()(Stream stream) {
+    answer(std::move(stream));
+  }
+
+  /// Says that the answer may take its time. From now on no deadline ends the request, and the
+  /// client's end is looked out for: then, and when the listener drains, `told` is called, once, in
+  /// a turn of its own. Not after an answer. How many are parked is the service's to limit.
+  void park(PendingRequest::Told told) {
+    if (request_ != nullptr) request_->park(std::move(told));
+  }
+
+  /// A responder of the same request: `change` gets each answer before it goes on, as an
+  /// `Answer&`; or as a `Response&`, which leaves streams out.
+  template <class Change>
+  [[nodiscard]] Responder with(Change change) && {
+    return {[change = std::move(change), take = std::move(take_)](Answer&& answer) mutable {
+              if constexpr (std::invocable<Change&, Answer&>) {
+                change(answer);
+              } else if (auto* const response = std::get_if<Response>(&answer)) {
+                change(*response);
+              }
+              take(std::move(answer));
+            },
+            std::exchange(request_, nullptr)};
+  }
+
+ private:
+  Responder(Take take, PendingRequest* request) : take_(std::move(take)), request_(request) {}
+
+  template <class Function>
+  static Take take_by(Function function) {
+    return [function = std::move(function)](Answer&& answer) mutable {
+      if constexpr (std::invocable<Function&, Answer>) {
+        function(std::move(answer));
+      } else {
+        auto* const response = std::get_if<Response>(&answer);
+        HOLDFAST_ASSERT(response != nullptr, "responder.takes_streams");
+        function(std::move(*response));
+      }
+    };
+  }
+  void answer(Answer&& answer) {
+    request_ = nullptr;
+    take_(std::move(answer));
+  }
+
+  Take take_;
+  PendingRequest* request_ = nullptr;  ///< until it is answered
+};
+
+}  // namespace holdfast::net
