@@ -31,7 +31,7 @@ class Cursor final : public ConnectionEvents {
     closing,        ///< the Close is sent; Pongs still count
     ended,          ///< no longer of the mailbox; waits for `on_closed`
   };
-  /// Where a message comes from that is sent.
+  /// Says where a message comes from that is sent.
   enum class Source : std::uint8_t { tail, store };
 
   Cursor(ShardContext& shard, Mailbox& mailbox, const ConnectionInfo& info, ProtocolPtr protocol,

@@ -1,4 +1,4 @@
-// Who is told what: executions, numbers, log lines, listeners.
+// Tells executions, numbers, the log and listeners what happens.
 
 #include "event_hub.hpp"
 

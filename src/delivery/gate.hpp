@@ -20,9 +20,9 @@ class Gate {
   std::uint32_t inside_ = 0;
 };
 
-/// What a completion has in place of the object that it comes back to. One that is never used is
-/// that of a completion that nobody runs, because the process ends: it touches nothing, for the
-/// object may be gone.
+/// Stands in a completion for the object that it comes back to. One that is never used is that of
+/// a completion that nobody runs, because the process ends: it touches nothing, for the object may
+/// be gone.
 template <class Owner>
 class Pass {
  public:

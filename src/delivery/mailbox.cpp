@@ -1,5 +1,5 @@
-// What becomes of one user's messages and connections: acceptance, the walk of the cursors, and the
-// one order of what follows from a change.
+// Accepts one user's messages, walks over the cursors of the connections, and has the one order of
+// what follows from a change.
 
 #include "mailbox.hpp"
 

@@ -16,7 +16,7 @@
 
 namespace holdfast::delivery {
 
-/// What a turn has to do about a mailbox when it ends.
+/// Says what a turn has to do about a mailbox when it ends.
 enum class InTurn : std::uint8_t {
   untouched,
   perhaps_idle,
@@ -88,7 +88,7 @@ class Mailbox {
   /// Stores or refuses what is unanswered.
   void store_everything();
 
-  /// What follows from a change, at the end of the turn in which `ShardContext::changed` was told.
+  /// Does what follows from a change, at the end of a turn in which `changed` was told of it.
   void after_change();
   [[nodiscard]] bool idle();
   [[nodiscard]] Gate& gate() noexcept { return gate_; }
@@ -131,7 +131,7 @@ class Mailbox {
   void pump();
   void walk(Cursor& cursor);
   void catch_up(Cursor& cursor);
-  /// What a page read has brought, up to where the floor was when it was called.
+  /// The result of a page read, with where the floor was when it was called.
   struct ArrivedPage {
     Sequence mark;
     const Page& page;

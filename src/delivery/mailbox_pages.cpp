@@ -1,4 +1,4 @@
-// How a connection that stands below the floor catches up: page by page from the store.
+// Lets a connection that stands below the floor catch up: page by page from the store.
 
 #include <algorithm>
 #include <utility>

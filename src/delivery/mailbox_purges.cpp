@@ -1,4 +1,4 @@
-// What leaves the store: rows that are settled, expired, or moved to the dead letters.
+// Deletes rows that are settled, and moves others to the dead letters.
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-// What a mailbox does about its runs: drives them, hands messages to the store, answers producers.
+// Drives the runs of a mailbox: hands messages to the store, and answers producers.
 
 #include <utility>
 
@@ -209,7 +209,7 @@ void Mailbox::store_everything() {
   store_now();
 }
 
-// What no connection has acknowledged before. One whose commit failed is no part of the log, so
+// Tells what is acknowledged for the first time. One whose commit failed is not in the log, so
 // that what is settled says nothing of it.
 void Mailbox::tell_acknowledged(const Cursor& cursor, Sequence sequence) {
   const Run* run = runs_.first();

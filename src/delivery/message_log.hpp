@@ -20,7 +20,7 @@ struct SequenceRange {
   bool operator==(const SequenceRange&) const = default;
 };
 
-/// How much a tail may keep of what the store has, too.
+/// Limits what a tail may keep of what the store has, too.
 struct TailLimits {
   std::size_t messages = 0;
   std::size_t bytes = 0;
@@ -40,7 +40,7 @@ class MessageLog {
   void remove(Sequence sequence);
   /// The first behind this position; nullptr when there is none in the tail.
   [[nodiscard]] const Message* next_after(Sequence position) const noexcept;
-  /// Whether the oldest of the tail may leave it.
+  /// Returns whether the oldest of the tail may leave it.
   [[nodiscard]] bool may_drop() const noexcept {
     return !tail_.empty() && is_safe(tail_.front().sequence);
   }
@@ -73,7 +73,7 @@ class MessageLog {
   void settle(Sequence up_to);
   /// The highest that any connection has acknowledged.
   [[nodiscard]] Sequence settled() const noexcept { return settled_; }
-  /// What is settled, and the store may have and was not told to delete.
+  /// Returns what is settled, and the store may have and was not told to delete.
   [[nodiscard]] std::optional<SequenceRange> to_erase() const noexcept;
   /// The store is told to delete this, which `to_erase` answered.
   void begin_erase(const SequenceRange& range);

@@ -7,7 +7,7 @@
 
 namespace holdfast::delivery {
 
-/// Who of one user may touch the rows of the store: one page read at a time, or one purge. A purge
+/// Decides who may touch a user's rows in the store: one page read at a time, or one purge. A purge
 /// that may run late must not move what a page brought, and a page must not bring what a purge
 /// moves. Pure.
 class RowAccess {

@@ -52,7 +52,7 @@ class Process {
     return *shards_[shard]->handles->messages;
   }
   [[nodiscard]] storage::FileStore& store() noexcept { return *store_; }
-  /// What was heard of the shard's messages and connections.
+  /// Returns what was heard of the shard's messages and connections.
   [[nodiscard]] const test::EventRecord& events(std::size_t shard) const {
     return shards_[shard]->events;
   }

@@ -9,7 +9,7 @@
 
 namespace holdfast::delivery {
 
-/// Which message an event is about. For the time of the call.
+/// Names the message that an event is about. For the time of the call.
 struct MessageEvent {
   const UserId& user;
   MessageId id;
@@ -20,7 +20,7 @@ struct MessageEvent {
   std::string_view caller{};
 };
 
-/// Which connection an event is about. For the time of the call.
+/// Names the connection that an event is about. For the time of the call.
 struct ConnectionEvent {
   const UserId& user;
   std::string_view connection;  ///< its id

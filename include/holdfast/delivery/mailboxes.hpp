@@ -215,8 +215,8 @@ struct MailboxesOptions {
   std::shared_ptr<BoundRefusals> refusals{};
   /// What the ids of messages with a deduplicationId are made with: this instance's, always.
   std::string message_id_secret{};
-  /// Who hears what becomes of messages and connections, in this order. Not owned: they outlive the
-  /// mailboxes.
+  /// Listeners, told in this order what becomes of messages and connections. Not owned: they
+  /// outlive the mailboxes.
   std::vector<DeliveryEvents*> listeners{};
 };
 

@@ -47,7 +47,7 @@ struct MovedMessage {
   bool is_damaged = false;
 };
 
-/// What was moved to the dead letters: the totals, and each message.
+/// The messages that were moved to the dead letters: their totals, and each of them.
 struct Moved : PendingTotals {
   std::vector<MovedMessage> each;
 

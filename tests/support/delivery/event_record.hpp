@@ -16,7 +16,7 @@ namespace holdfast::test {
 /// themselves: their order, that none comes twice, and one end for each message.
 class EventRecord final : public delivery::DeliveryEvents {
  public:
-  /// What was heard of one message.
+  /// Notes what was heard of one message.
   struct Heard {
     MessageId id;
     std::string caller;

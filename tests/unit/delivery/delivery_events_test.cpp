@@ -1,4 +1,4 @@
-// What those hear who listen to delivery.
+// Checks what those hear who listen to delivery.
 
 #include <string>
 #include <utility>
