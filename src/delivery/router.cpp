@@ -39,37 +39,20 @@ std::uint64_t hash_of(std::string_view text) noexcept {
   return hash;
 }
 
-/// Asks `to` from `from`: a direct call on one shard, a post each way across two.
-template <class T, class Ask>
-void ask_shard(const Router& router, std::size_t from, std::size_t to, Ask ask,
-               Completion<T> done) {
+/// Calls the mailboxes of `to` from `from`: directly on one shard, with a post each way across two.
+/// `call` is given the mailboxes and what takes their answer.
+template <class T, class Call>
+void call_on(const Router& router, std::size_t from, std::size_t to, Call call,
+             Completion<T> done) {
   Mailboxes* const mailboxes = router.shard(to).mailboxes;
   if (to == from) {
-    done(ask(*mailboxes));
+    call(*mailboxes, std::move(done));
     return;
   }
   Executor* const back = router.shard(from).executor;
   router.shard(to).executor->post(
-      [mailboxes, back, ask = std::move(ask), done = std::move(done)]() mutable {
-        back->post([done = std::move(done), answer = ask(*mailboxes)]() mutable {
-          done(std::move(answer));
-        });
-      });
-}
-
-/// Likewise for what answers later: `ask` is given the mailboxes and the completion.
-template <class T, class Ask>
-void ask_shard_to(const Router& router, std::size_t from, std::size_t to, Ask ask,
-                  Completion<T> done) {
-  Mailboxes* const mailboxes = router.shard(to).mailboxes;
-  if (to == from) {
-    ask(*mailboxes, std::move(done));
-    return;
-  }
-  Executor* const back = router.shard(from).executor;
-  router.shard(to).executor->post(
-      [mailboxes, back, ask = std::move(ask), done = std::move(done)]() mutable {
-        ask(*mailboxes, Completion<T>([back, done = std::move(done)](T answer) mutable {
+      [mailboxes, back, call = std::move(call), done = std::move(done)]() mutable {
+        call(*mailboxes, Completion<T>([back, done = std::move(done)](T answer) mutable {
           back->post([done = std::move(done), answer = std::move(answer)]() mutable {
             done(std::move(answer));
           });
@@ -123,19 +106,12 @@ ConnectionId Router::make_connection_id(std::size_t shard) const {
 
 void Router::send(std::size_t from, SendRequest request, Completion<SendOutcome> done) const {
   const std::size_t to = home(request.user);
-  if (to == from) {
-    shards_[to].mailboxes->send(std::move(request), std::move(done));
-    return;
-  }
-  const Shard& home_shard = shards_[to];
-  Executor* const back = shards_[from].executor;
-  home_shard.executor->post([mailboxes = home_shard.mailboxes, back, request = std::move(request),
-                             done = std::move(done)]() mutable {
-    mailboxes->send(std::move(request), [back, done = std::move(done)](SendOutcome o) mutable {
-      back->post(
-          [done = std::move(done), outcome = std::move(o)]() mutable { done(std::move(outcome)); });
-    });
-  });
+  call_on<SendOutcome>(
+      *this, from, to,
+      [request = std::move(request)](Mailboxes& mailboxes, Completion<SendOutcome> answer) mutable {
+        mailboxes.send(std::move(request), std::move(answer));
+      },
+      std::move(done));
 }
 
 void Router::send_batch(std::size_t from, std::vector<SendRequest> requests,
@@ -195,7 +171,7 @@ void Router::close_logins(UserId user, Logins logins, CloseReason reason, std::s
 void Router::delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,
                             std::string reason, Completion<Result<Deletion>> done) const {
   const std::size_t to = home(user);
-  ask_shard_to<Result<Deletion>>(
+  call_on<Result<Deletion>>(
       *this, from, to,
       [user = std::move(user), id, reason = std::move(reason)](
           Mailboxes& mailboxes, Completion<Result<Deletion>> answer) mutable {
@@ -207,7 +183,7 @@ void Router::delete_pending(std::size_t from, UserId user, std::optional<Message
 void Router::redrive(std::size_t from, UserId user, MessageId id, std::optional<Seconds> ttl,
                      Completion<SendOutcome> done) const {
   const std::size_t to = home(user);
-  ask_shard_to<SendOutcome>(
+  call_on<SendOutcome>(
       *this, from, to,
       [user = std::move(user), id, ttl](Mailboxes& mailboxes, Completion<SendOutcome> answer) {
         mailboxes.redrive(user, id, ttl, std::move(answer));
@@ -218,7 +194,7 @@ void Router::redrive(std::size_t from, UserId user, MessageId id, std::optional<
 void Router::delete_dead_letters(std::size_t from, std::size_t to, std::vector<MessageId> ids,
                                  Completion<Result<std::vector<MessageId>>> done) const {
   using Deleted = Result<std::vector<MessageId>>;
-  ask_shard_to<Deleted>(
+  call_on<Deleted>(
       *this, from, to,
       [ids = std::move(ids)](Mailboxes& mailboxes, Completion<Deleted> answer) mutable {
         mailboxes.delete_dead_letters(std::move(ids), std::move(answer));
@@ -229,19 +205,22 @@ void Router::delete_dead_letters(std::size_t from, std::size_t to, std::vector<M
 void Router::find_connection(std::size_t from, ConnectionId id,
                              Completion<std::optional<ConnectionInfo>> done) const {
   const std::size_t to = home(id);
-  ask_shard<std::optional<ConnectionInfo>>(
+  call_on<std::optional<ConnectionInfo>>(
       *this, from, to,
-      [id = std::move(id)](Mailboxes& mailboxes) { return mailboxes.find_connection(id); },
+      [id = std::move(id)](Mailboxes& mailboxes, Completion<std::optional<ConnectionInfo>> answer) {
+        answer(mailboxes.find_connection(id));
+      },
       std::move(done));
 }
 
 void Router::post_text(std::size_t from, ConnectionId id, std::string text,
                        Completion<Result<void>> done) const {
   const std::size_t to = home(id);
-  ask_shard<Result<void>>(
+  call_on<Result<void>>(
       *this, from, to,
-      [id = std::move(id), text = std::move(text)](Mailboxes& mailboxes) {
-        return mailboxes.post_text(id, text);
+      [id = std::move(id), text = std::move(text)](Mailboxes& mailboxes,
+                                                   Completion<Result<void>> answer) {
+        answer(mailboxes.post_text(id, text));
       },
       std::move(done));
 }
@@ -249,10 +228,10 @@ void Router::post_text(std::size_t from, ConnectionId id, std::string text,
 void Router::close_connection(std::size_t from, ConnectionId id, CloseReason reason,
                               Completion<bool> done) const {
   const std::size_t to = home(id);
-  ask_shard<bool>(
+  call_on<bool>(
       *this, from, to,
-      [id = std::move(id), reason](Mailboxes& mailboxes) {
-        return mailboxes.find_connection(id) && mailboxes.close(id, reason, {});
+      [id = std::move(id), reason](Mailboxes& mailboxes, Completion<bool> answer) {
+        answer(mailboxes.find_connection(id) && mailboxes.close(id, reason, {}));
       },
       std::move(done));
 }
