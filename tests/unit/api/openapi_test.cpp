@@ -176,7 +176,7 @@ TEST_F(OpenApi, AgreesWithTheUserPoolPageOnOperations) {
     coded.emplace(operation.name);
   }
   EXPECT_EQ(names_after("Its operations are "), coded);
-  for (const std::string& name : names_after("Client libraries know others, ")) {
+  for (const std::string& name : names_after("Client libraries know more operations, ")) {
     EXPECT_FALSE(coded.contains(name)) << name;
   }
 }
