@@ -249,12 +249,6 @@ class Services final : public GatewayServices {
 
 }  // namespace
 
-std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options, GatewayParts parts) {
-  return make_gateway_services(std::move(options), std::move(parts), {ServedParts{}})
-      ->all()
-      .front();
-}
-
 std::shared_ptr<GatewayServices> make_gateway_services(GatewayOptions options, GatewayParts parts,
                                                        const std::vector<ServedParts>& served) {
   return std::make_shared<Services>(std::move(options), std::move(parts), served);

@@ -22,7 +22,6 @@
 #include "await.hpp"
 #include "code_command.hpp"
 #include "instance.hpp"
-#include "late_service.hpp"
 #include "restore_files.hpp"
 #include "running_gateway.hpp"
 #include "store_engines.hpp"
@@ -424,15 +423,12 @@ Result<void> RunningGateway::bind_gateway(const Config::Listener& configured) {
   std::from_chars(mode.data(), mode.data() + mode.size(), options->unix_mode, 8);
   options->access_log = config_.log.access;
   const bool secure = options->tls != nullptr;
-  auto service = std::make_shared<LateService>();
-  auto listener = net::make_listener(std::move(*options), *shards_, clock_, service);
+  auto listener = net::make_listener(std::move(*options), *shards_, clock_);
   auto bound = listener->bind();
   if (bound) warn_unencrypted(configured, listener->address());
   std::string url = reachable_url(*listener, secure);
-  gateways_.push_back({.parts = configured.parts,
-                       .url = std::move(url),
-                       .service = std::move(service),
-                       .listener = std::move(listener)});
+  gateways_.push_back(
+      {.parts = configured.parts, .url = std::move(url), .listener = std::move(listener)});
   return bound;
 }
 
@@ -445,7 +441,7 @@ Result<void> RunningGateway::bind_control(const Config::Listener& configured) {
   options->reserved_descriptors =
       std::clamp<std::size_t>(open_files_max() / kShares, 1, kControlReserve);
   const bool secure = options->tls != nullptr;
-  controls_.push_back(net::make_listener(std::move(*options), *shards_, clock_, control_service_));
+  controls_.push_back(net::make_listener(std::move(*options), *shards_, clock_));
   auto bound = controls_.back()->bind();
   if (bound) warn_unencrypted(configured, controls_.back()->address());
   std::string url = reachable_url(*controls_.back(), secure);
@@ -455,8 +451,8 @@ Result<void> RunningGateway::bind_control(const Config::Listener& configured) {
 
 Result<void> RunningGateway::start_controls() {
   shards_ = net::make_shards(worker_count(config_));
-  control_service_ = std::make_shared<LateService>(
-      control::make_control_service([this] { return state(); }, {metrics_route()}, {}));
+  control_service_ = control::make_control_service([this] { return state(); }, {metrics_route()},
+                                                   [this] { return notes(); });
   const Config::Server& server = config_.server;
   Config::Listener first;
   first.address = server.control_listen;
@@ -470,7 +466,7 @@ Result<void> RunningGateway::start_controls() {
   info_.control_address = controls_.front()->address();
   shards_->start();
   for (const auto& control : controls_) {
-    if (auto started = control->start(); !started) return started;
+    if (auto started = control->start(control_service_); !started) return started;
   }
   return {};
 }
@@ -487,7 +483,6 @@ control::ControlRoute RunningGateway::metrics_route() {
 }
 
 Result<void> RunningGateway::bind_local() {
-  local_service_ = std::make_shared<LateService>();
   // One left behind by a crash: the directory's lock says that nobody serves it.
   unlink(info_.control_socket.c_str());
   net::ListenerOptions local;
@@ -496,7 +491,7 @@ Result<void> RunningGateway::bind_local() {
   local.limits.connections = kControlConnections;
   local.access_log = false;
   give_up_what_hangs(local);
-  local_ = net::make_listener(std::move(local), *shards_, clock_, local_service_);
+  local_ = net::make_listener(std::move(local), *shards_, clock_);
   if (auto bound = local_->bind(); !bound) return bound;
   // Before it accepts: who may open the file may do everything.
   if (chmod(info_.control_socket.c_str(), S_IRUSR | S_IWUSR) != 0) {
@@ -672,17 +667,9 @@ Result<void> RunningGateway::make_services() {
   served.reserve(gateways_.size());
   for (const GatewayListener& gateway : gateways_) served.push_back(gateway.parts);
   services_ = api::make_gateway_services(api_options(config_), std::move(parts), served);
-  for (std::size_t i = 0; i < gateways_.size(); ++i) {
-    gateways_[i].service->set(services_->all()[i]);
-  }
   const std::shared_ptr<control::Console> console = local.console;
-  const auto local_service = control::make_local_control_service(std::move(local));
-  std::vector<control::ControlRoute> routes{metrics_route()};
-  if (console != nullptr)
-    std::ranges::move(console->routes(local_service), std::back_inserter(routes));
-  local_service_->set(local_service);
-  control_service_->set(control::make_control_service([this] { return state(); }, std::move(routes),
-                                                      [this] { return notes(); }));
+  local_service_ = control::make_local_control_service(std::move(local));
+  if (console != nullptr) control_service_->add(console->routes(local_service_));
   return {};
 }
 
@@ -752,11 +739,12 @@ Result<void> RunningGateway::start_serving() {
     first.every(kAttemptsTick, [this] { attempt_keeper_->write(); });
     first.every(kStoreWatch, [this] { watch_store(); });
   });
-  if (auto started = local_->start(); !started) return started;
+  if (auto started = local_->start(local_service_); !started) return started;
   // Whoever reads that the gateway listens finds it ready.
   ready_ = true;
-  for (const GatewayListener& gateway : gateways_) {
-    if (auto started = gateway.listener->start(); !started) return started;
+  for (std::size_t i = 0; i < gateways_.size(); ++i) {
+    auto started = gateways_[i].listener->start(services_->all()[i]);
+    if (!started) return started;
   }
   return {};
 }

@@ -34,8 +34,6 @@
 
 namespace holdfast::app {
 
-class LateService;
-
 /// What each of the gateway's listeners may have: what is configured, its connections lowered to
 /// what the limit on open files leaves, and the shares of one client worked out.
 [[nodiscard]] net::HttpLimits gateway_limits(const Config& config);
@@ -172,7 +170,6 @@ class RunningGateway final : public Gateway {
   struct GatewayListener {
     api::ServedParts parts;
     std::string url;  ///< empty for a Unix socket
-    std::shared_ptr<LateService> service;
     std::unique_ptr<net::Listener> listener;
   };
   std::vector<std::shared_ptr<net::TlsServer>> tls_;
@@ -180,8 +177,8 @@ class RunningGateway final : public Gateway {
   std::vector<std::unique_ptr<net::Listener>> controls_;  // `server.control_listen` first
   std::shared_ptr<api::GatewayServices> services_;
   std::vector<std::string> control_urls_;  // of those that are no Unix sockets
-  std::shared_ptr<LateService> control_service_;
-  std::shared_ptr<LateService> local_service_;
+  std::shared_ptr<control::ControlService> control_service_;
+  std::shared_ptr<net::HttpService> local_service_;
   std::unique_ptr<net::Listener> local_;
 };
 

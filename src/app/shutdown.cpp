@@ -10,7 +10,6 @@
 
 #include "await.hpp"
 #include "countdown.hpp"
-#include "late_service.hpp"
 #include "running_gateway.hpp"
 
 namespace holdfast::app {

@@ -1,10 +1,12 @@
 // Serves health, metrics and the console on the control listener.
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <string>
 #include <string_view>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/control/service.hpp>
 
 namespace holdfast::control {
@@ -29,13 +31,20 @@ bool serves(const ControlRoute& route, std::string_view path) {
   return route.path.ends_with('/') ? path.starts_with(route.path) : path == route.path;
 }
 
-class ControlService final : public net::HttpService {
+class RoutedService final : public ControlService {
  public:
-  explicit ControlService(std::vector<ControlRoute> routes) : routes_(std::move(routes)) {}
+  RoutedService(StateProbe state, std::vector<ControlRoute> routes)
+      : state_(std::move(state)), routes_(std::move(routes)) {}
+
+  void add(std::vector<ControlRoute> routes) override {
+    HOLDFAST_ASSERT(!has_more_.load(std::memory_order_relaxed), "control.routes_are_added_once");
+    more_ = std::move(routes);
+    has_more_.store(true, std::memory_order_release);
+  }
 
   std::variant<net::Response, net::BodyLimit> screen(const net::RequestHead& head) override {
     const ControlRoute* const route = find(head);
-    if (route == nullptr) return is_common(head.method) ? not_found() : method_not_allowed();
+    if (route == nullptr) return is_common(head.method) ? not_served() : method_not_allowed();
     if (route->serves_host && !route->serves_host(head)) {
       return text_answer(403, "not served under this name: see console.allowed_hosts");
     }
@@ -47,7 +56,7 @@ class ControlService final : public net::HttpService {
 
   void handle(net::Request request, net::Responder respond) override {
     const ControlRoute* const route = find(request.head);
-    if (route == nullptr) return respond(not_found());
+    if (route == nullptr) return respond(not_served());
     // Net leaves out the body.
     if (request.head.method == "HEAD") request.head = as_get(std::move(request.head));
     route->handle(std::move(request), std::move(respond));
@@ -61,7 +70,10 @@ class ControlService final : public net::HttpService {
   }
 
  private:
-  static net::Response not_found() { return text_answer(404, "not found"); }
+  net::Response not_served() const {
+    const bool starts = state_() == State::starting;
+    return starts ? text_answer(503, to_string(State::starting)) : text_answer(404, "not found");
+  }
   static net::Response method_not_allowed() {
     net::Response out = text_answer(405, "method not allowed");
     out.headers.emplace_back("Allow", "GET, HEAD");
@@ -76,12 +88,21 @@ class ControlService final : public net::HttpService {
     return head;
   }
   const ControlRoute* find(const net::RequestHead& head) const {
+    const ControlRoute* const found = find(routes_, head);
+    const bool has_more = has_more_.load(std::memory_order_acquire);
+    return found != nullptr || !has_more ? found : find(more_, head);
+  }
+  static const ControlRoute* find(const std::vector<ControlRoute>& routes,
+                                  const net::RequestHead& head) {
     const auto found = std::ranges::find_if(
-        routes_, [&head](const ControlRoute& route) { return serves(route, head.path()); });
-    return found == routes_.end() ? nullptr : &*found;
+        routes, [&head](const ControlRoute& route) { return serves(route, head.path()); });
+    return found == routes.end() ? nullptr : &*found;
   }
 
+  const StateProbe state_;
   const std::vector<ControlRoute> routes_;
+  std::vector<ControlRoute> more_;  ///< never changed once it is there
+  std::atomic<bool> has_more_{false};
 };
 
 }  // namespace
@@ -102,17 +123,17 @@ const char* to_string(State state) noexcept {
   return "unknown";
 }
 
-std::shared_ptr<net::HttpService> make_control_service(StateProbe state,
-                                                       std::vector<ControlRoute> more,
-                                                       NotesProbe notes) {
+std::shared_ptr<ControlService> make_control_service(StateProbe state,
+                                                     std::vector<ControlRoute> more,
+                                                     NotesProbe notes) {
   std::vector<ControlRoute> routes;
   routes.push_back(
       {.path = std::string(kLive), .handle = [](const net::Request&, net::Responder respond) {
          respond(text_answer(200, "ok"));
        }});
   routes.push_back({.path = std::string(kReady),
-                    .handle = [probe = std::move(state), notes = std::move(notes)](
-                                  const net::Request&, net::Responder respond) {
+                    .handle = [probe = state, notes = std::move(notes)](const net::Request&,
+                                                                        net::Responder respond) {
                       const State now = probe();
                       std::string text = to_string(now);
                       if (notes) {
@@ -121,7 +142,7 @@ std::shared_ptr<net::HttpService> make_control_service(StateProbe state,
                       respond(text_answer(now == State::ready ? 200 : 503, text));
                     }});
   std::ranges::move(more, std::back_inserter(routes));
-  return std::make_shared<ControlService>(std::move(routes));
+  return std::make_shared<RoutedService>(std::move(state), std::move(routes));
 }
 
 }  // namespace holdfast::control

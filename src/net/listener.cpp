@@ -8,6 +8,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <unistd.h>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
 #include "http_session.hpp"
@@ -168,10 +169,8 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
 class TcpListener final : public Listener {
  public:
-  TcpListener(ListenerOptions options, ShardSet& shards, const Clock& clock,
-              std::shared_ptr<HttpService> service)
-      : core_(std::make_shared<ListenerCore>(std::move(options), shards, clock,
-                                             std::move(service))) {}
+  TcpListener(ListenerOptions options, ShardSet& shards, const Clock& clock)
+      : core_(std::make_shared<ListenerCore>(std::move(options), shards, clock)) {}
   ~TcpListener() override { close(); }
 
   [[nodiscard]] const std::string& address() const noexcept override { return address_; }
@@ -184,11 +183,13 @@ class TcpListener final : public Listener {
     return {};
   }
 
-  [[nodiscard]] Result<void> start() override {
+  [[nodiscard]] Result<void> start(std::shared_ptr<HttpService> service) override {
+    HOLDFAST_ASSERT(service && !acceptor_, "listener.starts_once_with_a_service");
     if (!bound_) {
       if (auto bound = bind(); !bound) return bound;
     }
     if (auto listening = listen_on(*bound_); !listening) return listening;
+    core_->service = std::move(service);
     acceptor_ = std::make_shared<Acceptor>(core_, std::move(*bound_));
     for (const auto& part : core_->parts) {
       part->loop().post([&part = *part, core = core_] {
@@ -250,10 +251,9 @@ class TcpListener final : public Listener {
 
 }  // namespace
 
-std::unique_ptr<Listener> make_listener(ListenerOptions options, Shards& shards, const Clock& clock,
-                                        std::shared_ptr<HttpService> service) {
-  return std::make_unique<TcpListener>(std::move(options), static_cast<ShardSet&>(shards), clock,
-                                       std::move(service));
+std::unique_ptr<Listener> make_listener(ListenerOptions options, Shards& shards,
+                                        const Clock& clock) {
+  return std::make_unique<TcpListener>(std::move(options), static_cast<ShardSet&>(shards), clock);
 }
 
 }  // namespace holdfast::net

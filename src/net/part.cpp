@@ -145,10 +145,9 @@ const std::string& Part::date() {
 }
 
 ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
-                           const Clock& clock_source, std::shared_ptr<HttpService> http_service)
+                           const Clock& clock_source)
     : options(std::move(listener_options)),
       clock(clock_source),
-      service(std::move(http_service)),
       is_unix(options.address.starts_with("unix:")),
       connections_max(options.limits.connections),
       body_bytes_max(options.limits.body_bytes_in_flight),

@@ -144,12 +144,11 @@ class DescriptorReserve {
 /// What all shards share of one listener. Lives as long as any of its sockets.
 class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
  public:
-  ListenerCore(ListenerOptions listener_options, ShardSet& shards, const Clock& clock_source,
-               std::shared_ptr<HttpService> http_service);
+  ListenerCore(ListenerOptions listener_options, ShardSet& shards, const Clock& clock_source);
 
   const ListenerOptions options;
   const Clock& clock;
-  const std::shared_ptr<HttpService> service;
+  std::shared_ptr<HttpService> service;  ///< set before anything is accepted
   const bool is_unix;
   std::vector<std::unique_ptr<Part>> parts;  ///< by shard
 

@@ -38,14 +38,14 @@ class RunningSampleApp final : public SampleApp {
     listener.limits.connections = 4'096;
     listener.access_log = options.access_log;
     listener.tls = tls_;
-    listener_ = net::make_listener(std::move(listener), *shards_, clock, service_);
+    listener_ = net::make_listener(std::move(listener), *shards_, clock);
   }
 
   ~RunningSampleApp() override { stop(Milliseconds(0)); }
 
   Result<void> start() override {
     shards_->start();
-    auto bound = listener_->start();
+    auto bound = listener_->start(service_);
     running_ = bound.has_value();
     if (!running_) shards_->stop();
     return bound;

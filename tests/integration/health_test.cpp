@@ -46,6 +46,7 @@ TEST(Health, IsAliveAndNotReadyWhileTheGatewayStarts) {
   EXPECT_TRUE(eventually([&] { return ask("/livez") == "200 ok"; }, Milliseconds(15'000)));
   EXPECT_EQ(ask("/readyz"), "503 starting");
   EXPECT_EQ(ask("/metrics"), "503 starting");
+  EXPECT_EQ(ask("/console/"), "503 starting");
   std::ofstream(pipe) << read_file(made.certificate_file);
   const auto gateway = starting.get();
   EXPECT_EQ(ask("/readyz"), "200 ready");

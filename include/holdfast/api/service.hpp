@@ -115,19 +115,7 @@ struct GatewayParts {
   std::function<std::string(std::string_view)> audit_name{};
 };
 
-/// Creates the service of the gateway's routes, each also under `/{stage}`:
-/// * `POST /message`, `POST /messages`, `GET /tokens`;
-/// * the WebSocket at `/ws`, `/` and `/{stage}`;
-/// * the user pool (`POST` with `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path);
-/// * CloudFormation's DescribeStacks (a `POST` of a form, any path without another route);
-/// * `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`;
-/// * `POST`, `GET` and `DELETE /@connections/{connectionId}`.
-///
-/// Only its counters change, and they are per shard, so one object serves all shards.
-[[nodiscard]] std::shared_ptr<net::HttpService> make_gateway_service(GatewayOptions options,
-                                                                     GatewayParts parts);
-
-/// Creates one service for each listener. The services share their options.
+/// The services of the gateway's listeners. They share their options.
 class GatewayServices {
  public:
   virtual ~GatewayServices() = default;
@@ -137,6 +125,16 @@ class GatewayServices {
   /// URLs of the instance do not change. Thread-safe.
   virtual void change_options(GatewayOptions options) = 0;
 };
+/// Creates one service for each of `served`, with its share of the gateway's routes, each also under
+/// `/{stage}`:
+/// * `POST /message`, `POST /messages`, `GET /tokens`;
+/// * the WebSocket at `/ws`, `/` and `/{stage}`;
+/// * the user pool (`POST` with `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path);
+/// * CloudFormation's DescribeStacks (a `POST` of a form, any path without another route);
+/// * `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`;
+/// * `POST`, `GET` and `DELETE /@connections/{connectionId}`.
+///
+/// Only their counters change, and they are per shard, so one object serves all shards.
 [[nodiscard]] std::shared_ptr<GatewayServices> make_gateway_services(
     GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served);
 

@@ -70,9 +70,16 @@ struct ControlRoute {
 /// The control listener's service: `GET /livez` is 200 `ok` while the process answers at all;
 /// `GET /readyz` is 200 `ready`, or 503 with the state's name, and the notes behind it (`ready,
 /// disk_low`). Both are `text/plain`, and answer HTTP/1.0 without a host, as load balancers ask.
-/// Other paths are `more`'s, or 404. `HEAD` is answered as `GET` everywhere; routes see a `GET`.
-[[nodiscard]] std::shared_ptr<net::HttpService> make_control_service(
-    StateProbe state, std::vector<ControlRoute> more = {}, NotesProbe notes = {});
+/// Other paths are those of its routes, or 404; 503 `starting` while the process starts, as they
+/// may be there soon. `HEAD` is answered as `GET` everywhere; routes see a `GET`.
+class ControlService : public net::HttpService {
+ public:
+  /// Adds routes that cannot be there from the start, as they need the store. Once, on any thread,
+  /// also while it serves.
+  virtual void add(std::vector<ControlRoute> routes) = 0;
+};
+[[nodiscard]] std::shared_ptr<ControlService> make_control_service(
+    StateProbe state, std::vector<ControlRoute> routes = {}, NotesProbe notes = {});
 
 /// The store's numbers, as the composition root copies them.
 struct StoreStatus {

@@ -124,9 +124,9 @@ class Listener {
   /// Takes the address, so that `address` is known. Whoever connects is refused until `start`.
   /// Error `io` with the address.
   [[nodiscard]] virtual Result<void> bind() = 0;
-  /// Binds, unless that is done, listens, logs `listening` and accepts. Error `io` with the
-  /// address.
-  [[nodiscard]] virtual Result<void> start() = 0;
+  /// Binds, unless that is done, listens, logs `listening` and accepts. `service`, which is not
+  /// null, outlives the shards' run. Once. Error `io` with the address.
+  [[nodiscard]] virtual Result<void> start(std::shared_ptr<HttpService> service) = 0;
   /// Accepts no more; answers what is in flight, further requests with 503 and `Connection: close`;
   /// idle connections end. Any thread.
   virtual void drain() = 0;
@@ -137,9 +137,7 @@ class Listener {
   /// deadline. Any thread.
   virtual void change_limits(const HttpLimits& limits, bool access_log) = 0;
 };
-/// `service` outlives the shards' run.
 [[nodiscard]] std::unique_ptr<Listener> make_listener(ListenerOptions options, Shards& shards,
-                                                      const Clock& clock,
-                                                      std::shared_ptr<HttpService> service);
+                                                      const Clock& clock);
 
 }  // namespace holdfast::net

@@ -26,9 +26,9 @@ class FakeGateway {
     options.name = "fake";
     options.address = address;
     options.access_log = false;
-    listener_ = net::make_listener(std::move(options), *shards_, system_clock(), service_);
+    listener_ = net::make_listener(std::move(options), *shards_, system_clock());
     shards_->start();
-    if (auto started = listener_->start(); !started) {
+    if (auto started = listener_->start(service_); !started) {
       throw std::runtime_error(started.error().message);
     }
   }

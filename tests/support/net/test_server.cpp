@@ -22,9 +22,9 @@ TestServer::TestServer(std::shared_ptr<net::HttpService> service, std::size_t sh
                        net::ListenerOptions options, const Clock& clock)
     : shards_(net::make_shards(shards)) {
   if (options.address.empty()) options.address = "127.0.0.1:0";
-  listener_ = net::make_listener(std::move(options), *shards_, clock, std::move(service));
+  listener_ = net::make_listener(std::move(options), *shards_, clock);
   shards_->start();
-  if (const auto started = listener_->start(); !started) {
+  if (const auto started = listener_->start(std::move(service)); !started) {
     throw std::runtime_error(started.error().message);
   }
 }

@@ -43,9 +43,9 @@ class GatewayOnSockets : public ::testing::Test {
     }
     router_ = std::make_unique<delivery::Router>(std::move(shards));
     listener_ = net::make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = {}},
-                                   *shards_, clock_, make_service());
+                                   *shards_, clock_);
     shards_->start();
-    EXPECT_TRUE(listener_->start());
+    EXPECT_TRUE(listener_->start(make_service()));
   }
   ~GatewayOnSockets() override {
     listener_->close();
@@ -86,7 +86,7 @@ class GatewayOnSockets : public ::testing::Test {
     }
     api::GatewayOptions options;
     options.pool_id = kPoolId;
-    return api::make_gateway_service(std::move(options), std::move(parts));
+    return api::make_gateway_services(std::move(options), std::move(parts), {{}})->all().front();
   }
   static std::string issuer() { return "http://localhost/" + std::string(kPoolId); }
 

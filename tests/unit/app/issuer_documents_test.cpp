@@ -146,10 +146,9 @@ TEST_F(IssuerReaderTest, TrustsTheConfiguredAuthorityAlone) {
   options.address = "127.0.0.1:0";
   options.access_log = false;
   options.tls = *tls;
-  const auto listener =
-      net::make_listener(std::move(options), *shards, system_clock(), std::make_shared<Keys>());
+  const auto listener = net::make_listener(std::move(options), *shards, system_clock());
   shards->start();
-  ASSERT_TRUE(listener->start());
+  ASSERT_TRUE(listener->start(std::make_shared<Keys>()));
   const std::string url = "https://" + listener->address() + "/keys";
   const std::pair<std::string, bool> authorities[] = {{dir_.file("tls/ca.pem"), true},
                                                       {dir_.file("other/ca.pem"), false},

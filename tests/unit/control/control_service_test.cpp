@@ -172,6 +172,22 @@ TEST_F(ControlListener, RefusesOtherPathsAndMethods) {
   EXPECT_FALSE(service_->live() != nullptr);
 }
 
+TEST_F(ControlListener, SaysOfPathsThatAreToComeThatItStarts) {
+  const auto service = make_control_service([this] { return state_; });
+  service_ = service;
+  state_ = State::starting;
+  EXPECT_EQ(ask("GET", "/console/").status, 503);
+  EXPECT_EQ(ask("POST", "/console/").body, "starting\n");
+  EXPECT_EQ(ask("GET", "/livez").status, 200);
+  service->add({{.path = "/console/", .handle = [](const net::Request&, net::Responder respond) {
+                   respond({.body = "page"});
+                 }}});
+  EXPECT_EQ(ask("GET", "/console/").body, "page");
+  state_ = State::ready;
+  EXPECT_EQ(ask("GET", "/console/").body, "page");
+  EXPECT_EQ(ask("GET", "/other").status, 404);
+}
+
 TEST_F(ControlListener, ServesWhatItWasGivenBesides) {
   const auto say = [](const char* text) {
     return [text](const net::Request&, net::Responder respond) { respond({.body = text}); };

@@ -723,9 +723,9 @@ TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
   {
     const auto shards = make_shards(1);
     const auto listener = make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = {}},
-                                        *shards, system_clock(), service);
+                                        *shards, system_clock());
     shards->start();
-    ASSERT_TRUE(listener->start());
+    ASSERT_TRUE(listener->start(service));
     for (const char* target : {"/ws?token=s3cret", "/tokens?x=s3cret"}) {
       RawClient client(listener->address());
       EXPECT_TRUE(client.upgrade(target, "Authorization: s3cret\r\n"));
@@ -761,9 +761,9 @@ TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
   {
     const auto shards = make_shards(1);
     const auto listener = make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = {}},
-                                        *shards, system_clock(), service);
+                                        *shards, system_clock());
     shards->start();
-    ASSERT_TRUE(listener->start());
+    ASSERT_TRUE(listener->start(service));
     for (const char* target : {"/signed", "/unsigned"}) {
       RawClient client(listener->address());
       ASSERT_TRUE(client.send("GET " + std::string(target) + " HTTP/1.1\r\nHost: test\r\n\r\n"));
@@ -826,11 +826,10 @@ TEST(Http, LogsWhatWasRefusedBeforeItWasReadWhole) {
     testing::internal::CaptureStdout();
     {
       const auto shards = make_shards(1);
-      const auto listener =
-          make_listener({.name = "gateway", .address = "127.0.0.1:0", .limits = limits}, *shards,
-                        system_clock(), service);
+      const auto listener = make_listener(
+          {.name = "gateway", .address = "127.0.0.1:0", .limits = limits}, *shards, system_clock());
       shards->start();
-      ASSERT_TRUE(listener->start());
+      ASSERT_TRUE(listener->start(service));
       RawClient client(listener->address());
       ASSERT_TRUE(client.send(row.request));
       EXPECT_TRUE(client.read_response());

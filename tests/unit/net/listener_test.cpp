@@ -47,9 +47,8 @@ TEST(Listener, DealsSocketsOutToAllShards) {
 
 TEST(Listener, SaysThatTheAddressIsTaken) {
   TestServer server(std::make_shared<FakeService>());
-  const auto second =
-      make_listener({.name = "second", .address = server.address(), .limits = {}}, server.shards(),
-                    system_clock(), std::make_shared<FakeService>());
+  const auto second = make_listener({.name = "second", .address = server.address(), .limits = {}},
+                                    server.shards(), system_clock());
   const auto bound = second->bind();
   ASSERT_FALSE(bound);
   EXPECT_EQ(bound.error().code, Errc::io);
@@ -59,10 +58,9 @@ TEST(Listener, SaysThatTheAddressIsTaken) {
 TEST(Listener, RefusesWhatIsNoAddress) {
   TestServer server(std::make_shared<FakeService>());
   for (const char* address : {"", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "unix:"}) {
-    const auto listener =
-        make_listener({.name = "bad", .address = address, .limits = {}}, server.shards(),
-                      system_clock(), std::make_shared<FakeService>());
-    const auto started = listener->start();
+    const auto listener = make_listener({.name = "bad", .address = address, .limits = {}},
+                                        server.shards(), system_clock());
+    const auto started = listener->start(std::make_shared<FakeService>());
     ASSERT_FALSE(started) << address;
     EXPECT_EQ(started.error().code, Errc::invalid_argument) << address;
   }
@@ -345,11 +343,11 @@ TEST(Listener, RefusesConnectionsBetweenBindAndStart) {
   shards->start();
   for (const std::string& address :
        {std::string("127.0.0.1:0"), "unix:" + directory.file("socket")}) {
-    const auto listener = make_listener({.name = "test", .address = address, .limits = {}}, *shards,
-                                        system_clock(), std::make_shared<FakeService>());
+    const auto listener =
+        make_listener({.name = "test", .address = address, .limits = {}}, *shards, system_clock());
     ASSERT_TRUE(listener->bind());
     EXPECT_THROW(RawClient(listener->address()), std::runtime_error);
-    ASSERT_TRUE(listener->start());
+    ASSERT_TRUE(listener->start(std::make_shared<FakeService>()));
     RawClient client(listener->address());
     EXPECT_EQ(status_of(client), 200);
     listener->close();

@@ -119,9 +119,9 @@ TEST(TrustedProxies, AreAskedByTheListener) {
                      .limits = {},
                      .access_log = false,
                      .trusted_proxies = TrustedProxies::parse({"127.0.0.0/8"}).value()},
-                    *shards, system_clock(), service);
+                    *shards, system_clock());
   shards->start();
-  ASSERT_TRUE(listener->start());
+  ASSERT_TRUE(listener->start(service));
   test::RawClient client(listener->address());
   ASSERT_TRUE(
       client.send("GET / HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 203.0.113.9\r\n"
