@@ -12,15 +12,17 @@
 namespace holdfast::app {
 
 /// Runs `start` on `executor` and waits for what it answers: start-up is the one place that may
-/// block. Not on `executor`. `unavailable` when no answer comes.
+/// block. Not on `executor`. `unavailable` when no answer comes. `keep` lives until there is one,
+/// however late that is.
 template <class T>
 [[nodiscard]] Result<T> await(Executor& executor,
-                              std::move_only_function<void(Completion<Result<T>>)> start) {
+                              std::move_only_function<void(Completion<Result<T>>)> start,
+                              std::shared_ptr<const void> keep = nullptr) {
   constexpr std::chrono::seconds kPatience{60};
   auto promise = std::make_shared<std::promise<Result<T>>>();
   auto answer = promise->get_future();
-  executor.post([start = std::move(start), promise = std::move(promise)]() mutable {
-    start([promise](Result<T> result) { promise->set_value(std::move(result)); });
+  executor.post([start = std::move(start), promise = std::move(promise), keep]() mutable {
+    start([promise, keep](Result<T> result) { promise->set_value(std::move(result)); });
   });
   if (answer.wait_for(kPatience) != std::future_status::ready) {
     return fail(Errc::unavailable, "the store does not answer");

@@ -33,7 +33,7 @@ std::vector<std::string> RunningGateway::console_origins() const {
   if (!config_.console.enabled) return out;
   const std::string& shown = config_.server.control_public_url;
   if (!shown.empty()) out.push_back(shown);
-  for (const std::string& url : control_urls_) {
+  for (const std::string& url : controls_.urls) {
     add_once(out, url);
     const std::size_t scheme = url.find("//") + 2;
     const std::size_t port = url.rfind(':');
@@ -79,20 +79,21 @@ std::shared_ptr<control::Console> RunningGateway::make_console() const {
   }
   options.public_origin = config_.server.control_public_url;
   add_once(options.gateway_urls, info_.url);
-  for (const GatewayListener& gateway : gateways_) {
+  for (const auto& gateway : gateways_.all) {
     const api::ServedParts& parts = gateway.parts;
     const bool whole = parts.login && parts.tokens && parts.websocket;
     if (whole && !gateway.url.empty()) add_once(options.gateway_urls, gateway.url);
   }
-  options.user_pool_id = info_.user_pool_id;
-  options.client_id = info_.client_id;
+  options.user_pool_id = facts_.user_pool_id;
+  options.client_id = facts_.client_id;
   options.link_url = options.public_origin;
-  if (options.link_url.empty() && !control_urls_.empty()) options.link_url = control_urls_.front();
+  if (options.link_url.empty() && !controls_.urls.empty())
+    options.link_url = controls_.urls.front();
   options.password_hash = config_.console.password_hash;
   return control::make_console(std::move(options), {.clock = clock_,
-                                                    .router = *router_,
-                                                    .hasher = hasher_,
-                                                    .attempts = attempts_,
+                                                    .router = *delivery_->router,
+                                                    .hasher = keys_->hasher,
+                                                    .attempts = identity_->attempts,
                                                     .audit = audit_});
 }
 

@@ -17,13 +17,13 @@ bool RunningGateway::alive(Milliseconds patience) {
     shards_->at(i).post([shards] { shards->done(); });
   }
   const auto store = std::make_shared<Countdown>(1);
-  store_->probe([store] { store->done(); });
+  store_->store->probe([store] { store->done(); });
   if (!shards->wait_until(deadline)) return false;
   // A disk that is slow is not made quicker by starting anew: whoever waits for it is alive.
   constexpr Milliseconds kLook{20};
   do {
     const auto next = std::min(deadline, steady_clock::now() + kLook);
-    if (store->wait_until(next) || store_->stats().blocked) return true;
+    if (store->wait_until(next) || store_->store->stats().blocked) return true;
   } while (steady_clock::now() < deadline);
   return false;
 }

@@ -25,14 +25,14 @@ api::GatewayOptions RunningGateway::api_options(const Config& config) const {
   options.account = config.aws.account;
   options.api_id = config.aws.api_id;
   options.stage = config.aws.stage;
-  options.pool_id = info_.user_pool_id;
+  options.pool_id = facts_.user_pool_id;
   options.issuer = issuer();
   options.allowed_origins = config.websocket.allowed_origins;
   options.own_origin = origin_of(info_.url);
   std::ranges::move(console_origins(), std::back_inserter(options.allowed_origins));
   options.stack = {.name = config.aws.stack_name,
-                   .created_at = created_at_,
-                   .client_id = info_.client_id,
+                   .created_at = facts_.created_at,
+                   .client_id = facts_.client_id,
                    .url = info_.url,
                    .sample_app_url = config.aws.sample_app_url};
   options.key_requests_per_second = config.limits.key_requests_per_second;
@@ -75,26 +75,20 @@ Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
 bool RunningGateway::apply_live(const Config& config) {
   log::set_level(config.log.level);
   const net::HttpLimits limits = gateway_limits(config);
-  for (const GatewayListener& gateway : gateways_) {
+  for (const auto& gateway : gateways_.all) {
     gateway.listener->change_limits(limits, config.log.access);
   }
   services_->change_options(api_options(config));
   message_bytes_max_ = config.limits.message_bytes;
-  sign_up_rate_->change(config.sign_ups.per_minute, sign_up_share(config.sign_ups.per_minute));
-  failed_logins_->change(0, config.limits.failed_logins_per_address_per_minute);
-  failed_refreshes_->change(0, config.limits.failed_logins_per_address_per_minute);
-  if (files_ != nullptr) {
-    files_->set_database_bytes_max(config.storage.database_bytes_max);
-    files_->set_disk_free_min(config.storage.disk_free_min);
-  }
-  const auto countdown = std::make_shared<Countdown>(parts_.size());
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    shards_->at(i).post(
-        [&part = parts_[i], limits = config.delivery, rules = config.user_pool, countdown] {
-          part.mailboxes->change_limits(limits);
-          part.pool->change_rules(rules);
-          countdown->done();
-        });
+  identity_->change(config);
+  store_->change(config.storage);
+  const auto countdown = std::make_shared<Countdown>(shards_->count());
+  for (std::size_t i = 0; i < shards_->count(); ++i) {
+    shards_->at(i).post([this, i, limits = config.delivery, rules = config.user_pool, countdown] {
+      delivery_->mailboxes[i]->change_limits(limits);
+      identity_->shards[i].pool->change_rules(rules);
+      countdown->done();
+    });
   }
   first_shard().post([this, lifetime = config.user_pool.id_token_lifetime,
                       unconfirmed = config.sign_ups.unconfirmed_lifetime,

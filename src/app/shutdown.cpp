@@ -36,7 +36,7 @@ RunningGateway::~RunningGateway() {
   if (ready_) {
     stop();
   } else {
-    take_down();
+    stop_parts();
   }
 }
 
@@ -52,19 +52,19 @@ bool RunningGateway::stop() {
   const auto deadline = steady_clock::now() + longest;
   log::info("stopping", {{"drain_seconds", longest.count()}});
   // Who waits for an issuer's keys would be waited for.
-  if (issuers_ != nullptr) issuers_->stop();
-  for (const GatewayListener& gateway : gateways_) gateway.listener->drain();
+  if (identity_->issuers != nullptr) identity_->issuers->stop();
+  for (const auto& gateway : gateways_.all) gateway.listener->drain();
   close_gradually(longest);
   const bool drained = each_mailboxes(&delivery::Mailboxes::drain, deadline);
   // The store runs what it was handed before it stopped: what clients have acknowledged by now is
   // handed even where there is no time left for anything else.
   const auto handed = std::max(deadline, steady_clock::now() + kLeastForDeletes);
   const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, handed);
-  const bool emptied = std::ranges::all_of(gateways_, [deadline](const GatewayListener& gateway) {
+  const bool emptied = std::ranges::all_of(gateways_.all, [deadline](const auto& gateway) {
     return wait_until_empty(*gateway.listener, deadline);
   });
   log::info("stopped_serving", {{"drained", drained}, {"closed", closed}, {"emptied", emptied}});
-  take_down();
+  stop_parts();
   log::info("stopped");
   return drained && closed && emptied;
 }
@@ -85,9 +85,9 @@ void RunningGateway::close_gradually(Milliseconds drain) {
 
 bool RunningGateway::each_mailboxes(const MailboxesPhase& phase,
                                     std::chrono::steady_clock::time_point deadline) {
-  const auto countdown = std::make_shared<Countdown>(parts_.size());
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    delivery::Mailboxes* const mailboxes = parts_[i].mailboxes.get();
+  const auto countdown = std::make_shared<Countdown>(shards_->count());
+  for (std::size_t i = 0; i < shards_->count(); ++i) {
+    delivery::Mailboxes* const mailboxes = delivery_->mailboxes[i].get();
     shards_->at(i).post(
         [mailboxes, phase, countdown] { phase(*mailboxes, [countdown] { countdown->done(); }); });
   }
@@ -97,47 +97,26 @@ bool RunningGateway::each_mailboxes(const MailboxesPhase& phase,
 // What was counted in the last second is written with the rest.
 void RunningGateway::keep_attempts() {
   if (!ready_) return;
-  const auto kept =
-      await<void>(first_shard(), [this](auto done) { attempt_keeper_->finish(std::move(done)); });
+  const auto kept = await<void>(
+      first_shard(), [this](auto done) { identity_->attempt_keeper->finish(std::move(done)); });
   if (!kept) log::warn("attempts_not_kept", {{"reason", kept.error().message}});
 }
 
-// What hands work to others goes before them: sockets, what answers shards from threads of its own
-// (the hasher, the code sender, the store), the shards;
-// then what lived on the shards, and only then what their last tasks may hold.
-void RunningGateway::take_down() {
-  for (const GatewayListener& gateway : gateways_) gateway.listener->close();
-  for (const auto& control : controls_) control->close();
+// What hands work to others ends before them: sockets, what answers shards from threads of its own
+// (the hasher, the code sender, the store), the shards.
+void RunningGateway::stop_parts() {
+  for (const auto& gateway : gateways_.all) gateway.listener->close();
+  for (const auto& control : controls_.all) control->close();
   if (local_ != nullptr) local_->close();
   if (local_ != nullptr) unlink(info_.control_socket.c_str());
-  if (hasher_ != nullptr) hasher_->stop();
-  if (code_sender_ != nullptr) code_sender_->stop();
-  if (issuers_ != nullptr) issuers_->stop();
+  if (keys_) keys_->hasher->stop();
+  if (identity_) identity_->code_sender->stop();
+  if (identity_ && identity_->issuers != nullptr) identity_->issuers->stop();
   keep_attempts();
-  if (store_ != nullptr) store_->stop();
+  if (store_) store_->store->stop();
   if (shards_ != nullptr) shards_->stop();
-  for (const auto& reader : issuer_readers_) reader->stop();
-  gateways_.clear();
-  controls_.clear();
-  local_.reset();
-  local_service_.reset();
-  control_service_.reset();
-  services_.reset();
-  router_.reset();
-  parts_.clear();
-  hasher_.reset();
-  attempt_keeper_.reset();
-  code_sender_.reset();
-  issuers_.reset();
-  issuer_readers_.clear();
-  access_keys_.reset();
-  signer_.reset();
-  box_.reset();
-  ring_.reset();
-  shards_.reset();
-  backups_.reset();
-  store_.reset();
-  directory_.reset();
+  if (!identity_) return;
+  for (const auto& reader : identity_->readers) reader->stop();
 }
 
 }  // namespace holdfast::app

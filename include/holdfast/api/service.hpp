@@ -125,7 +125,8 @@ class GatewayServices {
   /// URLs of the instance do not change. Thread-safe.
   virtual void change_options(GatewayOptions options) = 0;
 };
-/// Creates one service for each of `served`, with its share of the gateway's routes, each also under
+/// Creates one service for each of `served`, with its share of the gateway's routes, each also
+/// under
 /// `/{stage}`:
 /// * `POST /message`, `POST /messages`, `GET /tokens`;
 /// * the WebSocket at `/ws`, `/` and `/{stage}`;

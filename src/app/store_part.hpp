@@ -1,0 +1,44 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <holdfast/app/config.hpp>
+#include <holdfast/base/clock.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/net/server.hpp>
+#include <holdfast/storage/file_store.hpp>
+#include <holdfast/storage/store.hpp>
+
+#include "audit_log.hpp"
+#include "backup_maker.hpp"
+#include "data_directory.hpp"
+
+namespace holdfast::app {
+
+/// The open store of a gateway, and its handles.
+struct StorePart {
+  std::unique_ptr<storage::Store> store;
+  storage::FileStore* files = nullptr;          ///< the store, where it has files
+  std::unique_ptr<BackupMaker> backups;         ///< null without files
+  std::vector<storage::StoreHandles*> handles;  ///< by shard
+
+  /// Zeros without files.
+  [[nodiscard]] storage::FileStats file_stats() const {
+    return files != nullptr ? files->file_stats() : storage::FileStats{};
+  }
+  /// Takes over what can change live. Thread-safe.
+  void change(const Config::Storage& config);
+};
+
+/// Opens the store in `directory`. From here on `audit` writes to it, too. See
+/// `storage::StoreOptions` for `on_fatal`. Errors as of `open_store`.
+[[nodiscard]] Result<StorePart> open_store_part(const DataDirectory& directory,
+                                                const Config::Storage& config,
+                                                std::function<void(const std::string&)> on_fatal,
+                                                const Clock& clock, net::Shards& shards,
+                                                const std::shared_ptr<AuditLog>& audit);
+
+}  // namespace holdfast::app
