@@ -153,7 +153,7 @@ const std::map<std::string, std::set<std::string>>& remaining() {
       {"grave", {}},
       {"graves", {}},
       {"goodbye", {"net"}},
-      {"beat", {"app"}},
+      {"beat", {}},
       {"expel", {}},
       {"nobody", {"iam", "identity", "sqlite"}},
       {"foreign", {"cli", "control", "delivery", "identity"}},
