@@ -44,8 +44,6 @@ class HeadReader {
   [[nodiscard]] const HeadError& error() const noexcept { return error_; }
   [[nodiscard]] RequestHead& head() noexcept { return head_; }
   [[nodiscard]] const Framing& framing() const noexcept { return framing_; }
-  /// The request line is there.
-  [[nodiscard]] bool has_begun() const noexcept { return lines_ > 0; }
 
  private:
   bool fail(int status, const char* message, const char* why = nullptr) noexcept;

@@ -106,9 +106,4 @@ class ShardSet final : public Shards {
   bool running_ = false;
 };
 
-/// The loop behind a shard of `make_shards`.
-[[nodiscard]] inline ShardLoop& loop_of(Shard& shard) noexcept {
-  return static_cast<ShardLoop&>(shard);
-}
-
 }  // namespace holdfast::net
