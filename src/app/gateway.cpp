@@ -89,8 +89,8 @@ RunningGateway::RunningGateway(GatewayOptions options)
   if (!options_.on_fatal) options_.on_fatal = end_process;
 }
 
-// The controls serve first: whoever asks for its health hears that it starts, however long the store
-// takes to recover.
+// The controls serve first: whoever asks for its health hears that it starts, however long the
+// store takes to recover.
 Result<void> RunningGateway::open() {
   auto master = open_directory();
   if (!master) return std::unexpected(std::move(master.error()));

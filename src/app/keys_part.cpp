@@ -1,4 +1,6 @@
 // Opens the keys of a gateway.
+#include "keys_part.hpp"
+
 #include <optional>
 #include <string>
 #include <utility>
@@ -6,7 +8,6 @@
 #include <holdfast/base/log.hpp>
 
 #include "await.hpp"
-#include "keys_part.hpp"
 
 namespace holdfast::app {
 

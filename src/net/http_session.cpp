@@ -44,7 +44,7 @@ struct HttpSession::Exchange {
   std::string method;  ///< kept for the log, the head having been handed on
   std::string path;
   std::string websocket_key;
-  Told parked;  ///< told when nobody waits for the answer any more
+  Told parked;         ///< told when nobody waits for the answer any more
   std::string client;  ///< behind a trusted proxy; empty: the peer
 };
 

@@ -11,8 +11,8 @@ namespace holdfast::net {
 
 class TlsSession;
 
-/// Gathers what one connection has to send until one `send` takes it all, and knows how far all that
-/// it ever wrote has come. Empty, it holds no buffer.
+/// Gathers what one connection has to send until one `send` takes it all, and knows how far all
+/// that it ever wrote has come. Empty, it holds no buffer.
 class Outbound {
  public:
   enum class Flushed : std::uint8_t {

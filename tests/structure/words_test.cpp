@@ -237,7 +237,8 @@ TEST(Documents, SayOfEveryModuleWhereToChangeIt) {
   ASSERT_NE(begin, page.npos);
   const std::string section = page.substr(begin, page.find("\n## ", begin + 4) - begin);
   EXPECT_GT(named_paths(section).size(), 40U);
-  for (const char* module : {"delivery", "identity", "storage", "sqlite", "net", "api", "control", "app"}) {
+  for (const char* module :
+       {"delivery", "identity", "storage", "sqlite", "net", "api", "control", "app"}) {
     EXPECT_NE(section.find("src/" + std::string(module) + "/"), section.npos) << module;
   }
 }
