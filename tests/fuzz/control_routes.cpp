@@ -7,6 +7,9 @@
 
 #include "fuzz/oracle.hpp"
 #include "support/control/control_socket_parts.hpp"
+#include "support/identity/fake_code_sender.hpp"
+#include "support/identity/fake_password_hasher.hpp"
+#include "support/identity/open.hpp"
 
 namespace {
 
@@ -23,10 +26,23 @@ struct Changeable {
   std::uint32_t data_key = 0;
   std::uint32_t signing_key = 0;
   std::size_t recorded = 0;
+  std::map<std::string, std::string> users;
 
   bool operator==(const Changeable&) const = default;
 };
 
+/// The keys of a user pool: made once, as they take long.
+struct PoolKeys {
+  test::ManualClock clock;
+  test::ManualExecutor executor;
+  test::FakeIdentityDatabase database;
+  test::FakeKeyStore store{database, executor};
+  std::shared_ptr<identity::KeyRing> ring = test::open_ring(executor, clock, store).value();
+  std::shared_ptr<identity::TokenSigner> signer =
+      test::open_signer(executor, clock, store, ring).value();
+};
+
+/// Two users with pending messages, one of them in the pool, and an access key.
 class World : public test::ControlSocketParts {
  public:
   World() {
@@ -34,6 +50,23 @@ class World : public test::ControlSocketParts {
       for (Sequence sequence = 1; sequence <= 3; ++sequence) hold(user, sequence, "text");
     }
     keys_->create({.name = "orders", .policy = "", .rate = {}}, [](auto) {});
+    identity::User user;
+    user.sub = UserId("anna");
+    user.username = "Anna";
+    user.password_hash = test::FakePasswordHasher::encoded("Correct-horse-1");
+    pool_users_.users["anna"] = user;
+    service_ = control::make_local_control_service({.clock = clock_,
+                                                    .router = router_,
+                                                    .messages = {&messages_[0], &messages_[1]},
+                                                    .access_keys = keys_,
+                                                    .key_ring = ring_,
+                                                    .signer = signer_,
+                                                    .keys_executor = executors_[2],
+                                                    .state = [] { return control::State::ready; },
+                                                    .process = [this] { return process_; },
+                                                    .user_pools = {pool_.get(), pool_.get()},
+                                                    .user_pool_id = kPoolId,
+                                                    .audit = audit_});
   }
 
   [[nodiscard]] Changeable now() const {
@@ -41,10 +74,49 @@ class World : public test::ControlSocketParts {
                    .dead_letters = database_->tables.dead_letters.size(),
                    .data_key = ring_->id,
                    .signing_key = signer_->id,
-                   .recorded = audit_->events.size()};
+                   .recorded = audit_->events.size(),
+                   .users = {}};
     for (const auto& [user, rows] : database_->tables.messages) out.messages += rows.size();
+    for (const auto& [id, user] : pool_users_.users) {
+      out.users[id] = user.username + (user.enabled ? "+" : "-") + user.password_hash;
+    }
     return out;
   }
+
+ private:
+  static constexpr const char* kPoolId = "us-east-1_fuzzpool1";
+
+  static PoolKeys& pool_keys() {
+    static PoolKeys keys;
+    return keys;
+  }
+  static identity::UserPoolOptions pool_options() {
+    identity::UserPoolOptions out;
+    out.pool_id = kPoolId;
+    out.client_id = "client";
+    out.issuer = "https://gw.example";
+    return out;
+  }
+
+  test::FakeIdentityDatabase pool_users_;
+  test::FakeUserStore users_{pool_users_, executors_[1]};
+  test::FakeRefreshTokenStore refresh_tokens_{pool_users_, executors_[1]};
+  test::FakeCodeStore codes_{pool_users_, executors_[1]};
+  test::FakeKnownAddressStore known_addresses_{pool_users_, executors_[1]};
+  std::unique_ptr<identity::UserPool> pool_ = identity::make_user_pool(
+      pool_options(), {.clock = clock_,
+                       .executor = executors_[1],
+                       .users = users_,
+                       .refresh_tokens = refresh_tokens_,
+                       .codes = codes_,
+                       .known_addresses = known_addresses_,
+                       .ring = pool_keys().ring,
+                       .signer = pool_keys().signer,
+                       .hasher = std::make_shared<test::FakePasswordHasher>(),
+                       .attempts = std::make_shared<identity::AttemptCounts>(clock_, 1000),
+                       .spent_challenges = std::make_shared<identity::SpentChallenges>(clock_),
+                       .code_sender = std::make_shared<test::FakeCodeSender>(),
+                       .on_logins_ended = [](const identity::EndedLogins&) {}});
 };
 
 void check_list(const Json& body) {
