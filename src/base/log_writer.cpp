@@ -121,7 +121,8 @@ void LogWriter::start(int file_descriptor, DroppedLine dropped_line) {
   write_to(file_descriptor);
   dropped_line_ = std::move(dropped_line);
   stopping_ = false;
-  thread_ = start_thread("hf-log", [this] { run(); });
+  // Counted here, so that the thread reports what is dropped before it runs.
+  thread_ = start_thread("hf-log", [this, told = dropped_.load()] { run(told); });
   running_ = true;
 }
 
@@ -177,9 +178,8 @@ void LogWriter::write_out(std::string_view lines) {
   dropped_ += sink_->take_lost();
 }
 
-void LogWriter::run() {
+void LogWriter::run(std::uint64_t told) {
   std::string lines;
-  std::uint64_t told = dropped_;
   std::unique_lock lock(mutex_);
   while (true) {
     wake_.wait(lock, [this] { return !queued_.empty() || stopping_; });

@@ -39,7 +39,8 @@ class LogWriter {
   [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_; }
 
  private:
-  void run();
+  /// `told`: how many dropped lines have been reported.
+  void run(std::uint64_t told);
   void write_to(int file_descriptor);
   void write_out(std::string_view lines);
 

@@ -10,6 +10,8 @@
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/client/gateway_client.hpp>
+#include <holdfast/iam/access_keys.hpp>
+#include <holdfast/iam/sigv4.hpp>
 
 #include "support/base/manual_clock.hpp"
 #include "support/client/fake_gateway.hpp"
