@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/user.hpp>
 #include <holdfast/sqlite/store.hpp>
 
 #include "clients.hpp"
@@ -230,7 +231,8 @@ void Holdfast::add_users(const fs::path& folder, std::size_t users) {
         R"(,"exp":)" + std::to_string(now + 3600) + R"(,"origin_jti":")" + login.origin +
         R"(","jti":")" + generate_uuid() + R"("})"));
     const std::int64_t revision = user.revision;
-    handles.users->create(std::move(user), [](const Result<void>& result) {
+    std::string folded = identity::fold_username(user.username);
+    handles.users->create(std::move(user), std::move(folded), [](const Result<void>& result) {
       if (!result) throw std::runtime_error(result.error().message);
     });
     handles.refresh_tokens->add(std::move(login), revision, 1,
