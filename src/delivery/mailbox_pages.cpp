@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <holdfast/base/assert.hpp>
+
 #include "mailbox.hpp"
 
 namespace holdfast::delivery {
@@ -45,6 +47,7 @@ void Mailbox::advance(Cursor& cursor, SendUnsentMessages::Event event, const Arr
       read_later();
       break;
     case Action::send_page:
+      HOLDFAST_ASSERT(page != nullptr, "cursor.sends_a_page_that_arrived");
       send_page(cursor, *page);
       break;
     case Action::erase:

@@ -21,7 +21,10 @@ class Runs {
   Runs(const Runs&) = delete;
   Runs& operator=(const Runs&) = delete;
   ~Runs() {
-    while (Run* const unanswered = list_.first()) remove(*unanswered).reset();
+    for (Run* run = first(); run != nullptr;) {
+      const std::unique_ptr<Run> unanswered(run);
+      run = RunList::next(*run);
+    }
   }
 
   [[nodiscard]] bool is_empty() const noexcept { return list_.empty(); }

@@ -1,4 +1,4 @@
-// How the ports of identity refuse.
+// The refusals of identity's ports.
 #include <holdfast/identity/store_errors.hpp>
 
 namespace holdfast::identity {

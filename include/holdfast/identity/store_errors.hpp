@@ -6,7 +6,7 @@
 
 #include <holdfast/base/error.hpp>
 
-/// How the ports of identity refuse, in one place for all that implement them.
+/// The refusals of identity's ports, in one place for all that implement them.
 namespace holdfast::identity {
 
 /// Checks that what replaces a user's row was made from the row that is there: `not_found` when

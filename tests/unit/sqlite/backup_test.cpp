@@ -230,7 +230,7 @@ TEST_F(BackupTest, FailsWithAReasonWhenThereIsNoThreadForIt) {
   pthread_attr_destroy(&before);
   ASSERT_FALSE(begun);
   EXPECT_EQ(begun.error().code, Errc::unavailable);
-  EXPECT_THAT(begun.error().message, HasSubstr("cannot start the thread backup"));
+  EXPECT_THAT(begun.error().message, HasSubstr("cannot start the thread hf-backup"));
   EXPECT_EQ(opened.store().backup_status()->stage, BackupStatus::Stage::failed);
   // The next one finds a thread.
   std::promise<BackupStatus> ended;
