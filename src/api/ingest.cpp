@@ -225,6 +225,20 @@ struct BatchCall {
   }
 };
 
+// Decides a batch for each user. One denial refuses the whole, and names the place.
+std::optional<net::Response> refuse_users(const Context& context, const iam::Signer& signer,
+                                          const net::RequestHead& head,
+                                          const std::vector<delivery::SendRequest>& messages) {
+  if (!iam::names_user(*signer.key)) return std::nullopt;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const std::string place = "messages[" + std::to_string(i) + "].userId";
+    auto denied =
+        refuse_user(context, signer, head, kInvoke, context.messages_arn, messages[i].user, place);
+    if (denied) return denied;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void handle_message(const Context& context, const net::Request& request, net::Responder respond) {
@@ -239,6 +253,11 @@ void handle_message(const Context& context, const net::Request& request, net::Re
   if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
     refusals.add(ingest_refusal_of(*refused));
     return respond(signed_by(std::move(*refused), *signer->key));
+  }
+  if (auto denied = refuse_user(context, *signer, request.head, kInvoke, context.message_arn,
+                                message->user, "userId")) {
+    refusals.add(IngestRefusal::unauthorized);
+    return respond(std::move(*denied));
   }
   run_once(
       context, shard,
@@ -257,6 +276,10 @@ void handle_messages(const Context& context, const net::Request& request, net::R
   if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
     refusals.add(ingest_refusal_of(*refused));
     return respond(signed_by(std::move(*refused), *signer->key));
+  }
+  if (auto denied = refuse_users(context, *signer, request.head, *messages)) {
+    refusals.add(IngestRefusal::unauthorized);
+    return respond(std::move(*denied));
   }
   run_once(
       context, shard,

@@ -106,6 +106,28 @@ struct ConnectionCall {
   }
 };
 
+// Finds the connection first, for its user. One that is gone has none, and nothing happens to it.
+void run_if_allowed(ConnectionCall call, net::RequestHead head, std::string resource) {
+  const Context& context = *call.context;
+  const std::size_t shard = call.shard;
+  ConnectionId id = call.connection;
+  context.parts.router.find_connection(
+      shard, std::move(id),
+      [&context, shard, call = std::move(call), head = std::move(head),
+       resource =
+           std::move(resource)](const std::optional<delivery::ConnectionInfo>& info) mutable {
+        if (info) {
+          auto denied = refuse_user(context, call.signer, head, kManage, resource, info->user,
+                                    "the connection's user");
+          if (denied) return call.respond(std::move(*denied));
+        }
+        if (head.method == "GET") {
+          return call.respond(signed_by(connection_answer(info), *call.signer.key));
+        }
+        run_once(context, shard, std::move(call));
+      });
+}
+
 }  // namespace
 
 std::optional<net::Response> refuse_posted_length(const net::RequestHead& head) {
@@ -129,14 +151,6 @@ void handle_connection(const Context& context, net::Request request, net::Respon
       context.execute_api_arn(head.method + "/@connections/" + std::string(*id));
   auto signer = authorize_invoke(context, request, kManage, resource);
   if (!signer) return respond(std::move(signer.error()));
-  if (head.method == "GET") {
-    return context.parts.router.find_connection(
-        head.shard, ConnectionId(*id),
-        [key = signer->key, respond = std::move(respond)](
-            const std::optional<delivery::ConnectionInfo>& info) mutable {
-          respond(signed_by(connection_answer(info), *key));
-        });
-  }
   const bool posts = head.method == "POST";
   // The body must be UTF-8, because it becomes a text frame (RFC 6455 section 5.6).
   if (posts && !is_utf8(request.body)) {
@@ -150,6 +164,9 @@ void handle_connection(const Context& context, net::Request request, net::Respon
                       .text = std::nullopt,
                       .respond = std::move(respond)};
   if (posts) call.text = std::move(request.body);
+  if (head.method == "GET" || iam::names_user(*call.signer.key)) {
+    return run_if_allowed(std::move(call), std::move(request.head), resource);
+  }
   run_once(context, head.shard, std::move(call));
 }
 

@@ -7,6 +7,29 @@
 #include "paths.hpp"
 
 namespace holdfast::api {
+namespace {
+
+iam::PolicyRequest policy_request(const iam::Signer& signer, const net::RequestHead& head,
+                                  std::string_view action, std::string_view resource) {
+  return {.action = action,
+          .resource = resource,
+          .source_ip = head.remote_address,
+          .secure_transport = head.secure,
+          .now = signer.verified_at,
+          .username = signer.key->name};
+}
+
+// Decides by the key's policies, and counts what they deny.
+iam::Decision decide(const Context& context, const iam::AccessKey& key,
+                     const net::RequestHead& head, const iam::PolicyRequest& request) {
+  const iam::Decision decision = iam::decide(key, request);
+  if (decision != iam::Decision::allow) {
+    context.counts(head.shard).refused_calls.add(CallRefusal::policy);
+  }
+  return decision;
+}
+
+}  // namespace
 
 std::expected<iam::Signer, iam::SignatureError> verify_signature(const Context& context,
                                                                  const net::Request& request,
@@ -27,17 +50,26 @@ std::expected<iam::Signer, iam::SignatureError> verify_signature(const Context& 
 iam::Decision decide(const Context& context, const iam::Signer& signer,
                      const net::RequestHead& head, std::string_view action,
                      std::string_view resource) {
+  return decide(context, *signer.key, head, policy_request(signer, head, action, resource));
+}
+
+std::optional<net::Response> refuse_user(const Context& context, const iam::Signer& signer,
+                                         const net::RequestHead& head, std::string_view action,
+                                         std::string_view resource, const UserId& user,
+                                         std::string_view place) {
   const iam::AccessKey& key = *signer.key;
-  const iam::Decision decision = iam::decide(key, {.action = action,
-                                                   .resource = resource,
-                                                   .source_ip = head.remote_address,
-                                                   .secure_transport = head.secure,
-                                                   .now = signer.verified_at,
-                                                   .username = key.name});
-  if (decision != iam::Decision::allow) {
-    context.counts(head.shard).refused_calls.add(CallRefusal::policy);
-  }
-  return decision;
+  if (!iam::names_user(key)) return std::nullopt;
+  iam::PolicyRequest request = policy_request(signer, head, action, resource);
+  request.user_id = user.str();
+  const iam::Decision decision = decide(context, key, head, request);
+  if (decision == iam::Decision::allow) return std::nullopt;
+  std::string at(resource);
+  at += " for ";
+  at += place;
+  net::Response denied =
+      access_denied(key.arn, action, at, decision == iam::Decision::explicit_deny);
+  denied.log_fields.set(kLogUserId, user.str());
+  return signed_by(std::move(denied), key);
 }
 
 bool keeps_to_rate(const Context& context, const iam::AccessKey& key, std::size_t shard) {
@@ -59,7 +91,9 @@ std::expected<iam::Signer, net::Response> authorize_invoke(const Context& contex
   auto signer = verify_signature(context, request, "execute-api");
   if (!signer) return std::unexpected(signature_error(signer.error()));
   const iam::AccessKey& key = *signer->key;
-  const iam::Decision decision = decide(context, *signer, request.head, action, resource);
+  iam::PolicyRequest asked = policy_request(*signer, request.head, action, resource);
+  asked.user_unread = true;
+  const iam::Decision decision = decide(context, key, request.head, asked);
   if (decision != iam::Decision::allow) {
     return std::unexpected(signed_by(
         access_denied(key.arn, action, resource, decision == iam::Decision::explicit_deny), key));

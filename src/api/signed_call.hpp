@@ -2,10 +2,12 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
 
+#include <holdfast/base/ids.hpp>
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/net/http.hpp>
 
@@ -18,7 +20,7 @@ namespace holdfast::api {
 [[nodiscard]] std::expected<iam::Signer, iam::SignatureError> verify_signature(
     const Context& context, const net::Request& request, std::string_view service);
 
-/// Decides `action` on `resource` by the policies of the signer's key.
+/// Decides `action` on `resource`, which is about no user, by the policies of the signer's key.
 [[nodiscard]] iam::Decision decide(const Context& context, const iam::Signer& signer,
                                    const net::RequestHead& head, std::string_view action,
                                    std::string_view resource);
@@ -28,10 +30,16 @@ namespace holdfast::api {
                                  std::size_t shard);
 
 /// Path, signature, policy and rate of a call of execute-api: who calls, or the answer that
-/// refuses.
+/// refuses. The policy allows the call for some user; `refuse_user` decides for the one.
 [[nodiscard]] std::expected<iam::Signer, net::Response> authorize_invoke(
     const Context& context, const net::Request& request, std::string_view action,
     std::string_view resource);
+
+/// Refuses a call that the policies of the signer's key do not allow for `user`; nullopt if they
+/// do. `place` says where the call names the user. Only policies that name users are evaluated.
+[[nodiscard]] std::optional<net::Response> refuse_user(
+    const Context& context, const iam::Signer& signer, const net::RequestHead& head,
+    std::string_view action, std::string_view resource, const UserId& user, std::string_view place);
 
 /// Why the access line says that a key's rate refused.
 inline constexpr std::string_view kRateReason =

@@ -173,8 +173,11 @@ void add_create(CLI::App& group, Selection& selection) {
   auto flags = std::make_shared<KeyFlags>();
   auto* create = group.add_subcommand("create", "Create a key; its secret is shown only once");
   create->add_option("NAME", flags->key, "a name for the key, such as its owner's")->required();
-  create->add_option("--policy", flags->policy,
-                     std::string(kPolicyText) + " (default: send messages only)");
+  create->add_option(
+      "--policy", flags->policy,
+      std::string(kPolicyText) +
+          "; a condition on holdfast:UserId limits the key to certain users (default: "
+          "send messages only, to any user)");
   auto* const policy = create->get_option("--policy");
   create->add_flag("--root", flags->root, "allow everything, like the key of the first start")
       ->excludes(policy);

@@ -314,6 +314,10 @@ Decision decide(const AccessKey& key, const PolicyRequest& request) {
   return own == Decision::allow ? narrower : own;
 }
 
+bool names_user(const AccessKey& key) noexcept {
+  return key.policy->names_user() || (key.session_policy && key.session_policy->names_user());
+}
+
 void open_access_keys(AccessKeysOptions options, const Clock& clock, AccessKeyStore& store,
                       SecretBox& box, Completion<Result<std::shared_ptr<AccessKeys>>> done) {
   auto keys = std::make_shared<StoredAccessKeys>(std::move(options), clock, store, box);

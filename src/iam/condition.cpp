@@ -19,7 +19,7 @@
 namespace holdfast::iam {
 namespace {
 
-enum class Kind : std::uint8_t { string, address, boolean, date };
+enum class Kind : std::uint8_t { string, address, boolean, date, null };
 enum class Order : std::uint8_t { equal, less, less_equal, greater, greater_equal };
 
 struct Operator {
@@ -28,6 +28,7 @@ struct Operator {
   bool negated = false;
   Pattern::Syntax syntax{};
   Order order = Order::equal;
+  bool if_exists = false;
 };
 
 constexpr Pattern::Syntax kExact{.wildcards = false, .ignore_case = false};
@@ -50,15 +51,44 @@ constexpr std::array kOperators = {
     Operator{"DateLessThanEquals", Kind::date, false, {}, Order::less_equal},
     Operator{"DateGreaterThan", Kind::date, false, {}, Order::greater},
     Operator{"DateGreaterThanEquals", Kind::date, false, {}, Order::greater_equal},
+    Operator{"Null", Kind::null},
 };
+constexpr std::string_view kIfExists = "IfExists";
+
+enum class KeyId : std::uint8_t { username, user_id, source_ip, secure_transport, current_time };
 
 struct Key {
   std::string_view name;
+  KeyId id;
   Kind kind;
 };
-constexpr std::array kKeys = {Key{"aws:username", Kind::string}, Key{"aws:SourceIp", Kind::address},
-                              Key{"aws:SecureTransport", Kind::boolean},
-                              Key{"aws:CurrentTime", Kind::date}};
+constexpr std::string_view kUserKey = "holdfast:UserId";
+constexpr std::array kKeys = {
+    Key{"aws:username", KeyId::username, Kind::string},
+    Key{kUserKey, KeyId::user_id, Kind::string},
+    Key{"aws:SourceIp", KeyId::source_ip, Kind::address},
+    Key{"aws:SecureTransport", KeyId::secure_transport, Kind::boolean},
+    Key{"aws:CurrentTime", KeyId::current_time, Kind::date},
+};
+
+// "StringLikeIfExists" is "StringLike" that also holds without the key. Null has no such form.
+std::optional<Operator> find_operator(std::string_view name) {
+  const bool if_exists = name.ends_with(kIfExists);
+  if (if_exists) name.remove_suffix(kIfExists.size());
+  const auto* const found = std::ranges::find(kOperators, name, &Operator::name);
+  if (found == kOperators.end() || (if_exists && found->kind == Kind::null)) return std::nullopt;
+  Operator out = *found;
+  out.if_exists = if_exists;
+  return out;
+}
+
+bool is_unread(KeyId key, const PolicyRequest& request) {
+  return key == KeyId::user_id && request.user_unread;
+}
+
+std::optional<std::string_view> text_of(KeyId key, const PolicyRequest& request) {
+  return key == KeyId::user_id ? request.user_id : request.username;
+}
 
 // IPv4 addresses as IPv6 has them: one comparison for both.
 using Address = std::array<std::uint8_t, 16>;
@@ -161,7 +191,9 @@ Result<std::vector<Value>> read_values(const Json& values, const std::string& pl
   return out;
 }
 
-Result<Condition> string_condition(const Operator& op, const Json& values,
+// Without the key a negated operator holds, and another one does not
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
+Result<Condition> string_condition(const Operator& op, KeyId key, const Json& values, bool denies,
                                    const std::string& place) {
   const Pattern::Syntax syntax = op.syntax;
   auto patterns = read_values<Pattern>(
@@ -170,10 +202,13 @@ Result<Condition> string_condition(const Operator& op, const Json& values,
         return Pattern::parse(value.get_ref<const std::string&>(), syntax, at);
       });
   if (!patterns) return std::unexpected(patterns.error());
-  return [negated = op.negated, all = std::move(*patterns)](const PolicyRequest& request) {
-    const bool any = std::ranges::any_of(all, [&](const Pattern& pattern) {
-      return pattern.matches(request.username, request.username);
-    });
+  return [key, denies, negated = op.negated, without = op.negated || op.if_exists,
+          all = std::move(*patterns)](const PolicyRequest& request) {
+    if (is_unread(key, request)) return !denies;
+    const auto text = text_of(key, request);
+    if (!text) return without;
+    const bool any = std::ranges::any_of(
+        all, [&](const Pattern& pattern) { return pattern.matches(*text, request.username); });
     return any != negated;
   };
 }
@@ -197,16 +232,34 @@ Result<Condition> address_condition(const Operator& op, const Json& values, bool
   };
 }
 
+Result<std::vector<bool>> read_booleans(const Json& values, const std::string& place) {
+  return read_values<bool>(values, place,
+                           [](const Json& value, const std::string& at) -> Result<bool> {
+                             const auto parsed = parse_boolean(value);
+                             if (!parsed)
+                               return fail(Errc::invalid_argument, "must be true or false", at);
+                             return *parsed;
+                           });
+}
+
 Result<Condition> boolean_condition(const Json& values, const std::string& place) {
-  auto wanted = read_values<bool>(
-      values, place, [](const Json& value, const std::string& at) -> Result<bool> {
-        const auto parsed = parse_boolean(value);
-        if (!parsed) return fail(Errc::invalid_argument, "must be true or false", at);
-        return *parsed;
-      });
+  auto wanted = read_booleans(values, place);
   if (!wanted) return std::unexpected(wanted.error());
   return [all = std::move(*wanted)](const PolicyRequest& request) {
     return std::ranges::find(all, request.secure_transport) != all.end();
+  };
+}
+
+// Only the user of a call may be absent. An address may be unknown, which is neither.
+Result<Condition> null_condition(KeyId key, const Json& values, bool denies,
+                                 const std::string& place) {
+  auto wanted = read_booleans(values, place);
+  if (!wanted) return std::unexpected(wanted.error());
+  return [key, denies, all = std::move(*wanted)](const PolicyRequest& request) {
+    if (is_unread(key, request)) return !denies;
+    if (key == KeyId::source_ip && !parse_address(request.source_ip)) return denies;
+    const bool absent = key == KeyId::user_id && !request.user_id;
+    return std::ranges::find(all, absent) != all.end();
   };
 }
 
@@ -233,27 +286,30 @@ Result<Condition> date_condition(const Operator& op, const Json& values, const s
 
 Result<Condition> parse_condition(const std::string& operator_name, const std::string& key,
                                   const Json& values, bool denies, const std::string& place) {
-  const auto op = std::ranges::find(kOperators, operator_name, &Operator::name);
-  if (op == kOperators.end()) {
-    return fail(Errc::invalid_argument, "unknown condition operator", place);
-  }
-  const auto known = std::ranges::find_if(
+  const auto op = find_operator(operator_name);
+  if (!op) return fail(Errc::invalid_argument, "unknown condition operator", place);
+  const auto* const known = std::ranges::find_if(
       kKeys, [&](const Key& candidate) { return ascii::iequals(candidate.name, key); });
   if (known == kKeys.end()) return fail(Errc::invalid_argument, "unknown condition key", place);
+  if (op->kind == Kind::null) return null_condition(known->id, values, denies, place);
   if (known->kind != op->kind) {
     return fail(Errc::invalid_argument, "the operator does not fit the key", place);
   }
   switch (op->kind) {
     case Kind::string:
-      return string_condition(*op, values, place);
+      return string_condition(*op, known->id, values, denies, place);
     case Kind::address:
       return address_condition(*op, values, denies, place);
     case Kind::boolean:
       return boolean_condition(values, place);
     case Kind::date:
       return date_condition(*op, values, place);
+    case Kind::null:
+      break;
   }
   return fail(Errc::internal, "unknown kind", place);
 }
+
+bool is_user_key(std::string_view key) noexcept { return ascii::iequals(key, kUserKey); }
 
 }  // namespace holdfast::iam

@@ -52,11 +52,14 @@ struct Selector {
   }
 };
 
-struct Statement {
+}  // namespace
+
+struct Policy::Statement {
   bool allow = false;
   Selector actions;
   Selector resources;
   std::vector<Condition> conditions;
+  bool names_user = false;
 
   bool applies(const PolicyRequest& request) const {
     return actions.selects(request.action, request.username) &&
@@ -66,33 +69,9 @@ struct Statement {
   }
 };
 
-class ParsedPolicy final : public Policy {
- public:
-  ParsedPolicy(std::string document, std::vector<Statement> statements)
-      : document_(std::move(document)), statements_(std::move(statements)) {}
+namespace {
 
-  Decision evaluate(const PolicyRequest& request) const override {
-    Decision decision = Decision::implicit_deny;
-    for (const Statement& statement : statements_) {
-      if (!statement.applies(request)) continue;
-      if (!statement.allow) return Decision::explicit_deny;
-      decision = Decision::allow;
-    }
-    return decision;
-  }
-  const std::string& document() const override { return document_; }
-  bool allows_something() const override {
-    return std::ranges::any_of(statements_, [](const Statement& statement) {
-      return statement.allow && std::ranges::any_of(kActions, [&](std::string_view action) {
-               return statement.actions.selects(action, {});
-             });
-    });
-  }
-
- private:
-  std::string document_;
-  std::vector<Statement> statements_;
-};
+using Statement = Policy::Statement;
 
 std::unexpected<Error> refuse(std::string message, std::string place) {
   return fail(Errc::invalid_argument, std::move(message), std::move(place));
@@ -171,22 +150,21 @@ Result<Selector> parse_selector(const Json& statement, const std::string& name,
   return selector;
 }
 
-Result<std::vector<Condition>> parse_conditions(const Json& value, bool denies,
-                                                const std::string& place) {
+Result<void> parse_conditions(const Json& value, Statement& statement, const std::string& place) {
   if (!value.is_object()) return refuse("must be an object", place);
-  std::vector<Condition> conditions;
   for (const auto& [operator_name, keys] : value.items()) {
     const std::string at = join(place, operator_name);
     if (!keys.is_object() || keys.empty()) {
       return refuse("must be an object of condition keys", at);
     }
     for (const auto& [key, values] : keys.items()) {
-      auto condition = parse_condition(operator_name, key, values, denies, join(at, key));
+      auto condition = parse_condition(operator_name, key, values, !statement.allow, join(at, key));
       if (!condition) return std::unexpected(condition.error());
-      conditions.push_back(std::move(*condition));
+      statement.conditions.push_back(std::move(*condition));
+      statement.names_user = statement.names_user || is_user_key(key);
     }
   }
-  return conditions;
+  return {};
 }
 
 Result<void> check_members(const Json& object, const std::string& place,
@@ -222,10 +200,8 @@ Result<Statement> parse_statement(const Json& value, ParsePattern action,
   if (!resources) return std::unexpected(resources.error());
   statement.resources = std::move(*resources);
   if (value.contains("Condition")) {
-    auto conditions =
-        parse_conditions(value.at("Condition"), !statement.allow, place + ".Condition");
-    if (!conditions) return std::unexpected(conditions.error());
-    statement.conditions = std::move(*conditions);
+    auto parsed = parse_conditions(value.at("Condition"), statement, place + ".Condition");
+    if (!parsed) return std::unexpected(parsed.error());
   }
   return statement;
 }
@@ -252,10 +228,35 @@ Result<std::shared_ptr<const Policy>> parse_document(std::string_view document,
     if (!statement) return std::unexpected(statement.error());
     statements.push_back(std::move(*statement));
   }
-  return std::make_shared<const ParsedPolicy>(std::string(document), std::move(statements));
+  return std::make_shared<const Policy>(std::string(document), std::move(statements));
 }
 
 }  // namespace
+
+Policy::Policy(std::string document, std::vector<Statement> statements)
+    : document_(std::move(document)),
+      statements_(std::move(statements)),
+      names_user_(std::ranges::any_of(statements_, &Statement::names_user)) {}
+
+Policy::~Policy() = default;
+
+Decision Policy::evaluate(const PolicyRequest& request) const {
+  Decision decision = Decision::implicit_deny;
+  for (const Statement& statement : statements_) {
+    if (!statement.applies(request)) continue;
+    if (!statement.allow) return Decision::explicit_deny;
+    decision = Decision::allow;
+  }
+  return decision;
+}
+
+bool Policy::allows_something() const {
+  return std::ranges::any_of(statements_, [](const Statement& statement) {
+    return statement.allow && std::ranges::any_of(kActions, [&](std::string_view action) {
+             return statement.actions.selects(action, {});
+           });
+  });
+}
 
 Result<std::shared_ptr<const Policy>> parse_policy(std::string_view document) {
   return parse_document(document, parse_known_action);

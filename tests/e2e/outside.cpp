@@ -80,6 +80,24 @@ std::string connection_of(const std::string& data_dir, const std::string& user_i
   return answer.at("connections").at(0).at("connectionId");
 }
 
+std::vector<std::pair<std::string, std::string>> environment_of_key(
+    const GatewayProcess& gateway, const std::vector<std::string>& arguments,
+    const std::string& data_dir) {
+  std::vector<std::string> command = {holdfast_binary(), "access-key", "create"};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  command.insert(command.end(), {"--data-dir", data_dir});
+  ChildProcess made({.command = std::move(command)});
+  if (made.wait(kPatience) != 0) throw std::runtime_error(transcript(made));
+  auto environment = gateway.environment();
+  for (const std::string& line : lines_after(made, "export ")) {
+    const std::size_t equals = line.find('=');
+    const std::string name = line.substr(0, equals);
+    std::erase_if(environment, [&](const auto& pair) { return pair.first == name; });
+    environment.emplace_back(name, line.substr(equals + 1));
+  }
+  return environment;
+}
+
 std::size_t pending(const std::string& data_dir, const std::string& user_id) {
   const auto control = client::make_control_client(data_dir + "/control.sock");
   const Json answer =

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/base/files.hpp"
@@ -29,6 +30,12 @@ struct OutsideUser {
 
 /// The id of a user's one connection, as the control socket tells. Throws when there is none.
 [[nodiscard]] std::string connection_of(const std::string& data_dir, const std::string& user_id);
+
+/// The gateway's environment with an access key of its own, made by `holdfast access-key create`
+/// with these arguments. Throws when the command fails.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> environment_of_key(
+    const GatewayProcess& gateway, const std::vector<std::string>& arguments,
+    const std::string& data_dir);
 
 /// Messages on disk for a user, as the control socket tells.
 [[nodiscard]] std::size_t pending(const std::string& data_dir, const std::string& user_id);

@@ -126,6 +126,35 @@ TEST_F(Signers, BotocoreTakesTemporaryCredentialsFromTheShellAndFromAProcess) {
   EXPECT_THAT(from_process->output(), ::testing::ElementsAre("passed custom-process"));
 }
 
+TEST_F(Signers, BotocoreReachesTheUserOfItsPolicyAlone) {
+  const OutsideUser alice = make_user(gateway_, "alice");
+  const OutsideUser bob = make_user(gateway_, "bob");
+  const auto receiver = [this](const OutsideUser& user) {
+    auto script = start_client_script("receive_websockets.py", {websocket_url(gateway_, user)});
+    EXPECT_THAT(wait_for_lines(*script, "connected", 1), SizeIs(1)) << transcript(*script);
+    (void)publish(gateway_, user.id, "first");
+    EXPECT_THAT(wait_for_lines(*script, "frame ", 1), SizeIs(1)) << transcript(*script);
+    return script;
+  };
+  const auto of_alice = receiver(alice);
+  const auto of_bob = receiver(bob);
+  const std::string policy =
+      R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*",)"
+      R"("Action":["execute-api:Invoke","execute-api:ManageConnections"],)"
+      R"("Condition":{"StringEquals":{"holdfast:UserId":")" +
+      alice.id + R"("}}}]})";
+  const auto script = start_client_script(
+      "user_policy.py",
+      {alice.id, connection_of(dir_.file("data"), alice.id), bob.id,
+       connection_of(dir_.file("data"), bob.id)},
+      environment_of_key(gateway_, {"tenant", "--policy", policy}, dir_.file("data")));
+  expect_passed(*script);
+  EXPECT_THAT(wait_for_lines(*of_alice, "frame ", 5), SizeIs(5)) << transcript(*of_alice);
+  (void)publish(gateway_, bob.id, "last");
+  EXPECT_THAT(wait_for_lines(*of_bob, "frame ", 2),
+              ::testing::ElementsAre(R"({"Payload":"first"})", R"({"Payload":"last"})"));
+}
+
 TEST_F(Signers, CurlSignsAPathWithAnAtSignItsOwnWay) {
   const auto lines = curl(secret(), {"/prod/@connections/nobody", "/@connections/L0SM9c%3D"});
   ASSERT_THAT(lines, SizeIs(4));

@@ -1,6 +1,10 @@
 // Policy documents, and what their patterns match.
 
+#include <array>
+#include <optional>
+
 #include <holdfast/base/encoding.hpp>
+#include <holdfast/base/json.hpp>
 #include <holdfast/iam/policy.hpp>
 
 #include "fuzz/oracle.hpp"
@@ -28,6 +32,68 @@ bool slow_match(std::string_view pattern, std::string_view text) {
   return slow_match(rest, text.substr(bytes));
 }
 
+using User = std::optional<std::string_view>;
+
+iam::PolicyRequest request_about(User user) {
+  return {.action = "execute-api:Invoke",
+          .resource = "arn:aws:execute-api:us-east-1:1:a/prod/POST/message",
+          .source_ip = "192.0.2.1",
+          .secure_transport = true,
+          .now = WallTime{},
+          .username = "name",
+          .user_id = user};
+}
+
+// A policy of one statement with one condition on the user, and what IAM says of it.
+void check_user_condition(std::uint8_t choice, std::string_view pattern, User user) {
+  static constexpr std::array<std::string_view, 8> kOperators = {"StringEquals",
+                                                                 "StringNotEquals",
+                                                                 "StringLike",
+                                                                 "StringNotLike",
+                                                                 "StringEqualsIfExists",
+                                                                 "StringLikeIfExists",
+                                                                 "StringNotLikeIfExists",
+                                                                 "Null"};
+  const std::string_view op = kOperators.at(choice % kOperators.size());
+  const bool null = op == "Null";
+  const std::string value = null ? (choice >= 128 ? "true" : "false") : std::string(pattern);
+  const Json document = {{"Version", "2012-10-17"},
+                         {"Statement",
+                          {{"Effect", "Allow"},
+                           {"Action", "*"},
+                           {"Resource", "*"},
+                           {"Condition", {{op, {{"holdfast:UserId", value}}}}}}}};
+  const auto policy = iam::parse_policy(document.dump());
+  require(policy.has_value(), "a condition on the user is one");
+  require((*policy)->names_user(), "a condition on the user names the user");
+  bool expected = false;
+  if (null) {
+    expected = user.has_value() != (value == "true");
+  } else if (!user) {
+    expected = op.contains("Not") || op.ends_with("IfExists");
+  } else {
+    const bool same = op.contains("Like") ? slow_match(pattern, *user) : pattern == *user;
+    expected = same != op.contains("Not");
+  }
+  const auto decided = (*policy)->evaluate(request_about(user));
+  require((decided == iam::Decision::allow) == expected, "whom a condition on the user allows");
+}
+
+// Decides with other users: only a policy that names them may tell them apart, and an unread one is
+// allowed what any of them is.
+void check_users(const iam::Policy& policy, iam::PolicyRequest request) {
+  request.user_unread = true;
+  const iam::Decision unread = policy.evaluate(request);
+  request.user_unread = false;
+  for (const User user : {User(), User("u"), User(request.username), User(request.resource)}) {
+    request.user_id = user;
+    const iam::Decision decided = policy.evaluate(request);
+    require(policy.names_user() || decided == unread, "users that no condition tells apart");
+    require(decided != iam::Decision::allow || unread == iam::Decision::allow,
+            "an unread user is allowed what any user is");
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::fuzz
 
@@ -41,6 +107,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto parsed = iam::Pattern::parse(pattern, {}, "here");
     require(parsed.has_value(), "a pattern without a variable is one");
     require(parsed->matches(text, "name") == slow_match(pattern, text), "what a pattern matches");
+    // Strict JSON has no zero bytes.
+    if (is_utf8(pattern) && !pattern.contains('\0')) {
+      const std::uint8_t choice = size == 0 ? 0 : data[size - 1];
+      check_user_condition(choice, pattern, text);
+      check_user_condition(choice, pattern, std::nullopt);
+    }
   }
   const std::string_view document = input.rest();
   const auto policy = iam::parse_policy(document);
@@ -54,5 +126,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                    .username = pattern};
   const bool allows = (*policy)->evaluate(request) == iam::Decision::allow;
   require(!allows || (*policy)->allows_something(), "a policy that allows names what it allows");
+  check_users(**policy, request);
   return 0;
 }

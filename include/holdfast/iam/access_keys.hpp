@@ -92,6 +92,8 @@ using AccessKeyPtr = std::shared_ptr<const AccessKey>;
 /// Decides a request by the key's policies. An explicit deny of either one wins, and an allow needs
 /// both.
 [[nodiscard]] Decision decide(const AccessKey& key, const PolicyRequest& request);
+/// Returns whether one of the key's policies has a condition on the user of a call.
+[[nodiscard]] bool names_user(const AccessKey& key) noexcept;
 
 /// Temporary credentials, read from their token; they are stored nowhere. Immutable.
 struct Session {

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
@@ -21,22 +23,41 @@ struct PolicyRequest {
   bool secure_transport = false;
   WallTime now;
   std::string_view username;
+  /// The user whom the call is about; nullopt if it is about none.
+  std::optional<std::string_view> user_id{};
+  /// The user stands in a part of the call that is still to be read. Then each condition on the
+  /// user holds in an Allow and in no Deny: a call that is denied so is denied for every user.
+  bool user_unread = false;
 };
 
 /// An IAM policy document: Allow and Deny, Action/NotAction, Resource/NotResource with `*` and `?`,
-/// the variable `${aws:username}`, and conditions on aws:username (String…), aws:SourceIp
-/// (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…). An unknown address fulfils
-/// both address operators in a Deny, and neither in an Allow. Parsing refuses everything else.
-/// Immutable and thread-safe.
+/// the variable `${aws:username}`, and conditions on aws:username and holdfast:UserId (String…),
+/// aws:SourceIp (IpAddress), aws:SecureTransport (Bool) and aws:CurrentTime (Date…), with
+/// `…IfExists` and `Null`. An unknown address fulfils all conditions on it in a Deny, and none in
+/// an Allow. Parsing refuses everything else. Immutable and thread-safe.
 /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)
 class Policy {
  public:
-  virtual ~Policy() = default;
-  [[nodiscard]] virtual Decision evaluate(const PolicyRequest& request) const = 0;
-  [[nodiscard]] virtual const std::string& document() const = 0;
+  struct Statement;
+
+  Policy(std::string document, std::vector<Statement> statements);
+  ~Policy();
+  Policy(const Policy&) = delete;
+  Policy& operator=(const Policy&) = delete;
+
+  [[nodiscard]] Decision evaluate(const PolicyRequest& request) const;
+  [[nodiscard]] const std::string& document() const noexcept { return document_; }
   /// Returns whether an Allow names any of `policy_actions`. Otherwise a key with this policy can
   /// do nothing.
-  [[nodiscard]] virtual bool allows_something() const = 0;
+  [[nodiscard]] bool allows_something() const;
+  /// Returns whether a condition is on `holdfast:UserId`. Otherwise the decision is the same for
+  /// all users.
+  [[nodiscard]] bool names_user() const noexcept { return names_user_; }
+
+ private:
+  const std::string document_;
+  const std::vector<Statement> statements_;
+  const bool names_user_;
 };
 /// `invalid_argument` with the place at fault (`Statement[0].Action`). An action of a service that
 /// Holdfast has, but none of `policy_actions`, is one; those of other services match nothing.

@@ -1,5 +1,8 @@
 // Tests IAM policies: parsing, wildcards, conditions and decisions.
 
+#include <optional>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/json.hpp>
@@ -261,6 +264,115 @@ TEST(Policy, RefusesActionsOfItsServicesThatItDoesNotKnow) {
   }
 }
 
+// Returns whether an Allow with this condition applies; nullopt: the call has no user.
+bool allows_user(const std::string& op, const std::string& values,
+                 std::optional<std::string_view> user) {
+  PolicyRequest request = invoke();
+  request.user_id = user;
+  return allows(allow_if("{\"" + op + R"(":{"holdfast:UserId":)" + values + "}}"), request);
+}
+
+TEST(PolicyUserTest, ComparesTheUserOfACall) {
+  EXPECT_TRUE(allows_user("StringEquals", R"(["t1:a","t1:b"])", "t1:b"));
+  EXPECT_FALSE(allows_user("StringEquals", R"(["t1:a","t1:b"])", "t1:B"));
+  EXPECT_FALSE(allows_user("StringEquals", R"("t1:*")", "t1:a"));
+  EXPECT_TRUE(allows_user("StringEqualsIgnoreCase", R"("t1:a")", "T1:A"));
+  EXPECT_TRUE(allows_user("StringNotEquals", R"("t1:a")", "t1:b"));
+  EXPECT_FALSE(allows_user("StringNotEquals", R"(["t1:a","t1:b"])", "t1:b"));
+  EXPECT_TRUE(allows_user("StringLike", R"("t1:*")", "t1:a"));
+  EXPECT_FALSE(allows_user("StringLike", R"("t1:*")", "t2:t1:a"));
+  EXPECT_TRUE(allows_user("StringNotLike", R"("t1:*")", "t2:a"));
+  EXPECT_FALSE(allows_user("StringNotLike", R"("t1:*")", "t1:a"));
+  // The key's own name stands for itself, whatever is in it.
+  EXPECT_TRUE(allows_user("StringLike", R"("${aws:username}:*")", "alice:1"));
+  EXPECT_FALSE(allows_user("StringLike", R"("${aws:username}:*")", "bob:1"));
+}
+
+TEST(PolicyUserTest, DecidesWithoutAUserAsAwsDoes) {
+  for (const char* positive : {"StringEquals", "StringEqualsIgnoreCase", "StringLike"}) {
+    EXPECT_FALSE(allows_user(positive, R"("a")", std::nullopt)) << positive;
+    EXPECT_FALSE(allows_user(positive, R"("")", std::nullopt)) << positive;
+    EXPECT_TRUE(allows_user(positive + std::string("IfExists"), R"("a")", std::nullopt));
+    EXPECT_TRUE(allows_user(positive + std::string("IfExists"), R"("a")", "a"));
+    EXPECT_FALSE(allows_user(positive + std::string("IfExists"), R"("a")", "b"));
+  }
+  for (const char* negated : {"StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike"}) {
+    EXPECT_TRUE(allows_user(negated, R"("a")", std::nullopt)) << negated;
+    EXPECT_TRUE(allows_user(negated + std::string("IfExists"), R"("a")", std::nullopt));
+    EXPECT_FALSE(allows_user(negated + std::string("IfExists"), R"("a")", "a"));
+  }
+  EXPECT_TRUE(allows_user("Null", R"("true")", std::nullopt));
+  EXPECT_FALSE(allows_user("Null", "false", std::nullopt));
+  EXPECT_FALSE(allows_user("Null", R"("true")", ""));
+  EXPECT_TRUE(allows_user("Null", R"("false")", "a"));
+  EXPECT_TRUE(allows_user("Null", R"(["true","false"])", "a"));
+}
+
+TEST(PolicyUserTest, TakesAnUnreadUserForTheOneWhoIsAllowedMost) {
+  PolicyRequest unread = invoke();
+  unread.user_unread = true;
+  const auto with_deny = [](const std::string& condition) {
+    return R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},)"
+           R"({"Effect":"Deny","Action":"*","Resource":"*","Condition":)" +
+           condition + "}]}";
+  };
+  for (const char* condition :
+       {R"({"StringLike":{"holdfast:UserId":"t1:*"}})",
+        R"({"StringNotEquals":{"holdfast:UserId":"a"}})",
+        R"({"StringEqualsIfExists":{"holdfast:UserId":"a"}})",
+        R"({"Null":{"holdfast:UserId":"true"}})", R"({"Null":{"holdfast:UserId":"false"}})"}) {
+    EXPECT_TRUE(allows(allow_if(condition), unread)) << condition;
+    EXPECT_TRUE(allows(with_deny(condition), unread)) << condition;
+  }
+  // The other conditions of the statement still decide.
+  const std::string other_network =
+      R"({"StringLike":{"holdfast:UserId":"*"},"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}})";
+  EXPECT_FALSE(allows(allow_if(other_network), unread));
+  const std::string here = R"({"StringEquals":{"aws:username":"alice"}})";
+  EXPECT_EQ(decide(with_deny(here), unread), Decision::explicit_deny);
+}
+
+TEST(PolicyUserTest, KnowsWhetherAConditionIsOnTheUser) {
+  EXPECT_FALSE(parse_policy(kAllowAll).value()->names_user());
+  EXPECT_FALSE(parse_policy(allow_if(R"({"StringEquals":{"aws:username":"holdfast:UserId"}})"))
+                   .value()
+                   ->names_user());
+  for (const char* conditions :
+       {R"({"StringEquals":{"aws:username":"a"},"StringLike":{"HOLDFAST:userid":"a"}})",
+        R"({"StringEquals":{"holdfast:UserId":"a"},"StringLike":{"aws:username":"a"}})"}) {
+    EXPECT_TRUE(parse_policy(allow_if(conditions)).value()->names_user()) << conditions;
+  }
+  EXPECT_TRUE(parse_policy(R"({"Version":"2012-10-17","Statement":[)"
+                           R"({"Effect":"Allow","Action":"*","Resource":"*"},)"
+                           R"({"Effect":"Deny","Action":"*","Resource":"*",)"
+                           R"("Condition":{"Null":{"holdfast:UserId":"true"}}}]})")
+                  .value()
+                  ->names_user());
+}
+
+TEST(PolicyConditionTest, TakesIfExistsAndNullForEveryKey) {
+  EXPECT_TRUE(allows(allow_if(R"({"StringEqualsIfExists":{"aws:username":"alice"}})")));
+  EXPECT_FALSE(allows(allow_if(R"({"StringEqualsIfExists":{"aws:username":"bob"}})")));
+  EXPECT_TRUE(allows(allow_if(R"({"IpAddressIfExists":{"aws:SourceIp":"10.0.0.0/8"}})")));
+  EXPECT_FALSE(allows(allow_if(R"({"BoolIfExists":{"aws:SecureTransport":"true"}})")));
+  EXPECT_FALSE(
+      allows(allow_if(R"({"DateLessThanIfExists":{"aws:CurrentTime":"2026-01-22T10:00:00Z"}})")));
+  for (const char* key :
+       {"aws:username", "aws:SourceIp", "aws:SecureTransport", "aws:CurrentTime"}) {
+    const std::string null = R"({"Null":{")" + std::string(key) + R"(":")";
+    EXPECT_TRUE(allows(allow_if(null + R"(false"}})"))) << key;
+    EXPECT_FALSE(allows(allow_if(null + R"(true"}})"))) << key;
+  }
+  // An address that is not known widens nothing.
+  PolicyRequest unknown = invoke();
+  unknown.source_ip = "garbage";
+  for (const char* condition :
+       {R"({"Null":{"aws:SourceIp":"true"}})", R"({"Null":{"aws:SourceIp":"false"}})",
+        R"({"IpAddressIfExists":{"aws:SourceIp":"10.0.0.0/8"}})"}) {
+    EXPECT_FALSE(allows(allow_if(condition), unknown)) << condition;
+  }
+}
+
 TEST(Policy, NotIpAddressDeniesFromEverywhereElse) {
   const std::string document =
       R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},)"
@@ -303,8 +415,16 @@ TEST(Policy, RefusesAtLoadWhatItDoesNotKnowAndSaysWhere) {
   EXPECT_EQ(refused_at(R"({"Version":"2012-10-17","Statement":[],"Extra":1})"), "Extra");
   EXPECT_EQ(refused_at(allow_if(R"({"ArnLike":{"aws:SourceArn":"*"}})")),
             "Statement[0].Condition.ArnLike.aws:SourceArn");
-  EXPECT_EQ(refused_at(allow_if(R"({"StringEqualsIfExists":{"aws:username":"a"}})")),
-            "Statement[0].Condition.StringEqualsIfExists.aws:username");
+  EXPECT_EQ(refused_at(allow_if(R"({"NullIfExists":{"aws:username":"true"}})")),
+            "Statement[0].Condition.NullIfExists.aws:username");
+  EXPECT_EQ(refused_at(allow_if(R"({"IfExists":{"aws:username":"a"}})")),
+            "Statement[0].Condition.IfExists.aws:username");
+  EXPECT_EQ(refused_at(allow_if(R"({"StringEqualsIfExistsIfExists":{"aws:username":"a"}})")),
+            "Statement[0].Condition.StringEqualsIfExistsIfExists.aws:username");
+  EXPECT_EQ(refused_at(allow_if(R"({"Null":{"holdfast:UserId":"perhaps"}})")),
+            "Statement[0].Condition.Null.holdfast:UserId");
+  EXPECT_EQ(refused_at(allow_if(R"({"Bool":{"holdfast:UserId":"true"}})")),
+            "Statement[0].Condition.Bool.holdfast:UserId");
   EXPECT_EQ(refused_at(allow_if(R"({"StringEquals":{"aws:userid":"a"}})")),
             "Statement[0].Condition.StringEquals.aws:userid");
   EXPECT_EQ(refused_at(allow_if(R"({"StringEquals":{"aws:SourceIp":"10.0.0.1"}})")),
