@@ -32,7 +32,7 @@ Context::Context(GatewayOptions gateway_options, GatewayParts gateway_parts)
       message_arn(execute_api_arn("POST/message")),
       messages_arn(execute_api_arn("POST/messages")),
       stack_arn(stack_arn_of(options.stack.name) + "/" + uuid_of(options.pool_id)) {
-  if (!parts.counts) parts.counts = make_shard_counts(parts.shards.size());
+  if (!parts.metrics) parts.metrics = make_route_metrics(parts.shards.size());
 }
 
 std::string Context::execute_api_arn(std::string_view method_and_path) const {

@@ -25,7 +25,7 @@ struct Context {
   [[nodiscard]] std::string stack_arn_of(std::string_view name) const;
   [[nodiscard]] const GatewayShard& shard(std::size_t index) const { return parts.shards[index]; }
   /// Returns a shard's counters. Call on that shard.
-  [[nodiscard]] Counts& counts(std::size_t index) const { return *(*parts.counts)[index]; }
+  [[nodiscard]] RouteMetrics& metrics(std::size_t index) const { return *(*parts.metrics)[index]; }
   [[nodiscard]] bool draining() const noexcept {
     return parts.draining != nullptr && parts.draining->load(std::memory_order_relaxed);
   }

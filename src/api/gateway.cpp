@@ -196,7 +196,7 @@ void Gateway::open(net::RequestHead head, net::LiveResponder respond) {
     };
   }
   if (context.draining()) {
-    context.counts(head.shard).refused_upgrades.add(UpgradeRefusal::draining);
+    context.metrics(head.shard).refused_upgrades.add(UpgradeRefusal::draining);
     return respond(refuse_while_draining());
   }
   handle_upgrade(context, std::move(head), std::move(respond));

@@ -87,7 +87,7 @@ IngestRefusal ingest_refusal_of(const Replays::Refused& refused) {
 }
 
 void count(const Context& context, std::size_t shard, const delivery::SendOutcome& outcome) {
-  if (!outcome) context.counts(shard).refused_ingest.add(ingest_refusal_of(outcome.error()));
+  if (!outcome) context.metrics(shard).refused_ingest.add(ingest_refusal_of(outcome.error()));
 }
 
 void append_integer(std::string& out, std::int64_t value) {
@@ -184,7 +184,7 @@ struct MessageCall {
   void repeat(const Replays::Refused& refused) && {
     const auto* const receipt = std::get_if<delivery::Receipt>(&refused.answer);
     const bool again = refused.reason == Replays::Reason::answered && receipt != nullptr;
-    if (!again) context->counts(shard).refused_ingest.add(ingest_refusal_of(refused));
+    if (!again) context->metrics(shard).refused_ingest.add(ingest_refusal_of(refused));
     net::Response out = again ? receipt_answer(*receipt) : refuse_repetition(refused);
     out.log_fields.set(kLogUserId, message.user.str());
     respond(signed_by(std::move(out), *signer.key));
@@ -219,7 +219,7 @@ struct BatchCall {
     const auto* const body = std::get_if<Replays::Body>(&refused.answer);
     const bool again =
         refused.reason == Replays::Reason::answered && body != nullptr && *body != nullptr;
-    if (!again) context->counts(shard).refused_ingest.add(ingest_refusal_of(refused));
+    if (!again) context->metrics(shard).refused_ingest.add(ingest_refusal_of(refused));
     respond(signed_by(again ? make_answer(200, kIngestJson, **body) : refuse_repetition(refused),
                       *signer.key));
   }
@@ -243,7 +243,7 @@ std::optional<net::Response> refuse_users(const Context& context, const iam::Sig
 
 void handle_message(const Context& context, const net::Request& request, net::Responder respond) {
   const std::size_t shard = request.head.shard;
-  Tallies<IngestRefusal>& refusals = context.counts(shard).refused_ingest;
+  CounterBy<IngestRefusal>& refusals = context.metrics(shard).refused_ingest;
   auto signer = authorize_invoke(context, request, kInvoke, context.message_arn);
   if (!signer) {
     refusals.add(IngestRefusal::unauthorized);
@@ -266,7 +266,7 @@ void handle_message(const Context& context, const net::Request& request, net::Re
 
 void handle_messages(const Context& context, const net::Request& request, net::Responder respond) {
   const std::size_t shard = request.head.shard;
-  Tallies<IngestRefusal>& refusals = context.counts(shard).refused_ingest;
+  CounterBy<IngestRefusal>& refusals = context.metrics(shard).refused_ingest;
   auto signer = authorize_invoke(context, request, kInvoke, context.messages_arn);
   if (!signer) {
     refusals.add(IngestRefusal::unauthorized);

@@ -24,7 +24,7 @@ iam::Decision decide(const Context& context, const iam::AccessKey& key,
                      const net::RequestHead& head, const iam::PolicyRequest& request) {
   const iam::Decision decision = iam::decide(key, request);
   if (decision != iam::Decision::allow) {
-    context.counts(head.shard).refused_calls.add(CallRefusal::policy);
+    context.metrics(head.shard).refused_calls.add(CallRefusal::policy);
   }
   return decision;
 }
@@ -38,11 +38,11 @@ std::expected<iam::Signer, iam::SignatureError> verify_signature(const Context& 
   const iam::SignedRequest signed_request{
       .method = head.method, .target = head.target, .headers = head.headers, .body = request.body};
   auto signer = context.shard(head.shard).verifier->verify(signed_request, service);
-  Counts& counts = context.counts(head.shard);
+  RouteMetrics& metrics = context.metrics(head.shard);
   if (signer) {
-    counts.signatures.add();
+    metrics.signatures.add();
   } else {
-    counts.failed_signatures.add(signer.error().code);
+    metrics.failed_signatures.add(signer.error().code);
   }
   return signer;
 }
@@ -77,7 +77,7 @@ bool keeps_to_rate(const Context& context, const iam::AccessKey& key, std::size_
   if (rate == 0) return true;
   const SteadyTime now = context.parts.clock.steady_now();
   if (key.caller->keeps_to(rate, Microseconds(now.time_since_epoch()).count())) return true;
-  context.counts(shard).refused_calls.add(CallRefusal::rate);
+  context.metrics(shard).refused_calls.add(CallRefusal::rate);
   return false;
 }
 

@@ -64,16 +64,16 @@ TokenRefusal token_refusal_of(const Error& error) {
 }
 
 // Refuses a token. Clients do not learn which check failed; the log says it.
-net::Response refuse(Counts& counts, const Error& error) {
-  counts.refused_tokens.add(token_refusal_of(error));
+net::Response refuse(RouteMetrics& metrics, const Error& error) {
+  metrics.refused_tokens.add(token_refusal_of(error));
   net::Response out = answer_of(error);
   out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
   return out;
 }
 
-net::Response token_answer(Counts& counts, const Result<std::string>& token) {
-  if (!token) return refuse(counts, token.error());
-  counts.tokens.add();
+net::Response token_answer(RouteMetrics& metrics, const Result<std::string>& token) {
+  if (!token) return refuse(metrics, token.error());
+  metrics.tokens.add();
   std::string body = R"({"token":")";
   append_json_escaped(body, *token);
   body += R"("})";
@@ -85,15 +85,15 @@ net::Response token_answer(Counts& counts, const Result<std::string>& token) {
 
 void answer_with_token(const Context& context, std::size_t shard, Result<IdTokenClaims> claims,
                        net::Responder respond) {
-  Counts& counts = context.counts(shard);
-  if (!claims) return respond(refuse(counts, claims.error()));
+  RouteMetrics& metrics = context.metrics(shard);
+  if (!claims) return respond(refuse(metrics, claims.error()));
   if (!context.token_rates->take(claims->sub, context.parts.clock.steady_now())) {
-    return respond(refuse(counts, Error(Errc::too_many_requests, "too many tokens", "rate")));
+    return respond(refuse(metrics, Error(Errc::too_many_requests, "too many tokens", "rate")));
   }
   context.shard(shard).generator->issue(
       std::move(*claims),
-      [&counts, respond = std::move(respond)](const Result<std::string>& token) mutable {
-        respond(token_answer(counts, token));
+      [&metrics, respond = std::move(respond)](const Result<std::string>& token) mutable {
+        respond(token_answer(metrics, token));
       });
 }
 
@@ -103,8 +103,8 @@ void handle_tokens(const Context& context, const net::Request& request, net::Res
   const std::string* const authorization = request.head.header("Authorization");
   const std::size_t shard = request.head.shard;
   if (authorization == nullptr) {
-    return respond(
-        refuse(context.counts(shard), Error(Errc::unauthenticated, "no Authorization", "missing")));
+    return respond(refuse(context.metrics(shard),
+                          Error(Errc::unauthenticated, "no Authorization", "missing")));
   }
   const std::string_view token = token_in(*authorization);
   identity::Issuers* const issuers = context.parts.issuers.get();

@@ -30,7 +30,7 @@ using identity::UserPool;
 // One operation's call, its input read.
 struct PoolCall {
   const Context& context;
-  Counts& counts;
+  RouteMetrics& metrics;
   UserPool& pool;
   Json input;
   identity::Source source;
@@ -126,11 +126,11 @@ LoginFailure login_failure_of(identity::PoolErrc code) {
   }
 }
 
-void count_login(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
+void count_login(RouteMetrics& metrics, const PoolResult<AuthOutcome>& outcome) {
   if (!outcome) {
-    counts.failed_logins.add(login_failure_of(outcome.error().code));
+    metrics.failed_logins.add(login_failure_of(outcome.error().code));
   } else if (outcome->result) {
-    counts.logins.add();
+    metrics.logins.add();
   }
 }
 
@@ -143,8 +143,8 @@ Json to_json(const identity::AuthenticationResult& result) {
   return out;
 }
 
-net::Response auth_answer(Counts& counts, const PoolResult<AuthOutcome>& outcome) {
-  count_login(counts, outcome);
+net::Response auth_answer(RouteMetrics& metrics, const PoolResult<AuthOutcome>& outcome) {
+  count_login(metrics, outcome);
   if (!outcome) return pool_error(outcome.error());
   Json body = Json::object();
   if (outcome->challenge) {
@@ -199,8 +199,8 @@ void initiate(PoolCall call, bool admin) {
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.initiate_auth(
       std::move(input),
-      [&counts = call.counts, respond = std::move(call.respond)](
-          PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(counts, outcome)); });
+      [&metrics = call.metrics, respond = std::move(call.respond)](
+          PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(metrics, outcome)); });
 }
 
 void respond_to_challenge(PoolCall call, bool admin) {
@@ -217,8 +217,8 @@ void respond_to_challenge(PoolCall call, bool admin) {
   input.session = std::move(session).value_or(std::string());
   call.pool.respond_to_auth_challenge(
       std::move(input),
-      [&counts = call.counts, respond = std::move(call.respond)](
-          PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(counts, outcome)); });
+      [&metrics = call.metrics, respond = std::move(call.respond)](
+          PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(metrics, outcome)); });
 }
 
 void get_tokens_from_refresh_token(PoolCall call) {
@@ -229,13 +229,13 @@ void get_tokens_from_refresh_token(PoolCall call) {
   input.token = reader.required("RefreshToken");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.get_tokens_from_refresh_token(
-      std::move(input), [&counts = call.counts, respond = std::move(call.respond)](
+      std::move(input), [&metrics = call.metrics, respond = std::move(call.respond)](
                             PoolResult<identity::AuthenticationResult> result) mutable {
         if (!result) {
-          counts.failed_logins.add(login_failure_of(result.error().code));
+          metrics.failed_logins.add(login_failure_of(result.error().code));
           return respond(pool_error(result.error()));
         }
-        counts.logins.add();
+        metrics.logins.add();
         respond(answer({{"AuthenticationResult", to_json(*result)}}));
       });
 }
@@ -718,8 +718,8 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
   // Temporary credentials are counted as the key that they are of.
   auto source = signer ? identity::Source::of_access_key(signer->key->caller->id)
                        : identity::Source::of_client(request.head.remote_address);
-  PoolCall call{context,           context.counts(shard), *context.shard(shard).pool,
-                std::move(*input), std::move(source),     std::move(respond)};
+  PoolCall call{context,           context.metrics(shard), *context.shard(shard).pool,
+                std::move(*input), std::move(source),      std::move(respond)};
   if (!changes_something(*operation)) return operation->run(std::move(call));
   run_once(context, shard,
            SignedChange{.call = std::make_unique<PoolCall>(std::move(call)),

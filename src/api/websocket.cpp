@@ -147,32 +147,32 @@ std::optional<std::string> token_of(std::string_view query) {
 }
 
 void handle_upgrade(const Context& context, net::RequestHead head, net::LiveResponder respond) {
-  Counts& counts = context.counts(head.shard);
+  RouteMetrics& metrics = context.metrics(head.shard);
   if (!origin_allowed(head, context.allowed_origins, false)) {
-    counts.refused_upgrades.add(UpgradeRefusal::origin);
+    metrics.refused_upgrades.add(UpgradeRefusal::origin);
     return respond(refuse_origin(head));
   }
   auto chosen = choose_protocol(head, context.options.frame);
   const bool needed = context.options.acknowledge == delivery::Acknowledge::client;
   if (!chosen || (needed && chosen->protocol->proof() == delivery::Proof::fence)) {
-    counts.refused_upgrades.add(UpgradeRefusal::subprotocol);
+    metrics.refused_upgrades.add(UpgradeRefusal::subprotocol);
     return respond(refuse_subprotocol());
   }
   auto token = token_of(head.query());
   if (!token) {
     const Error missing(Errc::unauthenticated, "no token", "missing");
-    counts.refused_upgrades.add(upgrade_refusal_of(missing));
+    metrics.refused_upgrades.add(upgrade_refusal_of(missing));
     return respond(refuse_token(missing));
   }
   identity::Authorizer& authorizer = *context.shard(head.shard).authorizer;
   authorizer.consume(std::move(*token),
-                     [&context, &counts, head = std::move(head), chosen = std::move(*chosen),
+                     [&context, &metrics, head = std::move(head), chosen = std::move(*chosen),
                       respond = std::move(respond)](Result<identity::Admission> admission) mutable {
                        if (!admission) {
-                         counts.refused_upgrades.add(upgrade_refusal_of(admission.error()));
+                         metrics.refused_upgrades.add(upgrade_refusal_of(admission.error()));
                          return respond(refuse_token(admission.error()));
                        }
-                       counts.upgrades.add();
+                       metrics.upgrades.add();
                        respond(accept(context, head, std::move(*admission), std::move(chosen)));
                      });
 }

@@ -153,7 +153,7 @@ ListenersContext RunningGateway::listeners_context() {
 
 Result<void> RunningGateway::start_controls() {
   shards_ = net::make_shards(worker_count(config_));
-  counts_ = api::make_shard_counts(shards_->count());
+  route_metrics_ = api::make_route_metrics(shards_->count());
   control_service_ = control::make_control_service([this] { return state(); }, {metrics_route()},
                                                    [this] { return notes(); });
   auto controls = bind_controls(listeners_context());
@@ -169,11 +169,8 @@ Result<void> RunningGateway::start_controls() {
 
 control::ControlRoute RunningGateway::metrics_route() {
   auto route = control::make_metrics_route(
-      [this] { return state(); },
-      {.router = [this]() -> const delivery::Router& { return *delivery_->router; },
-       .process = [this] { return process_status(); },
-       .counts = [this] { return counts_; },
-       .refusals = refusals_});
+      [this] { return state(); }, {.collect = [this](MetricCollector& out) { collect(out); },
+                                   .process = [this] { return process_status(); }});
   route.serves_host = control::make_host_check(control_hosts());
   return route;
 }
@@ -254,7 +251,7 @@ void RunningGateway::make_services() {
       .shards = {},
       .draining = &draining_,
       .issuers = identity_->issuers,
-      .counts = counts_,
+      .metrics = route_metrics_,
       .refusals = refusals_,
       .audit = audit_,
       .audit_name = audit_name()};
@@ -425,6 +422,16 @@ std::vector<std::string> RunningGateway::notes() const {
   return out;
 }
 
+void RunningGateway::collect(MetricCollector& out) const {
+  for (const auto& mailboxes : delivery_->mailboxes) mailboxes->metrics().collect(out);
+  for (const auto& gateway : gateways_.all) gateway.listener->collect(out);
+  for (const auto& control : controls_.all) control->collect(out);
+  local_->collect(out);
+  for (const auto& routes : *route_metrics_) routes->collect(out);
+  refusals_->collect(out);
+  for (std::size_t i = 0; i < shards_->count(); ++i) shards_->at(i).collect(out);
+}
+
 control::ProcessStatus RunningGateway::process_status() const {
   control::ProcessStatus status;
   status.version = HOLDFAST_VERSION;
@@ -458,9 +465,6 @@ control::ProcessStatus RunningGateway::process_status() const {
   for (const auto& gateway : gateways_.all) add("gateway", *gateway.listener);
   for (const auto& control : controls_.all) add("control", *control);
   add("local", *local_);
-  for (std::size_t i = 0; i < shards_->count(); ++i) {
-    status.loop_lag.push_back(shards_->at(i).lag());
-  }
   std::error_code ignored;
   const auto disk = std::filesystem::space(options_.data_dir, ignored);
   if (!ignored) {

@@ -77,6 +77,8 @@ class RunningGateway final : public Gateway {
   /// Of a process that works all the same.
   [[nodiscard]] std::vector<std::string> notes() const;
   [[nodiscard]] control::ProcessStatus process_status() const;
+  /// Reads the metrics of all parts. On any shard, once the gateway is ready.
+  void collect(MetricCollector& out) const;
   [[nodiscard]] bool apply_live(const Config& config);
 
   using MailboxesPhase = std::function<void(delivery::Mailboxes&, Task)>;
@@ -109,7 +111,7 @@ class RunningGateway final : public Gateway {
   std::shared_ptr<AuditLog> audit_;
   std::optional<StorePart> store_;
   std::unique_ptr<net::Shards> shards_;
-  std::shared_ptr<api::ShardCounts> counts_;
+  std::shared_ptr<api::ShardRouteMetrics> route_metrics_;
   std::optional<KeysPart> keys_;
   std::optional<IdentityPart> identity_;
   std::optional<DeliveryPart> delivery_;

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 
 #include <holdfast/base/assert.hpp>
+#include <holdfast/base/metrics.hpp>
 #include <holdfast/base/shares.hpp>
 
 namespace holdfast {
@@ -46,6 +47,22 @@ const char* to_string(Bound bound) noexcept {
 
 const char* to_string(BoundScope scope) noexcept {
   return scope == BoundScope::all ? "all" : "share";
+}
+
+void BoundRefusals::collect(MetricCollector& out) const {
+  static constexpr MetricFamily kRefusals{
+      "holdfast_bound_refusals_total",
+      "Refusals because a limit was reached: by all together (scope all), or the share of one "
+      "client, key or user (share).",
+      {"bound", "scope"}};
+  for (std::size_t i = 0; i < kBounds; ++i) {
+    const auto bound = static_cast<Bound>(i);
+    for (const BoundScope scope : {BoundScope::all, BoundScope::share}) {
+      out.add(kRefusals, MetricType::counter,
+              {{"bound", to_string(bound)}, {"scope", to_string(scope)}},
+              static_cast<double>(read(bound, scope)));
+    }
+  }
 }
 
 std::string client_share_key(std::string_view address) {

@@ -2,46 +2,59 @@
 
 #include <holdfast/base/log.hpp>
 
-#include "gather.hpp"
 #include "routes.hpp"
 
 namespace holdfast::control {
 namespace {
 
+using delivery::MailboxMetrics;
+using delivery::Router;
+
 // Returns a histogram as Prometheus has it: cumulative, and in seconds.
-Json to_json(const LatencyHistogram& histogram) {
+Json to_json(const HistogramReading& histogram) {
   Json buckets = Json::array();
   std::uint64_t below = 0;
-  for (std::size_t i = 0; i < LatencyHistogram::kRanges; ++i) {
-    below += histogram.counts()[i];
-    const bool last = i == LatencyHistogram::bounds().size();
-    const Json le =
-        last ? Json() : Json(static_cast<double>(LatencyHistogram::bounds()[i]) / kMicrosPerSecond);
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+    below += histogram.counts[i];
+    const Json le = i == histogram.limits.size()
+                        ? Json()
+                        : Json(static_cast<double>(histogram.limits[i]) / histogram.unit);
     buckets.push_back({{"le", le}, {"count", below}});
   }
   return {{"count", below},
-          {"sumSeconds", static_cast<double>(histogram.sum()) / kMicrosPerSecond},
+          {"sumSeconds", static_cast<double>(histogram.sum) / histogram.unit},
           {"buckets", std::move(buckets)}};
 }
 
-Json to_json(const delivery::Stats& stats) {
-  return {{"accepted", stats.accepted},
-          {"delivered", stats.delivered},
-          {"stored", stats.stored},
-          {"elided", stats.elided},
-          {"rejected", stats.rejected},
-          {"deduplicated", stats.deduplicated},
-          {"expired", stats.expired},
-          {"deleted", stats.deleted},
-          {"buried", stats.buried},
-          {"flushed", stats.flushed},
-          {"timeouts", stats.timeouts},
-          {"foreignTexts", stats.foreign_texts},
-          {"mailboxes", stats.mailboxes},
-          {"connections", stats.connections},
-          {"pendingMessages", stats.pending_messages},
-          {"pendingBytes", stats.pending_bytes},
-          {"acknowledgement", to_json(stats.acknowledgement)}};
+// Sums one of the numbers over the shards.
+template <class Metric>
+auto sum_of(const Router& router, Metric MailboxMetrics::* metric) {
+  auto sum = (router.shard(0).mailboxes->metrics().*metric).read();
+  for (std::size_t i = 1; i < router.shard_count(); ++i) {
+    sum += (router.shard(i).mailboxes->metrics().*metric).read();
+  }
+  return sum;
+}
+
+Json to_json(const Router& router) {
+  const auto sum = [&router](auto metric) { return sum_of(router, metric); };
+  return {{"accepted", sum(&MailboxMetrics::accepted)},
+          {"delivered", sum(&MailboxMetrics::delivered)},
+          {"stored", sum(&MailboxMetrics::stored)},
+          {"elided", sum(&MailboxMetrics::elided)},
+          {"rejected", sum(&MailboxMetrics::rejected)},
+          {"deduplicated", sum(&MailboxMetrics::deduplicated)},
+          {"expired", sum(&MailboxMetrics::expired)},
+          {"deleted", sum(&MailboxMetrics::deleted)},
+          {"buried", sum(&MailboxMetrics::buried)},
+          {"flushed", sum(&MailboxMetrics::flushed)},
+          {"timeouts", sum(&MailboxMetrics::timeouts)},
+          {"foreignTexts", sum(&MailboxMetrics::foreign_texts)},
+          {"mailboxes", sum(&MailboxMetrics::mailboxes)},
+          {"connections", sum(&MailboxMetrics::connections)},
+          {"pendingMessages", sum(&MailboxMetrics::pending_messages)},
+          {"pendingBytes", sum(&MailboxMetrics::pending_bytes)},
+          {"acknowledgement", to_json(sum(&MailboxMetrics::acknowledgement))}};
 }
 
 Json to_json(const StoreStatus& store) {
@@ -63,9 +76,7 @@ Json to_json(const ListenerStatus& listener) {
           {"refusedConnections", listener.stats.refused_connections}};
 }
 
-Json status(const LocalControlParts& parts, const std::vector<delivery::Stats>& shards) {
-  delivery::Stats sum;
-  for (const delivery::Stats& shard : shards) sum += shard;
+Json status(const LocalControlParts& parts) {
   const ProcessStatus process = parts.process();
   const WallTime now = parts.clock.wall_now();
   Json listeners = Json::array();
@@ -75,24 +86,15 @@ Json status(const LocalControlParts& parts, const std::vector<delivery::Stats>& 
           {"startedAt", format_iso8601(process.started_at)},
           {"now", format_iso8601(now)},
           {"uptimeSeconds", std::chrono::floor<Seconds>(now - process.started_at).count()},
-          {"shards", shards.size()},
+          {"shards", parts.router.shard_count()},
           {"droppedLogLines", log::dropped()},
-          {"delivery", to_json(sum)},
+          {"delivery", to_json(parts.router)},
           {"store", to_json(process.store)},
           {"listeners", std::move(listeners)}};
 }
 
 }  // namespace
 
-void show_status(Call call) {
-  const LocalControlParts& parts = call.parts;
-  gather<delivery::Stats>(
-      parts.router, call.shard,
-      [](const delivery::Mailboxes& mailboxes) { return mailboxes.stats(); },
-      [&parts,
-       respond = std::move(call.respond)](const std::vector<delivery::Stats>& shards) mutable {
-        respond(json_answer(status(parts, shards)));
-      });
-}
+void show_status(Call call) { call.respond(json_answer(status(call.parts))); }
 
 }  // namespace holdfast::control

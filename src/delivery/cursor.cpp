@@ -105,7 +105,7 @@ void Cursor::on_fence(std::string_view bytes) {
   if (!window_) return;
   const auto fence = window_->fences.match(bytes);
   if (!fence) return;
-  shard_.stats.fence_round_trip.record(now_us() - fence->sent_us);
+  shard_.metrics.fence_round_trip.record(now_us() - fence->sent_us);
   if (fences_back_ < kFencesCounted) ++fences_back_;
   progress_at_ = shard_.steady_now();
   taken_known_ = false;
@@ -150,7 +150,7 @@ void Cursor::on_ack(Sequence sequence) {
 }
 
 bool Cursor::is_flood() {
-  ++shard_.stats.foreign_texts;
+  shard_.metrics.foreign_texts.add();
   const std::uint32_t now = now_ms();
   const std::uint32_t forgiven = (now - texts_since_ms_) / (1000 / kTextsPerSecond);
   if (forgiven > 0) {
@@ -311,9 +311,9 @@ void Cursor::mark_rejected(Sequence sequence) noexcept {
 void Cursor::count_acknowledged(const Unacked& message) noexcept {
   const std::int64_t took_us = (shard_.wall_now() - message.accepted_at).count();
   if (message.from_store != 0) {
-    shard_.stats.held_acknowledgement.record(took_us);
+    shard_.metrics.held_acknowledgement.record(took_us);
   } else {
-    shard_.stats.acknowledgement.record(took_us);
+    shard_.metrics.acknowledgement.record(took_us);
   }
 }
 

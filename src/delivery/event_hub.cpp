@@ -36,7 +36,7 @@ void EventHub::accepted(Run& run) {
   run.execution =
       executions_.begin(Workflow::send_message, run.message->id, run.message->user, run.sequence());
   executions_.step(run.execution, ExecutionState::received, now_);
-  ++stats_.accepted;
+  metrics_.accepted.add();
   for (DeliveryEvents* const listener : listeners_) {
     run.redrive ? listener->redriven(event_of(run)) : listener->accepted(event_of(run));
   }
@@ -57,14 +57,14 @@ void EventHub::answered(const Run& run) {
   executions_.finish(run.execution);
   switch (run.machine.state()) {
     case SendMessage::State::delivered:
-      ++stats_.delivered;
-      if (!run.handed && !run.remembered && !run.redrive) ++stats_.elided;
+      metrics_.delivered.add();
+      if (!run.handed && !run.remembered && !run.redrive) metrics_.elided.add();
       break;
     case SendMessage::State::stored:
-      ++stats_.stored;
+      metrics_.stored.add();
       break;
     default:
-      ++stats_.rejected;
+      metrics_.rejected.add();
       break;
   }
 }
@@ -105,7 +105,7 @@ void EventHub::tell_moved(const UserId& user, const Moved& moved, const Tell& te
 }
 
 void EventHub::expired(const UserId& user, const Moved& moved) {
-  stats_.expired += count_of(moved);
+  metrics_.expired.add(count_of(moved));
   tell_moved(user, moved, [](DeliveryEvents& to, const MessageEvent& it) { to.expired(it); });
 }
 
@@ -115,18 +115,18 @@ void EventHub::damaged(const UserId& user, const Moved& moved) {
 }
 
 void EventHub::deleted(const UserId& user, const Moved& moved) {
-  stats_.deleted += count_of(moved);
+  metrics_.deleted.add(count_of(moved));
   tell_moved(user, moved, [](DeliveryEvents& to, const MessageEvent& it) { to.deleted(it); });
 }
 
 void EventHub::access_ended(const UserId& user, const Moved& moved, std::string_view reason) {
-  stats_.buried += count_of(moved);
+  metrics_.buried.add(count_of(moved));
   tell_moved(user, moved,
              [reason](DeliveryEvents& to, const MessageEvent& it) { to.dead(it, reason); });
 }
 
 void EventHub::undeliverable(const UserId& user, const Moved& moved) {
-  stats_.undeliverable += count_of(moved);
+  metrics_.undeliverable.add(count_of(moved));
   tell_moved(user, moved,
              [](DeliveryEvents& to, const MessageEvent& it) { to.dead(it, kUndeliverable); });
 }
@@ -144,7 +144,7 @@ void EventHub::moved_on(const Cursor& cursor) {
 
 void EventHub::sent_from_page(const Cursor& cursor, Sequence sequence) {
   executions_.add_message(cursor.execution, sequence);
-  ++stats_.flushed;
+  metrics_.flushed.add();
 }
 
 void EventHub::caught_up(Cursor& cursor) {
@@ -178,7 +178,7 @@ void EventHub::broke_rules(const Cursor& cursor, std::string_view text) {
 }
 
 void EventHub::timed_out(const Cursor& cursor) {
-  ++stats_.timeouts;
+  metrics_.timeouts.add();
   log::info("connection_timed_out", {{"connectionId", cursor.id()}});
 }
 

@@ -22,9 +22,9 @@ struct Run;
 class EventHub {
  public:
   /// `now` is the time of the turn.
-  EventHub(std::vector<DeliveryEvents*> listeners, ExecutionRing& executions, Stats& stats,
-           const WallTime& now)
-      : listeners_(std::move(listeners)), executions_(executions), stats_(stats), now_(now) {}
+  EventHub(std::vector<DeliveryEvents*> listeners, ExecutionRing& executions,
+           MailboxMetrics& metrics, const WallTime& now)
+      : listeners_(std::move(listeners)), executions_(executions), metrics_(metrics), now_(now) {}
 
   /// Somebody wants to know of each message: whoever has to look for its id asks first.
   [[nodiscard]] bool is_heard() const noexcept { return !listeners_.empty(); }
@@ -78,7 +78,7 @@ class EventHub {
 
   const std::vector<DeliveryEvents*> listeners_;
   ExecutionRing& executions_;
-  Stats& stats_;
+  MailboxMetrics& metrics_;
   const WallTime& now_;
 };
 

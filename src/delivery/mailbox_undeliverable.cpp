@@ -54,7 +54,7 @@ void Mailbox::count_attempt(const Cursor& cursor, const ConnectionEnd& end) {
 void Mailbox::report_waiting(const Cursor& cursor, Sequence first, const ConnectionEnd& end) {
   const std::uint32_t ends = shard_.failed_attempts.count_end(user_, first);
   if (ends % kEndsReported != 0 || !std::has_single_bit(ends / kEndsReported)) return;
-  if (ends == kEndsReported) ++shard_.stats.stuck;
+  if (ends == kEndsReported) shard_.metrics.stuck.add();
   shard_.events.is_stuck(user_, *cursor.id_of(first), first, ends, end.code);
 }
 

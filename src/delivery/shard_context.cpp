@@ -28,7 +28,7 @@ ShardContext::ShardContext(MailboxesOptions& options, const Clock& clock, Execut
       executions(options.limits.executions),
       failed_attempts(options.limits.poison_users),
       longest_taken(std::max<std::size_t>(1, kPlacesPerUser * options.limits.poison_users)),
-      events(std::move(options.listeners), executions, stats, wall_now_),
+      events(std::move(options.listeners), executions, metrics, wall_now_),
       clock_(clock),
       executor_(executor),
       wall_now_(clock.wall_now()),
@@ -183,8 +183,8 @@ void ShardContext::add_rows(PendingTotals& totals, std::int64_t messages,
                             std::int64_t bytes) noexcept {
   totals.messages += messages;
   totals.bytes += bytes;
-  stats.pending_messages += messages;
-  stats.pending_bytes += bytes;
+  metrics.pending_messages.add(messages);
+  metrics.pending_bytes.add(bytes);
 }
 
 }  // namespace holdfast::delivery

@@ -138,7 +138,7 @@ class ShardContext {
   FailedAttemptTable failed_attempts;
   LongestTaken longest_taken;
   FrameEncoder encoder;
-  Stats stats;
+  MailboxMetrics metrics;
   EventHub events;
   Phase phase = Phase::open;
   /// Seldom any: here, since a mailbox is kept for every idle user.

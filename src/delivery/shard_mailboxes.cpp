@@ -101,6 +101,7 @@ Mailbox& ShardMailboxes::mailbox_of(const UserId& user) {
     PendingTotals totals;
     if (const auto known = totals_.extract(user)) totals = known.mapped();
     place->second = std::make_unique<Mailbox>(shard_, place->first, totals);
+    shard_.metrics.mailboxes.add(1);
   }
   return *place->second;
 }
@@ -111,6 +112,7 @@ void ShardMailboxes::destroy_if_idle(Mailbox& mailbox) {
   const PendingTotals rows = mailbox.rows();
   auto node = mailboxes_.extract(place);
   node.mapped().reset();
+  shard_.metrics.mailboxes.add(-1);
   if (rows.messages > 0) totals_.emplace(std::move(node.key()), rows);
 }
 
@@ -218,7 +220,7 @@ Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<Se
       return fail(Errc::conflict, "The deduplicationId was used for another message",
                   "deduplicationId");
     case Found::answered:
-      ++shard_.stats.deduplicated;
+      shard_.metrics.deduplicated.add();
       shard_.answer(std::move(done), known.receipt);
       return true;
     case Found::in_flight:
@@ -226,7 +228,7 @@ Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<Se
         return fail(Errc::limit_exceeded, "Too many repeats of a message in flight",
                     "deduplicationId");
       }
-      ++shard_.stats.deduplicated;
+      shard_.metrics.deduplicated.add();
       return true;
   }
   return false;
@@ -404,6 +406,7 @@ void ShardMailboxes::attach(ConnectionInfo info, ProtocolPtr protocol,
   Cursor& cursor = *owned;
   cursor.index = static_cast<std::uint32_t>(cursors_.size());
   cursors_.push_back(std::move(owned));
+  shard_.metrics.connections.add(1);
   by_id_.insert(&cursor);
   info.shard = shard_index_;
   connection_store_.opened(info);
@@ -484,6 +487,7 @@ void ShardMailboxes::on_connection_gone(Cursor& cursor) {
     place->index = cursor.index;
   }
   cursors_.pop_back();
+  shard_.metrics.connections.add(-1);
 }
 
 // The Close of a shutdown, which waits for no fence: those were awaited together.
@@ -497,13 +501,6 @@ void ShardMailboxes::close_for_shutdown(Cursor& cursor) {
 }
 
 // ---- reports
-
-Stats ShardMailboxes::stats() const {
-  Stats out = shard_.stats;
-  out.mailboxes = mailboxes_.size();
-  out.connections = cursors_.size();
-  return out;
-}
 
 std::vector<ConnectionInfo> ShardMailboxes::connections(const ConnectionQuery& query) const {
   using Place = std::pair<WallTime, std::string_view>;

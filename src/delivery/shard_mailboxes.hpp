@@ -44,7 +44,7 @@ class ShardMailboxes final : public Mailboxes {
   void delete_dead_letters(std::vector<MessageId> ids,
                            Completion<Result<std::vector<MessageId>>> done) override;
   void tick() override;
-  Stats stats() const override;
+  const MailboxMetrics& metrics() const noexcept override { return shard_.metrics; }
   std::vector<ConnectionInfo> connections(const ConnectionQuery& query) const override;
   std::vector<Execution> executions(const ExecutionFilter& filter,
                                     std::size_t limit) const override;

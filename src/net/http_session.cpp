@@ -124,7 +124,7 @@ IoOutcome HttpSession::receive(std::span<char> into) {
 IoOutcome HttpSession::send(std::string_view first, std::string_view second) {
   const IoOutcome outcome =
       tls_ ? tls_->send_some(first, second) : send_some(socket_.descriptor(), first, second);
-  part_.counted().http_bytes.add(outcome.bytes);
+  part_.metrics().http_bytes.add(outcome.bytes);
   return outcome;
 }
 
@@ -280,7 +280,7 @@ bool HttpSession::read_head() {
   exchange_->old_version = head.minor_version == 0;
   exchange_->method = head.method;
   exchange_->path = head.path();
-  part_.counted().requests.add();
+  part_.metrics().requests.add();
   if (!reader.framing().has_host && !part_.listener().service->serves_without_host(head)) {
     respond_error(400, "Bad Request: missing Host");
     return true;
@@ -450,7 +450,7 @@ void HttpSession::begin_upgrade() {
   HeadReader& reader = exchange_->reader;
   auto key = read_handshake(reader.head(), reader.framing());
   if (!key) {
-    part_.counted().refused_upgrades.add();
+    part_.metrics().refused_upgrades.add();
     const HandshakeFault& fault = key.error();
     if (fault.status == 426) return respond_upgrade_required(fault.message, fault.why);
     return respond_error(fault.status, fault.message, fault.why);
@@ -493,7 +493,7 @@ void HttpSession::respond_error(int status, const char* message, const char* why
 }
 
 void HttpSession::refuse_plain_http() {
-  part_.counted().failed_handshakes.add();
+  part_.metrics().failed_handshakes.add();
   tls_ = nullptr;
   exchange_ = std::make_unique<Exchange>(part_, part_.now());
   respond_error(400, "Bad Request: this port speaks TLS");
@@ -686,7 +686,7 @@ void HttpSession::end() {
   if (parked) tell_parked(ParkEnd::gone);
   // What was asked to wait keeps it alive for another turn; room is made at once.
   if (is_linked()) unlink();
-  if (tls_ && tls_->is_in_handshake()) part_.counted().failed_handshakes.add();
+  if (tls_ && tls_->is_in_handshake()) part_.metrics().failed_handshakes.add();
   if (tls_) tls_->say_goodbye();
   socket_.close();
   slot_.reset();

@@ -221,6 +221,9 @@ class TcpListener final : public Listener {
   }
 
   [[nodiscard]] ServerStats stats() const override { return core_->stats(); }
+  void collect(MetricCollector& out) const override {
+    core_->collect(out, {{"listener", core_->options.name}, {"address", address_}});
+  }
 
   void change_limits(const HttpLimits& limits, bool access_log) override {
     core_->connections_max = limits.connections;

@@ -27,7 +27,7 @@ void Outbound::append(Part& part, std::string_view first, std::string_view secon
   bytes_written_ += first.size() + second.size();
 }
 
-Outbound::Flushed Outbound::flush(Part& part, int fd, TlsSession* tls, Tally& counted) {
+Outbound::Flushed Outbound::flush(Part& part, int fd, TlsSession* tls, Counter& counted) {
   if (waiting() == 0) return Flushed::all;
   const std::string_view left = std::string_view(out_).substr(out_sent_);
   const IoOutcome outcome = tls != nullptr ? tls->send_some(left) : send_some(fd, left);

@@ -31,7 +31,7 @@ class Outbound {
   void allow_long(const Part& part, std::size_t size) noexcept;
   void append(Part& part, std::string_view first, std::string_view second = {});
   /// One call. `counted` gets the bytes that the kernel, or TLS, has taken.
-  [[nodiscard]] Flushed flush(Part& part, int fd, TlsSession* tls, Tally& counted);
+  [[nodiscard]] Flushed flush(Part& part, int fd, TlsSession* tls, Counter& counted);
   /// Returns what was not sent; nothing is left here.
   [[nodiscard]] std::string take_rest();
   void clear() noexcept;

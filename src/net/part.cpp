@@ -23,6 +23,11 @@ constexpr std::size_t kConnectionsPerRefused = 8;
 
 }  // namespace
 
+const char* to_string(StatusClass status) noexcept {
+  constexpr std::array kNames = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+  return kNames[static_cast<std::size_t>(status)];
+}
+
 Part::Part(ListenerCore& listener, ShardLoop& loop)
     : listener_(listener), loop_(loop), limits_(listener.options.limits) {}
 
@@ -99,13 +104,12 @@ void Part::close() {
 }
 
 void Part::count_response(int status) noexcept {
-  const std::size_t last = counted_.responses.size();
-  counted_.responses[std::clamp<std::size_t>(static_cast<std::size_t>(status) / 100, 1, last) - 1]
-      .add();
+  constexpr int kClasses = static_cast<int>(StatusClass::last) + 1;
+  metrics_.responses.add(static_cast<StatusClass>(std::clamp(status / 100, 1, kClasses) - 1));
 }
 
 void Part::report_outbound_limit() {
-  counted_.unread_ended.add();
+  metrics_.unread_ended.add();
   ++unread_ended_;
   const SteadyTime at = now();
   if (at < next_unread_line_) return;
@@ -162,6 +166,7 @@ ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
   for (std::size_t i = 0; i < shards.count(); ++i) {
     parts.push_back(std::make_unique<Part>(*this, shards.at(i)));
   }
+  declare_metrics();
 }
 
 std::size_t ListenerCore::refused_open_max() const noexcept {
@@ -244,26 +249,43 @@ void SocketSlot::reset() noexcept {
   listener_ = nullptr;
 }
 
-ServerStats ListenerCore::stats() const {
-  ServerStats out;
-  out.open_sockets = open_sockets;
-  out.open_websockets = open_websockets;
-  out.refused_connections = refused_connections;
-  out.body_bytes = body_bytes;
-  out.sockets_max = connections_max;
+void ListenerCore::declare_metrics() {
+  const auto gauge = [this](const char* name, const char* help, MetricReader read) {
+    metrics.add(MetricType::gauge, {name, help}, {}, std::move(read));
+  };
+  gauge("holdfast_open_sockets", "Open sockets of each listener.",
+        [this] { return static_cast<double>(open_sockets); });
+  gauge("holdfast_open_sockets_limit",
+        "Maximum of open sockets of a listener; 0 means no limit of its own.",
+        [this] { return static_cast<double>(connections_max); });
+  gauge("holdfast_open_websockets", "Open sockets that are WebSockets.",
+        [this] { return static_cast<double>(open_websockets); });
+  gauge("holdfast_tls_certificate_expiry_seconds",
+        "Expiry of the certificate of a listener with TLS, in unix time.",
+        [this]() -> std::optional<MetricReading> {
+          if (!options.tls) return std::nullopt;
+          return static_cast<double>(unix_seconds(options.tls->expires_at()));
+        });
+  metrics.add(MetricType::counter,
+              {"holdfast_sockets_refused_total",
+               "Sockets refused because the listener had reached its limit."},
+              {}, [this] { return static_cast<double>(refused_connections); });
+}
+
+void ListenerCore::collect(MetricCollector& out, const MetricLabels& labels) const {
+  metrics.collect(out, labels);
   for (const auto& part : parts) {
-    const Part::Counted& counted = part->counted();
-    out.requests += counted.requests.read();
-    for (std::size_t i = 0; i < out.responses.size(); ++i) {
-      out.responses[i] += counted.responses[i].read();
-    }
-    out.http_bytes += counted.http_bytes.read();
-    out.websocket_bytes += counted.websocket_bytes.read();
-    out.refused_upgrades += counted.refused_upgrades.read();
-    out.unread_ended += counted.unread_ended.read();
-    out.failed_handshakes += counted.failed_handshakes.read();
+    part->metrics().collect(out, labels);
+    part->metrics().of_all_listeners.collect(out);
   }
-  if (options.tls) out.certificate_expires_at = options.tls->expires_at();
+}
+
+ServerStats ListenerCore::stats() const {
+  ServerStats out{.open_sockets = open_sockets,
+                  .open_websockets = open_websockets,
+                  .refused_connections = refused_connections,
+                  .body_bytes = body_bytes};
+  for (const auto& part : parts) out.requests += part->metrics().requests.read();
   return out;
 }
 

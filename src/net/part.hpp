@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +12,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include <holdfast/base/clock.hpp>
-#include <holdfast/base/histogram.hpp>
+#include <holdfast/base/metrics.hpp>
 #include <holdfast/net/server.hpp>
 
 #include "shards.hpp"
@@ -52,21 +51,48 @@ struct RequestTrace {
   SteadyTime started;
 };
 
+/// The class of an HTTP status: 1xx to 5xx.
+enum class StatusClass : std::uint8_t {
+  informational,
+  successful,
+  redirection,
+  client_error,
+  server_error,
+  last = server_error,
+};
+/// `2xx`, the metric's label.
+[[nodiscard]] const char* to_string(StatusClass status) noexcept;
+
+/// Counts what a listener does on one shard. Written on that shard, read by any thread. In cache
+/// lines that no other shard writes.
+struct alignas(64) PartMetrics : MetricSet {
+  static constexpr MetricFamily kBytes{
+      "holdfast_outbound_bytes_total",
+      "Bytes sent to clients, before TLS: answers and WebSocket frames.",
+      {"protocol"}};
+
+  Counter requests;  ///< that came; the metric has those that were answered
+  CounterBy<StatusClass> responses{
+      *this,
+      {"holdfast_http_requests_total",
+       "Answered requests, by the class of the status; 1xx is an opened WebSocket.",
+       {"status"}},
+      to_string};
+  Counter http_bytes{*this, kBytes, {"http"}};
+  Counter websocket_bytes{*this, kBytes, {"websocket"}};
+  Counter unread_ended{*this,
+                       {"holdfast_unread_connections_ended_total",
+                        "WebSockets ended because the client left too much unread."}};
+  Counter failed_handshakes{
+      *this, {"holdfast_tls_handshake_failures_total", "TLS handshakes that did not finish."}};
+  MetricSet of_all_listeners;
+  Counter refused_upgrades{of_all_listeners, kRefusedUpgrades, {"handshake"}};
+};
+
 /// What a listener has on one shard: its sockets' owners, and their deadlines, which one sweep
 /// looks after. On that shard, but for what it has counted.
 class Part {
  public:
-  /// Written on the shard, read by any thread.
-  struct Counted {
-    Tally requests;
-    std::array<Tally, 5> responses;  ///< by the status's first digit
-    Tally http_bytes;
-    Tally websocket_bytes;
-    Tally refused_upgrades;
-    Tally unread_ended;
-    Tally failed_handshakes;
-  };
-
   Part(ListenerCore& listener, ShardLoop& loop);
 
   [[nodiscard]] ListenerCore& listener() const noexcept { return listener_; }
@@ -90,7 +116,7 @@ class Part {
   void sweep();
   void drain();
   void close();
-  [[nodiscard]] Counted& counted() noexcept { return counted_; }
+  [[nodiscard]] PartMetrics& metrics() noexcept { return metrics_; }
   void count_response(int status) noexcept;
   /// A connection was ended for what it has not read; of many, one line tells now and then.
   void report_outbound_limit();
@@ -108,8 +134,7 @@ class Part {
   static void for_each(Members& members, Action action);
   static void put(Member& member, Members& list, SteadyTime deadline);
 
-  // In a cache line that no other shard writes.
-  alignas(64) Counted counted_;
+  PartMetrics metrics_;
   ListenerCore& listener_;
   ShardLoop& loop_;
   HttpLimits limits_;
@@ -167,6 +192,7 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   Shares connection_shares;
   Shares body_shares;
   DescriptorReserve reserve;
+  MetricSet metrics;  ///< of the numbers above, which many threads write
 
   void note_refusal(Bound bound, BoundScope scope) const {
     if (options.refusals) options.refusals->add(bound, scope);
@@ -176,6 +202,8 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
 
   /// Any thread.
   [[nodiscard]] ServerStats stats() const;
+  /// Reads the metrics of all shards, with these labels. Any thread.
+  void collect(MetricCollector& out, const MetricLabels& labels) const;
 
   /// One line for each request; never its query or headers.
   struct Access {
@@ -189,6 +217,9 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
     std::string_view refused;  ///< may be empty
   };
   void log_access(const Access& access) const;
+
+ private:
+  void declare_metrics();
 };
 
 /// What one request holds of the listener's bound on those that have not come whole. The listener

@@ -95,7 +95,7 @@ WriteResult ResponseStream::write(std::string_view bytes) {
 void ResponseStream::flush() {
   if (waiting_writable_ || ended_) return;
   const bool had = out_.waiting() > 0;
-  switch (out_.flush(part_, socket_.descriptor(), tls_.get(), part_.counted().http_bytes)) {
+  switch (out_.flush(part_, socket_.descriptor(), tls_.get(), part_.metrics().http_bytes)) {
     case Outbound::Flushed::broken:
       return finish(Last::abrupt);
     case Outbound::Flushed::all:

@@ -32,7 +32,10 @@ class ShardLoop final : public Shard {
   void post(Task task) override;
   void every(Milliseconds period, Task task) override;
   [[nodiscard]] std::size_t index() const noexcept override { return index_; }
-  [[nodiscard]] LatencyHistogram lag() const override { return lag_.read(); }
+  [[nodiscard]] HistogramReading lag() const override { return lag_.read(); }
+  void collect(MetricCollector& out) const override {
+    metrics_.collect(out, {{"shard", std::to_string(index_)}});
+  }
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
   /// Of the shard's sockets. On the shard.
@@ -75,7 +78,11 @@ class ShardLoop final : public Shard {
   std::vector<char> scratch_;
   std::vector<std::string> buffers_;
   std::vector<Task> at_stop_;
-  HistogramTally<kLatencyBounds> lag_;
+  MetricSet metrics_;
+  LatencyHistogram lag_{metrics_,
+                        {"holdfast_event_loop_lag_seconds",
+                         "Delay of the timers of each shard's event loop: the time that ready work "
+                         "waits for its turn."}};
 
   // Only the shard's thread touches these.
   std::vector<Task> local_;

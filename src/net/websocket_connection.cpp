@@ -138,7 +138,7 @@ void WebSocketConnection::gather(std::string_view head, std::string_view rest) {
 
 void WebSocketConnection::flush() {
   if (waiting_writable_ || ended_) return;
-  switch (out_.flush(part_, descriptor(), tls_.get(), part_.counted().websocket_bytes)) {
+  switch (out_.flush(part_, descriptor(), tls_.get(), part_.metrics().websocket_bytes)) {
     case Outbound::Flushed::all:
       return;
     case Outbound::Flushed::waits:

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <holdfast/base/clock.hpp>
-#include <holdfast/base/histogram.hpp>
+#include <holdfast/base/metrics.hpp>
 
 #include "backup_job.hpp"
 #include "queue.hpp"
@@ -57,8 +57,8 @@ struct StoreCounters {
   std::atomic<SteadyTime> on_disk_since{kNothingWaits};
   /// Since when the first of the operations waits that the thread has taken and not answered.
   std::atomic<SteadyTime> in_hand_since{kNothingWaits};
-  HistogramTally<kBatchBounds> batch;
-  HistogramTally<kLatencyBounds> commit;
+  BatchHistogram batch;
+  LatencyHistogram commit;
 };
 
 /// The loop of the store's one thread, over its one connection: group commit.

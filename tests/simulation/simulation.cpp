@@ -744,7 +744,7 @@ void Simulation::settle() {
         std::ranges::any_of(ledger_.texts(), [](const Text& text) { return text.unanswered > 0; });
     std::int64_t pending = 0;
     for (std::size_t i = 0; i < process_->shards(); ++i) {
-      pending += process_->mailboxes(i).stats().pending_messages;
+      pending += process_->mailboxes(i).metrics().pending_messages.read();
     }
     quiet = moved || open || pending > 0 ? 0 : quiet + 1;
     // An expired message that could not be moved when its user's page was read waits for the next.

@@ -41,7 +41,6 @@ inline const std::map<std::string, Modules>& owners() {
       {"spdlog/", {"base"}},
       {"CLI/", {"cli"}},
       {"systemd/", {"app"}},
-      {"prometheus/", {"control"}},
   };
   return table;
 }

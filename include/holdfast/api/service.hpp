@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include <holdfast/api/counts.hpp>
+#include <holdfast/api/route_metrics.hpp>
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/shares.hpp>
@@ -106,7 +106,7 @@ struct GatewayParts {
   /// Other issuers whose ID tokens are accepted; may be null.
   std::shared_ptr<identity::Issuers> issuers{};
   /// The counters of each shard; null if nobody reads them.
-  std::shared_ptr<ShardCounts> counts{};
+  std::shared_ptr<ShardRouteMetrics> metrics{};
   /// Counts the refusals of each limit; null if nobody reads them.
   std::shared_ptr<BoundRefusals> refusals{};
   /// Records logins and changes of users; null to record nothing.

@@ -16,6 +16,8 @@
 
 namespace holdfast {
 
+class MetricCollector;
+
 /// A resource with a limit over all users. `to_string` gives its label in metrics.
 enum class Bound : std::uint8_t {
   password_work,  ///< waiting to be hashed or checked
@@ -51,6 +53,8 @@ class BoundRefusals {
   [[nodiscard]] std::uint64_t read(Bound bound, BoundScope scope) const noexcept {
     return counts_[index(bound, scope)].load(std::memory_order_relaxed);
   }
+  /// Reads the metric of these refusals.
+  void collect(MetricCollector& out) const;
 
  private:
   static constexpr std::size_t kBounds = static_cast<std::size_t>(Bound::last) + 1;

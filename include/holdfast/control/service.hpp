@@ -11,14 +11,12 @@
 #include <variant>
 #include <vector>
 
-#include <holdfast/api/counts.hpp>
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
-#include <holdfast/base/histogram.hpp>
-#include <holdfast/base/shares.hpp>
+#include <holdfast/base/metrics.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
@@ -101,8 +99,8 @@ struct StoreStatus {
   bool writable = true;
   Milliseconds oldest_wait{0};  ///< the longest present wait for the thread or the disk
   delivery::PendingTotals dead_letters;
-  BatchHistogram batch;
-  LatencyHistogram commit;
+  HistogramReading batch;
+  HistogramReading commit;
 };
 
 /// One listener's numbers.
@@ -118,9 +116,8 @@ struct ProcessStatus {
   WallTime started_at;
   StoreStatus store;
   std::vector<ListenerStatus> listeners;
-  std::vector<LatencyHistogram> loop_lag;  ///< by shard
-  std::uint64_t disk_bytes = 0;            ///< of the file system of the data directory
-  std::uint64_t disk_free_bytes = 0;       ///< of those, for who may not use the reserve
+  std::uint64_t disk_bytes = 0;       ///< of the file system of the data directory
+  std::uint64_t disk_free_bytes = 0;  ///< of those, for who may not use the reserve
 };
 
 /// The progress of a backup, as the control socket reports it.
@@ -147,10 +144,9 @@ class BackupMaker {
 /// The sources of `/metrics`. They are called only after the start of the process, which is later
 /// than the listener's.
 struct MetricsParts {
-  std::function<const delivery::Router&()> router;
+  /// Reads the metrics of all modules. On the shard that answers.
+  std::function<void(MetricCollector&)> collect;
   std::function<ProcessStatus()> process;
-  std::function<std::shared_ptr<const api::ShardCounts>()> counts;
-  std::shared_ptr<const BoundRefusals> refusals = std::make_shared<const BoundRefusals>();
 };
 
 /// `GET /metrics` in Prometheus's text format, version 0.0.4; 503 while the process starts. Every

@@ -10,13 +10,13 @@
 
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
-#include <holdfast/base/histogram.hpp>
 #include <holdfast/base/logins.hpp>
 #include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/client_protocol.hpp>
 #include <holdfast/delivery/connection.hpp>
 #include <holdfast/delivery/delivery_events.hpp>
 #include <holdfast/delivery/execution.hpp>
+#include <holdfast/delivery/mailbox_metrics.hpp>
 #include <holdfast/delivery/message.hpp>
 #include <holdfast/delivery/message_store.hpp>
 
@@ -62,36 +62,6 @@ struct Limits {
   Seconds ceiling_ahead{60};
   Policy policy = Policy::all;
   Acknowledge acknowledge = Acknowledge::pong;
-};
-
-/// One number of each kind, for `status` and metrics.
-struct Stats {
-  std::uint64_t accepted = 0;
-  std::uint64_t delivered = 0;  ///< answered DELIVERED
-  std::uint64_t stored = 0;     ///< answered STORED
-  std::uint64_t elided = 0;     ///< delivered without touching the disk
-  std::uint64_t rejected = 0;
-  std::uint64_t deduplicated = 0;
-  std::uint64_t expired = 0;        ///< moved to the dead letters at the end of their lifetime
-  std::uint64_t deleted = 0;        ///< likewise by an operator
-  std::uint64_t buried = 0;         ///< likewise with their user's access
-  std::uint64_t undeliverable = 0;  ///< likewise because connections ended at them
-  std::uint64_t stuck = 0;          ///< connections ended at them ten times in a row
-  std::uint64_t flushed = 0;        ///< sent from a page read
-  std::uint64_t timeouts = 0;       ///< connections closed for want of progress
-  std::uint64_t foreign_texts = 0;  ///< from clients, and no acknowledgement
-  std::size_t mailboxes = 0;
-  std::size_t connections = 0;
-  std::int64_t pending_messages = 0;
-  std::int64_t pending_bytes = 0;
-  /// From acceptance to the first acknowledgement by any connection, in microseconds: of messages
-  /// that were sent as they came, and of those that were read from the store to be sent.
-  LatencyHistogram acknowledgement;
-  WaitHistogram held_acknowledgement;
-  /// From a Ping to its Pong, in microseconds.
-  LatencyHistogram fence_round_trip;
-
-  Stats& operator+=(const Stats& other) noexcept;
 };
 
 /// Which connections are listed: the oldest first, those of one moment by id.
@@ -171,7 +141,8 @@ class Mailboxes {
   /// Runs waits that are due and the sweeps. The shard calls it every 10 ms.
   virtual void tick() = 0;
 
-  [[nodiscard]] virtual Stats stats() const = 0;
+  /// The numbers of this shard. Any thread may read them, while the mailboxes live.
+  [[nodiscard]] virtual const MailboxMetrics& metrics() const noexcept = 0;
   [[nodiscard]] virtual std::vector<ConnectionInfo> connections(
       const ConnectionQuery& query) const = 0;
   /// The newest first; of one user, or of one message, or all.

@@ -1,17 +1,15 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
-#include <holdfast/base/histogram.hpp>
+#include <holdfast/base/metrics.hpp>
 #include <holdfast/base/shares.hpp>
 #include <holdfast/net/http.hpp>
 #include <holdfast/net/tls.hpp>
@@ -29,7 +27,9 @@ class Shard : public Executor {
   [[nodiscard]] virtual std::size_t index() const noexcept = 0;
   /// How late the tasks of `every` began, in microseconds: how long what is ready waits for the
   /// loop. Any thread.
-  [[nodiscard]] virtual LatencyHistogram lag() const = 0;
+  [[nodiscard]] virtual HistogramReading lag() const = 0;
+  /// Reads the shard's metrics. Any thread.
+  virtual void collect(MetricCollector& out) const = 0;
 };
 
 /// The threads of the process that serve connections.
@@ -96,22 +96,20 @@ struct ListenerOptions {
   std::shared_ptr<BoundRefusals> refusals{};
 };
 
+/// Refused upgrades to a WebSocket. `net` counts those of its own reason, `handshake`; who decides
+/// about upgrades counts the others.
+inline constexpr MetricFamily kRefusedUpgrades{
+    "holdfast_websocket_upgrades_refused_total",
+    "Refused upgrades to a WebSocket, by reason; handshake is a wrong method, version or key.",
+    {"reason"}};
+
+/// A listener's load, as `status` shows it.
 struct ServerStats {
   std::size_t open_sockets = 0;
   std::size_t open_websockets = 0;
   std::uint64_t requests = 0;
   std::uint64_t refused_connections = 0;
-  std::size_t body_bytes = 0;   ///< held, of requests that have not come whole
-  std::size_t sockets_max = 0;  ///< 0: no bound
-  /// By the status's first digit: 1xx to 5xx. What net refuses by itself counts too.
-  std::array<std::uint64_t, 5> responses{};
-  std::uint64_t http_bytes = 0;         ///< of answers, handed to the kernel (or to TLS)
-  std::uint64_t websocket_bytes = 0;    ///< of frames, likewise
-  std::uint64_t refused_upgrades = 0;   ///< for their method, version, key or body
-  std::uint64_t unread_ended = 0;       ///< ended for what they had not read
-  std::uint64_t failed_handshakes = 0;  ///< of TLS, begun and not finished
-  /// When the certificate that new connections are shown expires; nullopt without TLS.
-  std::optional<WallTime> certificate_expires_at{};
+  std::size_t body_bytes = 0;  ///< held, of requests that have not come whole
 };
 
 /// One listening socket: accepts, deals the sockets out to the shards, serves HTTP/1.1 and
@@ -133,6 +131,8 @@ class Listener {
   /// Ends what is left. Any thread.
   virtual void close() = 0;
   [[nodiscard]] virtual ServerStats stats() const = 0;
+  /// Reads the listener's metrics, labelled with its name and address. Any thread.
+  virtual void collect(MetricCollector& out) const = 0;
   /// Other limits from now on, also for connections that are open; a wait that has begun keeps its
   /// deadline. Any thread.
   virtual void change_limits(const HttpLimits& limits, bool access_log) = 0;

@@ -11,7 +11,7 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
-#include <holdfast/base/histogram.hpp>
+#include <holdfast/base/metrics.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/stores.hpp>
@@ -44,8 +44,8 @@ struct StoreStats {
   /// How long the operation waits that has waited longest, or the thread has been blocked.
   Milliseconds oldest_wait{0};
   delivery::PendingTotals dead_letters;  ///< that are kept
-  BatchHistogram batch;     ///< operations of each transaction that wrote and was committed
-  LatencyHistogram commit;  ///< its time from BEGIN to the end of COMMIT, in microseconds
+  HistogramReading batch;   ///< operations of each transaction that wrote and was committed
+  HistogramReading commit;  ///< its time from BEGIN to the end of COMMIT, in microseconds
 };
 
 /// Port: facts of this instance that are made once and never change (`user_pool_id`, `client_id`).

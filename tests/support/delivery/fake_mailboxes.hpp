@@ -78,7 +78,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
     done(std::move(ids));
   }
   void tick() override {}
-  delivery::Stats stats() const override { return told_stats; }
+  const delivery::MailboxMetrics& metrics() const noexcept override { return told_metrics; }
   std::vector<delivery::ConnectionInfo> connections(
       const delivery::ConnectionQuery& query) const override {
     std::vector<delivery::ConnectionInfo> out;
@@ -136,7 +136,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
   std::vector<std::optional<Seconds>> redriven_for;
   std::optional<Error> redrive_fails;
   std::vector<MessageId> deleted_letters;
-  delivery::Stats told_stats;
+  delivery::MailboxMetrics told_metrics;
   std::vector<delivery::ConnectionInfo> told_connections;
   std::vector<delivery::Execution> told_executions;
   std::pair<UserId, delivery::PendingTotals> told_pending;

@@ -61,6 +61,16 @@ class TestServer {
   [[nodiscard]] const std::string& address() const { return listener_->address(); }
   [[nodiscard]] net::Shards& shards() { return *shards_; }
   [[nodiscard]] net::Listener& listener() { return *listener_; }
+  /// Returns the sum of a metric's series that have all of `labels`.
+  [[nodiscard]] std::uint64_t metric(std::string_view name, const MetricLabels& labels = {}) const {
+    MetricCollector metrics;
+    listener_->collect(metrics);
+    return static_cast<std::uint64_t>(metrics.sum(name, labels));
+  }
+  /// Returns how many answers of a class (`2xx`) are counted.
+  [[nodiscard]] std::uint64_t responses(const char* status) const {
+    return metric("holdfast_http_requests_total", {{"status", status}});
+  }
   /// Runs on a shard and waits for it.
   void run_on(std::size_t shard, std::move_only_function<void()> task);
   void stop();

@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <holdfast/api/route_metrics.hpp>
 #include <holdfast/control/service.hpp>
 
-#include "support/base/manual_executor.hpp"
 #include "support/delivery/fake_mailboxes.hpp"
 
 namespace holdfast::control {
@@ -27,24 +27,21 @@ class ControlListener : public ::testing::Test {
     net::Response out;
     service_->handle(std::move(request),
                      [&](net::Response response) { out = std::move(response); });
-    for (int turn = 0; turn < 3; ++turn) {
-      for (test::ManualExecutor& executor : executors_) executor.run();
-    }
     return out;
   }
 
   State state_ = State::ready;
-  std::array<test::ManualExecutor, 2> executors_;
   std::array<test::FakeMailboxes, 2> mailboxes_;
-  delivery::Router router_{{{&executors_[0], &mailboxes_[0]}, {&executors_[1], &mailboxes_[1]}}};
   ProcessStatus process_;
-  std::shared_ptr<api::ShardCounts> counts_ = api::make_shard_counts(2);
+  std::shared_ptr<api::ShardRouteMetrics> routes_ = api::make_route_metrics(2);
+  void collect(MetricCollector& out) const {
+    for (const auto& mailboxes : mailboxes_) mailboxes.metrics().collect(out);
+    for (const auto& routes : *routes_) routes->collect(out);
+  }
   ControlRoute metrics() {
-    ControlRoute route =
-        make_metrics_route([this] { return state_; },
-                           {.router = [this]() -> const delivery::Router& { return router_; },
-                            .process = [this] { return process_; },
-                            .counts = [this] { return counts_; }});
+    ControlRoute route = make_metrics_route(
+        [this] { return state_; }, {.collect = [this](MetricCollector& out) { collect(out); },
+                                    .process = [this] { return process_; }});
     route.serves_host = make_host_check({"localhost", "Gateway.Internal"});
     return route;
   }
@@ -135,10 +132,10 @@ TEST_F(ControlListener, IsReadyOnlyInTheReadyState) {
 }
 
 TEST_F(ControlListener, SumsTheShardsInItsMetrics) {
-  mailboxes_[0].told_stats.accepted = 3;
-  mailboxes_[1].told_stats.accepted = 4;
-  (*counts_)[0]->refused_upgrades.add(api::UpgradeRefusal::token_used);
-  (*counts_)[1]->refused_upgrades.add(api::UpgradeRefusal::token_used);
+  mailboxes_[0].told_metrics.accepted.add(3);
+  mailboxes_[1].told_metrics.accepted.add(4);
+  (*routes_)[0]->refused_upgrades.add(api::UpgradeRefusal::token_used);
+  (*routes_)[1]->refused_upgrades.add(api::UpgradeRefusal::token_used);
   const net::Response response = ask("GET", "/metrics");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.headers.at(0).second, "text/plain; version=0.0.4; charset=utf-8");

@@ -82,14 +82,14 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   listener.stats.open_websockets = 2;
   listener.stats.refused_connections = 1;
   process_.listeners = {listener};
-  mailboxes_[0].told_stats.accepted = 3;
-  mailboxes_[1].told_stats.accepted = 4;
-  mailboxes_[0].told_stats.foreign_texts = 5;
-  mailboxes_[1].told_stats.foreign_texts = 6;
-  mailboxes_[1].told_stats.pending_bytes = 9;
-  mailboxes_[0].told_stats.acknowledgement.record(200);
-  mailboxes_[1].told_stats.acknowledgement.record(2'000'000);
-  mailboxes_[1].told_stats.acknowledgement.record(90'000'000);
+  mailboxes_[0].told_metrics.accepted.add(3);
+  mailboxes_[1].told_metrics.accepted.add(4);
+  mailboxes_[0].told_metrics.foreign_texts.add(5);
+  mailboxes_[1].told_metrics.foreign_texts.add(6);
+  mailboxes_[1].told_metrics.pending_bytes.add(9);
+  mailboxes_[0].told_metrics.acknowledgement.record(200);
+  mailboxes_[1].told_metrics.acknowledgement.record(2'000'000);
+  mailboxes_[1].told_metrics.acknowledgement.record(90'000'000);
   const Json body = get("/v1/status");
   EXPECT_EQ(body["version"], "1.2.3");
   EXPECT_EQ(body["state"], "ready");
@@ -510,7 +510,7 @@ TEST(ControlSocketOnShards, GathersFromEveryShardWhereverItIsAsked) {
   std::array<FakeMailboxes, shard_count> mailboxes;
   std::vector<delivery::Router::Shard> homes;
   for (std::size_t i = 0; i < shard_count; ++i) {
-    mailboxes[i].told_stats.accepted = i + 1;
+    mailboxes[i].told_metrics.accepted.add(i + 1);
     homes.push_back({&shards->at(i), &mailboxes[i]});
   }
   const delivery::Router router(std::move(homes));

@@ -38,7 +38,7 @@ TEST_F(MailboxTest, DeliversToAConnectedUserWithoutTouchingTheDisk) {
   EXPECT_EQ(status(answer), DeliveryStatus::delivered);
   EXPECT_EQ(store->calls(Kind::insert), 0U);
   EXPECT_EQ(store->calls(Kind::erase), 0U);
-  EXPECT_EQ(mailboxes->stats().elided, 1U);
+  EXPECT_EQ(mailboxes->metrics().elided.read(), 1U);
   EXPECT_EQ(store->reserved(), 0U);
   EXPECT_EQ(caller->in_flight, 0U);
 }
@@ -50,7 +50,7 @@ TEST_F(MailboxTest, StoresForAUserWhoIsAwayAndDeliversInOrderOnReconnect) {
   run();
   for (const auto& answer : answers) EXPECT_EQ(status(answer), DeliveryStatus::stored);
   EXPECT_EQ(rows(), 5U);
-  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 0);
   EXPECT_EQ(mailboxes->pending(user).messages, 5);
 
   auto& client = connect();
@@ -214,11 +214,11 @@ TEST_F(MailboxTest, RepeatsADeleteThatWasNotConfirmed) {
   store->fail(true);
   run();
   client.connection().end();
-  EXPECT_EQ(mailboxes->stats().mailboxes, 1U);  // kept alive by the delete
+  EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 1);  // kept alive by the delete
   store->set_mode(Mode::automatic);
   pass(Milliseconds(300));
   EXPECT_EQ(rows(), 0U);
-  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 0);
 }
 
 // ---- fences
@@ -336,7 +336,7 @@ TEST_F(MailboxTest, ClosesAConnectionWithoutProgressAndKeepsItsMessages) {
   pass(Milliseconds(1'500), false);
   EXPECT_TRUE(client.connection().aborted);
   EXPECT_EQ(status(answer), DeliveryStatus::stored);
-  EXPECT_EQ(mailboxes->stats().timeouts, 1U);
+  EXPECT_EQ(mailboxes->metrics().timeouts.read(), 1U);
   EXPECT_EQ(rows(), 1U);
   client.connection().end();
   EXPECT_THAT(connection_store.open, IsEmpty());
@@ -520,7 +520,7 @@ TEST_F(MailboxTest, AnswersOtherTextsAsApiGatewayDoesUntilTheyFlood) {
   ASSERT_THAT(client.texts, SizeIs(2));
   EXPECT_THAT(client.texts[0],
               HasSubstr(R"({"message":"Forbidden","connectionId":"connection-1")"));
-  EXPECT_EQ(mailboxes->stats().foreign_texts, 2U);
+  EXPECT_EQ(mailboxes->metrics().foreign_texts.read(), 2U);
   for (int i = 0; i < 600; ++i) {  // ten a minute is no flood
     clock.advance(Seconds(6));
     client.connection().text("hello");
@@ -564,7 +564,7 @@ TEST_F(MailboxTest, ClosesTheOldestOfTooManyAfterItsFence) {
   run();
   EXPECT_THAT(oldest.texts, ElementsAre("m"));
   EXPECT_THAT(newest.texts, testing::Contains("later"));
-  EXPECT_EQ(mailboxes->stats().connections, 2U);
+  EXPECT_EQ(mailboxes->metrics().connections.read(), 2);
 }
 
 TEST_F(MailboxTest, WaitsForAFenceOnlySoLongBeforeAClose) {
@@ -702,8 +702,8 @@ TEST_F(MailboxTest, KeepsNothingInMemoryForUsersWhoAreAway) {
     send(std::move(to_other));
   }
   run();
-  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
-  EXPECT_EQ(mailboxes->stats().pending_messages, 50);
+  EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 0);
+  EXPECT_EQ(mailboxes->metrics().pending_messages.read(), 50);
 }
 
 TEST_F(MailboxTest, DoublesPagesWithEachAcknowledgement) {

@@ -595,7 +595,7 @@ bool MailboxWorld::offset_near(std::int64_t offset_us) const {
 // of a frame asks first.
 void MailboxWorld::observe() {
   if (!mailboxes_) return;
-  const std::uint64_t accepted = mailboxes_->stats().accepted;
+  const std::uint64_t accepted = mailboxes_->metrics().accepted.read();
   if (accepted == accepted_seen_) return;
   std::vector<Execution> fresh;
   for (Execution& execution : mailboxes_->executions({}, limits_.executions)) {

@@ -135,16 +135,16 @@ TEST_F(RouterTest, CarriesQuestionsAboutAConnectionToItsShardAndTheAnswerBack) {
 TEST_F(RouterTest, CallsTheHomeShardItselfWithoutAPost) {
   const UserId user = user_of(1);
   router_->send(1, request(user, "m"), [](const SendOutcome&) {});
-  EXPECT_EQ(shards_[1]->mailboxes->stats().accepted, 1U);
+  EXPECT_EQ(shards_[1]->mailboxes->metrics().accepted.read(), 1U);
 }
 
 TEST_F(RouterTest, CarriesACallToTheHomeShardAndTheAnswerBack) {
   const UserId user = user_of(2);
   std::optional<SendOutcome> answer;
   router_->send(0, request(user, "m"), [&](SendOutcome outcome) { answer = std::move(outcome); });
-  EXPECT_EQ(shards_[2]->mailboxes->stats().accepted, 0U);
+  EXPECT_EQ(shards_[2]->mailboxes->metrics().accepted.read(), 0U);
   shards_[2]->executor.run();
-  EXPECT_EQ(shards_[2]->mailboxes->stats().stored, 1U);
+  EXPECT_EQ(shards_[2]->mailboxes->metrics().stored.read(), 1U);
   EXPECT_FALSE(answer);  // its own shard has not run yet
   shards_[0]->executor.run();
   ASSERT_TRUE(answer);

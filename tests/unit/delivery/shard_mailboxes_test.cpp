@@ -59,7 +59,7 @@ TEST_F(ShardMailboxesTest, AnswersARepeatWithTheFirstAnswerAndDeliversOnce) {
   EXPECT_EQ((**repeat)->id, (**first)->id);
   EXPECT_EQ((**repeat)->sequence, (**first)->sequence);
   EXPECT_EQ(rows(), 1U);
-  EXPECT_EQ(mailboxes->stats().deduplicated, 1U);
+  EXPECT_EQ(mailboxes->metrics().deduplicated.read(), 1U);
   const auto other = send(request("n", "key"));
   EXPECT_EQ(error(other), Errc::conflict);
 }
@@ -437,23 +437,23 @@ TEST_F(ShardMailboxesTest, ClosesTheConnectionsOfTheLoginsThatHaveEnded) {
 TEST_F(ShardMailboxesTest, ClosesConnectionsThatAreOldAtMomentsOfTheirOwn) {
   limits.connection_age = Seconds(1'000);
   start();
-  constexpr std::size_t count = 200;
-  for (std::size_t i = 0; i < count; ++i) connect(raw_protocol, UserId(std::to_string(i)));
+  constexpr int count = 200;
+  for (int i = 0; i < count; ++i) connect(raw_protocol, UserId(std::to_string(i)));
   run();
   const auto step = [&](Seconds time) {
     clock.advance(time);
     pass(Milliseconds(1'100));
   };
   step(Seconds(890));
-  EXPECT_EQ(mailboxes->stats().connections, count);
-  std::size_t most_at_once = 0;
+  EXPECT_EQ(mailboxes->metrics().connections.read(), count);
+  std::int64_t most_at_once = 0;
   for (int i = 0; i < 20; ++i) {
-    const std::size_t before = mailboxes->stats().connections;
+    const std::int64_t before = mailboxes->metrics().connections.read();
     step(Seconds(5));
-    most_at_once = std::max(most_at_once, before - mailboxes->stats().connections);
+    most_at_once = std::max(most_at_once, before - mailboxes->metrics().connections.read());
   }
   EXPECT_LE(most_at_once, count / 5);
-  EXPECT_EQ(mailboxes->stats().connections, 0U);
+  EXPECT_EQ(mailboxes->metrics().connections.read(), 0);
   for (const auto& client : clients) {
     EXPECT_EQ(client->connection().close_reason, CloseReason::too_old);
   }
@@ -486,23 +486,23 @@ TEST_F(ShardMailboxesTest, ClosesNoConnectionForItsAgeWhereThereIsNoBound) {
 TEST_F(ShardMailboxesTest, SpreadsTheClosesOfABoundThatIsNew) {
   limits.connection_age = Seconds(0);
   start();
-  constexpr std::size_t count = 200;
-  for (std::size_t i = 0; i < count; ++i) connect(raw_protocol, UserId(std::to_string(i)));
+  constexpr int count = 200;
+  for (int i = 0; i < count; ++i) connect(raw_protocol, UserId(std::to_string(i)));
   run();
   clock.advance(Seconds(10'000));
   limits.connection_age = Seconds(1'000);
   mailboxes->change_limits(limits);
   pass(Milliseconds(1'100));
-  EXPECT_GT(mailboxes->stats().connections, count * 9 / 10);
+  EXPECT_GT(mailboxes->metrics().connections.read(), count * 9 / 10);
   for (int i = 0; i < 4; ++i) {
     clock.advance(Seconds(12));
     pass(Milliseconds(1'100));
   }
-  EXPECT_LT(mailboxes->stats().connections, count * 3 / 4);
-  EXPECT_GT(mailboxes->stats().connections, count / 4);
+  EXPECT_LT(mailboxes->metrics().connections.read(), count * 3 / 4);
+  EXPECT_GT(mailboxes->metrics().connections.read(), count / 4);
   clock.advance(Seconds(50));
   pass(Milliseconds(1'100));
-  EXPECT_EQ(mailboxes->stats().connections, 0U);
+  EXPECT_EQ(mailboxes->metrics().connections.read(), 0);
 }
 
 TEST_F(ShardMailboxesTest, PostsATextToOneConnectionAndStoresNothing) {
@@ -516,7 +516,7 @@ TEST_F(ShardMailboxesTest, PostsATextToOneConnectionAndStoresNothing) {
   EXPECT_THAT(first.texts, ElementsAre("posted"));
   EXPECT_THAT(second.texts, IsEmpty());
   EXPECT_EQ(rows(), 0U);
-  EXPECT_EQ(mailboxes->stats().accepted, 0U);
+  EXPECT_EQ(mailboxes->metrics().accepted.read(), 0U);
   // Messages before and behind it are acknowledged as ever.
   const auto before = send("m");
   EXPECT_TRUE(mailboxes->post_text(id, "again"));
@@ -607,7 +607,7 @@ TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
   EXPECT_EQ(connection->texts_written, 0U);
   connection->end();
   run();
-  EXPECT_EQ(mailboxes->stats().connections, 0U);
+  EXPECT_EQ(mailboxes->metrics().connections.read(), 0);
 }
 
 TEST_F(ShardMailboxesTest, CutsWhatAClientSaysOfItself) {
@@ -681,13 +681,13 @@ TEST_F(ShardMailboxesTest, MeasuresTheTimeToTheFirstAcknowledgementOfEachMessage
   clock.advance(Seconds(2));
   slow.answer_pings();
   run();
-  const Stats stats = mailboxes->stats();
-  EXPECT_EQ(stats.acknowledgement.count(), 1U) << "the second acknowledgement is not news";
-  EXPECT_EQ(stats.acknowledgement.sum(), 3'000U);
-  EXPECT_EQ(stats.acknowledgement.counts()[LatencyHistogram::range_of(3'000)], 1U);
-  EXPECT_EQ(stats.held_acknowledgement.count(), 0U);
-  EXPECT_EQ(stats.fence_round_trip.count(), 2U);
-  EXPECT_EQ(stats.fence_round_trip.sum(), 3'000U + 2'003'000U);
+  const MailboxMetrics& metrics = mailboxes->metrics();
+  EXPECT_EQ(metrics.acknowledgement.read().count(), 1U) << "the second acknowledgement is not news";
+  EXPECT_EQ(metrics.acknowledgement.read().sum, 3'000U);
+  EXPECT_EQ(metrics.acknowledgement.read().counts[LatencyHistogram::range_of(3'000)], 1U);
+  EXPECT_EQ(metrics.held_acknowledgement.read().count(), 0U);
+  EXPECT_EQ(metrics.fence_round_trip.read().count(), 2U);
+  EXPECT_EQ(metrics.fence_round_trip.read().sum, 3'000U + 2'003'000U);
 }
 
 TEST_F(ShardMailboxesTest, MeasuresWhatWasHeldApartFromWhatWasSentAsItCame) {
@@ -699,12 +699,12 @@ TEST_F(ShardMailboxesTest, MeasuresWhatWasHeldApartFromWhatWasSentAsItCame) {
   run();
   send("comes");
   run();
-  const Stats stats = mailboxes->stats();
-  EXPECT_EQ(stats.flushed, 1U);
-  EXPECT_EQ(stats.held_acknowledgement.count(), 1U);
-  EXPECT_GE(stats.held_acknowledgement.sum(), 100'000'000U);
-  EXPECT_EQ(stats.acknowledgement.count(), 1U);
-  EXPECT_EQ(stats.acknowledgement.sum(), 0U);
+  const MailboxMetrics& metrics = mailboxes->metrics();
+  EXPECT_EQ(metrics.flushed.read(), 1U);
+  EXPECT_EQ(metrics.held_acknowledgement.read().count(), 1U);
+  EXPECT_GE(metrics.held_acknowledgement.read().sum, 100'000'000U);
+  EXPECT_EQ(metrics.acknowledgement.read().count(), 1U);
+  EXPECT_EQ(metrics.acknowledgement.read().sum, 0U);
 }
 
 TEST_F(ShardMailboxesTest, AddsUpTheNumbersOfShards) {
@@ -712,12 +712,11 @@ TEST_F(ShardMailboxesTest, AddsUpTheNumbersOfShards) {
   connect();
   send("m");
   run();
-  const Stats one = mailboxes->stats();
-  Stats sum = one;
-  sum += one;
-  EXPECT_EQ(sum.accepted, 2U);
-  EXPECT_EQ(sum.connections, 2U);
-  EXPECT_EQ(sum.acknowledgement.count(), 2U);
+  MetricCollector sum;
+  mailboxes->metrics().collect(sum);
+  mailboxes->metrics().collect(sum);
+  EXPECT_EQ(sum.sum("holdfast_messages_accepted_total"), 2);
+  EXPECT_EQ(sum.sum("holdfast_connections"), 2);
 }
 
 // ---- expiry
@@ -735,7 +734,7 @@ TEST_F(ShardMailboxesTest, MovesWhatIsTooOldToTheDeadLetters) {
   EXPECT_EQ(dead_letters()[0].message->payload, "short");
   EXPECT_EQ(dead_letters()[0].reason, "expired");
   EXPECT_EQ(mailboxes->pending(user).messages, 1);
-  EXPECT_EQ(mailboxes->stats().expired, 1U);
+  EXPECT_EQ(mailboxes->metrics().expired.read(), 1U);
 }
 
 TEST_F(ShardMailboxesTest, BeginsEachPassWithWhatWasDueFirst) {
@@ -772,7 +771,7 @@ TEST_F(ShardMailboxesTest, BuriesWhatAUserHasPendingWhoseAccessHasEnded) {
   ASSERT_THAT(dead_letters(), SizeIs(2));
   EXPECT_EQ(dead_letters()[0].reason, "user_deleted");
   EXPECT_EQ(mailboxes->pending(user).messages, 0);
-  EXPECT_EQ(mailboxes->stats().buried, 2U);
+  EXPECT_EQ(mailboxes->metrics().buried.read(), 2U);
   // What comes later is not theirs to have lost.
   send("three");
   run();
@@ -821,8 +820,8 @@ TEST_F(ShardMailboxesTest, SweepsEveryPageOfUsersAgainAndAgain) {
     run();
     pass(Seconds(10));
     EXPECT_EQ(dead_letters().size(), 1'200U * round);
-    EXPECT_EQ(mailboxes->stats().pending_messages, 0);
-    EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+    EXPECT_EQ(mailboxes->metrics().pending_messages.read(), 0);
+    EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 0);
   }
 }
 
@@ -1172,7 +1171,7 @@ TEST_F(ShardMailboxesTest, BuriesManyUsersFewRowsAtATime) {
   store->set_mode(Mode::automatic);
   pass(Seconds(5));
   EXPECT_EQ(dead_letters().size(), 800U);
-  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 0);
 }
 
 // ---- ids of repeats
@@ -1381,7 +1380,7 @@ TEST_F(ShardMailboxesTest, MovesOneDeletedMessageToTheDeadLetters) {
   ASSERT_THAT(dead_letters(), SizeIs(1));
   EXPECT_EQ(dead_letters()[0].reason, "deleted");
   EXPECT_EQ(mailboxes->pending(user).messages, 2);
-  EXPECT_EQ(mailboxes->stats().deleted, 1U);
+  EXPECT_EQ(mailboxes->metrics().deleted.read(), 1U);
   auto& client = connect();
   run();
   EXPECT_THAT(client.texts, ElementsAre("a", "c"));
@@ -1595,7 +1594,7 @@ TEST_F(ShardMailboxesTest, ClosesWhoeverComesDuringAShutdown) {
   auto& late = connect();
   EXPECT_EQ(late.connection().close_reason, CloseReason::shutting_down);
   run();
-  EXPECT_EQ(mailboxes->stats().connections, 0U);
+  EXPECT_EQ(mailboxes->metrics().connections.read(), 0);
 }
 
 TEST_F(ShardMailboxesTest, RefusesAtOnceWhatCannotBeStoredWhileDraining) {

@@ -171,8 +171,8 @@ TEST_F(UndeliverableTest, DeliversWhatIsBehindAMessageThatEndsEveryConnection) {
           EXPECT_EQ(letter()->reason, "undeliverable");
           EXPECT_THAT(letter()->detail,
                       HasSubstr(how.code == 0 ? "silent" : std::to_string(how.code)));
-          EXPECT_EQ(mailboxes->stats().undeliverable, 1U);
-          EXPECT_EQ(mailboxes->stats().deleted, 0U);
+          EXPECT_EQ(mailboxes->metrics().undeliverable.read(), 1U);
+          EXPECT_EQ(mailboxes->metrics().deleted.read(), 0U);
           EXPECT_EQ(rows(), 0U);
           EXPECT_EQ(mailboxes->pending(user).messages, 0);
 
@@ -225,7 +225,7 @@ TEST_F(UndeliverableTest, FindsTheOneHoweverFewAttemptsAreEnough) {
     EXPECT_THAT(payloads(), ElementsAre("1", "2", "3"));
     ASSERT_NE(letter(), nullptr);
     EXPECT_EQ(letter()->message->payload, "poison");
-    EXPECT_EQ(mailboxes->stats().undeliverable, 1U);
+    EXPECT_EQ(mailboxes->metrics().undeliverable.read(), 1U);
     clients.clear();
     mailboxes.reset();
   }
@@ -237,7 +237,7 @@ TEST_F(UndeliverableTest, GivesUpSeveralOneAfterTheOther) {
   executor.run();
   EXPECT_LE(connect_until_it_holds(kReset), 15);
   EXPECT_THAT(payloads(), ElementsAre("1", "2", "3"));
-  EXPECT_EQ(mailboxes->stats().undeliverable, 3U);
+  EXPECT_EQ(mailboxes->metrics().undeliverable.read(), 3U);
 }
 
 TEST_F(UndeliverableTest, TakesAClientThatTakesNothingForWhatItIs) {
@@ -249,7 +249,7 @@ TEST_F(UndeliverableTest, TakesAClientThatTakesNothingForWhatItIs) {
     ASSERT_TRUE(take_up_to_poison(client));
     end_at_poison(client, {"no code", By::client, 1005, 5});
   }
-  EXPECT_EQ(mailboxes->stats().undeliverable, 8U);
+  EXPECT_EQ(mailboxes->metrics().undeliverable.read(), 8U);
   EXPECT_EQ(rows(), 92U);
   // One that takes something shows that it is the messages again.
   auto& good = connect();
@@ -393,9 +393,9 @@ TEST_F(UndeliverableTest, TellsOfAMessageThatNobodyGetsPastThoughItIsNotGivenUp)
     executor.run();
   };
   for (int i = 0; i < 9; ++i) reset_at_once();
-  EXPECT_EQ(mailboxes->stats().stuck, 0U);
+  EXPECT_EQ(mailboxes->metrics().stuck.read(), 0U);
   for (int i = 0; i < 100; ++i) reset_at_once();
-  EXPECT_EQ(mailboxes->stats().stuck, 1U) << "each message once";
+  EXPECT_EQ(mailboxes->metrics().stuck.read(), 1U) << "each message once";
   EXPECT_EQ(letter(), nullptr);
   auto& client = connect();
   run();
@@ -404,9 +404,9 @@ TEST_F(UndeliverableTest, TellsOfAMessageThatNobodyGetsPastThoughItIsNotGivenUp)
   send("poison again");
   executor.run();
   for (int i = 0; i < 9; ++i) reset_at_once();
-  EXPECT_EQ(mailboxes->stats().stuck, 1U) << "an acknowledgement begins anew";
+  EXPECT_EQ(mailboxes->metrics().stuck.read(), 1U) << "an acknowledgement begins anew";
   reset_at_once();
-  EXPECT_EQ(mailboxes->stats().stuck, 2U);
+  EXPECT_EQ(mailboxes->metrics().stuck.read(), 2U);
 }
 
 TEST_F(UndeliverableTest, LetsAnAcknowledgementWinThatComesWhileItIsMoved) {
@@ -441,7 +441,7 @@ TEST_F(UndeliverableTest, WaitsForTheCommitOfWhatItGivesUp) {
   executor.run();
   ASSERT_NE(letter(), nullptr);
   EXPECT_EQ(letter()->message->payload, "poison");
-  EXPECT_EQ(mailboxes->stats().mailboxes, 0U);
+  EXPECT_EQ(mailboxes->metrics().mailboxes.read(), 0);
 }
 
 TEST_F(UndeliverableTest, CountsATooLongOneAtOnceOnlyWhenTheClientNeverTookOneSoLong) {
@@ -593,7 +593,7 @@ TEST_F(UndeliverableTest, LosesNothingOverALinkThatBreaksAtRandom) {
       }
       clients.clear();
     }
-    ASSERT_EQ(mailboxes->stats().undeliverable, 0U) << "seed " << seed;
+    ASSERT_EQ(mailboxes->metrics().undeliverable.read(), 0U) << "seed " << seed;
     ASSERT_THAT(database->tables.dead_letters, IsEmpty());
     ASSERT_EQ(seen.size(), 60U) << "seed " << seed;
     for (int i = 0; i < 60; ++i) EXPECT_EQ(seen[static_cast<std::size_t>(i)], std::to_string(i));

@@ -278,10 +278,10 @@ TEST(Listener, TellsTheLimitOfSocketsThatHoldsNow) {
   HttpLimits limits;
   limits.connections = 100;
   TestServer server(std::make_shared<FakeService>(), 1, limits);
-  EXPECT_EQ(server.listener().stats().sockets_max, 100U);
+  EXPECT_EQ(server.metric("holdfast_open_sockets_limit"), 100U);
   limits.connections = 7;
   server.listener().change_limits(limits, false);
-  EXPECT_EQ(server.listener().stats().sockets_max, 7U);
+  EXPECT_EQ(server.metric("holdfast_open_sockets_limit"), 7U);
 }
 
 // A WebSocket keeps its place until it has ended.

@@ -466,12 +466,13 @@ TEST(ResponseStreamTest, IsLoggedAtItsEndWithAllItsBytes) {
     Streams streams(1, std::move(options));
     RawClient client = streams.connect("GET /events?token=s3cret HTTP/1.1\r\nHost: test\r\n\r\n");
     streams.write("hello");
-    EXPECT_EQ(streams.server->listener().stats().responses[1], 1U);
+    EXPECT_EQ(streams.server->responses("2xx"), 1U);
     std::this_thread::sleep_for(Milliseconds(20));
     streams.run([&] { streams.writer->end(); });
     bytes = read_stream(client).size();
     EXPECT_TRUE(streams.closed_once());
-    EXPECT_EQ(streams.server->listener().stats().http_bytes, bytes);
+    EXPECT_EQ(streams.server->metric("holdfast_outbound_bytes_total", {{"protocol", "http"}}),
+              bytes);
   }
   const std::string log = testing::internal::GetCapturedStdout();
   const std::string line =

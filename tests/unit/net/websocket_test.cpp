@@ -811,10 +811,10 @@ TEST(WebSocketUpgrade, IsLoggedAndCountedWhenItIsWrittenAndNotBefore) {
     RawClient client(server.address());
     ASSERT_TRUE(client.send(upgrade("GET /ws/there")));
     ASSERT_TRUE(test::eventually([&] { return server.listener().stats().requests == 2; }));
-    EXPECT_EQ(server.listener().stats().responses[0], 0U);
+    EXPECT_EQ(server.responses("1xx"), 0U);
     accept();
     EXPECT_EQ(client.read_response()->status, 101);
-    EXPECT_TRUE(test::eventually([&] { return server.listener().stats().responses[0] == 1; }));
+    EXPECT_TRUE(test::eventually([&] { return server.responses("1xx") == 1; }));
     server.run_on(0, [&] { connection = nullptr; });
   }
   const std::string log = testing::internal::GetCapturedStdout();

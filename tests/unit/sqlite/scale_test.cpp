@@ -339,7 +339,7 @@ TEST_F(ScaleTest, AllOfManyUsersExpireAndNobodyElseWaits) {
   const std::uint64_t before = transactions();
   const auto expired = [&] {
     std::uint64_t sum = 0;
-    for (const auto& one : mailboxes) sum += one->stats().expired;
+    for (const auto& one : mailboxes) sum += one->metrics().expired.read();
     return sum;
   };
   for (const auto& one : mailboxes) one->tick();
@@ -351,8 +351,8 @@ TEST_F(ScaleTest, AllOfManyUsersExpireAndNobodyElseWaits) {
   EXPECT_GE(transactions() - before,
             users * WorkBudget::of_move(100) / (2 * WorkBudget::kPerTransaction));
   for (const auto& one : mailboxes) {
-    EXPECT_EQ(one->stats().pending_messages, 0);
-    EXPECT_EQ(one->stats().mailboxes, 0U);
+    EXPECT_EQ(one->metrics().pending_messages.read(), 0);
+    EXPECT_EQ(one->metrics().mailboxes.read(), 0);
   }
   opened_->store().stop();
 }

@@ -1,6 +1,6 @@
-// Names and sums of the routes' counters.
+// Names of the reasons that the routes count.
 
-#include <holdfast/api/counts.hpp>
+#include <holdfast/api/route_metrics.hpp>
 
 namespace holdfast::api {
 
@@ -106,9 +106,9 @@ const char* to_string(iam::SignatureErrc reason) noexcept {
   return "expired_token";
 }
 
-std::shared_ptr<ShardCounts> make_shard_counts(std::size_t shards) {
-  auto out = std::make_shared<ShardCounts>();
-  for (std::size_t i = 0; i < shards; ++i) out->push_back(std::make_unique<Counts>());
+std::shared_ptr<ShardRouteMetrics> make_route_metrics(std::size_t shards) {
+  auto out = std::make_shared<ShardRouteMetrics>();
+  for (std::size_t i = 0; i < shards; ++i) out->push_back(std::make_unique<RouteMetrics>());
   return out;
 }
 
