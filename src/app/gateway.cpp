@@ -272,7 +272,8 @@ void RunningGateway::make_services() {
       .console = make_console(),
       .audit = audit_,
       .audit_records = {},
-      .audit_name = audit_name()};
+      .audit_name = audit_name(),
+      .collect = [this](MetricCollector& out) { collect(out); }};
   for (const IdentityPart::Shard& shard : identity_->shards) {
     parts.shards.push_back({.verifier = shard.verifier.get(),
                             .pool = shard.pool.get(),
@@ -415,15 +416,17 @@ void RunningGateway::watch_store() {
 std::vector<std::string> RunningGateway::notes() const {
   std::vector<std::string> out;
   if (!ready_) return out;
-  const storage::FileStats files = store_->file_stats();
-  if (files.disk_low) out.emplace_back("disk_low");
-  if (files.disk_full) out.emplace_back("messages_refused");
-  if (files.missing > 0) out.emplace_back("messages_missing");
+  if (store_->files == nullptr) return out;
+  const storage::FileMetrics& files = store_->files->file_metrics();
+  if (files.disk_low.read() != 0) out.emplace_back("disk_low");
+  if (files.disk_full.read() != 0) out.emplace_back("messages_refused");
+  if (files.missing.read() > 0) out.emplace_back("messages_missing");
   return out;
 }
 
 void RunningGateway::collect(MetricCollector& out) const {
   for (const auto& mailboxes : delivery_->mailboxes) mailboxes->metrics().collect(out);
+  store_->store->collect(out);
   for (const auto& gateway : gateways_.all) gateway.listener->collect(out);
   for (const auto& control : controls_.all) control->collect(out);
   local_->collect(out);
@@ -436,28 +439,6 @@ control::ProcessStatus RunningGateway::process_status() const {
   control::ProcessStatus status;
   status.version = HOLDFAST_VERSION;
   status.started_at = started_at_;
-  const storage::StoreStats store = store_->store->stats();
-  const storage::FileStats files = store_->file_stats();
-  status.store = {.queued = store.queued,
-                  .slots = store.slots,
-                  .waiting = store.waiting,
-                  .transactions = store.transactions,
-                  .operations = store.operations,
-                  .failed_transactions = store.failed_transactions,
-                  .database_bytes = files.database_bytes,
-                  .used_bytes = files.used_bytes,
-                  .bytes_max = files.bytes_max,
-                  .wal_bytes = files.log_bytes,
-                  .disk_free_min = files.disk_free_min,
-                  .disk_low = files.disk_low,
-                  .disk_full = files.disk_full,
-                  .damaged = files.damaged,
-                  .missing = files.missing,
-                  .writable = store.writable,
-                  .oldest_wait = store.oldest_wait,
-                  .dead_letters = store.dead_letters,
-                  .batch = store.batch,
-                  .commit = store.commit};
   const auto add = [&status](const char* part, const net::Listener& listener) {
     status.listeners.push_back(
         {.part = part, .address = listener.address(), .stats = listener.stats()});

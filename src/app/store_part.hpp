@@ -25,10 +25,6 @@ struct StorePart {
   std::unique_ptr<BackupMaker> backups;         ///< null without files
   std::vector<storage::StoreHandles*> handles;  ///< by shard
 
-  /// Zeros without files.
-  [[nodiscard]] storage::FileStats file_stats() const {
-    return files != nullptr ? files->file_stats() : storage::FileStats{};
-  }
   /// Takes over what can change live. Thread-safe.
   void change(const Config::Storage& config);
 };

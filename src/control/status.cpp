@@ -57,14 +57,18 @@ Json to_json(const Router& router) {
           {"acknowledgement", to_json(sum(&MailboxMetrics::acknowledgement))}};
 }
 
-Json to_json(const StoreStatus& store) {
-  return {{"queued", store.queued},
-          {"transactions", store.transactions},
-          {"operations", store.operations},
-          {"failedTransactions", store.failed_transactions},
-          {"databaseBytes", store.database_bytes},
-          {"walBytes", store.wal_bytes},
-          {"writable", store.writable}};
+Json store_json(const MetricCollector& metrics) {
+  const auto number = [&metrics](const char* name, const MetricLabels& labels = {}) {
+    return static_cast<std::int64_t>(metrics.sum(name, labels));
+  };
+  constexpr const char* kTransactions = "holdfast_store_transactions_total";
+  return {{"queued", number("holdfast_store_queue_depth")},
+          {"transactions", number(kTransactions, {{"outcome", "committed"}})},
+          {"operations", number("holdfast_store_operations_total")},
+          {"failedTransactions", number(kTransactions, {{"outcome", "failed"}})},
+          {"databaseBytes", number("holdfast_store_database_bytes")},
+          {"walBytes", number("holdfast_store_wal_bytes")},
+          {"writable", number("holdfast_store_writable") != 0}};
 }
 
 Json to_json(const ListenerStatus& listener) {
@@ -78,6 +82,8 @@ Json to_json(const ListenerStatus& listener) {
 
 Json status(const LocalControlParts& parts) {
   const ProcessStatus process = parts.process();
+  MetricCollector metrics;
+  parts.collect(metrics);
   const WallTime now = parts.clock.wall_now();
   Json listeners = Json::array();
   for (const ListenerStatus& listener : process.listeners) listeners.push_back(to_json(listener));
@@ -89,7 +95,7 @@ Json status(const LocalControlParts& parts) {
           {"shards", parts.router.shard_count()},
           {"droppedLogLines", log::dropped()},
           {"delivery", to_json(parts.router)},
-          {"store", to_json(process.store)},
+          {"store", store_json(metrics)},
           {"listeners", std::move(listeners)}};
 }
 

@@ -49,7 +49,9 @@ class SqliteStore final : public SteppedStore {
         start_state_(std::move(start_state)),
         clock_(*options.clock),
         queue_(limits, clock_),
-        loop_(std::move(database), std::move(tables), queue_, std::move(options)) {}
+        loop_(std::move(database), std::move(tables), queue_, std::move(options)) {
+    declare_queue_metrics();
+  }
   ~SqliteStore() override { stop(); }
 
   delivery::StartState take_start_state() override { return std::exchange(start_state_, {}); }
@@ -73,32 +75,21 @@ class SqliteStore final : public SteppedStore {
   }
 
   storage::StoreStats stats() const override {
-    const StoreCounters& counters = loop_.counters();
     const storage::Slots& slots = *queue_.slots();
     return {.queued = slots.taken(),
             .slots = slots.limits().slots,
-            .waiting = queue_.size(),
-            .transactions = counters.transactions,
-            .operations = counters.operations,
-            .failed_transactions = counters.failed_transactions,
-            .writable = counters.writable,
-            .blocked = counters.on_disk_since.load() != kNothingWaits,
-            .oldest_wait = oldest_wait(),
-            .dead_letters = {counters.dead_letters, counters.dead_letter_bytes},
-            .batch = counters.batch.read(),
-            .commit = counters.commit.read()};
+            .writable = metrics().writable.read() != 0,
+            .blocked = loop_.waits().on_disk_since.load() != kNothingWaits,
+            .oldest_wait = oldest_wait()};
   }
-  storage::FileStats file_stats() const override {
-    const StoreCounters& counters = loop_.counters();
-    return {.database_bytes = counters.file_bytes,
-            .used_bytes = counters.used_bytes,
-            .bytes_max = queue_.slots()->database_bytes_max(),
-            .log_bytes = counters.wal_bytes,
-            .disk_free_min = counters.disk_free_min,
-            .disk_low = counters.disk_low,
-            .disk_full = counters.disk_full,
-            .damaged = counters.damaged,
-            .missing = counters.missing};
+  const storage::StoreMetrics& metrics() const noexcept override { return loop_.metrics(); }
+  const storage::FileMetrics& file_metrics() const noexcept override {
+    return loop_.file_metrics();
+  }
+  void collect(MetricCollector& out) const override {
+    metrics().collect(out);
+    file_metrics().collect(out);
+    of_queue_.collect(out);
   }
 
   void probe(Task answered) override {
@@ -159,10 +150,31 @@ class SqliteStore final : public SteppedStore {
   }
 
  private:
+  void declare_queue_metrics() {
+    const auto gauge = [this](const char* name, const char* help, MetricReader read) {
+      of_queue_.add(MetricType::gauge, {name, help}, {}, std::move(read));
+    };
+    gauge("holdfast_store_queue_depth",
+          "Messages that have a slot of the store's queue, from acceptance to commit or "
+          "acknowledgement.",
+          [this] { return static_cast<double>(queue_.slots()->taken()); });
+    gauge("holdfast_store_queue_slots",
+          "Slots of the store's queue; beyond them messages are refused.",
+          [this] { return static_cast<double>(queue_.slots()->limits().slots); });
+    gauge("holdfast_store_waiting_operations", "Operations that wait for the store's thread.",
+          [this] { return static_cast<double>(queue_.size()); });
+    gauge("holdfast_store_oldest_wait_seconds",
+          "Time that the oldest waiting operation has waited for the store, or the store for its "
+          "disk.",
+          [this] { return std::chrono::duration<double>(oldest_wait()).count(); });
+    gauge("holdfast_store_limit_bytes",
+          "Limit of the used bytes, beyond which messages are refused; 0 means no limit.",
+          [this] { return static_cast<double>(queue_.slots()->database_bytes_max()); });
+  }
   Milliseconds oldest_wait() const {
-    const StoreCounters& counters = loop_.counters();
+    const StoreWaits& waits = loop_.waits();
     const SteadyTime since =
-        std::min({queue_.oldest(), counters.in_hand_since.load(), counters.on_disk_since.load()});
+        std::min({queue_.oldest(), waits.in_hand_since.load(), waits.on_disk_since.load()});
     const SteadyTime now = clock_.steady_now();
     return since < now ? std::chrono::floor<Milliseconds>(now - since) : Milliseconds(0);
   }
@@ -181,6 +193,7 @@ class SqliteStore final : public SteppedStore {
   const Clock& clock_;
   OperationQueue queue_;
   StoreThread loop_;
+  MetricSet of_queue_;  ///< computed when they are read, from what any thread may read
   std::mutex mutex_;
   std::deque<Entry> entries_;
   mutable std::mutex backup_mutex_;

@@ -72,15 +72,13 @@ std::int64_t disk_bytes(const std::string& path) {
 
 class OnDisk {
  public:
-  OnDisk(StoreCounters& counters, SteadyTime now) : counters_(counters) {
-    counters_.on_disk_since = now;
-  }
-  ~OnDisk() { counters_.on_disk_since = kNothingWaits; }
+  OnDisk(StoreWaits& waits, SteadyTime now) : waits_(waits) { waits_.on_disk_since = now; }
+  ~OnDisk() { waits_.on_disk_since = kNothingWaits; }
   OnDisk(const OnDisk&) = delete;
   OnDisk& operator=(const OnDisk&) = delete;
 
  private:
-  StoreCounters& counters_;
+  StoreWaits& waits_;
 };
 
 }  // namespace
@@ -162,12 +160,12 @@ void StoreThread::take(SteadyTime deadline) {
   std::ranges::move(taken_.reads, std::back_inserter(reads_));
   taken_.writes.clear();
   taken_.reads.clear();
-  counters_.in_hand_since = std::min(counters_.in_hand_since.load(), taken_.oldest);
+  waits_.in_hand_since = std::min(waits_.in_hand_since.load(), taken_.oldest);
 }
 
 // What is left was there when the turn began; the moments of its coming are not kept.
 void StoreThread::note_answered(SteadyTime began) {
-  counters_.in_hand_since = writes_.empty() && reads_.empty() ? kNothingWaits : began;
+  waits_.in_hand_since = writes_.empty() && reads_.empty() ? kNothingWaits : began;
 }
 
 SteadyTime StoreThread::next_deadline(SteadyTime now) const {
@@ -292,7 +290,7 @@ void StoreThread::run_retries() {
 void StoreThread::transact(Batch& batch, Mode mode) {
   HOLDFAST_ASSERT(!database_->in_transaction(), "transaction.begins_after_the_last");
   const SteadyTime start = steady_now();
-  const OnDisk waiting(counters_, start);
+  const OnDisk waiting(waits_, start);
   const bool was_stuck = tables_->dead_letters.stuck();
   left_out_.assign(batch.size(), false);
   Part all{.begin = 0, .end = batch.size()};
@@ -308,7 +306,7 @@ void StoreThread::transact(Batch& batch, Mode mode) {
     measure();
   }
   if (failure) {
-    counters_.writable.store(false, std::memory_order_relaxed);
+    metrics_.writable.set(0);
     next_eviction_ = steady_now() + kAfterFailedCheckpoint;
   }
   note_eviction(was_stuck);
@@ -335,20 +333,20 @@ bool StoreThread::run(Operation& operation) {
 void StoreThread::count(Mode mode, Microseconds took) {
   const auto done = static_cast<std::uint64_t>(std::ranges::count(left_out_, false));
   if (done == 0 && !left_out_.empty()) return;
-  counters_.transactions.fetch_add(1, std::memory_order_relaxed);
-  counters_.operations.fetch_add(done, std::memory_order_relaxed);
+  metrics_.transactions.add();
+  metrics_.operations.add(done);
   if (mode == Mode::read || done == 0) return;
-  counters_.writable.store(true, std::memory_order_relaxed);
-  counters_.batch.record(static_cast<std::int64_t>(done));
-  counters_.commit.record(took.count());
+  metrics_.writable.set(1);
+  metrics_.batch.record(static_cast<std::int64_t>(done));
+  metrics_.commit.record(took.count());
 }
 
 // Inserts alone take room for good. All else gives some back, or is as good as nothing: what it
 // takes for the moment is there, in the ballast if nowhere else.
 StoreThread::Outcome StoreThread::commit_without_room(Batch& batch, Mode mode, Failure full) {
   full_until_ = steady_now() + kToldFull;
-  counters_.disk_full.store(true, std::memory_order_relaxed);
-  counters_.disk_low.store(true, std::memory_order_relaxed);
+  files_.disk_full.set(1);
+  files_.disk_low.set(1);
   bool has_inserts = false;
   bool has_others = batch.empty();  // what is evicted is nobody's operation
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -524,7 +522,7 @@ StoreThread::Failure StoreThread::roll_back() {
   if (database_->failed() || database_->in_transaction()) {
     die("a transaction cannot be rolled back: " + database_->message());
   }
-  counters_.failed_transactions.fetch_add(1, std::memory_order_relaxed);
+  metrics_.failed_transactions.add();
   report_failure("store_transaction_failed", failure.code, failure.message, next_report_);
   return failure;
 }
@@ -597,15 +595,15 @@ void StoreThread::set_backup(std::shared_ptr<BackupJob> job) {
 
 void StoreThread::step_backup() {
   const std::lock_guard lock(backup_mutex_);
-  const OnDisk waiting(counters_, steady_now());
+  const OnDisk waiting(waits_, steady_now());
   backup_goes_on_ = backup_ != nullptr && backup_->step(*database_);
 }
 
 void StoreThread::checkpoint_if_due() {
   if (wal_frames_ < checkpointed_frames_) checkpointed_frames_ = 0;  // the log was begun anew
   const int waiting = wal_frames_ - checkpointed_frames_;
-  const bool is_too_long = counters_.disk_low.load(std::memory_order_relaxed) &&
-                           log_file_bytes_ > kLogsKept * plan_.checkpoint_bytes;
+  const bool is_too_long =
+      files_.disk_low.read() != 0 && log_file_bytes_ > kLogsKept * plan_.checkpoint_bytes;
   if (waiting == 0 && !is_too_long) return;
   const SteadyTime now = steady_now();
   if (now < next_checkpoint_) return;
@@ -616,7 +614,7 @@ void StoreThread::checkpoint_if_due() {
 }
 
 void StoreThread::checkpoint(bool shorten) {
-  const OnDisk waiting(counters_, steady_now());
+  const OnDisk waiting(waits_, steady_now());
   int code = move_log(shorten);
   if (is_full(code) && let_go_of_ballast()) code = move_log(shorten);
   if (code != SQLITE_OK) {
@@ -657,22 +655,23 @@ void StoreThread::measure() {
   control_->free_count.step();
   const std::int64_t free_pages = control_->free_count.integer(0);
   control_->free_count.reset();
-  delivery::PendingTotals dead = {counters_.dead_letters, counters_.dead_letter_bytes};
+  delivery::PendingTotals dead = {metrics_.dead_letters.read(), metrics_.dead_letter_bytes.read()};
   if (tables_->dead_letters.changed_since_asked()) dead = tables_->dead_letters.totals();
   if (database_->failed()) {
     database_->clear_failure();
     return;
   }
-  counters_.damaged.store(tables_->messages.damaged(), std::memory_order_relaxed);
-  counters_.missing.store(tables_->messages.missing(), std::memory_order_relaxed);
-  counters_.dead_letters.store(dead.messages, std::memory_order_relaxed);
-  counters_.dead_letter_bytes.store(dead.bytes, std::memory_order_relaxed);
+  const auto damaged = static_cast<std::uint64_t>(tables_->messages.damaged());
+  HOLDFAST_ASSERT(damaged >= files_.damaged.read(), "store.counts_damaged_messages");
+  files_.damaged.add(damaged - files_.damaged.read());
+  files_.missing.set(tables_->messages.missing());
+  metrics_.dead_letters.set(dead.messages);
+  metrics_.dead_letter_bytes.set(dead.bytes);
   const std::int64_t used = (pages - free_pages) * page_bytes_;
   queue_.slots()->set_database_bytes(used);
-  counters_.file_bytes.store(pages * page_bytes_, std::memory_order_relaxed);
-  counters_.used_bytes.store(used, std::memory_order_relaxed);
-  counters_.wal_bytes.store(wal_frames_ * (page_bytes_ + kFrameHeaderBytes),
-                            std::memory_order_relaxed);
+  files_.database_bytes.set(pages * page_bytes_);
+  files_.used_bytes.set(used);
+  files_.log_bytes.set(wal_frames_ * (page_bytes_ + kFrameHeaderBytes));
   measure_room(pages, free_pages);
 }
 
@@ -684,8 +683,8 @@ void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
   storage::Slots& slots = *queue_.slots();
   if (plan_.free_min == 0) {
     slots.set_room(storage::Slots::kAnyRoom);
-    counters_.disk_full.store(now < full_until_, std::memory_order_relaxed);
-    counters_.disk_low.store(now < full_until_, std::memory_order_relaxed);
+    files_.disk_full.set(now < full_until_ ? 1 : 0);
+    files_.disk_low.set(now < full_until_ ? 1 : 0);
     return;
   }
   // What is in the log takes its place in the file, too; what came since the look may be in both.
@@ -703,11 +702,13 @@ void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
   slots.set_room(room + reusable);
   const bool is_full = room + reusable == 0 || now < full_until_;
   const bool is_low = is_full || (beyond_low < 0 && reusable < plan_.free_min / 2);
-  if (is_low != counters_.disk_low.exchange(is_low, std::memory_order_relaxed)) {
+  const bool was_low = files_.disk_low.read() != 0;
+  files_.disk_low.set(is_low ? 1 : 0);
+  if (is_low != was_low) {
     log::write(is_low ? log::Level::warn : log::Level::info, is_low ? "disk_low" : "disk_has_room",
                {{"free_bytes", disk_.free_bytes}, {"free_min_bytes", plan_.free_min}});
   }
-  counters_.disk_full.store(is_full, std::memory_order_relaxed);
+  files_.disk_full.set(is_full ? 1 : 0);
 }
 
 std::int64_t StoreThread::log_rest() const {
@@ -721,7 +722,7 @@ void StoreThread::look_at_room(SteadyTime now) {
   if (!disk) return;
   disk_ = *disk;
   plan_.free_min = plan_room(disk_.bytes, disk_free_min_, plan_.checkpoint_bytes).free_min;
-  counters_.disk_free_min.store(plan_.free_min, std::memory_order_relaxed);
+  files_.disk_free_min.set(plan_.free_min);
   file_bytes_ = size_of(options_.path);
   log_file_bytes_ = size_of(options_.path + "-wal");
   bytes_since_look_ = 0;
@@ -764,7 +765,7 @@ void StoreThread::report_failure(const char* event, int code, const std::string&
 }
 
 void StoreThread::die(const std::string& what) {
-  counters_.writable.store(false, std::memory_order_relaxed);
+  metrics_.writable.set(0);
   log::error("store_fatal", {{"error", what}});
   if (options_.on_fatal) options_.on_fatal(what);
   std::abort();

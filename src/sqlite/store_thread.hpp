@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <holdfast/base/clock.hpp>
-#include <holdfast/base/metrics.hpp>
+#include <holdfast/storage/store_metrics.hpp>
 
 #include "backup_job.hpp"
 #include "queue.hpp"
@@ -34,31 +34,13 @@ struct StoreThreadOptions {
   const Clock* clock = &system_clock();
 };
 
-/// Numbers that the store's thread writes and anybody reads.
-struct StoreCounters {
-  std::atomic<std::uint64_t> transactions{0};
-  std::atomic<std::uint64_t> operations{0};
-  std::atomic<std::uint64_t> failed_transactions{0};
-  std::atomic<std::int64_t> file_bytes{0};
-  std::atomic<std::int64_t> used_bytes{0};
-  std::atomic<std::int64_t> wal_bytes{0};
-  std::atomic<std::int64_t> dead_letters{0};
-  std::atomic<std::int64_t> dead_letter_bytes{0};
-  std::atomic<std::int64_t> damaged{0};
-  std::atomic<std::int64_t> missing{0};
-  std::atomic<bool> writable{true};
-  /// The disk has little room left for messages, or none.
-  std::atomic<bool> disk_low{false};
-  /// Messages are refused for want of room on the disk.
-  std::atomic<bool> disk_full{false};
-  /// The bound that is kept: what is configured, or a part of a small disk.
-  std::atomic<std::int64_t> disk_free_min{0};
-  /// Since when the thread waits for the disk, which may be slow for as long as it likes.
+/// Since when the store's thread, and those who wait for it, have waited. Written on that thread,
+/// read by any thread.
+struct StoreWaits {
+  /// For the disk, which may be slow for as long as it likes.
   std::atomic<SteadyTime> on_disk_since{kNothingWaits};
-  /// Since when the first of the operations waits that the thread has taken and not answered.
+  /// The first of the operations that the thread has taken and not answered.
   std::atomic<SteadyTime> in_hand_since{kNothingWaits};
-  BatchHistogram batch;
-  LatencyHistogram commit;
 };
 
 /// The loop of the store's one thread, over its one connection: group commit.
@@ -83,7 +65,9 @@ class StoreThread {
   void set_backup(std::shared_ptr<BackupJob> job);
   /// What inserts leave free on the disk from now on; 0: nothing. Any thread.
   void set_disk_free_min(std::int64_t bytes) noexcept { disk_free_min_ = bytes; }
-  [[nodiscard]] const StoreCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const StoreWaits& waits() const noexcept { return waits_; }
+  [[nodiscard]] const storage::StoreMetrics& metrics() const noexcept { return metrics_; }
+  [[nodiscard]] const storage::FileMetrics& file_metrics() const noexcept { return files_; }
 
  private:
   using Batch = std::vector<OperationPtr>;
@@ -170,7 +154,9 @@ class StoreThread {
   std::unique_ptr<Tables> tables_;
   OperationQueue& queue_;
   StoreThreadOptions options_;
-  StoreCounters counters_;
+  StoreWaits waits_;
+  storage::StoreMetrics metrics_;
+  storage::FileMetrics files_;
 
   struct Control {
     explicit Control(Database& database);

@@ -234,14 +234,14 @@ bool Simulation::survives(const std::function<void()>& step) {
 
 void Simulation::turn() {
   if (!survives([this] { process_->turn(); })) return;
-  const storage::FileStats stats = process_->store().file_stats();
-  if (stats.missing != 0) ledger_.broken("rows are told missing that are there", now());
+  const storage::FileMetrics& files = process_->store().file_metrics();
+  if (files.missing.read() != 0) ledger_.broken("rows are told missing that are there", now());
   for (std::size_t i = 0; i < process_->shards(); ++i) {
     if (process_->events(i).broken) ledger_.broken(*process_->events(i).broken, now());
   }
-  if (stats.disk_low) ++coverage_["disk low"];
-  if (stats.disk_full) ++coverage_["disk full"];
-  if (process_->store().stats().dead_letters.messages >= options_.dead_letters_max &&
+  if (files.disk_low.read() != 0) ++coverage_["disk low"];
+  if (files.disk_full.read() != 0) ++coverage_["disk full"];
+  if (process_->store().metrics().dead_letters.read() >= options_.dead_letters_max &&
       !std::exchange(evicted_, true)) {
     ++coverage_["as many dead letters as are kept"];
   }

@@ -86,6 +86,10 @@ class MetricCollector {
     std::vector<Series> series;
   };
 
+  MetricCollector() = default;
+  MetricCollector(const MetricCollector&) = delete;
+  MetricCollector& operator=(const MetricCollector&) = delete;
+
   /// Returns the family of this name, new if need be.
   Family& family(const MetricFamily& declared, MetricType type);
   /// Adds a series, or adds its value to the series that has the same labels.

@@ -79,30 +79,6 @@ class ControlService : public net::HttpService {
 [[nodiscard]] std::shared_ptr<ControlService> make_control_service(
     StateProbe state, std::vector<ControlRoute> routes = {}, NotesProbe notes = {});
 
-/// The store's numbers, as the composition root copies them.
-struct StoreStatus {
-  std::size_t queued = 0;   ///< slots taken
-  std::size_t slots = 0;    ///< in all
-  std::size_t waiting = 0;  ///< operations for the thread
-  std::uint64_t transactions = 0;
-  std::uint64_t operations = 0;
-  std::uint64_t failed_transactions = 0;
-  std::int64_t database_bytes = 0;
-  std::int64_t used_bytes = 0;
-  std::int64_t bytes_max = 0;  ///< limit of the bytes in use; 0: unlimited
-  std::int64_t wal_bytes = 0;
-  std::int64_t disk_free_min = 0;  ///< bytes that messages leave free on the disk; 0: no limit
-  bool disk_low = false;           ///< there is little more than that
-  bool disk_full = false;          ///< messages are refused
-  std::int64_t damaged = 0;        ///< messages that were not as they were written
-  std::int64_t missing = 0;        ///< pending ones that could not be read, by the last look
-  bool writable = true;
-  Milliseconds oldest_wait{0};  ///< the longest present wait for the thread or the disk
-  delivery::PendingTotals dead_letters;
-  HistogramReading batch;
-  HistogramReading commit;
-};
-
 /// One listener's numbers.
 struct ListenerStatus {
   std::string part;     ///< `gateway`, `control`, `local`
@@ -114,7 +90,6 @@ struct ListenerStatus {
 struct ProcessStatus {
   std::string version;
   WallTime started_at;
-  StoreStatus store;
   std::vector<ListenerStatus> listeners;
   std::uint64_t disk_bytes = 0;       ///< of the file system of the data directory
   std::uint64_t disk_free_bytes = 0;  ///< of those, for who may not use the reserve
@@ -180,6 +155,8 @@ struct LocalControlParts {
   std::vector<AuditStore*> audit_records{};  ///< the records to list, by shard
   /// Returns the keyed hash that stands for a username in the audit log.
   std::function<std::string(std::string_view)> audit_name{};
+  /// Reads the metrics of all modules, for the store's numbers in the status. Any shard.
+  std::function<void(MetricCollector&)> collect = [](MetricCollector&) {};
 };
 
 /// The service of `control.sock`: HTTP/1.1 with JSON bodies, for the commands of the daemon's own

@@ -25,24 +25,11 @@ struct BackupStatus {
   std::optional<Error> error;
 };
 
-/// Of the database's files and their disk.
-struct FileStats {
-  std::int64_t database_bytes = 0;  ///< the file's size
-  std::int64_t used_bytes = 0;      ///< without free pages: what is compared with the limit
-  std::int64_t bytes_max = 0;       ///< that limit; 0: none
-  std::int64_t log_bytes = 0;       ///< of the write-ahead log, what is in use
-  std::int64_t disk_free_min = 0;   ///< what messages leave free; 0: the disk is not watched
-  bool disk_low = false;            ///< there is little more room than that
-  bool disk_full = false;           ///< no message is taken for want of room on the disk
-  std::int64_t damaged = 0;         ///< messages that were not as they were written
-  std::int64_t missing = 0;         ///< pending ones that could not be read, by the last look
-};
-
 /// A store whose database is in files of this machine: somebody has to copy them, and to see that
 /// there is room for them. A store on a server leaves both to that server.
 class FileStore : public Store {
  public:
-  [[nodiscard]] virtual FileStats file_stats() const = 0;
+  [[nodiscard]] virtual const FileMetrics& file_metrics() const noexcept = 0;
 
   /// Begins a copy of the database into a new file of mode 0600, in the place of what is there:
   /// everything that is committed when this is called, and some of what is later. The store goes on

@@ -11,10 +11,10 @@
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
-#include <holdfast/base/metrics.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/stores.hpp>
+#include <holdfast/storage/store_metrics.hpp>
 
 namespace holdfast::storage {
 
@@ -31,21 +31,15 @@ struct StoreOptions {
   std::function<void(const std::string&)> on_fatal;
 };
 
+/// A store's work at this moment.
 struct StoreStats {
-  std::size_t queued = 0;   ///< slots taken: inserts and records from reservation to completion
-  std::size_t slots = 0;    ///< in all
-  std::size_t waiting = 0;  ///< operations that the thread has not taken yet
-  std::uint64_t transactions = 0;
-  std::uint64_t operations = 0;
-  std::uint64_t failed_transactions = 0;
-  bool writable = true;  ///< the last commit succeeded
+  std::size_t queued = 0;  ///< slots taken: inserts and records from reservation to completion
+  std::size_t slots = 0;   ///< in all
+  bool writable = true;    ///< the last commit succeeded
   /// Its thread waits at this moment for what the database lies on.
   bool blocked = false;
   /// How long the operation waits that has waited longest, or the thread has been blocked.
   Milliseconds oldest_wait{0};
-  delivery::PendingTotals dead_letters;  ///< that are kept
-  HistogramReading batch;   ///< operations of each transaction that wrote and was committed
-  HistogramReading commit;  ///< its time from BEGIN to the end of COMMIT, in microseconds
 };
 
 /// Port: facts of this instance that are made once and never change (`user_pool_id`, `client_id`).
@@ -89,6 +83,9 @@ class Store {
   /// or on no shard.
   [[nodiscard]] virtual StoreHandles& handles(Executor& executor) = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
+  [[nodiscard]] virtual const StoreMetrics& metrics() const noexcept = 0;
+  /// Reads all metrics of the store, its engine's own included. Any thread.
+  virtual void collect(MetricCollector& out) const = 0;
   /// Runs `answered` on the store's thread, when it next looks at its queue, or drops it when the
   /// store stops: whether the thread is alive. Any thread.
   virtual void probe(Task answered) = 0;

@@ -169,6 +169,7 @@ class ControlSocketParts {
   std::shared_ptr<FakeKeyRing> ring_ = std::make_shared<FakeKeyRing>();
   std::shared_ptr<FakeTokenSigner> signer_ = std::make_shared<FakeTokenSigner>();
   control::ProcessStatus process_;
+  MetricSet store_;
   std::shared_ptr<FakeAudit> audit_ = std::make_shared<FakeAudit>();
   std::shared_ptr<net::HttpService> service_ =
       control::make_local_control_service({clock_,
@@ -188,7 +189,8 @@ class ControlSocketParts {
                                            nullptr,
                                            audit_,
                                            {},
-                                           {}});
+                                           {},
+                                           [this](MetricCollector& out) { store_.collect(out); }});
 };
 
 }  // namespace holdfast::test

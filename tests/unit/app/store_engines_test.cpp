@@ -20,7 +20,9 @@ TEST(StoreEngines, OpenWhatTheUrlNames) {
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_EQ(opened->store->stats().slots, 77U);
   ASSERT_EQ(opened->files, opened->store.get()) << "its database is a file";
-  EXPECT_EQ(opened->files->file_stats().bytes_max, 1 << 30);
+  MetricCollector metrics;
+  opened->store->collect(metrics);
+  EXPECT_EQ(metrics.sum("holdfast_store_limit_bytes"), 1 << 30);
   EXPECT_TRUE(std::filesystem::exists(folder.file("holdfast.db")));
 }
 

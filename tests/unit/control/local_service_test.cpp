@@ -77,7 +77,15 @@ TEST_F(ControlSocket, RecordsNoReads) {
 TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   process_.version = "1.2.3";
   process_.started_at = clock_.wall_now() - Seconds(90);
-  process_.store.queued = 4;
+  Gauge queued(store_, {"holdfast_store_queue_depth", "Taken slots."});
+  queued.set(4);
+  Gauge writable(store_, {"holdfast_store_writable", "1 if it is."});
+  writable.set(1);
+  const MetricFamily transactions{"holdfast_store_transactions_total", "By outcome.", {"outcome"}};
+  Counter committed(store_, transactions, {"committed"});
+  committed.add(6);
+  Counter failed(store_, transactions, {"failed"});
+  failed.add(2);
   control::ListenerStatus listener{.part = "gateway", .address = "127.0.0.1:8080", .stats = {}};
   listener.stats.open_websockets = 2;
   listener.stats.refused_connections = 1;
@@ -106,6 +114,8 @@ TEST_F(ControlSocket, SumsTheShardsInItsStatus) {
   EXPECT_EQ(acknowledgement["buckets"][1], (Json{{"le", 0.00025}, {"count", 1}}));
   EXPECT_EQ(acknowledgement["buckets"].back(), (Json{{"le", nullptr}, {"count", 3}}));
   EXPECT_EQ(body["store"]["queued"], 4);
+  EXPECT_EQ(body["store"]["transactions"], 6);
+  EXPECT_EQ(body["store"]["failedTransactions"], 2);
   EXPECT_EQ(body["store"]["writable"], true);
   EXPECT_EQ(body["listeners"][0]["part"], "gateway");
   EXPECT_EQ(body["listeners"][0]["openWebsockets"], 2);

@@ -199,8 +199,8 @@ TEST_F(DamagedPage, FailsWhatTouchesItAndNothingElseInTheSameCommit) {
   EXPECT_THAT(of_the_user, Each(false)) << "one that came later would be stored before the first";
   EXPECT_EQ(erased, true);
   EXPECT_EQ(raised, true);
-  EXPECT_GE(store.counters().failed_transactions, 1U);
-  EXPECT_TRUE(store.counters().writable);
+  EXPECT_GE(store.metrics().failed_transactions.read(), 1U);
+  EXPECT_TRUE(store.metrics().writable.read() != 0);
 }
 
 TEST_F(DamagedPage, LetsOthersEraseWhileThatUsersEraseIsTriedAgain) {
@@ -240,10 +240,10 @@ TEST_F(DamagedPage, OfTheOldestDeadLettersIsSteppedOverWhereRoomIsMade) {
   EXPECT_EQ(store.expire("anna", kLater)->messages, 1);
   EXPECT_TRUE(store.insert(make_message("anna", kFirst + 3)));
   EXPECT_THAT(store.sequences("bert", kLater), ElementsAre(kFirst + 1, kFirst + 2));
-  store.run_until([&] { return store.counters().dead_letters <= 2'000; });
+  store.run_until([&] { return store.metrics().dead_letters.read() <= 2'000; });
   EXPECT_EQ(store.expire("carl", kLater)->messages, 1);
-  store.run_until([&] { return store.counters().dead_letters <= 2'000; });
-  EXPECT_LT(store.counters().failed_transactions, 20U);
+  store.run_until([&] { return store.metrics().dead_letters.read() <= 2'000; });
+  EXPECT_LT(store.metrics().failed_transactions.read(), 20U);
 }
 
 TEST_F(DamagedPage, OfTheOldestDeadLettersStandsInTheWayOfNoSmallerBound) {
@@ -251,7 +251,7 @@ TEST_F(DamagedPage, OfTheOldestDeadLettersStandsInTheWayOfNoSmallerBound) {
   damage("dead_letters", Where::last);
   TurnedStore store(path_, {.messages = 500, .bytes = 1 << 20});
   EXPECT_TRUE(store.insert(make_message("anna", kFirst)));
-  store.run_until([&] { return store.counters().dead_letters <= 500; });
+  store.run_until([&] { return store.metrics().dead_letters.read() <= 500; });
 }
 
 // What dies is asked for again until there is room, which there never is.
@@ -263,9 +263,9 @@ TEST_F(DamagedPage, OfTheIndexOfDeathsLeavesDeliveryAlone) {
   EXPECT_TRUE(store.insert(make_message("carl", kFirst)));
   EXPECT_THAT(store.sequences("anna", kLater), ElementsAre(kFirst + 1, kFirst + 2));
   EXPECT_FALSE(store.expire("bert", kLater)) << "it would be waited for";
-  const std::uint64_t before = store.counters().transactions;
+  const std::uint64_t before = store.metrics().transactions.read();
   for (int i = 0; i < 1'000; ++i) store.turn();
-  EXPECT_LT(store.counters().transactions - before, 20U);
+  EXPECT_LT(store.metrics().transactions.read() - before, 20U);
 }
 
 TEST_F(DamagedPage, AnEntryThatNoRowBelongsToIsSteppedOverWhereRoomIsMade) {
@@ -275,8 +275,8 @@ TEST_F(DamagedPage, AnEntryThatNoRowBelongsToIsSteppedOverWhereRoomIsMade) {
   TurnedStore store(path_, {.messages = 2'000, .bytes = 1 << 20});
   EXPECT_THAT(store.sequences("anna", kLater), ElementsAre(kFirst + 1, kFirst + 2));
   EXPECT_EQ(store.expire("bert", kLater)->messages, 1);
-  EXPECT_EQ(store.counters().dead_letters, 2'000);
-  EXPECT_LT(store.counters().transactions, 100U);
+  EXPECT_EQ(store.metrics().dead_letters.read(), 2'000);
+  EXPECT_LT(store.metrics().transactions.read(), 100U);
 }
 
 // ---- keys that are damaged
@@ -311,7 +311,7 @@ TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsRead) {
   TurnedStore store(path_);
   EXPECT_EQ(store.sequences("anna").size(), 11U) << "and what is behind it";
   EXPECT_EQ(store.letters("damaged"), 1U);
-  EXPECT_EQ(store.counters().damaged, 1);
+  EXPECT_EQ(store.file_metrics().damaged.read(), 1U);
   expect_totals(store, 11);
   EXPECT_EQ(store.sequences("anna").size(), 11U);
   EXPECT_EQ(store
@@ -391,7 +391,7 @@ TEST_F(DamagedPage, OfManyUsersFailsThemAndNobodyElseInTheSameCommit) {
       }
       store.run_until([&] { return answers == static_cast<int>(users.size()); });
       EXPECT_EQ(stored, 60) << tree;
-      EXPECT_TRUE(store.counters().writable);
+      EXPECT_TRUE(store.metrics().writable.read() != 0);
     }
     std::filesystem::remove(path_ + "-wal");
     write_file(path_, good);

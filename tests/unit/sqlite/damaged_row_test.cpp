@@ -45,7 +45,7 @@ class DamagedRow : public testing::Test {
     const auto letters = opened.calls().list_dead_letters();
     ASSERT_EQ(letters.size(), 1U);
     EXPECT_EQ(letters[0].reason, "damaged");
-    EXPECT_EQ(opened.store().file_stats().damaged, 1);
+    EXPECT_EQ(opened.store().file_metrics().damaged.read(), 1U);
     expect_totals_equal_rows(opened);
   }
 

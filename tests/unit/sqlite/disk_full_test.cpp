@@ -105,13 +105,14 @@ class SmallDisk {
 std::string fill_drain_and_fill_again(const std::string& folder, std::size_t bytes) {
   SmallDisk disk(folder);
   disk.open();
-  if (disk.store().store().file_stats().disk_low) return "low from the start";
+  if (disk.store().store().file_metrics().disk_low.read() != 0) return "low from the start";
   disk.fill(bytes);
   const std::size_t first = disk.kept();
   if (static_cast<std::int64_t>(first * bytes) < sqlite::look_at_disk(disk.path())->bytes / 3) {
     return "only " + std::to_string(first) + " fitted";
   }
-  if (!disk.store().store().file_stats().disk_low) return "it does not tell that the disk is low";
+  if (disk.store().store().file_metrics().disk_low.read() == 0)
+    return "it does not tell that the disk is low";
   if (!disk.store().store().stats().writable) return "more than the messages was refused";
   if (!disk.keeps_what_it_acknowledged()) return "rows while full";
   if (!disk.store().calls().extend_ceiling(1)) return "no other write goes on";
@@ -123,7 +124,8 @@ std::string fill_drain_and_fill_again(const std::string& folder, std::size_t byt
   // Somebody else takes all that is left.
   const std::string foreign = folder + "/foreign";
   take_all_room(foreign);
-  if (!becomes_true([&] { return disk.store().store().file_stats().disk_full; })) return "not full";
+  if (!becomes_true([&] { return disk.store().store().file_metrics().disk_full.read() != 0; }))
+    return "not full";
   disk.fill(bytes);
   if (!disk.drain(disk.kept() / 2)) return "an erase failed on a disk without any room";
   disk.close();
@@ -190,10 +192,11 @@ TEST(DiskFull, FailsInsertsAndRecoversByItself) {
   disk.fill(20'000);
   EXPECT_GT(disk.kept(), 20U);
   EXPECT_TRUE(disk.keeps_what_it_acknowledged());
-  EXPECT_TRUE(disk.store().store().file_stats().disk_full);
+  EXPECT_TRUE(disk.store().store().file_metrics().disk_full.read() != 0);
   bytes_max = 8 << 20;
   EXPECT_TRUE(becomes_true([&] { return disk.insert(20'000); }));
-  EXPECT_TRUE(becomes_true([&] { return !disk.store().store().file_stats().disk_full; }));
+  EXPECT_TRUE(
+      becomes_true([&] { return disk.store().store().file_metrics().disk_full.read() == 0; }));
   disk.close();
   disk.open();
   EXPECT_TRUE(disk.keeps_what_it_acknowledged());

@@ -60,7 +60,7 @@ TEST(IoErrors, FailAnInsertWhoseWriteFailsAndTheProcessGoesOn) {
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().code, Errc::unavailable);
     EXPECT_EQ(opened.store().stats().writable, code == SQLITE_FULL);
-    EXPECT_EQ(opened.store().file_stats().disk_full, code == SQLITE_FULL);
+    EXPECT_EQ(opened.store().file_metrics().disk_full.read() != 0, code == SQLITE_FULL);
     EXPECT_THAT(opened.calls().sequences("anna"), testing::IsEmpty());
     writes.always = false;
     EXPECT_TRUE(opened.calls().insert({make_message("anna", 2)}));
@@ -193,7 +193,7 @@ TEST(IoErrors, AreTriedAgainForErasesAndReadsThatExpire) {
   const auto removed = opened.calls().erase("anna", 0, 1);
   ASSERT_TRUE(removed);
   EXPECT_EQ(removed->messages, 1);
-  EXPECT_GE(opened.store().stats().failed_transactions, 4U);
+  EXPECT_GE(opened.store().metrics().failed_transactions.read(), 4U);
 
   writes.remaining = 5;
   const auto page = opened.calls().read(expiring_page_of_anna());

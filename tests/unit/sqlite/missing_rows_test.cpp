@@ -84,19 +84,19 @@ TEST_P(HiddenRows, AreToldWhenTheUserIsReadToTheEnd) {
     return pages.back().messages.size();
   };
   EXPECT_EQ(read(all_of("bob")), static_cast<std::size_t>(kRows));
-  EXPECT_EQ(store.counters().missing, 0);
+  EXPECT_EQ(store.file_metrics().missing.read(), 0);
 
   delivery::PageQuery some = all_of("alice");
   some.messages = 3;
   ASSERT_EQ(read(some), 3U);
-  EXPECT_EQ(store.counters().missing, 0) << "it did not come to the end";
+  EXPECT_EQ(store.file_metrics().missing.read(), 0) << "it did not come to the end";
 
   const auto readable = static_cast<std::int64_t>(read(all_of("alice")));
   ASSERT_LT(readable, kRows);
   ASSERT_GT(readable, 3) << "what can be read is delivered";
-  EXPECT_EQ(store.counters().missing, kRows - readable);
+  EXPECT_EQ(store.file_metrics().missing.read(), kRows - readable);
   read(all_of("alice", kTestTime + Seconds(61)));
-  EXPECT_EQ(store.counters().missing, kRows - readable) << "the same ones, once more";
+  EXPECT_EQ(store.file_metrics().missing.read(), kRows - readable) << "the same ones, once more";
 }
 
 TEST_P(HiddenRows, AreFoundByTheCheckWhichNamesTheUser) {
@@ -142,7 +142,7 @@ TEST(RowsThatAreThere, AreNeverMissing) {
     if (random() % 4 == 0) opened.executor().run_until([&] { return waiting == 0; });
   }
   opened.executor().run_until([&] { return waiting == 0; });
-  EXPECT_EQ(opened.store().file_stats().missing, 0);
+  EXPECT_EQ(opened.store().file_metrics().missing.read(), 0);
 }
 
 // A read that is tried again shares its transaction with inserts.

@@ -83,8 +83,9 @@ class ScaleTest : public testing::Test {
           EXPECT_TRUE(committed);
           stored = true;
           longest = std::max(longest, std::chrono::floor<Microseconds>(TestClock::now() - since));
-          most_log_bytes_ = std::max(most_log_bytes_, opened_->store().file_stats().log_bytes);
-          most_letters_ = std::max(most_letters_, opened_->store().stats().dead_letters.messages);
+          most_log_bytes_ =
+              std::max(most_log_bytes_, opened_->store().file_metrics().log_bytes.read());
+          most_letters_ = std::max(most_letters_, opened_->store().metrics().dead_letters.read());
         });
       }
       return done();
@@ -94,7 +95,9 @@ class ScaleTest : public testing::Test {
   }
 
   [[nodiscard]] MessageCalls calls() { return opened_->calls(); }
-  [[nodiscard]] std::uint64_t transactions() { return opened_->store().stats().transactions; }
+  [[nodiscard]] std::uint64_t transactions() {
+    return opened_->store().metrics().transactions.read();
+  }
 
   /// A wall that a busy machine does not reach, and a transaction that does all at once does.
   static constexpr Milliseconds kLongestCommit{750};
@@ -237,7 +240,7 @@ TEST_F(ScaleTest, NoMoreDeadLettersAreKeptThanAllowed) {
   }
   EXPECT_LT(longest_commit_until([&] { return over == users; }), kLongestCommit);
   EXPECT_EQ(most_letters_, 300) << "at no time more, and no fewer in the end";
-  EXPECT_EQ(opened_->store().stats().dead_letters.messages, 300);
+  EXPECT_EQ(opened_->store().metrics().dead_letters.read(), 300);
   expect_totals_equal_rows(*opened_);
 }
 
@@ -248,7 +251,7 @@ TEST_F(ScaleTest, LargeDeadLettersPushOutManySmallOnes) {
   open();
   fill(1, 5'000, 100);
   ASSERT_EQ(calls().expire(name_of(0), 0, 5'000, system_clock().wall_now())->messages, 5'000);
-  ASSERT_EQ(opened_->store().stats().dead_letters.messages, 5'000);
+  ASSERT_EQ(opened_->store().metrics().dead_letters.read(), 5'000);
   for (Sequence i = 1; i <= 40; ++i) {
     ASSERT_TRUE(calls().insert({make_message("large", i, std::string(100'000, 'x'), Seconds(1))}));
   }
@@ -260,14 +263,14 @@ TEST_F(ScaleTest, LargeDeadLettersPushOutManySmallOnes) {
                              });
   std::int64_t most_bytes = 0;
   (void)longest_commit_until([&] {
-    most_bytes = std::max(most_bytes, opened_->store().stats().dead_letters.bytes);
+    most_bytes = std::max(most_bytes, opened_->store().metrics().dead_letter_bytes.read());
     return over == 1;
   });
   // One transaction's worth is the most that may be too much.
   EXPECT_LT(most_bytes, 500'000 + 100 * WorkBudget::kPerTransaction + 100'000);
   ASSERT_TRUE(calls().insert({make_message("anna", 1)}));
-  EXPECT_LE(opened_->store().stats().dead_letters.bytes, 500'000);
-  EXPECT_EQ(opened_->store().stats().dead_letters.messages, 5);
+  EXPECT_LE(opened_->store().metrics().dead_letter_bytes.read(), 500'000);
+  EXPECT_EQ(opened_->store().metrics().dead_letters.read(), 5);
 }
 
 TEST_F(ScaleTest, ASmallerBoundIsReachedWhileNothingElseHappens) {
@@ -276,14 +279,14 @@ TEST_F(ScaleTest, ASmallerBoundIsReachedWhileNothingElseHappens) {
   for (int user = 0; user < 2 * kScale; ++user) {
     ASSERT_TRUE(calls().expire(name_of(user), 0, 1'000, system_clock().wall_now()));
   }
-  ASSERT_EQ(opened_->store().stats().dead_letters.messages, 2'000 * kScale);
+  ASSERT_EQ(opened_->store().metrics().dead_letters.read(), 2'000 * kScale);
   options_.dead_letters_max = 7;
   open();
   const auto deadline = TestClock::now() + std::chrono::seconds(20);
-  while (opened_->store().stats().dead_letters.messages != 7 && TestClock::now() < deadline) {
+  while (opened_->store().metrics().dead_letters.read() != 7 && TestClock::now() < deadline) {
     std::this_thread::yield();
   }
-  EXPECT_EQ(opened_->store().stats().dead_letters.messages, 7);
+  EXPECT_EQ(opened_->store().metrics().dead_letters.read(), 7);
   EXPECT_GT(transactions(), 2U) << "in bounded parts";
   expect_totals_equal_rows(*opened_);
 }

@@ -93,17 +93,17 @@ TEST_F(StoreTest, AnswersOnlyWhatIsSynced) {
 
 TEST_F(StoreTest, CommitsWhatWaitsTogetherAndPostsOncePerBatch) {
   OpenedStore opened(path_);
-  const auto transactions = opened.store().stats().transactions;
+  const auto transactions = opened.store().metrics().transactions.read();
   const auto posts = opened.executor().posts();
   int answers = 0;
   for (Sequence i = 1; i <= 2'000; ++i) {
     insert_one(opened, make_message("anna", i), [&](Result<void>) { ++answers; });
   }
   opened.executor().run_until([&] { return answers == 2'000; });
-  const auto batches = opened.store().stats().transactions - transactions;
+  const auto batches = opened.store().metrics().transactions.read() - transactions;
   EXPECT_LT(batches, 200U);
   EXPECT_EQ(opened.executor().posts() - posts, batches);
-  EXPECT_EQ(opened.store().stats().operations, 2'000U);
+  EXPECT_EQ(opened.store().metrics().operations.read(), 2'000U);
 }
 
 TEST_F(StoreTest, TakesNoMoreThanItsBatchAtOnce) {
@@ -115,7 +115,7 @@ TEST_F(StoreTest, TakesNoMoreThanItsBatchAtOnce) {
     insert_one(opened, make_message("anna", i), [&](Result<void>) { ++answers; });
   }
   opened.executor().run_until([&] { return answers == 500; });
-  EXPECT_GE(opened.store().stats().transactions, 50U);
+  EXPECT_GE(opened.store().metrics().transactions.read(), 50U);
 }
 
 TEST_F(StoreTest, AnswersEachExecutorOnItsOwn) {
@@ -181,7 +181,7 @@ TEST_F(StoreTest, RefusesReservationsWhenTheDatabaseIsTooLargeUntilItShrinks) {
     ASSERT_LT(sequence, 100);
   }
   EXPECT_GT(sequence, 20);
-  EXPECT_LE(opened.store().file_stats().used_bytes, 2 << 20);
+  EXPECT_LE(opened.store().file_metrics().used_bytes.read(), 2 << 20);
   ASSERT_TRUE(opened.calls().erase("anna", 0, sequence));
   EXPECT_TRUE(opened.messages().reserve(50'000)) << "free pages count for nothing";
 }
@@ -215,9 +215,9 @@ TEST_F(StoreTest, ExpiresAUsersManyRowsInTurns) {
   for (Sequence i = 1; i <= 2'500; ++i)
     messages.push_back(make_message("anna", i, "x", Seconds(1)));
   ASSERT_TRUE(opened.calls().insert(messages));
-  const std::uint64_t before = opened.store().stats().transactions;
+  const std::uint64_t before = opened.store().metrics().transactions.read();
   EXPECT_EQ(opened.calls().expire("anna", 0, 9'999, kTestTime + Seconds(1))->messages, 2'500);
-  EXPECT_GT(opened.store().stats().transactions, before + 5);
+  EXPECT_GT(opened.store().metrics().transactions.read(), before + 5);
   EXPECT_THAT(opened.calls().list_pending(), SizeIs(0));
 }
 
@@ -365,7 +365,7 @@ TEST_F(StoreTest, KeepsItsLogSmallUnderLoad) {
   for (Sequence i = 1; i <= 200; ++i) {
     ASSERT_TRUE(opened.calls().insert({make_message("anna", i, std::string(10'000, 'x'))}));
   }
-  EXPECT_LT(opened.store().file_stats().log_bytes, 1 << 20);
+  EXPECT_LT(opened.store().file_metrics().log_bytes.read(), 1 << 20);
 }
 
 TEST_F(StoreTest, MovesItsLogIntoTheDatabaseWhenIdle) {
@@ -382,22 +382,23 @@ TEST_F(StoreTest, MeasuresItsTransactionsAndCountsItsDeadLetters) {
   delivery::MessagePtr message = make_message("anna", 1, "text", Seconds(1));
   {
     OpenedStore opened(path_);
-    const auto before = opened.store().stats();
-    EXPECT_EQ(before.slots, 16'384U);
-    EXPECT_EQ(before.dead_letters.messages, 0);
+    const storage::StoreMetrics& metrics = opened.store().metrics();
+    const HistogramReading batch = metrics.batch.read();
+    const HistogramReading commit = metrics.commit.read();
+    EXPECT_EQ(opened.store().stats().slots, 16'384U);
+    EXPECT_EQ(metrics.dead_letters.read(), 0);
     ASSERT_TRUE(opened.calls().insert({message}));
     opened.messages().bury(UserId("anna"), 0, 1, "deleted", kTestTime,
                            [](const Result<delivery::PendingTotals>&) {});
-    opened.executor().run_until([&] { return opened.store().stats().dead_letters.messages == 1; });
-    const auto after = opened.store().stats();
-    EXPECT_EQ(after.dead_letters.bytes, 4);
-    EXPECT_EQ(after.commit.count(), before.commit.count() + 2);
-    EXPECT_EQ(after.batch.count(), after.commit.count());
-    EXPECT_EQ(after.batch.sum(), before.batch.sum() + 2);
-    EXPECT_GT(after.commit.sum(), 0U);
+    opened.executor().run_until([&] { return metrics.dead_letters.read() == 1; });
+    EXPECT_EQ(metrics.dead_letter_bytes.read(), 4);
+    EXPECT_EQ(metrics.commit.read().count(), commit.count() + 2);
+    EXPECT_EQ(metrics.batch.read().count(), metrics.commit.read().count());
+    EXPECT_EQ(metrics.batch.read().sum, batch.sum + 2);
+    EXPECT_GT(metrics.commit.read().sum, 0U);
   }
   OpenedStore again(path_);
-  EXPECT_EQ(again.store().stats().dead_letters.messages, 1) << "by the file, not by what happened";
+  EXPECT_EQ(again.store().metrics().dead_letters.read(), 1) << "by the file, not by what happened";
 }
 
 }  // namespace

@@ -115,7 +115,8 @@ class TurnedStore {
   MessageCalls calls() { return {*messages_, executor_}; }
   delivery::MessageStore& messages() { return *messages_; }
   PumpExecutor& executor() { return executor_; }
-  const sqlite::StoreCounters& counters() const { return thread_->counters(); }
+  const storage::StoreMetrics& metrics() const { return thread_->metrics(); }
+  const storage::FileMetrics& file_metrics() const { return thread_->file_metrics(); }
 
  private:
   ManualClock clock_{unix_micros(kTestTime)};
