@@ -9,8 +9,6 @@
 #include <ctime>
 
 #include <poll.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/base_sink.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,25 +55,22 @@ bool is_regular_file(int file_descriptor) {
 
 }  // namespace
 
-// A sink that can give up on a reader that does not read.
-class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
+// Writes to a descriptor, and gives up on a reader that does not read.
+class DescriptorSink {
  public:
   explicit DescriptorSink(int file_descriptor)
       : file_descriptor_(file_descriptor), regular_(is_regular_file(file_descriptor)) {}
 
   void stop_waiting_at(std::chrono::steady_clock::time_point deadline) { deadline_ = deadline; }
-  /// Lines that could not be written since the last call.
-  std::uint64_t take_lost() { return std::exchange(lost_lines_, 0); }
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
+  /// Writes the lines, one call after the other. Returns how many lines could not be written. Any
+  /// thread.
+  std::uint64_t write(std::string_view lines) {
+    const std::lock_guard lock(mutex_);
     const PipeSignalGuard guard;
-    std::string_view rest(message.payload.data(), message.payload.size());
-    while (!rest.empty() && write_some(rest)) {
+    while (!lines.empty() && write_some(lines)) {
     }
-    lost_lines_ += static_cast<std::uint64_t>(std::ranges::count(rest, '\n'));
+    return static_cast<std::uint64_t>(std::ranges::count(lines, '\n'));
   }
-  void flush_() override {}
 
  private:
   // Returns false if the rest must be dropped.
@@ -99,9 +94,9 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
     return true;
   }
 
+  std::mutex mutex_;
   int file_descriptor_;
   bool regular_;
-  std::uint64_t lost_lines_ = 0;
   std::atomic<std::chrono::steady_clock::time_point> deadline_{
       std::chrono::steady_clock::time_point::max()};
 };
@@ -112,7 +107,6 @@ LogWriter::~LogWriter() { stop(); }
 
 void LogWriter::write_to(int file_descriptor) {
   sink_ = std::make_shared<DescriptorSink>(file_descriptor);
-  logger_ = std::make_unique<spdlog::logger>("holdfast", sink_);
 }
 
 void LogWriter::start(int file_descriptor, DroppedLine dropped_line) {
@@ -173,10 +167,7 @@ void LogWriter::add_last(std::string_view line) {
   ended_.wait_for(lock, 2 * kStopPatience, [this] { return !running_; });
 }
 
-void LogWriter::write_out(std::string_view lines) {
-  logger_->log(spdlog::level::info, spdlog::string_view_t(lines.data(), lines.size()));
-  dropped_ += sink_->take_lost();
-}
+void LogWriter::write_out(std::string_view lines) { dropped_ += sink_->write(lines); }
 
 void LogWriter::run(std::uint64_t told) {
   std::string lines;

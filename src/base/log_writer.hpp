@@ -10,17 +10,12 @@
 #include <string_view>
 #include <thread>
 
-namespace spdlog {
-class logger;
-}
-
 namespace holdfast::log {
 
 class DescriptorSink;
 
-/// The queue between those who log and the log's thread. spdlog's own queue wakes its thread for
-/// each line, which costs a busy gateway more than the lines do; here lines gather into pieces, and
-/// spdlog's sink gets the pieces.
+/// The queue between those who log and the log's thread. To wake the thread for each line would
+/// cost a busy gateway more than the lines do, so they gather into pieces.
 class LogWriter {
  public:
   /// Appends the line that reports dropped lines.
@@ -54,7 +49,6 @@ class LogWriter {
 
   std::atomic<std::uint64_t> dropped_{0};
   std::shared_ptr<DescriptorSink> sink_;
-  std::unique_ptr<spdlog::logger> logger_;
   DroppedLine dropped_line_;
   std::thread thread_;
 };

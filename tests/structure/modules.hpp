@@ -38,7 +38,6 @@ inline const std::map<std::string, Modules>& owners() {
       {"openssl/", {"base", "identity", "net"}},
       {"argon2.h", {"identity"}},
       {"utf8proc.h", {"identity"}},
-      {"spdlog/", {"base"}},
       {"CLI/", {"cli"}},
       {"systemd/", {"app"}},
   };
