@@ -32,7 +32,6 @@ class ShardLoop final : public Shard {
   void post(Task task) override;
   void every(Milliseconds period, Task task) override;
   [[nodiscard]] std::size_t index() const noexcept override { return index_; }
-  [[nodiscard]] HistogramReading lag() const override { return lag_.read(); }
   void collect(MetricCollector& out) const override {
     metrics_.collect(out, {{"shard", std::to_string(index_)}});
   }

@@ -25,10 +25,8 @@ class Shard : public Executor {
   /// runs.
   virtual void every(Milliseconds period, Task task) = 0;
   [[nodiscard]] virtual std::size_t index() const noexcept = 0;
-  /// How late the tasks of `every` began, in microseconds: how long what is ready waits for the
-  /// loop. Any thread.
-  [[nodiscard]] virtual HistogramReading lag() const = 0;
-  /// Reads the shard's metrics. Any thread.
+  /// Reads the shard's metrics: how late the tasks of `every` began, which is how long ready work
+  /// waits for the loop. Any thread.
   virtual void collect(MetricCollector& out) const = 0;
 };
 
