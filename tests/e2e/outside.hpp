@@ -57,6 +57,8 @@ struct OutsideUser {
 /// Node.js of the release that the clients were locked with; where npm had none, the system's.
 [[nodiscard]] std::string clients_node();
 [[nodiscard]] std::string node_modules();
+/// The folder of this project's own packages, with what builds them.
+[[nodiscard]] std::string javascript_packages();
 /// `tests/e2e/clients/NAME` as a child that can find the installed modules, and knows of no AWS
 /// account but what `environment` says.
 [[nodiscard]] std::unique_ptr<ChildProcess> start_client_script(
