@@ -14,7 +14,7 @@ const { create } = await import("react-test-renderer");
 
 /** Bundles the package with the client, beside the tests' own React. */
 async function loadPackage() {
-  const folder = await mkdtemp(join(ROOT, "react/.test-"));
+  const folder = await mkdtemp(join(ROOT, "node_modules/.test-"));
   try {
     const outfile = join(folder, "react.mjs");
     const alias = { "@holdfast/client": `${ROOT}/client/src/index.ts` };

@@ -30,13 +30,12 @@ async function gateway(answers, use) {
   return asked;
 }
 
-test("a signature is the published one", async () => {
-  // The example of AWS's documentation for another service, with the service's name put in by its suite.
-  const headers = await signRequest(
-    { method: "GET", url: "https://example.amazonaws.com/a%20b/?Param2=value2&Param1=value1" }, KEY, new Date("2015-08-30T12:36:00Z"));
-  assert.equal(headers["x-amz-date"], "20150830T123600Z");
-  assert.match(headers.authorization,
-    /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/20150830\/us-east-1\/execute-api\/aws4_request, SignedHeaders=host;x-amz-date, Signature=[0-9a-f]{64}$/);
+test("a signature is the one that AWS's own signer makes", async () => {
+  const request = { method: "GET", url: "https://example.amazonaws.com/a%20b/?Param2=value2&Param1=value1" };
+  const { authorization, ...headers } = await signRequest(request, KEY, new Date("2015-08-30T12:36:00Z"));
+  assert.deepEqual(headers, { "x-amz-date": "20150830T123600Z" });
+  assert.equal(authorization, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/execute-api/aws4_request, " +
+    "SignedHeaders=host;x-amz-date, Signature=99f2560573ae4a916f869b594166452bf6c0b3925bfc0a8a58b69764dd70fd9f");
 });
 
 test("a message is sent again, under the same id, until the gateway takes it", async () => {
