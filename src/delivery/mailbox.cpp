@@ -17,7 +17,10 @@ using State = SendMessage::State;
 Mailbox::Mailbox(ShardContext& shard, const UserId& user, PendingTotals rows)
     : shard_(shard), user_(user), log_(shard.counter.last()), rows_(rows) {}
 
-Mailbox::~Mailbox() = default;
+Mailbox::~Mailbox() {
+  // The next mailbox of this user begins before these rows, and reads them again.
+  if (!shard_.passed_over.empty()) shard_.passed_over.erase(user_);
+}
 
 // ---- accepting
 

@@ -76,6 +76,8 @@ class Mailbox {
   /// nothing else is being moved; `done` hears whether none is left. False when it is too early.
   bool move_to_dead_letters(Sequence up_to, const std::string& reason,
                             std::move_only_function<void(bool)> done);
+  /// Moves some of what page reads passed over to the dead letters.
+  void move_passed_over();
   /// Moves what is pending in (above, up_to] to the dead letters, but for what is under delivery:
   /// sent to a connection that is there, or not committed. Some at a time, until none is left. A
   /// range of one message that is under delivery, or acknowledged, is refused.
@@ -169,8 +171,18 @@ class Mailbox {
   [[nodiscard]] PendingDeletion* deletion() noexcept;
   [[nodiscard]] bool deletion_under_way() const noexcept;
   [[nodiscard]] Sequence furthest_position() const noexcept;
+  [[nodiscard]] PassedOverRows* passed_over() noexcept;
+  [[nodiscard]] bool was_passed_over(Sequence sequence) noexcept;
+  void pass_over(const Page& page);
+  void on_passed_over_moved(const SequenceRange& range, const Result<Moved>& moved);
   void erase_settled();
-  void on_erased(Sequence up_to, const Result<PendingTotals>& removed);
+  /// `removed` is what is gone; unless `is_whole`, some of the range may still be there.
+  struct Erased {
+    PendingTotals removed;
+    bool is_whole = true;
+  };
+  void erase_around_passed_over(const SequenceRange& range, bool is_another);
+  void on_erased(Sequence up_to, const Erased& erased);
   void retry_later();
 
   ShardContext& shard_;

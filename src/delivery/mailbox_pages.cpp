@@ -68,6 +68,8 @@ void Mailbox::read_later() {
 void Mailbox::request_page(Cursor& cursor) {
   // One page read at a time; and a sweep that may run late must not expire what a page brought.
   if (!row_access_.can_read()) return;
+  // Ranges join when what lies between them is acknowledged and erased.
+  if (const PassedOverRows* const rows = passed_over(); rows && rows->ranges.is_full()) return;
   PageQuery query;
   query.user = user_;
   query.above = cursor.position();
@@ -110,6 +112,7 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
   shard_.events.expired(user_, result->expired);
   shard_.events.damaged(user_, result->damaged);
   if (cursor != nullptr && shard_.sends() && receives(*cursor)) {
+    pass_over(*result);
     const ArrivedPage arrived{.mark = mark, .page = *result};
     advance(*cursor, SendUnsentMessages::Event::page_arrived, &arrived);
   }
@@ -118,8 +121,9 @@ void Mailbox::on_page(std::uint64_t serial, Sequence mark, Result<Page> result) 
 
 void Mailbox::send_page(Cursor& cursor, const ArrivedPage& arrived) {
   for (const MessagePtr& message : arrived.page.messages) {
-    if (message->sequence <= std::max(cursor.position(), log_.settled())) {
-      cursor.move_to(message->sequence);  // passed meanwhile
+    const bool is_past = message->sequence <= std::max(cursor.position(), log_.settled());
+    if (is_past || was_passed_over(message->sequence)) {
+      cursor.move_to(message->sequence);
       continue;
     }
     if (!cursor.has_credit()) return;  // frames are longer than payloads: the rest is read again

@@ -1,11 +1,21 @@
 // Deletes rows that are settled, and moves others to the dead letters.
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
+
+#include <holdfast/base/assert.hpp>
 
 #include "mailbox.hpp"
 
 namespace holdfast::delivery {
+namespace {
+
+/// Between attempts to make dead letters of what page reads passed over.
+constexpr Milliseconds kMoveAgain{5'000};
+
+}  // namespace
 
 void Mailbox::erase_settled() {
   const bool is_closing = shard_.phase == Phase::closing;
@@ -15,6 +25,7 @@ void Mailbox::erase_settled() {
   if (!range) return;
   const bool is_another = log_.is_erasing();
   log_.begin_erase(*range);
+  if (passed_over() != nullptr) return erase_around_passed_over(*range, is_another);
   if (is_another) {
     // The end of a process waits for no delete that is under way: there may be no time for another.
     // Nobody counts rows any more.
@@ -24,21 +35,103 @@ void Mailbox::erase_settled() {
   shard_.store.erase(
       user_, range->above, range->up_to,
       [pass = enter(), up_to = range->up_to](const Result<PendingTotals>& removed) mutable {
-        pass.leave().on_erased(up_to, removed);
+        pass.leave().on_erased(
+            up_to, {.removed = removed.value_or(PendingTotals()), .is_whole = removed.has_value()});
       });
 }
 
-void Mailbox::on_erased(Sequence up_to, const Result<PendingTotals>& removed) {
+// What was passed over was sent to nobody, and is no dead letter yet: it stays.
+void Mailbox::erase_around_passed_over(const SequenceRange& range, bool is_another) {
+  Completion<Erased> done = [](const Erased&) {};
+  if (!is_another) {
+    done = [pass = enter(), up_to = range.up_to](const Erased& erased) mutable {
+      pass.leave().on_erased(up_to, erased);
+    };
+  }
+  struct Parts {
+    std::size_t open = 0;
+    Erased erased;
+    Completion<Erased> done;
+  };
+  const PassedOver& kept = passed_over()->ranges;
+  const std::vector<SequenceRange> rest = kept.rest_of(range);
+  if (rest.empty()) return done({});
+  const auto parts = std::make_shared<Parts>();
+  parts->open = rest.size();
+  parts->done = std::move(done);
+  for (const SequenceRange& part : rest) {
+    HOLDFAST_ASSERT(!kept.contains(part.up_to), "erase.keeps_what_was_passed_over");
+    shard_.store.erase(user_, part.above, part.up_to, [parts](const Result<PendingTotals>& one) {
+      parts->erased.is_whole = parts->erased.is_whole && one.has_value();
+      parts->erased.removed += one.value_or(PendingTotals());
+      if (--parts->open == 0) parts->done(parts->erased);
+    });
+  }
+}
+
+void Mailbox::on_erased(Sequence up_to, const Erased& erased) {
   const ShardContext::Turn turn(shard_);
-  if (removed) {
+  shard_.add_rows(rows_, -erased.removed.messages, -erased.removed.bytes);
+  if (erased.is_whole) {
     log_.erased(up_to);
-    shard_.add_rows(rows_, -removed->messages, -removed->bytes);
+    if (PassedOverRows* const rows = passed_over()) rows->ranges.join_up_to(up_to);
   } else {
     log_.erase_failed(up_to);
     retry_later();
   }
   shard_.changed(*this);
 }
+
+// ---- what page reads passed over
+
+PassedOverRows* Mailbox::passed_over() noexcept {
+  if (shard_.passed_over.empty()) return nullptr;
+  const auto found = shard_.passed_over.find(user_);
+  return found == shard_.passed_over.end() ? nullptr : &found->second;
+}
+
+bool Mailbox::was_passed_over(Sequence sequence) noexcept {
+  const PassedOverRows* const rows = passed_over();
+  return rows != nullptr && rows->ranges.contains(sequence);
+}
+
+void Mailbox::pass_over(const Page& page) {
+  if (page.passed_over.empty()) return;
+  const auto [place, is_new] = shard_.passed_over.try_emplace(user_);
+  if (is_new) place->second.due = shard_.steady_now() + kMoveAgain;
+  for (const SequenceRange& range : page.passed_over) place->second.ranges.add(range);
+}
+
+// No page read need wait for this: what it brings of these rows is not sent. So it may take as long
+// as the store has no room for dead letters.
+void Mailbox::move_passed_over() {
+  PassedOverRows* const rows = passed_over();
+  if (rows == nullptr || rows->is_moving || rows->due > shard_.steady_now()) return;
+  const SequenceRange range = rows->ranges.first();
+  rows->is_moving = true;
+  shard_.store.bury(user_, range.above, range.up_to, "expired", shard_.wall_now(),
+                    [pass = enter(), range](const Result<Moved>& moved) mutable {
+                      pass.leave().on_passed_over_moved(range, moved);
+                    });
+}
+
+void Mailbox::on_passed_over_moved(const SequenceRange& range, const Result<Moved>& moved) {
+  const ShardContext::Turn turn(shard_);
+  PassedOverRows* const rows = passed_over();
+  HOLDFAST_ASSERT(rows != nullptr && rows->is_moving, "passed.is_moved_once");
+  rows->is_moving = false;
+  rows->due = shard_.steady_now() + (moved ? Milliseconds(0) : kMoveAgain);
+  if (moved) {
+    shard_.add_rows(rows_, -moved->messages, -moved->bytes);
+    shard_.events.expired(user_, *moved);
+    // It moves some at a time, until none is left.
+    if (moved->messages == 0) rows->ranges.remove(range);
+    if (rows->ranges.is_empty()) shard_.passed_over.erase(user_);
+  }
+  shard_.changed(*this);
+}
+
+// ---- purges
 
 bool Mailbox::deletes_handed() const noexcept {
   return (rows_.messages == 0 && !runs_.is_inserting()) || !log_.to_erase();

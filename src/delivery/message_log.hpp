@@ -12,14 +12,6 @@
 
 namespace holdfast::delivery {
 
-/// The sequences in (above, up_to].
-struct SequenceRange {
-  Sequence above = 0;
-  Sequence up_to = 0;
-
-  bool operator==(const SequenceRange&) const = default;
-};
-
 /// Limits what a tail may keep of what the store has, too.
 struct TailLimits {
   std::size_t messages = 0;

@@ -21,6 +21,7 @@
 #include "failed_attempts.hpp"
 #include "frame.hpp"
 #include "longest_taken.hpp"
+#include "passed_over.hpp"
 #include "run.hpp"
 #include "sequence_counter.hpp"
 
@@ -56,6 +57,13 @@ struct LastChance {
   MessageId id;
   std::uint64_t next_serial = 0;  ///< connections from here on are sent nothing meanwhile
   SteadyTime until;
+};
+
+/// The rows of one user that page reads passed over: they become dead letters as soon as they can.
+struct PassedOverRows {
+  PassedOver ranges;
+  SteadyTime due;          ///< of the next attempt
+  bool is_moving = false;  ///< an attempt is under way
 };
 
 /// What the mailboxes of a shard share. A turn is one call from outside, with everything that
@@ -144,7 +152,9 @@ class ShardContext {
   /// Seldom any: here, since a mailbox is kept for every idle user.
   std::map<const Mailbox*, PendingDeletion> deletions;
   std::map<const Mailbox*, LastChance> last_chances;  ///< likewise
-  RunTimer ack_waits;                                 ///< until `ack_wait` after they were sent
+  /// In the order of users, who have their turns in it.
+  std::map<UserId, PassedOverRows> passed_over;
+  RunTimer ack_waits;       ///< until `ack_wait` after they were sent
   RunTimer last_ack_waits;  ///< until `ack_timeout` after their commit failed
   /// What is still to be set right in the store.
   std::vector<AcceptedWrong> accepted_wrong;

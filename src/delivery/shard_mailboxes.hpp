@@ -96,6 +96,7 @@ class ShardMailboxes final : public Mailboxes {
   void sweep_expired();
   void on_expired_found(Result<ExpiryPage> page);
   void expire_due();
+  void sweep_passed_over();
   void sweep_deduplication();
   void begin_purge(const UserId& user, Sequence up_to, std::string reason);
   void end_purge(const UserId& user, Sequence up_to);
@@ -149,6 +150,7 @@ class ShardMailboxes final : public Mailboxes {
   bool clocks_agreed_ = true;
   std::uint32_t clocks_rebased_ = 0;
   std::optional<ExpiryPlace> expired_after_;
+  UserId passed_over_at_{""};       ///< who was looked at last
   std::deque<UserId> due_;          ///< found, and not swept yet
   std::int64_t expiring_rows_ = 0;  ///< that users have whose sweep is under way
 

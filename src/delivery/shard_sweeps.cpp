@@ -24,6 +24,7 @@ constexpr std::size_t kForgottenPerTick = 4'000;
 /// Half of what a start goes without a doubt.
 constexpr Seconds kRememberEvery = ClockAgreement::kUnseen / 2;
 constexpr std::size_t kPurgesPerTick = 64;
+constexpr std::size_t kPassedOverPerTick = 16;
 constexpr std::int64_t kPurgingRows = 512;
 constexpr Milliseconds kPurgeAgain{50};
 
@@ -39,6 +40,7 @@ void ShardMailboxes::tick() {
   if (shard_.phase == Phase::open) {
     remember_time();
     sweep_expired();
+    sweep_passed_over();
     sweep_deduplication();
     sweep_purges();
   } else {
@@ -194,6 +196,17 @@ void ShardMailboxes::expire_due() {
     });
     if (begun) expiring_rows_ += rows;
     shard_.may_be_idle(mailbox);
+  }
+}
+
+// Some users at each tick, each in turn.
+void ShardMailboxes::sweep_passed_over() {
+  const auto& all = shard_.passed_over;
+  for (std::size_t i = std::min(all.size(), kPassedOverPerTick); i > 0; --i) {
+    auto next = all.upper_bound(passed_over_at_);
+    if (next == all.end()) next = all.begin();
+    passed_over_at_ = next->first;
+    mailboxes_.at(passed_over_at_)->move_passed_over();
   }
 }
 

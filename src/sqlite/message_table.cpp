@@ -120,7 +120,12 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, 
     const std::string_view payload = read_.bytes(4);
     const auto size = static_cast<std::int64_t>(payload.size());
     if (is_damaged(query.user.str())) {
-      if (moves) unsound.push_back(read_unsound());
+      if (moves) {
+        unsound.push_back(read_unsound());
+      } else if (sequence <= query.up_to) {
+        page.pass_over(sequence);
+        passed = sequence;
+      }
       budget_.spend(moves ? WorkBudget::of_move(size) : WorkBudget::of_read(size));
       continue;
     }
@@ -132,7 +137,11 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, 
         break;
       }
       const bool is_moved = moves && !dead_letters_.over();
-      if (is_moved) expired.push_back({sequence, to_message_id(read_.bytes(1)), size});
+      if (is_moved) {
+        expired.push_back({sequence, to_message_id(read_.bytes(1)), size});
+      } else {
+        page.pass_over(sequence);
+      }
       passed = sequence;
       budget_.spend(is_moved ? WorkBudget::of_move(size) : WorkBudget::of_read(size));
       continue;

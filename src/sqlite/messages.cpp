@@ -110,10 +110,17 @@ class ReadPageOperation final : public Operation {
   [[nodiscard]] bool committed() override {
     expired_ += result_->expired;
     damaged_ += result_->damaged;
+    auto& passed_over = result_->passed_over;
     if (result_->messages.empty() && !result_->end) {
+      HOLDFAST_ASSERT(passed_over.size() <= 1, "page.passes_over_one_range_before_its_messages");
+      if (!passed_over.empty()) {
+        if (!passed_over_) passed_over_ = passed_over.front();
+        passed_over_->up_to = passed_over.front().up_to;
+      }
       query_.above = passed_;
       return true;
     }
+    if (passed_over_) passed_over.insert(passed_over.begin(), *passed_over_);
     result_->expired = std::move(expired_);
     result_->damaged = std::move(damaged_);
     HOLDFAST_ASSERT(result_->messages.size() <= std::max<std::size_t>(query_.messages, 1),
@@ -133,6 +140,7 @@ class ReadPageOperation final : public Operation {
   Sequence passed_ = 0;
   Moved expired_;
   Moved damaged_;
+  std::optional<delivery::SequenceRange> passed_over_;
   Completion<Result<Page>> done_;
   Result<Page> result_;
 };

@@ -76,6 +76,30 @@ FAULTS = [
         "      user_, range->above, std::max(range->up_to, log_.floor()),\n",
     ),
     (
+        "a delete takes what was passed over",
+        DELIVERY + "mailbox_purges.cpp",
+        "kept.rest_of(range);",
+        "std::vector<SequenceRange>{range};",
+    ),
+    (
+        "what was passed over is forgotten when it could not be moved",
+        DELIVERY + "mailbox_purges.cpp",
+        "    if (moved->messages == 0) rows->ranges.remove(range);\n",
+        "    rows->ranges.remove(range);\n",
+    ),
+    (
+        "what was passed over is sent to another connection",
+        DELIVERY + "mailbox_pages.cpp",
+        "is_past || was_passed_over(message->sequence)",
+        "is_past",
+    ),
+    (
+        "a page read does not tell what it passes over",
+        SQLITE + "message_table.cpp",
+        "      } else {\n        page.pass_over(sequence);\n      }\n",
+        "      }\n",
+    ),
+    (
         "an unconfirmed delete is forgotten",
         DELIVERY + "mailbox_purges.cpp",
         "    log_.erase_failed(up_to);\n"

@@ -747,10 +747,6 @@ void Simulation::settle() {
       pending += process_->mailboxes(i).metrics().pending_messages.read();
     }
     quiet = moved || open || pending > 0 ? 0 : quiet + 1;
-    // An expired message that could not be moved when its user's page was read waits for the next.
-    if (round == 3'000) {
-      for (std::uint64_t user = 0; user < kUsers; ++user) close_all(user);
-    }
     if (round < 6'000) continue;
     std::string who;
     for (std::uint64_t user = 0; user < kUsers; ++user) {
@@ -763,10 +759,9 @@ void Simulation::settle() {
 }
 
 // Nothing is pending: of what this process accepted it was told how it ended. Damage may have
-// changed by what name a row is known; and where the disk fails a page read may step over what has
-// expired and cannot be moved.
+// changed by what name a row is known.
 void Simulation::check_events() {
-  if (coverage_["row damaged"] > 0 || coverage_["disk fails"] > 0) return;
+  if (coverage_["row damaged"] > 0) return;
   for (std::size_t i = 0; i < process_->shards(); ++i) {
     for (const auto& [key, heard] : process_->events(i).messages) {
       ++coverage_["event " + heard.end];

@@ -48,8 +48,8 @@ struct ConnectionEvent {
 ///   acknowledged then has none. Nobody catches up on it at the next start.
 /// * An acknowledgement that was not yet applied to the store is forgotten with the process: the
 ///   message is pending again, is delivered again, and has another `acknowledged`.
-/// * What has expired and cannot become a dead letter, because those are damaged, is stepped over:
-///   it goes without an event when what stands behind it is acknowledged.
+/// * What has expired and cannot become a dead letter yet, because those are damaged, is passed
+///   over. Its event comes when it has become one.
 /// * The mailboxes' own end tells nothing: neither messages nor connections have an event for it.
 ///
 /// Whoever needs what survives a crash writes it in the store's transaction.

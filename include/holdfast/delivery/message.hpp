@@ -61,6 +61,14 @@ struct DeduplicationRecord {
   WallTime committed_at;
 };
 
+/// The sequences in (above, up_to].
+struct SequenceRange {
+  Sequence above = 0;
+  Sequence up_to = 0;
+
+  bool operator==(const SequenceRange&) const = default;
+};
+
 /// What a user has pending.
 struct PendingTotals {
   std::int64_t messages = 0;

@@ -69,7 +69,23 @@ struct Page {
   bool end = true;                   ///< there is no further row in the range that was asked for
   Moved expired;                     ///< to the dead letters, by this read
   Moved damaged;                     ///< likewise: they were not as they were written
+  /// Rows that are not brought and could not become dead letters: they stay. Rising; no message of
+  /// the page lies in one of these ranges.
+  std::vector<SequenceRange> passed_over;
+
+  /// Adds a row behind those that were read so far.
+  void pass_over(Sequence sequence);
 };
+
+inline void Page::pass_over(Sequence sequence) {
+  const bool joins = !passed_over.empty() &&
+                     (messages.empty() || messages.back()->sequence < passed_over.back().up_to);
+  if (joins) {
+    passed_over.back().up_to = sequence;
+  } else {
+    passed_over.push_back({.above = sequence - 1, .up_to = sequence});
+  }
+}
 
 /// Which rows a page read looks at.
 struct PageQuery {
@@ -79,7 +95,7 @@ struct PageQuery {
   std::size_t messages = 0;  ///< at most; at least one row comes if there is one
   std::size_t bytes = 0;     ///< at most, but for the first row
   /// Rows above this that are past their lifetime move to the dead letters; nullopt expires
-  /// nothing. Where they cannot be moved they are stepped over: they are not brought.
+  /// nothing. Where they cannot be moved they are passed over: they are not brought.
   std::optional<Sequence> expire_above;
   WallTime now;
   /// Tried again until it succeeds or the store stops; false gives up after some attempts.

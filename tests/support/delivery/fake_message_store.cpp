@@ -123,7 +123,7 @@ void FakeMessageStore::read_page(PageQuery query, Completion<Result<Page>> done)
               };
             }
             Page page;
-            if (query.expire_above) {
+            if (query.expire_above && !refuse_dead_letters_) {
               page.expired =
                   expire_rows(*tables, query.user, std::max(query.above, *query.expire_above),
                               query.up_to, query.now);
@@ -132,6 +132,11 @@ void FakeMessageStore::read_page(PageQuery query, Completion<Result<Page>> done)
             std::size_t bytes = 0;
             for (auto row = rows.upper_bound(query.above);
                  row != rows.end() && row->first <= query.up_to; ++row) {
+              if (query.expire_above && row->first > *query.expire_above &&
+                  row->second->expires_at <= query.now) {
+                page.pass_over(row->first);
+                continue;
+              }
               bytes += row->second->payload.size();
               if (!page.messages.empty() &&
                   (page.messages.size() >= query.messages || bytes > query.bytes)) {
@@ -152,7 +157,7 @@ void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to
   enqueue(Kind::expire,
           [this, user, above, up_to, now, done = std::move(done)](Tables* tables) mutable -> Task {
             Result<Moved> result;
-            if (tables == nullptr) {
+            if (tables == nullptr || refuse_dead_letters_) {
               result = rolled_back();
             } else {
               result = expire_rows(*tables, user, above, up_to, now);
@@ -168,7 +173,7 @@ void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to,
           [this, user, above, up_to, cause = std::move(cause), now,
            done = std::move(done)](Tables* tables) mutable -> Task {
             Result<Moved> result;
-            if (tables == nullptr) {
+            if (tables == nullptr || refuse_dead_letters_) {
               result = rolled_back();
             } else {
               auto& rows = tables->messages[user];

@@ -77,6 +77,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   void refuse_reservations(bool refuse) { refuse_reservations_ = refuse; }
   /// In automatic mode: every transaction fails while this is set.
   void fail_transactions(bool fail) { fail_transactions_ = fail; }
+  /// Nothing becomes a dead letter while this is set, as when those are damaged.
+  void refuse_dead_letters(bool refuse) { refuse_dead_letters_ = refuse; }
   /// Likewise: every erase is given up on.
   void fail_erases(bool fail) { fail_erases_ = fail; }
 
@@ -150,6 +152,7 @@ class FakeMessageStore final : public delivery::MessageStore {
   std::atomic<bool> refuse_reservations_ = false;
   std::atomic<bool> fail_transactions_ = false;
   bool fail_erases_ = false;
+  bool refuse_dead_letters_ = false;
   std::deque<Operation> queue_;
   std::deque<Operation> batch_;
   std::deque<Operation> again_;

@@ -232,6 +232,19 @@ TEST_F(DamagedPage, OfDeadLettersKeepsNobodysMessagesFromThem) {
   EXPECT_EQ(store.pending().size(), 2U);
 }
 
+TEST_F(DamagedPage, OfDeadLettersLetsAPageReadTellWhatItPassesOver) {
+  make_letters(2'000);
+  make_messages({"anna"});
+  damage("dead_letters_by_death", Where::last);
+  TurnedStore store(path_, {.messages = 5'000, .bytes = 1 << 20});
+  const auto page = store.read("anna", kLater);
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->messages.size(), 2U);
+  EXPECT_THAT(page->passed_over,
+              ElementsAre(delivery::SequenceRange{.above = kFirst - 1, .up_to = kFirst}));
+  EXPECT_EQ(page->expired.messages, 0);
+}
+
 TEST_F(DamagedPage, OfTheOldestDeadLettersIsSteppedOverWhereRoomIsMade) {
   make_letters(2'000);
   make_messages({"anna", "bert", "carl"});
