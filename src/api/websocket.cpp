@@ -58,7 +58,7 @@ void open_connection(const Context& context, delivery::ConnectionInfo info,
   mailboxes.attach(std::move(info), std::move(protocol), std::move(connection));
   identity::Authorizer& authorizer = *context.shard(home).authorizer;
   authorizer.still_admits(user, std::move(login), [&mailboxes, id](Result<bool> admits) {
-    if (admits && *admits) return mailboxes.admit(id);
+    if (admits && *admits) return mailboxes.start_delivery(id);
     // The store failed. That is not the user's fault, so the client may reconnect.
     const auto reason =
         admits ? delivery::CloseReason::access_ended : delivery::CloseReason::try_again;

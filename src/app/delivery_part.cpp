@@ -41,8 +41,9 @@ DeliveryPart make_delivery(const delivery::Limits& limits, const std::string& me
     options.deduplication =
         of_shard(start.deduplication, i, shards.count(),
                  [](const auto& record) -> const UserId& { return record.user; });
-    options.burials = of_shard(start.burials, i, shards.count(),
-                               [](const auto& burial) -> const UserId& { return burial.user; });
+    options.pending_purges =
+        of_shard(start.pending_purges, i, shards.count(),
+                 [](const auto& purge) -> const UserId& { return purge.user; });
     options.known_time = start.known_time;
     options.refusals = refusals;
     const storage::StoreHandles& handles = *store.handles[i];

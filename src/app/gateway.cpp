@@ -236,9 +236,10 @@ Result<void> RunningGateway::make_identity() {
 void RunningGateway::end_connections(const identity::EndedLogins& ended) {
   delivery_->router->close_logins(ended.sub, ended.which, delivery::CloseReason::access_ended,
                                   words_of(ended.why));
-  if (ended.why == identity::LoginEnd::deleted) delivery_->router->bury(ended.sub, "user_deleted");
+  if (ended.why == identity::LoginEnd::deleted)
+    delivery_->router->move_to_dead_letters(ended.sub, "user_deleted");
   if (ended.why == identity::LoginEnd::disabled)
-    delivery_->router->bury(ended.sub, "user_disabled");
+    delivery_->router->move_to_dead_letters(ended.sub, "user_disabled");
 }
 
 void RunningGateway::make_services() {

@@ -12,7 +12,7 @@ struct Subprotocol {
   MakeProtocol make;
 };
 
-/// What clients may ask for.
+/// The protocols that clients may ask for.
 constexpr std::array kSubprotocols{Subprotocol{"holdfast.v1", &holdfast_v1_protocol}};
 
 }  // namespace

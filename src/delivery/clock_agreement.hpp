@@ -17,7 +17,8 @@ class ClockOffset {
   ClockOffset(WallTime wall, BootTime boot) noexcept
       : us_(wall.time_since_epoch().count() - boot.time_since_epoch().count()) {}
 
-  /// The same but for a minute, by which a clock is set right without a step.
+  /// Returns whether two offsets differ by a minute at most: no step, but a clock that is set
+  /// right.
   [[nodiscard]] bool near(ClockOffset other) const noexcept {
     return std::llabs(us_ - other.us_) <= Microseconds(kTolerance).count();
   }
@@ -31,35 +32,35 @@ class ClockOffset {
   std::int64_t us_;
 };
 
-/// Whether the wall clock can be believed. When it was set by over a minute beside the machine's
+/// Decides if the wall clock can be believed. When it was set by over a minute beside the machine's
 /// own, nothing is thrown away on its word until it is set back, or until the new time has held for
 /// ten minutes: then that is the time. So it is with a start under a time that is not known to be
 /// right. A suspended machine is no disagreement, both clocks ran on.
 class ClockAgreement {
  public:
-  /// How far a clock may have come since the instance knew the time last, for its word to be taken
-  /// at once.
+  /// Limits how far a clock has come since the instance knew the time last, for its word to be
+  /// taken at once.
   static constexpr Seconds kUnseen{600};
 
   /// `known` is what the instance last believed, before this start; nullopt when it never did.
   ClockAgreement(WallTime wall, BootTime boot, SteadyTime steady,
                  std::optional<WallTime> known = {}) noexcept
-      : offset_(wall, boot), held_(offset_), held_since_(steady) {
+      : offset_(wall, boot), shown_(offset_), shown_since_(steady) {
     proven_ = !known || (wall >= *known - ClockOffset::kTolerance && wall <= *known + kUnseen);
     agree_ = proven_;
   }
 
-  /// What the clocks show now. Ten minutes count while the process runs: one look before a
-  /// suspension and one behind it would tell little of a time that held between them.
+  /// Takes in the clocks' present times. Ten minutes count while the process runs: one look before
+  /// a suspension and one behind it would tell little of a time that held between them.
   void observe(WallTime wall, BootTime boot, SteadyTime steady) noexcept {
     const ClockOffset now(wall, boot);
     if (proven_ && now.near(offset_)) {
       agree_ = true;
-    } else if (agree_ || !now.near(held_)) {
+    } else if (agree_ || !now.near(shown_)) {
       agree_ = false;
-      held_ = now;
-      held_since_ = steady;
-    } else if (steady - held_since_ >= kHold) {
+      shown_ = now;
+      shown_since_ = steady;
+    } else if (steady - shown_since_ >= kHold) {
       if (!now.near(offset_)) {
         rebased_by_ = now - offset_;
         ++rebased_;
@@ -74,8 +75,8 @@ class ClockAgreement {
   /// The time at the start, or one that has held since, has been believed.
   [[nodiscard]] bool proven() const noexcept { return proven_; }
   /// The clock was set while this process ran, and neither time is believed now.
-  [[nodiscard]] bool stepped() const noexcept { return !agree_ && !held_.near(offset_); }
-  /// How often another time was taken for the right one.
+  [[nodiscard]] bool stepped() const noexcept { return !agree_ && !shown_.near(offset_); }
+  /// Counts how often another time was taken for the right one.
   [[nodiscard]] std::uint32_t rebased() const noexcept { return rebased_; }
   /// By how much, the last time.
   [[nodiscard]] Microseconds rebased_by() const noexcept { return rebased_by_; }
@@ -83,9 +84,9 @@ class ClockAgreement {
  private:
   static constexpr Seconds kHold{600};
 
-  ClockOffset offset_;  ///< what is believed, or was shown at the start
-  ClockOffset held_;    ///< what the clocks show since `held_since_`, while they disagree
-  SteadyTime held_since_;
+  ClockOffset offset_;  ///< believed, or shown at the start
+  ClockOffset shown_;   ///< shown since `shown_since_`, while the clocks disagree
+  SteadyTime shown_since_;
   Microseconds rebased_by_{0};
   std::uint32_t rebased_ = 0;
   bool proven_ = true;

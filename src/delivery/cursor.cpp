@@ -1,3 +1,5 @@
+// One connection: sends it messages and fences, and settles what it acknowledges.
+
 #include "cursor.hpp"
 
 #include <algorithm>
@@ -19,7 +21,7 @@ constexpr std::uint32_t kTextsPerSecond = 8;
 constexpr std::uint8_t kFencesCounted = 16;
 /// Texts that are no messages may wait for a slow client up to this part of its credit.
 constexpr std::size_t kPostedShare = 4;
-/// What a client says of itself is kept this far.
+/// Limits each text that a client says of itself.
 constexpr std::size_t kDetailBytes = 128;
 
 std::string_view cut(std::string_view text) { return text.substr(0, kDetailBytes); }
@@ -111,7 +113,7 @@ void Cursor::on_fence(std::string_view bytes) {
   taken_known_ = false;
   window_->answered = fence->end;
   if (protocol_->proof() == Proof::fence) mailbox_->acknowledge(*this, fence->sequence);
-  // What found all fences in flight gets its own now, whether or not there is more to send.
+  // Texts that found all fences in flight get their own now, even when there is no more to send.
   if (unfenced_) mark_dirty();
   if (state == State::close_pending && quiet()) shard_.send_close(*this);
 }
@@ -243,7 +245,7 @@ void Cursor::send(const Message& message, Source source) {
   HOLDFAST_ASSERT(message.sequence > position_, "cursor.sends_in_order");
   const std::string_view frame = shard_.encoder.encode(message, *protocol_);
   const auto bytes = static_cast<std::uint32_t>(frame.size());
-  // What is there already is not to wait for the acknowledgement of a long one behind it.
+  // A message that has arrived is not to wait for the acknowledgement of a long one behind it.
   if (unfenced_ && unfenced_bytes_ + bytes > fence_bytes()) fence();
   Window& under_way = window();
   const std::uint64_t end = under_way.written = write_text(frame);
@@ -385,9 +387,9 @@ bool Cursor::sweep() {
   return now - progress_at_ >= patience(connection_->bytes_arrived());
 }
 
-// What the peer's kernel has may still be on its way: a proxy takes all at once and passes it on as
-// slowly as its link is. What is still here has progress of its own, so that a peer that vanished
-// is not waited for longer on its account.
+// Bytes in the peer's kernel may still be on their way: a proxy takes all at once and passes it on
+// as slowly as its link is. What is still here has progress of its own, so that a peer that
+// vanished is not waited for longer on its account.
 Microseconds Cursor::patience(std::uint64_t arrived) const noexcept {
   const std::uint64_t on_its_way = arrived > window_->answered ? arrived - window_->answered : 0;
   const std::uint64_t rate = std::max<std::uint64_t>(1, shard_.limits.least_bytes_per_second);

@@ -89,7 +89,7 @@ class Cursor final : public ConnectionEvents {
   // ---- fences
   /// A Ping behind what has none yet, if one more may be in flight; `idle`: in any case.
   void fence(bool idle = false);
-  /// What it was sent is acknowledged, as far as a Pong or an ack can still come.
+  /// Returns whether all it was sent is acknowledged, as far as a Pong or an ack can still come.
   [[nodiscard]] bool quiet() const noexcept;
   /// Called now and then: does what its protocol has due, pings when idle, gives memory back. True
   /// when there was no progress for too long.
@@ -139,7 +139,7 @@ class Cursor final : public ConnectionEvents {
     MessageId id;
   };
 
-  /// What is under way. An idle connection has none: there are many of those.
+  /// Messages and fences under way. An idle connection has none: there are many of those.
   struct Window {
     Window(std::uint64_t nonce, std::uint64_t sent) noexcept
         : written(sent), answered(sent), fences(nonce) {}
@@ -153,7 +153,7 @@ class Cursor final : public ConnectionEvents {
     FenceWindow fences;
   };
 
-  /// What is sent next waits for what was sent before.
+  /// Returns whether the next message waits for those before it.
   [[nodiscard]] bool one_by_one() const noexcept;
   [[nodiscard]] Microseconds patience(std::uint64_t arrived) const noexcept;
   void on_ack(Sequence sequence);

@@ -1,3 +1,5 @@
+// The table of deduplication keys, in flight and answered.
+
 #include "deduplication.hpp"
 
 #include <algorithm>
@@ -168,8 +170,8 @@ DeduplicationTable::Account& DeduplicationTable::charge(std::string_view caller,
 }
 
 void DeduplicationTable::close_if_empty(const Account& account) {
-  const Held& held = account.second;
-  if (held.keys.amount() > 0 || held.attempts.amount() > 0) return;
+  const Share& share = account.second;
+  if (share.keys.amount() > 0 || share.attempts.amount() > 0) return;
   accounts_.erase(accounts_.find(account.first));
 }
 

@@ -20,7 +20,7 @@
 
 namespace holdfast::delivery {
 
-/// The scope and the key in 16 bytes of SHA-256: millions of live ones are held in memory, and
+/// The scope and the key in 16 bytes of SHA-256: millions of live ones are kept in memory, and
 /// their texts would be most of it.
 using DeduplicationKey = std::array<std::uint8_t, 16>;
 [[nodiscard]] DeduplicationKey deduplication_key(std::string_view caller, const UserId& user,
@@ -65,7 +65,7 @@ class DeduplicationTable {
   [[nodiscard]] std::expected<void, BoundScope> begin(const DeduplicationKey& key,
                                                       const Digest& payload_hash,
                                                       const MessageId& id, std::string_view caller);
-  /// Whoever repeats a message in flight gets its outcome; false when too many wait already.
+  /// Lets a repeat wait for the outcome of its message in flight; false when too many wait already.
   [[nodiscard]] bool wait(const DeduplicationKey& key, Completion<SendOutcome>& done);
   /// The first has its outcome: a receipt is remembered from `at` on, and of a refusal the id that
   /// the next attempt is to have. Answers who waited for it.
@@ -82,13 +82,13 @@ class DeduplicationTable {
  private:
   static constexpr std::size_t kWaitersPerKey = 64;
 
-  struct Held {
+  struct Share {
     Shares::Hold keys;
     Shares::Hold attempts;
   };
-  /// What one caller has here, for as long as it has anything. One for all its entries: a name for
+  /// One caller's share, for as long as it has anything. One for all its entries: a name for
   /// each of millions would be most of their memory.
-  using Account = std::pair<const std::string, Held>;
+  using Account = std::pair<const std::string, Share>;
   struct Live {
     Digest payload_hash;
     Receipt receipt;
@@ -128,7 +128,7 @@ class DeduplicationTable {
   Shares keys_;
   Shares attempts_;  ///< those of `tried_`, beside the keys and within the same bounds
   Seconds window_;
-  std::unordered_map<std::string, Held> accounts_;
+  std::unordered_map<std::string, Share> accounts_;
   Map<Live> live_;
   Map<InFlight> in_flight_;
   Map<Tried> tried_;

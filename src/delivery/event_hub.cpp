@@ -174,7 +174,7 @@ void EventHub::displaced(const Cursor& oldest, const Cursor& by, std::size_t con
 }
 
 void EventHub::broke_rules(const Cursor& cursor, std::string_view text) {
-  log::info("connection_expelled", {{"connectionId", cursor.id()}, {"reason", text}});
+  log::info("connection_closed", {{"connectionId", cursor.id()}, {"reason", text}});
 }
 
 void EventHub::timed_out(const Cursor& cursor) {

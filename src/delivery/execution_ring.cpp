@@ -1,3 +1,5 @@
+// The history of runs, kept in a ring.
+
 #include "execution_ring.hpp"
 
 #include <algorithm>

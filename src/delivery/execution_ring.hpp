@@ -70,7 +70,7 @@ class ExecutionRing {
       const Record& record) const;
   /// Every run that stored the message: more than one if it was redriven.
   [[nodiscard]] std::vector<const Record*> stored_runs(const MessageId& id) const;
-  /// Whether a run of SendUnsentMessages went over what another run stored.
+  /// Marks that a run of SendUnsentMessages went over what another run stored.
   [[nodiscard]] static bool went_over(const Record& run, const Record& stored) noexcept;
   [[nodiscard]] Execution report(const Record& record) const;
   static std::string_view user_of(const Record& record) noexcept {

@@ -1,3 +1,5 @@
+// Counts connections that end at one message.
+
 #include "failed_attempts.hpp"
 
 #include <algorithm>

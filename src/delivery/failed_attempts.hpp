@@ -24,8 +24,8 @@ struct EndedAt {
   std::uint64_t next_serial = 0;  ///< of the next connection that is opened
 };
 
-/// How often the connections of a user came to their end at one message, without an acknowledgement
-/// and in a row.
+/// Counts how often a user's connections came to their end at one message, without an
+/// acknowledgement and in a row.
 struct FailedAttempts {
   static constexpr std::size_t kCodesKept = 8;
 
@@ -40,11 +40,11 @@ struct FailedAttempts {
   [[nodiscard]] std::uint16_t last_code() const noexcept {
     return codes[(count + kCodesKept - 1) % kCodesKept];
   }
-  /// How they ended, the oldest first: `1009, 1006, silent`.
+  /// Lists how they ended, the oldest first: `1009, 1006, silent`.
   [[nodiscard]] std::string ends() const;
 };
 
-/// What is known of the failed attempts of a shard's users. In memory and bounded: a restart, or
+/// The failed attempts of a shard's users. In memory and bounded: a restart, or
 /// too many users, begins a count anew. No I/O, no clock.
 ///
 /// One end proves little: what was under way is suspected, from the first to the last that the

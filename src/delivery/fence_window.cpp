@@ -1,3 +1,5 @@
+// The Pings in flight of one connection, each with what it proves.
+
 #include "fence_window.hpp"
 
 namespace holdfast::delivery {

@@ -38,8 +38,8 @@ class FenceWindow {
   [[nodiscard]] FenceBytes add(Sequence sequence, std::uint32_t now_us = 0, std::uint64_t end = 0);
   /// The oldest outstanding one behind `sequence`, if there is one.
   [[nodiscard]] std::optional<Sequence> first_behind(Sequence sequence) const noexcept;
-  /// What a Pong proves to have arrived, if it equals an outstanding fence byte for byte. That
-  /// fence and all before it are done: a peer may answer only the latest Ping.
+  /// Returns what a Pong proves to have arrived, if it equals an outstanding fence byte for byte.
+  /// That fence and all before it are done: a peer may answer only the latest Ping.
   [[nodiscard]] std::optional<Fence> match(std::string_view pong);
 
  private:

@@ -1,3 +1,5 @@
+// Encodes a message's frame once for all connections of a protocol.
+
 #include "frame.hpp"
 
 #include <holdfast/base/encoding.hpp>

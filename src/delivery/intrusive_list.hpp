@@ -4,7 +4,7 @@
 
 namespace holdfast::delivery {
 
-/// What makes a T a member of a list: derive from it once for each list, with a tag.
+/// Makes a T a member of a list: derive from it once for each list, with a tag.
 template <class T, class Tag>
 struct Link {
   T* previous = nullptr;

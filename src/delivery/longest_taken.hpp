@@ -10,7 +10,7 @@
 
 namespace holdfast::delivery {
 
-/// How long the longest frame is that a user's connections have acknowledged. In memory, and no
+/// The length of the longest frame that a user's connections have acknowledged. In memory, and no
 /// larger for many users: they share places, two each, so that what it answers may be too much and
 /// is never too little. No I/O, no clock.
 class LongestTaken {

@@ -56,12 +56,12 @@ Result<void> Mailbox::accept(Acceptance& acceptance) {
   message->sequence = *sequence;
   message->accepted_at = shard_.wall_now();
   message->expires_at = shard_.wall_now() + acceptance.lifetime;
-  message->payload = std::move(acceptance.payload);
+  message->payload = std::move(acceptance.request.payload);
   log_.append(message);
 
   auto run = std::make_unique<Run>(*this, acceptance.remembered || acceptance.redrive);
   run->message = std::move(message);
-  run->caller = std::move(acceptance.caller);
+  run->caller = std::move(acceptance.request.caller);
   run->reservation = std::move(acceptance.reservation);
   run->remembered = std::move(acceptance.remembered);
   run->redrive = acceptance.redrive;
@@ -246,7 +246,7 @@ bool Mailbox::can_send_at_once() const noexcept {
 
 void Mailbox::pump() {
   if (!shard_.sends()) return;
-  // Whoever read a page last comes last, so that nobody's catching up starves another's.
+  // The one that read a page last comes last, so that nobody's catching up starves another's.
   const std::size_t first = row_access_.first_of(cursors_.size());
   for (std::size_t i = 0; i < cursors_.size(); ++i) {
     Cursor& cursor = *cursors_[(first + i) % cursors_.size()];

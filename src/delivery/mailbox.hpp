@@ -25,11 +25,10 @@ enum class InTurn : std::uint8_t {
 
 /// One message to accept, with what it already holds.
 struct Acceptance {
+  SendRequest request;
   MessageId id;
-  std::string payload;
   Microseconds lifetime{0};
   Reservation reservation;
-  CallerPtr caller;
   std::unique_ptr<Remembered> remembered;
   bool redrive = false;
   Completion<SendOutcome> done;

@@ -40,7 +40,7 @@ void Mailbox::erase_settled() {
       });
 }
 
-// What was passed over was sent to nobody, and is no dead letter yet: it stays.
+// Rows that were passed over were sent to nobody, and are no dead letters yet: they stay.
 void Mailbox::erase_around_passed_over(const SequenceRange& range, bool is_another) {
   Completion<Erased> done = [](const Erased&) {};
   if (!is_another) {
@@ -109,10 +109,10 @@ void Mailbox::move_passed_over() {
   if (rows == nullptr || rows->is_moving || rows->due > shard_.steady_now()) return;
   const SequenceRange range = rows->ranges.first();
   rows->is_moving = true;
-  shard_.store.bury(user_, range.above, range.up_to, "expired", shard_.wall_now(),
-                    [pass = enter(), range](const Result<Moved>& moved) mutable {
-                      pass.leave().on_passed_over_moved(range, moved);
-                    });
+  shard_.store.move_to_dead_letters(user_, range.above, range.up_to, "expired", shard_.wall_now(),
+                                    [pass = enter(), range](const Result<Moved>& moved) mutable {
+                                      pass.leave().on_passed_over_moved(range, moved);
+                                    });
 }
 
 void Mailbox::on_passed_over_moved(const SequenceRange& range, const Result<Moved>& moved) {
@@ -144,8 +144,8 @@ void Mailbox::hand_deletes() {
 
 void Mailbox::purge(const SequenceRange& range, const DeathCause& cause, OnPurged done) {
   row_access_.begin_purge();
-  shard_.store.bury(user_, range.above, range.up_to, cause, shard_.wall_now(),
-                    on_purged(std::move(done)));
+  shard_.store.move_to_dead_letters(user_, range.above, range.up_to, cause, shard_.wall_now(),
+                                    on_purged(std::move(done)));
 }
 
 Completion<Result<Moved>> Mailbox::on_purged(OnPurged done) {
@@ -178,7 +178,7 @@ bool Mailbox::move_to_dead_letters(Sequence up_to, const std::string& reason,
                                    std::move_only_function<void(bool)> done) {
   if (!cursors_.empty() || !row_access_.can_purge()) return false;
   trim();
-  // What is above is on its way to the store.
+  // Messages above are on their way to the store.
   if (log_.floor() < up_to) return false;
   purge({.above = log_.settled(), .up_to = up_to}, reason,
         [this, reason, done = std::move(done)](const Result<Moved>& moved) mutable {

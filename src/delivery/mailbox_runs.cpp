@@ -176,7 +176,7 @@ SendOutcome Mailbox::outcome_of(const Run& run) {
   }
 }
 
-// What no open connection has any more is handed over, with all before it.
+// Hands over what no open connection has any more, with all before it.
 void Mailbox::store_unacked_by_none() {
   Run* const newest = runs_.newest_above(log_.handed(), [&](const Run& run) {
     return run.machine.state() == State::awaiting_ack && !is_unacked(run.sequence());

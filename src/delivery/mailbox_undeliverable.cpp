@@ -111,7 +111,7 @@ void Mailbox::judge_last_chance() {
   shard_.last_chances.erase(this);
   if (is_taken || goes_on || deletion_under_way() || shard_.phase != Phase::open) return;
   const FailedAttempts* const attempts = shard_.failed_attempts.find(user_);
-  // Whoever lost the network with it took an attempt back.
+  // A connection that lost the network with it took an attempt back.
   if (attempts == nullptr || attempts->count < shard_.limits.poison_attempts) return;
   give_up(over.sequence, over.id, *attempts);
 }

@@ -23,7 +23,7 @@ struct TailLimits {
 /// says what is to be handed over and deleted.
 class MessageLog {
  public:
-  /// What is at or below `begin` is the store's alone.
+  /// Begins a log: at or below `begin` all is the store's alone.
   explicit MessageLog(Sequence begin) noexcept : floor_(begin), handed_(begin), stored_(begin) {}
 
   // ---- the tail

@@ -1,3 +1,5 @@
+// The words for the states and reasons of delivery.
+
 #include <holdfast/delivery/execution.hpp>
 #include <holdfast/delivery/message.hpp>
 

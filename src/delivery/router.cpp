@@ -1,3 +1,5 @@
+// Calls the shard that is home to a user or a connection.
+
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -13,7 +15,7 @@ struct UserEntries {
   std::vector<std::size_t> places;
 };
 
-/// What a home shard does for a batch, and brings back in one post.
+/// A home shard's part of a batch, brought back in one post.
 struct ShardPart {
   std::vector<UserEntries> users;
   std::size_t open = 0;
@@ -155,10 +157,12 @@ void Router::send_batch(std::size_t from, std::vector<SendRequest> requests,
   }
 }
 
-void Router::bury(UserId user, std::string reason) const {
+void Router::move_to_dead_letters(UserId user, std::string reason) const {
   const Shard& home_shard = shards_[home(user)];
-  home_shard.executor->post([mailboxes = home_shard.mailboxes, user = std::move(user),
-                             reason = std::move(reason)] { mailboxes->bury(user, reason); });
+  home_shard.executor->post(
+      [mailboxes = home_shard.mailboxes, user = std::move(user), reason = std::move(reason)] {
+        mailboxes->move_to_dead_letters(user, reason);
+      });
 }
 
 void Router::close_logins(UserId user, Logins logins, CloseReason reason, std::string text) const {

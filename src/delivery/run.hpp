@@ -15,7 +15,7 @@ namespace holdfast::delivery {
 
 class Mailbox;
 
-/// What a deduplicationId adds to a run.
+/// A run's part of a deduplicationId.
 struct Remembered {
   DeduplicationKey table_key;
   Digest payload_hash;
@@ -39,7 +39,7 @@ struct Run : Link<Run, InMailbox>, Link<Run, InTimer> {
   bool redrive = false;
   bool record_again = false;  ///< when the mailbox tries again
   MessagePtr message;
-  CallerPtr caller;  ///< who sent it; null for an operator
+  CallerPtr caller;  ///< its sender; null for an operator
   Reservation reservation;
   Completion<SendOutcome> done;
   std::unique_ptr<Remembered> remembered;

@@ -99,7 +99,7 @@ class Runs {
     release(handed);
   }
   [[nodiscard]] bool is_inserting() const noexcept { return inserting_ > 0; }
-  /// What is accepted and not committed.
+  /// Returns the totals that are accepted and not committed.
   [[nodiscard]] const PendingTotals& reserved() const noexcept { return reserved_; }
 
   // ---- runs whose commit failed

@@ -1,3 +1,5 @@
+// The state machine of one message, from its acceptance to the answer.
+
 #include "send_message.hpp"
 
 namespace holdfast::delivery {

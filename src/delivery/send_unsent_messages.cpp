@@ -1,3 +1,5 @@
+// The state machine of a connection that catches up.
+
 #include "send_unsent_messages.hpp"
 
 namespace holdfast::delivery {

@@ -29,7 +29,7 @@ class SendUnsentMessages {
     page_sent,  ///< and there is credit for another
     credit_used_up,
     acknowledged,    ///< there is credit again
-    deletes_handed,  ///< what was acknowledged is on its way out of the store
+    deletes_handed,  ///< acknowledged rows are on their way out of the store
     reached_tail,
     closed,
   };

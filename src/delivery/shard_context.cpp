@@ -1,3 +1,5 @@
+// A shard's turns, flushes, retries and scheduled closes.
+
 #include "shard_context.hpp"
 
 #include <algorithm>
@@ -74,7 +76,7 @@ void ShardContext::end_turn() {
     answering_.clear();
     leaving_turn_.swap(touched_);
     for (Mailbox* const mailbox : leaving_turn_) {
-      // Whoever was answered may have changed it again.
+      // A caller that was answered may have changed it again.
       const InTurn left = std::exchange(mailbox->in_turn, InTurn::untouched);
       left == InTurn::changed ? changed(*mailbox) : destroy_if_idle(mailbox);
     }

@@ -30,12 +30,12 @@ namespace holdfast::delivery {
 class Cursor;
 class Mailbox;
 
-/// How far a shutdown has come.
+/// The steps of a shutdown.
 enum class Phase : std::uint8_t {
   open,
   leaving,   ///< refuses work; connections close one by one, and receive until they do
   draining,  ///< writes no more; fences in flight may still come back
-  storing,   ///< what is unanswered goes to the store, or is refused
+  storing,   ///< unanswered messages go to the store, or are refused
   closing,   ///< every connection gets its Close
 };
 
@@ -66,7 +66,7 @@ struct PassedOverRows {
   bool is_moving = false;  ///< an attempt is under way
 };
 
-/// What the mailboxes of a shard share. A turn is one call from outside, with everything that
+/// State that the mailboxes of a shard share. A turn is one call from outside, with everything that
 /// follows from it: answers to producers and flushes happen at its end, when no mailbox is in the
 /// middle of anything.
 class ShardContext {
@@ -106,7 +106,7 @@ class ShardContext {
   void flush_later(Cursor& cursor);
   void flush_now();
   void forget_flush(Cursor& cursor);
-  /// What follows from a change of the mailbox is done when the turn ends.
+  /// Lets the end of the turn do what follows from a change of the mailbox.
   void changed(Mailbox& mailbox);
   /// The mailbox may have nothing left to do: it is looked at when the turn ends.
   void may_be_idle(Mailbox& mailbox);
@@ -151,19 +151,19 @@ class ShardContext {
   Phase phase = Phase::open;
   /// Seldom any: here, since a mailbox is kept for every idle user.
   std::map<const Mailbox*, PendingDeletion> deletions;
-  std::map<const Mailbox*, LastChance> last_chances;  ///< likewise
+  std::map<const Mailbox*, LastChance> last_chances;  ///< seldom any, too
   /// In the order of users, who have their turns in it.
   std::map<UserId, PassedOverRows> passed_over;
   RunTimer ack_waits;       ///< until `ack_wait` after they were sent
   RunTimer last_ack_waits;  ///< until `ack_timeout` after their commit failed
-  /// What is still to be set right in the store.
+  /// Times that are still to be set right in the store.
   std::vector<AcceptedWrong> accepted_wrong;
   /// Sweeps and page reads under way that judge lifetimes by the time of their call.
   std::size_t judging = 0;
   std::size_t runs = 0;
   std::uint64_t next_serial = 1;
 
-  /// What the owner of the mailboxes does.
+  /// Steps of the mailboxes' owner.
   std::move_only_function<void(Mailbox*)> destroy_if_idle;
   std::move_only_function<void(Cursor*)> on_connection_gone;
 
@@ -194,7 +194,7 @@ class ShardContext {
   std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answers_;
   std::vector<Cursor*> dirty_;
   std::vector<Mailbox*> touched_;  ///< in this turn: changed, or perhaps idle
-  // What the end of a turn takes from there; kept, so that a turn allocates none.
+  // Lists that the end of a turn takes from there; kept, so that a turn allocates none.
   std::vector<std::pair<Completion<SendOutcome>, SendOutcome>> answering_;
   std::vector<Mailbox*> leaving_turn_;
   std::vector<PendingClose> pending_closes_;

@@ -1,3 +1,5 @@
+// Accepts messages on a shard, and keeps its connections.
+
 #include "shard_mailboxes.hpp"
 
 #include <algorithm>
@@ -84,8 +86,8 @@ ShardMailboxes::ShardMailboxes(MailboxesOptions options, const Clock& clock, Exe
       shard_.deduplication.restore(record, shard_.boot_now() - age);
     }
   }
-  for (Burial& burial : options.burials) {
-    begin_purge(burial.user, burial.up_to, std::move(burial.reason));
+  for (PendingPurge& purge : options.pending_purges) {
+    begin_purge(purge.user, purge.up_to, std::move(purge.reason));
   }
   shard_.destroy_if_idle = [this](Mailbox* mailbox) { destroy_if_idle(*mailbox); };
   shard_.on_connection_gone = [this](Cursor* cursor) { on_connection_gone(*cursor); };
@@ -118,14 +120,8 @@ void ShardMailboxes::destroy_if_idle(Mailbox& mailbox) {
 
 void ShardMailboxes::send(SendRequest request, Completion<SendOutcome> done) {
   const ShardContext::Turn turn(shard_);
-  Mailbox* mailbox = nullptr;
-  if (const auto accepted = accept(request, done, mailbox); !accepted) {
-    shard_.answer(std::move(done), std::unexpected(accepted.error()));
-  }
-  if (mailbox != nullptr) {
-    mailbox->dispatch();
-    shard_.may_be_idle(*mailbox);
-  }
+  const Result<Mailbox*> accepted = accept(std::move(request), std::move(done));
+  if (accepted && *accepted != nullptr) (*accepted)->dispatch();
 }
 
 void ShardMailboxes::send_all(std::vector<SendRequest> requests,
@@ -144,67 +140,65 @@ void ShardMailboxes::send_all(std::vector<SendRequest> requests,
       batch->set(i, std::move(outcome));
     };
     // A later entry that succeeded would overtake the retry of this one.
-    Result<void> accepted;
     if (failure) {
-      accepted = std::unexpected(*failure);
-    } else {
-      accepted = accept(requests[i], entry_done, mailbox);
+      shard_.answer(std::move(entry_done), std::unexpected(*failure));
+      continue;
     }
-    if (accepted) continue;
-    if (is_transient(accepted.error())) failure = accepted.error();
-    shard_.answer(std::move(entry_done), std::unexpected(accepted.error()));
+    const Result<Mailbox*> accepted = accept(std::move(requests[i]), std::move(entry_done));
+    if (accepted && *accepted != nullptr) mailbox = *accepted;
+    if (!accepted && is_transient(accepted.error())) failure = accepted.error();
   }
-  if (mailbox != nullptr) {
-    mailbox->dispatch();
-    shard_.may_be_idle(*mailbox);
-  }
+  if (mailbox != nullptr) mailbox->dispatch();
 }
 
-Result<void> ShardMailboxes::accept(SendRequest& request, Completion<SendOutcome>& done,
-                                    Mailbox*& mailbox) {
-  if (shard_.phase != Phase::open) return shutting_down();
+Result<Mailbox*> ShardMailboxes::accept(SendRequest request, Completion<SendOutcome> done) {
   Acceptance acceptance;
+  acceptance.request = std::move(request);
+  acceptance.done = std::move(done);
+  Result<Mailbox*> accepted = accept(acceptance);
+  if (!accepted) shard_.answer(std::move(acceptance.done), std::unexpected(accepted.error()));
+  return accepted;
+}
+
+Result<Mailbox*> ShardMailboxes::accept(Acceptance& acceptance) {
+  if (shard_.phase != Phase::open) return shutting_down();
+  SendRequest& request = acceptance.request;
+  const std::string_view caller = request.caller ? std::string_view(request.caller->id) : "";
   if (request.deduplication_id) {
     acceptance.remembered = std::make_unique<Remembered>();
     Remembered& remembered = *acceptance.remembered;
     remembered.key = std::move(*request.deduplication_id);
-    remembered.table_key = deduplication_key(
-        request.caller ? std::string_view(request.caller->id) : std::string_view(), request.user,
-        remembered.key);
+    remembered.table_key = deduplication_key(caller, request.user, remembered.key);
     remembered.payload_hash = sha256(request.payload);
-    const auto repeat = answer_repeat(remembered, done);
+    const auto repeat = answer_repeat(remembered, acceptance.done);
     if (!repeat) return std::unexpected(repeat.error());
-    if (*repeat) return {};
+    if (*repeat) return nullptr;
   }
-  Mailbox& home = mailbox_of(request.user);
-  mailbox = &home;
-  if (auto admitted = home.has_room(request.payload.size()); !admitted) return admitted;
-  auto reservation = reserve(request.payload.size(), request.caller);
+  Mailbox& mailbox = mailbox_of(request.user);
+  shard_.may_be_idle(mailbox);
+  const std::size_t bytes = request.payload.size();
+  if (auto room = mailbox.has_room(bytes); !room) return std::unexpected(room.error());
+  auto reservation = reserve(bytes, request.caller);
   if (!reservation) return std::unexpected(reservation.error());
 
   const Remembered* const remembered = acceptance.remembered.get();
   acceptance.id = remembered ? remembered->id : MessageId::generate(shard_.wall_now());
-  acceptance.payload = std::move(request.payload);
   acceptance.lifetime = request.ttl.value_or(shard_.limits.message_ttl);
   acceptance.reservation = std::move(*reservation);
   // The table must know the key before the outcome, which may be there when `accept` is done.
   if (remembered != nullptr) {
-    const auto begun = shard_.deduplication.begin(
-        remembered->table_key, remembered->payload_hash, remembered->id,
-        request.caller ? std::string_view(request.caller->id) : std::string_view());
+    const auto begun = shard_.deduplication.begin(remembered->table_key, remembered->payload_hash,
+                                                  remembered->id, caller);
     if (!begun) return refuse_key(begun.error());
   }
-  acceptance.caller = std::move(request.caller);
-  acceptance.done = std::move(done);
-  auto accepted = home.accept(acceptance);
-  if (!accepted) {
-    done = std::move(acceptance.done);
+  if (const auto accepted = mailbox.accept(acceptance); !accepted) {
     if (remembered != nullptr) {
       (void)shard_.deduplication.end(remembered->table_key, std::unexpected(accepted.error()),
                                      shard_.boot_now());
     }
+    return std::unexpected(accepted.error());
   }
-  return accepted;
+  return &mailbox;
 }
 
 Result<bool> ShardMailboxes::answer_repeat(Remembered& remembered, Completion<SendOutcome>& done) {
@@ -298,7 +292,7 @@ void ShardMailboxes::redrive(const UserId& user, const MessageId& id, std::optio
     busy_letters_.erase(id);
     done(std::move(outcome));
   };
-  // Whoever asks has seen the letter some time ago; it may be gone since.
+  // The operator has seen the letter some time ago; it may be gone since.
   shard_.store.find_dead_letter(id, [this, user, ttl, done = std::move(answered)](
                                         Result<std::optional<DeadLetter>> found) mutable {
     const ShardContext::Turn found_turn(shard_);
@@ -371,8 +365,9 @@ void ShardMailboxes::redrive_found(const DeadLetter& letter, std::optional<Secon
   shard_.may_be_idle(mailbox);
   Acceptance acceptance;
   acceptance.id = message.id;
-  acceptance.payload = message.payload;
-  // What has expired would soon expire again.
+  acceptance.request.user = message.user;
+  acceptance.request.payload = message.payload;
+  // A message that has expired would soon expire again.
   acceptance.lifetime = letter.reason == kExpired ? Microseconds(shard_.limits.message_ttl)
                                                   : message.expires_at - message.accepted_at;
   if (ttl) acceptance.lifetime = *ttl;
@@ -414,12 +409,12 @@ void ShardMailboxes::attach(ConnectionInfo info, ProtocolPtr protocol,
   if (shard_.phase != Phase::open) close_for_shutdown(cursor);
 }
 
-void ShardMailboxes::admit(const ConnectionId& id) {
+void ShardMailboxes::start_delivery(const ConnectionId& id) {
   const ShardContext::Turn turn(shard_);
   Cursor* const cursor = find_cursor(id);
   if (cursor == nullptr) return;
   const UserId& user = cursor->mailbox().user();
-  if (!pending_purges_.empty() && pending_purges_.erase(user) > 0) {
+  if (!queued_purges_.empty() && queued_purges_.erase(user) > 0) {
     end_purge(user, std::numeric_limits<Sequence>::max());
   }
   cursor->mailbox().start_delivery(*cursor);
@@ -463,7 +458,7 @@ void ShardMailboxes::close_logins(const UserId& user, const Logins& logins, Clos
   }
 }
 
-void ShardMailboxes::bury(const UserId& user, std::string reason) {
+void ShardMailboxes::move_to_dead_letters(const UserId& user, std::string reason) {
   const ShardContext::Turn turn(shard_);
   if (shard_.phase != Phase::open) return;
   Mailbox& mailbox = mailbox_of(user);

@@ -30,13 +30,13 @@ class ShardMailboxes final : public Mailboxes {
                 Completion<std::vector<SendOutcome>> done) override;
   void attach(ConnectionInfo info, ProtocolPtr protocol,
               std::shared_ptr<Connection> connection) override;
-  void admit(const ConnectionId& id) override;
+  void start_delivery(const ConnectionId& id) override;
   std::optional<ConnectionInfo> find_connection(const ConnectionId& id) const override;
   Result<void> post_text(const ConnectionId& id, std::string_view text) override;
   bool close(const ConnectionId& id, CloseReason reason, std::string_view text) override;
   void close_logins(const UserId& user, const Logins& logins, CloseReason reason,
                     std::string_view text) override;
-  void bury(const UserId& user, std::string reason) override;
+  void move_to_dead_letters(const UserId& user, std::string reason) override;
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<Deletion>> done) override;
   void redrive(const UserId& user, const MessageId& id, std::optional<Seconds> ttl,
@@ -71,10 +71,11 @@ class ShardMailboxes final : public Mailboxes {
   // ---- accepting
   [[nodiscard]] Mailbox& mailbox_of(const UserId& user);
   void destroy_if_idle(Mailbox& mailbox);
-  /// Accepts or refuses one; what is accepted awaits `dispatch`. An error is the refusal, `done`
-  /// untouched; a repeat is answered, or waits with the first.
-  [[nodiscard]] Result<void> accept(SendRequest& request, Completion<SendOutcome>& done,
-                                    Mailbox*& mailbox);
+  /// Accepts a message, whose mailbox it returns: `dispatch` must follow. A message that is refused
+  /// is answered; a repeat is answered or waits with the first, and has nullptr.
+  Result<Mailbox*> accept(SendRequest request, Completion<SendOutcome> done);
+  /// Leaves `acceptance.done` alone when it refuses the message.
+  [[nodiscard]] Result<Mailbox*> accept(Acceptance& acceptance);
   [[nodiscard]] Result<bool> answer_repeat(Remembered& remembered, Completion<SendOutcome>& done);
   [[nodiscard]] MessageId new_message_id(const Remembered& remembered,
                                          const MessageId& before) const;
@@ -101,8 +102,8 @@ class ShardMailboxes final : public Mailboxes {
   void begin_purge(const UserId& user, Sequence up_to, std::string reason);
   void end_purge(const UserId& user, Sequence up_to);
   void sweep_purges();
-  struct PendingPurge;
-  [[nodiscard]] bool purge_some(const UserId& user, PendingPurge& purge, std::int64_t rows);
+  struct QueuedPurge;
+  [[nodiscard]] bool purge_some(const UserId& user, QueuedPurge& purge, std::int64_t rows);
   void watch_clocks();
   void remember_time();
   void correct_lifetimes();
@@ -119,7 +120,7 @@ class ShardMailboxes final : public Mailboxes {
   const std::string message_id_secret_;
 
   std::unordered_map<UserId, std::unique_ptr<Mailbox>> mailboxes_;
-  /// What users have pending who need no mailbox now.
+  /// Pending totals of users who need no mailbox now.
   std::unordered_map<UserId, PendingTotals> totals_;
   std::vector<std::unique_ptr<Cursor>> cursors_;
   std::unordered_set<Cursor*, ById, ById> by_id_;
@@ -127,13 +128,13 @@ class ShardMailboxes final : public Mailboxes {
       ended_cursors_;  ///< closed; still on the stack of their last event
   /// Dead letters that are being redriven or deleted: one or the other, and once.
   std::set<MessageId> busy_letters_;
-  /// What is to be moved to the dead letters of users whose access has ended.
-  struct PendingPurge {
+  /// Messages to move to the dead letters, of a user whose access has ended.
+  struct QueuedPurge {
     Sequence up_to = 0;
     std::string reason;
     SteadyTime due;
   };
-  std::unordered_map<UserId, PendingPurge> pending_purges_;
+  std::unordered_map<UserId, QueuedPurge> queued_purges_;
   std::deque<UserId> purge_next_;  ///< of those, who have no sweep under way
   std::int64_t purging_rows_ = 0;  ///< that the others have
 
@@ -150,11 +151,11 @@ class ShardMailboxes final : public Mailboxes {
   bool clocks_agreed_ = true;
   std::uint32_t clocks_rebased_ = 0;
   std::optional<ExpiryPlace> expired_after_;
-  UserId passed_over_at_{""};       ///< who was looked at last
+  UserId passed_over_at_{""};       ///< the user whose turn was last
   std::deque<UserId> due_;          ///< found, and not swept yet
   std::int64_t expiring_rows_ = 0;  ///< that users have whose sweep is under way
 
-  /// Who is closed when, the next one last.
+  /// Connections with the time of their Close, the next one last.
   struct ScheduledClose {
     SteadyTime due;
     ConnectionId connection;

@@ -1,4 +1,4 @@
-// What a shard does beside its messages: waits that are over, sweeps, and the shutdown.
+// A shard's work beside its messages: waits that are over, sweeps, and the shutdown.
 
 #include <algorithm>
 #include <cstdint>
@@ -128,9 +128,9 @@ void ShardMailboxes::remember_time() {
   });
 }
 
-// What was accepted by a wrong time and awaits an acknowledgement is not in the store yet, and goes
-// there with that time: the correction comes behind it. And it comes behind what judges lifetimes
-// by a time that was believed before.
+// A message accepted by a wrong time that awaits an acknowledgement is not in the store yet, and
+// goes there with that time: the correction comes behind it. And it comes behind what judges
+// lifetimes by a time that was believed before.
 void ShardMailboxes::correct_lifetimes() {
   if (shard_.accepted_wrong.empty() || correcting_) return;
   if (shard_.judging > 0) return;
@@ -224,7 +224,7 @@ void ShardMailboxes::sweep_deduplication() {
 }
 
 void ShardMailboxes::begin_purge(const UserId& user, Sequence up_to, std::string reason) {
-  const auto [place, is_new] = pending_purges_.try_emplace(user);
+  const auto [place, is_new] = queued_purges_.try_emplace(user);
   place->second.up_to = up_to;
   place->second.reason = std::move(reason);
   place->second.due = shard_.steady_now();
@@ -232,9 +232,9 @@ void ShardMailboxes::begin_purge(const UserId& user, Sequence up_to, std::string
 }
 
 void ShardMailboxes::end_purge(const UserId& user, Sequence up_to) {
-  shard_.store.end_burial(user, up_to, [](const Result<void>& ended) {
+  shard_.store.end_purge(user, up_to, [](const Result<void>& ended) {
     // The next start finds nothing to do, and tries again.
-    if (!ended) log::warn("burial_not_ended");
+    if (!ended) log::warn("purge_not_ended");
   });
 }
 
@@ -244,11 +244,11 @@ void ShardMailboxes::sweep_purges() {
   for (std::size_t i = std::min(purge_next_.size(), kPurgesPerTick); i > 0; --i) {
     const UserId user = std::move(purge_next_.front());
     purge_next_.pop_front();
-    const auto found = pending_purges_.find(user);
-    if (found == pending_purges_.end()) continue;
+    const auto found = queued_purges_.find(user);
+    if (found == queued_purges_.end()) continue;
     if (!mailboxes_.contains(user) && !totals_.contains(user)) {
       end_purge(user, found->second.up_to);
-      pending_purges_.erase(found);
+      queued_purges_.erase(found);
       continue;
     }
     const std::int64_t rows = pending(user).messages;
@@ -259,7 +259,7 @@ void ShardMailboxes::sweep_purges() {
   }
 }
 
-bool ShardMailboxes::purge_some(const UserId& user, PendingPurge& purge, std::int64_t rows) {
+bool ShardMailboxes::purge_some(const UserId& user, QueuedPurge& purge, std::int64_t rows) {
   Mailbox& mailbox = mailbox_of(user);
   const Sequence up_to = purge.up_to;
   // A step that was too early, or fails, is tried again, but not at once.
@@ -267,12 +267,12 @@ bool ShardMailboxes::purge_some(const UserId& user, PendingPurge& purge, std::in
   const bool begun =
       mailbox.move_to_dead_letters(up_to, purge.reason, [this, user, up_to, rows](bool none_left) {
         purging_rows_ -= rows;
-        const auto found = pending_purges_.find(user);
-        if (found == pending_purges_.end()) return;  // given up on meanwhile
+        const auto found = queued_purges_.find(user);
+        if (found == queued_purges_.end()) return;  // given up on meanwhile
         // Else there is more, or it was asked for anew.
         if (none_left && found->second.up_to == up_to) {
           end_purge(user, up_to);
-          pending_purges_.erase(found);
+          queued_purges_.erase(found);
         } else {
           purge_next_.push_back(user);
         }

@@ -292,8 +292,10 @@ void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, Wa
   if (walk.end) pending_.set_next_expiry(user, walk.next_expiry);
 }
 
-delivery::Moved MessageTable::bury(const UserId& user, Sequence above, Sequence up_to,
-                                   const delivery::DeathCause& cause, WallTime now) {
+delivery::Moved MessageTable::move_to_dead_letters(const UserId& user, Sequence above,
+                                                   Sequence up_to,
+                                                   const delivery::DeathCause& cause,
+                                                   WallTime now) {
   std::vector<Row> rows;
   std::vector<DeadLetterTable::Unsound> unsound;
   read_.bind(1, std::string_view(user.str())).bind(2, above);

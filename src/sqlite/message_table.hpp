@@ -43,8 +43,10 @@ class MessageTable {
   /// when the first of those that stay is.
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now, RowWalk& walk);
   /// Moves rows of (above, up_to], whatever their lifetime, with this cause.
-  [[nodiscard]] delivery::Moved bury(const UserId& user, Sequence above, Sequence up_to,
-                                     const delivery::DeathCause& cause, WallTime now);
+  [[nodiscard]] delivery::Moved move_to_dead_letters(const UserId& user, Sequence above,
+                                                     Sequence up_to,
+                                                     const delivery::DeathCause& cause,
+                                                     WallTime now);
   /// Moves the times of the user's rows in (above, up_to], the oldest first, from where the walk
   /// is.
   void move_lifetimes(const UserId& user, const delivery::LifetimeMove& move, RowWalk& walk);

@@ -224,10 +224,11 @@ class ExpireOperation final : public Operation {
   Completion<Result<Moved>> done_;
 };
 
-class BuryOperation final : public Operation {
+class MoveToDeadLettersOperation final : public Operation {
  public:
-  BuryOperation(UserId user, Sequence above, Sequence up_to, delivery::DeathCause cause,
-                WallTime now, Completion<Result<Moved>> done)
+  MoveToDeadLettersOperation(UserId user, Sequence above, Sequence up_to,
+                             delivery::DeathCause cause, WallTime now,
+                             Completion<Result<Moved>> done)
       : Operation(OnRollback::fail, Load::sweep),
         user_(std::move(user)),
         above_(above),
@@ -237,7 +238,7 @@ class BuryOperation final : public Operation {
         done_(std::move(done)) {}
 
   void run(Tables& tables) override {
-    result_ = tables.messages.bury(user_, above_, up_to_, cause_, now_);
+    result_ = tables.messages.move_to_dead_letters(user_, above_, up_to_, cause_, now_);
   }
   void fail() override { result_ = store_unavailable(); }
   void complete() override {
@@ -445,21 +446,23 @@ class SqliteMessageStore final : public delivery::MessageStore {
     queue_.submit(Lane::reserved, &channel_,
                   std::make_unique<ExpireOperation>(user, above, up_to, now, std::move(done)));
   }
-  void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
-            WallTime now, Completion<Result<Moved>> done) override {
+  void move_to_dead_letters(const UserId& user, Sequence above, Sequence up_to,
+                            delivery::DeathCause cause, WallTime now,
+                            Completion<Result<Moved>> done) override {
     queue_.submit(Lane::reserved, &channel_,
-                  std::make_unique<BuryOperation>(user, above, up_to, std::move(cause), now,
-                                                  std::move(done)));
+                  std::make_unique<MoveToDeadLettersOperation>(user, above, up_to, std::move(cause),
+                                                               now, std::move(done)));
   }
   void find_expired(delivery::ExpiryQuery query,
                     Completion<Result<delivery::ExpiryPage>> done) override {
     queue_.submit(Lane::read, &channel_,
                   std::make_unique<FindExpiredOperation>(std::move(query), std::move(done)));
   }
-  void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override {
+  void end_purge(const UserId& user, Sequence up_to, Completion<Result<void>> done) override {
     submit<void>(
         Lane::reserved, OnRollback::retry,
-        [user, up_to](Tables& tables) { tables.burials.remove(user, up_to); }, std::move(done));
+        [user, up_to](Tables& tables) { tables.pending_purges.remove(user, up_to); },
+        std::move(done));
   }
   void move_lifetimes(delivery::LifetimeMove move, Completion<Result<void>> done) override {
     queue_.submit(Lane::reserved, &channel_,

@@ -212,7 +212,7 @@ Result<delivery::StartState> begin(Database& database, Tables& tables, const Clo
   tables.meta.raise_ceiling(state.ceiling);
   state.pending = tables.pending.list(UserId(), SIZE_MAX);
   state.deduplication = tables.deduplication.load();
-  state.burials = tables.burials.load();
+  state.pending_purges = tables.pending_purges.load();
   state.known_time = tables.meta.known_time();
   database.execute("COMMIT");
   if (database.failed()) return std::unexpected(database.error(path));

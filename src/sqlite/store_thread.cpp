@@ -185,7 +185,7 @@ bool StoreThread::has_work(SteadyTime now) const {
 
 // While there are too many dead letters they make room first, and no sweep adds to them.
 bool StoreThread::has_loads(SteadyTime now) const {
-  const bool makes_room = tables_->dead_letters.over() && !stopping_ && !is_held_up();
+  const bool makes_room = tables_->dead_letters.over() && !stopping_ && !is_stuck();
   const bool sweeps = makes_room ? evicts(now) : !sweeps_.empty();
   return sweeps || !removals_.empty();
 }
@@ -195,7 +195,7 @@ bool StoreThread::evicts(SteadyTime now) const {
   return tables_->dead_letters.over() && now >= next_eviction_ && !stopping_;
 }
 
-bool StoreThread::is_held_up() const {
+bool StoreThread::is_stuck() const {
   return tables_->dead_letters.over() && tables_->dead_letters.stuck() && !stopping_;
 }
 
@@ -220,7 +220,7 @@ void StoreThread::fill_batch() {
 
 // In a transaction that has nothing else to do.
 void StoreThread::run_eviction() {
-  if (!is_held_up() || !evicts(steady_now())) return;
+  if (!is_stuck() || !evicts(steady_now())) return;
   tables_->dead_letters.try_again();
   transact(batch_, Mode::alone);
 }
@@ -240,7 +240,7 @@ void StoreThread::fail_sweeps() {
 
 void StoreThread::run_writes() {
   fill_batch();
-  if (is_held_up()) fail_sweeps();
+  if (is_stuck()) fail_sweeps();
   if (batch_.empty() && !has_loads(steady_now())) return;
   const std::size_t operations = batch_.size();
   const SteadyTime start = steady_now();
@@ -498,7 +498,7 @@ StoreThread::Outcome StoreThread::commit() {
 std::size_t StoreThread::run_loads(Batch& batch) {
   const bool sweeps_first = std::exchange(sweeps_first_, !sweeps_first_);
   for (const bool sweeps : {sweeps_first, !sweeps_first}) {
-    if (sweeps && tables_->dead_letters.over() && !is_held_up() && !stopping_) continue;
+    if (sweeps && tables_->dead_letters.over() && !is_stuck() && !stopping_) continue;
     std::deque<OperationPtr>& waiting = sweeps ? sweeps_ : removals_;
     while (!waiting.empty() && tables_->budget.left() && !database_->failed()) {
       batch.push_back(std::move(waiting.front()));

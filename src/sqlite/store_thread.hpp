@@ -97,7 +97,7 @@ class StoreThread {
   [[nodiscard]] bool has_loads(SteadyTime now) const;
   [[nodiscard]] bool evicts(SteadyTime now) const;
   /// There are too many dead letters, and none can be removed: nothing may be added.
-  [[nodiscard]] bool is_held_up() const;
+  [[nodiscard]] bool is_stuck() const;
   struct Failure {
     int code = 0;
     std::string message;

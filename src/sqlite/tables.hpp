@@ -5,7 +5,6 @@
 #include "access_keys.hpp"
 #include "attempts.hpp"
 #include "audit_table.hpp"
-#include "burial_table.hpp"
 #include "codes.hpp"
 #include "connections.hpp"
 #include "dead_letter_table.hpp"
@@ -14,6 +13,7 @@
 #include "keys.hpp"
 #include "message_table.hpp"
 #include "meta_table.hpp"
+#include "pending_purge_table.hpp"
 #include "pending_table.hpp"
 #include "refresh_tokens.hpp"
 #include "sqlite.hpp"
@@ -31,7 +31,7 @@ class Tables {
         pending(database),
         dead_letters(database, dead_letter_bounds),
         messages(database, pending, dead_letters, budget),
-        burials(database),
+        pending_purges(database),
         deduplication(database, budget),
         connections(database),
         users(database),
@@ -72,7 +72,7 @@ class Tables {
   PendingTable pending;
   DeadLetterTable dead_letters;
   MessageTable messages;
-  BurialTable burials;
+  PendingPurgeTable pending_purges;
   DeduplicationTable deduplication;
   ConnectionTable connections;
   UserTable users;

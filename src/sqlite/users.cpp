@@ -169,15 +169,15 @@ void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub
 
 namespace {
 
-// What a user has pending is buried with their access, and stays when the access is back first.
+// What a user has pending is purged with their access, and stays when the access is back first.
 Result<void> update(Tables& tables, const identity::User& user, std::int64_t expected_revision) {
   const bool was_enabled = tables.users.is_enabled(user.sub);
   Result<void> updated = tables.users.update(user, expected_revision);
   if (!updated || was_enabled == user.enabled) return updated;
   if (user.enabled) {
-    tables.burials.remove(user.sub, std::numeric_limits<Sequence>::max());
+    tables.pending_purges.remove(user.sub, std::numeric_limits<Sequence>::max());
   } else {
-    tables.burials.add(user.sub, "user_disabled");
+    tables.pending_purges.add(user.sub, "user_disabled");
   }
   return updated;
 }
@@ -280,7 +280,7 @@ class SqliteUserStore final : public identity::UserStore, private Submitter {
         OnRollback::fail,
         [sub](Tables& tables) {
           tables.users.remove(sub);
-          tables.burials.add(sub, "user_deleted");
+          tables.pending_purges.add(sub, "user_deleted");
           tables.tokens.drop(sub);
           tables.refresh_tokens.drop(sub);
           tables.codes.drop(sub);

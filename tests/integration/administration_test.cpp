@@ -110,7 +110,7 @@ TEST(AdministrationOfUsers, ListsThemPageByPage) {
   EXPECT_THAT(names, ElementsAre("a", "b", "c"));
 }
 
-TEST(AdministrationOfUsers, ClosesConnectionsOfWhomItDisablesAndBuriesWhatWasPending) {
+TEST(AdministrationOfUsers, ClosesConnectionsOfWhomItDisablesAndMovesWhatWasPending) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   gateway.publish(alice.id, "waits");

@@ -200,7 +200,7 @@ FAULTS = [
         "shard_.store.expire(user_, 0, log_.floor(),",
     ),
     (
-        "burial from 0, not from settled",
+        "purge from 0, not from settled",
         DELIVERY + "mailbox_purges.cpp",
         "purge({.above = log_.settled(), .up_to = up_to}, reason,",
         "purge({.above = 0, .up_to = up_to}, reason,",
@@ -212,7 +212,7 @@ FAULTS = [
         "const Sequence above = std::max({current->above, log_.settled()});",
     ),
     (
-        "burial although somebody is connected",
+        "purge although somebody is connected",
         DELIVERY + "mailbox_purges.cpp",
         "if (!cursors_.empty() || !row_access_.can_purge()) return false;",
         "if (!row_access_.can_purge()) return false;",
@@ -258,9 +258,9 @@ FAULTS = [
         "mailbox_->acknowledge(*this, fence->sequence);",
     ),
     (
-        "burial is not given up when the user is back",
+        "purge is not given up when the user is back",
         DELIVERY + "shard_mailboxes.cpp",
-        "if (!pending_purges_.empty() && pending_purges_.erase(user) > 0) {",
+        "if (!queued_purges_.empty() && queued_purges_.erase(user) > 0) {",
         "if (false) {",
     ),
     (
@@ -297,8 +297,8 @@ FAULTS = [
     (
         "batch: a 503 of the commit for the first, later ones stored alone",
         DELIVERY + "shard_mailboxes.cpp",
-        "if (is_transient(accepted.error())) failure = accepted.error();",
-        "if (is_transient(accepted.error()) && accepted.error().code == Errc::limit_exceeded) failure = accepted.error();",
+        "if (!accepted && is_transient(accepted.error())) failure = accepted.error();",
+        "if (!accepted && is_transient(accepted.error()) && accepted.error().code == Errc::limit_exceeded) failure = accepted.error();",
     ),
     (
         "redrive by record leaves the dead letter",
@@ -321,8 +321,10 @@ FAULTS = [
     (
         "a sweep is run again like a delete",
         SQLITE + "messages.cpp",
+        "  ExpireOperation(UserId user, Sequence above, Sequence up_to, WallTime now,\n"
         "                  Completion<Result<Moved>> done)\n"
         "      : Operation(OnRollback::fail, Load::sweep),",
+        "  ExpireOperation(UserId user, Sequence above, Sequence up_to, WallTime now,\n"
         "                  Completion<Result<Moved>> done)\n"
         "      : Operation(OnRollback::retry, Load::sweep),",
     ),
@@ -437,7 +439,7 @@ FAULTS = [
     (
         "sweeps add to too many dead letters",
         SQLITE + "store_thread.cpp",
-        "    if (sweeps && tables_->dead_letters.over() && !is_held_up() && !stopping_) continue;\n",
+        "    if (sweeps && tables_->dead_letters.over() && !is_stuck() && !stopping_) continue;\n",
         "",
     ),
     (
@@ -459,9 +461,9 @@ FAULTS = [
         "    (void)wrong;",
     ),
     (
-        "a burial is forgotten with the process",
+        "a purge is forgotten with the process",
         SQLITE + "users.cpp",
-        '          tables.burials.add(sub, "user_deleted");\n',
+        '          tables.pending_purges.add(sub, "user_deleted");\n',
         "",
     ),
     (

@@ -12,7 +12,7 @@ constexpr std::size_t kCheckpointBytes = 64 << 10;
 
 /// Keeps broken stores until the program ends: their databases are in the middle of something that
 /// cannot be taken back.
-void bury(std::unique_ptr<sqlite::SteppedStore> store) {
+void set_aside(std::unique_ptr<sqlite::SteppedStore> store) {
   static std::vector<std::unique_ptr<sqlite::SteppedStore>>* const graves =
       new std::vector<std::unique_ptr<sqlite::SteppedStore>>();
   graves->push_back(std::move(store));
@@ -53,8 +53,9 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
         mine.deduplication.push_back(record);
       }
     }
-    for (const delivery::Burial& burial : begin.burials) {
-      if (delivery::home_shard(burial.user, options.shards) == i) mine.burials.push_back(burial);
+    for (const delivery::PendingPurge& purge : begin.pending_purges) {
+      if (delivery::home_shard(purge.user, options.shards) == i)
+        mine.pending_purges.push_back(purge);
     }
     shard->mailboxes = make_mailboxes(std::move(mine), clock, shard->executor,
                                       *shard->handles->messages, *shard->handles->connections);
@@ -66,7 +67,7 @@ Process::Process(ProcessOptions options, const Clock& clock) : clock_(clock) {
 
 Process::~Process() {
   if (abandoned_) {
-    bury(std::move(store_));
+    set_aside(std::move(store_));
   } else {
     store_->stop();
   }

@@ -124,7 +124,7 @@ const std::vector<Simulation::Weighted>& Simulation::actions() {
       {"redrive", 1, true, &S::redrive},
       {"delete pending", .4, true, &S::delete_pending},
       {"delete letters", .15, true, &S::delete_letters},
-      {"bury", .15, true, &S::bury},
+      {"end access", .15, true, &S::end_access},
       {"close all", .2, true, &S::close_all},
       {"reload", .2, true, &S::reload},
       {"post text", .3, true, &S::post_text},
@@ -347,7 +347,7 @@ Simulation::Peer& Simulation::open(const std::string& user, Reading reading) {
   info.id = peer.id;
   info.user = UserId(user);
   process_->mailboxes(peer.shard).attach(info, peer.protocol(), peer.connection);
-  process_->mailboxes(peer.shard).admit(peer.id);
+  process_->mailboxes(peer.shard).start_delivery(peer.id);
   ++coverage_["connected"];
   return peer;
 }
@@ -649,14 +649,14 @@ void Simulation::delete_letters(std::uint64_t r) {
                                          });
 }
 
-void Simulation::bury(std::uint64_t r) {
+void Simulation::end_access(std::uint64_t r) {
   if (process_ == nullptr || process_->is_stopping()) return;
   const UserId user(user_name(r));
   begin_dying(user.str());
   process_->router().close_logins(user, Logins::all(), CloseReason::access_ended, "access ended");
-  process_->router().bury(user, "user_disabled");
-  note("bury");
-  ++coverage_["buried"];
+  process_->router().move_to_dead_letters(user, "user_disabled");
+  note("end access");
+  ++coverage_["access ended"];
 }
 
 void Simulation::close_all(std::uint64_t r) {

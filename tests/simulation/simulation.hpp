@@ -101,7 +101,7 @@ class Simulation {
   void redrive(std::uint64_t r);
   void delete_pending(std::uint64_t r);
   void delete_letters(std::uint64_t r);
-  void bury(std::uint64_t r);
+  void end_access(std::uint64_t r);
   void close_all(std::uint64_t r);
   void reload(std::uint64_t r);
   void post_text(std::uint64_t r);

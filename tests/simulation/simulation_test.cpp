@@ -97,7 +97,7 @@ TEST_F(SimulationTest, KeepsEveryPromiseUnderTheSeedsOfTheCorpus) {
                                  "deleted",
                                  "letter destroyed",
                                  "as many dead letters as are kept",
-                                 "buried",
+                                 "access ended",
                                  "refused",
                                  "closed with a code",
                                  "undeliverable",

@@ -14,7 +14,7 @@
 
 namespace holdfast::delivery {
 
-/// What acknowledges the messages of a connection.
+/// Proof that a client has received the messages of its connection.
 enum class Proof : std::uint8_t {
   fence,   ///< the Pong to the Ping behind them
   client,  ///< the client's own word
@@ -23,7 +23,7 @@ enum class Proof : std::uint8_t {
 /// Text frames to write, in order.
 using Frames = std::vector<std::string>;
 
-/// What a protocol is told about its connection with each call.
+/// A connection's state, which a protocol is given with each call.
 struct ProtocolContext {
   std::string_view connection_id;
   SteadyTime now;
@@ -35,7 +35,7 @@ struct Violation {
   std::string_view text;  ///< for people
 };
 
-/// What a client's text means.
+/// The meaning of a client's text.
 struct ClientText {
   /// Everything up to it. The mailbox judges whether this connection was sent that at all.
   std::optional<Sequence> acknowledges{};
@@ -48,7 +48,7 @@ struct ClientText {
 /// that is shared belongs to all connections and shards at once, so it has no state.
 class ClientProtocol {
  public:
-  /// What never changes.
+  /// Facts of the protocol that never change.
   struct Traits {
     std::string_view name;
     Proof proof = Proof::fence;
@@ -70,7 +70,7 @@ class ClientProtocol {
   /// it begins behind what is acknowledged.
   [[nodiscard]] bool delivers() const noexcept { return delivers_; }
 
-  /// What is sent before the first message.
+  /// Returns the frames that go before the first message.
   virtual void open(const ProtocolContext& /*context*/, Frames& /*out*/) {}
   /// One message's frame: made in `buffer`, which is empty, or a part of the message itself.
   [[nodiscard]] virtual std::string_view encode(const Message& message, std::string& buffer) = 0;
@@ -111,10 +111,10 @@ using MakeProtocol = ProtocolPtr (*)();
 /// Subprotocol `holdfast.v1`: ids, sequence, acknowledgements by the client.
 [[nodiscard]] ProtocolPtr holdfast_v1_protocol();
 
-/// What clients get that ask for no subprotocol.
+/// Creates the protocol of clients that ask for no subprotocol.
 enum class FrameFormat : std::uint8_t { payload, raw };
 [[nodiscard]] ProtocolPtr plain_protocol(FrameFormat format);
-/// What a client asks for by this name; null when there is none of it.
+/// Creates the protocol of this name; null when there is none.
 [[nodiscard]] ProtocolPtr find_subprotocol(std::string_view name);
 /// One of each, for tests.
 [[nodiscard]] std::vector<ProtocolPtr> client_protocols();

@@ -14,32 +14,33 @@ enum class CloseReason : std::uint8_t {
   closed_by_operator,
   shutting_down,
   too_old,
-  try_again,         ///< whether the user is still admitted could not be found out
+  try_again,         ///< a failed lookup left open if the user is still admitted
   policy_violation,  ///< the client breaks the rules of its protocol
   access_ended,
   too_many_connections,  ///< of one user
 };
 
-/// How a connection came to its end.
+/// The end of a connection: who ended it, and with which code.
 struct ConnectionEnd {
   enum class By : std::uint8_t {
     gateway,  ///< the gateway closed or ended it, for a reason of its own
     client,   ///< the client sent a Close, or broke the protocol and was answered with one
     network,  ///< it was reset, cut off, or silent for too long
   };
-  static constexpr std::uint16_t kViolation = 1008;  ///< what its client did, whoever closed it
-  static constexpr std::uint16_t kTooBig = 1009;     ///< a message was too long for the client
-  static constexpr std::uint16_t kNoCode = 1005;     ///< the client's Close had no code
-  static constexpr std::uint16_t kNoClose = 1006;    ///< there was no Close
-  static constexpr std::uint16_t kSilent = 0;        ///< no sign of life for too long
+  static constexpr std::uint16_t kViolation =
+      1008;                                       ///< its client broke the rules, whoever closed it
+  static constexpr std::uint16_t kTooBig = 1009;  ///< a message was too long for the client
+  static constexpr std::uint16_t kNoCode = 1005;  ///< the client's Close had no code
+  static constexpr std::uint16_t kNoClose = 1006;  ///< there was no Close
+  static constexpr std::uint16_t kSilent = 0;      ///< no sign of life for too long
 
   By by = By::network;
   /// The Close's code (RFC 6455 section 7.4), or one of the above.
   std::uint16_t code = kNoClose;
 };
 
-/// What a connection tells its mailbox, in the order in which it happened. All on the mailbox's
-/// shard. After `on_closed` nothing more comes.
+/// Events of a connection for its mailbox, in the order in which they happened. All on the
+/// mailbox's shard. After `on_closed` nothing more comes.
 class ConnectionEvents {
  public:
   virtual ~ConnectionEvents() = default;

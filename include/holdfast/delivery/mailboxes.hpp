@@ -22,10 +22,10 @@
 
 namespace holdfast::delivery {
 
-/// Which of a user's connections receive.
+/// Selects the connections of a user that receive.
 enum class Policy : std::uint8_t { all, latest };
-/// What settles a message at least: a Pong, or a client's own word alone. Under `client` an upgrade
-/// whose protocol has the fence for a proof is refused (400).
+/// The least that settles a message: a Pong, or a client's own word alone. Under `client` an
+/// upgrade whose protocol has the fence for a proof is refused (400).
 enum class Acknowledge : std::uint8_t { pong, client };
 
 /// Bounds and waits of delivery; `config/holdfast.json` explains each.
@@ -49,7 +49,7 @@ struct Limits {
   std::size_t fences = 4;
   std::size_t first_page_bytes = 64 << 10;
   std::size_t connections_per_user = 8;
-  /// How old a connection gets, at most: it is closed with 1001 at a moment of its own in the last
+  /// Limits the age of a connection: it is closed with 1001 at a moment of its own in the last
   /// tenth of that. 0: no bound.
   Seconds connection_age{24 * 3600};
   std::int64_t pending_messages = 10'000;
@@ -64,7 +64,7 @@ struct Limits {
   Acknowledge acknowledge = Acknowledge::pong;
 };
 
-/// Which connections are listed: the oldest first, those of one moment by id.
+/// Selects the connections of a list: the oldest first, those of one moment by id.
 struct ConnectionQuery {
   std::optional<UserId> user;  ///< nullopt: of all
   /// Exclusive; nullopt: from the oldest.
@@ -72,10 +72,10 @@ struct ConnectionQuery {
   std::size_t limit = 0;
 };
 
-/// What became of pending messages that were to be deleted.
+/// The result of deleting pending messages.
 struct Deletion {
   PendingTotals moved;  ///< to the dead letters
-  PendingTotals left;   ///< what the user has pending afterwards
+  PendingTotals left;   ///< the user's pending messages afterwards
 };
 
 /// All mailboxes of one shard. Every call, and every completion, on that shard.
@@ -99,8 +99,8 @@ class Mailboxes {
                       std::shared_ptr<Connection> connection) = 0;
   /// Starts an attached connection and catches it up (SendUnsentMessages). Does nothing when it has
   /// been closed meanwhile.
-  virtual void admit(const ConnectionId& id) = 0;
-  /// What is known of one connection; nullopt when it is not of this shard, or does not receive
+  virtual void start_delivery(const ConnectionId& id) = 0;
+  /// Returns one connection; nullopt when it is not of this shard, or does not receive
   /// (not admitted yet, or closing).
   [[nodiscard]] virtual std::optional<ConnectionInfo> find_connection(
       const ConnectionId& id) const = 0;
@@ -116,7 +116,7 @@ class Mailboxes {
   /// Moves what the user has pending by now to the dead letters, with this reason (`user_deleted`),
   /// as soon as their connections are gone. Given up on when one is admitted first. A restart goes
   /// on with it, as far as messages were committed when the store was told of the access's end.
-  virtual void bury(const UserId& user, std::string reason) = 0;
+  virtual void move_to_dead_letters(const UserId& user, std::string reason) = 0;
 
   /// Moves pending messages of the user to the dead letters, with this reason: one, or all that
   /// are committed by now. What an open connection was sent, and whatever is not committed yet, is
@@ -148,7 +148,7 @@ class Mailboxes {
   /// The newest first; of one user, or of one message, or all.
   [[nodiscard]] virtual std::vector<Execution> executions(const ExecutionFilter& filter,
                                                           std::size_t limit) const = 0;
-  /// What a user has pending by this shard's count.
+  /// Returns a user's pending totals by this shard's count.
   [[nodiscard]] virtual PendingTotals pending(const UserId& user) const = 0;
 
   /// Takes over the waits and bounds that may change while messages are under way: `ack_wait`,
@@ -158,7 +158,7 @@ class Mailboxes {
   /// as they are. What has begun to wait keeps its old deadline.
   virtual void change_limits(const Limits& limits) = 0;
 
-  /// What may come before the two halves of a shutdown: refuses new work, and closes every
+  /// Optional first step of a shutdown. Refuses new work, and closes every
   /// connection with 1001 at a moment of its own within `window`, so that the clients do not come
   /// back at one instant. Until then it receives what is held for it, and its Close waits for its
   /// fence, for at most `close_wait`. `done` runs when all are gone, or that is over.
@@ -178,13 +178,13 @@ struct MailboxesOptions {
   Sequence counter_start = 0;
   Sequence ceiling = 0;                                   ///< committed
   std::vector<std::pair<UserId, PendingTotals>> pending;  ///< of this shard's users
-  std::vector<DeduplicationRecord> deduplication;         ///< likewise
-  std::vector<Burial> burials;                            ///< likewise
-  /// What the instance last believed to be the time; nullopt when it never did.
+  std::vector<DeduplicationRecord> deduplication;         ///< of users of this shard
+  std::vector<PendingPurge> pending_purges;               ///< of users of this shard
+  /// The time that the instance last believed; nullopt when it never did.
   std::optional<WallTime> known_time;
   /// Where to count what bounds refuse; null: nobody reads it.
   std::shared_ptr<BoundRefusals> refusals{};
-  /// What the ids of messages with a deduplicationId are made with: this instance's, always.
+  /// Key for the ids of messages with a deduplicationId: this instance's, always.
   std::string message_id_secret{};
   /// Listeners, told in this order what becomes of messages and connections. Not owned: they
   /// outlive the mailboxes.

@@ -51,7 +51,7 @@ struct Receipt {
 /// `conflict` (deduplicationId used for another message).
 using SendOutcome = Result<Receipt>;
 
-/// What a 200 under a `deduplicationId` leaves behind for five minutes.
+/// The record of a 200 under a `deduplicationId`, kept for five minutes.
 struct DeduplicationRecord {
   std::string caller;
   UserId user;
@@ -69,7 +69,7 @@ struct SequenceRange {
   bool operator==(const SequenceRange&) const = default;
 };
 
-/// What a user has pending.
+/// The totals of a user's pending messages.
 struct PendingTotals {
   std::int64_t messages = 0;
   std::int64_t bytes = 0;  ///< of payloads

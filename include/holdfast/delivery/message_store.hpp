@@ -63,12 +63,12 @@ struct Moved : PendingTotals {
   }
 };
 
-/// What a page read brings.
+/// The result of a page read.
 struct Page {
   std::vector<MessagePtr> messages;  ///< rising by sequence
   bool end = true;                   ///< there is no further row in the range that was asked for
   Moved expired;                     ///< to the dead letters, by this read
-  Moved damaged;                     ///< likewise: they were not as they were written
+  Moved damaged;                     ///< moved by this read: they were not as they were written
   /// Rows that are not brought and could not become dead letters: they stay. Rising; no message of
   /// the page lies in one of these ranges.
   std::vector<SequenceRange> passed_over;
@@ -87,7 +87,7 @@ inline void Page::pass_over(Sequence sequence) {
   }
 }
 
-/// Which rows a page read looks at.
+/// Selects the rows of a page read.
 struct PageQuery {
   UserId user;
   Sequence above = 0;        ///< exclusive
@@ -109,7 +109,7 @@ struct ExpiryPlace {
   /// The walk is in the order of users, since the index by end of lifetime is damaged.
   bool by_user = false;
 };
-/// Which users a walk looks for.
+/// Selects the users of a walk.
 struct ExpiryQuery {
   WallTime now;
   std::optional<ExpiryPlace> after;  ///< exclusive; nullopt: from the earliest
@@ -124,8 +124,8 @@ struct ExpiryPage {
   std::optional<ExpiryPlace> next;
 };
 
-/// What a user had pending when their access ended: to be moved to the dead letters.
-struct Burial {
+/// A user's pending messages when their access ended: to be moved to the dead letters.
+struct PendingPurge {
   UserId user;
   Sequence up_to = 0;
   std::string reason;
@@ -140,13 +140,13 @@ struct LifetimeMove {
   Microseconds by{0};
 };
 
-/// What the mailboxes need to know before the first message.
+/// The state that the mailboxes begin with.
 struct StartState {
   Sequence counter_start = 0;  ///< every counter begins above this: the old ceiling or the clock
   Sequence ceiling = 0;        ///< committed already: no counter may pass it yet
   std::vector<std::pair<UserId, PendingTotals>> pending;
   std::vector<DeduplicationRecord> deduplication;  ///< all there are; the reader drops the old
-  std::vector<Burial> burials;
+  std::vector<PendingPurge> pending_purges;
   /// The last `remember_time`; nullopt when there was none.
   std::optional<WallTime> known_time;
 };
@@ -180,7 +180,7 @@ struct DeadLetter {
   bool damaged = false;  ///< it is not as it was written: never to be sent
 };
 
-/// What operators see of one: everything but the text.
+/// A dead letter as operators see it: everything but the text.
 struct DeadLetterInfo {
   MessageId id;
   UserId user;
@@ -192,7 +192,7 @@ struct DeadLetterInfo {
   WallTime died_at;
   std::string detail;
 };
-/// Which of them are listed, by id.
+/// Selects the dead letters of a list, by id.
 struct DeadLetterQuery {
   std::optional<UserId> user;         ///< nullopt: of all
   std::optional<std::string> reason;  ///< nullopt: any
@@ -252,10 +252,11 @@ class MessageStore {
   virtual void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
                       Completion<Result<Moved>> done) = 0;
 
-  /// The same for all rows in (above, up_to], whatever their lifetime, with this cause: some of
-  /// them, so that others' commits need not wait long. Nothing was moved when none is left.
-  virtual void bury(const UserId& user, Sequence above, Sequence up_to, DeathCause cause,
-                    WallTime now, Completion<Result<Moved>> done) = 0;
+  /// Moves rows in (above, up_to] to the dead letters, whatever their lifetime, with this cause:
+  /// some of them, so that others' commits need not wait long. Nothing was moved when none is left.
+  virtual void move_to_dead_letters(const UserId& user, Sequence above, Sequence up_to,
+                                    DeathCause cause, WallTime now,
+                                    Completion<Result<Moved>> done) = 0;
 
   /// Users who may have rows past their lifetime at `now`, by the earliest end of a lifetime. A
   /// user whose rows were removed otherwise than by `expire` may still be among them; `expire` sees
@@ -265,9 +266,9 @@ class MessageStore {
   /// Raises the committed ceiling of sequence numbers to at least `ceiling`.
   virtual void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) = 0;
 
-  /// Ends a burial whose rows up to here are gone, or which is given up on: it is not in the next
+  /// Ends a purge whose rows up to here are gone, or which is given up on: it is not in the next
   /// start's state.
-  virtual void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) = 0;
+  virtual void end_purge(const UserId& user, Sequence up_to, Completion<Result<void>> done) = 0;
 
   /// Moves the times of pending messages in (above, up_to]: when they were accepted and when their
   /// lifetime ends. In as many transactions as it takes; given up on only when the store stops. A

@@ -39,7 +39,7 @@ class Router {
   void close_logins(UserId user, Logins logins, CloseReason reason, std::string text) const;
   /// Moves what a user has pending to the dead letters, after what `close_logins` was told. Any
   /// thread.
-  void bury(UserId user, std::string reason) const;
+  void move_to_dead_letters(UserId user, std::string reason) const;
 
   /// `Mailboxes::delete_pending` on the user's home shard; `done` as for `send`.
   void delete_pending(std::size_t from, UserId user, std::optional<MessageId> id,

@@ -19,7 +19,7 @@ class FakeDatabase {
     std::map<UserId, std::map<Sequence, delivery::MessagePtr>> messages;
     std::map<MessageId, delivery::DeadLetter> dead_letters;
     std::map<DeduplicationKey, delivery::DeduplicationRecord> deduplication;
-    std::map<UserId, delivery::Burial> burials;
+    std::map<UserId, delivery::PendingPurge> pending_purges;
     std::optional<WallTime> known_time;
     Sequence ceiling = 0;
   };
@@ -48,7 +48,7 @@ class FakeDatabase {
       if (!rows.empty()) out.pending.emplace_back(user, pending(user));
     }
     for (const auto& [key, record] : tables.deduplication) out.deduplication.push_back(record);
-    for (const auto& [user, burial] : tables.burials) out.burials.push_back(burial);
+    for (const auto& [user, purge] : tables.pending_purges) out.pending_purges.push_back(purge);
     out.known_time = tables.known_time;
     return out;
   }

@@ -39,7 +39,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
               std::shared_ptr<delivery::Connection> connection) override {
     attached.push_back({std::move(info), std::move(protocol), std::move(connection)});
   }
-  void admit(const ConnectionId& id) override { admitted.push_back(id); }
+  void start_delivery(const ConnectionId& id) override { admitted.push_back(id); }
   std::optional<delivery::ConnectionInfo> find_connection(const ConnectionId& id) const override {
     for (const delivery::ConnectionInfo& info : told_connections) {
       if (info.id == id) return info;
@@ -58,7 +58,7 @@ class FakeMailboxes final : public delivery::Mailboxes {
   }
   void close_logins(const UserId&, const Logins&, delivery::CloseReason,
                     std::string_view) override {}
-  void bury(const UserId&, std::string) override {}
+  void move_to_dead_letters(const UserId&, std::string) override {}
   void delete_pending(const UserId& user, std::optional<MessageId> id, std::string reason,
                       Completion<Result<delivery::Deletion>> done) override {
     deletions.push_back({user, id, std::move(reason)});

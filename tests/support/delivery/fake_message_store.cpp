@@ -166,9 +166,9 @@ void FakeMessageStore::expire(const UserId& user, Sequence above, Sequence up_to
           });
 }
 
-void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to,
-                            delivery::DeathCause cause, WallTime now,
-                            Completion<Result<Moved>> done) {
+void FakeMessageStore::move_to_dead_letters(const UserId& user, Sequence above, Sequence up_to,
+                                            delivery::DeathCause cause, WallTime now,
+                                            Completion<Result<Moved>> done) {
   enqueue(Kind::expire,
           [this, user, above, up_to, cause = std::move(cause), now,
            done = std::move(done)](Tables* tables) mutable -> Task {
@@ -183,7 +183,7 @@ void FakeMessageStore::bury(const UserId& user, Sequence above, Sequence up_to,
                 add(*result, row->second);
                 tables->dead_letters[row->second->id] = {row->second, cause.reason, now,
                                                          cause.detail};
-                if (on_buried) on_buried(*row->second);
+                if (on_moved) on_moved(*row->second);
                 rows.erase(row);
               }
             }
@@ -223,12 +223,12 @@ void FakeMessageStore::find_expired(delivery::ExpiryQuery query,
           });
 }
 
-void FakeMessageStore::end_burial(const UserId& user, Sequence up_to,
-                                  Completion<Result<void>> done) {
+void FakeMessageStore::end_purge(const UserId& user, Sequence up_to,
+                                 Completion<Result<void>> done) {
   enqueue(Kind::other, [user, up_to, done = std::move(done)](Tables* tables) mutable -> Task {
     const bool ok = tables != nullptr;
     if (ok) {
-      std::erase_if(tables->burials, [&](const auto& entry) {
+      std::erase_if(tables->pending_purges, [&](const auto& entry) {
         return entry.first == user && entry.second.up_to <= up_to;
       });
     }

@@ -48,11 +48,12 @@ class FakeMessageStore final : public delivery::MessageStore {
   void read_page(delivery::PageQuery query, Completion<Result<delivery::Page>> done) override;
   void expire(const UserId& user, Sequence above, Sequence up_to, WallTime now,
               Completion<Result<delivery::Moved>> done) override;
-  void bury(const UserId& user, Sequence above, Sequence up_to, delivery::DeathCause cause,
-            WallTime now, Completion<Result<delivery::Moved>> done) override;
+  void move_to_dead_letters(const UserId& user, Sequence above, Sequence up_to,
+                            delivery::DeathCause cause, WallTime now,
+                            Completion<Result<delivery::Moved>> done) override;
   void find_expired(delivery::ExpiryQuery query,
                     Completion<Result<delivery::ExpiryPage>> done) override;
-  void end_burial(const UserId& user, Sequence up_to, Completion<Result<void>> done) override;
+  void end_purge(const UserId& user, Sequence up_to, Completion<Result<void>> done) override;
   void move_lifetimes(delivery::LifetimeMove move, Completion<Result<void>> done) override;
   void remember_time(WallTime now, Completion<Result<void>> done) override;
   void extend_ceiling(Sequence ceiling, Completion<Result<void>> done) override;
@@ -126,7 +127,7 @@ class FakeMessageStore final : public delivery::MessageStore {
   std::function<void(const delivery::Message&)> on_insert;
   std::function<void(const delivery::Message&, bool ok)> on_insert_result;
   std::function<void(const delivery::Message&)> on_expired;
-  std::function<void(const delivery::Message&)> on_buried;
+  std::function<void(const delivery::Message&)> on_moved;
 
  private:
   using Tables = FakeDatabase::Tables;

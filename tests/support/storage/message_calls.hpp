@@ -83,10 +83,10 @@ class MessageCalls {
     return executor_.await<Result<delivery::Moved>>(
         [&](auto done) { store_.expire(UserId(user), above, up_to, now, std::move(done)); });
   }
-  Result<delivery::Moved> bury(const std::string& user, Sequence above, Sequence up_to,
-                               const delivery::DeathCause& cause) {
+  Result<delivery::Moved> move_to_dead_letters(const std::string& user, Sequence above,
+                                               Sequence up_to, const delivery::DeathCause& cause) {
     return executor_.await<Result<delivery::Moved>>([&](auto done) {
-      store_.bury(UserId(user), above, up_to, cause, kTestTime, std::move(done));
+      store_.move_to_dead_letters(UserId(user), above, up_to, cause, kTestTime, std::move(done));
     });
   }
   delivery::ExpiryPage find_expired(delivery::ExpiryQuery query) {
@@ -108,9 +108,9 @@ class MessageCalls {
     } while (query.after);
     return out;
   }
-  Result<void> end_burial(const std::string& user, Sequence up_to) {
+  Result<void> end_purge(const std::string& user, Sequence up_to) {
     return executor_.await<Result<void>>(
-        [&](auto done) { store_.end_burial(UserId(user), up_to, std::move(done)); });
+        [&](auto done) { store_.end_purge(UserId(user), up_to, std::move(done)); });
   }
   Result<void> move_lifetimes(delivery::LifetimeMove move) {
     return executor_.await<Result<void>>(

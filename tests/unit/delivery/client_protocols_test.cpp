@@ -1,3 +1,5 @@
+// The protocols that clients may ask for: their frames and acknowledgements.
+
 #include <set>
 #include <string>
 #include <vector>

@@ -1,3 +1,5 @@
+// Belief in the wall clock when it is set.
+
 #include "delivery/clock_agreement.hpp"
 
 #include <vector>
@@ -81,7 +83,7 @@ TEST_F(ClockAgreementTest, DoesNotCountTimeInWhichNobodyLooked) {
   EXPECT_TRUE(agree_after(Seconds(600)));
 }
 
-// What a start is to be believed, by how far it is from the time that the instance knew last.
+// The time of a start is believed by how far it is from the time that the instance knew last.
 TEST_F(ClockAgreementTest, BelievesAStartShortlyBehindTheTimeThatIsKnown) {
   struct Case {
     Seconds behind;

@@ -1,3 +1,5 @@
+// The table of deduplication keys.
+
 #include "delivery/deduplication.hpp"
 
 #include <gtest/gtest.h>

@@ -105,7 +105,7 @@ TEST_F(DeliveryEventsTest, SayHowMessagesBecameDeadLetters) {
   EXPECT_EQ(last().id, (**removed)->id);
   send("belongs to nobody");
   run();
-  mailboxes->bury(user, "user_deleted");
+  mailboxes->move_to_dead_letters(user, "user_deleted");
   pass(Seconds(1));
   EXPECT_EQ(last().end, "user_deleted");
   EXPECT_THAT(record.names, SizeIs(9));

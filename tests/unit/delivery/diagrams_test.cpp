@@ -89,7 +89,7 @@ struct Step {
   bool operator==(const Step&) const = default;
 };
 
-/// What an event does in a state; nullopt when it means nothing there.
+/// Returns the effect of an event in a state; nullopt when it means nothing there.
 template <class Machine>
 std::optional<Step> step(Machine machine, std::size_t event) {
   const auto before = machine.state();

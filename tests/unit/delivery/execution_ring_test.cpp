@@ -1,3 +1,5 @@
+// The history of runs.
+
 #include "delivery/execution_ring.hpp"
 
 #include <gtest/gtest.h>
@@ -83,7 +85,7 @@ TEST(ExecutionRing, MayBeSwitchedOff) {
   EXPECT_TRUE(ring.list({}, 10).empty());
 }
 
-// What became of a stored message is the business of another run.
+// The end of a stored message is the business of another run.
 TEST(ExecutionRing, ListsWithAStoredMessageTheRunsThatWentOverIt) {
   ExecutionRing ring(8);
   const auto accept = [&](std::uint8_t n, Sequence sequence, ExecutionState end) {

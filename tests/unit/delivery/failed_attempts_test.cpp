@@ -1,3 +1,5 @@
+// Counts of connections that end at one message.
+
 #include "delivery/failed_attempts.hpp"
 
 #include <gtest/gtest.h>

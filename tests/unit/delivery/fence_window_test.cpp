@@ -1,3 +1,5 @@
+// Pings in flight, and the Pongs that match them.
+
 #include "delivery/fence_window.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// Frames that are encoded once for several connections.
+
 #include "delivery/frame.hpp"
 
 #include <gtest/gtest.h>

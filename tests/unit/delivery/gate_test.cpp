@@ -1,3 +1,5 @@
+// Passes of operations that are under way.
+
 #include "delivery/gate.hpp"
 
 #include <functional>

@@ -1,3 +1,5 @@
+// The gradual close of connections before a shutdown.
+
 #include <algorithm>
 #include <map>
 #include <string>

@@ -1,3 +1,5 @@
+// Commits that a disk loses: the ledger must notice.
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-// Whether the ledger would notice a broken promise: the same run on a good disk and on one that
+// The ledger notices a broken promise: one run on a good disk and on one that
 // lies about its last commit.
 class LostCommitTest : public ShardFixture {
  protected:

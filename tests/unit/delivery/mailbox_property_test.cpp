@@ -1,3 +1,5 @@
+// Random schedules over one user's mailbox.
+
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>

@@ -1,3 +1,5 @@
+// One user's mailbox, step by step.
+
 #include "delivery/mailbox.hpp"
 
 #include <gmock/gmock.h>

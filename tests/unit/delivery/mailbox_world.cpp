@@ -1,3 +1,5 @@
+// A random schedule around one mailbox, with the promises that it checks.
+
 #include "unit/delivery/mailbox_world.hpp"
 
 #include <algorithm>
@@ -99,7 +101,7 @@ void MailboxWorld::boot() {
   connection_store_ = std::make_unique<test::FakeConnectionStore>();
   store_->on_insert_result = [this](const Message& m, bool ok) { on_insert_result(m, ok); };
   store_->on_expired = [this](const Message& m) { on_expired(m); };
-  store_->on_buried = [this](const Message& m) { on_buried(m); };
+  store_->on_moved = [this](const Message& m) { on_moved(m); };
   record_ = std::make_unique<test::EventRecord>();
   record_->on_event = [this](std::string_view what, const MessageEvent& e) { on_event(what, e); };
   booted_ = step_;
@@ -194,7 +196,7 @@ bool MailboxWorld::do_open(std::uint64_t r) {
   info.id = peer.id;
   info.user = user_;
   mailboxes_->attach(info, peer.protocol(), peer.connection);
-  if (r % 8 != 0) mailboxes_->admit(peer.id);
+  if (r % 8 != 0) mailboxes_->start_delivery(peer.id);
   return true;
 }
 
@@ -491,7 +493,7 @@ bool MailboxWorld::do_step(std::uint64_t r) {
   return true;
 }
 
-// Which time the process may go by: the one that it began with, until another has held for ten
+// The process may go by one time: the one that it began with, until another has held for ten
 // minutes of its life, whatever steps of less than a minute there were in these.
 void MailboxWorld::watch_time() {
   const auto near = [this](std::int64_t other) {
@@ -509,7 +511,7 @@ void MailboxWorld::watch_time() {
   }
 }
 
-// What was accepted by another time ends by this one from here on, or, with a crash, by either.
+// A message accepted by another time ends by this one from here on, or, with a crash, by either.
 void MailboxWorld::move_lifetimes() {
   for (Accepted& message : all_) message.moved = true;
 }
@@ -832,7 +834,7 @@ void MailboxWorld::on_expired(const Message& row) {
   message->expired = true;
 }
 
-void MailboxWorld::on_buried(const Message& row) {
+void MailboxWorld::on_moved(const Message& row) {
   Accepted* const message = by_sequence(row.sequence);
   if (message == nullptr) return;
   say("deleted " + message->post.body);
@@ -1020,7 +1022,7 @@ void MailboxWorld::schedule() {
   }
 }
 
-// What a perfect client and its network do next.
+// Takes the next step of a perfect client and its network.
 bool MailboxWorld::serve(Peer& peer) {
   peer.connection->set_blocked(false);
   if (!peer.up.empty() || (peer.connection->aborted && peer.connection->started())) {
@@ -1043,7 +1045,7 @@ bool MailboxWorld::settle_once(bool everyone) {
   bool moved = false;
   for (Peer& peer : peers_) {
     if (peer.closed) continue;
-    if (!peer.connection->started() && mailboxes_) mailboxes_->admit(peer.id);
+    if (!peer.connection->started() && mailboxes_) mailboxes_->start_delivery(peer.id);
     if (everyone && peer.mode == Reading::slow) peer.mode = Reading::well;
     while (!peer.closed && serve(peer)) moved = true;
     if (everyone && !peer.closed && (peer.left || peer.mode == Reading::half_open)) {
@@ -1159,7 +1161,7 @@ void MailboxWorld::check_elision() {
   if (elided == 0) broken("8 refused at rest");
 }
 
-// Whether one more message needs no disk; nullopt when it is refused.
+// Returns whether one more message needs no disk; nullopt when it is refused.
 std::optional<bool> MailboxWorld::probe() {
   ++step_;
   const std::size_t inserts = store_->calls(test::FakeMessageStore::Kind::insert);

@@ -36,7 +36,7 @@ class MailboxWorld {
 
   /// Runs the schedule, then lets everything come to rest. The first broken promise, if any.
   [[nodiscard]] std::optional<std::string> run();
-  /// How often the rarer things happened.
+  /// Counts of the rarer things.
   [[nodiscard]] const std::map<std::string, int>& coverage() const noexcept { return coverage_; }
 
  private:
@@ -111,7 +111,7 @@ class MailboxWorld {
   /// The offset between the wall clock and the machine's own that the process goes by.
   struct TimeInUse {
     std::int64_t offset_us = 0;
-    std::optional<std::int64_t> other_us;  ///< what it is now, while it is far off
+    std::optional<std::int64_t> other_us;  ///< the present one, while it is far off
     SteadyTime other_since;
   };
   using Action = bool (MailboxWorld::*)(std::uint64_t);
@@ -179,7 +179,7 @@ class MailboxWorld {
   void check_deduplication(const Accepted& message);
   void on_insert_result(const Message& message, bool ok);
   void on_expired(const Message& message);
-  void on_buried(const Message& message);
+  void on_moved(const Message& message);
   void on_letters_deleted(const std::vector<MessageId>& ids);
   void on_event(std::string_view what, const MessageEvent& event);
   void check_events(bool at_rest);

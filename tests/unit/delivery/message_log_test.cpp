@@ -1,3 +1,5 @@
+// The watermarks of a user's log.
+
 #include "delivery/message_log.hpp"
 
 #include <csignal>

@@ -174,7 +174,7 @@ TEST_F(OwnProtocol, GoesOverATransportWithoutFences) {
   info.id = ConnectionId("c");
   info.user = user;
   mailboxes->attach(info, ProtocolPtr(new SubscribingProtocol(alive, Proof::client)), connection);
-  mailboxes->admit(info.id);
+  mailboxes->start_delivery(info.id);
   clients.push_back(std::make_unique<test::ScriptedClient>(connection));
   run();
   connection->text("subscribe news");

@@ -172,8 +172,9 @@ TEST_F(ManyPassedOverTest, JoinsRangesAsMessagesBetweenThemAreAcknowledged) {
     send(request("dies", {}, Seconds(60)));
     expected.push_back("lives " + std::to_string(i));
     send(request(expected.back()));
+    run();
   }
-  run();
+  ASSERT_EQ(rows(), 400U);
   store->refuse_dead_letters(true);
   pass(Seconds(61));
   const test::ScriptedClient& client = connect();

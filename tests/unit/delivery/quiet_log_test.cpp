@@ -1,3 +1,5 @@
+// Keeps the log of these tests quiet.
+
 #include <gtest/gtest.h>
 
 #include <holdfast/base/log.hpp>

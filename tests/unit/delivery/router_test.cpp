@@ -1,3 +1,5 @@
+// Calls from one shard to another.
+
 #include <map>
 #include <memory>
 #include <string>
@@ -105,7 +107,7 @@ TEST_F(RouterTest, CarriesQuestionsAboutAConnectionToItsShardAndTheAnswerBack) {
   info.id = id;
   info.user = user_of(1);
   shards_[1]->mailboxes->attach(info, raw_protocol(), connection);
-  shards_[1]->mailboxes->admit(id);
+  shards_[1]->mailboxes->start_delivery(id);
   for (const std::size_t from : {0U, 1U}) {
     std::optional<ConnectionInfo> found;
     std::optional<Result<void>> posted;

@@ -1,3 +1,5 @@
+// Page reads and purges that exclude each other.
+
 #include "delivery/row_access.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,5 @@
+// The state machine of one message.
+
 #include "delivery/send_message.hpp"
 
 #include <map>

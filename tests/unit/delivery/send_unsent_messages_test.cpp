@@ -1,3 +1,5 @@
+// The state machine of a connection that catches up.
+
 #include "delivery/send_unsent_messages.hpp"
 
 #include <map>

@@ -1,3 +1,5 @@
+// Sequence numbers and their ceiling.
+
 #include "delivery/sequence_counter.hpp"
 
 #include <gtest/gtest.h>

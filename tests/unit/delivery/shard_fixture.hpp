@@ -33,7 +33,7 @@ class ShardFixture : public testing::Test {
     options.ceiling = begin.ceiling;
     options.pending = begin.pending;
     options.deduplication = begin.deduplication;
-    options.burials = begin.burials;
+    options.pending_purges = begin.pending_purges;
     options.known_time = begin.known_time;
     options.refusals = refusals;
     options.listeners = listeners;
@@ -82,7 +82,7 @@ class ShardFixture : public testing::Test {
     info.user_agent = "test";
     info.connected_at = clock.wall_now();
     mailboxes->attach(info, std::move(protocol), connection);
-    mailboxes->admit(info.id);
+    mailboxes->start_delivery(info.id);
     clients.push_back(std::make_unique<test::ScriptedClient>(connection));
     return *clients.back();
   }

@@ -1,3 +1,5 @@
+// A shard's mailboxes over fakes.
+
 #include "delivery/shard_mailboxes.hpp"
 
 #include <gmock/gmock.h>
@@ -235,7 +237,7 @@ TEST_F(ShardMailboxesTest, LetsOneKeyHoldAnEighthOfTheQueuesBytes) {
   EXPECT_EQ(to("u3", 1), std::nullopt);
   EXPECT_EQ(to("u1", 401), Errc::limit_exceeded) << "the user";
   EXPECT_EQ(to("u1", 400), std::nullopt);
-  // What is longer than a share still goes alone.
+  // A message longer than a share still goes alone.
   caller = std::make_shared<const Caller>("long");
   EXPECT_EQ(to("u4", 3'000), std::nullopt);
   EXPECT_EQ(to("u5", 1), Errc::limit_exceeded);
@@ -411,7 +413,7 @@ TEST_F(ShardMailboxesTest, ClosesTheConnectionsOfTheLoginsThatHaveEnded) {
     info.user = user;
     info.login = login;
     mailboxes->attach(info, raw_protocol(), connection);
-    mailboxes->admit(info.id);
+    mailboxes->start_delivery(info.id);
     clients.push_back(std::make_unique<test::ScriptedClient>(connection));
     return connection;
   };
@@ -482,7 +484,7 @@ TEST_F(ShardMailboxesTest, ClosesNoConnectionForItsAgeWhereThereIsNoBound) {
   EXPECT_NE(client.connection().close_reason, CloseReason::too_old);
 }
 
-// What is older by then does not all go in the moment of a reload.
+// Connections that are older by then do not all go in the moment of a reload.
 TEST_F(ShardMailboxesTest, SpreadsTheClosesOfABoundThatIsNew) {
   limits.connection_age = Seconds(0);
   start();
@@ -541,7 +543,7 @@ TEST_F(ShardMailboxesTest, PostsNothingToAConnectionThatDoesNotReceive) {
            !mailboxes->find_connection(info.id);
   };
   EXPECT_TRUE(refused()) << "before it is admitted";
-  mailboxes->admit(info.id);
+  mailboxes->start_delivery(info.id);
   EXPECT_TRUE(mailboxes->find_connection(info.id));
   EXPECT_TRUE(mailboxes->post_text(info.id, "x"));
   mailboxes->close(info.id, CloseReason::requested, "");
@@ -601,7 +603,7 @@ TEST_F(ShardMailboxesTest, ClosesAConnectionBetweenAttachingAndAdmitting) {
   mailboxes->attach(info, raw_protocol(), connection);
   mailboxes->close_logins(user, Logins::all(), CloseReason::access_ended, "disabled");
   EXPECT_EQ(connection->close_reason, CloseReason::access_ended);
-  mailboxes->admit(info.id);
+  mailboxes->start_delivery(info.id);
   send("m");
   run();
   EXPECT_EQ(connection->texts_written, 0U);
@@ -650,7 +652,7 @@ TEST_F(ShardMailboxesTest, KeepsLittleForAnIdleUser) {
     info.user_agent = "Mozilla/5.0 (X11; Linux x86_64)";
     mailboxes->attach(info, payload_protocol(), connection);
     connection_store.open.clear();
-    mailboxes->admit(info.id);
+    mailboxes->start_delivery(info.id);
     executor.run();
   };
   open(0);
@@ -758,33 +760,33 @@ TEST_F(ShardMailboxesTest, BeginsEachPassWithWhatWasDueFirst) {
   EXPECT_EQ(dead_letters().size(), kTwoPages + 1);
 }
 
-TEST_F(ShardMailboxesTest, BuriesWhatAUserHasPendingWhoseAccessHasEnded) {
+TEST_F(ShardMailboxesTest, MovesWhatAUserHasPendingWhoseAccessHasEnded) {
   start();
   send("one");
   send("two");
   run();
   pass(Seconds(1));
   EXPECT_EQ(rows(), 2U);
-  mailboxes->bury(user, "user_deleted");
+  mailboxes->move_to_dead_letters(user, "user_deleted");
   pass(Seconds(1));
   EXPECT_EQ(rows(), 0U);
   ASSERT_THAT(dead_letters(), SizeIs(2));
   EXPECT_EQ(dead_letters()[0].reason, "user_deleted");
   EXPECT_EQ(mailboxes->pending(user).messages, 0);
   EXPECT_EQ(mailboxes->metrics().buried.read(), 2U);
-  // What comes later is not theirs to have lost.
+  // Later messages are not theirs to have lost.
   send("three");
   run();
   pass(Seconds(1));
   EXPECT_EQ(rows(), 1U);
 }
 
-TEST_F(ShardMailboxesTest, BuriesAlsoWhatAConnectionHadNotAcknowledged) {
+TEST_F(ShardMailboxesTest, MovesAlsoWhatAConnectionHadNotAcknowledged) {
   start();
   auto& client = connect();
   const Answer answer = send("unacknowledged");
   mailboxes->close_logins(user, Logins::all(), CloseReason::access_ended, "user deleted");
-  mailboxes->bury(user, "user_deleted");
+  mailboxes->move_to_dead_letters(user, "user_deleted");
   pass(limits.close_wait + Seconds(1), false);
   client.connection().end();
   pass(Seconds(1), false);
@@ -794,12 +796,12 @@ TEST_F(ShardMailboxesTest, BuriesAlsoWhatAConnectionHadNotAcknowledged) {
   EXPECT_EQ(mailboxes->pending(user).messages, 0);
 }
 
-TEST_F(ShardMailboxesTest, BuriesNothingOfAUserWhoIsBackBefore) {
+TEST_F(ShardMailboxesTest, MovesNothingOfAUserWhoIsBackBefore) {
   start();
   send("kept");
   run();
   pass(Seconds(1));
-  mailboxes->bury(user, "user_disabled");
+  mailboxes->move_to_dead_letters(user, "user_disabled");
   connect();
   pass(Seconds(1));
   EXPECT_EQ(rows(), 0U);
@@ -825,7 +827,7 @@ TEST_F(ShardMailboxesTest, SweepsEveryPageOfUsersAgainAndAgain) {
   }
 }
 
-// Whoever connects meanwhile waits for the sweep of what is theirs, and for those before it.
+// A user who connects meanwhile waits for the sweep of what is theirs, and for those before it.
 TEST_F(ShardMailboxesTest, SweepsFewRowsAtATime) {
   start();
   caller = nullptr;
@@ -855,7 +857,7 @@ TEST_F(ShardMailboxesTest, SweepsFewRowsAtATime) {
 
 // Acknowledged, but not deleted yet: it was delivered, and is no dead letter.
 TEST_F(ShardMailboxesTest, MovesNothingThatWasAcknowledgedToTheDeadLetters) {
-  for (const bool buries : {false, true}) {
+  for (const bool is_purged : {false, true}) {
     database->tables = {};
     store.reset();
     start();
@@ -869,11 +871,11 @@ TEST_F(ShardMailboxesTest, MovesNothingThatWasAcknowledgedToTheDeadLetters) {
     send(request("late", {}, Seconds(3)));
     run();
     EXPECT_EQ(rows(), 2U);
-    if (buries) mailboxes->bury(user, "user_deleted");
-    pass(Seconds(buries ? 1 : 10));
+    if (is_purged) mailboxes->move_to_dead_letters(user, "user_deleted");
+    pass(Seconds(is_purged ? 1 : 10));
     ASSERT_THAT(dead_letters(), SizeIs(1));
     EXPECT_EQ(dead_letters()[0].message->payload, "late");
-    EXPECT_EQ(dead_letters()[0].reason, buries ? "user_deleted" : "expired");
+    EXPECT_EQ(dead_letters()[0].reason, is_purged ? "user_deleted" : "expired");
     store->fail_erases(false);
     pass(Seconds(1));
     EXPECT_EQ(rows(), 0U);
@@ -881,13 +883,13 @@ TEST_F(ShardMailboxesTest, MovesNothingThatWasAcknowledgedToTheDeadLetters) {
 }
 
 // A client may act on what it was sent until its connection is gone.
-TEST_F(ShardMailboxesTest, BuriesNothingUnderAConnectedClientsEyes) {
+TEST_F(ShardMailboxesTest, MovesNothingUnderAConnectedClientsEyes) {
   start();
   auto& client = connect();
   const Answer answer = send("sent");
   pass(Seconds(1), false);
   ASSERT_EQ(status(answer), DeliveryStatus::stored);
-  mailboxes->bury(user, "user_disabled");
+  mailboxes->move_to_dead_letters(user, "user_disabled");
   pass(Seconds(3), false);
   EXPECT_THAT(dead_letters(), IsEmpty());
   client.run();
@@ -898,13 +900,13 @@ TEST_F(ShardMailboxesTest, BuriesNothingUnderAConnectedClientsEyes) {
   EXPECT_THAT(dead_letters(), IsEmpty()) << "it was acknowledged in the end";
 }
 
-TEST_F(ShardMailboxesTest, GivesABurialUpForGoodWhenTheUserIsBack) {
+TEST_F(ShardMailboxesTest, GivesAPurgeUpForGoodWhenTheUserIsBack) {
   start();
   auto& first = connect();
   const Answer answer = send("kept");
   pass(Seconds(1), false);
   ASSERT_EQ(status(answer), DeliveryStatus::stored);
-  mailboxes->bury(user, "user_disabled");  // waits for the connection
+  mailboxes->move_to_dead_letters(user, "user_disabled");  // waits for the connection
   pass(Seconds(1), false);
   auto& second = connect();
   pass(Seconds(1), false);
@@ -919,7 +921,7 @@ TEST_F(ShardMailboxesTest, LeavesUsersOfAnotherHomeAlone) {
   start();
   send(request("m", {}, Seconds(1)));
   run();
-  // The same disk, seen by a shard that has no such user.
+  // This disk, seen by a shard that has no such user.
   mailboxes.reset();
   MailboxesOptions options;
   options.counter_start = unix_micros(clock.wall_now());
@@ -1117,9 +1119,9 @@ TEST_F(ShardMailboxesTest, ForgetsKeysAsEverBehindADoubtfulStart) {
   EXPECT_EQ(status(again), DeliveryStatus::stored);
 }
 
-// ---- burials across a restart
+// ---- purges across a restart
 
-TEST_F(ShardMailboxesTest, GoesOnWithABurialBehindARestart) {
+TEST_F(ShardMailboxesTest, GoesOnWithAPurgeBehindARestart) {
   start();
   send("one");
   send("two");
@@ -1127,32 +1129,32 @@ TEST_F(ShardMailboxesTest, GoesOnWithABurialBehindARestart) {
   const Sequence up_to = database->tables.messages[user].rbegin()->first;
   send("three");  // behind the end of the access
   run();
-  database->tables.burials[user] = {user, up_to, "user_deleted"};
-  database->tables.burials[UserId("nobody")] = {UserId("nobody"), 9, "user_deleted"};
+  database->tables.pending_purges[user] = {user, up_to, "user_deleted"};
+  database->tables.pending_purges[UserId("nobody")] = {UserId("nobody"), 9, "user_deleted"};
   restart();
   pass(Seconds(1));
   EXPECT_EQ(rows(), 1U);
   ASSERT_THAT(dead_letters(), SizeIs(2));
   EXPECT_EQ(dead_letters()[0].reason, "user_deleted");
-  EXPECT_TRUE(database->tables.burials.empty());
+  EXPECT_TRUE(database->tables.pending_purges.empty());
 }
 
-TEST_F(ShardMailboxesTest, GivesABurialUpBehindARestartWhenTheUserIsBack) {
+TEST_F(ShardMailboxesTest, GivesAPurgeUpBehindARestartWhenTheUserIsBack) {
   start();
   send("one");
   run();
   const Sequence up_to = database->tables.messages[user].rbegin()->first;
-  database->tables.burials[user] = {user, up_to, "user_disabled"};
+  database->tables.pending_purges[user] = {user, up_to, "user_disabled"};
   restart();
   auto& client = connect();
   run();
   EXPECT_THAT(client.texts, ElementsAre("one"));
-  EXPECT_TRUE(database->tables.burials.empty());
+  EXPECT_TRUE(database->tables.pending_purges.empty());
   pass(Seconds(1));
   EXPECT_THAT(dead_letters(), IsEmpty());
 }
 
-TEST_F(ShardMailboxesTest, BuriesManyUsersFewRowsAtATime) {
+TEST_F(ShardMailboxesTest, MovesManyUsersFewRowsAtATime) {
   start();
   caller = nullptr;
   for (int i = 0; i < 200; ++i) {
@@ -1165,7 +1167,8 @@ TEST_F(ShardMailboxesTest, BuriesManyUsersFewRowsAtATime) {
   }
   pass(Seconds(1));
   store->set_mode(Mode::manual);
-  for (int i = 0; i < 200; ++i) mailboxes->bury(UserId("u" + std::to_string(i)), "user_deleted");
+  for (int i = 0; i < 200; ++i)
+    mailboxes->move_to_dead_letters(UserId("u" + std::to_string(i)), "user_deleted");
   for (int i = 0; i < 10; ++i) mailboxes->tick();
   EXPECT_EQ(store->queued(), 128U) << "of four rows each";
   store->set_mode(Mode::automatic);

@@ -1,3 +1,5 @@
+// Messages at which connections end, and when they are given up.
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -17,7 +19,7 @@ using testing::IsEmpty;
 
 using By = ConnectionEnd::By;
 
-/// How a client's connection ends.
+/// The end of a client's connection.
 struct HowEnded {
   const char* name;
   By by;
@@ -100,7 +102,7 @@ class UndeliverableTest : public ShardFixture {
       end_at_poison(client, how);
     }
   }
-  /// What was received, each once, in the order in which it first came.
+  /// Returns the texts received, each once, in the order in which they first came.
   std::vector<std::string> payloads() const {
     std::vector<std::string> out;
     for (const std::string& frame : received) {

@@ -337,15 +337,15 @@ TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsRead) {
   EXPECT_EQ(store.letters("damaged"), 1U);
 }
 
-TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsBuried) {
+TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsMoved) {
   damage_key();
   TurnedStore store(path_);
   std::int64_t moved = 0;
   for (int i = 0; i < 3; ++i) {
     moved += store
                  .answer<Result<delivery::PendingTotals>>([&](auto done) {
-                   store.messages().bury(UserId("anna"), 0, kFirst + 200, "user_deleted", kTestTime,
-                                         std::move(done));
+                   store.messages().move_to_dead_letters(
+                       UserId("anna"), 0, kFirst + 200, "user_deleted", kTestTime, std::move(done));
                  })
                  ->messages;
   }

@@ -106,7 +106,7 @@ TEST_F(DamagedRow, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
   EXPECT_THAT(sqlite::check_database(path_)->problems, IsEmpty());
   OpenedStore opened(path_);
   EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 2, 3));
-  ASSERT_TRUE(opened.calls().bury("anna", 0, 3, "deleted"));
+  ASSERT_TRUE(opened.calls().move_to_dead_letters("anna", 0, 3, "deleted"));
   EXPECT_EQ(opened.calls().list_dead_letters().size(), 3U);
 }
 
@@ -116,7 +116,7 @@ class DamagedLetter : public DamagedRow {
  protected:
   DamagedLetter() {
     OpenedStore opened(path_);
-    EXPECT_TRUE(opened.calls().bury("anna", 0, 3, "deleted"));
+    EXPECT_TRUE(opened.calls().move_to_dead_letters("anna", 0, 3, "deleted"));
   }
   bool is_damaged(const delivery::MessagePtr& message) {
     OpenedStore opened(path_);
@@ -163,7 +163,8 @@ class OldRows : public testing::Test {
       EXPECT_TRUE(opened.calls().insert({make_message("dora", i, std::string(1 << 20, 'd'))}));
     }
     for (int i = 0; i < 1'100;) {
-      i += static_cast<int>(opened.calls().bury("carl", 0, 1'100, "deleted").value().messages);
+      i += static_cast<int>(
+          opened.calls().move_to_dead_letters("carl", 0, 1'100, "deleted").value().messages);
     }
     forget_sums_ = "UPDATE messages SET checksum = NULL; UPDATE dead_letters SET checksum = NULL;";
   }

@@ -83,7 +83,7 @@ TEST(IoErrors, FailASweepThatIsNeverRunAgain) {
   ASSERT_FALSE(expired);
   EXPECT_EQ(expired.error().code, Errc::unavailable);
   writes.remaining = 2;
-  EXPECT_FALSE(opened.calls().bury("anna", 0, 9, "user_deleted"));
+  EXPECT_FALSE(opened.calls().move_to_dead_letters("anna", 0, 9, "user_deleted"));
   // Longer than a retry would wait.
   const auto deadline = std::chrono::steady_clock::now() + Milliseconds(100);
   while (std::chrono::steady_clock::now() < deadline) {

@@ -134,22 +134,22 @@ TEST_F(ScaleTest, SweepsOfManyRowsShareNoTransaction) {
   expect_totals_equal_rows(*opened_);
 }
 
-TEST_F(ScaleTest, BurialsOfManyUsersShareNoTransaction) {
+TEST_F(ScaleTest, PurgesOfManyUsersShareNoTransaction) {
   constexpr int users = 200 * kScale;
   constexpr int rows = 40;
   open();
   fill(users, rows, 500);
   const std::uint64_t before = transactions();
   int over = 0;
-  std::function<void(int)> bury = [&](int user) {
-    opened_->messages().bury(UserId(name_of(user)), 0, rows, "user_deleted",
-                             system_clock().wall_now(),
-                             [&, user](const Result<delivery::PendingTotals>& moved) {
-                               ASSERT_TRUE(moved);
-                               moved->messages == 0 ? void(++over) : bury(user);
-                             });
+  std::function<void(int)> move_to_dead_letters = [&](int user) {
+    opened_->messages().move_to_dead_letters(
+        UserId(name_of(user)), 0, rows, "user_deleted", system_clock().wall_now(),
+        [&, user](const Result<delivery::PendingTotals>& moved) {
+          ASSERT_TRUE(moved);
+          moved->messages == 0 ? void(++over) : move_to_dead_letters(user);
+        });
   };
-  for (int user = 0; user < users; ++user) bury(user);
+  for (int user = 0; user < users; ++user) move_to_dead_letters(user);
   EXPECT_LT(longest_commit_until([&] { return over == users; }), kLongestCommit);
   EXPECT_GE(transactions() - before,
             users * rows * WorkBudget::of_move(500) / (2 * WorkBudget::kPerTransaction));

@@ -192,20 +192,20 @@ TEST_F(StoreTest, LetsTheLongestDeadMakeRoomAmongTheDeadLetters) {
   small.dead_letters_bytes_max = 100;
   OpenedStore opened(small);
   std::vector<MessageId> ids;
-  const auto bury = [&](Sequence sequence, std::size_t bytes) {
+  const auto move_to_dead_letters = [&](Sequence sequence, std::size_t bytes) {
     const auto message = make_message("anna", sequence, std::string(bytes, 'x'), Seconds(1));
     ids.push_back(message->id);
     ASSERT_TRUE(opened.calls().insert({message}));
     ASSERT_TRUE(opened.calls().expire("anna", 0, sequence, kTestTime + Seconds(sequence)));
   };
-  for (Sequence i = 1; i <= 5; ++i) bury(i, 10);
+  for (Sequence i = 1; i <= 5; ++i) move_to_dead_letters(i, 10);
   EXPECT_THAT(opened.calls().list_dead_letters(), SizeIs(3));
   EXPECT_FALSE(opened.calls().find_dead_letter(ids[1]));
   EXPECT_TRUE(opened.calls().find_dead_letter(ids[2]));
-  bury(6, 85);
+  move_to_dead_letters(6, 85);
   EXPECT_THAT(opened.calls().list_dead_letters(), SizeIs(2)) << "95 bytes";
   ASSERT_THAT(opened.calls().delete_dead_letters({ids[5]}), SizeIs(1));
-  for (Sequence i = 7; i <= 8; ++i) bury(i, 10);
+  for (Sequence i = 7; i <= 8; ++i) move_to_dead_letters(i, 10);
   EXPECT_THAT(opened.calls().list_dead_letters(), SizeIs(3));
 }
 
@@ -221,8 +221,8 @@ TEST_F(StoreTest, ExpiresAUsersManyRowsInTurns) {
   EXPECT_THAT(opened.calls().list_pending(), SizeIs(0));
 }
 
-/// A user's access and what is to be buried with it, in the store alone: nobody buries anything.
-class BurialsTest : public StoreTest {
+/// A user's access and what is to be purged with it, in the store alone: nobody purges anything.
+class PendingPurgesTest : public StoreTest {
  protected:
   struct Kept {
     std::string user;
@@ -257,8 +257,8 @@ class BurialsTest : public StoreTest {
     opened_ = std::make_unique<OpenedStore>(path_);
     std::vector<Kept> out;
     const delivery::StartState start = opened_->store().take_start_state();
-    for (const auto& burial : start.burials) {
-      out.push_back({burial.user.str(), burial.up_to, burial.reason});
+    for (const auto& purge : start.pending_purges) {
+      out.push_back({purge.user.str(), purge.up_to, purge.reason});
     }
     return out;
   }
@@ -270,7 +270,7 @@ class BurialsTest : public StoreTest {
   std::unique_ptr<OpenedStore> opened_ = std::make_unique<OpenedStore>(path_);
 };
 
-TEST_F(BurialsTest, AreKeptFromTheEndOfTheAccessToTheirOwn) {
+TEST_F(PendingPurgesTest, AreKeptFromTheEndOfTheAccessToTheirOwn) {
   for (const std::string sub : {"deleted", "disabled", "signed out", "has nothing"}) create(sub);
   for (const std::string sub : {"deleted", "disabled", "signed out", "of no pool"}) {
     ASSERT_TRUE(opened_->calls().insert({make_message(sub, 4), make_message(sub, 5)}));
@@ -280,14 +280,14 @@ TEST_F(BurialsTest, AreKeptFromTheEndOfTheAccessToTheirOwn) {
   remove("deleted");
   remove("has nothing");
   ASSERT_TRUE(opened_->calls().insert({make_message("disabled", 6)}));
-  // Nothing is buried that comes behind it, whatever else is changed.
+  // Nothing is purged that comes behind it, whatever else is changed.
   change("disabled", [](identity::User& user) { user.attributes["email"] = "a@example.org"; });
   const std::vector<Kept> both = {{"deleted", 5, "user_deleted"}, {"disabled", 5, "user_disabled"}};
   EXPECT_EQ(behind_a_restart(), both);
   EXPECT_EQ(behind_a_restart(), both);
-  ASSERT_TRUE(opened_->calls().end_burial("deleted", 4));
+  ASSERT_TRUE(opened_->calls().end_purge("deleted", 4));
   EXPECT_EQ(behind_a_restart(), both) << "that was an earlier one";
-  ASSERT_TRUE(opened_->calls().end_burial("deleted", 5));
+  ASSERT_TRUE(opened_->calls().end_purge("deleted", 5));
   change("disabled", [](identity::User& user) { user.enabled = true; });
   EXPECT_EQ(behind_a_restart(), std::vector<Kept>());
 }
@@ -388,8 +388,8 @@ TEST_F(StoreTest, MeasuresItsTransactionsAndCountsItsDeadLetters) {
     EXPECT_EQ(opened.store().stats().slots, 16'384U);
     EXPECT_EQ(metrics.dead_letters.read(), 0);
     ASSERT_TRUE(opened.calls().insert({message}));
-    opened.messages().bury(UserId("anna"), 0, 1, "deleted", kTestTime,
-                           [](const Result<delivery::PendingTotals>&) {});
+    opened.messages().move_to_dead_letters(UserId("anna"), 0, 1, "deleted", kTestTime,
+                                           [](const Result<delivery::PendingTotals>&) {});
     opened.executor().run_until([&] { return metrics.dead_letters.read() == 1; });
     EXPECT_EQ(metrics.dead_letter_bytes.read(), 4);
     EXPECT_EQ(metrics.commit.read().count(), commit.count() + 2);

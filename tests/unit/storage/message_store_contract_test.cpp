@@ -50,7 +50,8 @@ class MessageStoreContract : public testing::Test {
     return out;
   }
   /// A dead letter of this user, made by expiry.
-  MessageId bury(const std::string& user, Sequence sequence, std::string payload = "text") {
+  MessageId move_to_dead_letters(const std::string& user, Sequence sequence,
+                                 std::string payload = "text") {
     const auto message = make_message(user, sequence, std::move(payload), Seconds(1));
     EXPECT_TRUE(calls().insert({message}));
     EXPECT_TRUE(calls().expire(user, 0, sequence, kTestTime + Seconds(2)));
@@ -212,13 +213,13 @@ TYPED_TEST(MessageStoreContract, ExpiresARangeAndNothingElse) {
   EXPECT_THAT(this->calls().list_dead_letters("bert"), IsEmpty());
 }
 
-TYPED_TEST(MessageStoreContract, BuriesARangeWhateverItsLifetime) {
+TYPED_TEST(MessageStoreContract, MovesARangeWhateverItsLifetime) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22"),
                                     make_message("anna", 3, "333"), make_message("anna", 4, "4")}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x")}));
   delivery::Moved moved;
   while (true) {
-    const auto some = this->calls().bury("anna", 1, 3, "user_deleted");
+    const auto some = this->calls().move_to_dead_letters("anna", 1, 3, "user_deleted");
     ASSERT_TRUE(some);
     if (some->messages == 0) break;
     moved += *some;
@@ -375,7 +376,7 @@ TYPED_TEST(MessageStoreContract, ForgetsRecordsFromBeforeAMoment) {
 }
 
 TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARedrivenMessage) {
-  const MessageId id = this->bury("anna", 1);
+  const MessageId id = this->move_to_dead_letters("anna", 1);
   const auto letter = this->calls().find_dead_letter(id);
   ASSERT_TRUE(letter);
   delivery::Message anew = *letter->message;
@@ -390,14 +391,15 @@ TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARedrivenMessage) {
 }
 
 TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARecordedMessage) {
-  const MessageId id = this->bury("anna", 1);
+  const MessageId id = this->move_to_dead_letters("anna", 1);
   ASSERT_TRUE(this->calls().record({}, id));
   EXPECT_FALSE(this->calls().find_dead_letter(id));
 }
 
 TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
   std::vector<MessageId> ids;
-  for (Sequence i = 1; i <= 5; ++i) ids.push_back(this->bury(i % 2 ? "anna" : "bert", i));
+  for (Sequence i = 1; i <= 5; ++i)
+    ids.push_back(this->move_to_dead_letters(i % 2 ? "anna" : "bert", i));
   std::ranges::sort(ids);
   const auto first = this->calls().list_dead_letters({}, {}, 2);
   ASSERT_THAT(first, SizeIs(2));
@@ -413,7 +415,7 @@ TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
 TYPED_TEST(MessageStoreContract, TellsWhatADeadLetterIsWithoutItsText) {
   const auto message = make_message("anna", 1, "12345", Seconds(1));
   ASSERT_TRUE(this->calls().insert({message}));
-  ASSERT_TRUE(this->calls().bury("anna", 0, 1, {"deleted", "by hand"}));
+  ASSERT_TRUE(this->calls().move_to_dead_letters("anna", 0, 1, {"deleted", "by hand"}));
   delivery::DeadLetterQuery query;
   query.limit = 9;
   const auto page = this->calls().list_dead_letters(query);
@@ -436,7 +438,8 @@ TYPED_TEST(MessageStoreContract, ListsDeadLettersOfAReasonAndTellsWhereToGoOn) {
     const auto message = make_message(i <= 4 ? "anna" : "bert", i);
     ASSERT_TRUE(this->calls().insert({message}));
     const bool deleted = i % 2 == 0;
-    ASSERT_TRUE(this->calls().bury(message->user.str(), i - 1, i, deleted ? "deleted" : "other"));
+    ASSERT_TRUE(this->calls().move_to_dead_letters(message->user.str(), i - 1, i,
+                                                   deleted ? "deleted" : "other"));
     if (deleted && i <= 4) wanted.push_back(message->id);
   }
   std::ranges::sort(wanted);
@@ -457,14 +460,14 @@ TYPED_TEST(MessageStoreContract, FindsAUsersPendingMessageByItsId) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1), message}));
   EXPECT_EQ(this->calls().find_pending("anna", message->id), 2);
   EXPECT_FALSE(this->calls().find_pending("bert", message->id));
-  ASSERT_TRUE(this->calls().bury("anna", 1, 2, "deleted"));
+  ASSERT_TRUE(this->calls().move_to_dead_letters("anna", 1, 2, "deleted"));
   EXPECT_FALSE(this->calls().find_pending("anna", message->id));
 }
 
 TYPED_TEST(MessageStoreContract, DeletesDeadLettersOnceAndTellsWhich) {
-  const MessageId first = this->bury("anna", 1);
-  const MessageId second = this->bury("anna", 2);
-  const MessageId third = this->bury("bert", 3);
+  const MessageId first = this->move_to_dead_letters("anna", 1);
+  const MessageId second = this->move_to_dead_letters("anna", 2);
+  const MessageId third = this->move_to_dead_letters("bert", 3);
   EXPECT_THAT(this->calls().delete_dead_letters({second}), ElementsAre(second));
   EXPECT_THAT(this->calls().delete_dead_letters({first, second}), ElementsAre(first));
   EXPECT_FALSE(this->calls().find_dead_letter(first));

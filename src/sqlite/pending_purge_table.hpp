@@ -10,14 +10,14 @@
 namespace holdfast::sqlite {
 
 /// What users had pending when their access ended, until it is among the dead letters.
-class BurialTable {
+class PendingPurgeTable {
  public:
-  explicit BurialTable(Database& database);
+  explicit PendingPurgeTable(Database& database);
 
   /// Of what is committed, and what this transaction has inserted; nothing when that is nothing.
   void add(const UserId& user, std::string_view reason);
   void remove(const UserId& user, Sequence up_to);
-  [[nodiscard]] std::vector<delivery::Burial> load();
+  [[nodiscard]] std::vector<delivery::PendingPurge> load();
 
  private:
   Statement add_;

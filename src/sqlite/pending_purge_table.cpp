@@ -1,8 +1,8 @@
-#include "burial_table.hpp"
+#include "pending_purge_table.hpp"
 
 namespace holdfast::sqlite {
 
-BurialTable::BurialTable(Database& database)
+PendingPurgeTable::PendingPurgeTable(Database& database)
     : add_(database,
            "INSERT OR REPLACE INTO burials (user, up_to, reason)"
            " SELECT user, sequence, ?2 FROM messages WHERE user = ?1"
@@ -10,16 +10,16 @@ BurialTable::BurialTable(Database& database)
       remove_(database, "DELETE FROM burials WHERE user = ?1 AND up_to <= ?2"),
       load_(database, "SELECT user, up_to, reason FROM burials") {}
 
-void BurialTable::add(const UserId& user, std::string_view reason) {
+void PendingPurgeTable::add(const UserId& user, std::string_view reason) {
   add_.bind(1, std::string_view(user.str())).bind(2, reason).run();
 }
 
-void BurialTable::remove(const UserId& user, Sequence up_to) {
+void PendingPurgeTable::remove(const UserId& user, Sequence up_to) {
   remove_.bind(1, std::string_view(user.str())).bind(2, up_to).run();
 }
 
-std::vector<delivery::Burial> BurialTable::load() {
-  std::vector<delivery::Burial> out;
+std::vector<delivery::PendingPurge> PendingPurgeTable::load() {
+  std::vector<delivery::PendingPurge> out;
   while (load_.step()) {
     out.push_back({UserId(load_.string(0)), load_.integer(1), load_.string(2)});
   }
