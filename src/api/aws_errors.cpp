@@ -83,7 +83,7 @@ net::Response make_answer(int status, std::string_view content_type, std::string
   return out;
 }
 
-net::Response make_error(int status, std::string_view type, std::string_view message, bool close) {
+net::Response make_error(int status, std::string_view type, std::string_view message, Then then) {
   std::string body = "{";
   append_member(body, "message", message);
   body += '}';
@@ -91,7 +91,7 @@ net::Response make_error(int status, std::string_view type, std::string_view mes
   out.headers.emplace_back("x-amzn-ErrorType", type);
   out.refused = reason_of(message);
   if (status == 503 || status == 429) out.headers.emplace_back("Retry-After", kRetryAfterSeconds);
-  out.close = close;
+  out.close = then == Then::close;
   return out;
 }
 
@@ -134,13 +134,13 @@ net::Response upgrade_required() {
 
 net::Response request_too_long() { return transport_error(413, {}); }
 
-net::Response unavailable(bool close) {
+net::Response unavailable(Then then) {
   net::Response out = transport_error(503, {});
-  out.close = close;
+  out.close = then == Then::close;
   return out;
 }
 
-ErrorWords words_of(const Error& error) {
+AwsError aws_error_of(const Error& error) {
   switch (error.code) {
     case Errc::invalid_argument:
       return {400, "BadRequestException", "Invalid request body: " + error.message};
@@ -164,8 +164,8 @@ ErrorWords words_of(const Error& error) {
 }
 
 net::Response delivery_error(const Error& error) {
-  const ErrorWords words = words_of(error);
-  net::Response out = make_error(words.status, words.type, words.message);
+  const AwsError aws = aws_error_of(error);
+  net::Response out = make_error(aws.status, aws.type, aws.message);
   out.refused = reason_of(error.message);
   return out;
 }
@@ -204,14 +204,14 @@ void note_refusal(net::Response& response, const iam::SignatureError& error) {
 }
 
 std::string access_denied_words(std::string_view principal, std::string_view action,
-                                std::string_view resource, bool explicit_deny) {
+                                std::string_view resource, Denial denial) {
   std::string out = "User: ";
   out += principal;
   out += " is not authorized to perform: ";
   out += action;
   out += " on resource: ";
   out += resource;
-  if (explicit_deny) out += " with an explicit deny";
+  if (denial == Denial::explicit_deny) out += " with an explicit deny";
   return out;
 }
 
@@ -230,10 +230,10 @@ std::string mask_account(std::string_view arn) {
 }
 
 net::Response access_denied(std::string_view principal, std::string_view action,
-                            std::string_view resource, bool explicit_deny) {
+                            std::string_view resource, Denial denial) {
   std::string body = "{";
   append_member(body, "Message",
-                access_denied_words(principal, action, mask_account(resource), explicit_deny));
+                access_denied_words(principal, action, mask_account(resource), denial));
   body += '}';
   net::Response out = make_answer(403, kJson, std::move(body));
   out.headers.emplace_back("x-amzn-ErrorType", "AccessDeniedException");

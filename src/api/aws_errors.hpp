@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include <holdfast/base/error.hpp>
+#include <holdfast/iam/policy.hpp>
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
@@ -20,11 +22,13 @@ void add_request_id(net::Response& response, std::string id);
 [[nodiscard]] net::Response make_answer(int status, std::string_view content_type,
                                         std::string body);
 
+/// The fate of a connection behind an answer.
+enum class Then : std::uint8_t { keep_open, close };
+
 /// `x-amzn-ErrorType: {type}` and `{"message": …}`; the access line gets the message as its reason,
-/// as it does of all errors here. 503 and 429 carry `Retry-After`, 503 ends the
-/// connection only when `close`.
+/// as it does of all errors here. 503 and 429 carry `Retry-After`.
 [[nodiscard]] net::Response make_error(int status, std::string_view type, std::string_view message,
-                                       bool close = false);
+                                       Then then = Then::keep_open);
 
 /// Adds a `Link` to the entry of a refusal in `errors.md` under this URL; nothing where it is
 /// empty.
@@ -38,16 +42,16 @@ void add_help(net::Response& response, std::string_view documentation_url);
 /// 426 for a plain request to a WebSocket.
 [[nodiscard]] net::Response upgrade_required();
 [[nodiscard]] net::Response request_too_long();
-[[nodiscard]] net::Response unavailable(bool close = false);
+[[nodiscard]] net::Response unavailable(Then then = Then::keep_open);
 /// Makes the answer to a refusal of delivery.
 [[nodiscard]] net::Response delivery_error(const Error& error);
 /// Returns the name and message of a refusal of delivery, for a batch's `Failed`.
-struct ErrorWords {
+struct AwsError {
   int status;
   std::string_view type;
   std::string message;
 };
-[[nodiscard]] ErrorWords words_of(const Error& error);
+[[nodiscard]] AwsError aws_error_of(const Error& error);
 
 /// The `x-amzn-ErrorType` of a refused signature.
 [[nodiscard]] std::string_view type_of(iam::SignatureErrc code) noexcept;
@@ -55,12 +59,17 @@ struct ErrorWords {
 [[nodiscard]] net::Response signature_error(const iam::SignatureError& error);
 /// Sets the reason that the access line shows.
 void note_refusal(net::Response& response, const iam::SignatureError& error);
+/// The reason why a policy does not allow a call.
+enum class Denial : std::uint8_t { no_allow, explicit_deny };
+[[nodiscard]] constexpr Denial denial_of(iam::Decision decision) noexcept {
+  return decision == iam::Decision::explicit_deny ? Denial::explicit_deny : Denial::no_allow;
+}
 /// 403 in execute-api's shape: `{"Message": …}` with a capital M and the account masked.
 [[nodiscard]] net::Response access_denied(std::string_view principal, std::string_view action,
-                                          std::string_view resource, bool explicit_deny);
+                                          std::string_view resource, Denial denial);
 /// The text of it, for other shapes; the resource as given.
 [[nodiscard]] std::string access_denied_words(std::string_view principal, std::string_view action,
-                                              std::string_view resource, bool explicit_deny);
+                                              std::string_view resource, Denial denial);
 /// Why the access line says that a policy refused.
 [[nodiscard]] std::string denied_reason(std::string_view type, std::string_view action,
                                         std::string_view resource);

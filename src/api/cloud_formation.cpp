@@ -176,9 +176,9 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
                                               const std::string& resource) {
   const iam::Decision decision = decide(context, signer, head, kDescribeStacks, resource);
   if (decision == iam::Decision::allow) return std::nullopt;
-  net::Response denied = xml_error(403, "AccessDenied",
-                                   access_denied_words(signer.key->arn, kDescribeStacks, resource,
-                                                       decision == iam::Decision::explicit_deny));
+  net::Response denied = xml_error(
+      403, "AccessDenied",
+      access_denied_words(signer.key->arn, kDescribeStacks, resource, denial_of(decision)));
   denied.refused = denied_reason("AccessDenied", kDescribeStacks, resource);
   return denied;
 }

@@ -62,7 +62,7 @@ std::optional<net::Response> answer_preflight(const Context& context, const net:
   if (origin == nullptr || wanted == nullptr) return std::nullopt;
   const std::string_view method = method_for_pages(route, logs_in);
   if (method.empty() || ascii::trim(*wanted) != method) return std::nullopt;
-  if (!origin_allowed(head, context.allowed_origins, true)) {
+  if (!origin_allowed(head, context.allowed_origins, SentBy::page)) {
     net::Response refused = refuse_origin(head);
     refused.headers.emplace_back("Vary", "Origin");
     return refused;
@@ -83,7 +83,7 @@ net::Responder share_with_page(const Context& context, Route route, const net::R
                                net::Responder respond) {
   const std::string* const origin = head.header("Origin");
   if (!is_shared(route) || origin == nullptr ||
-      !origin_allowed(head, context.allowed_origins, true)) {
+      !origin_allowed(head, context.allowed_origins, SentBy::page)) {
     return respond;
   }
   return std::move(respond).with([origin = *origin](net::Answer& answer) mutable {

@@ -48,7 +48,7 @@ net::Response openid_configuration(const Context& context) {
 }
 
 net::Response refuse_while_draining() {
-  net::Response out = unavailable(true);
+  net::Response out = unavailable(Then::close);
   out.refused = "the service is shutting down";
   return out;
 }

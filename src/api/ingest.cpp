@@ -40,7 +40,7 @@ bool is_json(const net::RequestHead& head) {
 // In this order: a body that says nothing, a body of another type, a message that is too long.
 std::optional<net::Response> refuse_body(const net::RequestHead& head, const BodyFault* fault) {
   if (fault != nullptr && !fault->too_long) {
-    return make_error(400, "BadRequestException", fault->words());
+    return make_error(400, "BadRequestException", fault->to_text());
   }
   if (!is_json(head)) {
     net::Response out = transport_error(415, {});
@@ -49,7 +49,7 @@ std::optional<net::Response> refuse_body(const net::RequestHead& head, const Bod
   }
   if (fault != nullptr) {
     net::Response out = request_too_long();
-    append_printable(out.refused = "", fault->words());
+    append_printable(out.refused = "", fault->to_text());
     return out;
   }
   return std::nullopt;
@@ -110,13 +110,13 @@ void append_receipt(std::string& out, const delivery::Receipt& receipt) {
 }
 
 void append_failure(std::string& out, std::size_t index, const Error& error) {
-  const ErrorWords words = words_of(error);
+  const AwsError aws = aws_error_of(error);
   out += R"({"index":)";
   append_integer(out, static_cast<std::int64_t>(index));
   out += R"(,"code":")";
-  out += words.type;
+  out += aws.type;
   out += R"(","message":")";
-  append_json_escaped(out, words.message);
+  append_json_escaped(out, aws.message);
   out += R"("},)";
 }
 
@@ -249,7 +249,7 @@ void handle_message(const Context& context, const net::Request& request, net::Re
     refusals.add(IngestRefusal::unauthorized);
     return respond(std::move(signer.error()));
   }
-  auto message = read_message(request.body, limits_of(context.options), signer->key->caller);
+  auto message = read_message(request.body, limits_of(context.options), signer->key->quota);
   if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
     refusals.add(ingest_refusal_of(*refused));
     return respond(signed_by(std::move(*refused), *signer->key));
@@ -272,7 +272,7 @@ void handle_messages(const Context& context, const net::Request& request, net::R
     refusals.add(IngestRefusal::unauthorized);
     return respond(std::move(signer.error()));
   }
-  auto messages = read_messages(request.body, limits_of(context.options), signer->key->caller);
+  auto messages = read_messages(request.body, limits_of(context.options), signer->key->quota);
   if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
     refusals.add(ingest_refusal_of(*refused));
     return respond(signed_by(std::move(*refused), *signer->key));

@@ -3,6 +3,7 @@
 #include "ingest_body.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 
 #include <holdfast/base/json.hpp>
@@ -103,7 +104,7 @@ class EntryReader final : public JsonHandler {
   }
   void on_object_begin() override {
     if (starts_entry()) {
-      add_entry(true);
+      add_entry(EntryKind::object);
     } else {
       other_value();
     }
@@ -125,17 +126,18 @@ class EntryReader final : public JsonHandler {
     return depth_ == entry_depth_ && in_list() && !too_many_ && !entries_.empty();
   }
   RawEntry& current() { return entries_.back(); }
-  void add_entry(bool is_object) {
+  enum class EntryKind : std::uint8_t { object, other };
+  void add_entry(EntryKind kind) {
     if (entries_.size() == entries_max_) {
       too_many_ = true;
       return;
     }
-    entries_.emplace_back().is_object = is_object;
+    entries_.emplace_back().is_object = kind == EntryKind::object;
   }
   // A value that is no field's: an entry that is no object, or a field of the wrong type.
   void other_value() {
     if (starts_entry()) {
-      add_entry(false);
+      add_entry(EntryKind::other);
     } else if (in_field() && field_ != Field::other && current().mistyped == Field::other) {
       current().mistyped = field_;
     }
@@ -158,7 +160,7 @@ BodyFault fault(std::string field, std::string message) {
   return {.too_long = false, .field = std::move(field), .message = std::move(message)};
 }
 
-delivery::SendRequest to_request(RawEntry&& raw, const CallerPtr& caller) {
+delivery::SendRequest to_request(RawEntry&& raw, const SenderQuotaPtr& caller) {
   delivery::SendRequest out;
   if (raw.user_id) out.user = UserId(std::move(*raw.user_id));
   if (raw.message) out.payload = std::move(*raw.message);
@@ -170,7 +172,7 @@ delivery::SendRequest to_request(RawEntry&& raw, const CallerPtr& caller) {
 
 std::expected<delivery::SendRequest, BodyFault> check_entry(RawEntry&& raw,
                                                             const IngestLimits& limits,
-                                                            const CallerPtr& caller) {
+                                                            const SenderQuotaPtr& caller) {
   if (!raw.is_object) return std::unexpected(fault({}, "must be an object"));
   if (raw.mistyped != Field::other) {
     return std::unexpected(
@@ -203,7 +205,7 @@ std::optional<BodyFault> read(std::string_view body, const IngestLimits& limits,
 
 }  // namespace
 
-std::string BodyFault::words() const {
+std::string BodyFault::to_text() const {
   std::string out = "Invalid request body: ";
   if (!field.empty()) out += field + ": ";
   return out + message;
@@ -211,14 +213,14 @@ std::string BodyFault::words() const {
 
 std::expected<delivery::SendRequest, BodyFault> read_message(std::string_view body,
                                                              const IngestLimits& limits,
-                                                             const CallerPtr& caller) {
+                                                             const SenderQuotaPtr& caller) {
   EntryReader reader(Shape::single, 1);
   if (auto found = read(body, limits, reader)) return std::unexpected(std::move(*found));
   return check_entry(std::move(reader.entries().front()), limits, caller);
 }
 
 std::expected<std::vector<delivery::SendRequest>, BodyFault> read_messages(
-    std::string_view body, const IngestLimits& limits, const CallerPtr& caller) {
+    std::string_view body, const IngestLimits& limits, const SenderQuotaPtr& caller) {
   EntryReader reader(Shape::batch, limits.entries);
   if (auto found = read(body, limits, reader)) return std::unexpected(std::move(*found));
   if (!reader.has_list()) return std::unexpected(fault("messages", "is required"));

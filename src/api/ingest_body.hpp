@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <holdfast/base/caller.hpp>
+#include <holdfast/base/sender_quota.hpp>
 #include <holdfast/delivery/message.hpp>
 #include <holdfast/delivery/send_limits.hpp>
 
@@ -24,14 +24,14 @@ struct BodyFault {
   std::string field;      ///< `userId`, `messages[3].ttlSeconds`; empty for the body as a whole
   std::string message;
   /// `Invalid request body: userId: is required`.
-  [[nodiscard]] std::string words() const;
+  [[nodiscard]] std::string to_text() const;
 };
 
 /// The body of `POST /message`.
 [[nodiscard]] std::expected<delivery::SendRequest, BodyFault> read_message(
-    std::string_view body, const IngestLimits& limits, const CallerPtr& caller);
+    std::string_view body, const IngestLimits& limits, const SenderQuotaPtr& caller);
 /// The body of `POST /messages`: all entries, or the first fault.
 [[nodiscard]] std::expected<std::vector<delivery::SendRequest>, BodyFault> read_messages(
-    std::string_view body, const IngestLimits& limits, const CallerPtr& caller);
+    std::string_view body, const IngestLimits& limits, const SenderQuotaPtr& caller);
 
 }  // namespace holdfast::api

@@ -82,7 +82,7 @@ Replays::Stripe& Replays::stripe_of(const iam::Signature& signature) noexcept {
 }
 
 Replays::Slot* Replays::find(Stripe& stripe, const iam::Signature& signature,
-                             const CallerPtr& caller) {
+                             const SenderQuotaPtr& caller) {
   const auto key = stripe.keys.find(caller);
   if (key == stripe.keys.end()) return nullptr;
   const auto second = key->second.by_date.find(seconds_of(signature.date));
@@ -107,7 +107,7 @@ Replays::Answer Replays::answer_of(const Stripe& stripe, const Slot& slot) {
 }
 
 std::variant<Replays::First, Replays::Refused> Replays::begin(const iam::Signature& signature,
-                                                              const CallerPtr& caller,
+                                                              const SenderQuotaPtr& caller,
                                                               WallTime now) {
   const Second date = seconds_of(signature.date);
   const Second now_second = seconds_of(now);
@@ -172,7 +172,7 @@ void Replays::forget_first(Stripe& stripe, OfKey& key) {
   key.by_date.erase(first);
 }
 
-bool Replays::wait(const iam::Signature& signature, const CallerPtr& caller, Task again) {
+bool Replays::wait(const iam::Signature& signature, const SenderQuotaPtr& caller, Task again) {
   Stripe& stripe = stripe_of(signature);
   const std::lock_guard lock(stripe.mutex);
   const Slot* const slot = find(stripe, signature, caller);
@@ -181,7 +181,8 @@ bool Replays::wait(const iam::Signature& signature, const CallerPtr& caller, Tas
   return true;
 }
 
-void Replays::end(const iam::Signature& signature, const CallerPtr& caller, const Answer* answer) {
+void Replays::end(const iam::Signature& signature, const SenderQuotaPtr& caller,
+                  const Answer* answer) {
   const std::uint64_t fingerprint = fingerprint_of(signature);
   Stripe& stripe = stripe_of(signature);
   std::vector<Task> waiters;

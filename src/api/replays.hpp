@@ -14,9 +14,9 @@
 #include <variant>
 #include <vector>
 
-#include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/sender_quota.hpp>
 #include <holdfast/base/shares.hpp>
 #include <holdfast/delivery/message.hpp>
 #include <holdfast/iam/sigv4.hpp>
@@ -65,10 +65,11 @@ class Replays : public std::enable_shared_from_this<Replays> {
   explicit Replays(Options options, std::shared_ptr<BoundRefusals> refusals = nullptr);
 
   [[nodiscard]] std::variant<First, Refused> begin(const iam::Signature& signature,
-                                                   const CallerPtr& caller, WallTime now);
+                                                   const SenderQuotaPtr& caller, WallTime now);
   /// Runs `again` when a signature in flight has its outcome, on the thread that ends it. Returns
   /// false, and drops `again`, if the signature is not in flight.
-  [[nodiscard]] bool wait(const iam::Signature& signature, const CallerPtr& caller, Task again);
+  [[nodiscard]] bool wait(const iam::Signature& signature, const SenderQuotaPtr& caller,
+                          Task again);
 
   [[nodiscard]] std::size_t size() const;
 
@@ -109,7 +110,7 @@ class Replays : public std::enable_shared_from_this<Replays> {
   };
   struct Stripe {
     mutable std::mutex mutex;
-    std::unordered_map<CallerPtr, OfKey> keys;
+    std::unordered_map<SenderQuotaPtr, OfKey> keys;
     std::size_t count = 0;
     Second swept_at = 0;
     std::unordered_map<std::uint64_t, std::vector<Task>> waiters;
@@ -120,9 +121,9 @@ class Replays : public std::enable_shared_from_this<Replays> {
 
   [[nodiscard]] Stripe& stripe_of(const iam::Signature& signature) noexcept;
   [[nodiscard]] static Slot* find(Stripe& stripe, const iam::Signature& signature,
-                                  const CallerPtr& caller);
+                                  const SenderQuotaPtr& caller);
   [[nodiscard]] static Answer answer_of(const Stripe& stripe, const Slot& slot);
-  void end(const iam::Signature& signature, const CallerPtr& caller, const Answer* answer);
+  void end(const iam::Signature& signature, const SenderQuotaPtr& caller, const Answer* answer);
   void keep_body(Stripe& stripe, std::uint64_t fingerprint, Body body) const;
   void sweep(Stripe& stripe, Second now) const;
   static void forget_first(Stripe& stripe, OfKey& key);
@@ -138,7 +139,7 @@ class Replays : public std::enable_shared_from_this<Replays> {
 
 class Replays::First {
  public:
-  First(std::shared_ptr<Replays> replays, const iam::Signature& signature, CallerPtr caller)
+  First(std::shared_ptr<Replays> replays, const iam::Signature& signature, SenderQuotaPtr caller)
       : replays_(std::move(replays)), signature_(signature), caller_(std::move(caller)) {}
   First(First&&) noexcept = default;
   First& operator=(First&&) = delete;
@@ -156,7 +157,7 @@ class Replays::First {
  private:
   std::shared_ptr<Replays> replays_;
   iam::Signature signature_;
-  CallerPtr caller_;
+  SenderQuotaPtr caller_;
 };
 
 }  // namespace holdfast::api

@@ -66,8 +66,7 @@ std::optional<net::Response> refuse_user(const Context& context, const iam::Sign
   std::string at(resource);
   at += " for ";
   at += place;
-  net::Response denied =
-      access_denied(key.arn, action, at, decision == iam::Decision::explicit_deny);
+  net::Response denied = access_denied(key.arn, action, at, denial_of(decision));
   denied.log_fields.set(kLogUserId, user.str());
   return signed_by(std::move(denied), key);
 }
@@ -76,7 +75,7 @@ bool keeps_to_rate(const Context& context, const iam::AccessKey& key, std::size_
   const std::uint32_t rate = key.rate.value_or(context.options.key_requests_per_second);
   if (rate == 0) return true;
   const SteadyTime now = context.parts.clock.steady_now();
-  if (key.caller->keeps_to(rate, Microseconds(now.time_since_epoch()).count())) return true;
+  if (key.quota->try_take(rate, Microseconds(now.time_since_epoch()).count())) return true;
   context.metrics(shard).refused_calls.add(CallRefusal::rate);
   return false;
 }
@@ -95,8 +94,8 @@ std::expected<iam::Signer, net::Response> authorize_invoke(const Context& contex
   asked.user_unread = true;
   const iam::Decision decision = decide(context, key, request.head, asked);
   if (decision != iam::Decision::allow) {
-    return std::unexpected(signed_by(
-        access_denied(key.arn, action, resource, decision == iam::Decision::explicit_deny), key));
+    return std::unexpected(
+        signed_by(access_denied(key.arn, action, resource, denial_of(decision)), key));
   }
   if (!keeps_to_rate(context, key, request.head.shard)) {
     net::Response refused = make_error(429, "TooManyRequestsException", "Too Many Requests");

@@ -68,7 +68,7 @@ void run_once(const Context& context, std::size_t shard, Call call) {
   Replays& replays = *context.replays;
   while (true) {
     const iam::Signature signature = call.signer.signature;
-    const CallerPtr caller = call.signer.key->caller;
+    const SenderQuotaPtr caller = call.signer.key->quota;
     auto begun = replays.begin(signature, caller, call.signer.verified_at);
     if (auto* const first = std::get_if<Replays::First>(&begun)) {
       return std::move(call).run(std::move(*first));

@@ -188,11 +188,13 @@ void admin_create_user(PoolCall call) {
 }
 
 // Both forms: the Admin one names its pool.
-void initiate(PoolCall call, bool admin) {
+enum class CalledBy : std::uint8_t { client, administrator };
+
+void initiate(PoolCall call, CalledBy caller) {
   InputReader reader(call.input);
   UserPool::InitiateAuth input;
   input.source = std::move(call.source);
-  if (admin) input.pool_id = reader.required("UserPoolId");
+  if (caller == CalledBy::administrator) input.pool_id = reader.required("UserPoolId");
   input.client_id = reader.required("ClientId");
   input.flow = reader.required("AuthFlow");
   input.parameters = reader.strings("AuthParameters");
@@ -203,11 +205,11 @@ void initiate(PoolCall call, bool admin) {
           PoolResult<AuthOutcome> outcome) mutable { respond(auth_answer(metrics, outcome)); });
 }
 
-void respond_to_challenge(PoolCall call, bool admin) {
+void respond_to_challenge(PoolCall call, CalledBy caller) {
   InputReader reader(call.input);
   UserPool::RespondToChallenge input;
   input.source = std::move(call.source);
-  if (admin) input.pool_id = reader.required("UserPoolId");
+  if (caller == CalledBy::administrator) input.pool_id = reader.required("UserPoolId");
   input.client_id = reader.required("ClientId");
   input.challenge = reader.required("ChallengeName");
   auto session = reader.optional("Session");
@@ -240,10 +242,14 @@ void get_tokens_from_refresh_token(PoolCall call) {
       });
 }
 
-void admin_initiate_auth(PoolCall call) { initiate(std::move(call), true); }
-void initiate_auth(PoolCall call) { initiate(std::move(call), false); }
-void admin_respond(PoolCall call) { respond_to_challenge(std::move(call), true); }
-void respond_to_auth_challenge(PoolCall call) { respond_to_challenge(std::move(call), false); }
+void admin_initiate_auth(PoolCall call) { initiate(std::move(call), CalledBy::administrator); }
+void initiate_auth(PoolCall call) { initiate(std::move(call), CalledBy::client); }
+void admin_respond(PoolCall call) {
+  respond_to_challenge(std::move(call), CalledBy::administrator);
+}
+void respond_to_auth_challenge(PoolCall call) {
+  respond_to_challenge(std::move(call), CalledBy::client);
+}
 
 // An operation on one user of the pool without an output.
 using UserOperation = void (UserPool::*)(UserPool::UserName, Completion<PoolResult<void>>);
@@ -648,9 +654,9 @@ std::optional<net::Response> refuse_by_policy(const Context& context, const iam:
   const std::string action = "cognito-idp:" + std::string(operation.name);
   const iam::Decision decision = decide(context, signer, head, action, resource);
   if (decision == iam::Decision::allow) return std::nullopt;
-  net::Response denied = pool_error("AccessDeniedException",
-                                    access_denied_words(signer.key->arn, action, resource,
-                                                        decision == iam::Decision::explicit_deny));
+  net::Response denied =
+      pool_error("AccessDeniedException",
+                 access_denied_words(signer.key->arn, action, resource, denial_of(decision)));
   denied.refused = denied_reason("AccessDeniedException", action, resource);
   return denied;
 }
@@ -716,7 +722,7 @@ void handle_user_pool(const Context& context, net::Request request, net::Respond
     }
   }
   // Temporary credentials are counted as the key that they are of.
-  auto source = signer ? identity::Source::of_access_key(signer->key->caller->id)
+  auto source = signer ? identity::Source::of_access_key(signer->key->quota->id)
                        : identity::Source::of_client(request.head.remote_address);
   PoolCall call{context,           context.metrics(shard), *context.shard(shard).pool,
                 std::move(*input), std::move(source),      std::move(respond)};

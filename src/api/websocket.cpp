@@ -93,7 +93,7 @@ net::LiveAccepted accept(const Context& context, const net::RequestHead& head,
 
 }  // namespace
 
-bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed, bool page) {
+bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed, SentBy sender) {
   const std::string* const origin = head.header("Origin");
   if (origin == nullptr) return true;
   const auto count = std::ranges::count_if(
@@ -101,7 +101,8 @@ bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed,
   if (count != 1) return false;
   const std::string* const host = head.header("Host");
   const std::string_view own = host == nullptr ? std::string_view() : std::string_view(*host);
-  return page ? allowed.allow_page(*origin, own) : allowed.allow_client(*origin, own);
+  return sender == SentBy::page ? allowed.allow_page(*origin, own)
+                                : allowed.allow_client(*origin, own);
 }
 
 net::Response refuse_origin(const net::RequestHead& head) {
@@ -148,7 +149,7 @@ std::optional<std::string> token_of(std::string_view query) {
 
 void handle_upgrade(const Context& context, net::RequestHead head, net::LiveResponder respond) {
   RouteMetrics& metrics = context.metrics(head.shard);
-  if (!origin_allowed(head, context.allowed_origins, false)) {
+  if (!origin_allowed(head, context.allowed_origins, SentBy::client)) {
     metrics.refused_upgrades.add(UpgradeRefusal::origin);
     return respond(refuse_origin(head));
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -13,10 +14,13 @@
 
 namespace holdfast::api {
 
+/// The senders of a kind of request: pages in a browser alone, or any client (see
+/// `AllowedOrigins`).
+enum class SentBy : std::uint8_t { page, client };
+
 /// Returns whether the request's Origin is allowed. A missing one is allowed, several are not.
-/// `page`: only a page sends such a request; else a program may (see `AllowedOrigins`).
 [[nodiscard]] bool origin_allowed(const net::RequestHead& head, const AllowedOrigins& allowed,
-                                  bool page);
+                                  SentBy sender);
 /// Makes the 403 for a refused Origin, which the access line names.
 [[nodiscard]] net::Response refuse_origin(const net::RequestHead& head);
 

@@ -1,3 +1,5 @@
+// Writes audit events to the log, a file and the database.
+
 #include "audit_log.hpp"
 
 #include <cerrno>
@@ -15,7 +17,7 @@
 namespace holdfast::app {
 namespace {
 
-// Of what others have written: they must not fill the disk with one record each.
+// Limits texts that others have written, so that they cannot fill the disk with one record each.
 constexpr std::size_t kShownBytes = 256;
 
 }  // namespace
@@ -78,10 +80,10 @@ void AuditLog::write_to_file(const AuditEvent& event, WallTime at) {
                        {"remote_address", event.address}};
   const std::string line = object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   const std::lock_guard lock(file_mutex_);
-  // One call, so that lines of several processes do not mix; what a full disk does not take is in
-  // the log.
+  // Written in one call, so that lines of several processes do not mix. What a full disk does not
+  // take is still in the log.
   if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    log::warn("audit_file_failed", {{"path", options_.file}, {"error", std::strerror(errno)}});
+    log::warn("audit_file_failed", {{"path", options_.file}, {"reason", std::strerror(errno)}});
   }
 }
 

@@ -15,7 +15,7 @@
 namespace holdfast::app {
 
 struct AuditLogOptions {
-  std::string file{};                       ///< appended to, made with mode 0600; empty: none
+  std::string file{};                       ///< appended to; created with mode 0600; empty: none
   std::int64_t records_max = 1'000'000;     ///< in the database
   std::size_t waiting_max = 10'000;         ///< for the database
   std::uint32_t refusals_per_minute = 600;  ///< of all strangers that are kept
@@ -23,23 +23,23 @@ struct AuditLogOptions {
 };
 
 /// Writes each event to the log (`audit`), to a file of its own, and to the database. A flood of
-/// refusals cannot fill the latter two: what strangers are refused is kept there at a rate, with a
-/// share for each address, and cut; the log has each. Any thread.
+/// refusals cannot fill the latter two. They keep refusals of strangers only at a rate, with a
+/// share for each address, and cut; the log has all. Any thread.
 class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLog> {
  public:
-  /// Error `io` when the file cannot be opened.
+  /// Opens the file. Error `io` if that fails.
   [[nodiscard]] static Result<std::shared_ptr<AuditLog>> open(AuditLogOptions options,
                                                               const Clock& clock);
   AuditLog(const AuditLog&) = delete;
   AuditLog& operator=(const AuditLog&) = delete;
 
   void record(AuditEvent event) override;
-  /// From here on events go to the database, too: those that came before first. Both outlive the
-  /// executor's run; `store` is its own.
+  /// Sends events to the database, too, beginning with the earlier ones. Both outlive the
+  /// executor's run; `store` belongs to it.
   void attach(AuditStore& store, Executor& executor);
-  /// Opens the file again, under its name: it may have been moved away.
+  /// Opens the file again under its name, since it may have been moved away.
   [[nodiscard]] Result<void> reopen();
-  /// Events that were not kept, or that the database was not given, since the start.
+  /// Returns how many events since the start were not kept, or not given to the database.
   [[nodiscard]] std::uint64_t not_kept() const noexcept { return not_kept_; }
 
  private:
@@ -48,7 +48,7 @@ class AuditLog final : public Audit, public std::enable_shared_from_this<AuditLo
   [[nodiscard]] bool has_room_for(const AuditEvent& event);
   void write_to_file(const AuditEvent& event, WallTime at);
   void keep(AuditEvent event, WallTime at);
-  /// Gives the store what waits, one batch at a time. On the executor.
+  /// Gives waiting events to the store, one batch at a time. On the executor.
   void append();
 
   const AuditLogOptions options_;

@@ -11,9 +11,8 @@
 
 namespace holdfast::app {
 
-/// Runs `start` on `executor` and waits for what it answers: start-up is the one place that may
-/// block. Not on `executor`. `unavailable` when no answer comes. `keep` lives until there is one,
-/// however late that is.
+/// Runs `start` on `executor` and waits for the answer. Only a start may block like this, and not
+/// on `executor`. `unavailable` if no answer comes. `keep` lives until there is one, however late.
 template <class T>
 [[nodiscard]] Result<T> await(Executor& executor,
                               std::move_only_function<void(Completion<Result<T>>)> start,

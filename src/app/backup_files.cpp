@@ -1,4 +1,4 @@
-// What becomes of backups outside of a running gateway.
+// Keeps, restores and checks backups, outside of a running gateway.
 
 #include <algorithm>
 #include <cerrno>
@@ -33,12 +33,13 @@ constexpr const char* kDatabase = "holdfast.db";
 constexpr const char* kKey = "master.key";
 constexpr const char* kBackupCopy = "backup.partial";
 constexpr const char* kBeforeRestore = ".before-restore-";
-// Beside a backup: the master key, and what proves that the backup is as it was made.
+// Suffixes of the files beside a backup: the master key, and the proof that the backup is
+// unchanged.
 constexpr const char* kKeySuffix = ".key";
 constexpr const char* kMacSuffix = ".mac";
 constexpr std::size_t kMacTextBytes = 65;
-// Where the old database cannot be asked how far its sequence numbers went. They follow the clock,
-// and are ahead of it by a minute for each start in quick succession.
+// The distance of the ceiling from the clock if the old database is gone. Sequence numbers follow
+// the clock, and run ahead of it by a minute for each start in quick succession.
 constexpr Seconds kCeilingMargin{24 * 3600};
 
 bool exists(const std::string& path) {
@@ -50,7 +51,7 @@ void remove_with_log(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
 }
 
-// Into a new file of mode 0600, synced; the hash of what was written.
+// Copies into a new file of mode 0600, and syncs it. Returns the hash of the written bytes.
 Result<Digest> copy_into_new(int source, const std::string& from, const std::string& to) {
   const UniqueFd target = open_file(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
   if (!target) return file_error("create", to);
@@ -76,17 +77,17 @@ Result<Digest> copy_file(const std::string& from, const std::string& to) {
   return copy_into_new(source.get(), from, to);
 }
 
-bool rename_to(const std::string& from, const std::string& to, bool replace) {
-  const unsigned flags = replace ? 0 : RENAME_NOREPLACE;
+bool rename_to(const std::string& from, const std::string& to, Existing existing) {
+  const unsigned flags = existing == Existing::replace ? 0 : RENAME_NOREPLACE;
   return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
 }
 
-std::unexpected<Error> there_already(const std::string& path) {
+std::unexpected<Error> already_exists_error(const std::string& path) {
   return fail(Errc::already_exists, path + " is there already: --force replaces it", path);
 }
 
-/// The copy that a running gateway has made in its data directory. The gateway may be another
-/// user's, and not mean well: nothing that it could make of the name is followed or renamed.
+/// The copy that a running gateway has made in its data directory. The gateway may belong to a
+/// hostile user, so no name that it could create is followed or renamed.
 class GatewaysCopy {
  public:
   explicit GatewaysCopy(const std::string& data_dir)
@@ -112,7 +113,7 @@ class GatewaysCopy {
   [[nodiscard]] Result<Digest> copy_to(const std::string& to) const {
     return copy_into_new(file_.get(), path_, to);
   }
-  /// One that stays is removed by the gateway before the next backup.
+  /// Removes the copy. The gateway removes one that stays before its next backup.
   void remove() const { (void)::unlinkat(folder_.get(), kBackupCopy, 0); }
 
  private:
@@ -121,7 +122,8 @@ class GatewaysCopy {
   const UniqueFd file_;
 };
 
-// Root restores, and a gateway of another user is to open it.
+// Gives a file to the owner of the folder. Root restores, and a gateway of another user must open
+// it.
 Result<void> give_to_owner_of(const std::string& folder, const std::string& path) {
   struct stat info{};
   if (::geteuid() != 0) return {};
@@ -135,7 +137,7 @@ std::string key_text(const identity::MasterKey& key) {
   return base64_encode(std::string(key.bytes())) + "\n";
 }
 
-// What only who has the master key can make of a backup.
+// Returns the MAC of a backup, which only the master key can make.
 std::string backup_mac(const identity::MasterKey& key, const Digest& hash) {
   Digest derived = hmac_sha256(key.bytes(), "holdfast backup 1");
   const Digest mac = hmac_sha256(view(derived), view(hash));
@@ -160,7 +162,7 @@ DatabaseReport report_of(sqlite::DatabaseCheck check) {
           .added = std::nullopt};
 }
 
-// What was copied is what is checked: the gateway cannot reach it any more.
+// Checks the copied file, which the gateway cannot reach any more.
 Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& aside,
                                  const Digest& hash) {
   const auto check = sqlite::check_database(aside);
@@ -169,12 +171,13 @@ Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& 
     return fail(Errc::io, "the copy is damaged: " + check->problems.front(), aside);
   }
   const auto key =
-      identity::MasterKey::load(options.data_dir + "/" + kKey, value_of(options.master_key), false);
+      identity::MasterKey::load(options.data_dir + "/" + kKey, value_of(options.master_key),
+                                identity::MasterKey::Missing::fail);
   auto good = key ? identity::check_master_key(*key, check->data_keys)
                   : Result<void>(std::unexpected(key.error()));
   if (!good && options.with_master_key) return std::unexpected(std::move(good.error()));
-  const PrivateFileOptions how{.replace = options.replace};
-  // Before the backup itself: where that is, all of it is.
+  const PrivateFileOptions how{.replace = options.existing == Existing::replace};
+  // These files come before the backup: if it is there, all of it is.
   if (options.with_master_key) {
     std::string text = key_text(*key);
     auto written = write_private_file(options.file + kKeySuffix, text, how);
@@ -185,11 +188,11 @@ Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& 
     auto written = write_private_file(options.file + kMacSuffix, backup_mac(*key, hash), how);
     if (!written) return std::unexpected(std::move(written.error()));
   } else {
-    // One of the backup that is replaced says nothing of this one.
+    // The MAC of the replaced backup proves nothing about this one.
     ::unlink((options.file + kMacSuffix).c_str());
   }
-  if (!rename_to(aside, options.file, options.replace)) {
-    if (errno == EEXIST) return there_already(options.file);
+  if (!rename_to(aside, options.file, options.existing)) {
+    if (errno == EEXIST) return already_exists_error(options.file);
     return file_error("put the backup in place at", options.file);
   }
   if (auto synced = sync_folder(folder_of(options.file)); !synced) {
@@ -200,23 +203,23 @@ Result<KeepReport> finish_backup(const KeepOptions& options, const std::string& 
 
 }  // namespace
 
-Result<void> check_backup_target(const std::string& file, bool replace) {
+Result<void> check_backup_target(const std::string& file, Existing existing) {
   struct stat info{};
   if (::lstat(file.c_str(), &info) != 0) return {};
   if (!S_ISREG(info.st_mode)) {
     return fail(Errc::invalid_argument, file + " is there already, and is not a regular file",
                 file);
   }
-  if (!replace) return there_already(file);
+  if (existing == Existing::keep) return already_exists_error(file);
   return {};
 }
 
 Result<KeepReport> keep_backup(const KeepOptions& options) {
-  auto done = check_backup_target(options.file, options.replace);
+  auto done = check_backup_target(options.file, options.existing);
   if (done && options.with_master_key) {
-    done = check_backup_target(options.file + kKeySuffix, options.replace);
+    done = check_backup_target(options.file + kKeySuffix, options.existing);
   }
-  if (done) done = check_backup_target(options.file + kMacSuffix, options.replace);
+  if (done) done = check_backup_target(options.file + kMacSuffix, options.existing);
   const GatewaysCopy copy(options.data_dir);
   if (done) done = copy.check();
   if (!done) return std::unexpected(std::move(done.error()));
@@ -249,14 +252,14 @@ Result<DatabaseReport> check_data(const CheckOptions& options) {
   auto check = sqlite::check_database(path);
   if (!check) return std::unexpected(std::move(check.error()));
   if (check->problems.empty() && !check->data_keys.empty()) {
-    const auto key =
-        identity::MasterKey::load((*directory)->file(kKey), value_of(options.master_key), false);
+    const auto key = identity::MasterKey::load(
+        (*directory)->file(kKey), value_of(options.master_key), identity::MasterKey::Missing::fail);
     const auto good = key ? identity::check_master_key(*key, check->data_keys)
                           : Result<void>(std::unexpected(key.error()));
     if (!good) check->problems.push_back(good.error().message);
   }
   DatabaseReport report = report_of(std::move(*check));
-  // What is damaged already must not be taken for what was written.
+  // Existing damage must not get a checksum.
   if (options.add_checksums && report.problems.empty()) {
     const auto added = sqlite::add_checksums(path);
     if (!added) return std::unexpected(added.error());
@@ -268,7 +271,7 @@ Result<DatabaseReport> check_data(const CheckOptions& options) {
 
 namespace {
 
-/// A restore in its steps.
+/// A restore, in steps.
 class Restore {
  public:
   Restore(const RestoreOptions& options, const DataDirectory& directory)
@@ -290,7 +293,7 @@ class Restore {
   }
 
  private:
-  // Nothing of this changes what is there.
+  // Prepares the copy, without changing the existing files.
   Result<void> prepare() {
     const bool there = exists(database_) || exists(database_ + "-wal");
     if (there && !options_.replace) {
@@ -325,7 +328,7 @@ class Restore {
     return sync_folder(options_.data_dir);
   }
 
-  // Who reads the message has given the backup's name, not the copy's.
+  // Names the backup instead of the copy, because the user gave the backup's name.
   Error named(Error error) const {
     if (const auto at = error.message.find(restoring_); at != std::string::npos) {
       error.message.replace(at, restoring_.size(), options_.file);
@@ -335,8 +338,8 @@ class Restore {
     return error;
   }
 
-  // The database authenticates what is sealed in it. Whoever could write to the file could have
-  // changed all else: a policy, a hash of a password.
+  // Checks the MAC. The database authenticates only its sealed parts; a writer of the file could
+  // have changed a policy or a password's hash.
   Result<void> check_mac(const identity::MasterKey& key) const {
     if (options_.unauthenticated) return {};
     const std::string path = options_.file + kMacSuffix;
@@ -363,7 +366,7 @@ class Restore {
     if (path.empty() && options_.master_key) value = options_.master_key->c_str();
     if (path.empty() && exists(beside)) path = beside;
     if (path.empty()) path = own;
-    auto key = identity::MasterKey::load(path, value, false);
+    auto key = identity::MasterKey::load(path, value, identity::MasterKey::Missing::fail);
     if (!key && key.error().code == Errc::not_found) {
       return fail(Errc::not_found,
                   "the master key of the gateway that was backed up is needed: give it with "
@@ -382,7 +385,7 @@ class Restore {
     return {};
   }
 
-  // A restore that was cut short has put the database aside already.
+  // Finds the database that an interrupted restore has put aside.
   [[nodiscard]] std::string last_put_aside() const {
     std::string out;
     if (!exists(restoring_)) return out;
@@ -405,7 +408,7 @@ class Restore {
                                .actor = "uid:" + std::to_string(::geteuid())};
     const Sequence now = unix_micros(rules.now);
     const auto known = previous.empty() ? std::nullopt : sqlite::settle_database(previous);
-    // What clients may have seen: no sequence number of that may come again.
+    // No sequence number that clients may have seen may come again.
     rules.ceiling = known ? std::max(*known, now) : now + Microseconds(kCeilingMargin).count();
     if (known) rules.previous = previous;
     const auto access = sqlite::prepare_restored(restoring_, rules);
@@ -419,7 +422,8 @@ class Restore {
     return {};
   }
 
-  // The database first: a log without one is refused at a start, a database without its log is not.
+  // Moves the database first. A start refuses a log without a database, but not a database without
+  // its log.
   Result<void> put_aside() {
     const Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock();
     std::string stamp = format_iso8601(clock.wall_now());
@@ -427,10 +431,11 @@ class Restore {
     const std::string before = kBeforeRestore + stamp;
     const std::string aside = database_ + before;
     if (exists(database_)) {
-      if (!rename_to(database_, aside, false)) return file_error("rename", database_);
+      if (!rename_to(database_, aside, Existing::keep)) return file_error("rename", database_);
       report_.kept_database = aside;
     }
-    if (exists(database_ + "-wal") && !rename_to(database_ + "-wal", aside + "-wal", false)) {
+    if (exists(database_ + "-wal") &&
+        !rename_to(database_ + "-wal", aside + "-wal", Existing::keep)) {
       return file_error("rename", database_ + "-wal");
     }
     ::unlink((database_ + "-shm").c_str());
@@ -438,10 +443,11 @@ class Restore {
     if (!new_key_) return {};
     const std::string own = directory_.file(kKey);
     std::string text = key_text(*new_key_);
-    const auto present = identity::MasterKey::load(own, nullptr, false);
+    const auto present =
+        identity::MasterKey::load(own, nullptr, identity::MasterKey::Missing::fail);
     if (exists(own) && (!present || present->bytes() != new_key_->bytes())) {
       report_.kept_key = own + before;
-      if (!rename_to(own, report_.kept_key, false)) return file_error("rename", own);
+      if (!rename_to(own, report_.kept_key, Existing::keep)) return file_error("rename", own);
     }
     auto written = write_private_file(own, text);
     wipe(text);
@@ -450,7 +456,7 @@ class Restore {
   }
 
   Result<void> put_in_place() {
-    if (!rename_to(restoring_, database_, false)) return file_error("rename", restoring_);
+    if (!rename_to(restoring_, database_, Existing::keep)) return file_error("rename", restoring_);
     remove_with_log(restoring_);
     return sync_folder(options_.data_dir);
   }
@@ -459,7 +465,7 @@ class Restore {
   const DataDirectory& directory_;
   const std::string database_;
   const std::string restoring_;
-  Digest hash_{};                               ///< of what was copied
+  Digest hash_{};                               ///< of the copied file
   std::optional<identity::MasterKey> new_key_;  ///< for the data directory
   RestoreReport report_;
 };

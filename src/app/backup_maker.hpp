@@ -11,7 +11,7 @@
 
 namespace holdfast::app {
 
-/// What the control socket knows as backups: copies that the store makes beside its database.
+/// Makes the control socket's backups: copies by the store, beside its database.
 class BackupMaker final : public control::BackupMaker {
  public:
   BackupMaker(storage::FileStore& store, std::string path, std::shared_ptr<Audit> audit)
@@ -19,7 +19,7 @@ class BackupMaker final : public control::BackupMaker {
 
   Result<void> begin() override {
     return store_.begin_backup(path_, [audit = audit_](const storage::BackupStatus& status) {
-      const bool done = status.stage == storage::BackupStatus::Stage::done;
+      const bool done = status.stage == storage::BackupStage::done;
       audit->record({.actor = "system",
                      .action = "backup.finish",
                      .outcome = done ? AuditOutcome::done : AuditOutcome::failed,
@@ -38,15 +38,15 @@ class BackupMaker final : public control::BackupMaker {
   void cancel() override { store_.cancel_backup(); }
 
  private:
-  static const char* name_of(storage::BackupStatus::Stage stage) noexcept {
+  static const char* name_of(storage::BackupStage stage) noexcept {
     switch (stage) {
-      case storage::BackupStatus::Stage::copying:
+      case storage::BackupStage::copying:
         return "copying";
-      case storage::BackupStatus::Stage::checking:
+      case storage::BackupStage::checking:
         return "checking";
-      case storage::BackupStatus::Stage::done:
+      case storage::BackupStage::done:
         return "done";
-      case storage::BackupStatus::Stage::failed:
+      case storage::BackupStage::failed:
         return "failed";
     }
     return "";

@@ -1,3 +1,5 @@
+// Sends confirmation codes by running a command.
+
 #include "code_command.hpp"
 
 #include <cerrno>
@@ -37,8 +39,8 @@ std::string input_of(const CodeMessage& message) {
   return input.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// Our own secrets are none of the command's: a master key or root credentials given to us by the
-// environment stay with us.
+// Returns whether a variable is the gateway's own. The command must not get a master key or root
+// credentials.
 bool is_ours(std::string_view variable) {
   return variable.starts_with("HOLDFAST_") || variable.starts_with("AWS_");
 }
@@ -51,37 +53,38 @@ std::vector<std::string> childs_environment() {
   return out;
 }
 
-/// Codes that wait, in their order. Those of nobody come as often as strangers like, and must not
-/// keep users' codes from waiting: each kind has the capacity.
+/// The waiting codes, in order. Codes for unknown users come as often as strangers like, so each
+/// kind has the capacity of its own.
 class CodeQueue final : public WorkQueue {
  public:
   explicit CodeQueue(std::size_t capacity) : capacity_(capacity) {}
 
-  /// Returns false when there is no room; the job stays where it is then.
-  [[nodiscard]] bool push(bool nobodys, Work::Job& job) {
-    const std::size_t same = nobodys ? nobodys_ : waiting_.size() - nobodys_;
+  /// Queues a job. Without room it returns false and leaves the job where it is.
+  [[nodiscard]] bool push(bool for_unknown_user, Work::Job& job) {
+    const std::size_t same =
+        for_unknown_user ? for_unknown_user_ : waiting_.size() - for_unknown_user_;
     if (same >= capacity_) return false;
-    waiting_.push_back({.nobodys = nobodys, .work = {.job = std::move(job)}});
-    if (nobodys) ++nobodys_;
+    waiting_.push_back({.for_unknown_user = for_unknown_user, .work = {.job = std::move(job)}});
+    if (for_unknown_user) ++for_unknown_user_;
     return true;
   }
   [[nodiscard]] bool empty() const override { return waiting_.empty(); }
   [[nodiscard]] Work take() override {
     Waiting out = std::move(waiting_.front());
     waiting_.pop_front();
-    if (out.nobodys) --nobodys_;
+    if (out.for_unknown_user) --for_unknown_user_;
     return std::move(out.work);
   }
 
  private:
   struct Waiting {
-    bool nobodys = false;
+    bool for_unknown_user = false;
     Work work;
   };
 
   const std::size_t capacity_;
   std::deque<Waiting> waiting_;
-  std::size_t nobodys_ = 0;  ///< of those
+  std::size_t for_unknown_user_ = 0;  ///< of those
 };
 
 class CommandSender final : public identity::CodeSender {
@@ -101,7 +104,7 @@ class CommandSender final : public identity::CodeSender {
   bool ready() const override { return !options_.command.empty() || options_.to_log; }
 
   void send(CodeMessage message, Executor& executor, Completion<Result<void>> done) override {
-    if (options_.to_log && !message.nobodys) {
+    if (options_.to_log && !message.for_unknown_user) {
       log::warn("confirmation_code", {{"purpose", to_string(message.purpose)},
                                       {"username", message.user.username},
                                       {"code", message.code}});
@@ -114,11 +117,11 @@ class CommandSender final : public identity::CodeSender {
       });
       return;
     }
-    const bool nobodys = message.nobodys;
+    const bool for_unknown_user = message.for_unknown_user;
     pool_->submit(job_of(std::move(message), executor, std::move(done)),
                   [&](Work::Job& job) -> const Error* {
-                    if (queue_.push(nobodys, job)) return nullptr;
-                    if (options_.refusals && !nobodys) {
+                    if (queue_.push(for_unknown_user, job)) return nullptr;
+                    if (options_.refusals && !for_unknown_user) {
                       options_.refusals->add(Bound::codes, BoundScope::all);
                     }
                     return &full_error_;
@@ -139,7 +142,7 @@ class CommandSender final : public identity::CodeSender {
     };
   }
   [[nodiscard]] Result<void> deliver(const CodeMessage& message) const {
-    if (message.nobodys) return {};
+    if (message.for_unknown_user) return {};
     Result<void> result = run(message);
     if (!result) {
       log::error("code_command_failed", {{"reason", result.error().message}});
@@ -148,10 +151,10 @@ class CommandSender final : public identity::CodeSender {
     return result;
   }
 
-  // Where it is not told who exists, no answer says so.
+  // Records that a code was not sent. The answer does not say it if names are not revealed.
   void tell_not_sent(const CodeMessage& message, AuditOutcome outcome,
                      const std::string& reason) const {
-    if (!options_.audit || message.nobodys) return;
+    if (!options_.audit || message.for_unknown_user) return;
     options_.audit->record({.actor = "system",
                             .action = "code.deliver",
                             .target = "user:" + message.user.sub.str(),
@@ -161,15 +164,15 @@ class CommandSender final : public identity::CodeSender {
 
   Result<void> run(const CodeMessage& message) const {
     int ends[2];
-    // A pipe, because a command may open its input again by name (/dev/stdin), as no socket lets
-    // it.
+    // A pipe, because a command may open its input again by name (/dev/stdin), which no socket
+    // allows.
     if (pipe2(ends, O_CLOEXEC) != 0) {
       return fail(Errc::unavailable, std::string("pipe: ") + std::strerror(errno));
     }
     const UniqueFd theirs(ends[0]);
     UniqueFd ours(ends[1]);
-    // Some kilobytes at most, into an empty buffer that takes them all before anybody reads: the
-    // write neither waits nor, while we hold the other end, raises a signal.
+    // The input is at most some kilobytes and fits into the empty pipe. So the write neither waits
+    // nor, while both ends are open, raises a signal.
     fcntl(ours.get(), F_SETFL, O_NONBLOCK);
     std::string input = input_of(message);
     const auto written = ::write(ours.get(), input.data(), input.size());

@@ -1,3 +1,5 @@
+// Reads JSON with comments.
+
 #include "commented_json.hpp"
 
 #include <algorithm>
@@ -6,7 +8,7 @@
 namespace holdfast::app {
 namespace {
 
-// The offset behind the string that begins at `start`, its quotes included.
+// Returns the offset behind the string that begins at `start`, quotes included.
 std::size_t end_of_string(std::string_view text, std::size_t start) {
   std::size_t at = start + 1;
   while (at < text.size() && text[at] != '"') at += text[at] == '\\' ? 2 : 1;

@@ -6,15 +6,15 @@
 
 namespace holdfast::app {
 
-/// `text` with `//` and `/* */` comments outside strings turned into spaces: offsets and lines stay
-/// as they were.
+/// Replaces `//` and `/* */` comments outside of strings by spaces. Offsets and lines stay as they
+/// are.
 [[nodiscard]] std::string strip_comments(std::string_view text);
 
-/// The line, from 1, of the byte at `offset`.
+/// Returns the line, from 1, of the byte at `offset`.
 [[nodiscard]] std::size_t line_at(std::string_view text, std::size_t offset);
 
-/// The line of every member of a JSON text, by path (`section.key`); of a name that comes twice in
-/// one object, the last. Takes any text: what is not JSON yields no sense and no harm.
+/// Returns the line of every member of a JSON text, by path (`section.key`). If a name comes twice
+/// in an object, the last counts. Takes any text; one that is not JSON does no harm.
 [[nodiscard]] std::map<std::string, std::size_t> member_lines(std::string_view json);
 
 }  // namespace holdfast::app

@@ -40,7 +40,7 @@ ConfigReport examine_config_and_files(const ConfigSources& sources) {
 }
 
 std::optional<ConfigProblem> examine_master_key(const std::string& value) {
-  const auto key = identity::MasterKey::load({}, value.c_str(), false);
+  const auto key = identity::MasterKey::load({}, value.c_str(), identity::MasterKey::Missing::fail);
   if (key) return std::nullopt;
   return ConfigProblem{
       .code = key.error().code, .place = {}, .key = {}, .message = key.error().message};

@@ -1,3 +1,5 @@
+// Gives the console its names and origins.
+
 #include <algorithm>
 #include <span>
 #include <string>

@@ -1,3 +1,5 @@
+// Hashes the console's password.
+
 #include <future>
 #include <utility>
 
@@ -7,7 +9,7 @@
 namespace holdfast::app {
 namespace {
 
-/// Runs what is posted on the thread that posts it.
+/// Runs each task inside the post.
 class InlineExecutor final : public Executor {
  public:
   void post(Task task) override { task(); }

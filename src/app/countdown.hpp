@@ -7,8 +7,8 @@
 
 namespace holdfast::app {
 
-/// Counts down from many threads to one that waits with a deadline. Shared, because who waits may
-/// be gone before the last one is done.
+/// Counts down from many threads to one that waits with a deadline. It is shared, because the
+/// waiter may be gone before the last count.
 class Countdown {
  public:
   explicit Countdown(std::size_t count) : left_(count) {}

@@ -1,3 +1,5 @@
+// The lock of a data directory, and the check of who may write to it.
+
 #include "data_directory.hpp"
 
 #include <cerrno>
@@ -21,7 +23,7 @@ Result<void> make_folder(const std::string& path) {
   return file_error("make the data directory", path);
 }
 
-// Files that others could put into it would be taken for our own.
+// Refuses a folder that others may write to, because their files would be taken for ours.
 Result<void> check_folder(int folder, const std::string& path, DataDirectory::Use use) {
   struct stat found{};
   if (fstat(folder, &found) != 0) return file_error("read", path);
@@ -37,7 +39,7 @@ Result<void> check_folder(int folder, const std::string& path, DataDirectory::Us
                     std::to_string(found.st_uid) + "): run as that user, or change its owner",
                 path);
   }
-  // The files in it protect themselves; that others may list them is the operator's choice.
+  // The files protect themselves. The operator decides whether others may list them.
   if (use == DataDirectory::Use::serve && (found.st_mode & kOthers) != 0) {
     log::warn("data_directory_open_to_others", {{"path", path}});
   }
@@ -48,7 +50,7 @@ Result<void> check_folder(int folder, const std::string& path, DataDirectory::Us
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::open(const std::string& path, Use use) {
   if (auto made = make_folder(path); !made) return std::unexpected(made.error());
-  // The folder itself, not a file in it: the store locks its own file later, but two first starts
+  // Locks the folder, not a file in it. The store locks its own file later, but two first starts
   // must not both make a master key before that.
   UniqueFd lock = open_file(path, O_RDONLY | O_DIRECTORY);
   if (!lock) {

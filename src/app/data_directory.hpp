@@ -11,14 +11,14 @@
 
 namespace holdfast::app {
 
-/// The folder that belongs to one running gateway: locked while this lives.
+/// The folder of one running gateway, locked while this lives.
 class DataDirectory {
  public:
   /// `maintain` is for commands of root in the folder of a gateway's user.
   enum class Use : std::uint8_t { serve, maintain };
 
-  /// Makes the folder (0700) when it does not exist, and takes its lock. Errors: `io`; `conflict`
-  /// when another process has it; `forbidden` when another user could change what is in it.
+  /// Creates the folder (0700) if it does not exist, and locks it. Errors: `io`; `conflict` if
+  /// another process has it; `forbidden` if another user could change its files.
   [[nodiscard]] static Result<std::unique_ptr<DataDirectory>> open(const std::string& path,
                                                                    Use use = Use::serve);
   DataDirectory(const DataDirectory&) = delete;

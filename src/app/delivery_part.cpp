@@ -9,7 +9,7 @@
 namespace holdfast::app {
 namespace {
 
-// Shards share nothing but what is handed over here: each gets its own users.
+// Selects a shard's users. Shards share nothing.
 template <class T, class UserOf>
 std::vector<T> of_shard(const std::vector<T>& all, std::size_t shard, std::size_t shards,
                         UserOf user_of) {

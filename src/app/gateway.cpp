@@ -27,7 +27,7 @@ constexpr const char* kStoreHangs = "store_hangs";
 constexpr Seconds kAddressKnownFor{180 * 24 * 3'600};
 
 // Why a login's connections are closed.
-const char* words_of(identity::LoginEnd end) {
+const char* to_text(identity::LoginEnd end) {
   switch (end) {
     case identity::LoginEnd::disabled:
       return "user disabled";
@@ -126,11 +126,12 @@ Result<identity::MasterKey> RunningGateway::open_directory() {
   }
 
   // A database without its master key must not get another one: nothing in it would open.
-  const bool elsewhere = !options_.master_key_file.empty();
+  const bool is_configured = !options_.master_key_file.empty();
   auto master = identity::MasterKey::load(
-      elsewhere ? options_.master_key_file : directory_->file("master.key"),
+      is_configured ? options_.master_key_file : directory_->file("master.key"),
       options_.master_key ? options_.master_key->c_str() : nullptr,
-      info_.first_start && !elsewhere);
+      info_.first_start && !is_configured ? identity::MasterKey::Missing::create
+                                          : identity::MasterKey::Missing::fail);
   if (options_.master_key) wipe(*options_.master_key);
   if (!master) return master;
   auto audit = AuditLog::open(
@@ -235,7 +236,7 @@ Result<void> RunningGateway::make_identity() {
 
 void RunningGateway::end_connections(const identity::EndedLogins& ended) {
   delivery_->router->close_logins(ended.sub, ended.which, delivery::CloseReason::access_ended,
-                                  words_of(ended.why));
+                                  to_text(ended.why));
   if (ended.why == identity::LoginEnd::deleted)
     delivery_->router->move_to_dead_letters(ended.sub, "user_deleted");
   if (ended.why == identity::LoginEnd::disabled)

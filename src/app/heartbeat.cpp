@@ -1,3 +1,5 @@
+// Asks whether every shard and the store's thread answer.
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,7 +21,7 @@ bool RunningGateway::alive(Milliseconds patience) {
   const auto store = std::make_shared<Countdown>(1);
   store_->store->probe([store] { store->done(); });
   if (!shards->wait_until(deadline)) return false;
-  // A disk that is slow is not made quicker by starting anew: whoever waits for it is alive.
+  // A restart makes no disk quicker, so a thread that waits for it counts as alive.
   constexpr Milliseconds kLook{20};
   do {
     const auto next = std::min(deadline, steady_clock::now() + kLook);

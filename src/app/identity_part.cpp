@@ -1,4 +1,4 @@
-// Makes what finds out who calls.
+// Makes the parts that identify callers.
 #include "identity_part.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace holdfast::app {
 namespace {
 
-// An eighth, so that no client can use up all sign-ups of a minute.
+// One client gets an eighth, so that it cannot use up all sign-ups of a minute.
 std::uint32_t sign_up_share(std::uint32_t per_minute) {
   return std::max<std::uint32_t>(per_minute / 8, 1);
 }
@@ -28,7 +28,7 @@ Result<void> make_issuers(const IdentityContext& context, IdentityPart& part) {
     }
     IssuerDocumentsOptions reading{.ca_file = options.ca_file, .timeout = configured.jwks_timeout};
     if (!options.ca_file.empty()) {
-      // Each fetch reads it again; one that is not there is known at once.
+      // Each fetch reads it again. A missing file is reported at once.
       auto authorities = read_document_file(options.ca_file, kAuthoritiesBytesMax);
       if (!authorities) return std::unexpected(std::move(authorities.error()));
     }

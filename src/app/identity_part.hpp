@@ -27,9 +27,9 @@ namespace holdfast::app {
 
 inline constexpr Milliseconds kIssuerTick{1'000};
 
-/// What finds out who calls: the user pool, the issuers, and the signatures of producers.
+/// Identifies callers: the user pool, the issuers, and the signatures of producers.
 struct IdentityPart {
-  /// What one shard has of its own.
+  /// The parts of one shard.
   struct Shard {
     std::unique_ptr<iam::SigV4Verifier> verifier;
     std::unique_ptr<identity::UserPool> pool;
@@ -47,7 +47,7 @@ struct IdentityPart {
   std::shared_ptr<RateShares> failed_refreshes;
   std::vector<Shard> shards;
 
-  /// Takes over the rates, which can change live. Thread-safe.
+  /// Takes over the live rates. Thread-safe.
   void change(const Config& config);
 };
 
@@ -63,8 +63,8 @@ struct IdentityContext {
   std::shared_ptr<AuditLog> audit;
   std::function<void(const identity::EndedLogins&)> on_logins_ended;  ///< on any shard
 };
-/// Makes all of it. Waits for the first shard. Errors: `io` (a file of an issuer cannot be read),
-/// `invalid_argument` (an issuer is no good), and those of the store.
+/// Makes all parts. Waits for the first shard. Errors: `io` (an issuer's file cannot be read),
+/// `invalid_argument` (a bad issuer), and those of the store.
 [[nodiscard]] Result<IdentityPart> open_identity(const IdentityContext& context);
 
 }  // namespace holdfast::app

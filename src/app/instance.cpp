@@ -1,3 +1,5 @@
+// Makes the names and URLs of an instance.
+
 #include "instance.hpp"
 
 #include <string_view>
@@ -17,7 +19,7 @@ std::string random_of(std::string_view alphabet, std::size_t count) {
   while (out.size() < count) {
     for (const char c : random_string(count)) {
       const auto byte = static_cast<unsigned char>(c);
-      // Bytes above the last whole multiple would favour the alphabet's beginning.
+      // Bytes above the last whole multiple would favour the beginning of the alphabet.
       if (byte < fair && out.size() < count) out += alphabet[byte % alphabet.size()];
     }
   }
@@ -35,7 +37,7 @@ std::string make_client_id() { return random_of(kLowerAndDigits, 26); }
 std::string url_of(const std::string& address, bool secure) {
   const auto colon = address.rfind(':');
   std::string host = address.substr(0, colon);
-  // The address of every interface is nobody's address.
+  // The address of every interface is no address to connect to.
   if (host == "0.0.0.0" || host == "*") host = "127.0.0.1";
   if (host == "[::]") host = "[::1]";
   return (secure ? "https://" : "http://") + host + address.substr(colon);

@@ -4,15 +4,15 @@
 
 namespace holdfast::app {
 
-/// `us-east-1_` and nine random letters and digits, as Cognito's pool ids are.
+/// Makes a pool id like Cognito's: the region, `_`, and nine random letters and digits.
 [[nodiscard]] std::string make_user_pool_id(const std::string& region);
-/// 26 random lower-case letters and digits, as Cognito's client ids are.
+/// Makes a client id like Cognito's: 26 random lower-case letters and digits.
 [[nodiscard]] std::string make_client_id();
 
-/// The URL of a listener that is bound to `address` (`127.0.0.1:8080`), as a neighbour on this
-/// machine reaches it.
+/// Returns the URL of a listener that is bound to `address` (`127.0.0.1:8080`), for clients on this
+/// machine.
 [[nodiscard]] std::string url_of(const std::string& address, bool secure = false);
-/// Scheme, host and port of a URL.
+/// Returns the scheme, host and port of a URL.
 [[nodiscard]] std::string origin_of(const std::string& url);
 
 }  // namespace holdfast::app

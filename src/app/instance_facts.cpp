@@ -1,4 +1,4 @@
-// Reads what an instance keeps for good.
+// Reads the facts of an instance that never change.
 #include "instance_facts.hpp"
 
 #include <charconv>
@@ -29,7 +29,7 @@ Result<InstanceFacts> open_instance(storage::InstanceStore& store, Executor& exe
   std::string created_at;
   const struct {
     const char* name;
-    std::string value;  // where there is none yet
+    std::string value;  // stored if there is none yet
     std::string& to;
   } rows[] = {
       {"user_pool_id", make_user_pool_id(region), facts.user_pool_id},

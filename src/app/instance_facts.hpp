@@ -9,18 +9,17 @@
 
 namespace holdfast::app {
 
-/// What is made at the first start, and never changes.
+/// The facts that the first start makes, and that never change.
 struct InstanceFacts {
   std::string user_pool_id;
   std::string client_id;
   std::string decoy_secret;
   std::string message_id_secret;
   std::string audit_secret;  ///< names in the audit log are hashed with it
-  WallTime created_at;       ///< when the database came to be
+  WallTime created_at;       ///< the creation of the database
 };
 
-/// Reads the facts, and makes those that are missing. Waits for `executor`, whose handle `store`
-/// is.
+/// Reads the facts, and makes the missing ones. Waits for `executor`, to which `store` belongs.
 [[nodiscard]] Result<InstanceFacts> open_instance(storage::InstanceStore& store, Executor& executor,
                                                   const std::string& region, const Clock& clock);
 

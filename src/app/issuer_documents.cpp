@@ -1,3 +1,5 @@
+// Reads the keys of other issuers.
+
 #include "issuer_documents.hpp"
 
 #include <fstream>
@@ -9,7 +11,7 @@
 namespace holdfast::app {
 namespace {
 
-// There is one at a time.
+// An issuer reads one at a time.
 constexpr std::size_t kReadsMax = 4;
 
 class IssuerReaderImpl final : public IssuerReader {

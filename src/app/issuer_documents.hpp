@@ -15,20 +15,20 @@ struct IssuerDocumentsOptions {
   std::size_t bytes_max = std::size_t{256} << 10;
 };
 
-/// Reads over HTTP, and files, on a thread of its own: names are looked up without a deadline, and
-/// one issuer shall not wait for another. Only a 200 is an answer.
+/// Reads over HTTP and from files, on a thread of its own. Name lookups have no deadline, and one
+/// issuer must not wait for another. Only a 200 is an answer.
 class IssuerReader : public identity::IssuerDocuments {
  public:
-  /// Awaits the read under way; those behind it are dropped. Not from a read's `done`. Whoever made
-  /// it must call this before letting go of it.
+  /// Waits for the read under way, and drops those behind it. Not from a read's `done`. Its maker
+  /// calls this before dropping it.
   virtual void stop() = 0;
 };
 [[nodiscard]] std::shared_ptr<IssuerReader> make_issuer_reader(IssuerDocumentsOptions options);
 
-/// The longest file of authorities that is taken.
+/// Limits the length of a file of authorities.
 inline constexpr std::size_t kAuthoritiesBytesMax = std::size_t{4} << 20;
 
-/// A file, within the call; `io` when it cannot be read, `invalid_argument` when it is too long.
+/// Reads a file within the call. `io` if it cannot be read, `invalid_argument` if it is too long.
 [[nodiscard]] Result<std::string> read_document_file(const std::string& path,
                                                      std::size_t bytes_max);
 

@@ -10,7 +10,7 @@
 
 namespace holdfast::app {
 
-/// Access keys' secrets are sealed by the key ring.
+/// Seals access keys' secrets by the key ring.
 class KeyRingBox final : public iam::SecretBox {
  public:
   explicit KeyRingBox(std::shared_ptr<identity::KeyRing> ring) : ring_(std::move(ring)) {}

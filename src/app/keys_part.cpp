@@ -27,7 +27,7 @@ Result<KeysPart> open_keys(identity::MasterKey master, const KeysContext& contex
   signing.rotation_enabled = context.config.signing_keys.rotation_enabled;
   signing.rotation_period = context.config.signing_keys.rotation_period;
   signing.key_bits = context.signing_key_bits;
-  // By reference: it is asked on a shard, and outlives those.
+  // By reference, because it is called on a shard and outlives the shards.
   signing.compute = [hasher = part->hasher.get(), &executor = context.executor](auto work,
                                                                                 auto done) {
     hasher->compute(std::move(work), {.source = identity::Source::of_operator()}, executor,

@@ -37,8 +37,8 @@ struct KeysContext {
 /// Opens the keys under `master`, and makes those that a first start needs. Waits for the executor.
 [[nodiscard]] Result<KeysPart> open_keys(identity::MasterKey master, const KeysContext& context);
 
-/// Makes the root access key of an instance that has none yet, if `is_first`. Only once: who has
-/// deleted the last key wants none.
+/// Makes the root access key of a new instance, if `is_first`. An operator who deleted the last key
+/// does not get another one.
 [[nodiscard]] Result<void> settle_root_key(const KeysPart& keys, const KeysContext& context,
                                            bool is_first);
 

@@ -19,13 +19,14 @@
 namespace holdfast::app {
 namespace {
 
-// What a process needs besides its connections: database, log, control connections.
+// Reserves files for the database, the log and control connections.
 constexpr std::size_t kOtherFiles = 128;
 constexpr std::size_t kControlConnections = 64;
-// What one client may have of what is bounded for all, where the configuration does not say.
+// The default share of one client: this part of each limit.
 constexpr std::size_t kShares = 8;
 constexpr std::size_t kConnectionsPerAddressMin = 16;
-// File descriptors that the control listeners keep, to tell of a gateway that has used up the rest.
+// Reserves descriptors for the control listeners, so that they report a gateway that has used up
+// the rest.
 constexpr std::size_t kControlReserve = 8;
 
 std::size_t open_files_max() {
@@ -34,8 +35,8 @@ std::size_t open_files_max() {
   return known ? files.rlim_cur : std::numeric_limits<std::size_t>::max();
 }
 
-// Accepting more connections than there may be files would end in refusals that nobody explains.
-// Each of the gateway's listeners gets its share, with some to say no on.
+// Limits connections to the open files of the process. Without it, accepting would fail without an
+// explanation. Each listener gets a share, with some for refusals.
 std::size_t connection_limit(const Config& config) {
   const std::size_t files = open_files_max();
   const auto gateways = 1 + static_cast<std::size_t>(std::ranges::count(
@@ -53,13 +54,13 @@ bool is_loopback(std::string_view address) {
   return address.starts_with("127.") || address.starts_with("[::1]:");
 }
 
-// The URL under which neighbours reach a listener; empty for a Unix socket.
+// Returns the URL of a listener for other machines; empty for a Unix socket.
 std::string reachable_url(const net::Listener& listener, bool secure) {
   const std::string& address = listener.address();
   return address.starts_with("unix:") ? std::string() : url_of(address, secure);
 }
 
-// Null without a certificate, and for a Unix socket.
+// Returns null without a certificate, and for a Unix socket.
 Result<std::shared_ptr<net::TlsServer>> make_tls(const ListenersContext& context,
                                                  const Config::Listener& listener) {
   if (listener.tls.certificate_file.empty() || listener.address.starts_with("unix:")) {
@@ -75,7 +76,7 @@ void give_up_what_hangs(const ListenersContext& context, net::ListenerOptions& o
   options.gives_up = context.gives_up;
 }
 
-// What all listeners but the local one have in common.
+// Makes the options that all listeners but the control socket share.
 Result<net::ListenerOptions> listener_options(const ListenersContext& context,
                                               const Config::Listener& listener) {
   auto proxies = net::TrustedProxies::parse(context.config.server.trusted_proxies);
@@ -94,7 +95,7 @@ Result<net::ListenerOptions> listener_options(const ListenersContext& context,
   return options;
 }
 
-// Passwords and tokens can be read on the way: whoever wants that says so.
+// Warns about passwords and tokens in clear text, unless the operator wants that.
 void warn_unencrypted(const Config::Server& server, const Config::Listener& configured,
                       const std::string& address) {
   const bool encrypted = !configured.tls.certificate_file.empty() || address.starts_with("unix:");
@@ -165,7 +166,7 @@ net::HttpLimits gateway_limits(const Config& config) {
   if (out.body_bytes_per_address == 0) {
     out.body_bytes_per_address = out.body_bytes_in_flight / kShares;
   }
-  // Its header section is held twice for a moment.
+  // Its header section is in memory twice for a moment.
   out.body_bytes_per_address =
       std::max(out.body_bytes_per_address, config.limits.body_bytes + 2 * out.header_bytes);
   return out;
@@ -204,7 +205,7 @@ Result<GatewayListeners> bind_gateways(const ListenersContext& context) {
 
 Result<std::unique_ptr<net::Listener>> bind_local(const ListenersContext& context,
                                                   const std::string& path) {
-  // One left behind by a crash: the directory's lock says that nobody serves it.
+  // A crash may have left it. The directory's lock proves that no process serves it.
   unlink(path.c_str());
   net::ListenerOptions options;
   options.name = "local";
@@ -214,7 +215,7 @@ Result<std::unique_ptr<net::Listener>> bind_local(const ListenersContext& contex
   give_up_what_hangs(context, options);
   auto local = net::make_listener(std::move(options), context.shards, context.clock);
   if (auto bound = local->bind(); !bound) return std::unexpected(std::move(bound.error()));
-  // Before it accepts: who may open the file may do everything.
+  // Comes before it accepts, because the file gives full access.
   if (chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0) {
     return fail(Errc::io, "cannot protect " + path, path);
   }
@@ -224,7 +225,7 @@ Result<std::unique_ptr<net::Listener>> bind_local(const ListenersContext& contex
 std::string GatewayListeners::url(const Config::Server& server) const {
   if (!server.public_url.empty()) return server.public_url;
   const One& first = all.front();
-  // Of a Unix socket, too: the ids of issuers begin with it.
+  // Also of a Unix socket, because the ids of issuers begin with it.
   return first.url.empty() ? url_of(first.listener->address()) : first.url;
 }
 
@@ -235,7 +236,7 @@ std::string GatewayListeners::separate_ingest_url() const {
   for (const One& one : all) {
     if (!takes_messages(one)) continue;
     if (!one.url.empty()) return one.url;
-    // A Unix socket is for this machine alone: only where nothing else takes messages.
+    // A Unix socket is for this machine alone, so it only counts if nothing else takes messages.
     if (socket.empty()) socket = one.listener->address();
   }
   return socket;

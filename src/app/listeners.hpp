@@ -14,8 +14,8 @@
 
 namespace holdfast::app {
 
-/// What each of the gateway's listeners may have: what is configured, its connections lowered to
-/// what the limit on open files leaves, and the shares of one client worked out.
+/// Returns the limits of each of the gateway's listeners. Connections are lowered to what the limit
+/// on open files leaves, and the shares of one client are computed.
 [[nodiscard]] net::HttpLimits gateway_limits(const Config& config);
 
 struct ListenersContext {
@@ -23,7 +23,7 @@ struct ListenersContext {
   const Clock& clock;
   net::Shards& shards;
   std::shared_ptr<BoundRefusals> refusals;
-  std::function<const char*()> gives_up;  ///< as of `net::ListenerOptions`
+  std::function<const char*()> gives_up;  ///< see `net::ListenerOptions`
 };
 
 /// The listeners of health, metrics and the console.
@@ -45,9 +45,9 @@ struct GatewayListeners {
   std::vector<std::shared_ptr<net::TlsServer>> tls;
   std::vector<One> all;  ///< `server.listen` first
 
-  /// The URL of `server.listen`, unless `server.public_url` says another.
+  /// Returns the URL of `server.listen`, or `server.public_url` if that is set.
   [[nodiscard]] std::string url(const Config::Server& server) const;
-  /// Where messages are taken when not all listeners take them; empty: under the gateway's URL.
+  /// Returns the URL for messages if not all listeners take them; empty: the gateway's URL.
   [[nodiscard]] std::string separate_ingest_url() const;
 };
 /// Takes the addresses. Errors as of `bind_controls`.

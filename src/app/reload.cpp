@@ -63,7 +63,7 @@ Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
     event.target += (event.target.empty() ? "" : ",") + key;
   audit_->record(std::move(event));
   if (auto reopened = audit_->reopen(); !reopened) {
-    log::warn("audit_file_failed", {{"error", reopened.error().message}});
+    log::warn("audit_file_failed", {{"reason", reopened.error().message}});
   }
   if (!out.changed.empty() && !apply_live(running_)) {
     return fail(Errc::unavailable, "a shard does not answer: it has not taken over all of it yet");

@@ -2,8 +2,8 @@
 
 namespace holdfast::app {
 
-/// The copy that a restore works on, in the data directory; renamed into the database's place when
-/// it is ready.
+/// The name of a restore's copy in the data directory. When ready, it is renamed to the database's
+/// name.
 inline constexpr const char* kRestoring = "holdfast.db.restoring";
 
 }  // namespace holdfast::app

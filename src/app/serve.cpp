@@ -1,3 +1,5 @@
+// The process around a gateway: signals, limits of the system, exit codes.
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -21,9 +23,9 @@
 namespace holdfast::app {
 namespace {
 
-// What a shutdown may take beyond `shutdown.drain_seconds`: the last commits and the checkpoint.
+// The time for the last commits and the checkpoint, beyond `shutdown.drain_seconds`.
 constexpr Milliseconds kLastCommits{5'000};
-// Leaves time to say so and to exit within the above.
+// Leaves time within the above to log the end and to exit.
 constexpr Milliseconds kMargin{500};
 
 int refuse(const Error& error) {
@@ -41,13 +43,14 @@ void raise_file_limit() {
 void prepare_process() {
   raise_file_limit();
   signal(SIGPIPE, SIG_IGN);
-  // A limit on the size of files is a full disk, which is answered, not the end of the process.
+  // A limit on the size of files counts as a full disk, which is handled, and must not end the
+  // process.
   signal(SIGXFSZ, SIG_IGN);
-  // Database, keys and sockets are this user's alone, whatever the shell's mask.
+  // Database, keys and sockets belong to this user alone, whatever the shell's mask.
   umask(S_IRWXG | S_IRWXO);
 }
 
-void tell_people(const GatewayInfo& info) {
+void print_startup_message(const GatewayInfo& info) {
   std::fprintf(stderr, "Holdfast listens on %s (control: %s).\n", info.address.c_str(),
                info.control_address.c_str());
   if (!info.first_credentials) return;
@@ -85,7 +88,7 @@ bool reload_config(Gateway& gateway, const ConfigSources& sources) {
   return true;
 }
 
-// Who sent the signal is not there to be answered: the log tells.
+// Reloads. The sender of the signal gets no answer, so the log has the outcome.
 void reload(Gateway& gateway, const ConfigSources& sources, ServiceManager& manager) {
   manager.reloading();
   const auto certificates = gateway.reload_certificates();
@@ -94,7 +97,8 @@ void reload(Gateway& gateway, const ConfigSources& sources, ServiceManager& mana
   manager.ready(serving(gateway.info()));
 }
 
-// The file may hold the hash of the console's password and what a command for codes is given.
+// Warns about a readable file. It may have the hash of the console's password and the command for
+// codes.
 void look_at_config_file(const ServeOptions& options, const Config& config) {
   struct stat found{};
   if (options.sources.file.empty() || stat(options.sources.file.c_str(), &found) != 0) return;
@@ -117,7 +121,7 @@ Result<void> take_master_key(GatewayOptions& options) {
 
 int serve(const ServeOptions& options, GatewayOptions gateway_options) {
   const Config& config = gateway_options.config;
-  // Before any other thread: all of them inherit the blocked signals.
+  // Comes before any other thread, so that all inherit the blocked signals.
   StopSignals signals;
   log::start({.level = config.log.level, .json = config.log.json});
   look_at_config_file(options, config);
@@ -128,7 +132,7 @@ int serve(const ServeOptions& options, GatewayOptions gateway_options) {
     log::stop();
     return refuse(gateway.error());
   }
-  tell_people((*gateway)->info());
+  print_startup_message((*gateway)->info());
   ServiceManager manager;
   manager.ready(serving((*gateway)->info()));
   manager.watch([&gateway](Milliseconds patience) { return (*gateway)->alive(patience); });
@@ -160,7 +164,7 @@ int run_serve(const ServeOptions& options) {
   try {
     return serve(options, std::move(gateway));
   } catch (const std::exception& error) {
-    // A thread or a descriptor that the system does not give: there may be none for a log either.
+    // Without a thread or a descriptor from the system, the log may have none either.
     log::stop();
     return refuse(Error(Errc::unavailable, error.what()));
   }

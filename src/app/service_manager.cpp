@@ -1,3 +1,5 @@
+// Reports to systemd.
+
 #include "service_manager.hpp"
 
 #include <cstdint>
@@ -43,7 +45,7 @@ std::int64_t monotonic_us() {
 
 void ServiceManager::ready(const std::string& status) { tell("READY=1\nSTATUS=" + status); }
 
-// Type=notify-reload needs the time; other types pass it over.
+// Type=notify-reload needs the time; other types ignore it.
 void ServiceManager::reloading() {
   tell("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_us()) +
        "\nSTATUS=Reading the configuration again");
@@ -61,8 +63,8 @@ void ServiceManager::watch(Alive alive) {
                           [this, alive = std::move(alive), period] { watch_on(alive, period); });
 }
 
-// An answer that takes longer than a quarter of the period is none: the next question still comes
-// in time.
+// An answer that takes longer than a quarter of the period counts as none. So the next question
+// still comes in time.
 void ServiceManager::watch_on(const Alive& alive, microseconds period) {
   const auto patience = std::chrono::duration_cast<milliseconds>(period / 4);
   std::unique_lock lock(mutex_);

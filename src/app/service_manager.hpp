@@ -9,9 +9,9 @@
 
 namespace holdfast::app {
 
-/// Tells the service manager that started this process, if one did, how it is
+/// Reports this process to the service manager that started it, if there is one
 /// (https://www.freedesktop.org/software/systemd/man/sd_notify.html). Without one, and in a build
-/// without libsystemd, all of it does nothing. Any thread.
+/// without libsystemd, it does nothing. Any thread.
 class ServiceManager {
  public:
   ServiceManager() = default;
@@ -19,19 +19,19 @@ class ServiceManager {
   ServiceManager(const ServiceManager&) = delete;
   ServiceManager& operator=(const ServiceManager&) = delete;
 
-  /// Serving; also what follows `reloading`. `status` is for people.
+  /// Reports that the process serves, also after `reloading`. `status` is for people.
   void ready(const std::string& status);
   void reloading();
-  /// A shutdown has begun that may take so long.
+  /// Reports the begin of a shutdown, and how long it may take.
   void stopping(std::chrono::milliseconds longest, const std::string& status);
 
-  /// Whether the process is as it should be, found out within the time given.
+  /// Returns whether the process works, within the given time.
   using Alive = std::function<bool(std::chrono::milliseconds)>;
-  /// Asks `alive` on a thread of its own, twice in each period of the manager's watchdog, and tells
-  /// the manager of every yes. Where it says no, or nothing, the manager ends the process. Nothing
-  /// is asked where there is no watchdog.
+  /// Asks `alive` on a thread of its own, twice in each period of the manager's watchdog, and
+  /// reports every yes. Without one the manager ends the process. Without a watchdog nothing is
+  /// asked.
   void watch(Alive alive);
-  /// `alive` is not running any more when this returns.
+  /// Stops asking. `alive` does not run any more when this returns.
   void stop_watching();
 
  private:

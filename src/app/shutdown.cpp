@@ -1,3 +1,5 @@
+// The phases of a shutdown.
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -20,7 +22,7 @@ using std::chrono::steady_clock;
 constexpr Milliseconds kLeastRest{1'000};
 constexpr Milliseconds kLeastForDeletes{250};
 
-// Answers are on their way to sockets; nothing tells when the last has left but the count of them.
+// Waits until no sockets are open. Only their count says that the last answer has left.
 bool wait_until_empty(const net::Listener& listener, steady_clock::time_point deadline) {
   constexpr std::chrono::milliseconds kLook{5};
   while (listener.stats().open_sockets > 0) {
@@ -47,17 +49,17 @@ Seconds RunningGateway::drain() const {
 
 bool RunningGateway::stop() {
   if (!ready_ || draining_.exchange(true)) return true;
-  // The machine's clock, not the injected one: a shutdown ends also where time stands still.
+  // Uses the machine's clock, so that a shutdown ends also where the injected time stands still.
   const Seconds longest = drain();
   const auto deadline = steady_clock::now() + longest;
   log::info("stopping", {{"drain_seconds", longest.count()}});
-  // Who waits for an issuer's keys would be waited for.
+  // Requests that wait for an issuer's keys would delay the shutdown.
   if (identity_->issuers != nullptr) identity_->issuers->stop();
   for (const auto& gateway : gateways_.all) gateway.listener->drain();
   close_gradually(longest);
   const bool drained = each_mailboxes(&delivery::Mailboxes::drain, deadline);
-  // The store runs what it was handed before it stopped: what clients have acknowledged by now is
-  // handed even where there is no time left for anything else.
+  // The store runs all that it was handed before it stopped. Acknowledged messages are handed over,
+  // even without time for anything else.
   const auto handed = std::max(deadline, steady_clock::now() + kLeastForDeletes);
   const bool closed = each_mailboxes(&delivery::Mailboxes::close_connections, handed);
   const bool emptied = std::ranges::all_of(gateways_.all, [deadline](const auto& gateway) {
@@ -69,8 +71,8 @@ bool RunningGateway::stop() {
   return drained && closed && emptied;
 }
 
-// A quarter of the time, and a second at least, is for what comes after it: so a short drain closes
-// all connections at once.
+// Leaves a quarter of the time, and at least a second, for the later phases. So a short drain
+// closes all connections at once.
 void RunningGateway::close_gradually(Milliseconds drain) {
   const Milliseconds rest = std::max(drain / 4, kLeastRest);
   const Milliseconds spread =
@@ -79,7 +81,7 @@ void RunningGateway::close_gradually(Milliseconds drain) {
   const auto phase = [spread](delivery::Mailboxes& mailboxes, Task done) {
     mailboxes.close_gradually(spread, std::move(done));
   };
-  // The last ones' fences get half of the rest; whoever is left then is closed with the others.
+  // The last fences get half of the rest. Clients that remain are closed with the others.
   each_mailboxes(phase, steady_clock::now() + spread + rest / 2);
 }
 
@@ -94,7 +96,7 @@ bool RunningGateway::each_mailboxes(const MailboxesPhase& phase,
   return countdown->wait_until(deadline);
 }
 
-// What was counted in the last second is written with the rest.
+// Writes the counts of the last second.
 void RunningGateway::keep_attempts() {
   if (!ready_) return;
   const auto kept = await<void>(
@@ -102,8 +104,8 @@ void RunningGateway::keep_attempts() {
   if (!kept) log::warn("attempts_not_kept", {{"reason", kept.error().message}});
 }
 
-// What hands work to others ends before them: sockets, what answers shards from threads of its own
-// (the hasher, the code sender, the store), the shards.
+// Stops producers of work before its consumers: sockets, then the threads that answer shards (the
+// hasher, the code sender, the store), then the shards.
 void RunningGateway::stop_parts() {
   for (const auto& gateway : gateways_.all) gateway.listener->close();
   for (const auto& control : controls_.all) control->close();

@@ -1,3 +1,5 @@
+// Waits for the signals that stop or reload the process.
+
 #include "stop_signals.hpp"
 
 #include <algorithm>
@@ -26,7 +28,7 @@ using std::chrono::steady_clock;
 
 struct StopSignals::State {
   int signals = -1;
-  int wake = -1;  // an eventfd: look at what is below again
+  int wake = -1;  // an eventfd: wakes the thread to read the state again
   std::mutex mutex;
   std::condition_variable changed;
   bool came = false;
@@ -34,14 +36,14 @@ struct StopSignals::State {
   milliseconds start_patience{};
   std::mutex hangup_mutex;
   std::function<void()> hangup;
-  bool hung_up = false;  ///< nobody has acted on it yet
+  bool hung_up = false;  ///< no action has handled it yet
   steady_clock::time_point deadline = steady_clock::time_point::max();
   std::thread thread;
 
   void run();
-  /// Acts on a hangup that has come, as soon as there is an action.
+  /// Handles a hangup, as soon as there is an action.
   void act_on_hangup(bool came_now);
-  /// Sleeps until there is something to look at; the signal that came, or 0.
+  /// Sleeps until there is work. Returns the signal that came, or 0.
   int next();
 };
 
@@ -89,7 +91,7 @@ void StopSignals::State::run() {
     if (came) std::_Exit(128 + number);
     log::info("signal", {{"number", number}});
     came = true;
-    // A start that hangs, on a disk or on whatever else, must not hold it off for ever.
+    // A hanging start must not delay the end for ever.
     deadline = steady_clock::now() + start_patience;
     changed.notify_all();
   }
@@ -104,7 +106,7 @@ StopSignals::StopSignals(milliseconds start_patience) : state_(std::make_unique<
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   state_->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   state_->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  // Without them no signal would ever be heard.
+  // Without these, no signal would ever arrive.
   if (state_->signals < 0 || state_->wake < 0) {
     throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
   }

@@ -27,7 +27,7 @@ Result<StorePart> open_store_part(const DataDirectory& directory, const Config::
   part.store = std::move(opened->store);
   part.files = opened->files;
   const std::string partial = directory.file("backup.partial");
-  // As large as the database, when the process was killed while it was made.
+  // The file of a backup during which the process was killed may be as large as the database.
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) unlink((partial + suffix).c_str());
   if (part.files != nullptr) {
     part.backups = std::make_unique<BackupMaker>(*part.files, partial, audit);

@@ -29,8 +29,8 @@ struct StorePart {
   void change(const Config::Storage& config);
 };
 
-/// Opens the store in `directory`. From here on `audit` writes to it, too. See
-/// `storage::StoreOptions` for `on_fatal`. Errors as of `open_store`.
+/// Opens the store in `directory`, and lets `audit` write to it. See `storage::StoreOptions` for
+/// `on_fatal`. Errors as of `open_store`.
 [[nodiscard]] Result<StorePart> open_store_part(const DataDirectory& directory,
                                                 const Config::Storage& config,
                                                 std::function<void(const std::string&)> on_fatal,

@@ -97,14 +97,14 @@ struct Shares::State {
     std::optional<BoundScope> refused;
     if (over(mine, options.share)) {
       refused = BoundScope::share;
-    } else if (over(held, options.capacity)) {
+    } else if (over(taken, options.capacity)) {
       refused = BoundScope::all;
     }
     if (refused) {
       if (refusals) refusals->add(options.bound, *refused);
       return std::unexpected(*refused);
     }
-    held += amount;
+    taken += amount;
     if (found != holders.end()) {
       found->second += amount;
     } else {
@@ -115,16 +115,16 @@ struct Shares::State {
 
   void keep(const std::string& holder, std::size_t amount) {
     const std::lock_guard lock(mutex);
-    held += amount;
+    taken += amount;
     holders[holder] += amount;
   }
 
   void give_back(const std::string& holder, std::size_t amount) noexcept {
     const std::lock_guard lock(mutex);
     const auto found = holders.find(holder);
-    HOLDFAST_ASSERT(found != holders.end() && found->second >= amount && held >= amount,
-                    "shares.gives_back_what_is_held");
-    held -= amount;
+    HOLDFAST_ASSERT(found != holders.end() && found->second >= amount && taken >= amount,
+                    "shares.gives_back_what_was_taken");
+    taken -= amount;
     found->second -= amount;
     if (found->second == 0) holders.erase(found);
   }
@@ -132,7 +132,7 @@ struct Shares::State {
   mutable std::mutex mutex;
   Options options;
   std::shared_ptr<BoundRefusals> refusals;
-  std::size_t held = 0;
+  std::size_t taken = 0;
   std::unordered_map<std::string, std::size_t> holders;
 };
 
@@ -160,12 +160,12 @@ void Shares::change(std::size_t capacity, std::size_t share) {
   state_->options.share = share;
 }
 
-std::size_t Shares::held() const {
+std::size_t Shares::taken() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->held;
+  return state_->taken;
 }
 
-std::size_t Shares::held_by(std::string_view holder) const {
+std::size_t Shares::taken_by(std::string_view holder) const {
   const std::lock_guard lock(state_->mutex);
   const auto found = state_->holders.find(std::string(holder));
   return found == state_->holders.end() ? 0 : found->second;
@@ -199,7 +199,7 @@ void Shares::Hold::merge(Hold&& other) noexcept {
 }
 
 void Shares::Hold::remove(std::size_t amount) noexcept {
-  HOLDFAST_ASSERT(amount <= amount_, "shares.removes_what_is_held");
+  HOLDFAST_ASSERT(amount <= amount_, "shares.removes_what_was_taken");
   if (amount == 0) return;
   state_->give_back(holder_, amount);
   amount_ -= amount;

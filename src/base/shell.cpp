@@ -16,9 +16,9 @@ constexpr std::size_t kSecretBytesMin = 16;
 constexpr std::size_t kSecretBytesMax = 8192;
 constexpr std::size_t kJwtBytesMax = 65'536;
 
-bool consists_of(std::string_view text, std::string_view more, bool lower) {
-  return std::ranges::all_of(text, [more, lower](char c) {
-    return kUpperAndDigits.contains(c) || (lower && kLower.contains(c)) || more.contains(c);
+bool consists_of(std::string_view text, std::string_view first, std::string_view second = {}) {
+  return std::ranges::all_of(text, [first, second](char c) {
+    return kUpperAndDigits.contains(c) || first.contains(c) || second.contains(c);
   });
 }
 
@@ -40,15 +40,15 @@ bool has_form(std::string_view value, ShellForm form) {
       return is_jwt(value);
     case ShellForm::key_id:
       return value.size() >= kKeyIdBytesMin && value.size() <= kKeyIdBytesMax &&
-             consists_of(value, "", false);
+             consists_of(value, {});
     case ShellForm::secret:
       return value.size() >= kSecretBytesMin && value.size() <= kSecretBytesMax &&
-             consists_of(value, "+/=-_", true);
+             consists_of(value, kLower, "+/=-_");
   }
   return false;
 }
 
-bool plain_in_a_shell(std::string_view text) { return consists_of(text, "-_./:+=@%,", true); }
+bool plain_in_a_shell(std::string_view text) { return consists_of(text, kLower, "-_./:+=@%,"); }
 
 }  // namespace
 

@@ -81,7 +81,8 @@ std::optional<Json> await_backup(const Context& context, const BackupFlags& flag
 
 int back_up(const Context& context, const BackupFlags& flags) {
   const std::filesystem::path file = std::filesystem::absolute(flags.file);
-  if (const auto good = app::check_backup_target(file.string(), flags.force); !good) {
+  const auto existing = flags.force ? app::Existing::replace : app::Existing::keep;
+  if (const auto good = app::check_backup_target(file.string(), existing); !good) {
     return failed(context, good.error().message);
   }
   std::error_code ignored;
@@ -99,7 +100,7 @@ int back_up(const Context& context, const BackupFlags& flags) {
   }
   const auto kept = app::keep_backup({.data_dir = flags.data_dir,
                                       .file = file.string(),
-                                      .replace = flags.force,
+                                      .existing = existing,
                                       .with_master_key = flags.with_master_key,
                                       .master_key = *master_key});
   if (!kept) return failed(context, kept.error().message);

@@ -16,7 +16,7 @@
 #include <holdfast/base/encoding.hpp>
 
 #include "command.hpp"
-#include "demo_stage.hpp"
+#include "demo_environment.hpp"
 #include "interrupt.hpp"
 
 namespace holdfast::cli {
@@ -32,7 +32,7 @@ class Demo {
   Demo(Context& context, const DemoOptions& options)
       : context_(context),
         options_(options),
-        stage_(context),
+        environment_(context),
         data_dir_(options.data_dir),
         username_(options.data_dir.empty()
                       ? "testUser"
@@ -55,7 +55,7 @@ class Demo {
   Result<void> connect();
   Result<void> send_with_wait();
   Result<void> send_while_away();
-  Result<void> receive_held();
+  Result<void> receive_stored();
   Result<void> check_nothing_pending();
   Result<void> hold_and_kill();
   Result<void> start_gateway_again();
@@ -79,7 +79,7 @@ class Demo {
 
   Context& context_;
   DemoOptions options_;
-  Stage stage_;
+  DemoEnvironment environment_;
   std::string data_dir_;
   std::string username_;
   std::string gateway_address_;
@@ -97,7 +97,7 @@ Result<std::string> Demo::listening_address(ChildProcess& child, const std::stri
                                             const std::string& part) {
   std::string address;
   const auto look = [&] {
-    std::istringstream lines(Stage::read(stage_.file(log + ".out")));
+    std::istringstream lines(DemoEnvironment::read(environment_.file(log + ".out")));
     for (std::string line; std::getline(lines, line);) {
       const auto event = parse_json(line);
       if (!event || !event->is_object()) continue;
@@ -106,11 +106,11 @@ Result<std::string> Demo::listening_address(ChildProcess& child, const std::stri
     }
     return !address.empty() || child.exit_code().has_value();
   };
-  const auto found = Stage::wait_until("the " + part + " did not listen", look);
+  const auto found = DemoEnvironment::wait_until("the " + part + " did not listen", look);
   if (!found) return std::unexpected(found.error());
   if (address.empty()) {
-    return fail(Errc::internal,
-                "the " + part + " ended: " + Stage::read(stage_.file(log + ".err")));
+    return fail(Errc::internal, "the " + part + " ended: " +
+                                    DemoEnvironment::read(environment_.file(log + ".err")));
   }
   return address;
 }
@@ -118,68 +118,69 @@ Result<std::string> Demo::listening_address(ChildProcess& child, const std::stri
 Result<void> Demo::launch_gateway(const std::string& listen) {
   const std::vector<std::string> arguments{"serve", "--data-dir",       data_dir_,    "--listen",
                                            listen,  "--control-listen", "127.0.0.1:0"};
-  stage_.show(stage_.command_line(arguments) + " &");
+  environment_.show(environment_.command_line(arguments) + " &");
   gateway_name_ = "gateway-" + std::to_string(++gateways_);
-  auto child = stage_.start(gateway_name_, arguments);
+  auto child = environment_.start(gateway_name_, arguments);
   if (!child) return std::unexpected(child.error());
   gateway_ = std::make_unique<ChildProcess>(std::move(*child));
   auto address = listening_address(*gateway_, gateway_name_, "gateway");
   if (!address) return std::unexpected(address.error());
   gateway_address_ = *address;
-  stage_.note("The gateway (process " + std::to_string(gateway_->pid()) + ") listens on " +
-              gateway_address_ + ".");
+  environment_.note("The gateway (process " + std::to_string(gateway_->pid()) + ") listens on " +
+                    gateway_address_ + ".");
   return {};
 }
 
 Result<void> Demo::start_gateway() {
-  data_dir_ = stage_.file("data");
+  data_dir_ = environment_.file("data");
   // Port 0 picks a free port, so that the demo never collides with another program.
   if (auto launched = launch_gateway("127.0.0.1:0"); !launched) return launched;
   const std::string credentials = data_dir_ + "/credentials";
-  const auto written = Stage::wait_until("the gateway wrote no credentials", [&] {
-    return stage_.source(Stage::read(credentials)) > 0;
+  const auto written = DemoEnvironment::wait_until("the gateway wrote no credentials", [&] {
+    return environment_.source(DemoEnvironment::read(credentials)) > 0;
   });
   if (!written) return written;
-  stage_.show("source " + credentials);
+  environment_.show("source " + credentials);
   return {};
 }
 
 Result<void> Demo::start_sample_app() {
   const std::vector<std::string> arguments{"sample-app", "--listen", "127.0.0.1:0"};
-  stage_.show(stage_.command_line(arguments) + " &");
-  auto child = stage_.start("sample-app", arguments);
+  environment_.show(environment_.command_line(arguments) + " &");
+  auto child = environment_.start("sample-app", arguments);
   if (!child) return std::unexpected(child.error());
   sample_app_ = std::make_unique<ChildProcess>(std::move(*child));
   const auto address = listening_address(*sample_app_, "sample-app", "sample-app");
   if (!address) return std::unexpected(address.error());
-  stage_.set("HOLDFAST_SAMPLE_APP_URL", "http://" + *address);
-  stage_.show("export HOLDFAST_SAMPLE_APP_URL=http://" + *address);
+  environment_.set("HOLDFAST_SAMPLE_APP_URL", "http://" + *address);
+  environment_.show("export HOLDFAST_SAMPLE_APP_URL=http://" + *address);
   return {};
 }
 
 Result<void> Demo::find_gateway() {
   const std::string credentials = data_dir_ + "/credentials";
-  stage_.show("source " + credentials);
-  const auto written = Stage::wait_until(
-      "there was no " + credentials, [&] { return stage_.source(Stage::read(credentials)) > 0; });
+  environment_.show("source " + credentials);
+  const auto written = DemoEnvironment::wait_until("there was no " + credentials, [&] {
+    return environment_.source(DemoEnvironment::read(credentials)) > 0;
+  });
   if (!written) return written;
   // The caller's variables win over `credentials`: they hold the addresses as seen from here.
   for (const char* const name : {"HOLDFAST_URL", "HOLDFAST_SAMPLE_APP_URL", "SSL_CERT_FILE"}) {
     const auto value = context_.env(name);
     if (!value) continue;
-    stage_.set(name, *value);
-    stage_.show(std::string("export ") + name + "=" + *value);
+    environment_.set(name, *value);
+    environment_.show(std::string("export ") + name + "=" + *value);
   }
   const std::vector<std::string> question{"status", "--ready", "--data-dir", data_dir_};
-  const auto ready = Stage::wait_until("the gateway was not ready",
-                                       [&] { return stage_.run(question).has_value(); });
+  const auto ready = DemoEnvironment::wait_until(
+      "the gateway was not ready", [&] { return environment_.run(question).has_value(); });
   if (!ready) return ready;
-  stage_.show(stage_.command_line(question));
+  environment_.show(environment_.command_line(question));
   return {};
 }
 
 Result<void> Demo::create_user() {
-  const auto out = stage_.show_and_run({"create-user", "-u", username_, "-p", kPassword});
+  const auto out = environment_.show_and_run({"create-user", "-u", username_, "-p", kPassword});
   if (!out) return std::unexpected(out.error());
   user_id_ = out->substr(0, out->find('\n'));
   return {};
@@ -187,50 +188,53 @@ Result<void> Demo::create_user() {
 
 Result<void> Demo::authenticate() {
   const std::vector<std::string> arguments{"auth", "-u", username_, "-p", kPassword};
-  stage_.show("eval \"$(" + stage_.command_line(arguments) + ")\"");
-  const auto out = stage_.run(arguments);
+  environment_.show("eval \"$(" + environment_.command_line(arguments) + ")\"");
+  const auto out = environment_.run(arguments);
   if (!out) return std::unexpected(out.error());
-  if (stage_.source(*out) != 1 || stage_.get("ID_TOKEN").empty()) {
+  if (environment_.source(*out) != 1 || environment_.get("ID_TOKEN").empty()) {
     return fail(Errc::internal, "auth printed no ID token");
   }
-  stage_.note("ID_TOKEN holds " + std::to_string(stage_.get("ID_TOKEN").size()) +
-              " characters, good for an hour.");
+  environment_.note("ID_TOKEN holds " + std::to_string(environment_.get("ID_TOKEN").size()) +
+                    " characters, good for an hour.");
   return {};
 }
 
 Result<void> Demo::connect_receiver() {
-  stage_.show(stage_.command_line({"connect-websocket"}));
+  environment_.show(environment_.command_line({"connect-websocket"}));
   // Each receiver has its own files, because an earlier one's output would count as this one's.
   receiver_name_ = "receiver-" + std::to_string(++receivers_);
-  auto child = stage_.start(receiver_name_, {"connect-websocket"});
+  auto child = environment_.start(receiver_name_, {"connect-websocket"});
   if (!child) return std::unexpected(child.error());
   receiver_ = std::make_unique<ChildProcess>(std::move(*child));
-  const auto connected = Stage::wait_until("the client did not connect", [&] {
+  const auto connected = DemoEnvironment::wait_until("the client did not connect", [&] {
     return receiver_->exit_code() ||
-           Stage::read(stage_.file(receiver_name_ + ".err")).find("Connected") != std::string::npos;
+           DemoEnvironment::read(environment_.file(receiver_name_ + ".err")).find("Connected") !=
+               std::string::npos;
   });
   if (!connected) return connected;
   if (receiver_->exit_code()) {
-    return fail(Errc::internal,
-                "the client ended: " + Stage::read(stage_.file(receiver_name_ + ".err")));
+    return fail(
+        Errc::internal,
+        "the client ended: " + DemoEnvironment::read(environment_.file(receiver_name_ + ".err")));
   }
-  stage_.note("Connected.");
+  environment_.note("Connected.");
   return {};
 }
 
 Result<void> Demo::disconnect_receiver() {
-  stage_.note("^C");
-  if (auto ended = Stage::end(*receiver_, "connect-websocket", SIGINT, kInterrupted); !ended) {
+  environment_.note("^C");
+  if (auto ended = DemoEnvironment::end(*receiver_, "connect-websocket", SIGINT, kInterrupted);
+      !ended) {
     return ended;
   }
   receiver_.reset();
-  stage_.note("Disconnected.");
+  environment_.note("Disconnected.");
   return {};
 }
 
 Demo::Frames Demo::received() const {
   Frames out;
-  std::istringstream lines(Stage::read(stage_.file(receiver_name_ + ".out")));
+  std::istringstream lines(DemoEnvironment::read(environment_.file(receiver_name_ + ".out")));
   for (std::string line; std::getline(lines, line);) {
     // A last line without a line end is still being written.
     if (!lines.eof()) out.push_back(line);
@@ -241,9 +245,9 @@ Demo::Frames Demo::received() const {
 Result<void> Demo::expect_frames(const Frames& texts) {
   std::size_t shown = 0;
   const auto arrived =
-      Stage::wait_until(std::to_string(texts.size()) + " messages did not arrive", [&] {
+      DemoEnvironment::wait_until(std::to_string(texts.size()) + " messages did not arrive", [&] {
         const Frames lines = received();
-        for (; shown < lines.size(); ++shown) stage_.note(lines[shown]);
+        for (; shown < lines.size(); ++shown) environment_.note(lines[shown]);
         return lines.size() >= texts.size();
       });
   if (!arrived) return arrived;
@@ -256,7 +260,8 @@ Result<void> Demo::expect_frames(const Frames& texts) {
 }
 
 Result<std::int64_t> Demo::pending() {
-  const auto out = stage_.run({"pending", "show", user_id_, "--data-dir", data_dir_, "--json"});
+  const auto out =
+      environment_.run({"pending", "show", user_id_, "--data-dir", data_dir_, "--json"});
   if (!out) return std::unexpected(out.error());
   const auto answer = parse_json(*out);
   if (!answer || !answer->contains("totals")) {
@@ -267,8 +272,8 @@ Result<std::int64_t> Demo::pending() {
 
 Result<void> Demo::expect_pending(std::int64_t count) {
   std::optional<Error> problem;
-  const auto reached =
-      Stage::wait_until("there were not " + std::to_string(count) + " messages pending", [&] {
+  const auto reached = DemoEnvironment::wait_until(
+      "there were not " + std::to_string(count) + " messages pending", [&] {
         const auto now = pending();
         if (!now) problem = now.error();
         return problem || *now == count;
@@ -282,13 +287,13 @@ Result<void> Demo::connect() { return connect_receiver(); }
 Result<void> Demo::send_with_wait() {
   const std::string text = "Serverless is cool, and so is a single process";
   const auto asked =
-      stage_.show_and_run({"send-message", "-w", std::to_string(kWaitSeconds), text});
+      environment_.show_and_run({"send-message", "-w", std::to_string(kWaitSeconds), text});
   if (!asked) return std::unexpected(asked.error());
   const auto since = std::chrono::steady_clock::now();
   if (auto arrived = expect_frames({text}); !arrived) return arrived;
   const auto took =
       std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - since);
-  stage_.note("It arrived " + std::to_string(took.count()) + " ms later.");
+  environment_.note("It arrived " + std::to_string(took.count()) + " ms later.");
   // Allows half a second between the acceptance and the end of the command.
   if (took < Milliseconds(kWaitSeconds * 1000 - 500)) {
     return fail(Errc::internal, "the message did not wait");
@@ -300,16 +305,17 @@ Result<void> Demo::send_while_away() {
   if (auto away = disconnect_receiver(); !away) return away;
   for (int i = 1; i <= 5; ++i) {
     const auto asked =
-        stage_.show_and_run({"send-message", "-w", "0", "Held message " + std::to_string(i)});
+        environment_.show_and_run({"send-message", "-w", "0", "Held message " + std::to_string(i)});
     if (!asked) return std::unexpected(asked.error());
   }
-  if (auto held = expect_pending(5); !held) return held;
-  const auto shown = stage_.show_and_run({"pending", "show", user_id_, "--data-dir", data_dir_});
+  if (auto stored = expect_pending(5); !stored) return stored;
+  const auto shown =
+      environment_.show_and_run({"pending", "show", user_id_, "--data-dir", data_dir_});
   if (!shown) return std::unexpected(shown.error());
   return {};
 }
 
-Result<void> Demo::receive_held() {
+Result<void> Demo::receive_stored() {
   if (auto connected = connect_receiver(); !connected) return connected;
   Frames texts;
   for (int i = 1; i <= 5; ++i) texts.push_back("Held message " + std::to_string(i));
@@ -318,7 +324,7 @@ Result<void> Demo::receive_held() {
 
 Result<void> Demo::check_nothing_pending() {
   if (auto none = expect_pending(0); !none) return none;
-  const auto shown = stage_.show_and_run({"pending", "list", "--data-dir", data_dir_});
+  const auto shown = environment_.show_and_run({"pending", "list", "--data-dir", data_dir_});
   if (!shown) return std::unexpected(shown.error());
   return {};
 }
@@ -326,13 +332,15 @@ Result<void> Demo::check_nothing_pending() {
 Result<void> Demo::hold_and_kill() {
   if (auto away = disconnect_receiver(); !away) return away;
   for (int i = 1; i <= 3; ++i) {
-    const auto sent = stage_.show_and_run({"publish", user_id_, "Survivor " + std::to_string(i)});
+    const auto sent =
+        environment_.show_and_run({"publish", user_id_, "Survivor " + std::to_string(i)});
     if (!sent) return std::unexpected(sent.error());
     if (!sent->starts_with("STORED")) return fail(Errc::internal, "the message was not stored");
   }
-  stage_.show("kill -9 " + std::to_string(gateway_->pid()));
-  if (auto dead = Stage::end(*gateway_, "the gateway", SIGKILL, 128 + SIGKILL); !dead) return dead;
-  stage_.note("The gateway is dead.");
+  environment_.show("kill -9 " + std::to_string(gateway_->pid()));
+  if (auto dead = DemoEnvironment::end(*gateway_, "the gateway", SIGKILL, 128 + SIGKILL); !dead)
+    return dead;
+  environment_.note("The gateway is dead.");
   return {};
 }
 
@@ -347,20 +355,23 @@ Result<void> Demo::receive_after_kill() {
 
 Result<void> Demo::remove_user() {
   if (auto away = disconnect_receiver(); !away) return away;
-  const auto gone = stage_.show_and_run({"user", "delete", username_, "--data-dir", data_dir_});
+  const auto gone =
+      environment_.show_and_run({"user", "delete", username_, "--data-dir", data_dir_});
   if (!gone) return std::unexpected(gone.error());
   return {};
 }
 
 Result<void> Demo::stay() {
-  stage_.note("");
-  stage_.note("The gateway keeps running until Ctrl-C. In another terminal, as the same user:");
-  stage_.show("source " + data_dir_ + "/credentials");
-  stage_.show("export HOLDFAST_SAMPLE_APP_URL=" + stage_.get("HOLDFAST_SAMPLE_APP_URL"));
-  stage_.show("eval \"$(" + stage_.command_line({"auth", "-u", username_, "-p", kPassword}) +
-              ")\"");
-  stage_.show(stage_.command_line({"connect-websocket"}) + " &");
-  stage_.show(stage_.command_line({"send-message", "-w", "2", "Hello"}));
+  environment_.note("");
+  environment_.note(
+      "The gateway keeps running until Ctrl-C. In another terminal, as the same user:");
+  environment_.show("source " + data_dir_ + "/credentials");
+  environment_.show("export HOLDFAST_SAMPLE_APP_URL=" +
+                    environment_.get("HOLDFAST_SAMPLE_APP_URL"));
+  environment_.show("eval \"$(" +
+                    environment_.command_line({"auth", "-u", username_, "-p", kPassword}) + ")\"");
+  environment_.show(environment_.command_line({"connect-websocket"}) + " &");
+  environment_.show(environment_.command_line({"send-message", "-w", "2", "Hello"}));
   while (!Interrupt::requested()) {
     if (gateway_->exit_code()) return fail(Errc::internal, "the gateway has ended by itself");
     Interrupt::wait(Milliseconds(200));
@@ -369,22 +380,23 @@ Result<void> Demo::stay() {
 }
 
 Result<void> Demo::leave() {
-  if (auto ended = Stage::end(*receiver_, "connect-websocket", SIGINT, kInterrupted); !ended) {
+  if (auto ended = DemoEnvironment::end(*receiver_, "connect-websocket", SIGINT, kInterrupted);
+      !ended) {
     return ended;
   }
   if (sample_app_ != nullptr) {
-    auto ended = Stage::end(*sample_app_, "the sample application", SIGTERM, kSuccess);
+    auto ended = DemoEnvironment::end(*sample_app_, "the sample application", SIGTERM, kSuccess);
     if (!ended) return ended;
   }
-  return Stage::end(*gateway_, "the gateway", SIGTERM, kSuccess);
+  return DemoEnvironment::end(*gateway_, "the gateway", SIGTERM, kSuccess);
 }
 
 int Demo::explain(const Error& error) {
   if (Interrupt::requested()) return kInterrupted;
-  stage_.keep_folder();
+  environment_.keep_folder();
   context_.err << "\nThe demo failed: " << error.message << "\n"
-               << "Its files and logs are in " << stage_.folder() << ".\n";
-  const std::string log = Stage::read(stage_.file(gateway_name_ + ".out"));
+               << "Its files and logs are in " << environment_.folder() << ".\n";
+  const std::string log = DemoEnvironment::read(environment_.file(gateway_name_ + ".out"));
   constexpr std::size_t kTailBytes = 2'000;
   if (!gateway_name_.empty() && !log.empty()) {
     context_.err << "The end of the gateway's log:\n"
@@ -402,7 +414,7 @@ std::span<const Demo::Step> Demo::steps() const {
       {"Connect", &Demo::connect},
       {"Send a message that waits two seconds, and see it arrive", &Demo::send_with_wait},
       {"Disconnect, and send five messages meanwhile: they are held", &Demo::send_while_away},
-      {"Reconnect: the five arrive, in order", &Demo::receive_held},
+      {"Reconnect: the five arrive, in order", &Demo::receive_stored},
       {"Nothing is pending any more", &Demo::check_nothing_pending},
       {"Disconnect, send three, and kill the gateway while it holds them", &Demo::hold_and_kill},
       {"Start the gateway again", &Demo::start_gateway_again},
@@ -416,7 +428,7 @@ std::span<const Demo::Step> Demo::steps() const {
       {"Connect", &Demo::connect},
       {"Send a message that waits two seconds, and see it arrive", &Demo::send_with_wait},
       {"Disconnect, and send five messages meanwhile: they are held", &Demo::send_while_away},
-      {"Reconnect: the five arrive, in order", &Demo::receive_held},
+      {"Reconnect: the five arrive, in order", &Demo::receive_stored},
       {"Nothing is pending any more", &Demo::check_nothing_pending},
       {"Disconnect, and remove the user", &Demo::remove_user},
       {"Start a second gateway, with a new data directory", &Demo::start_gateway},
@@ -432,9 +444,9 @@ std::span<const Demo::Step> Demo::steps() const {
 }
 
 int Demo::run() {
-  if (auto opened = stage_.open(); !opened) return failed(context_, opened.error().message);
+  if (auto opened = environment_.open(); !opened) return failed(context_, opened.error().message);
   for (const Step& step : steps()) {
-    stage_.title(step.title);
+    environment_.title(step.title);
     if (const auto played = (this->*step.play)(); !played) return explain(played.error());
   }
   context_.out << "\nThe demo is complete." << std::endl;

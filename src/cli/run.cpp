@@ -26,7 +26,7 @@ std::optional<std::string> variable(const std::string& name) {
 }
 
 // Returns the arguments. Accepts `holdfast help user create` and `holdfast version` as well.
-std::vector<std::string> words_of(int argc, const char* const* argv) {
+std::vector<std::string> arguments_of(int argc, const char* const* argv) {
   std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (words.empty()) return words;
   if (words.front() == "help") {
@@ -68,7 +68,7 @@ int parse_and_run(int argc, const char* const* argv, Context& context) {
   add_completion(app, selection);
   add_examples(app);
   try {
-    std::vector<std::string> words = words_of(argc, argv);
+    std::vector<std::string> words = arguments_of(argc, argv);
     std::ranges::reverse(words);  // the order that the library takes
     app.parse(std::move(words));
   } catch (const CLI::RequiredError& error) {

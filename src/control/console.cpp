@@ -279,7 +279,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
                        Error(Errc::forbidden, "no password is configured", "password"), respond);
     }
     bool locks = false;
-    if (lockout().begin(options_.password_hash, locks) != identity::Lockout::Attempt::admitted) {
+    if (lockout().begin(options_.password_hash, locks) != identity::Lockout::Attempt::allowed) {
       wipe(password);
       return turn_away(head, "password",
                        Error(Errc::too_many_requests,

@@ -1,6 +1,7 @@
 // The routes that list, redrive and delete dead letters.
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -97,8 +98,10 @@ Result<void> read_ttl(const Json& value, Selection& into) {
   return {};
 }
 
+enum class Purpose : std::uint8_t { redrive, removal };
+
 // Reads a selection: ids only, or a user or a reason or both, or an explicit `all`.
-Result<Selection> read_selection(std::string_view body, bool redrives) {
+Result<Selection> read_selection(std::string_view body, Purpose purpose) {
   const auto input = parse_json(body);
   if (!input) return std::unexpected(input.error());
   if (!input->is_object()) return refuse("must be an object", "body");
@@ -106,13 +109,13 @@ Result<Selection> read_selection(std::string_view body, bool redrives) {
   bool all = false;
   for (const auto& [member, value] : input->items()) {
     if (is_absent(member, value, {"messageIds", "userId", "reason", "after", "all"})) continue;
-    if (redrives && is_absent(member, value, {"ttlSeconds"})) continue;
+    if (purpose == Purpose::redrive && is_absent(member, value, {"ttlSeconds"})) continue;
     Result<void> read;
     if (member == "messageIds") {
       read = read_ids(value, out);
     } else if (member == "userId" || member == "reason" || member == "after") {
       read = read_filter(member, value, out);
-    } else if (member == "ttlSeconds" && redrives) {
+    } else if (member == "ttlSeconds" && purpose == Purpose::redrive) {
       read = read_ttl(value, out);
     } else if (member == "all" && value == Json(true)) {
       all = true;
@@ -175,8 +178,8 @@ void look_up(const WorkPtr& work, const std::vector<MessageId>& ids, Run run) {
   }
 }
 
-void select(Call call, std::size_t most, bool redrives, Run run) {
-  auto selection = read_selection(call.body, redrives);
+void select(Call call, std::size_t most, Purpose purpose, Run run) {
+  auto selection = read_selection(call.body, purpose);
   if (!selection) return call.respond(json_error(selection.error()));
   if (selection->ids.size() > most) {
     return call.respond(json_error(
@@ -310,8 +313,10 @@ void list_dead_letters(Call call) {
       });
 }
 
-void redrive_dead_letters(Call call) { select(std::move(call), kRedrivesMax, true, redrive); }
+void redrive_dead_letters(Call call) {
+  select(std::move(call), kRedrivesMax, Purpose::redrive, redrive);
+}
 
-void delete_dead_letters(Call call) { select(std::move(call), kIdsMax, false, remove); }
+void delete_dead_letters(Call call) { select(std::move(call), kIdsMax, Purpose::removal, remove); }
 
 }  // namespace holdfast::control

@@ -231,8 +231,8 @@ void create_session(Call call) {
   const auto input = read_session(call.body);
   if (!input) return call.respond(json_error(input.error()));
   if (call.audit) call.audit->target = "access_key:" + input->key_id;
-  const auto session =
-      call.parts.access_keys->make_session(input->key_id, input->lifetime, input->policy);
+  const auto session = call.parts.access_keys->make_temporary_credentials(
+      input->key_id, input->lifetime, input->policy);
   if (!session) return call.respond(json_error(session.error()));
   // Nothing else will tell whose it is.
   log::info("session_made", {{"id", session->id},

@@ -167,43 +167,43 @@ void EventHub::detached(const Cursor& cursor, const ConnectionEnd& end) {
 }
 
 void EventHub::displaced(const Cursor& oldest, const Cursor& by, std::size_t connections_per_user) {
-  log::info("connection_displaced", {{"connectionId", oldest.id()},
-                                     {"userId", oldest.user().str()},
+  log::info("connection_displaced", {{"connection_id", oldest.id()},
+                                     {"user_id", oldest.user().str()},
                                      {"by", by.id()},
                                      {"connections_per_user", connections_per_user}});
 }
 
 void EventHub::broke_rules(const Cursor& cursor, std::string_view text) {
-  log::info("connection_closed", {{"connectionId", cursor.id()}, {"reason", text}});
+  log::info("connection_closed", {{"connection_id", cursor.id()}, {"reason", text}});
 }
 
 void EventHub::timed_out(const Cursor& cursor) {
   metrics_.timeouts.add();
-  log::info("connection_timed_out", {{"connectionId", cursor.id()}});
+  log::info("connection_timed_out", {{"connection_id", cursor.id()}});
 }
 
 // ---- messages at which connections end
 
 void EventHub::is_stuck(const UserId& user, const MessageId& id, Sequence sequence,
                         std::uint32_t ends, std::uint16_t last_end) {
-  log::warn("message_stuck", {{"messageId", id.str()},
-                              {"userId", user.str()},
+  log::warn("message_stuck", {{"message_id", id.str()},
+                              {"user_id", user.str()},
                               {"sequence", sequence},
                               {"ends", ends},
-                              {"lastEnd", last_end}});
+                              {"last_end", last_end}});
 }
 
 void EventHub::client_takes_nothing(const UserId& user, const FailedAttempts& attempts) {
-  log::warn("client_takes_nothing", {{"userId", user.str()},
-                                     {"givenUp", attempts.given_up},
+  log::warn("client_takes_nothing", {{"user_id", user.str()},
+                                     {"given_up", attempts.given_up},
                                      {"attempts", attempts.count},
                                      {"ends", attempts.ends()}});
 }
 
 void EventHub::gave_up(const UserId& user, const MessageId& id, Sequence sequence,
                        std::int64_t bytes, std::uint32_t attempts, std::string_view ends) {
-  log::warn("message_undeliverable", {{"messageId", id.str()},
-                                      {"userId", user.str()},
+  log::warn("message_undeliverable", {{"message_id", id.str()},
+                                      {"user_id", user.str()},
                                       {"sequence", sequence},
                                       {"bytes", bytes},
                                       {"attempts", attempts},

@@ -39,7 +39,7 @@ struct Run : Link<Run, InMailbox>, Link<Run, InTimer> {
   bool redrive = false;
   bool record_again = false;  ///< when the mailbox tries again
   MessagePtr message;
-  CallerPtr caller;  ///< its sender; null for an operator
+  SenderQuotaPtr caller;  ///< its sender; null for an operator
   Reservation reservation;
   Completion<SendOutcome> done;
   std::unique_ptr<Remembered> remembered;

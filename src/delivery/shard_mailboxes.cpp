@@ -43,7 +43,7 @@ std::unexpected<Error> refuse_key(BoundScope scope) {
   return fail(Errc::unavailable, "Too many deduplication ids are remembered", kWhere);
 }
 
-void give_back(const Caller& caller, std::size_t payload_bytes) noexcept {
+void give_back(SenderQuota& caller, std::size_t payload_bytes) noexcept {
   caller.in_flight.fetch_sub(1, std::memory_order_relaxed);
   caller.in_flight_bytes.fetch_sub(payload_bytes, std::memory_order_relaxed);
 }
@@ -239,7 +239,7 @@ MessageId ShardMailboxes::new_message_id(const Remembered& remembered,
   return id;
 }
 
-Result<void> ShardMailboxes::charge(const Caller& caller, std::size_t payload_bytes) const {
+Result<void> ShardMailboxes::charge(SenderQuota& caller, std::size_t payload_bytes) const {
   const std::size_t slots = std::max<std::size_t>(1, shard_.store.capacity() / 8);
   if (caller.in_flight.fetch_add(1, std::memory_order_relaxed) >= slots) {
     caller.in_flight.fetch_sub(1, std::memory_order_relaxed);
@@ -257,7 +257,8 @@ Result<void> ShardMailboxes::charge(const Caller& caller, std::size_t payload_by
   return {};
 }
 
-Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes, const CallerPtr& caller) {
+Result<Reservation> ShardMailboxes::reserve(std::size_t payload_bytes,
+                                            const SenderQuotaPtr& caller) {
   if (caller) {
     if (auto charged = charge(*caller, payload_bytes); !charged) {
       return std::unexpected(charged.error());

@@ -80,8 +80,9 @@ class ShardMailboxes final : public Mailboxes {
   [[nodiscard]] MessageId new_message_id(const Remembered& remembered,
                                          const MessageId& before) const;
   /// Counts a message as in flight for its key, unless the key's share is used up.
-  [[nodiscard]] Result<void> charge(const Caller& caller, std::size_t payload_bytes) const;
-  [[nodiscard]] Result<Reservation> reserve(std::size_t payload_bytes, const CallerPtr& caller);
+  [[nodiscard]] Result<void> charge(SenderQuota& caller, std::size_t payload_bytes) const;
+  [[nodiscard]] Result<Reservation> reserve(std::size_t payload_bytes,
+                                            const SenderQuotaPtr& caller);
   void redrive_found(const DeadLetter& letter, std::optional<Seconds> ttl,
                      Completion<SendOutcome> done);
 

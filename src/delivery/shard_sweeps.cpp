@@ -113,7 +113,7 @@ void ShardMailboxes::watch_clocks() {
               {{"effect", "nothing expires until the old time is back or the new one has held"}});
   } else if (rebased) {
     log::warn("clocks_rebased",
-              {{"bySeconds", std::chrono::floor<Seconds>(agreement.rebased_by()).count()},
+              {{"shift_seconds", std::chrono::floor<Seconds>(agreement.rebased_by()).count()},
                {"effect", "the new time has held, and is taken for the right one"}});
   } else {
     log::info("clocks_agree_again");

@@ -13,7 +13,7 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/iam/access_keys.hpp>
 
-#include "session.hpp"
+#include "temporary_credentials.hpp"
 
 namespace holdfast::iam {
 namespace {
@@ -88,7 +88,7 @@ AccessKeyPtr make_key(const AccessKeysOptions& options, const AccessKeyRow& row,
   key->expires_at = row.expires_at;
   key->rate = row.rate;
   key->policy = std::move(policy);
-  key->caller = std::make_shared<const Caller>(row.id);
+  key->quota = std::make_shared<SenderQuota>(row.id);
   return key;
 }
 
@@ -142,9 +142,9 @@ class StoredAccessKeys final : public AccessKeys,
   void change(const std::string& id, AccessKeyChange change,
               Completion<Result<void>> done) override;
   void remove(const std::string& id, Completion<Result<void>> done) override;
-  Result<NewSession> make_session(std::string_view id, Seconds lifetime,
-                                  const std::optional<std::string>& policy) override;
-  Result<SessionPtr> open_session(std::string_view token) const override;
+  Result<NewTemporaryCredentials> make_temporary_credentials(
+      std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) override;
+  Result<TemporaryCredentialsPtr> open_temporary_credentials(std::string_view token) const override;
 
  private:
   bool is_taken(const std::string& name) const {
@@ -251,7 +251,7 @@ void StoredAccessKeys::change(const std::string& id, AccessKeyChange change,
                 });
 }
 
-Result<AccessKeys::NewSession> StoredAccessKeys::make_session(
+Result<AccessKeys::NewTemporaryCredentials> StoredAccessKeys::make_temporary_credentials(
     std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) {
   const AccessKeyPtr parent = find(id);
   if (!parent) return fail(Errc::not_found, "there is no access key of this id");
@@ -267,27 +267,28 @@ Result<AccessKeys::NewSession> StoredAccessKeys::make_session(
     }
     if (auto parsed = parse_policy(*policy); !parsed) return std::unexpected(parsed.error());
   }
-  NewSession out;
+  NewTemporaryCredentials out;
   out.id = generate_key_id("ASIA");
   out.secret = base64_encode(random_string(kSecretBytes));
   out.expires_at = std::chrono::floor<Seconds>(now + lifetime);
   if (parent->expires_at) out.expires_at = std::min(out.expires_at, *parent->expires_at);
-  std::string text = write_session(out, parent->id, policy.value_or(std::string()));
-  auto sealed = box_.seal_token(text, kSessionContext);
+  std::string text = write_temporary_credentials(out, parent->id, policy.value_or(std::string()));
+  auto sealed = box_.seal_token(text, kTemporaryCredentialsContext);
   wipe(text);
   if (!sealed) return std::unexpected(sealed.error());
   out.token = base64url_encode(*sealed);
   return out;
 }
 
-Result<SessionPtr> StoredAccessKeys::open_session(std::string_view token) const {
+Result<TemporaryCredentialsPtr> StoredAccessKeys::open_temporary_credentials(
+    std::string_view token) const {
   const auto unknown = [] { return fail(Errc::unauthenticated, "the session token is not known"); };
   if (token.size() > kSessionTokenBytesMax) return unknown();
   const std::optional<Bytes> sealed = base64url_decode(token);
   if (!sealed) return unknown();
-  auto text = box_.open_token(*sealed, kSessionContext);
+  auto text = box_.open_token(*sealed, kTemporaryCredentialsContext);
   if (!text) return unknown();
-  SessionPtr session = read_session(*text);
+  TemporaryCredentialsPtr session = read_temporary_credentials(*text);
   wipe(*text);
   if (!session) return unknown();
   return session;

@@ -190,7 +190,7 @@ Checked Claim::read_query(const QueryAuth& in_query) {
     return incomplete("X-Amz-Algorithm must be 'AWS4-HMAC-SHA256'; no other is supported.");
   }
   signature = value(Parameter::signature);
-  if (auto ok = read_date(value(Parameter::date), false); !ok) return ok;
+  if (auto ok = read_date(value(Parameter::date), DateForm::iso8601); !ok) return ok;
   if (auto ok = read_credential(value(Parameter::credential)); !ok) return ok;
   if (auto ok = read_expires(value(Parameter::expires)); !ok) return ok;
   return read_signed_headers(value(Parameter::signed_headers));
@@ -230,15 +230,15 @@ Checked Claim::read_header(const SignedRequest& request, std::string_view author
   if ((amz ? amz_date : http_date).count > 1) return incomplete("The date occurs more than once.");
   signature = parts->signature;
   const std::string_view written = ascii::trim(amz ? amz_date.value : http_date.value);
-  if (auto ok = read_date(written, !amz); !ok) return ok;
+  if (auto ok = read_date(written, amz ? DateForm::iso8601 : DateForm::any); !ok) return ok;
   if (auto ok = read_credential(parts->credential); !ok) return ok;
   return read_signed_headers(parts->signed_headers);
 }
 
-Checked Claim::read_date(std::string_view text, bool http_date_allowed) {
+Checked Claim::read_date(std::string_view text, DateForm form) {
   std::optional<WallTime> parsed = parse_iso8601_basic(text);
   date = text;
-  if (!parsed && http_date_allowed) {
+  if (!parsed && form == DateForm::any) {
     parsed = parse_http_date(text);
     if (parsed) date = format_iso8601_basic(*parsed);
   }

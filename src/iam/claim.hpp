@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -46,7 +47,8 @@ struct Claim {
   std::expected<void, SignatureError> read_query(const QueryAuth& in_query);
   std::expected<void, SignatureError> read_header(const SignedRequest& request,
                                                   std::string_view authorization);
-  std::expected<void, SignatureError> read_date(std::string_view text, bool http_date_allowed);
+  enum class DateForm : std::uint8_t { iso8601, any };
+  std::expected<void, SignatureError> read_date(std::string_view text, DateForm form);
   std::expected<void, SignatureError> read_credential(std::string_view text);
   std::expected<void, SignatureError> read_expires(std::string_view text);
   std::expected<void, SignatureError> read_signed_headers(std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 
 #include <holdfast/base/ascii.hpp>
@@ -11,8 +12,8 @@
 
 #include "canonical.hpp"
 #include "claim.hpp"
-#include "session.hpp"
 #include "signing_key_cache.hpp"
+#include "temporary_credentials.hpp"
 
 namespace holdfast::iam {
 namespace {
@@ -45,7 +46,7 @@ bool looks_like_key_id(std::string_view text) {
 }
 
 // The key that unknown callers are measured with, so that they cost the same time.
-AccessKeyPtr make_nobody() {
+AccessKeyPtr make_decoy_key() {
   auto key = std::make_shared<AccessKey>();
   key->secret = base64_encode(random_string(30));
   return key;
@@ -78,9 +79,9 @@ class Verifier final : public SigV4Verifier {
     if (auto ok = check_claim(request, target, service); !ok) return std::unexpected(ok.error());
 
     // A permanent key has no token, temporary credentials are nothing without theirs.
-    AccessKeyPtr key = claim_.has_session_token
-                           ? sessions_.find(*keys_, claim_.key_id, claim_.session_token)
-                           : keys_->find(claim_.key_id);
+    AccessKeyPtr key = claim_.has_session_token ? temporary_credentials_.find(*keys_, claim_.key_id,
+                                                                              claim_.session_token)
+                                                : keys_->find(claim_.key_id);
     const bool expired = key && key->expired(now_);
     if (expired && claim_.has_session_token) {
       return refuse(SignatureErrc::expired_token,
@@ -88,7 +89,7 @@ class Verifier final : public SigV4Verifier {
     }
     const bool known = key && key->enabled && !expired;
     const Digest& signing_key =
-        cache_.get(known ? key : nobody_, claim_.day, claim_.region, claim_.service);
+        cache_.get(known ? key : decoy_key_, claim_.day, claim_.region, claim_.service);
     const bool matches = signature_matches(request, target, signing_key);
     if (!known) {
       auto refused = refuse(SignatureErrc::unrecognized_client,
@@ -204,9 +205,9 @@ class Verifier final : public SigV4Verifier {
 
   bool signature_matches(const SignedRequest& request, const TargetParts& target,
                          const Digest& signing_key) {
-    if (!prepare_tail(request, false)) return false;
+    if (!prepare_tail(request, HostPort::keep)) return false;
     if (tail_has_signature(request, target, signing_key)) return true;
-    return names_other_port(request) && prepare_tail(request, true) &&
+    return names_other_port(request) && prepare_tail(request, HostPort::drop) &&
            tail_has_signature(request, target, signing_key);
   }
 
@@ -277,7 +278,8 @@ class Verifier final : public SigV4Verifier {
   }
 
   // All of the canonical request behind the query: the same in all readings of the target.
-  bool prepare_tail(const SignedRequest& request, bool host_without_port) {
+  enum class HostPort : std::uint8_t { keep, drop };
+  bool prepare_tail(const SignedRequest& request, HostPort port) {
     body_hash_.clear();
     append_hex(body_hash_, view(sha256(request.body)));
     payload_hash_ = body_hash_;
@@ -289,7 +291,7 @@ class Verifier final : public SigV4Verifier {
       if (name == kHashHeader) {
         payload_hash_.assign(tail_, value_at, tail_.size() - value_at - 1);
       }
-      if (host_without_port && name == "host") {
+      if (port == HostPort::drop && name == "host") {
         const std::string_view line = std::string_view(tail_).substr(0, tail_.size() - 1);
         tail_.erase(line.size() - port_of(line.substr(value_at)).size());
         tail_ += '\n';
@@ -326,9 +328,9 @@ class Verifier final : public SigV4Verifier {
   SigV4Options options_;
   const Clock& clock_;
   std::shared_ptr<const AccessKeys> keys_;
-  AccessKeyPtr nobody_ = make_nobody();
+  AccessKeyPtr decoy_key_ = make_decoy_key();
   SigningKeyCache cache_;
-  SessionCache sessions_;
+  TemporaryCredentialsCache temporary_credentials_;
   // Reused by each request, to keep their memory.
   Claim claim_;
   std::string body_hash_;

@@ -68,8 +68,8 @@ const char* refuse_other_purposes(const Json& claims) {
 
 }  // namespace
 
-Result<IdTokenClaims> read_foreign_claims(const Json& claims, const IssuerOptions& issuer,
-                                          WallTime now) {
+Result<IdTokenClaims> read_external_claims(const Json& claims, const IssuerOptions& issuer,
+                                           WallTime now) {
   const std::string* const name = text_member(claims, "iss");
   if (name == nullptr || *name != issuer.issuer) return refuse_claim("iss");
   if (const char* const wrong = refuse_audience(claims, issuer.audiences)) {

@@ -171,7 +171,7 @@ void IssuerKeys::on_configuration(const Result<std::string>& text) {
 void IssuerKeys::read_keys(const std::string& address) {
   documents_->read(address, [self = shared_from_this()](const Result<std::string>& text) {
     if (!text) return self->finish(std::unexpected(text.error()));
-    Result<VerifyingKeys> keys = read_foreign_jwks(*text, self->issuer_.algorithms);
+    Result<VerifyingKeys> keys = read_external_jwks(*text, self->issuer_.algorithms);
     if (!keys) return self->finish(std::unexpected(std::move(keys.error())));
     self->tell_oddities(*keys);
     self->finish(std::make_shared<const VerifyingKeys>(std::move(*keys)));

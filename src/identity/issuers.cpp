@@ -122,7 +122,7 @@ class IssuersImpl final : public Issuers {
                          if (!keys) return done(std::unexpected(std::move(keys.error())));
                          const Result<Json> claims = verify_jws(token, **keys);
                          if (!claims) return done(std::unexpected(claims.error()));
-                         done(read_foreign_claims(*claims, issuer->options, clock.wall_now()));
+                         done(read_external_claims(*claims, issuer->options, clock.wall_now()));
                        });
   }
 
@@ -164,7 +164,7 @@ Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
   for (IssuerParts& parts : issuers) {
     VerifyingKeysPtr keys;
     if (!parts.jwks.empty()) {
-      Result<VerifyingKeys> read = read_foreign_jwks(parts.jwks, parts.options.algorithms);
+      Result<VerifyingKeys> read = read_external_jwks(parts.jwks, parts.options.algorithms);
       if (read && read->by_id.empty()) {
         read = fail(Errc::invalid_argument, "none of them is usable");
       }

@@ -139,9 +139,9 @@ std::string shown_id(const std::string& id) {
 }
 
 /// Reads the keys of one document of another issuer, one by one: one that is odd costs no other.
-class ForeignKeys {
+class ExternalKeys {
  public:
-  explicit ForeignKeys(std::vector<SigningAlgorithm> algorithms) {
+  explicit ExternalKeys(std::vector<SigningAlgorithm> algorithms) {
     keys_.algorithms = std::move(algorithms);
     keys_.ids_may_be_left_out = true;
   }
@@ -331,11 +331,11 @@ Result<VerifyingKeys> read_jwks(std::string_view text) {
   return keys;
 }
 
-Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
-                                        std::vector<SigningAlgorithm> algorithms) {
+Result<VerifyingKeys> read_external_jwks(std::string_view text,
+                                         std::vector<SigningAlgorithm> algorithms) {
   const auto elements = cut_keys(text);
   if (!elements) return std::unexpected(elements.error());
-  ForeignKeys keys(std::move(algorithms));
+  ExternalKeys keys(std::move(algorithms));
   for (const std::string_view element : *elements) keys.read(element);
   return keys.take();
 }

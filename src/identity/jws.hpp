@@ -39,8 +39,8 @@ struct VerifyingKeys {
 /// unreadable keys, keys shown with their private half, and keys after a hundred good ones. May
 /// return no key. Reports broken keys, and several keys with one id, as oddities.
 /// `invalid_argument` if the document is not a JWKS, `limit_exceeded` above 256 KiB.
-[[nodiscard]] Result<VerifyingKeys> read_foreign_jwks(std::string_view text,
-                                                      std::vector<SigningAlgorithm> algorithms);
+[[nodiscard]] Result<VerifyingKeys> read_external_jwks(std::string_view text,
+                                                       std::vector<SigningAlgorithm> algorithms);
 
 /// The unverified claims of a compact JWS about itself.
 struct JwsHint {

@@ -152,7 +152,7 @@ Lockout::Attempt Lockout::begin(const std::string& name, bool& locks) {
   found->attempt_before = std::exchange(found->last_attempt, now);
   book.changed(key);
   locks = found->locked(now);
-  return Attempt::admitted;
+  return Attempt::allowed;
 }
 
 void Lockout::succeeded(const std::string& name) {
@@ -269,8 +269,8 @@ AttemptKeeper::AttemptKeeper(std::shared_ptr<AttemptCounts> counts, AttemptStore
 
 // Their places are their numbers in the database.
 std::vector<KeptCounts*> AttemptKeeper::lists() {
-  return {&counts_->logins, &counts_->logins_of_nobody, &counts_->codes, &counts_->codes_of_nobody,
-          &counts_->console};
+  return {&counts_->logins, &counts_->logins_of_unknown_names, &counts_->codes,
+          &counts_->codes_of_unknown_names, &counts_->console};
 }
 
 void AttemptKeeper::load(Completion<Result<void>> done) {

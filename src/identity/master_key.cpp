@@ -82,11 +82,12 @@ MasterKey::MasterKey(std::string bytes) : bytes_(std::move(bytes)) {}
 MasterKey::~MasterKey() { wipe(bytes_); }
 
 Result<MasterKey> MasterKey::load(const std::string& path, const char* environment_value,
-                                  bool create) {
+                                  Missing missing) {
   Result<Secret> key = environment_value != nullptr
                            ? parse(environment_value, "HOLDFAST_MASTER_KEY")
                            : read_file(path);
-  if (!key && key.error().code == Errc::not_found && create) key = make_file(path);
+  if (!key && key.error().code == Errc::not_found && missing == Missing::create)
+    key = make_file(path);
   if (!key) return std::unexpected(std::move(key.error()));
   return MasterKey(key->copy());
 }

@@ -74,9 +74,9 @@ class PublicLane {
   /// Returns the limit that one more piece of work would exceed, if any.
   [[nodiscard]] std::optional<BoundScope> refuses(const WorkOwner& owner) const {
     const auto found = owners_.find(holder_of(owner.source));
-    const std::size_t held = found == owners_.end() ? 0 : found->second.held;
+    const std::size_t queued = found == owners_.end() ? 0 : found->second.queued;
     const bool is_key = owner.source.kind == Source::Kind::access_key;
-    if (held >= (is_key ? key_share_ : client_share_)) return BoundScope::share;
+    if (queued >= (is_key ? key_share_ : client_share_)) return BoundScope::share;
     const auto name = names_.find(owner.name);
     if (name != names_.end() && name->second.size() >= kBehindOneOfTheName) {
       return BoundScope::share;
@@ -86,7 +86,7 @@ class PublicLane {
   }
   void push(const WorkOwner& owner, Work::Job job) {
     const std::string holder = holder_of(owner.source);
-    ++owners_[holder].held;
+    ++owners_[holder].queued;
     ++size_;
     Work work{.job = std::move(job), .name = owner.name};
     if (!owner.name.empty()) {
@@ -108,7 +108,7 @@ class PublicLane {
     Work out = std::move(owner->second.ready.front());
     owner->second.ready.pop_front();
     if (!owner->second.ready.empty()) turns_.push_back(holder);
-    if (--owner->second.held == 0) owners_.erase(owner);
+    if (--owner->second.queued == 0) owners_.erase(owner);
     --size_;
     return out;
   }
@@ -128,7 +128,7 @@ class PublicLane {
   static constexpr std::size_t kBehindOneOfTheName = 4;
 
   struct Owner {
-    std::size_t held = 0;  ///< ready, or behind others of their names
+    std::size_t queued = 0;  ///< ready, or behind others of their names
     std::deque<Work> ready;
   };
   struct Waiting {

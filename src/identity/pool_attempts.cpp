@@ -60,7 +60,7 @@ LoginAttempt::LoginAttempt(PoolContextPtr pool, AttemptTarget target, bool addre
 
 Lockout& LoginAttempt::lockout() const {
   AttemptCounts& counts = *pool_->parts.attempts;
-  return target_.sub.empty() ? counts.logins_of_nobody : counts.logins;
+  return target_.sub.empty() ? counts.logins_of_unknown_names : counts.logins;
 }
 
 std::optional<PoolError> LoginAttempt::begin(PoolError locked) {
@@ -82,8 +82,8 @@ void LoginAttempt::succeeded() {
   }
 }
 
-std::unexpected<PoolError> LoginAttempt::failed(bool known) const {
-  auto out = wrong_password(*pool_, known);
+std::unexpected<PoolError> LoginAttempt::failed(Name name) const {
+  auto out = wrong_password(*pool_, name);
   out.error().locks = locks_;
   return out;
 }
@@ -133,7 +133,7 @@ void take_code_attempt(const PoolContextPtr& pool, std::string what, std::size_t
                  if (!known) return done(std::unexpected(std::move(known.error())));
                  AttemptCounts& counts = *pool->parts.attempts;
                  CodeAttempt out{
-                     .limits = target.sub.empty() ? &counts.codes_of_nobody : &counts.codes,
+                     .limits = target.sub.empty() ? &counts.codes_of_unknown_names : &counts.codes,
                      .name = what + " " + counted_as(target, *known)};
                  if (!out.limits->take(out.name, max)) return done(too_often());
                  done(std::move(out));

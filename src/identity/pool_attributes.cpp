@@ -42,7 +42,7 @@ void update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateOwnAttri
                     if (found) {
                       const UserId sub = found->user.sub;
                       change_attributes(pool, sub, std::move(changes),
-                                        about(sub, true, std::move(done)));
+                                        about(sub, Caller::the_user, std::move(done)));
                     } else {
                       done(std::unexpected(std::move(found.error())));
                     }

@@ -42,9 +42,9 @@ PoolResult<void> check_target(const PoolContext& pool, const UserPool::RespondTo
   return check_enum(input.challenge, "challengeName", kChallenges);
 }
 
-PoolResult<AuthSession> check_session(const PoolContext& pool,
-                                      const UserPool::RespondToChallenge& input) {
-  PoolResult<AuthSession> session = pool.open_session(input.session);
+PoolResult<LoginChallenge> check_session(const PoolContext& pool,
+                                         const UserPool::RespondToChallenge& input) {
+  PoolResult<LoginChallenge> session = pool.open_session(input.session);
   if (!session) return session;
   // No other challenge has a session.
   if (session->client_id != input.client_id || session->challenge != input.challenge) {
@@ -64,13 +64,12 @@ Attributes attributes_of(const std::map<std::string, std::string>& responses) {
 /// The answer to NEW_PASSWORD_REQUIRED: look up, hash, look up once more, replace, answer.
 class NewPassword : public std::enable_shared_from_this<NewPassword> {
  public:
-  NewPassword(PoolContextPtr pool, AuthSession session, const std::string& username,
-              bool by_administrator, Attributes new_attributes, Source source,
-              Completion<PoolResult<AuthOutcome>> done)
+  NewPassword(PoolContextPtr pool, LoginChallenge session, const std::string& username, LoginBy by,
+              Attributes new_attributes, Source source, Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         session_(std::move(session)),
         folded_(fold_username(username)),
-        named_by_sub_(by_administrator && session_.sub == UserId(username)),
+        named_by_sub_(by == LoginBy::administrator && session_.sub == UserId(username)),
         new_attributes_(std::move(new_attributes)),
         source_(std::move(source)),
         done_(std::move(done)) {}
@@ -175,7 +174,7 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
   }
 
   PoolContextPtr pool_;
-  AuthSession session_;
+  LoginChallenge session_;
   std::string folded_;
   bool named_by_sub_;
   Attributes new_attributes_;
@@ -196,7 +195,7 @@ void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToCh
     verify_srp(pool, input, std::move(done));
     return;
   }
-  PoolResult<AuthSession> session = check_session(*pool, input);
+  PoolResult<LoginChallenge> session = check_session(*pool, input);
   PoolResult<std::string> username = required(input.responses, "USERNAME");
   PoolResult<std::string> password = required(input.responses, "NEW_PASSWORD");
   if (session && !username) session = std::unexpected(username.error());
@@ -208,7 +207,7 @@ void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToCh
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(session.error())));
     return;
   }
-  std::make_shared<NewPassword>(pool, std::move(*session), *username, input.pool_id.has_value(),
+  std::make_shared<NewPassword>(pool, std::move(*session), *username, login_by(input.pool_id),
                                 attributes_of(input.responses), std::move(input.source),
                                 std::move(done))
       ->start(Secret::take(*password));

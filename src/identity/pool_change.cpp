@@ -125,7 +125,7 @@ const char* to_string(LoginEnd end) noexcept {
 }
 
 void tell_ended(const PoolContext& pool, const EndedLogins& ended) {
-  log::info("access_ended", {{"userId", ended.sub.str()}, {"reason", to_string(ended.why)}});
+  log::info("access_ended", {{"user_id", ended.sub.str()}, {"reason", to_string(ended.why)}});
   if (pool.parts.on_logins_ended) pool.parts.on_logins_ended(ended);
 }
 

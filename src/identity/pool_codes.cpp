@@ -180,7 +180,8 @@ void send_code(const PoolContextPtr& pool, std::optional<User> user, Purpose pur
                      .purpose = purpose,
                      .sealed = std::move(*sealed),
                      .expires_at = pool->now() + pool->options.code_lifetime};
-  CodeMessage message{.purpose = purpose, .code = std::move(code), .user = {}, .nobodys = !user};
+  CodeMessage message{
+      .purpose = purpose, .code = std::move(code), .user = {}, .for_unknown_user = !user};
   if (user) message.user = addressee(std::move(*user), purpose);
   pool->parts.codes.put(std::move(row), [pool, message = std::move(message),
                                          done = std::move(done)](Result<void> put) mutable {
@@ -234,7 +235,7 @@ PoolResult<void> check_code(const std::string& code, const char* member) {
 }
 
 PoolResult<void> take_addresses(const PoolContext& pool, const User& user, Purpose purpose) {
-  DailyLimits& limits = pool.parts.attempts->codes_of_nobody;
+  DailyLimits& limits = pool.parts.attempts->codes_of_unknown_names;
   std::vector<std::string> taken;
   for (std::string& name : address_names(user, purpose)) {
     if (!limits.take(name, kSentPerDay)) {
@@ -248,7 +249,7 @@ PoolResult<void> take_addresses(const PoolContext& pool, const User& user, Purpo
 
 void give_addresses_back(const PoolContext& pool, const User& user, Purpose purpose) {
   for (const std::string& name : address_names(user, purpose)) {
-    pool.parts.attempts->codes_of_nobody.withdrawn(name);
+    pool.parts.attempts->codes_of_unknown_names.withdrawn(name);
   }
 }
 

@@ -24,7 +24,7 @@ Result<std::string> PoolContext::seal_for_stranger(std::string json,
   return parts.ring->seal_token(json, context);
 }
 
-Result<std::string> PoolContext::seal_session(const AuthSession& session) const {
+Result<std::string> PoolContext::seal_session(const LoginChallenge& session) const {
   const Json object = {{"sub", session.sub.str()},
                        {"revision", session.revision},
                        {"client", session.client_id},
@@ -35,7 +35,7 @@ Result<std::string> PoolContext::seal_session(const AuthSession& session) const 
   return sealed;
 }
 
-PoolResult<AuthSession> PoolContext::open_session(const std::string& session) const {
+PoolResult<LoginChallenge> PoolContext::open_session(const std::string& session) const {
   const auto invalid = refuse(PoolErrc::not_authorized, "Invalid session provided for the user.");
   if (session.empty()) {
     return refuse(PoolErrc::invalid_parameter, "Missing required parameter Session");
@@ -47,20 +47,20 @@ PoolResult<AuthSession> PoolContext::open_session(const std::string& session) co
   if (!text) return invalid;
   // Only this pool seals under this context, so the members are as seal_session wrote them.
   const Json object = Json::parse(*text);
-  AuthSession out{.sub = UserId(object.at("sub").get<std::string>()),
-                  .revision = object.at("revision").get<std::int64_t>(),
-                  .client_id = object.at("client").get<std::string>(),
-                  .challenge = object.at("challenge").get<std::string>(),
-                  .expires_at = wall_from_micros(object.at("expires_us").get<std::int64_t>())};
+  LoginChallenge out{.sub = UserId(object.at("sub").get<std::string>()),
+                     .revision = object.at("revision").get<std::int64_t>(),
+                     .client_id = object.at("client").get<std::string>(),
+                     .challenge = object.at("challenge").get<std::string>(),
+                     .expires_at = wall_from_micros(object.at("expires_us").get<std::int64_t>())};
   if (parts.clock.wall_now() >= out.expires_at) {
     return refuse(PoolErrc::not_authorized, "Invalid session for the user, session is expired.");
   }
   return out;
 }
 
-void find_who_logs_in(const PoolContext& pool, const std::string& username, bool by_administrator,
+void find_who_logs_in(const PoolContext& pool, const std::string& username, LoginBy by,
                       Completion<Result<std::optional<User>>> done) {
-  if (by_administrator) {
+  if (by == LoginBy::administrator) {
     pool.parts.users.find_by_name_or_sub(fold_username(username), UserId(username),
                                          std::move(done));
   } else {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,7 +20,7 @@ inline constexpr std::string_view kNewPasswordRequired = "NEW_PASSWORD_REQUIRED"
 inline constexpr std::string_view kPasswordVerifier = "PASSWORD_VERIFIER";
 
 /// A login between two steps. It proves that the user gave the right password to this client.
-struct AuthSession {
+struct LoginChallenge {
   UserId sub;
   std::int64_t revision = 0;  ///< of the user, when the password was given
   std::string client_id;
@@ -38,9 +39,9 @@ struct PoolContext {
                                                       std::string_view context) const;
   /// Seals a session, which the server does not store. The caller sends it back, and
   /// `open_session` checks it.
-  [[nodiscard]] Result<std::string> seal_session(const AuthSession& session) const;
+  [[nodiscard]] Result<std::string> seal_session(const LoginChallenge& session) const;
   /// `not_authorized` for anything but a session of this pool that has not expired.
-  [[nodiscard]] PoolResult<AuthSession> open_session(const std::string& session) const;
+  [[nodiscard]] PoolResult<LoginChallenge> open_session(const std::string& session) const;
 
   [[nodiscard]] WallTime now() const { return parts.clock.wall_now(); }
 
@@ -54,8 +55,10 @@ struct PoolContext {
 };
 using PoolContextPtr = std::shared_ptr<const PoolContext>;
 
+/// Says whether a user has the given name.
+enum class Name : std::uint8_t { unknown, known };
 /// Makes the answer to a wrong password. An unknown user gets the same if names are not revealed.
-[[nodiscard]] std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known);
+[[nodiscard]] std::unexpected<PoolError> wrong_password(const PoolContext& pool, Name name);
 
 // ---- pool_attempts.cpp
 
@@ -80,7 +83,7 @@ class LoginAttempt {
   /// Nothing was tried.
   void withdrawn();
   /// The password was wrong: the answer.
-  [[nodiscard]] std::unexpected<PoolError> failed(bool known) const;
+  [[nodiscard]] std::unexpected<PoolError> failed(Name name) const;
   [[nodiscard]] WorkOwner work() const { return {.source = target_.source, .name = name_}; }
 
  private:
@@ -97,8 +100,14 @@ void begin_login_attempt(const PoolContextPtr& pool, AttemptTarget target, PoolE
                          Completion<PoolResult<std::shared_ptr<LoginAttempt>>> done);
 /// The user has proven to be at this address.
 void remember_address(const PoolContextPtr& pool, const Source& source, const UserId& sub);
+/// The caller of a login: the user's client, or an administrator.
+enum class LoginBy : std::uint8_t { client, administrator };
+/// Returns the caller of a login: administrators alone name the pool.
+[[nodiscard]] inline LoginBy login_by(const std::optional<std::string>& pool_id) noexcept {
+  return pool_id ? LoginBy::administrator : LoginBy::client;
+}
 /// Finds whose login it is. An administrator may name the user by `sub` as well.
-void find_who_logs_in(const PoolContext& pool, const std::string& username, bool by_administrator,
+void find_who_logs_in(const PoolContext& pool, const std::string& username, LoginBy by,
                       Completion<Result<std::optional<User>>> done);
 
 /// An attempt that was taken from the daily limit of codes.
@@ -120,9 +129,10 @@ void take_code_attempt(const PoolContextPtr& pool, std::string what, std::size_t
 /// when the password was found right: refused when it has changed since in a way that matters.
 void issue_tokens(const PoolContextPtr& pool, User user, Source source,
                   Completion<PoolResult<AuthOutcome>> done);
-/// A right password's answer: tokens, a challenge, or why the user may not log in.
-void admit_user(const PoolContextPtr& pool, User user, Source source,
-                Completion<PoolResult<AuthOutcome>> done);
+/// Checks that the user may log in after the right password. Answers tokens, a challenge, or the
+/// refusal.
+void check_may_log_in(const PoolContextPtr& pool, User user, Source source,
+                      Completion<PoolResult<AuthOutcome>> done);
 
 // ---- pool_change.cpp
 
@@ -180,14 +190,16 @@ struct TokenUser {
 };
 void find_token_user(const PoolContextPtr& pool, const std::string& access_token,
                      Completion<PoolResult<TokenUser>> done);
-/// Adds the user to an error, for the log. `by_them`: the caller is that user.
+/// The caller of an operation on a user: proven to be that user, or not.
+enum class Caller : std::uint8_t { unproven, the_user };
+/// Adds the user to an error, for the log.
 template <class T>
-[[nodiscard]] Completion<PoolResult<T>> about(const UserId& sub, bool by_them,
+[[nodiscard]] Completion<PoolResult<T>> about(const UserId& sub, Caller caller,
                                               Completion<PoolResult<T>> done) {
-  return [sub, by_them, done = std::move(done)](PoolResult<T> result) mutable {
+  return [sub, caller, done = std::move(done)](PoolResult<T> result) mutable {
     if (!result) {
       result.error().sub = sub;
-      result.error().by_them = by_them;
+      result.error().by_them = caller == Caller::the_user;
     }
     done(std::move(result));
   };

@@ -1,6 +1,7 @@
 // ListUsers: users by name, page by page, with one condition.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -131,16 +132,17 @@ class Listing : public std::enable_shared_from_this<Listing> {
     }
     for (User& user : *users) {
       const bool fits = matches(user, filter_);
-      if (fits && found_.users.size() == limit_) return finish(true);
+      if (fits && found_.users.size() == limit_) return finish(Rest::more);
       after_ = fold_username(user.username);
       if (fits) found_.users.push_back(std::move(user));
     }
-    if (users->size() < count) return finish(false);
-    if (++pages_ == kPagesPerCall) return finish(true);
+    if (users->size() < count) return finish(Rest::none);
+    if (++pages_ == kPagesPerCall) return finish(Rest::more);
     read();
   }
-  void finish(bool more) {
-    if (more) found_.pagination_token = base64url_encode(after_);
+  enum class Rest : std::uint8_t { none, more };
+  void finish(Rest rest) {
+    if (rest == Rest::more) found_.pagination_token = base64url_encode(after_);
     done_(std::move(found_));
   }
 

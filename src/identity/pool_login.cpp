@@ -50,11 +50,11 @@ PoolResult<void> check(const PoolContext& pool, const UserPool::InitiateAuth& in
 /// names take the same path, so that neither the answer nor its time distinguishes them.
 class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
  public:
-  PasswordLogin(PoolContextPtr pool, std::string username, bool by_administrator, Source source,
+  PasswordLogin(PoolContextPtr pool, std::string username, LoginBy by, Source source,
                 Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         username_(std::move(username)),
-        by_administrator_(by_administrator),
+        by_(by),
         source_(std::move(source)),
         done_(std::move(done)) {}
 
@@ -65,7 +65,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
       pool_->answer<AuthOutcome>(std::move(done_), wrong());
       return;
     }
-    find_who_logs_in(*pool_, username_, by_administrator_,
+    find_who_logs_in(*pool_, username_, by_,
                      [self = shared_from_this()](Result<std::optional<User>> user) {
                        self->looked_up(std::move(user));
                      });
@@ -73,8 +73,8 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
 
  private:
   std::unexpected<PoolError> wrong() const {
-    const bool known = known_.has_value();
-    return attempt_ ? attempt_->failed(known) : wrong_password(*pool_, known);
+    const Name name = known_ ? Name::known : Name::unknown;
+    return attempt_ ? attempt_->failed(name) : wrong_password(*pool_, name);
   }
   // Nothing was tried: the attempt does not count.
   void give_up(const Error& error) {
@@ -143,7 +143,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   void bring_verifier_up_to_date(User user) {
     const bool wanted = pool_->options.srp_enabled;
     if (user.srp_verifier.empty() != wanted) {
-      admit_user(pool_, std::move(user), source_, std::move(done_));
+      check_may_log_in(pool_, std::move(user), source_, std::move(done_));
     } else if (!wanted) {
       keep_verifier(std::move(user), std::string());
     } else {
@@ -160,7 +160,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   // The login is a good one also where this fails: then the next one tries again.
   void keep_verifier(User user, Result<std::string> verifier) {
     if (!verifier) {
-      admit_user(pool_, std::move(user), source_, std::move(done_));
+      check_may_log_in(pool_, std::move(user), source_, std::move(done_));
       return;
     }
     UserChange change;
@@ -174,14 +174,14 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
                   // Only the state that the password was checked against may log in.
                   const bool same = kept && kept->password_hash == user.password_hash &&
                                     kept->signed_out_at == user.signed_out_at;
-                  admit_user(self->pool_, std::move(same ? *kept : user), self->source_,
-                             std::move(self->done_));
+                  check_may_log_in(self->pool_, std::move(same ? *kept : user), self->source_,
+                                   std::move(self->done_));
                 });
   }
 
   PoolContextPtr pool_;
   std::string username_;
-  bool by_administrator_;
+  LoginBy by_;
   Source source_;
   Completion<PoolResult<AuthOutcome>> done_;
   std::shared_ptr<const Secret> password_;
@@ -201,7 +201,7 @@ void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth inp
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(error)));
     return;
   }
-  std::make_shared<PasswordLogin>(pool, std::move(*username), input.pool_id.has_value(),
+  std::make_shared<PasswordLogin>(pool, std::move(*username), login_by(input.pool_id),
                                   std::move(input.source), std::move(done))
       ->start(std::make_shared<const Secret>(Secret::take(*password)));
 }

@@ -36,7 +36,7 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
  private:
   void verify(TokenUser found) {
     found_ = std::move(found);
-    done_ = about(found_.user.sub, true, std::move(done_));
+    done_ = about(found_.user.sub, Caller::the_user, std::move(done_));
     if (auto good = check_password_of(found_.user.username, proposed_.view(), pool_->options);
         !good) {
       done_(std::move(good));
@@ -68,7 +68,7 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
       return;
     }
     if (!*matches) {
-      done_(attempt_->failed(true));
+      done_(attempt_->failed(Name::known));
       return;
     }
     attempt_->succeeded();
@@ -90,7 +90,7 @@ class PasswordChange : public std::enable_shared_from_this<PasswordChange> {
                      made = std::move(*made)](User& user) -> PoolResult<void> {
       // The old password was another one's by now: somebody else has set it meanwhile.
       if (user.password_hash != self->found_.user.password_hash || !user.enabled) {
-        return wrong_password(*self->pool_, true);
+        return wrong_password(*self->pool_, Name::known);
       }
       made.apply(user, self->pool_->now());
       return {};
@@ -119,7 +119,7 @@ void find_token_user(const PoolContextPtr& pool, const std::string& access_token
   }
   const UserId sub = claims->sub;
   std::string login = claims->origin;
-  done = about(sub, false, std::move(done));
+  done = about(sub, Caller::unproven, std::move(done));
   pool->parts.users.find_with_login(
       sub, std::move(login),
       [claims = std::move(*claims),
@@ -172,7 +172,7 @@ void global_sign_out(const PoolContextPtr& pool, const std::string& access_token
                       done(std::unexpected(std::move(found.error())));
                       return;
                     }
-                    done = about(found->user.sub, true, std::move(done));
+                    done = about(found->user.sub, Caller::the_user, std::move(done));
                     UserChange change;
                     change.who = found->user.sub;
                     change.change = [](User&) { return PoolResult<void>(); };
@@ -183,14 +183,15 @@ void global_sign_out(const PoolContextPtr& pool, const std::string& access_token
 
 void delete_own_user(const PoolContextPtr& pool, const std::string& access_token,
                      Completion<PoolResult<void>> done) {
-  find_token_user(
-      pool, access_token, [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
-        if (found) {
-          delete_user(pool, found->user.sub, about(found->user.sub, true, std::move(done)));
-        } else {
-          done(std::unexpected(std::move(found.error())));
-        }
-      });
+  find_token_user(pool, access_token,
+                  [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
+                    if (found) {
+                      delete_user(pool, found->user.sub,
+                                  about(found->user.sub, Caller::the_user, std::move(done)));
+                    } else {
+                      done(std::unexpected(std::move(found.error())));
+                    }
+                  });
 }
 
 }  // namespace holdfast::identity

@@ -49,7 +49,7 @@ CodeDelivery delivery_by_name(const PoolContext& pool, const std::string& userna
 }
 
 // In place of a code that somebody would be sent.
-void send_to_nobody(const PoolContextPtr& pool, Purpose purpose) {
+void pretend_to_send(const PoolContextPtr& pool, Purpose purpose) {
   send_code(pool, std::nullopt, purpose, [](const PoolResult<void>&) {});
 }
 
@@ -89,10 +89,10 @@ void answer_request(const PoolContextPtr& pool, const UserPool::ClientUser& inpu
     send_and_tell(pool, std::move(*user), purpose, std::move(done));
   } else if (quiet) {
     if (user) {
-      log::info("code_not_sent", {{"userId", user->sub.str()}, {"reason", may.error().message}});
+      log::info("code_not_sent", {{"user_id", user->sub.str()}, {"reason", may.error().message}});
     }
     done(delivery_by_name(*pool, input.username));
-    send_to_nobody(pool, purpose);
+    pretend_to_send(pool, purpose);
   } else {
     done(std::unexpected(std::move(may.error())));
   }

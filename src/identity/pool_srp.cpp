@@ -20,7 +20,7 @@ constexpr std::size_t kSecretBlockLimitBytes = 4096;
 constexpr std::size_t kTimestampLimitBytes = 64;
 
 /// The contents of the secret block, so that the server remembers nothing between the two steps.
-struct SrpSession {
+struct SrpState {
   UserId sub;                 ///< empty: an unknown name
   bool has_verifier = false;  ///< without one nothing is the right answer
   WallTime password_set_at;
@@ -31,21 +31,21 @@ struct SrpSession {
   WallTime expires_at;
 };
 
-Result<std::string> seal_block(const PoolContext& pool, const SrpSession& session) {
-  const Json object = {{"sub", session.sub.str()},
-                       {"verifier", session.has_verifier},
-                       {"password_us", unix_micros(session.password_set_at)},
-                       {"signed_out_us", unix_micros(session.signed_out_at)},
-                       {"name", session.folded},
-                       {"client", session.client_id},
-                       {"key", base64url_encode(session.key)},
-                       {"expires_us", unix_micros(session.expires_at)}};
+Result<std::string> seal_block(const PoolContext& pool, const SrpState& state) {
+  const Json object = {{"sub", state.sub.str()},
+                       {"verifier", state.has_verifier},
+                       {"password_us", unix_micros(state.password_set_at)},
+                       {"signed_out_us", unix_micros(state.signed_out_at)},
+                       {"name", state.folded},
+                       {"client", state.client_id},
+                       {"key", base64url_encode(state.key)},
+                       {"expires_us", unix_micros(state.expires_at)}};
   Result<std::string> sealed = pool.seal_for_stranger(object.dump(), kSrpContext);
   if (sealed) *sealed = base64_encode(*sealed);
   return sealed;
 }
 
-std::optional<SrpSession> open_block(const PoolContext& pool, const std::string& block) {
+std::optional<SrpState> open_block(const PoolContext& pool, const std::string& block) {
   if (block.size() > kSecretBlockLimitBytes) return std::nullopt;
   const auto sealed = base64_decode(block);
   if (!sealed) return std::nullopt;
@@ -53,7 +53,7 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
   if (!text) return std::nullopt;
   // Only this pool seals under this context, so the members are as seal_block wrote them.
   const Json object = Json::parse(*text);
-  return SrpSession{
+  return SrpState{
       .sub = UserId(object.at("sub").get<std::string>()),
       .has_verifier = object.at("verifier").get<bool>(),
       .password_set_at = wall_from_micros(object.at("password_us").get<std::int64_t>()),
@@ -68,17 +68,17 @@ std::optional<SrpSession> open_block(const PoolContext& pool, const std::string&
 /// answer of the same form.
 class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
  public:
-  SrpBegin(PoolContextPtr pool, std::string username, bool by_administrator,
-           std::string client_public, Source source, Completion<PoolResult<AuthOutcome>> done)
+  SrpBegin(PoolContextPtr pool, std::string username, LoginBy by, std::string client_public,
+           Source source, Completion<PoolResult<AuthOutcome>> done)
       : pool_(std::move(pool)),
         username_(std::move(username)),
-        by_administrator_(by_administrator),
+        by_(by),
         client_public_(std::move(client_public)),
         source_(std::move(source)),
         done_(std::move(done)) {}
 
   void start() {
-    find_who_logs_in(*pool_, username_, by_administrator_,
+    find_who_logs_in(*pool_, username_, by_,
                      [self = shared_from_this()](Result<std::optional<User>> user) {
                        self->looked_up(std::move(user));
                      });
@@ -91,16 +91,16 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       return;
     }
     if (!*found && !pool_->options.prevent_user_existence_errors) {
-      done_(wrong_password(*pool_, false));
+      done_(wrong_password(*pool_, Name::unknown));
       return;
     }
     std::string verifier = make_srp_decoy(pool_->options.decoy_secret, username_);
     if (*found) {
-      session_.sub = (*found)->sub;
+      state_.sub = (*found)->sub;
       // An administrator may have named the user by their `sub`.
       username_ = (*found)->username;
-      session_.password_set_at = (*found)->password_set_at;
-      session_.signed_out_at = (*found)->signed_out_at;
+      state_.password_set_at = (*found)->password_set_at;
+      state_.signed_out_at = (*found)->signed_out_at;
     }
     if (*found && !(*found)->srp_verifier.empty()) {
       Result<std::string> opened =
@@ -110,7 +110,7 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
         return;
       }
       verifier = std::move(*opened);
-      session_.has_verifier = true;
+      state_.has_verifier = true;
     }
     compute(std::move(verifier));
   }
@@ -141,11 +141,11 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
       done_(refuse(PoolErrc::invalid_parameter, "Invalid SRP_A value."));
       return;
     }
-    session_.folded = fold_username(username_);
-    session_.client_id = pool_->options.client_id;
-    session_.key = challenge->key;
-    session_.expires_at = pool_->now() + pool_->options.session_lifetime;
-    const Result<std::string> block = seal_block(*pool_, session_);
+    state_.folded = fold_username(username_);
+    state_.client_id = pool_->options.client_id;
+    state_.key = challenge->key;
+    state_.expires_at = pool_->now() + pool_->options.session_lifetime;
+    const Result<std::string> block = seal_block(*pool_, state_);
     if (!block) {
       done_(refuse(block.error()));
       return;
@@ -155,18 +155,18 @@ class SrpBegin : public std::enable_shared_from_this<SrpBegin> {
                   .parameters = {{"SALT", challenge->salt_hex},
                                  {"SECRET_BLOCK", *block},
                                  {"SRP_B", challenge->public_hex},
-                                 {"USERNAME", session_.folded},
-                                 {"USER_ID_FOR_SRP", session_.folded}}};
+                                 {"USERNAME", state_.folded},
+                                 {"USER_ID_FOR_SRP", state_.folded}}};
     done_(AuthOutcome{.result = {}, .challenge = std::move(out)});
   }
 
   PoolContextPtr pool_;
   std::string username_;
-  bool by_administrator_;
+  LoginBy by_;
   std::string client_public_;
   Source source_;
   Completion<PoolResult<AuthOutcome>> done_;
-  SrpSession session_;
+  SrpState state_;
 };
 
 struct SrpProof {
@@ -192,27 +192,27 @@ PoolResult<SrpProof> read_proof(const std::map<std::string, std::string>& respon
 }
 
 // An administrator may name the user by their `sub`.
-bool is_named(const SrpSession& session, const SrpProof& proof, bool by_administrator) {
-  return session.folded == fold_username(proof.username) ||
-         (by_administrator && session.sub == UserId(proof.username));
+bool is_named(const SrpState& state, const SrpProof& proof, LoginBy by) {
+  return state.folded == fold_username(proof.username) ||
+         (by == LoginBy::administrator && state.sub == UserId(proof.username));
 }
 
-bool is_proven(const PoolContext& pool, const SrpSession& session, const SrpProof& proof) {
+bool is_proven(const PoolContext& pool, const SrpState& state, const SrpProof& proof) {
   const auto given = base64_decode(proof.signature);
   const auto block = base64_decode(proof.block);
   if (!given || !block || proof.timestamp.size() > kTimestampLimitBytes) return false;
   const std::string expected =
-      srp_proof(session.key, pool.options.pool_id, session.folded, *block, proof.timestamp);
-  return constant_time_equal(*given, expected) && session.has_verifier;
+      srp_proof(state.key, pool.options.pool_id, state.folded, *block, proof.timestamp);
+  return constant_time_equal(*given, expected) && state.has_verifier;
 }
 
-void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSession& session,
+void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpState& state,
                std::shared_ptr<LoginAttempt> attempt, Completion<PoolResult<AuthOutcome>> done) {
   // Fails like an existing user's attempt, even for an unknown user.
-  const auto wrong = attempt->failed(true);
-  if (!is_proven(*pool, session, proof)) return done(wrong);
-  switch (pool->parts.spent_challenges->spend(sha256(*base64_decode(proof.block)),
-                                              session.expires_at)) {
+  const auto wrong = attempt->failed(Name::known);
+  if (!is_proven(*pool, state, proof)) return done(wrong);
+  switch (
+      pool->parts.spent_challenges->spend(sha256(*base64_decode(proof.block)), state.expires_at)) {
     case SpentChallenges::Outcome::spent:
       break;
     case SpentChallenges::Outcome::spent_before:
@@ -221,18 +221,18 @@ void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpSessi
       attempt->withdrawn();
       return done(refuse(PoolErrc::too_many_requests, "Rate exceeded"));
   }
-  find_user(pool, session.sub,
-            [pool, session, attempt = std::move(attempt),
+  find_user(pool, state.sub,
+            [pool, state, attempt = std::move(attempt),
              done = std::move(done)](PoolResult<User> user) mutable {
               if (!user && user.error().code != PoolErrc::user_not_found) {
                 attempt->withdrawn();
                 done(std::unexpected(std::move(user.error())));
-              } else if (!user || user->password_set_at != session.password_set_at ||
-                         user->signed_out_at != session.signed_out_at) {
-                done(attempt->failed(true));
+              } else if (!user || user->password_set_at != state.password_set_at ||
+                         user->signed_out_at != state.signed_out_at) {
+                done(attempt->failed(Name::known));
               } else {
                 attempt->succeeded();
-                admit_user(pool, std::move(*user), attempt->work().source, std::move(done));
+                check_may_log_in(pool, std::move(*user), attempt->work().source, std::move(done));
               }
             });
 }
@@ -246,12 +246,13 @@ void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
   PoolResult<AuthOutcome> refused;
   if (!username) refused = std::unexpected(username.error());
   if (username && !client_public) refused = std::unexpected(client_public.error());
-  if (username && client_public && !is_username(*username)) refused = wrong_password(*pool, false);
+  if (username && client_public && !is_username(*username))
+    refused = wrong_password(*pool, Name::unknown);
   if (!refused) {
     pool->answer<AuthOutcome>(std::move(done), std::move(refused));
     return;
   }
-  std::make_shared<SrpBegin>(pool, std::move(*username), input.pool_id.has_value(),
+  std::make_shared<SrpBegin>(pool, std::move(*username), login_by(input.pool_id),
                              std::move(*client_public), input.source, std::move(done))
       ->start();
 }
@@ -263,23 +264,23 @@ void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& 
   };
   PoolResult<SrpProof> proof = read_proof(input.responses);
   if (!proof) return answer(std::move(proof.error()));
-  const std::optional<SrpSession> session = open_block(*pool, proof->block);
-  if (!pool->options.srp_enabled || !session || session->client_id != input.client_id ||
-      !is_named(*session, *proof, input.pool_id.has_value())) {
+  const std::optional<SrpState> state = open_block(*pool, proof->block);
+  if (!pool->options.srp_enabled || !state || state->client_id != input.client_id ||
+      !is_named(*state, *proof, login_by(input.pool_id))) {
     return answer({PoolErrc::not_authorized, "Incorrect username or password."});
   }
-  if (pool->now() >= session->expires_at) {
+  if (pool->now() >= state->expires_at) {
     return answer({PoolErrc::not_authorized, "Invalid session for the user, session is expired."});
   }
   AttemptTarget target{.source = input.source,
-                       .username = session->folded,
-                       .sub = session->sub,
-                       .password_set_at = session->password_set_at};
+                       .username = state->folded,
+                       .sub = state->sub,
+                       .password_set_at = state->password_set_at};
   begin_login_attempt(pool, std::move(target), {PoolErrc::locked, "Password attempts exceeded"},
-                      [pool, proof = std::move(*proof), session = *session, done = std::move(done)](
+                      [pool, proof = std::move(*proof), state = *state, done = std::move(done)](
                           PoolResult<std::shared_ptr<LoginAttempt>> begun) mutable {
                         if (!begun) return done(std::unexpected(std::move(begun.error())));
-                        try_proof(pool, proof, session, std::move(*begun), std::move(done));
+                        try_proof(pool, proof, state, std::move(*begun), std::move(done));
                       });
 }
 

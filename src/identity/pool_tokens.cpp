@@ -133,7 +133,7 @@ class Issue : public std::enable_shared_from_this<Issue> {
   // The user was changed since the password was found right: it may be a change that matters not.
   void not_added(const Error& error) {
     if (error.code == Errc::not_found) {
-      done_(wrong_password(*pool_, true));
+      done_(wrong_password(*pool_, Name::known));
     } else if (error.code == Errc::conflict && tries_left_ > 0) {
       find_user(pool_, user_.sub, [self = shared_from_this()](PoolResult<User> found) {
         self->look_again(std::move(found));
@@ -145,13 +145,13 @@ class Issue : public std::enable_shared_from_this<Issue> {
 
   void look_again(PoolResult<User> found) {
     if (!found) {
-      done_(found.error().code == PoolErrc::user_not_found ? wrong_password(*pool_, true)
+      done_(found.error().code == PoolErrc::user_not_found ? wrong_password(*pool_, Name::known)
                                                            : std::unexpected(found.error()));
     } else if (!found->enabled) {
       done_(user_disabled());
     } else if (found->status != user_.status || found->password_hash != user_.password_hash ||
                found->signed_out_at != user_.signed_out_at) {
-      done_(wrong_password(*pool_, true));
+      done_(wrong_password(*pool_, Name::known));
     } else {
       user_ = std::move(*found);
       run();
@@ -263,7 +263,7 @@ class Refresh : public std::enable_shared_from_this<Refresh> {
       done_(invalid_refresh_token());
     } else {
       login_ = std::move(**found);
-      done_ = about(login_.row.sub, false, std::move(done_));
+      done_ = about(login_.row.sub, Caller::unproven, std::move(done_));
       if (PoolResult<void> good = check(); !good) {
         done_(std::unexpected(std::move(good.error())));
       } else {
@@ -412,8 +412,8 @@ void begin_refresh(const PoolContextPtr& pool, PoolResult<std::string> token, So
 
 }  // namespace
 
-std::unexpected<PoolError> wrong_password(const PoolContext& pool, bool known) {
-  if (!known && !pool.options.prevent_user_existence_errors) {
+std::unexpected<PoolError> wrong_password(const PoolContext& pool, Name name) {
+  if (name == Name::unknown && !pool.options.prevent_user_existence_errors) {
     return refuse(PoolErrc::user_not_found, "User does not exist.");
   }
   return refuse(PoolErrc::not_authorized, "Incorrect username or password.");
@@ -424,8 +424,8 @@ void issue_tokens(const PoolContextPtr& pool, User user, Source source,
   std::make_shared<Issue>(pool, std::move(user), std::move(source), std::move(done))->run();
 }
 
-void admit_user(const PoolContextPtr& pool, User user, Source source,
-                Completion<PoolResult<AuthOutcome>> done) {
+void check_may_log_in(const PoolContextPtr& pool, User user, Source source,
+                      Completion<PoolResult<AuthOutcome>> done) {
   if (!user.enabled) {
     done(user_disabled());
     return;
@@ -504,12 +504,12 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
           done(UserId());
         } else {
           const UserId sub = (*found)->row.sub;
-          end_login(
-              pool, (*found)->row, LoginEnd::revoked,
-              [sub, done = about(sub, true, std::move(done))](PoolResult<void> ended) mutable {
-                if (ended) return done(sub);
-                done(std::unexpected(std::move(ended.error())));
-              });
+          end_login(pool, (*found)->row, LoginEnd::revoked,
+                    [sub, done = about(sub, Caller::the_user, std::move(done))](
+                        PoolResult<void> ended) mutable {
+                      if (ended) return done(sub);
+                      done(std::unexpected(std::move(ended.error())));
+                    });
         }
       });
 }

@@ -89,7 +89,7 @@ void get_user_attribute_verification_code(const PoolContextPtr& pool,
                   [pool, purpose = *purpose, source = std::move(input.source),
                    done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (!found) return done(std::unexpected(std::move(found.error())));
-                    done = about(found->user.sub, true, std::move(done));
+                    done = about(found->user.sub, Caller::the_user, std::move(done));
                     if (!address_of(found->user, purpose)) return done(no_address(purpose));
                     AttemptTarget target = target_of(found->user, std::move(source));
                     take_code_attempt(
@@ -118,7 +118,7 @@ void verify_user_attribute(const PoolContextPtr& pool, UserPool::VerifyAttribute
       [pool, purpose = *purpose, code = std::move(input.code), source = std::move(input.source),
        done = std::move(done)](PoolResult<TokenUser> found) mutable {
         if (!found) return done(std::unexpected(std::move(found.error())));
-        done = about(found->user.sub, true, std::move(done));
+        done = about(found->user.sub, Caller::the_user, std::move(done));
         AttemptTarget target = target_of(found->user, std::move(source));
         take_code_attempt(
             pool, std::string("try ") + to_string(purpose), kTriedPerDay, std::move(target),

@@ -116,7 +116,7 @@ class GeneratorImpl final : public Generator {
     if (claims.in_pool) {
       issue_in_pool(std::move(claims), std::move(done));
     } else {
-      issue_foreign(std::move(claims), std::move(done));
+      issue_external(std::move(claims), std::move(done));
     }
   }
 
@@ -148,7 +148,7 @@ class GeneratorImpl final : public Generator {
   }
   // Refuses ids that the pool has, even if a prefix should fail: only the pool proves its own
   // users.
-  void issue_foreign(IdTokenClaims proven, Completion<Result<std::string>> done) {
+  void issue_external(IdTokenClaims proven, Completion<Result<std::string>> done) {
     const UserId sub = proven.sub;
     parts_->users.find_by_sub(sub,
                               [parts = parts_, proven = std::move(proven),

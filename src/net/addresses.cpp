@@ -1,3 +1,5 @@
+// Parses and prints IP addresses.
+
 #include "addresses.hpp"
 
 #include <algorithm>

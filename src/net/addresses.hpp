@@ -15,10 +15,10 @@ struct ParsedIp {
   IpBytes bytes{};
   bool v4 = false;  ///< written as IPv4
 };
-/// nullopt for what is no address; brackets, ports and zones are none.
+/// Parses an IP address. nullopt for anything else, also with brackets, a port or a zone.
 [[nodiscard]] std::optional<ParsedIp> parse_ip(std::string_view text);
-/// IPv4 as such, also where it came mapped into IPv6 (RFC 4291 section 2.5.5.2); IPv6 in its
-/// shortest form.
+/// Prints an address: IPv4 as such, also if it came mapped into IPv6 (RFC 4291 section 2.5.5.2),
+/// and IPv6 in its shortest form.
 [[nodiscard]] std::string format_ip(const IpBytes& bytes);
 
 }  // namespace holdfast::net

@@ -17,7 +17,7 @@ using ErrorCode = boost::system::error_code;
 using Socket =
     asio::basic_stream_socket<asio::generic::stream_protocol, asio::io_context::executor_type>;
 
-/// A timer of the same kind.
+/// A timer whose handlers run on its shard's loop.
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                          asio::wait_traits<std::chrono::steady_clock>,
                                          asio::io_context::executor_type>;

@@ -1,3 +1,5 @@
+// Reads chunked bodies.
+
 #include "chunked_reader.hpp"
 
 #include <algorithm>
@@ -10,8 +12,8 @@
 namespace holdfast::net {
 namespace {
 
-// Size lines, extensions and trailers that a body may have in all, whatever its chunks: a chunk of
-// one byte costs five of these.
+// Limits size lines, extensions and trailers together, however many chunks a body has. A chunk of
+// one byte costs five of these bytes.
 constexpr std::size_t kOverheadBytesMax = 16 << 10;
 constexpr std::size_t kOverheadBytesPerByte = 8;
 constexpr std::size_t kSizeDigitsMax = 16;
@@ -85,13 +87,13 @@ ChunkedReader::State ChunkedReader::take_size(char c) {
   return take_extension(c);
 }
 
-// `;name`, `;name=value` or `;name="value"`, each any number of times (section 7.1.1).
+// Takes `;name`, `;name=value` or `;name="value"`, each any number of times (section 7.1.1).
 ChunkedReader::State ChunkedReader::take_extension(char c) {
   const bool space = c == ' ' || c == '\t';
   const bool token = ascii::is_token({&c, 1});
   switch (part_) {
     case Part::after_size:
-      // White space here is a mistake of the sender that has to be taken, before a `;` alone.
+      // White space here is a sender's mistake that must be accepted, before a `;` alone.
       if (c == ';') part_ = Part::name_start;
       return space || c == ';' ? State::more : State::bad;
     case Part::name_start:
@@ -158,7 +160,7 @@ ChunkedReader::State ChunkedReader::take_trailer(char c) {
   return is_text(c) ? State::more : State::bad;
 }
 
-// Section 7.1.2: a field as in the header section. Nothing is made of it.
+// Checks a trailer as a header field (section 7.1.2), and drops it.
 ChunkedReader::State ChunkedReader::end_trailer() {
   part_ = Part::trailer;
   if (trailer_.empty()) return State::done;

@@ -7,8 +7,8 @@
 
 namespace holdfast::net {
 
-/// Takes the chunks off a body (RFC 9112 section 7.1), strictly: lines end in CR LF, extensions and
-/// trailer fields are checked, bounded and thrown away.
+/// Removes the chunk framing from a body, strictly (RFC 9112 section 7.1). Lines end in CR LF.
+/// Extensions and trailers are checked, limited and dropped.
 class ChunkedReader {
  public:
   enum class State { more, done, bad, too_large };
@@ -42,7 +42,8 @@ class ChunkedReader {
   State take(char c);
   State take_size(char c);
   State take_extension(char c);
-  /// What may follow an extension that is whole, of the characters so far.
+  /// Takes the character behind an extension that could end here. `otherwise` is the part that goes
+  /// on if it does not.
   State end_extension(char c, Part otherwise);
   State end_size_line();
   State take_trailer(char c);

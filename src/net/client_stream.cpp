@@ -1,3 +1,5 @@
+// Connects clients over TCP, Unix sockets and TLS.
+
 #include "client_stream.hpp"
 
 #include <algorithm>
@@ -55,14 +57,14 @@ class TlsTransport final : public Transport {
   asio::ssl::stream<Socket> stream_;
 };
 
-// An IP address has no name to ask for (RFC 6066 section 3).
+// Returns whether a host is an IP address. Such a host gets no server name (RFC 6066 section 3).
 bool is_address(const std::string& host) {
   std::array<unsigned char, sizeof(in6_addr)> bytes;
   return inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
          inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
 }
 
-// 0, or errno.
+// Returns 0, or errno.
 int connect_within(int fd, const sockaddr* address, socklen_t size, Deadline deadline) {
   if (connect(fd, address, size) == 0) return 0;
   if (errno != EINPROGRESS && errno != EAGAIN) return errno;

@@ -19,12 +19,12 @@ using Deadline = std::chrono::steady_clock::time_point;
   return std::chrono::steady_clock::now() + timeout;
 }
 
-/// Runs the loop until `done` or the deadline; whether it is done.
+/// Runs the loop until `done` or the deadline. Returns `done`.
 bool run_until(asio::io_context& context, Deadline deadline, const bool& done);
 
 using IoHandler = std::move_only_function<void(ErrorCode, std::size_t)>;
 
-/// A client's connection: TCP, Unix or TLS.
+/// A client's connection over TCP, a Unix socket or TLS.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -38,7 +38,7 @@ class Transport {
                                                                    const TlsClientOptions& tls,
                                                                    Deadline deadline);
 
-/// What Beast sees of a transport: one type for all, so that its templates are compiled once.
+/// Shows every transport to Beast as one type, so that its templates are compiled once.
 class ClientStream {
  public:
   using executor_type = asio::io_context::executor_type;
@@ -71,7 +71,7 @@ class ClientStream {
   std::unique_ptr<Transport> transport_;
 };
 
-// How Beast ends a stream. The peer has the last word already: there is nothing to wait for.
+// Ends a stream as Beast asks. The peer has sent its last word, so there is nothing to wait for.
 template <class Handler>
 void async_teardown(boost::beast::role_type, ClientStream& stream, Handler&& handler) {
   ErrorCode ignored;

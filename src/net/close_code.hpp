@@ -4,7 +4,7 @@
 
 namespace holdfast::net {
 
-/// RFC 6455 section 7.4 and the gateway's own (4000 and up).
+/// Close codes: those of RFC 6455 section 7.4, and the gateway's own from 4000 on.
 enum class CloseCode : std::uint16_t {
   normal = 1000,
   going_away = 1001,

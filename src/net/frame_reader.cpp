@@ -1,3 +1,5 @@
+// Reads WebSocket frames.
+
 #include "frame_reader.hpp"
 
 #include <algorithm>
@@ -9,11 +11,11 @@ namespace {
 
 enum Opcode : std::uint8_t { kContinuation, kText, kBinary, kClose = 8, kPing, kPong };
 
-// Fragments without a byte that a message may have in a row: they bring it no further.
+// Limits fragments without a byte in a row, because they bring a message no further.
 constexpr std::uint32_t kEmptyFragmentsMax = 64;
 constexpr std::size_t kMessageReserveMax = 64 << 10;
 
-// RFC 6455 section 7.4, and IANA's registry: what may stand in a Close.
+// Returns whether a Close may have this code (RFC 6455 section 7.4, and IANA's registry).
 bool is_close_code(unsigned code) noexcept {
   if (code >= 3000) return code <= 4999;
   return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
@@ -69,8 +71,8 @@ FrameReader::Event FrameReader::read(std::span<char>& bytes) {
   }
 }
 
-// True when the header is there. It stops behind the first two bytes once, so that what they
-// break is told before more is waited for.
+// Returns true when the header is there. Stops once behind the first two bytes, so that an error in
+// them is reported before more is waited for.
 bool FrameReader::take_header(std::span<char>& bytes) {
   const std::size_t due = start_checked_ ? header_bytes_due() : 2;
   const std::size_t count = std::min(due - header_size_, bytes.size());
@@ -92,7 +94,7 @@ FrameReader::Event FrameReader::check_start() {
   const auto second = static_cast<std::uint8_t>(header_[1]);
   fin_ = (first & 0x80) != 0;
   opcode_ = first & 0x0f;
-  // No extension was negotiated, and a client masks (sections 5.1 and 5.2).
+  // No extension was negotiated, and a client must mask (sections 5.1 and 5.2).
   if ((first & 0x70) != 0 || (second & 0x80) == 0) return fail(CloseCode::protocol_error);
   if (is_control()) {
     const bool known = opcode_ <= kPong;
@@ -111,7 +113,7 @@ FrameReader::Event FrameReader::check_length() {
   left_ = static_cast<std::uint8_t>(header_[1]) & 0x7f;
   if (extended > 0) {
     left_ = big_endian({header_.data() + 2, extended});
-    // Section 5.2: the shortest form is the only one.
+    // Only the shortest form of a length is allowed (section 5.2).
     if (left_ < (extended == 2 ? 126U : 65'536U)) return fail(CloseCode::protocol_error);
   }
   std::copy_n(header_.begin() + 2 + static_cast<std::ptrdiff_t>(extended), mask_.size(),
@@ -173,7 +175,7 @@ FrameReader::Event FrameReader::end_frame(std::string_view part) {
   return message_is_text_ ? Event::text : Event::binary;
 }
 
-// What came whole is not copied.
+// Completes a payload. One that came whole is not copied.
 void FrameReader::finish(std::string& kept, std::string_view last) {
   payload_ = last;
   if (kept.empty()) return;

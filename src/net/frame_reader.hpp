@@ -12,8 +12,8 @@
 
 namespace holdfast::net {
 
-/// Takes apart what a WebSocket client sends (RFC 6455 section 5), strictly, as its bytes come, cut
-/// anywhere. Holds no memory between messages.
+/// Reads the frames of a WebSocket client (RFC 6455 section 5), strictly, in pieces of any size.
+/// Holds no memory between messages.
 class FrameReader {
  public:
   enum class Event : std::uint8_t {
@@ -23,22 +23,21 @@ class FrameReader {
     ping,
     pong,
     close,
-    bad,  ///< the connection is to be ended with `error`; nothing more is read
+    bad,  ///< end the connection with `error`; nothing more is read
   };
 
-  /// A binary message is an error unless it is allowed.
+  /// `binary_allowed`: a binary message is no error.
   explicit FrameReader(std::size_t message_bytes_max, bool binary_allowed = false)
       : message_bytes_max_(message_bytes_max), binary_allowed_(binary_allowed) {}
 
   void allow_binary() noexcept { binary_allowed_ = true; }
 
-  /// Takes bytes from the front of `bytes`, which it unmasks in their place, until something is
-  /// complete.
+  /// Takes bytes from the front of `bytes` until something is complete. Unmasks them in place.
   [[nodiscard]] Event read(std::span<char>& bytes);
-  /// Of what is complete: a message, or a control frame's. Valid until the next call.
+  /// Returns the payload of the complete message or control frame. Valid until the next call.
   [[nodiscard]] std::string_view payload() const noexcept { return payload_; }
   [[nodiscard]] CloseCode error() const noexcept { return error_; }
-  /// A frame or a message has begun and is not complete.
+  /// Returns whether a frame or a message has begun and is not complete.
   [[nodiscard]] bool is_within() const noexcept {
     return header_size_ > 0 || in_payload_ || in_message_;
   }
@@ -76,11 +75,11 @@ class FrameReader {
   bool in_message_ = false;  ///< fragments are to come
   bool message_is_text_ = false;
   Utf8Check utf8_;
-  std::uint64_t message_bytes_ = 0;    ///< with what its frames have announced
+  std::uint64_t message_bytes_ = 0;    ///< including the lengths that its frames announced
   std::uint32_t empty_fragments_ = 0;  ///< since its last byte
-  std::string message_;                ///< its bytes so far, where it did not come whole
-  std::string control_;                ///< a control frame's, likewise
-  std::string done_;                   ///< what `payload_` is a view of, where it did not
+  std::string message_;                ///< the bytes of a message so far, if it came in pieces
+  std::string control_;  ///< the bytes of a control frame so far, if it came in pieces
+  std::string done_;     ///< owns the text of `payload_`, if that came in pieces
   std::string_view payload_;
   CloseCode error_ = CloseCode::normal;
 };

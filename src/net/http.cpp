@@ -1,3 +1,5 @@
+// Looks up headers, and splits request targets.
+
 #include <holdfast/base/ascii.hpp>
 #include <holdfast/net/http.hpp>
 

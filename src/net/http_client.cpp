@@ -1,3 +1,5 @@
+// A blocking HTTP/1.1 client.
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -67,7 +69,7 @@ class KeepAliveClient final : public HttpClient {
   }
 
  private:
-  // A server may end an idle connection at any time: what it has sent by now is its end.
+  // Returns whether the connection can take another request. A server may have ended it meanwhile.
   bool is_reusable() {
     char byte = 0;
     return receive_some(stream_->socket().native_handle(), {&byte, 1}).blocked;
@@ -82,7 +84,7 @@ class KeepAliveClient final : public HttpClient {
         })) {
       return lost("no room to send before the deadline");
     }
-    // A server that refuses early has answered although it does not take the rest.
+    // A server that refuses early has answered, although it does not take the rest.
     for (;;) {
       http::response_parser<http::string_body> parser;
       parser.body_limit(request.response_bytes_max);
@@ -113,7 +115,7 @@ class KeepAliveClient final : public HttpClient {
     return response;
   }
 
-  // False when the deadline passed; then the operation has been taken back.
+  // Returns false at the deadline, after the operation was cancelled.
   template <class Start>
   bool wait(Deadline deadline, ErrorCode& ec, Start start) {
     bool done = false;

@@ -1,3 +1,5 @@
+// Reads header sections strictly.
+
 #include "http_head.hpp"
 
 #include <algorithm>
@@ -11,9 +13,9 @@ namespace holdfast::net {
 namespace {
 
 constexpr std::size_t kMethodBytesMax = 32;
-// Room in the request line for the method, two spaces and the version.
+// Reserves room in the request line for the method, two spaces and the version.
 constexpr std::size_t kRequestLineExtra = kMethodBytesMax + 16;
-// Empty lines that may come before a request line (RFC 9112 section 2.2).
+// Limits the empty lines before a request line (RFC 9112 section 2.2).
 constexpr std::size_t kBlankLinesMax = 4;
 
 bool is_target(std::string_view text) noexcept {
@@ -21,7 +23,7 @@ bool is_target(std::string_view text) noexcept {
          std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
 }
 
-// `host` or `host:port`; no user information, no path.
+// Returns whether a text is `host` or `host:port`, without user information or a path.
 bool is_authority(std::string_view text) noexcept {
   if (text.empty() || text.front() == ':') return false;
   return std::ranges::all_of(
@@ -114,7 +116,7 @@ bool HeadReader::take_request_line(std::string_view line) {
   return take_target(target);
 }
 
-// RFC 9110 section 2.5: a higher minor version is served as the highest that is known.
+// Serves a higher minor version as the highest that is known (RFC 9110 section 2.5).
 bool HeadReader::take_version(std::string_view version) {
   constexpr std::string_view kForm = "HTTP/d.d";
   if (version.size() != kForm.size() || !version.starts_with("HTTP/") || version[6] != '.' ||
@@ -184,7 +186,7 @@ bool HeadReader::note_header(std::string_view name, std::string_view value) {
     if (!ascii::iequals(value, "100-continue")) {
       return fail(417, "Expectation Failed", "Expect is not 100-continue");
     }
-    // RFC 9110 section 10.1.1: an expectation in an HTTP/1.0 request is ignored.
+    // An expectation in an HTTP/1.0 request is ignored (RFC 9110 section 10.1.1).
     framing_.expect_continue = head_.minor_version == 1;
   }
   return true;
@@ -210,8 +212,8 @@ bool HeadReader::note_framing(std::string_view name, std::string_view value, boo
   return true;
 }
 
-// RFC 9112 section 6.1: `chunked` alone is understood. Whatever else is asked for ends the
-// connection, since nobody knows where such a body ends.
+// Accepts `chunked` alone (RFC 9112 section 6.1). Any other coding ends the connection, because the
+// end of such a body is unknown.
 bool HeadReader::take_transfer_encoding(std::string_view value) {
   if (head_.minor_version != 1) {
     return fail(400, "Bad Request: Transfer-Encoding needs HTTP/1.1");
@@ -242,7 +244,7 @@ bool HeadReader::finish() {
     return fail(400, "Bad Request: missing Host");
   }
   if (absolute_ && !check_authority()) return false;
-  // An HTTP/1.0 client that keeps a connection is not worth a second way of framing.
+  // HTTP/1.0 has no keep-alive here: it would need a second way of framing.
   framing_.keep_alive = !connection_close_ && head_.minor_version == 1;
   framing_.upgrade_websocket = upgrade_websocket_ && connection_upgrade_;
   return true;

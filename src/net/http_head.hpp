@@ -10,36 +10,37 @@
 
 namespace holdfast::net {
 
-/// What a head that does not pass is answered with.
+/// The answer to a refused header section.
 struct HeadError {
   int status = 400;
   const char* message = "Bad Request";
   const char* why = nullptr;  ///< for the log, where the message does not say it
 };
 
-/// How the body that follows is framed (RFC 9112 section 6), and what becomes of the connection.
+/// The framing of the body that follows (RFC 9112 section 6), and the connection's future.
 struct Framing {
   bool chunked = false;
   std::optional<std::uint64_t> content_length;
   bool keep_alive = true;
   bool expect_continue = false;
   bool upgrade_websocket = false;  ///< `Upgrade: websocket` and `Connection: upgrade`
-  bool has_host = true;            ///< false only on HTTP/1.0, where the service may do without
+  bool has_host = true;            ///< false only on HTTP/1.0, where the service may allow it
 };
 
-/// Reads one header section, strictly, as its bytes come: every byte is looked at once. Refuses
-/// whatever two readers could understand differently (RFC 9112 sections 2.2, 3.2, 5.1, 6.3, 11.2).
+/// Reads one header section strictly. Looks at each byte once, as it comes. Refuses whatever two
+/// readers could understand differently (RFC 9112 sections 2.2, 3.2, 5.1, 6.3, 11.2).
 class HeadReader {
  public:
   enum class State { more, done, bad };
 
-  /// Over a Unix socket `Host` may be empty: there is no authority to name (RFC 9112 section 3.2).
+  /// `unix_socket`: `Host` may be empty, since there is no authority to name (RFC 9112 section
+  /// 3.2).
   explicit HeadReader(const HttpLimits& limits, bool unix_socket = false)
       : limits_(&limits), unix_socket_(unix_socket) {}
 
-  /// `bytes` begins at the head's first byte in every call, and only grows.
+  /// Reads on. `bytes` begins at the head's first byte in every call, and only grows.
   State read(std::string_view bytes);
-  /// Bytes of the head, once done.
+  /// Returns the bytes of the head, once it is done.
   [[nodiscard]] std::size_t size() const noexcept { return position_; }
   [[nodiscard]] const HeadError& error() const noexcept { return error_; }
   [[nodiscard]] RequestHead& head() noexcept { return head_; }
@@ -80,9 +81,10 @@ class HeadReader {
   bool unix_socket_ = false;
 };
 
-/// Whether a header may have this value (RFC 9110 section 5.5): no control characters but HTAB.
+/// Returns whether a header may have this value: no control characters but HTAB (RFC 9110 section
+/// 5.5).
 [[nodiscard]] bool is_field_value(std::string_view text) noexcept;
-/// Whether a comma-separated list of tokens has this one, without regard to case.
+/// Returns whether a comma-separated list of tokens has this one, without regard to case.
 [[nodiscard]] bool has_token(std::string_view list, std::string_view token) noexcept;
 
 }  // namespace holdfast::net

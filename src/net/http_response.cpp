@@ -1,3 +1,5 @@
+// Writes the header sections of answers.
+
 #include "http_response.hpp"
 
 #include <algorithm>
@@ -91,8 +93,8 @@ bool has(const Headers& headers, std::string_view name) noexcept {
       headers, [name](const auto& header) { return ascii::iequals(header.first, name); });
 }
 
-// What every answer has, unless its service says it in other words: it is kept nowhere, it is what
-// its type says, and a browser that shows it loads and runs nothing.
+// Appends the headers that keep browsers safe, unless the service sets them. Caches keep nothing,
+// the type is believed, and a page loads and runs nothing.
 void append_safety(std::string& out, const Headers& headers, Seconds transport_security) {
   if (!has(headers, "cache-control")) out += "\r\nCache-Control: no-store";
   if (!has(headers, "x-content-type-options")) out += "\r\nX-Content-Type-Options: nosniff";
@@ -100,7 +102,7 @@ void append_safety(std::string& out, const Headers& headers, Seconds transport_s
     out += "\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'";
   }
   if (transport_security.count() > 0) {
-    // RFC 6797 section 7.2: never over plain HTTP.
+    // Plain HTTP must not have it (RFC 6797 section 7.2).
     out += "\r\nStrict-Transport-Security: max-age=";
     append_number(out, static_cast<std::size_t>(transport_security.count()));
   }
@@ -129,7 +131,7 @@ void append_status_and_fields(std::string& out, int status, const Headers& heade
 void append_response_head(std::string& out, const Response& response, std::string_view date,
                           bool keep_alive, Seconds transport_security) {
   append_status_and_fields(out, response.status, response.headers, date, transport_security);
-  // RFC 9110 section 8.6: no length where there can be no body.
+  // An answer that can have no body has no length (RFC 9110 section 8.6).
   if (response.status >= 200 && response.status != 204 && response.status != 304) {
     out += "\r\nContent-Length: ";
     append_number(out, response.body.size());

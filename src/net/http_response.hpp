@@ -8,13 +8,14 @@
 
 namespace holdfast::net {
 
-/// Appends the status line and the header section, framing included, to `out`. Headers that would
-/// break the framing are left out. What keeps browsers safe is added here to every answer that does
-/// not have it; `transport_security` is how long they are to ask over TLS alone (RFC 6797), 0 for
-/// an answer that does not go over TLS.
+/// Appends the status line and the header section, framing included, to `out`. Leaves out headers
+/// that would break the framing. Adds the headers that keep browsers safe where the answer lacks
+/// them. `transport_security` is how long browsers shall use TLS alone (RFC 6797); 0 for an answer
+/// without TLS.
 void append_response_head(std::string& out, const Response& response, std::string_view date,
                           bool keep_alive, Seconds transport_security);
-/// Likewise for an answer that is written bit by bit, in chunks or until its connection ends.
+/// Appends the head of an answer that is written bit by bit: in chunks, or until its connection
+/// ends.
 void append_stream_head(std::string& out, const StreamAccepted& stream, std::string_view date,
                         bool chunked, Seconds transport_security);
 

@@ -1,3 +1,5 @@
+// Accepts connections and deals them out to the shards.
+
 #include <algorithm>
 #include <cerrno>
 #include <memory>
@@ -11,20 +13,20 @@
 #include <holdfast/base/assert.hpp>
 #include <holdfast/base/log.hpp>
 
-#include "http_session.hpp"
-#include "part.hpp"
+#include "http_connection.hpp"
+#include "listener_shard.hpp"
 #include "socket_io.hpp"
 
 namespace holdfast::net {
 namespace {
 
 constexpr int kAcceptsPerTurn = 64;
-// Without descriptors, connections wait in the kernel's queue; asking again at once would spin.
+// Without descriptors, connections wait in the kernel's queue. Accepting again at once would spin.
 constexpr Milliseconds kAcceptPause{50};
 constexpr Milliseconds kSweepPeriodMin{5};
 constexpr Milliseconds kSweepPeriodMax{500};
 
-// Deadlines are kept to a quarter of the shortest.
+// Returns the period of sweeps. Deadlines are kept to a quarter of the shortest.
 Milliseconds sweep_period(const HttpLimits& limits) {
   const Milliseconds shortest =
       std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout,
@@ -32,66 +34,67 @@ Milliseconds sweep_period(const HttpLimits& limits) {
   return std::clamp(shortest / 4, kSweepPeriodMin, kSweepPeriodMax);
 }
 
-/// A socket that was accepted, on its way to a shard with room for it.
+/// An accepted socket on its way to a shard with room for it.
 struct Arrival {
   Accepted accepted;
-  SocketSlot slot;
-  bool trusted = false;         ///< it is a proxy's
-  std::size_t parts_asked = 0;  ///< which had no room
+  OpenSocketGuard slot;
+  bool trusted = false;          ///< the peer is a trusted proxy
+  std::size_t shards_asked = 0;  ///< those without room
 };
 
-void open_session(Part& part, Arrival arrival, const char* refused) {
-  const auto session = std::make_shared<HttpSession>(part, std::move(arrival.accepted.fd),
-                                                     std::move(arrival.accepted.remote_address),
-                                                     arrival.trusted, std::move(arrival.slot));
+void open_connection(ListenerShard& shard, Arrival arrival, const char* refused) {
+  const auto connection = std::make_shared<HttpConnection>(
+      shard, std::move(arrival.accepted.fd), std::move(arrival.accepted.remote_address),
+      arrival.trusted, std::move(arrival.slot));
   if (refused != nullptr) {
-    session->refuse(refused);
+    connection->refuse(refused);
   } else {
-    session->start();
+    connection->start();
   }
 }
 
-void refuse(Part& part, Arrival arrival, BoundScope scope) {
-  ListenerCore& core = part.listener();
-  ++core.refused_connections;
-  core.note_refusal(Bound::connections, scope);
-  // Telling a crowd politely would take the descriptors that the bound is there to keep.
-  if (core.refused_open >= core.refused_open_max()) return;
+void refuse(ListenerShard& shard, Arrival arrival, BoundScope scope) {
+  ListenerState& state = shard.listener();
+  ++state.refused_connections;
+  state.note_refusal(Bound::connections, scope);
+  // Answering a crowd would use up the descriptors that the limit protects.
+  if (state.refused_open >= state.refused_open_max()) return;
   arrival.slot.set_refused();
-  open_session(part, std::move(arrival),
-               scope == BoundScope::all ? "limits.connections" : "limits.connections_per_address");
+  open_connection(
+      shard, std::move(arrival),
+      scope == BoundScope::all ? "limits.connections" : "limits.connections_per_address");
 }
 
-// On the part's shard.
-void admit(Part& part, Arrival arrival) {
-  ListenerCore& core = part.listener();
-  const std::string holder = core.is_unix || arrival.trusted
+// Admits the socket, or asks the next shard for room. On `shard`.
+void admit(ListenerShard& shard, Arrival arrival) {
+  ListenerState& state = shard.listener();
+  const std::string holder = state.is_unix || arrival.trusted
                                  ? std::string()
                                  : client_share_key(arrival.accepted.remote_address);
   bool shared = arrival.slot.count_for(holder);
-  if (!shared && part.end_longest_idle(holder)) shared = arrival.slot.count_for(holder);
+  if (!shared && shard.end_longest_idle(holder)) shared = arrival.slot.count_for(holder);
   bool admitted = shared && arrival.slot.admit();
-  if (shared && !admitted && part.end_longest_idle()) admitted = arrival.slot.admit();
-  if (admitted) return open_session(part, std::move(arrival), nullptr);
-  if (++arrival.parts_asked == core.parts.size()) {
-    return refuse(part, std::move(arrival), shared ? BoundScope::all : BoundScope::share);
+  if (shared && !admitted && shard.end_longest_idle()) admitted = arrival.slot.admit();
+  if (admitted) return open_connection(shard, std::move(arrival), nullptr);
+  if (++arrival.shards_asked == state.shards.size()) {
+    return refuse(shard, std::move(arrival), shared ? BoundScope::all : BoundScope::share);
   }
-  Part& next = *core.parts[(part.loop().index() + 1) % core.parts.size()];
+  ListenerShard& next = *state.shards[(shard.loop().index() + 1) % state.shards.size()];
   next.loop().post(
       [&next, arrival = std::move(arrival)]() mutable { admit(next, std::move(arrival)); });
 }
 
-/// The listening socket on its shard. Deals what it accepts out to all shards in turn.
+/// Owns the listening socket, on its shard. Deals accepted sockets out to all shards in turn.
 class Acceptor : public std::enable_shared_from_this<Acceptor> {
  public:
-  /// On any thread. `listening` listens already.
-  Acceptor(std::shared_ptr<ListenerCore> core, ListeningSocket listening)
-      : core_(std::move(core)),
+  /// Any thread. `listening` listens already.
+  Acceptor(std::shared_ptr<ListenerState> state, ListeningSocket listening)
+      : state_(std::move(state)),
         listening_(std::move(listening)),
-        socket_(core_->parts.front()->loop().context().get_executor()),
-        timer_(core_->parts.front()->loop().context().get_executor()) {}
+        socket_(state_->shards.front()->loop().context().get_executor()),
+        timer_(state_->shards.front()->loop().context().get_executor()) {}
 
-  // On the shard, as are all that follow: its reactor takes no locks.
+  // This and all that follows runs on the shard, whose reactor takes no locks.
   void start() {
     ErrorCode ec;
     socket_.assign(asio::generic::stream_protocol(AF_INET, 0), listening_.fd.get(), ec);
@@ -102,7 +105,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 
   void stop() {
     if (std::exchange(stopped_, true)) return;
-    // Closed first, it would look left behind, and another process might have put its own there.
+    // Unlinking after the close could remove the file of another process that has taken the path.
     if (!listening_.unix_path.empty()) ::unlink(listening_.unix_path.c_str());
     ErrorCode ignored;
     socket_.close(ignored);
@@ -132,15 +135,15 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     wait();
   }
 
-  // Whether there may be a descriptor now.
+  // Returns whether there may be a descriptor now.
   bool make_room() {
-    return core_->reserve.let_go_of_one() || core_->parts.front()->end_longest_idle();
+    return state_->reserve.let_go_of_one() || state_->shards.front()->end_longest_idle();
   }
 
   void pause(int error) {
     if (!std::exchange(exhausted_, true)) {
-      log::warn("accept_paused",
-                {{"part", core_->options.name}, {"error", std::generic_category().message(error)}});
+      log::warn("accept_paused", {{"part", state_->options.name},
+                                  {"reason", std::generic_category().message(error)}});
     }
     timer_.expires_after(kAcceptPause);
     timer_.async_wait([self = shared_from_this()](ErrorCode ec) {
@@ -150,15 +153,16 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   }
 
   void deal(Accepted accepted) {
-    Part& part = *core_->parts[next_++ % core_->parts.size()];
-    const TrustedProxies& proxies = core_->options.trusted_proxies;
+    ListenerShard& shard = *state_->shards[next_++ % state_->shards.size()];
+    const TrustedProxies& proxies = state_->options.trusted_proxies;
     const bool trusted = !proxies.empty() && proxies.trusts(accepted.remote_address);
-    Arrival arrival{.accepted = std::move(accepted), .slot = SocketSlot(core_), .trusted = trusted};
-    part.loop().post(
-        [&part, arrival = std::move(arrival)]() mutable { admit(part, std::move(arrival)); });
+    Arrival arrival{
+        .accepted = std::move(accepted), .slot = OpenSocketGuard(state_), .trusted = trusted};
+    shard.loop().post(
+        [&shard, arrival = std::move(arrival)]() mutable { admit(shard, std::move(arrival)); });
   }
 
-  std::shared_ptr<ListenerCore> core_;
+  std::shared_ptr<ListenerState> state_;
   ListeningSocket listening_;  ///< without its descriptor once `socket_` has it
   Socket socket_;
   Timer timer_;
@@ -170,13 +174,13 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
 class TcpListener final : public Listener {
  public:
   TcpListener(ListenerOptions options, ShardSet& shards, const Clock& clock)
-      : core_(std::make_shared<ListenerCore>(std::move(options), shards, clock)) {}
+      : state_(std::make_shared<ListenerState>(std::move(options), shards, clock)) {}
   ~TcpListener() override { close(); }
 
   [[nodiscard]] const std::string& address() const noexcept override { return address_; }
 
   [[nodiscard]] Result<void> bind() override {
-    auto bound = bind_socket(core_->options.address, core_->options.unix_mode);
+    auto bound = bind_socket(state_->options.address, state_->options.unix_mode);
     if (!bound) return std::unexpected(std::move(bound.error()));
     address_ = bound->address;
     bound_ = std::move(*bound);
@@ -189,50 +193,51 @@ class TcpListener final : public Listener {
       if (auto bound = bind(); !bound) return bound;
     }
     if (auto listening = listen_on(*bound_); !listening) return listening;
-    core_->service = std::move(service);
-    acceptor_ = std::make_shared<Acceptor>(core_, std::move(*bound_));
-    for (const auto& part : core_->parts) {
-      part->loop().post([&part = *part, core = core_] {
-        part.loop().every(sweep_period(part.limits()), [&part, weak = std::weak_ptr(core)] {
-          if (const auto alive = weak.lock()) part.sweep();
+    state_->service = std::move(service);
+    acceptor_ = std::make_shared<Acceptor>(state_, std::move(*bound_));
+    for (const auto& shard : state_->shards) {
+      shard->loop().post([&shard = *shard, state = state_] {
+        shard.loop().every(sweep_period(shard.limits()), [&shard, weak = std::weak_ptr(state)] {
+          if (const auto alive = weak.lock()) shard.sweep();
         });
-        part.loop().at_stop([&part, core] { part.close(); });
+        shard.loop().at_stop([&shard, state] { shard.close(); });
       });
     }
-    core_->parts.front()->loop().post([acceptor = acceptor_] { acceptor->start(); });
-    // Whatever the level: scripts wait for this line, and learn their port from it.
+    state_->shards.front()->loop().post([acceptor = acceptor_] { acceptor->start(); });
+    // The level does not matter: scripts wait for this line and read their port from it.
     log::write(log::Level::info, "listening",
-               {{"part", core_->options.name}, {"address", address_}});
+               {{"part", state_->options.name}, {"address", address_}});
     return {};
   }
 
   void drain() override {
     stop_accepting();
-    for (const auto& part : core_->parts) {
-      part->loop().post([&part = *part, core = core_] { part.drain(); });
+    for (const auto& shard : state_->shards) {
+      shard->loop().post([&shard = *shard, state = state_] { shard.drain(); });
     }
   }
 
   void close() override {
     stop_accepting();
-    for (const auto& part : core_->parts) {
-      part->loop().post([&part = *part, core = core_] { part.close(); });
+    for (const auto& shard : state_->shards) {
+      shard->loop().post([&shard = *shard, state = state_] { shard.close(); });
     }
   }
 
-  [[nodiscard]] ServerStats stats() const override { return core_->stats(); }
+  [[nodiscard]] ServerStats stats() const override { return state_->stats(); }
   void collect(MetricCollector& out) const override {
-    core_->collect(out, {{"listener", core_->options.name}, {"address", address_}});
+    state_->collect(out, {{"listener", state_->options.name}, {"address", address_}});
   }
 
   void change_limits(const HttpLimits& limits, bool access_log) override {
-    core_->connections_max = limits.connections;
-    core_->body_bytes_max = limits.body_bytes_in_flight;
-    core_->connection_shares.change(0, limits.connections_per_address);
-    core_->body_shares.change(0, limits.body_bytes_per_address);
-    core_->access_log = access_log;
-    for (const auto& part : core_->parts) {
-      part->loop().post([&part = *part, core = core_, limits] { part.change_limits(limits); });
+    state_->connections_max = limits.connections;
+    state_->body_bytes_max = limits.body_bytes_in_flight;
+    state_->connection_shares.change(0, limits.connections_per_address);
+    state_->body_shares.change(0, limits.body_bytes_per_address);
+    state_->access_log = access_log;
+    for (const auto& shard : state_->shards) {
+      shard->loop().post(
+          [&shard = *shard, state = state_, limits] { shard.change_limits(limits); });
     }
   }
 
@@ -243,10 +248,10 @@ class TcpListener final : public Listener {
       bound_.reset();
       return;
     }
-    core_->parts.front()->loop().post([acceptor = acceptor_] { acceptor->stop(); });
+    state_->shards.front()->loop().post([acceptor = acceptor_] { acceptor->stop(); });
   }
 
-  std::shared_ptr<ListenerCore> core_;
+  std::shared_ptr<ListenerState> state_;
   std::optional<ListeningSocket> bound_;  ///< until it listens
   std::shared_ptr<Acceptor> acceptor_;
   std::string address_;

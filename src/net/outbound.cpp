@@ -6,28 +6,28 @@
 #include <utility>
 
 #include "socket_io.hpp"
-#include "tls_session.hpp"
+#include "tls_stream.hpp"
 
 namespace holdfast::net {
 namespace {
 
-// What has been sent is cut off the buffer when it is this much.
+// Removes sent bytes from the buffer when there are this many.
 constexpr std::size_t kCompactBytes = 64 << 10;
 
 }  // namespace
 
-void Outbound::allow_long(const Part& part, std::size_t size) noexcept {
-  const std::size_t bound = part.limits().outbound_bytes;
+void Outbound::allow_long(const ListenerShard& shard, std::size_t size) noexcept {
+  const std::size_t bound = shard.limits().outbound_bytes;
   if (long_bytes_ == 0 && waiting() <= bound && waiting() + size > bound) long_bytes_ = size;
 }
 
-void Outbound::append(Part& part, std::string_view first, std::string_view second) {
-  if (out_.capacity() <= std::string().capacity()) out_ = part.loop().take_buffer();
+void Outbound::append(ListenerShard& shard, std::string_view first, std::string_view second) {
+  if (out_.capacity() <= std::string().capacity()) out_ = shard.loop().take_buffer();
   out_.append(first).append(second);
   bytes_written_ += first.size() + second.size();
 }
 
-Outbound::Flushed Outbound::flush(Part& part, int fd, TlsSession* tls, Counter& counted) {
+Outbound::Flushed Outbound::flush(ListenerShard& shard, int fd, TlsStream* tls, Counter& counted) {
   if (waiting() == 0) return Flushed::all;
   const std::string_view left = std::string_view(out_).substr(out_sent_);
   const IoOutcome outcome = tls != nullptr ? tls->send_some(left) : send_some(fd, left);
@@ -36,7 +36,7 @@ Outbound::Flushed Outbound::flush(Part& part, int fd, TlsSession* tls, Counter& 
   bytes_sent_ += outcome.bytes;
   counted.add(outcome.bytes);
   if (out_sent_ == out_.size()) {
-    part.loop().give_buffer(std::move(out_));
+    shard.loop().give_buffer(std::move(out_));
     out_sent_ = 0;
     long_bytes_ = 0;
     return Flushed::all;
@@ -59,10 +59,10 @@ void Outbound::clear() noexcept {
   out_sent_ = 0;
 }
 
-void Outbound::look_at_queue(int fd, const TlsSession* tls) noexcept {
+void Outbound::look_at_queue(int fd, const TlsStream* tls) noexcept {
   const std::uint64_t queued = send_queue_bytes(fd);
   const std::uint64_t given = tls != nullptr ? tls->bytes_given() : bytes_sent_;
-  // A queue may be counted with its overhead: progress is what never falls.
+  // The kernel may count a queue with its overhead, so progress is the highest number seen.
   if (queued < given) bytes_taken_ = std::max(bytes_taken_, given - queued);
   if (queued < bytes_sent_) bytes_arrived_ = std::max(bytes_arrived_, bytes_sent_ - queued);
 }

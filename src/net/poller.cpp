@@ -35,7 +35,7 @@ void Poller::wait() {
   });
 }
 
-// What does not fit is reported by the next call: the events are levels, not edges.
+// Dispatches one batch. The next call reports the rest, because the events are levels, not edges.
 void Poller::dispatch() {
   const int count =
       epoll_wait(epoll_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0);
@@ -46,7 +46,7 @@ void Poller::dispatch() {
     auto* const socket = static_cast<PolledSocket*>(event.data.ptr);
     const PolledSocket::Due due = socket->take(event.events);
     if (due.receive) socket->events_.on_receive_ready();
-    // It may have been closed inside.
+    // The socket may have been closed inside.
     if (due.send && event.data.ptr != nullptr) socket->events_.on_send_ready();
   }
   next_ = fetched_ = 0;
@@ -87,12 +87,12 @@ void PolledSocket::await(std::uint32_t& purpose, Wait wait) {
   if (!poller_.watch(*this, watched_ | purpose)) poller_.report_failure(*this);
 }
 
-// An event that nobody waits for is not reported again, or the loop would spin. Hang-ups are always
-// reported, so whoever waits for anything is told of them.
+// Stops watching an event that nobody waits for, or the loop would spin. The kernel always reports
+// hang-ups, so every waiter gets them.
 PolledSocket::Due PolledSocket::take(std::uint32_t events) {
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT | EPOLLRDHUP;
   const std::uint32_t awaited = receive_ | send_;
-  // Taking out a descriptor that is open does not fail.
+  // Removing an open descriptor does not fail.
   if (awaited == 0 || (events & watched_ & ~awaited) != 0) {
     (void)poller_.watch(*this, watched_ & awaited);
   }

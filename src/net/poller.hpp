@@ -15,9 +15,9 @@ namespace holdfast::net {
 
 class PolledSocket;
 
-/// Tells the sockets of one shard when they can be read or written, by an epoll of their own. Asio
-/// re-arms a socket by a system call for each wait; here a socket that waits for the same thing
-/// again costs none. All on the shard's thread, as its sockets are.
+/// Reports when the sockets of one shard can be read or written, by an epoll of its own. Asio makes
+/// a system call for each wait; here a repeated wait costs none. Used on the shard's thread alone,
+/// as its sockets are.
 class Poller {
  public:
   explicit Poller(asio::io_context& context);
@@ -33,11 +33,11 @@ class Poller {
 
   void wait();
   void dispatch();
-  /// Has `socket` watched for `events`, and no more than those; 0: for nothing. False where the
-  /// kernel has no room for it.
+  /// Watches `socket` for exactly these `events`; 0: for none. Returns false if the kernel has no
+  /// room.
   [[nodiscard]] bool watch(PolledSocket& socket, std::uint32_t events);
   void report_failure(PolledSocket& socket);
-  /// No event that was fetched already reaches it.
+  /// Keeps events that were fetched already from the socket.
   void forget(PolledSocket& socket);
 
   asio::io_context& context_;
@@ -51,20 +51,20 @@ class Poller {
 /// A socket that does not block, on its shard. It closes with its owner.
 class PolledSocket {
  public:
-  /// What a wait has come to. Inside, the socket may be closed and destroyed.
+  /// Receives the ends of waits. The socket may be closed and destroyed inside.
   class Events {
    public:
     virtual ~Events() = default;
     virtual void on_receive_ready() = 0;
     virtual void on_send_ready() = 0;
-    /// It cannot be waited for: the kernel has no room.
+    /// Called when the kernel has no room for the wait.
     virtual void on_wait_failed() = 0;
   };
-  /// What a wait is for: TLS may have to send before it can receive, and the other way.
+  /// The condition of a wait. TLS may have to send before it can receive, and the other way round.
   enum class Wait : std::uint32_t {
     readable = EPOLLIN,
     writable = EPOLLOUT,
-    peer_end = EPOLLRDHUP,  ///< it sends no more; what it has sent may lie unread
+    peer_end = EPOLLRDHUP,  ///< the peer sends no more; unread bytes may remain
   };
 
   PolledSocket(Poller& poller, UniqueFd fd, Events& events) noexcept
@@ -74,12 +74,12 @@ class PolledSocket {
   PolledSocket& operator=(const PolledSocket&) = delete;
 
   [[nodiscard]] int descriptor() const noexcept { return fd_.get(); }
-  /// Has `on_receive_ready` called, once, from a later turn.
+  /// Calls `on_receive_ready` once, in a later turn.
   void await_receive(Wait wait) { await(receive_, wait); }
-  /// Likewise `on_send_ready`.
+  /// Calls `on_send_ready` once, in a later turn.
   void await_send(Wait wait) { await(send_, wait); }
   void shutdown_send() noexcept;
-  /// No event comes any more.
+  /// Closes the socket. No event comes any more.
   void close() noexcept { (void)release(); }
   [[nodiscard]] UniqueFd release() noexcept;
 
@@ -91,15 +91,15 @@ class PolledSocket {
     bool receive = false;
     bool send = false;
   };
-  /// Which waits these events end.
+  /// Returns which waits these events end.
   [[nodiscard]] Due take(std::uint32_t events);
 
   Poller& poller_;
   Events& events_;
   UniqueFd fd_;
   std::uint32_t watched_ = 0;  ///< the events that epoll reports
-  std::uint32_t receive_ = 0;  ///< the event that receiving waits for; 0: it does not
-  std::uint32_t send_ = 0;     ///< the same for sending
+  std::uint32_t receive_ = 0;  ///< the event that receiving waits for; 0: none
+  std::uint32_t send_ = 0;     ///< the event that sending waits for; 0: none
 };
 
 }  // namespace holdfast::net

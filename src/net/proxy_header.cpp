@@ -1,3 +1,5 @@
+// Reads the PROXY protocol.
+
 #include "proxy_header.hpp"
 
 #include <algorithm>
@@ -69,7 +71,7 @@ std::size_t big_endian_16(std::string_view bytes) {
          static_cast<std::uint8_t>(bytes[1]);
 }
 
-// Section 2.2: type, length, value; whether all of them fit.
+// Reads the type, length and value of each field. Returns whether all of them fit (section 2.2).
 bool read_values(std::string_view rest, ProxyHeader& out) {
   while (!rest.empty()) {
     if (rest.size() < 3) return false;
@@ -104,7 +106,7 @@ ProxyHeader read_binary(std::string_view bytes) {
   }
   if (bytes.size() < kFixedBytes2 + length) return {};
   ProxyHeader out{.state = State::done, .size = kFixedBytes2 + length};
-  // A check of the proxy's own: what it says of addresses is to be passed over.
+  // The proxy checks by itself, so the addresses do not count.
   if (command == 0x20) return out;
   constexpr std::array<std::size_t, 4> kAddressBytes = {0, 12, 36, 216};
   std::string_view rest = bytes.substr(kFixedBytes2, length);
@@ -117,7 +119,7 @@ ProxyHeader read_binary(std::string_view bytes) {
     out.address = format_ip(address);
   }
   rest.remove_prefix(kAddressBytes[family]);
-  // Without a family the values' place is not defined.
+  // The place of the values is defined by the family.
   if (family != 0 && !read_values(rest, out)) return bad();
   return out;
 }

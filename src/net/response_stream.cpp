@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "linger.hpp"
+#include "lingering_close.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -30,27 +30,27 @@ struct ChunkHead {
   std::size_t length = 0;
 };
 
-void open_stream(Part& part, OpeningStream opening) {
-  const auto stream = std::make_shared<ResponseStream>(part, opening);
+void open_stream(ListenerShard& shard, OpeningStream opening) {
+  const auto stream = std::make_shared<ResponseStream>(shard, opening);
   stream->start(opening);
   opening.accepted.on_open(stream);
-  if (part.draining()) stream->on_drain();
+  if (shard.draining()) stream->on_drain();
 }
 
 }  // namespace
 
-ResponseStream::ResponseStream(Part& part, OpeningStream& opening)
-    : part_(part),
-      listener_(part.listener().shared_from_this()),
+ResponseStream::ResponseStream(ListenerShard& shard, OpeningStream& opening)
+    : shard_(shard),
+      listener_(shard.listener().shared_from_this()),
       slot_(std::move(opening.slot)),
-      socket_(part.loop().poller(), std::move(opening.fd), *this),
+      socket_(shard.loop().poller(), std::move(opening.fd), *this),
       tls_(std::move(opening.tls)),
       request_(std::move(opening.request)),
       log_fields_(std::move(opening.accepted.log_fields)),
       status_(opening.accepted.status),
       body_(opening.body),
       ends_on_drain_(opening.accepted.ends_on_drain) {
-  part_.rest(*this);
+  shard_.rest(*this);
 }
 
 ResponseStream::~ResponseStream() {
@@ -58,10 +58,10 @@ ResponseStream::~ResponseStream() {
 }
 
 void ResponseStream::start(const OpeningStream& opening) {
-  out_.append(part_, opening.head);
+  out_.append(shard_, opening.head);
   sealed_ = body_ == OpeningStream::Body::none;
   flush();
-  if (out_.bytes_sent() > 0) part_.count_response(status_);
+  if (out_.bytes_sent() > 0) shard_.count_response(status_);
   if (ended_) return;
   opening.early ? end_for_client() : wait_readable();
 }
@@ -77,25 +77,25 @@ WriteResult ResponseStream::write(std::string_view bytes) {
     return WriteResult{.end = out_.bytes_written(), .state = state};
   };
   if (sealed_ || ended_) return result(WriteResult::State::closed);
-  // An empty chunk would be the last.
+  // An empty chunk would end the body.
   if (bytes.empty()) return result(WriteResult::State::ok);
   const bool chunked = body_ == OpeningStream::Body::chunked;
   const ChunkHead head(bytes.size());
   const std::size_t framing = chunked ? head.length + kLineEnd.size() : 0;
-  out_.allow_long(part_, bytes.size() + framing);
-  if (!out_.has_room(part_, bytes.size() + framing)) {
-    if (!std::exchange(over_limit_, true)) part_.report_outbound_limit();
+  out_.allow_long(shard_, bytes.size() + framing);
+  if (!out_.has_room(shard_, bytes.size() + framing)) {
+    if (!std::exchange(over_limit_, true)) shard_.report_outbound_limit();
     return result(WriteResult::State::backpressure);
   }
-  if (chunked) out_.append(part_, head.view());
-  out_.append(part_, bytes, chunked ? kLineEnd : std::string_view());
+  if (chunked) out_.append(shard_, head.view());
+  out_.append(shard_, bytes, chunked ? kLineEnd : std::string_view());
   return result(WriteResult::State::ok);
 }
 
 void ResponseStream::flush() {
   if (waiting_writable_ || ended_) return;
   const bool had = out_.waiting() > 0;
-  switch (out_.flush(part_, socket_.descriptor(), tls_.get(), part_.metrics().http_bytes)) {
+  switch (out_.flush(shard_, socket_.descriptor(), tls_.get(), shard_.metrics().http_bytes)) {
     case Outbound::Flushed::broken:
       return finish(Last::abrupt);
     case Outbound::Flushed::all:
@@ -111,15 +111,15 @@ void ResponseStream::flush() {
   if (had && !std::exchange(watched_, true)) watch();
 }
 
-// Something waits for the client, and some of it is to go within the deadline.
+// Sets a deadline for the bytes that wait for the client. It must take some of them in time.
 void ResponseStream::watch() {
   taken_at_watch_ = bytes_taken();
-  part_.watch(*this, part_.now() + part_.limits().write_timeout);
+  shard_.watch(*this, shard_.now() + shard_.limits().write_timeout);
 }
 
 void ResponseStream::end() {
   if (sealed_ || ended_) return;
-  if (body_ == OpeningStream::Body::chunked) out_.append(part_, kLastChunk);
+  if (body_ == OpeningStream::Body::chunked) out_.append(shard_, kLastChunk);
   sealed_ = true;
   flush();
 }
@@ -138,11 +138,12 @@ std::uint64_t ResponseStream::bytes_arrived() const {
   return out_.bytes_arrived();
 }
 
-// The kernel's queue counts, too: it takes much of what a client that hangs will never read.
+// Ends the connection if the client took nothing. The kernel's queue alone proves little: it takes
+// much that a hanging client never reads.
 void ResponseStream::on_deadline() {
   if (out_.waiting() == 0 && send_queue_bytes(socket_.descriptor()) == 0) {
     watched_ = false;
-    return part_.rest(*this);
+    return shard_.rest(*this);
   }
   bytes_taken() > taken_at_watch_ ? watch() : abort();
 }
@@ -153,7 +154,7 @@ void ResponseStream::on_drain() {
 
 void ResponseStream::wait_readable() {
   if (tls_ && tls_->has_more()) {
-    part_.loop().post([weak = weak_from_this()] {
+    shard_.loop().post([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->receive();
     });
     return;
@@ -167,10 +168,10 @@ void ResponseStream::on_receive_ready() {
   receive();
 }
 
-// Nothing is awaited of the client but its end; TLS may have something of its own to read.
+// Waits for the client's end alone. TLS may still have bytes of its own to read.
 void ResponseStream::receive() {
   if (ended_) return;
-  std::vector<char>& scratch = part_.loop().scratch();
+  std::vector<char>& scratch = shard_.loop().scratch();
   const IoOutcome outcome =
       tls_ ? tls_->receive_some(scratch) : receive_some(socket_.descriptor(), scratch);
   explicit_bzero(scratch.data(), outcome.bytes);
@@ -178,7 +179,7 @@ void ResponseStream::receive() {
   outcome.bytes > 0 ? end_for_client() : wait_readable();
 }
 
-// It says something more, which it may only when it has had enough.
+// Ends the answer. A client that sends anything more has had enough.
 void ResponseStream::end_for_client() {
   finish(body_ == OpeningStream::Body::until_close ? Last::abrupt : Last::orderly);
 }
@@ -199,13 +200,14 @@ void ResponseStream::end_socket(Last last) {
   ended_ = true;
   auto tls = std::exchange(tls_, nullptr);
   if (last == Last::orderly) {
-    Linger::start(part_, socket_.release(), std::move(tls), out_.take_rest(), std::move(*slot_));
+    LingeringClose::start(shard_, socket_.release(), std::move(tls), out_.take_rest(),
+                          std::move(*slot_));
   } else {
-    // An end in order would tell a client of HTTP/1.0 that it has all.
+    // An orderly end would tell an HTTP/1.0 client that the body is whole.
     if (body_ == OpeningStream::Body::until_close && !sealed_) {
       reset_on_close(socket_.descriptor());
     } else if (tls) {
-      tls->say_goodbye();
+      tls->send_close_notify();
     }
     socket_.close();
   }
@@ -216,29 +218,29 @@ void ResponseStream::end_socket(Last last) {
 }
 
 void ResponseStream::log_end() {
-  if (out_.bytes_sent() == 0) return part_.report_failed_handover(request_);
+  if (out_.bytes_sent() == 0) return shard_.report_failed_handover(request_);
   listener_->log_access({.method = request_.method,
                          .path = request_.path,
                          .status = status_,
                          .bytes = static_cast<std::size_t>(out_.bytes_sent()),
-                         .duration = part_.now() - request_.started,
+                         .duration = shard_.now() - request_.started,
                          .remote = request_.remote,
                          .fields = log_fields_,
                          .refused = {}});
 }
 
-// In a turn of its own: what led here may be a command of the one who is told.
+// Runs in a turn of its own, because the caller may be the one who is told.
 void ResponseStream::tell_later() {
-  part_.loop().post([self = shared_from_this()] {
+  shard_.loop().post([self = shared_from_this()] {
     self->self_ = nullptr;
     if (auto told = std::exchange(self->told_, nullptr)) told();
   });
 }
 
-void open_stream_later(ListenerCore& listener, OpeningStream opening) {
-  Part& part = *listener.parts[opening.accepted.shard % listener.parts.size()];
-  part.loop().post(
-      [&part, opening = std::move(opening)]() mutable { open_stream(part, std::move(opening)); });
+void open_stream_later(ListenerState& listener, OpeningStream opening) {
+  ListenerShard& shard = *listener.shards[opening.accepted.shard % listener.shards.size()];
+  shard.loop().post(
+      [&shard, opening = std::move(opening)]() mutable { open_stream(shard, std::move(opening)); });
 }
 
 }  // namespace holdfast::net

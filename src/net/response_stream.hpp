@@ -9,15 +9,15 @@
 
 #include <holdfast/net/response_writer.hpp>
 
+#include "listener_shard.hpp"
 #include "outbound.hpp"
-#include "part.hpp"
 #include "poller.hpp"
 #include "socket_io.hpp"
-#include "tls_session.hpp"
+#include "tls_stream.hpp"
 
 namespace holdfast::net {
 
-/// A socket on its way to an answer that is written bit by bit, maybe to another shard.
+/// A socket on its way to a streamed answer, maybe on another shard.
 struct OpeningStream {
   /// The way in which a client learns where the body ends.
   enum class Body : std::uint8_t {
@@ -27,9 +27,9 @@ struct OpeningStream {
   };
 
   UniqueFd fd;
-  std::shared_ptr<TlsSession> tls;  ///< null on a plain socket
-  bool early = false;               ///< something was received behind the request
-  SocketSlot slot;
+  std::shared_ptr<TlsStream> tls;  ///< null on a plain socket
+  bool early = false;              ///< bytes came behind the request
+  OpenSocketGuard slot;
   RequestTrace request;
   std::string head;
   Body body = Body::chunked;
@@ -37,19 +37,19 @@ struct OpeningStream {
 };
 
 /// Writes the head on the accepted shard, in a later turn, and hands the writer to `on_open`.
-void open_stream_later(ListenerCore& listener, OpeningStream opening);
+void open_stream_later(ListenerState& listener, OpeningStream opening);
 
-/// The server's end of one such answer, on its shard. What is written gathers until one `send`
-/// takes it all. Idle, it holds its socket, and no buffer.
+/// Writes one streamed answer on its shard. Written bytes gather until one `send` takes them all.
+/// When idle it holds its socket, and no buffer.
 class ResponseStream final : public ResponseWriter,
-                             public Member,
+                             public SocketOwner,
                              public std::enable_shared_from_this<ResponseStream>,
                              private PolledSocket::Events {
  public:
-  ResponseStream(Part& part, OpeningStream& opening);
+  ResponseStream(ListenerShard& shard, OpeningStream& opening);
   ~ResponseStream() override;
 
-  /// Writes the head, and looks out for the client's end from now on.
+  /// Writes the head, and watches for the client's end from now on.
   void start(const OpeningStream& opening);
 
   void on_closed(std::move_only_function<void()> told) override;
@@ -79,11 +79,11 @@ class ResponseStream final : public ResponseWriter,
   void log_end();
   void tell_later();
 
-  Part& part_;
-  const std::shared_ptr<ListenerCore> listener_;  ///< a handle may outlive the listener
-  std::optional<SocketSlot> slot_;                ///< until it has ended
+  ListenerShard& shard_;
+  const std::shared_ptr<ListenerState> listener_;  ///< a handle may outlive the listener
+  std::optional<OpenSocketGuard> slot_;            ///< until it has ended
   PolledSocket socket_;
-  std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
+  std::shared_ptr<TlsStream> tls_;  ///< null on a plain socket
   mutable Outbound out_;
   RequestTrace request_;
   LogFields log_fields_;
@@ -96,7 +96,7 @@ class ResponseStream final : public ResponseWriter,
   bool sealed_ = false;                   ///< nothing more is written
   bool waiting_writable_ = false;
   bool watched_ = false;     ///< its deadline runs
-  bool over_limit_ = false;  ///< something was not taken
+  bool over_limit_ = false;  ///< bytes were refused
   bool ended_ = false;
 };
 

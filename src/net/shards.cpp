@@ -1,3 +1,5 @@
+// Shards: threads with their event loops, and the tasks between them.
+
 #include "shards.hpp"
 
 #include <algorithm>
@@ -17,7 +19,7 @@ constexpr std::size_t kScratchBytes = 64 << 10;
 constexpr std::size_t kBuffersKept = 64;
 constexpr std::size_t kBufferBytesKept = 64 << 10;
 constexpr std::size_t kBufferBytes = 1 << 10;
-// Tasks may post tasks to each other for ever; a stop waits this many turns for them to end.
+// Limits the turns for which a stop waits, because tasks may post tasks to each other for ever.
 constexpr int kSettleRounds = 16;
 
 thread_local ShardLoop* t_current = nullptr;
@@ -96,13 +98,13 @@ void ShardLoop::take_inbox() {
 void ShardLoop::run_all(std::vector<Task>& tasks) {
   tasks_run_ += tasks.size();
   for (Task& task : tasks) {
-    // Moved out, so that what a task holds is freed when it has run, not when all have.
+    // Moving it out frees the task when it has run, not when all have.
     Task(std::move(task))();
   }
   tasks.clear();
 }
 
-// What is posted to Asio now runs after the handlers that are ready already: the end of the turn.
+// Posts the end of the turn. Asio runs it after the handlers that are ready already.
 void ShardLoop::end_turn_later() {
   if (std::exchange(turn_end_due_, true)) return;
   asio::post(context_, [this] { end_turn(); });
@@ -177,11 +179,11 @@ void ShardLoop::run() {
   t_current = nullptr;
 }
 
-bool ShardLoop::settle(bool stopping) {
+bool ShardLoop::settle(Settle settle) {
   std::promise<bool> promise;
   std::future<bool> busy = promise.get_future();
-  post([this, stopping, &promise] {
-    if (stopping) {
+  post([this, settle, &promise] {
+    if (settle == Settle::first) {
       std::vector<Task> tasks;
       tasks.swap(at_stop_);
       run_all(tasks);
@@ -215,19 +217,20 @@ ShardSet::ShardSet(std::size_t count) {
 ShardSet::~ShardSet() { stop(); }
 
 void ShardSet::start() {
-  // Before all of them run, none is asked whether it has settled.
+  // All loops must run before any is asked whether it has settled.
   for (const auto& loop : loops_) loop->start();
   running_ = true;
 }
 
 void ShardSet::stop() {
   if (std::exchange(running_, false)) {
-    // A task may be on its way between two shards in one round and run in the next: only two quiet
-    // rounds in a row prove that nothing is.
+    // A task may be between two shards in one round, and run in the next. Only two quiet rounds in
+    // a row prove that there is none.
     int quiet = 0;
     for (int round = 0; round < kSettleRounds && quiet < 2; ++round) {
       bool busy = false;
-      for (const auto& loop : loops_) busy |= loop->settle(round == 0);
+      for (const auto& loop : loops_)
+        busy |= loop->settle(round == 0 ? ShardLoop::Settle::first : ShardLoop::Settle::again);
       quiet = busy ? 0 : quiet + 1;
     }
   }

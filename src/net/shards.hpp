@@ -21,9 +21,9 @@ namespace holdfast::net {
 
 class ShardSet;
 
-/// One thread and its loop. Tasks come in three ways: from the shard itself (a local queue), from
-/// another shard of the set (an outbox per target, handed over once per loop turn), and from any
-/// other thread (the inbox at once).
+/// Runs one thread and its loop. Tasks from the shard itself go to a local queue. Tasks from
+/// another shard go to an outbox per target, which is handed over once per turn. Other threads post
+/// to the inbox at once.
 class ShardLoop final : public Shard {
  public:
   ShardLoop(ShardSet& set, std::size_t index, std::size_t count);
@@ -37,27 +37,28 @@ class ShardLoop final : public Shard {
   }
 
   [[nodiscard]] asio::io_context& context() noexcept { return context_; }
-  /// Of the shard's sockets. On the shard.
+  /// Returns the poller of the shard's sockets. On the shard.
   [[nodiscard]] Poller& poller() noexcept { return poller_; }
-  /// Receives before they are parsed go here: one buffer for all connections of the shard, valid
-  /// within one handler.
+  /// Returns the buffer into which all connections of the shard receive. Valid within one handler.
   [[nodiscard]] std::vector<char>& scratch() noexcept { return scratch_; }
-  /// An empty string with room, from those given back. On the shard.
+  /// Returns an empty string with room, if one was given back. On the shard.
   [[nodiscard]] std::string take_buffer();
   void give_buffer(std::string&& buffer);
-  /// Runs on the shard when it stops, after what was posted before. On the shard.
+  /// Runs `task` when the shard stops, after all earlier tasks. On the shard.
   void at_stop(Task task);
 
   void start();
-  /// Waits until what is posted has run; whether that was anything since the last time. The first
-  /// time with `stopping`, which runs what `at_stop` was given. Not on a shard.
-  bool settle(bool stopping);
+  /// The round of a stop: the first one also runs the tasks of `at_stop`.
+  enum class Settle : std::uint8_t { first, again };
+  /// Waits until all posted tasks have run. Returns whether there were any since the last call. Not
+  /// on a shard.
+  bool settle(Settle settle);
   void stop();
 
  private:
   struct Periodic;
 
-  /// On the shard's thread, or while it has none.
+  /// Returns whether this is the shard's thread, or the shard has none.
   [[nodiscard]] bool is_mine() const noexcept;
   void run();
   void arm(std::shared_ptr<Periodic> periodic);
@@ -69,7 +70,8 @@ class ShardLoop final : public Shard {
 
   ShardSet& set_;
   const std::size_t index_;
-  // Only the shard's thread uses its sockets and timers: they need no locks, what is posted does.
+  // Sockets and timers need no locks, because only the shard's thread uses them. Posting needs
+  // some.
   asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   Poller poller_{context_};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
@@ -83,7 +85,7 @@ class ShardLoop final : public Shard {
                          "Delay of the timers of each shard's event loop: the time that ready work "
                          "waits for its turn."}};
 
-  // Only the shard's thread touches these.
+  // Only the shard's thread uses these.
   std::vector<Task> local_;
   std::vector<std::vector<Task>> outboxes_;
   std::vector<Task> running_;

@@ -1,7 +1,10 @@
+// System calls on sockets.
+
 #include "socket_io.hpp"
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -38,7 +41,9 @@ std::unexpected<Error> io_failure(const std::string& what, const std::string& ad
   return fail(Errc::io, "cannot " + what + " " + address + ": " + errno_text(errno), address);
 }
 
-std::string format_address(const sockaddr_storage& storage, bool with_port) {
+enum class ShowPort : std::uint8_t { no, yes };
+
+std::string format_address(const sockaddr_storage& storage, ShowPort show) {
   IpBytes bytes{};
   in_port_t port = 0;
   if (storage.ss_family == AF_INET) {
@@ -54,7 +59,7 @@ std::string format_address(const sockaddr_storage& storage, bool with_port) {
     return "unix";
   }
   std::string text = format_ip(bytes);
-  if (!with_port) return text;
+  if (show == ShowPort::no) return text;
   const std::string host = text.contains(':') ? "[" + text + "]" : text;
   return host + ":" + std::to_string(ntohs(port));
 }
@@ -82,7 +87,8 @@ Result<ListeningSocket> bind_unix(const std::string& path, std::uint32_t mode) {
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return io_failure("open", path);
   if (bind(fd.get(), address->raw(), address->size()) != 0) return io_failure("bind", path);
-  // Nobody can connect before listen(), so nobody gets in under the mode that bind() gave it.
+  // Clients cannot connect before listen(), so none gets in under the mode that bind() gave the
+  // file.
   if (chmod(path.c_str(), static_cast<mode_t>(mode)) != 0) return io_failure("protect", path);
   return ListeningSocket{.fd = std::move(fd), .address = "unix:" + path, .unix_path = path};
 }
@@ -113,7 +119,7 @@ Result<ListeningSocket> bind_tcp(const addrinfo& info, const std::string& addres
   socklen_t size = sizeof(bound);
   getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size);
   return ListeningSocket{
-      .fd = std::move(fd), .address = format_address(bound, true), .unix_path = {}};
+      .fd = std::move(fd), .address = format_address(bound, ShowPort::yes), .unix_path = {}};
 }
 
 }  // namespace
@@ -176,7 +182,7 @@ Accepted accept_one(int listening_fd) noexcept {
     const int on = 1;
     setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
-  return {.fd = std::move(fd), .remote_address = format_address(remote, false), .error = 0};
+  return {.fd = std::move(fd), .remote_address = format_address(remote, ShowPort::no), .error = 0};
 }
 
 std::string peer_of(int fd, std::string_view remote_address) {

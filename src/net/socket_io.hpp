@@ -11,34 +11,34 @@
 
 namespace holdfast::net {
 
-/// What one system call that does not block did.
+/// The outcome of one system call that does not block.
 struct IoOutcome {
   std::size_t bytes = 0;
-  bool blocked = false;  ///< nothing now; wait
-  bool ended = false;    ///< the peer's end, or the connection is broken
+  bool blocked = false;  ///< no progress now; wait
+  bool ended = false;    ///< the peer's end, or a broken connection
 };
 [[nodiscard]] IoOutcome receive_some(int fd, std::span<char> into) noexcept;
-/// Both parts in one call.
+/// Sends both pieces in one call.
 [[nodiscard]] IoOutcome send_some(int fd, std::string_view first,
                                   std::string_view second = {}) noexcept;
-/// Bytes in the socket's send queue that the peer has not acknowledged.
+/// Returns the bytes in the socket's send queue that the peer has not acknowledged.
 [[nodiscard]] std::size_t send_queue_bytes(int fd) noexcept;
 
-/// Has a close tell the peer that what it has got is not all.
+/// Makes a later close tell the peer that its data is incomplete.
 void reset_on_close(int fd) noexcept;
 
-/// A socket that listens, or is to, and what a client types to reach it.
+/// A listening socket, or one that will listen, with the address that clients use.
 struct ListeningSocket {
   UniqueFd fd;
   std::string address;
   std::string unix_path;  ///< empty for TCP
 };
-/// Binds `host:port`, `[v6]:port` or `unix:/path`; nobody can connect yet. A Unix socket's file
-/// gets `unix_mode`; one that nobody listens on any more is replaced. Errors: `invalid_argument`,
-/// `io`, with the address.
+/// Binds `host:port`, `[v6]:port` or `unix:/path`, without taking connections yet. A Unix socket's
+/// file gets `unix_mode`; a file that no process listens on is replaced. Errors, with the address:
+/// `invalid_argument`, `io`.
 [[nodiscard]] Result<ListeningSocket> bind_socket(const std::string& address,
                                                   std::uint32_t unix_mode);
-/// The kernel queues who connects from here on. Error `io` with the address.
+/// Starts listening: the kernel queues connections from now on. Error `io` with the address.
 [[nodiscard]] Result<void> listen_on(const ListeningSocket& bound);
 
 struct Accepted {
@@ -48,8 +48,8 @@ struct Accepted {
 };
 [[nodiscard]] Accepted accept_one(int listening_fd) noexcept;
 
-/// `uid:N` of who has the other end of a Unix socket, as the kernel knows it (unix(7),
-/// SO_PEERCRED); empty for every other address.
+/// Returns `uid:N` of the process at the other end of a Unix socket, as the kernel knows it
+/// (unix(7), SO_PEERCRED). Empty for every other address.
 [[nodiscard]] std::string peer_of(int fd, std::string_view remote_address);
 
 }  // namespace holdfast::net

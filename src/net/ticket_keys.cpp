@@ -1,3 +1,5 @@
+// The keys of TLS session tickets.
+
 #include "ticket_keys.hpp"
 
 #include <algorithm>
@@ -76,7 +78,7 @@ bool TicketKeys::renew() {
       RAND_priv_bytes(fresh.mac.data(), static_cast<int>(fresh.mac.size())) != 1) {
     return false;
   }
-  // A ticket lives for hours: one from before a quiet day opens nothing any more.
+  // A ticket lives for hours, so a key from before a quiet day opens none.
   const bool recent = current_ && now - current_->made < 2 * kLifetime;
   previous_ = recent ? std::exchange(current_, std::nullopt) : std::nullopt;
   current_ = fresh;

@@ -10,14 +10,14 @@
 
 namespace holdfast::net {
 
-/// The keys that a TLS context seals its session tickets under: a new one each day, the one before
-/// it still opens. Who steals a key later can read what was resumed under it, so it does not live
-/// long (RFC 5077 section 5.5). Any thread.
+/// The keys that seal a TLS context's session tickets. There is a new one each day, and the one
+/// before still opens. Whoever steals a key can read the sessions resumed under it, so keys are
+/// short-lived (RFC 5077 section 5.5). Any thread.
 class TicketKeys {
  public:
   static constexpr Seconds kLifetime{24 * 3600};
 
-  /// Makes the context use keys of its own, which go with it. `clock` outlives it.
+  /// Gives the context keys of its own, which end with it. `clock` outlives it.
   static void give(SSL_CTX* context, const Clock& clock);
 
   explicit TicketKeys(const Clock& clock) : clock_(clock) {}
@@ -36,7 +36,7 @@ class TicketKeys {
   static int use(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
                  EVP_MAC_CTX* mac, int sealing);
   [[nodiscard]] std::optional<Key> key_to_seal();
-  /// And whether a new ticket is due.
+  /// Returns the key of this name, and whether a new ticket is due.
   [[nodiscard]] std::optional<std::pair<Key, bool>> key_named(const unsigned char* name);
   bool renew();
 

@@ -1,3 +1,5 @@
+// Reads certificates and keys into OpenSSL's contexts.
+
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -10,7 +12,7 @@
 #include <unistd.h>
 
 #include "ticket_keys.hpp"
-#include "tls_session.hpp"
+#include "tls_stream.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -30,10 +32,10 @@ Result<void> readable(const std::string& what, const std::string& file) {
   return fail(Errc::io, "cannot read the " + what + " " + file + ": " + std::strerror(errno), file);
 }
 
-// A passphrase would be asked for on the terminal of a daemon.
+// Refuses keys with a passphrase. OpenSSL would ask for it on the daemon's terminal.
 int no_passphrase(char* /*into*/, int /*size*/, int /*writing*/, void* /*data*/) { return 0; }
 
-// HTTP/1.1 is all that is spoken here (RFC 7301 section 3.2).
+// Selects HTTP/1.1, the only protocol here (RFC 7301 section 3.2).
 int select_protocol(SSL* /*ssl*/, const unsigned char** out, unsigned char* out_size,
                     const unsigned char* offered, unsigned int offered_size, void* /*data*/) {
   constexpr std::string_view kHttp11 = "http/1.1";
@@ -55,7 +57,7 @@ void set_ways(SSL_CTX* context) {
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_read_ahead(context, 1);
-  // Tickets are the client's to keep; nothing of a session stays here.
+  // Clients keep the tickets; the server stores no session.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_session_id_context(context,
@@ -65,7 +67,7 @@ void set_ways(SSL_CTX* context) {
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
 }
 
-// OpenSSL drops what it does not know of a list, and TLS 1.3 has its own.
+// Sets the ciphers of TLS 1.2; TLS 1.3 has its own. OpenSSL silently drops unknown ones.
 Result<void> set_ciphers(SSL_CTX* context, const std::string& ciphers) {
   if (SSL_CTX_set_cipher_list(context, ciphers.c_str()) == 1) return {};
   ERR_clear_error();
@@ -99,7 +101,7 @@ Result<void> set_certificate(SSL_CTX* context, const TlsServerOptions& options) 
               "no private key in PEM without a passphrase in " + key + ": " + why, key);
 }
 
-// X.509 has its times in UTC (RFC 5280 section 4.1.2.5).
+// Reads the expiry. X.509 has its times in UTC (RFC 5280 section 4.1.2.5).
 WallTime expiry_of(const SSL_CTX* context) {
   std::tm utc{};
   const X509* const certificate = SSL_CTX_get0_certificate(context);

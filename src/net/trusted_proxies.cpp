@@ -1,3 +1,5 @@
+// Finds the client behind trusted proxies.
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -11,7 +13,7 @@ namespace holdfast::net {
 namespace {
 
 constexpr unsigned kMappedBits = 96;
-// A chain of more proxies than this is nobody's.
+// Limits the length of a chain of proxies.
 constexpr int kHopsMax = 32;
 
 bool same_bits(const IpBytes& a, const IpBytes& b, unsigned bits) {
@@ -23,14 +25,14 @@ bool same_bits(const IpBytes& a, const IpBytes& b, unsigned bits) {
   return ((a[whole] ^ b[whole]) & mask) == 0;
 }
 
-// Some proxies add the port: `1.2.3.4:5678`, `[::1]:5678`.
+// Removes the port that some proxies add: `1.2.3.4:5678`, `[::1]:5678`.
 std::string_view without_port(std::string_view text) {
   if (text.starts_with('[')) return text.substr(1, text.find(']') - 1);
   const auto colon = text.find(':');
   return colon != std::string_view::npos && colon == text.rfind(':') ? text.substr(0, colon) : text;
 }
 
-/// The elements of all headers of one name, from the last to the first.
+/// Walks the elements of all headers of one name, from the last to the first.
 class FromTheLast {
  public:
   FromTheLast(const RequestHead& head, std::string_view name) {
@@ -95,7 +97,7 @@ void TrustedProxies::resolve(RequestHead& head) const {
   if (!trusts(head.remote_address)) return;
   FromTheLast schemes(head, "x-forwarded-proto");
   if (const auto scheme = schemes.next()) {
-    // Of several, only one is the last proxy's, and it has let through what somebody else wrote.
+    // Only the last of several is the last proxy's, which has let others' values through.
     head.secure = ascii::iequals(*scheme, "https") && !schemes.next();
   }
   FromTheLast chain(head, "x-forwarded-for");
@@ -106,8 +108,7 @@ void TrustedProxies::resolve(RequestHead& head) const {
     head.remote_address = format_ip(client->bytes);
     if (!trusts(head.remote_address)) return;
   }
-  // What is no address, a chain of proxies alone, and no word at all must not leave a proxy in the
-  // client's place.
+  // Without a client's address, the proxy must not stand in the client's place.
   head.remote_address = kUnknownAddress;
 }
 

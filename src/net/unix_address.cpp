@@ -1,3 +1,5 @@
+// Addresses of Unix sockets with long paths.
+
 #include "unix_address.hpp"
 
 #include <cerrno>

@@ -11,12 +11,12 @@
 
 namespace holdfast::net {
 
-/// A Unix socket's path as system calls take it. `sun_path` holds 107 bytes: what is longer goes
-/// through `/proc/self/fd/N/NAME`, N being the folder, which stays open as long as this.
+/// A Unix socket's path for system calls. `sun_path` holds 107 bytes; a longer path goes through
+/// `/proc/self/fd/N/NAME`. N is the folder's descriptor, which stays open as long as this.
 class UnixAddress {
  public:
-  /// Errors: `invalid_argument` for an empty path or a name (behind the last `/`) that is too long
-  /// by itself, `io` when the folder of a long path cannot be opened.
+  /// Makes an address. Errors: `invalid_argument` for an empty path or a name behind the last `/`
+  /// that is too long, `io` when the folder of a long path cannot be opened.
   [[nodiscard]] static Result<UnixAddress> of(const std::string& path);
 
   [[nodiscard]] const sockaddr* raw() const noexcept {

@@ -1,3 +1,5 @@
+// Parses URLs.
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -19,7 +21,8 @@ bool is_port(std::string_view text) noexcept {
   return error == std::errc() && stopped == end && port > 0 && port <= 65535;
 }
 
-// RFC 3986 section 3.2.2; what stands in brackets is an IPv6 address.
+// Returns whether a text is a host (RFC 3986 section 3.2.2). In brackets it must be an IPv6
+// address.
 bool is_host(std::string_view text, bool in_brackets) noexcept {
   constexpr std::string_view kAddress = "0123456789abcdefABCDEF:.";
   constexpr std::string_view kPlainMarks = "-._~%!$&'()*+,;=";

@@ -2,8 +2,7 @@
 
 namespace holdfast::net {
 
-/// What every request of ours says that it comes from (RFC 9110 section 10.1.5); firewalls refuse
-/// those that say nothing.
+/// The User-Agent of our requests (RFC 9110 section 10.1.5). Firewalls refuse requests without one.
 inline constexpr const char* kUserAgent = "holdfast/" HOLDFAST_VERSION;
 
 }  // namespace holdfast::net

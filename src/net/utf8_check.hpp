@@ -6,11 +6,11 @@
 
 namespace holdfast::net {
 
-/// Checks UTF-8 as its bytes come, cut anywhere (RFC 3629): no overlong forms, no surrogates,
-/// nothing beyond U+10FFFF.
+/// Checks UTF-8 in pieces of any size (RFC 3629): no overlong forms, no surrogates, nothing beyond
+/// U+10FFFF.
 class Utf8Check {
  public:
-  /// False as soon as nothing that may follow could make it valid; then it takes no more.
+  /// Takes bytes. Returns false as soon as nothing that follows could make the text valid.
   [[nodiscard]] bool take(std::string_view bytes) noexcept {
     const char* at = bytes.data();
     const char* const end = at + bytes.size();
@@ -23,7 +23,7 @@ class Utf8Check {
     }
     return true;
   }
-  /// Whether no character is cut off.
+  /// Returns whether the last character is complete.
   [[nodiscard]] bool is_whole() const noexcept { return left_ == 0; }
 
  private:
@@ -38,7 +38,8 @@ class Utf8Check {
     return at;
   }
 
-  // Unicode Standard, table 3-7: only the second byte's range depends on the first.
+  // Takes one byte. Only the second byte's range depends on the first (Unicode Standard, table
+  // 3-7).
   bool take_byte(std::uint8_t byte) noexcept {
     if (left_ > 0) {
       if (byte < low_ || byte > high_) return false;

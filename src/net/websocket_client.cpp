@@ -1,3 +1,5 @@
+// A blocking WebSocket client.
+
 #include <atomic>
 #include <mutex>
 #include <utility>
@@ -20,7 +22,7 @@ constexpr int kAbnormal = 1006;
 
 Errc code_of_refusal(unsigned status) {
   if (status == 401) return Errc::unauthenticated;
-  // Other refusals of the request itself would come again, however often it is tried.
+  // A retry would get other refusals again.
   const bool passing = status < 400 || status > 499 || status == 408 || status == 429;
   return passing ? Errc::unavailable : Errc::invalid_argument;
 }
@@ -74,7 +76,7 @@ class BeastClient final : public WebSocketClient {
   [[nodiscard]] Result<std::optional<std::string>> read(Milliseconds timeout) override {
     const std::lock_guard lock(running_);
     if (!open_) return ended();
-    // The read outlives the call: a deadline passes between messages, not inside one.
+    // The read outlives the call, because a deadline must not cut a message.
     if (!std::exchange(reading_, true)) {
       read_done_ = false;
       stream_.async_read(buffer_, [this](ErrorCode ec, std::size_t) {
@@ -112,8 +114,8 @@ class BeastClient final : public WebSocketClient {
     return std::unexpected(ended().error());
   }
 
-  // Whoever runs the loop runs what is posted: the thread that reads, or this one when nobody
-  // reads.
+  // Closes the connection. The thread that runs the loop sends the Close: the reader, or this
+  // thread if there is none.
   void close() override {
     if (closing_.exchange(true)) return;
     asio::post(*context_, [this] { start_close(); });
@@ -164,7 +166,7 @@ class BeastClient final : public WebSocketClient {
   websocket::stream<ClientStream, false> stream_;
   Timer close_timer_;
   boost::beast::flat_buffer buffer_;
-  std::mutex running_;  ///< held by the thread that runs the loop
+  std::mutex running_;  ///< locked by the thread that runs the loop
   bool open_ = false;
   bool reading_ = false;
   bool read_done_ = false;

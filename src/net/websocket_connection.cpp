@@ -1,3 +1,5 @@
+// The server's end of a WebSocket.
+
 #include "websocket_connection.hpp"
 
 #include <algorithm>
@@ -5,31 +7,30 @@
 
 #include <holdfast/base/assert.hpp>
 
-#include "linger.hpp"
+#include "lingering_close.hpp"
 
 namespace holdfast::net {
 namespace {
 
 using Event = FrameReader::Event;
 
-// Pings and unasked Pongs that a peer may send in a window. Clients ping every few seconds.
+// Limits Pings and unasked Pongs in a window. Clients ping every few seconds.
 constexpr std::uint32_t kFloodFrames = 100;
 constexpr Seconds kFloodWindow{10};
 constexpr std::size_t kControlBytesMax = 125;
-// Of a frame that is not masked.
+// The longest header of a frame that is not masked.
 constexpr std::size_t kHeaderMax = 10;
-// How often what a peer sent before its end is read, at most: a kernel's receive buffer is empty
-// sooner.
+// Limits the reads of a peer's last bytes. A kernel's receive buffer is empty sooner.
 constexpr int kLastReads = 1024;
 
-// RFC 6455 section 7.1.5, of a Close that the reader has checked.
+// Returns the code of a Close that the reader has checked (RFC 6455 section 7.1.5).
 std::uint16_t code_of(std::string_view close) {
   if (close.size() < 2) return delivery::ConnectionEnd::kNoCode;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(close[i]); };
   return static_cast<std::uint16_t>(byte(0) << 8 | byte(1));
 }
 
-// Section 7.4.
+// Returns the code for a reason (section 7.4).
 CloseCode close_code_of(delivery::CloseReason reason) {
   using delivery::CloseReason;
   switch (reason) {
@@ -50,7 +51,7 @@ CloseCode close_code_of(delivery::CloseReason reason) {
   return CloseCode::going_away;
 }
 
-// Section 5.2: a server's frames are not masked.
+// Appends the header of a server's frame, which is not masked (section 5.2).
 void append_frame_header(std::string& out, std::uint8_t first, std::size_t size) {
   out += static_cast<char>(first);
   const int extended = size > 0xffff ? 8 : size > 125 ? 2 : 0;
@@ -62,18 +63,18 @@ void append_frame_header(std::string& out, std::uint8_t first, std::size_t size)
 
 }  // namespace
 
-WebSocketConnection::WebSocketConnection(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls,
-                                         std::string early, std::size_t message_bytes_max,
-                                         SocketSlot slot)
-    : part_(part),
-      listener_(part.listener().shared_from_this()),
+WebSocketConnection::WebSocketConnection(ListenerShard& shard, UniqueFd fd,
+                                         std::shared_ptr<TlsStream> tls, std::string early,
+                                         std::size_t message_bytes_max, OpenSocketGuard slot)
+    : shard_(shard),
+      listener_(shard.listener().shared_from_this()),
       slot_(std::move(slot)),
-      socket_(part.loop().poller(), std::move(fd), *this),
+      socket_(shard.loop().poller(), std::move(fd), *this),
       tls_(std::move(tls)),
       early_(std::move(early)),
       reader_(message_bytes_max) {
   ++listener_->open_websockets;
-  part_.rest(*this);
+  shard_.rest(*this);
 }
 
 WebSocketConnection::~WebSocketConnection() {
@@ -91,8 +92,8 @@ void WebSocketConnection::start(delivery::ConnectionEvents& events) {
   self_ = shared_from_this();
   if (ended_) return leave_later();
   if (early_.empty()) return wait_readable();
-  // No event comes from inside a command.
-  part_.loop().post([self = shared_from_this()] { self->on_readable(); });
+  // Events never come from inside a command.
+  shard_.loop().post([self = shared_from_this()] { self->on_readable(); });
 }
 
 WriteResult WebSocketConnection::write_text(std::string_view frame) {
@@ -100,19 +101,19 @@ WriteResult WebSocketConnection::write_text(std::string_view frame) {
     return WriteResult{.end = out_.bytes_written(), .state = state};
   };
   if (sealed_ || ended_) return result(WriteResult::State::closed);
-  out_.allow_long(part_, kHeaderMax + frame.size());
+  out_.allow_long(shard_, kHeaderMax + frame.size());
   std::string header;
   append_frame_header(header, kTextFrame, frame.size());
-  if (!out_.has_room(part_, header.size() + frame.size())) {
+  if (!out_.has_room(shard_, header.size() + frame.size())) {
     report_outbound_limit();
     return result(WriteResult::State::backpressure);
   }
-  out_.append(part_, header, frame);
+  out_.append(shard_, header, frame);
   return result(WriteResult::State::ok);
 }
 
 void WebSocketConnection::report_outbound_limit() {
-  if (!std::exchange(over_limit_, true)) part_.report_outbound_limit();
+  if (!std::exchange(over_limit_, true)) shard_.report_outbound_limit();
 }
 
 void WebSocketConnection::write_fence(std::string_view bytes) {
@@ -129,16 +130,16 @@ void WebSocketConnection::write_frame(std::uint8_t first, std::string_view paylo
 
 void WebSocketConnection::gather(std::string_view head, std::string_view rest) {
   if (sealed_ || ended_) return;
-  if (!out_.has_room(part_, head.size() + rest.size())) {
+  if (!out_.has_room(shard_, head.size() + rest.size())) {
     report_outbound_limit();
     return abort();
   }
-  out_.append(part_, head, rest);
+  out_.append(shard_, head, rest);
 }
 
 void WebSocketConnection::flush() {
   if (waiting_writable_ || ended_) return;
-  switch (out_.flush(part_, descriptor(), tls_.get(), part_.metrics().websocket_bytes)) {
+  switch (out_.flush(shard_, descriptor(), tls_.get(), shard_.metrics().websocket_bytes)) {
     case Outbound::Flushed::all:
       return;
     case Outbound::Flushed::waits:
@@ -148,18 +149,18 @@ void WebSocketConnection::flush() {
   }
 }
 
-// A peer that closes while it is written to resets the connection, and what it sent before that is
-// still here: its Close says why it goes.
+// Ends the connection after a failed send. A peer that closes while it is written to resets the
+// connection. Its earlier bytes are still here, and its Close may say why.
 void WebSocketConnection::cannot_send() {
   sealed_ = true;
   out_.clear();
-  // Nobody reads before start.
-  if (events_ == nullptr) return finish(false, {});
-  // No event comes from inside a command.
-  part_.loop().post([self = shared_from_this()] {
+  // Nobody reads before `start`.
+  if (events_ == nullptr) return finish(Close::at_once, {});
+  // Events never come from inside a command.
+  shard_.loop().post([self = shared_from_this()] {
     for (int i = 0; i < kLastReads && self->receive(); ++i) {
     }
-    if (!self->ended_) self->finish(false, {});
+    if (!self->ended_) self->finish(Close::at_once, {});
   });
 }
 
@@ -199,13 +200,14 @@ void WebSocketConnection::close(delivery::CloseReason reason, std::string_view t
   write_close(close_code_of(reason), text);
   flush();
   if (ended_) return;
-  // Nobody reads before start, so the peer's Close would not be seen.
-  if (events_ == nullptr) return finish(true, {.by = delivery::ConnectionEnd::By::gateway});
-  part_.watch(*this, part_.now() + part_.limits().close_timeout);
+  // Nobody reads before `start`, so the peer's Close would not be seen.
+  if (events_ == nullptr)
+    return finish(Close::lingering, {.by = delivery::ConnectionEnd::By::gateway});
+  shard_.watch(*this, shard_.now() + shard_.limits().close_timeout);
 }
 
 void WebSocketConnection::abort() {
-  if (!ended_) finish(false, {.by = delivery::ConnectionEnd::By::gateway});
+  if (!ended_) finish(Close::at_once, {.by = delivery::ConnectionEnd::By::gateway});
 }
 
 void WebSocketConnection::on_deadline() {
@@ -215,7 +217,7 @@ void WebSocketConnection::on_deadline() {
 
 void WebSocketConnection::wait_readable() {
   if (tls_ && tls_->has_more()) {
-    part_.loop().post([weak = weak_from_this()] {
+    shard_.loop().post([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->on_readable();
     });
     return;
@@ -239,11 +241,11 @@ bool WebSocketConnection::receive() {
     take(early);
     return !ended_;
   }
-  std::vector<char>& scratch = part_.loop().scratch();
+  std::vector<char>& scratch = shard_.loop().scratch();
   const IoOutcome outcome =
       tls_ ? tls_->receive_some(scratch) : receive_some(descriptor(), scratch);
   if (outcome.ended) {
-    finish(false, {});
+    finish(Close::at_once, {});
     return false;
   }
   take(std::span(scratch).first(outcome.bytes));
@@ -260,12 +262,12 @@ void WebSocketConnection::take(std::span<char> bytes) {
     if (!reader_.is_within()) begun_ = false;
   }
   if (closing_ || begun_ == reader_.is_within()) {
-    if (!closing_ && !begun_) part_.rest(*this);
+    if (!closing_ && !begun_) shard_.rest(*this);
     return;
   }
-  // A frame or a message that has begun has a deadline, however it dribbles.
+  // A frame or message that has begun has a deadline, however slowly it comes.
   begun_ = true;
-  part_.watch(*this, part_.now() + part_.limits().body_timeout);
+  shard_.watch(*this, shard_.now() + shard_.limits().body_timeout);
 }
 
 void WebSocketConnection::on_event(Event event) {
@@ -288,8 +290,8 @@ void WebSocketConnection::on_event(Event event) {
       if (is_flood()) return fail(CloseCode::policy_violation);
       return write_frame(kPongFrame, payload);
     case Event::close:
-      // Section 5.5.1: the answer has the code that was received. To a Close without one it has the
-      // normal one, so that clients report an end that nothing was wrong with.
+      // The answer repeats the code (section 5.5.1). A Close without a code gets the normal one, so
+      // that clients report no error.
       if (payload.empty()) {
         write_close(CloseCode::normal, {});
       } else {
@@ -298,7 +300,8 @@ void WebSocketConnection::on_event(Event event) {
       sealed_ = true;
       flush();
       if (!ended_)
-        finish(true, {.by = delivery::ConnectionEnd::By::client, .code = code_of(payload)});
+        finish(Close::lingering,
+               {.by = delivery::ConnectionEnd::By::client, .code = code_of(payload)});
       return;
     case Event::more:
     case Event::bad:
@@ -307,7 +310,7 @@ void WebSocketConnection::on_event(Event event) {
 }
 
 bool WebSocketConnection::is_flood() {
-  const SteadyTime now = part_.now();
+  const SteadyTime now = shard_.now();
   if (now - flood_window_start_ > kFloodWindow) {
     flood_window_start_ = now;
     flood_frames_ = 0;
@@ -320,21 +323,22 @@ void WebSocketConnection::fail(CloseCode code) {
   write_close(code, {});
   flush();
   if (ended_) return;
-  finish(true,
+  finish(Close::lingering,
          {.by = delivery::ConnectionEnd::By::client, .code = static_cast<std::uint16_t>(code)});
 }
 
-void WebSocketConnection::finish(bool linger, delivery::ConnectionEnd end) {
+void WebSocketConnection::finish(Close close, delivery::ConnectionEnd end) {
   out_.look_at_queue(descriptor(), tls_.get());
   if (closing_) end.by = delivery::ConnectionEnd::By::gateway;
   end_ = end;
   ended_ = true;
   --listener_->open_websockets;
   auto tls = std::exchange(tls_, nullptr);
-  if (linger) {
-    Linger::start(part_, socket_.release(), std::move(tls), out_.take_rest(), std::move(*slot_));
+  if (close == Close::lingering) {
+    LingeringClose::start(shard_, socket_.release(), std::move(tls), out_.take_rest(),
+                          std::move(*slot_));
   } else {
-    if (tls) tls->say_goodbye();
+    if (tls) tls->send_close_notify();
     socket_.close();
   }
   slot_.reset();
@@ -344,9 +348,9 @@ void WebSocketConnection::finish(bool linger, delivery::ConnectionEnd end) {
   leave_later();
 }
 
-// In a turn of its own: what led here may be a command of the one who is told.
+// Runs in a turn of its own, because the caller may be the one who is told.
 void WebSocketConnection::leave_later() {
-  part_.loop().post([self = shared_from_this()] {
+  shard_.loop().post([self = shared_from_this()] {
     self->self_ = nullptr;
     if (self->events_ == nullptr || std::exchange(self->told_, true)) return;
     self->events_->on_closed(self->end_);

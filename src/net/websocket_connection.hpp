@@ -12,37 +12,37 @@
 
 #include "close_code.hpp"
 #include "frame_reader.hpp"
+#include "listener_shard.hpp"
 #include "outbound.hpp"
-#include "part.hpp"
 #include "poller.hpp"
 #include "socket_io.hpp"
-#include "tls_session.hpp"
+#include "tls_stream.hpp"
 
 namespace holdfast::net {
 
-/// Takes binary messages, which no mailbox does.
+/// Receives binary messages, which no mailbox takes.
 class BinaryEvents {
  public:
   virtual ~BinaryEvents() = default;
   virtual void on_binary(std::string_view bytes) = 0;
 };
 
-/// The server's end of one WebSocket, on its shard. What is written gathers until one `send` takes
-/// it all. Idle, it holds its socket, and no buffer, timer or coroutine.
+/// The server's end of one WebSocket, on its shard. Written frames gather until one `send` takes
+/// them all. When idle it holds its socket, and no buffer, timer or coroutine.
 class WebSocketConnection final : public delivery::Connection,
-                                  public Member,
+                                  public SocketOwner,
                                   public std::enable_shared_from_this<WebSocketConnection>,
                                   private PolledSocket::Events {
  public:
-  WebSocketConnection(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls, std::string early,
-                      std::size_t message_bytes_max, SocketSlot slot);
+  WebSocketConnection(ListenerShard& shard, UniqueFd fd, std::shared_ptr<TlsStream> tls,
+                      std::string early, std::size_t message_bytes_max, OpenSocketGuard slot);
   ~WebSocketConnection() override;
 
-  /// Writes the 101, `response`. False: the client has gone.
+  /// Writes `response`, the 101. Returns false if the client has gone.
   [[nodiscard]] bool accept(std::string_view response);
 
-  /// Lets binary messages through, to `events`; without it they end the connection with 1003.
-  /// Before `start`.
+  /// Passes binary messages to `events`. Without this they end the connection with 1003. Call it
+  /// before `start`.
   void take_binary(BinaryEvents& events) {
     binary_ = &events;
     reader_.allow_binary();
@@ -78,28 +78,30 @@ class WebSocketConnection final : public delivery::Connection,
   void on_receive_ready() override { on_readable(); }
   void on_send_ready() override;
   void on_wait_failed() override { abort(); }
-  /// Reads once, and takes what came. False when nothing more is there, or it has ended.
+  /// Reads once and handles the bytes. Returns false when no more are there, or the connection has
+  /// ended.
   bool receive();
-  /// The peer takes nothing more: reads what it said last, and ends.
+  /// Ends a connection whose peer takes nothing more, after its last bytes were read.
   void cannot_send();
   void take(std::span<char> bytes);
   void on_event(FrameReader::Event event);
-  /// Whether the peer has sent more than its share of control frames that nobody asked for.
+  /// Returns whether the peer has sent too many control frames.
   bool is_flood();
   void write_close(CloseCode code, std::string_view text);
   void fail(CloseCode code);
-  void finish(bool linger, delivery::ConnectionEnd end);
+  enum class Close : std::uint8_t { at_once, lingering };
+  void finish(Close close, delivery::ConnectionEnd end);
   void report_outbound_limit();
   void leave_later();
   void wait_writable();
   [[nodiscard]] int descriptor() const noexcept;
 
-  Part& part_;
-  const std::shared_ptr<ListenerCore> listener_;  ///< a handle may outlive the listener
-  std::optional<SocketSlot> slot_;                ///< until it has ended
+  ListenerShard& shard_;
+  const std::shared_ptr<ListenerState> listener_;  ///< a handle may outlive the listener
+  std::optional<OpenSocketGuard> slot_;            ///< until it has ended
   PolledSocket socket_;
-  std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
-  std::string early_;                ///< came with the request, before the socket was handed over
+  std::shared_ptr<TlsStream> tls_;  ///< null on a plain socket
+  std::string early_;               ///< came with the request, before the socket was handed over
   FrameReader reader_;
   delivery::ConnectionEvents* events_ = nullptr;
   BinaryEvents* binary_ = nullptr;
@@ -113,10 +115,10 @@ class WebSocketConnection final : public delivery::Connection,
   bool sealed_ = false;  ///< a Close is the last frame that is sent
   bool closing_ = false;
   bool ended_ = false;
-  bool told_ = false;  ///< of the end
+  bool told_ = false;  ///< the end was reported
   bool waiting_writable_ = false;
   bool over_limit_ = false;  ///< too much waited for the peer
-  bool begun_ = false;       ///< a frame or a message has, and its deadline runs
+  bool begun_ = false;       ///< a frame or message has begun, and its deadline runs
 };
 
 }  // namespace holdfast::net

@@ -25,7 +25,7 @@ bool has_one(const RequestHead& head, std::string_view name) {
          }) == 1;
 }
 
-// RFC 6455 section 4.2.2, of a key that was checked.
+// Computes the Sec-WebSocket-Accept of a checked key (RFC 6455 section 4.2.2).
 std::string accept_of(const std::string& key) {
   const std::string joined = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -44,26 +44,26 @@ std::string switching_protocols(const OpeningWebSocket& opening, const std::stri
   return out + "\r\n";
 }
 
-void count_opening(Part& part, const RequestTrace& request) {
-  part.count_response(101);
-  part.listener().log_access({.method = request.method,
-                              .path = request.path,
-                              .status = 101,
-                              .bytes = 0,
-                              .duration = part.now() - request.started,
-                              .remote = request.remote,
-                              .fields = {},
-                              .refused = {}});
+void count_opening(ListenerShard& shard, const RequestTrace& request) {
+  shard.count_response(101);
+  shard.listener().log_access({.method = request.method,
+                               .path = request.path,
+                               .status = 101,
+                               .bytes = 0,
+                               .duration = shard.now() - request.started,
+                               .remote = request.remote,
+                               .fields = {},
+                               .refused = {}});
 }
 
-void open_websocket(Part& part, OpeningWebSocket opening) {
+void open_websocket(ListenerShard& shard, OpeningWebSocket opening) {
   const auto connection = std::make_shared<WebSocketConnection>(
-      part, std::move(opening.fd), std::move(opening.tls), std::move(opening.early),
+      shard, std::move(opening.fd), std::move(opening.tls), std::move(opening.early),
       opening.accepted.message_bytes_max, std::move(opening.slot));
-  if (connection->accept(switching_protocols(opening, part.date()))) {
-    count_opening(part, opening.request);
+  if (connection->accept(switching_protocols(opening, shard.date()))) {
+    count_opening(shard, opening.request);
   } else {
-    part.report_failed_handover(opening.request);
+    shard.report_failed_handover(opening.request);
   }
   opening.accepted.on_open(connection);
 }
@@ -95,10 +95,10 @@ std::expected<std::string, HandshakeFault> read_handshake(const RequestHead& hea
   return *key;
 }
 
-void open_websocket_later(ListenerCore& listener, OpeningWebSocket opening) {
-  Part& part = *listener.parts[opening.accepted.shard % listener.parts.size()];
-  part.loop().post([&part, opening = std::move(opening)]() mutable {
-    open_websocket(part, std::move(opening));
+void open_websocket_later(ListenerState& listener, OpeningWebSocket opening) {
+  ListenerShard& shard = *listener.shards[opening.accepted.shard % listener.shards.size()];
+  shard.loop().post([&shard, opening = std::move(opening)]() mutable {
+    open_websocket(shard, std::move(opening));
   });
 }
 

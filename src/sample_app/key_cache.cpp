@@ -134,7 +134,7 @@ void KeyCache::run() {
     waiting.swap(waiting_);
     const KeysPtr keys = keys_;
     lock.unlock();
-    if (!fetched) log::warn("keys_not_fetched", {{"error", fetched.error().message}});
+    if (!fetched) log::warn("keys_not_fetched", {{"reason", fetched.error().message}});
     for (Waiter& waiter : waiting) {
       auto claims = check(keys, waiter.token);
       answer(std::move(waiter), std::move(claims));

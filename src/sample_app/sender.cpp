@@ -52,8 +52,8 @@ std::size_t Sender::stop(Milliseconds drain) {
   threads_.clear();
   const std::vector<Job> unsent = outbox_.clear();
   for (const Job& job : unsent) {
-    log::warn("message_not_sent", {{"userId", job.user_id},
-                                   {"deduplicationId", job.deduplication_id},
+    log::warn("message_not_sent", {{"user_id", job.user_id},
+                                   {"deduplication_id", job.deduplication_id},
                                    {"attempts", job.attempts},
                                    {"reason", "shutting down"}});
   }
@@ -100,26 +100,26 @@ std::optional<SteadyTime> Sender::attempt(client::GatewayClient& gateway, Job& j
   ++job.attempts;
   const auto receipt = gateway.publish({job.user_id, job.text, job.deduplication_id, std::nullopt});
   if (receipt) {
-    log::info("message_sent", {{"userId", job.user_id},
-                               {"messageId", receipt->message_id},
+    log::info("message_sent", {{"user_id", job.user_id},
+                               {"message_id", receipt->message_id},
                                {"status", receipt->status},
                                {"attempts", job.attempts}});
     return std::nullopt;
   }
   const client::CallError& error = receipt.error();
   if (!error.transient()) {
-    log::error("message_refused", {{"userId", job.user_id},
-                                   {"deduplicationId", job.deduplication_id},
+    log::error("message_refused", {{"user_id", job.user_id},
+                                   {"deduplication_id", job.deduplication_id},
                                    {"status", error.status},
-                                   {"error", error.text()}});
+                                   {"reason", error.text()}});
     return std::nullopt;
   }
   const Milliseconds pause = client::backoff(options_.retry, job.attempts, error.retry_after);
-  log::warn("message_to_be_retried", {{"userId", job.user_id},
-                                      {"deduplicationId", job.deduplication_id},
+  log::warn("message_to_be_retried", {{"user_id", job.user_id},
+                                      {"deduplication_id", job.deduplication_id},
                                       {"attempts", job.attempts},
                                       {"status", error.status},
-                                      {"error", error.text()},
+                                      {"reason", error.text()},
                                       {"retry_ms", pause.count()}});
   return clock_.steady_now() + pause;
 }

@@ -1,3 +1,5 @@
+// The table of access keys, and iam's port over it.
+
 #include "access_keys.hpp"
 
 #include <string>

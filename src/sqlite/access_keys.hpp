@@ -22,7 +22,7 @@ class AccessKeyTable {
   [[nodiscard]] Result<void> remove(std::string_view id);
 
  private:
-  /// Whether the last statement changed a row.
+  /// Returns `not_found` unless the last statement changed a row.
   [[nodiscard]] Result<void> found();
 
   Database& database_;

@@ -1,4 +1,4 @@
-// Checksums of rows from before there were any.
+// Adds checksums to rows from before there were any.
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -13,7 +13,7 @@
 namespace holdfast::sqlite {
 namespace {
 
-// What one transaction sums.
+// Limits the work of one transaction.
 constexpr std::size_t kRowsAtOnce = 1'000;
 constexpr std::int64_t kBytesAtOnce = std::int64_t{4} << 20;
 
@@ -31,7 +31,7 @@ void bind_message(Statement& statement, const Place& place) {
 }
 void bind_letter(Statement& statement, const Place& place) { statement.bind_blob(1, place.text); }
 
-// Walks along the key, from where the transaction before ended.
+// Walks along the key, from the end of the previous transaction.
 std::int64_t sum_rows(Database& database, const char* list_sql, const std::string& sum_sql,
                       void (*bind)(Statement&, const Place&)) {
   Statement list(database, list_sql);

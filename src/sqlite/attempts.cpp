@@ -1,3 +1,5 @@
+// The tables of counted attempts and of known addresses, and their port.
+
 #include "attempts.hpp"
 
 #include <utility>

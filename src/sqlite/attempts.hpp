@@ -12,7 +12,7 @@
 
 namespace holdfast::sqlite {
 
-/// What is counted of attempts.
+/// The counts of tried passwords and codes.
 class AttemptTable {
  public:
   using Row = identity::AttemptStore::Row;
@@ -35,9 +35,9 @@ class KnownAddressTable {
 
   [[nodiscard]] std::optional<WallTime> find(const UserId& sub, const Digest& address);
   void add(const UserId& sub, const Digest& address, WallTime seen_at, std::size_t max_per_user);
-  /// All of a user's.
+  /// Drops all addresses of a user.
   void drop(const UserId& sub);
-  /// Of what expired before then; as `BoundedDelete::run`.
+  /// Sweeps rows that expired before `before`; as `BoundedDelete::run`.
   [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:

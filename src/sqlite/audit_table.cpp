@@ -1,3 +1,5 @@
+// The table of audit records.
+
 #include "audit_table.hpp"
 
 #include <algorithm>
@@ -57,7 +59,7 @@ void AuditTable::append(const std::vector<AuditStore::NewRecord>& records,
         .bind(7, std::string_view(event.address))
         .run();
   }
-  // Ids have no gaps: records go from the oldest end alone.
+  // Ids have no gaps, because records are only removed from the oldest end.
   const std::int64_t oldest = edge(oldest_);
   const std::int64_t beyond = edge(newest_) - records_max;
   if (beyond < oldest) return;

@@ -1,3 +1,5 @@
+// Copies the database of a running store.
+
 #include "backup_job.hpp"
 
 #include <algorithm>
@@ -22,15 +24,15 @@
 namespace holdfast::sqlite {
 namespace {
 
-using Stage = storage::BackupStatus::Stage;
 using std::chrono::steady_clock;
+using storage::BackupStage;
 
-// What a delivery may have to wait for a step of a copy.
+// Limits the time that a delivery waits for one step of a copy.
 constexpr std::chrono::microseconds kStepTime{2'000};
 constexpr int kFirstPages = 64;
 constexpr int kFewestPages = 8;
 constexpr int kMostPages = 2'048;
-// What a copy leaves to the database that it lies beside: a full disk refuses messages.
+// Reserves this for the database beside the copy, since a full disk refuses messages.
 constexpr std::int64_t kRoomLeftBytes = std::int64_t{64} << 20;
 
 std::unexpected<Error> failed_at(const std::string& doing, const std::string& path) {
@@ -74,7 +76,7 @@ Result<void> BackupJob::start(std::function<void()> wake) {
     thread_ = start_thread("hf-backup", [this] { run(); });
   } catch (const std::system_error& error) {
     const std::lock_guard lock(mutex_);
-    status_.stage = Stage::failed;
+    status_.stage = BackupStage::failed;
     status_.error = Error(Errc::unavailable, error.what(), path_);
     return std::unexpected(*status_.error);
   }
@@ -97,7 +99,7 @@ void BackupJob::run() {
   if (!made) remove_copy(path_);
   {
     const std::lock_guard lock(mutex_);
-    status_.stage = made ? Stage::done : Stage::failed;
+    status_.stage = made ? BackupStage::done : BackupStage::failed;
     if (!made) status_.error = std::move(made.error());
   }
   if (on_end_) on_end_(status());
@@ -106,7 +108,7 @@ void BackupJob::run() {
 Result<void> BackupJob::make() {
   if (auto opened = open_target(); !opened) return opened;
   if (auto copied = copy(); !copied) return copied;
-  set_stage(Stage::checking);
+  set_stage(BackupStage::checking);
   if (auto sealed = seal(); !sealed) return sealed;
   const auto check = check_database(path_, &cancelled_);
   if (!check) return std::unexpected(check.error());
@@ -114,7 +116,7 @@ Result<void> BackupJob::make() {
     return fail(Errc::io, "the copy is damaged, and so may be the database: " + check->problems[0],
                 path_);
   }
-  // Whoever is told that it is done may rely on it, also after a power cut.
+  // `done` must hold, also after a power cut.
   if (auto synced = sync_path(path_, O_RDWR); !synced) return synced;
   return sync_path(std::filesystem::path(path_).parent_path().string(), O_RDONLY | O_DIRECTORY);
 }
@@ -126,7 +128,7 @@ Result<void> BackupJob::open_target() {
   ::close(file);
   auto target = Database::open(path_);
   if (!target) return std::unexpected(target.error());
-  // One that is cut short is thrown away, and one that is whole is synced at its end.
+  // The copy needs no journal: an interrupted one is dropped, and a whole one is synced at its end.
   (*target)->execute(
       "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;");
   if ((*target)->failed()) return std::unexpected((*target)->error(path_));
@@ -148,8 +150,8 @@ Result<void> BackupJob::copy() {
   return {};
 }
 
-// The copy says of itself that it has a write-ahead log, as its source has. A file that is whole by
-// itself can be moved, and read from a medium that cannot be written.
+// Takes the copy out of WAL mode, which it has from its source. A file that is whole by itself can
+// be moved, and read from a read-only medium.
 Result<void> BackupJob::seal() const {
   auto database = Database::open(path_);
   if (!database) return std::unexpected(database.error());
@@ -222,7 +224,7 @@ void BackupJob::abandon() {
   end_copying(Error(Errc::unavailable, "the store has stopped", path_));
 }
 
-void BackupJob::set_stage(Stage stage) {
+void BackupJob::set_stage(BackupStage stage) {
   const std::lock_guard lock(mutex_);
   status_.stage = stage;
 }

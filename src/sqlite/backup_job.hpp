@@ -21,30 +21,30 @@ namespace holdfast::sqlite {
 
 /// Copies the store's database while the store goes on.
 ///
-/// The store's own connection is the source, a few pages at a time between its transactions: so
-/// SQLite carries what is written meanwhile over into the copy by itself, and the copy is the
-/// database as it is at the last step (https://www.sqlite.org/backup.html). All else, what waits
-/// for the copy's disk and reads all of it, runs on a thread of the job's own.
+/// The store's own connection is the source, a few pages at a time between its transactions. SQLite
+/// then carries later changes over into the copy by itself, and the copy is the database as of the
+/// last step (https://www.sqlite.org/backup.html). Waiting for the copy's disk and reading all of
+/// the copy happen on a thread of the job's own.
 class BackupJob {
  public:
-  /// Told how it ended, once, on the job's thread.
+  /// Called with the outcome, once, on the job's thread.
   using OnEnd = std::function<void(const storage::BackupStatus&)>;
   BackupJob(std::string path, OnEnd on_end);
   ~BackupJob();
   BackupJob(const BackupJob&) = delete;
   BackupJob& operator=(const BackupJob&) = delete;
 
-  /// `wake` makes the store's thread call `step` again and again until it is false; from the job's
-  /// thread. `unavailable` when the system gives no more threads: then it has failed.
+  /// Starts the job. `wake`, called on the job's thread, makes the store's thread call `step` until
+  /// it returns false. `unavailable` if the system gives no more threads; then the job has failed.
   [[nodiscard]] Result<void> start(std::function<void()> wake);
   /// Copies some pages, for about `kStepTime`. On the store's thread, outside of a transaction.
-  /// False when there is nothing to do, now or ever.
+  /// Returns false when there is nothing to do for now, or for good.
   bool step(Database& source);
-  /// The store's thread calls `step` no more. On that thread.
+  /// Ends the calls of `step`. On the store's thread.
   void abandon();
-  /// Ends it soon. Any thread.
+  /// Cancels the job. Any thread.
   void cancel() noexcept { cancelled_ = true; }
-  /// Ends it, and waits for its end. Not on the store's thread.
+  /// Cancels the job, and waits for its end. Not on the store's thread.
   void stop();
   [[nodiscard]] storage::BackupStatus status() const;
 
@@ -60,7 +60,7 @@ class BackupJob {
   [[nodiscard]] Result<void> copy();
   [[nodiscard]] Result<void> seal() const;
   void end_copying(std::optional<Error> error);
-  void set_stage(storage::BackupStatus::Stage stage);
+  void set_stage(storage::BackupStage stage);
 
   const std::string path_;
   const OnEnd on_end_;
@@ -75,7 +75,7 @@ class BackupJob {
   bool abandoned_ = false;
   std::optional<Error> copy_error_;
 
-  // The job's thread makes it, the store's uses it while `turn_` is copying.
+  // The job's thread makes it; the store's thread uses it while `turn_` is copying.
   std::unique_ptr<Database> target_;
   std::unique_ptr<sqlite3_backup, FinishBackup> backup_;
   int pages_per_step_ = 0;

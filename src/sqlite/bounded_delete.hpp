@@ -9,14 +9,14 @@
 
 namespace holdfast::sqlite {
 
-/// A DELETE of what is old: as many rows at a time as the transaction's budget allows.
+/// Deletes old rows, as many at a time as the transaction's budget allows.
 class BoundedDelete {
  public:
-  /// `sql` deletes what is from before ?1, and no more than ?2 rows of it; `weight` is one row's.
+  /// `sql` deletes at most ?2 rows from before ?1; `weight` is the cost of one row.
   BoundedDelete(Database& database, WorkBudget& budget, const char* sql, std::int64_t weight)
       : database_(database), budget_(budget), delete_(database, sql), weight_(weight) {}
 
-  /// True when there may be more.
+  /// Returns true when there may be more.
   [[nodiscard]] bool run(WallTime before) {
     const std::int64_t most = budget_.rows(weight_);
     delete_.bind(1, unix_micros(before)).bind(2, most).run();

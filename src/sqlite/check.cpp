@@ -1,3 +1,5 @@
+// Checks a whole database that no daemon uses.
+
 #include <array>
 #include <fstream>
 #include <string>
@@ -19,8 +21,7 @@ namespace {
 constexpr int kInstructionsBetweenLooks = 10'000;
 constexpr std::size_t kProblemsMax = 20;
 
-// What holds between the tables. Each question is answered by no row, or by a row for each place
-// where it does not hold: its text is shown.
+// A rule between the tables. Its query returns a row for each violation, whose text is shown.
 struct Rule {
   const char* what;
   const char* sql;
@@ -69,7 +70,7 @@ class Checker {
     collect("PRAGMA integrity_check(20)", "", "ok");
     collect("SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check",
             "a row without its parent: ");
-    // Where pages are damaged, what the tables say means nothing, but for who feels it.
+    // The tables of a damaged database prove nothing, except which users are affected.
     if (!out_.problems.empty()) return name_users();
     for (const Rule& rule : kRules) collect(rule.sql, std::string(rule.what) + ": ");
     const bool has_sums =
@@ -81,7 +82,7 @@ class Checker {
         "SELECT (SELECT count(*) FROM messages WHERE checksum IS NULL) +"
         " (SELECT count(*) FROM dead_letters WHERE checksum IS NULL)");
   }
-  // What the start needs and no query looks at: that the file may be written
+  // Checks that the file may be written. The start needs it, and no query looks at it
   // (https://www.sqlite.org/fileformat2.html section 1.3.3).
   void look_at_header(const std::string& path) {
     std::array<char, 20> bytes{};
@@ -113,7 +114,7 @@ class Checker {
   }
 
  private:
-  // Whose messages a gateway would not find all: looked for as it looks for them.
+  // Names the users whose messages a gateway would not all find, by searching as a gateway does.
   void name_users() {
     Statement users(database_,
                     "SELECT user, messages FROM pending WHERE messages > 0 ORDER BY user");
@@ -133,7 +134,7 @@ class Checker {
     users.reset();
     forgive_damage();
   }
-  // The check may stumble over what it looks for.
+  // Clears an error of the check itself, which may fail at the damage that it looks for.
   bool forgive_damage() {
     const int code = database_.code() & 0xff;
     if (code != SQLITE_CORRUPT && code != SQLITE_NOTADB) return false;
@@ -156,8 +157,8 @@ class Checker {
   DatabaseCheck& out_;
 };
 
-// Without moving its log into it when it is closed, and with the log's index in memory: looking
-// leaves no trace.
+// Opens a database without leaving a trace. The log's index is in memory, and closing does not move
+// the log.
 Result<std::unique_ptr<Database>> open_to_read(const std::string& path) {
   auto database = Database::open(path);
   if (!database) return database;

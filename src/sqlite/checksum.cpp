@@ -1,3 +1,5 @@
+// The checksum of a stored message.
+
 #include "checksum.hpp"
 
 #include <bit>
@@ -9,7 +11,7 @@
 namespace holdfast::sqlite {
 namespace {
 
-// Odd, and with as many ones as zeros in each byte, as multiplications mix best.
+// Odd, and with as many ones as zeros in each byte, because such factors mix best.
 constexpr std::uint64_t kFirst = 0xa0761d6478bd642f;
 constexpr std::uint64_t kSecond = 0xe7037ed1a0b428db;
 constexpr std::uint64_t kThird = 0x8ebc6af09c88c6e3;
@@ -21,7 +23,7 @@ std::uint64_t read_word(const char* bytes) {
   return out;
 }
 
-// Both halves of the product: each bit of it depends on every bit of both factors.
+// Combines both halves of the product. Each bit depends on every bit of both factors.
 std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   __extension__ using Wide = unsigned __int128;
   const Wide product = static_cast<Wide>(a) * b;

@@ -7,7 +7,7 @@ struct sqlite3;
 
 namespace holdfast::sqlite {
 
-/// The columns of a stored message that must come back as they were.
+/// The columns of a stored message that must come back unchanged.
 struct SummedRow {
   std::string_view user;
   std::int64_t sequence = 0;
@@ -16,11 +16,11 @@ struct SummedRow {
   std::int64_t expires_at = 0;
   std::string_view payload;
 };
-/// 64 bits that tell any accidental change of a row, but for one in 2^64. Not for secrets: whoever
-/// can write the file can write the sum. The same on every machine.
+/// Returns 64 bits that detect any accidental change of a row, but for one in 2^64. Does not
+/// protect from an attacker, who could also write the sum. The same on every machine.
 [[nodiscard]] std::int64_t checksum_of(const SummedRow& row) noexcept;
 
-/// Makes `row_checksum(user, sequence, id, accepted_at, expires_at, payload)` known to SQL.
+/// Adds `row_checksum(user, sequence, id, accepted_at, expires_at, payload)` to SQL.
 [[nodiscard]] int add_checksum_function(sqlite3* database) noexcept;
 
 }  // namespace holdfast::sqlite

@@ -1,3 +1,5 @@
+// The table of confirmation codes, and its port.
+
 #include "codes.hpp"
 
 #include <utility>
@@ -14,10 +16,11 @@ CodeTable::CodeTable(Database& database, WorkBudget& budget)
       attempt_(database,
                "UPDATE confirmation_codes SET attempts = attempts + 1 WHERE user = ?1 AND"
                " purpose = ?2 RETURNING sealed, expires_at, attempts"),
-      count_nobodys_(database,
-                     "INSERT INTO confirmation_codes (user, purpose, sealed, expires_at, attempts)"
-                     " VALUES ('', ?1, x'', 0, 1)"
-                     " ON CONFLICT DO UPDATE SET attempts = attempts + 1"),
+      count_without_user_(
+          database,
+          "INSERT INTO confirmation_codes (user, purpose, sealed, expires_at, attempts)"
+          " VALUES ('', ?1, x'', 0, 1)"
+          " ON CONFLICT DO UPDATE SET attempts = attempts + 1"),
       is_current_(database,
                   "SELECT 1 FROM confirmation_codes WHERE user = ?1 AND purpose = ?2"
                   " AND sealed = ?3"),
@@ -42,7 +45,7 @@ std::optional<CodeTable::Row> CodeTable::attempt(const UserId& sub, Purpose purp
   attempt_.bind(1, std::string_view(sub.str())).bind(2, static_cast<std::int64_t>(purpose));
   if (!attempt_.step()) {
     attempt_.reset();
-    count_nobodys_.bind(1, static_cast<std::int64_t>(purpose)).run();
+    count_without_user_.bind(1, static_cast<std::int64_t>(purpose)).run();
     return std::nullopt;
   }
   Row row;

@@ -20,19 +20,20 @@ class CodeTable {
 
   void put(const Row& row);
   [[nodiscard]] std::optional<Row> attempt(const UserId& sub, Purpose purpose);
-  /// Whether this code is still the one that counts.
+  /// Returns whether this code is still the valid one.
   [[nodiscard]] bool is_current(const Row& row);
-  /// One that proves an address goes alone, any other with all of its user's.
+  /// Removes a used code. A code that proves an address goes alone; any other takes all of its
+  /// user's with it.
   void spend(const Row& row);
-  /// All of a user's.
+  /// Drops all codes of a user.
   void drop(const UserId& sub);
-  /// Of what expired before then; as `BoundedDelete::run`.
+  /// Sweeps rows that expired before `before`; as `BoundedDelete::run`.
   [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:
   Statement put_;
   Statement attempt_;
-  Statement count_nobodys_;
+  Statement count_without_user_;
   Statement is_current_;
   Statement drop_;
   Statement drop_one_;

@@ -1,3 +1,5 @@
+// The table of open connections, and its port.
+
 #include "connections.hpp"
 
 #include <cstdint>
@@ -40,7 +42,7 @@ class SqliteConnectionStore final : public delivery::ConnectionStore {
   explicit SqliteConnectionStore(OperationQueue& queue) : queue_(queue) {}
 
   void opened(const delivery::ConnectionInfo& info) override {
-    // Not tried again: its `closed` could run before it then, and the row would stay.
+    // Without a retry: it could run after its `closed`, and the row would stay.
     submit(OnRollback::fail, [info](Tables& tables) { tables.connections.add(info); });
   }
   void closed(const ConnectionId& id) override {

@@ -1,3 +1,5 @@
+// Opens, creates and checks the database file.
+
 #include "data_file.hpp"
 
 #include <array>
@@ -39,10 +41,10 @@ std::int64_t size_or_zero(const std::string& path) {
 }
 
 Result<void> configure(Database& database, const std::string& path) {
-  // Before anything is read: so the log's index is in memory, and never needs room on the disk; and
-  // nobody else's connection can hold up a checkpoint.
+  // Comes before any read, so that the log's index is in memory and needs no room on the disk.
+  // Other processes cannot hold up a checkpoint then.
   database.execute("PRAGMA locking_mode = EXCLUSIVE;");
-  // Set by name: a distribution's build may have other defaults.
+  // Set by name, because a distribution's build may have other defaults.
   database.execute(
       "PRAGMA busy_timeout = 1000;"
       "PRAGMA synchronous = FULL;"
@@ -85,10 +87,10 @@ Result<void> make_data_file(const std::string& path, std::span<const Migration> 
 
 struct Header {
   std::int64_t file_bytes = 0;
-  std::int64_t pages_bytes = 0;  ///< what the header says that the file has
+  std::int64_t pages_bytes = 0;  ///< according to the header
 };
 
-// https://www.sqlite.org/fileformat2.html section 1.3: magic, page size at 16, page count at 28.
+// Magic, page size at 16, page count at 28 (https://www.sqlite.org/fileformat2.html section 1.3).
 Result<Header> read_header(const std::string& path) {
   const UniqueFd file = open_file(path, O_RDWR);
   if (!file) return system_error("cannot open the database", path);
@@ -124,7 +126,7 @@ Result<void> check_contents(Database& database, const std::string& path) {
   return fail(Errc::io, "the database file is damaged: " + found, path);
 }
 
-/// Writes what a file holds over itself and syncs it, which takes no room.
+/// Rewrites a file with its own contents and syncs it, which takes no room.
 Result<void> write_anew(const std::string& path) {
   const UniqueFd file = open_file(path, O_RDWR);
   if (!file) return system_error("cannot open the log", path);
@@ -142,9 +144,9 @@ Result<void> write_anew(const std::string& path) {
   return {};
 }
 
-// After a sync that failed, the log's pages may be in memory alone: what was recovered from it is
-// written and synced anew, before anything is put behind it. On a full disk that leaves it where it
-// is: it is moved when there is room.
+// Makes the recovered log durable. After a failed sync its pages may be in memory alone, so they
+// are written and synced before anything is added. A full disk keeps the log; it is moved when
+// there is room.
 Result<void> settle_log(Database& database, const std::string& path,
                         const std::function<bool()>& make_room) {
   const auto move = [&database] { return database.execute("PRAGMA wal_checkpoint(TRUNCATE)"); };
@@ -154,7 +156,7 @@ Result<void> settle_log(Database& database, const std::string& path,
     if (move()) return {};
   }
   if (!database.is_full()) return std::unexpected(database.error(path));
-  log::warn("store_log_kept", {{"error", database.message()}});
+  log::warn("store_log_kept", {{"reason", database.message()}});
   database.clear_failure();
   return write_anew(path + "-wal");
 }
@@ -190,13 +192,13 @@ Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
   }
   const auto header = read_header(path);
   if (!header) return std::unexpected(header.error());
-  // A checkpoint that was cut short may leave the file shorter than its header says, with the rest
-  // still in the log; only reading all of it tells that from damage.
+  // An interrupted checkpoint may leave the file shorter than its header says, with the rest still
+  // in the log. Only reading all of it distinguishes that from damage.
   const bool is_short = header->file_bytes < header->pages_bytes;
   if (is_short && size_or_zero(path + "-wal") == 0) {
     return fail(Errc::io, "the database file is truncated", path);
   }
-  // A clean stop leaves none.
+  // A clean stop leaves no log.
   const bool ended_uncleanly = size_or_zero(path + "-wal") > 0;
   auto database = Database::open(path);
   if (!database) return std::unexpected(as_damage(std::move(database.error())));
@@ -215,7 +217,7 @@ Result<std::unique_ptr<Database>> open_data_file(const std::string& path,
   if (auto done = settle_log(**database, path, make_room); !done) {
     return std::unexpected(as_damage(std::move(done.error())));
   }
-  // One that an older version left: there is nobody else, and so nobody who uses it.
+  // An older version left it. The lock proves that no process uses it.
   ::unlink((path + "-shm").c_str());
   return database;
 }

@@ -1,3 +1,5 @@
+// The table of dead letters.
+
 #include "dead_letter_table.hpp"
 
 #include <algorithm>
@@ -14,11 +16,11 @@
 namespace holdfast::sqlite {
 namespace {
 
-// What is evicted before it is looked whether that was enough.
+// Evicts this many before it compares with the limits again.
 constexpr std::int64_t kEvictedAtOnce = 64;
-// Of neighbours of a letter that cannot be removed.
+// Limits the neighbours that are skipped beside a letter that cannot be removed.
 constexpr std::int64_t kSkippedAtMost = 1'023;
-// What one listing looks at at most, so that others' commits need not wait for a rare reason.
+// Limits the rows that one listing reads, so that a rare reason does not delay others' commits.
 constexpr std::int64_t kLookedAtPerList = 2'000;
 
 }  // namespace
@@ -55,7 +57,7 @@ DeadLetterTable::DeadLetterTable(Database& database, DeadLetterBounds bounds)
       oldest_(database,
               "SELECT died_at, id FROM dead_letters INDEXED BY dead_letters_by_death"
               " WHERE (died_at, id) > (?1, ?2) ORDER BY died_at, id LIMIT ?3 OFFSET ?4") {
-  begin();  // a bound that is smaller than before
+  begin();  // the limit may be smaller than before
 }
 
 void DeadLetterTable::add(std::string_view user, Sequence sequence, std::int64_t bytes,
@@ -118,7 +120,7 @@ std::optional<delivery::DeadLetter> DeadLetterTable::find(const MessageId& id) {
   message.accepted_at = info.accepted_at;
   message.expires_at = info.expires_at;
   message.payload = find_.string(8);
-  // One from before there were sums has none.
+  // A row from before there were checksums has none.
   const bool damaged =
       !find_.is_null(9) && find_.integer(9) != checksum_of({.user = message.user.str(),
                                                             .sequence = message.sequence,
@@ -176,7 +178,8 @@ delivery::PendingTotals DeadLetterTable::totals() {
   return out;
 }
 
-// What cannot be removed is stepped over: one more, and so many more each time that letters on one
+// Skips letters that cannot be removed. The number doubles each time, so that the neighbours on a
+// damaged page are soon behind.
 // damaged page, which are neighbours here too, are soon behind.
 void DeadLetterTable::discard() {
   change_ = {};
@@ -206,7 +209,7 @@ delivery::PendingTotals DeadLetterTable::evict(delivery::PendingTotals totals) {
     if (database_.failed()) return totals;
     if (oldest.empty()) {
       evicting_ = false;
-      if (from_ == Place() && skip_ == 0) {  // the totals were wrong: there is nothing
+      if (from_ == Place() && skip_ == 0) {  // the totals were wrong: the table is empty
         change_.messages -= totals.messages;
         change_.bytes -= totals.bytes;
         return {};
@@ -219,7 +222,7 @@ delivery::PendingTotals DeadLetterTable::evict(delivery::PendingTotals totals) {
     for (const Place& place : oldest) {
       const delivery::PendingTotals before = change_;
       trying_ = place;
-      // The index may have an entry that no row belongs to.
+      // The index may have an entry without a row.
       const bool is_there = remove(to_message_id(place.id)).has_value();
       if (database_.failed()) return totals;
       if (!is_there || from_ != Place() || skip_ > 0) from_ = place;

@@ -19,7 +19,7 @@ struct DeadLetterBounds {
   std::int64_t bytes = 0;
 };
 
-/// Messages that were not delivered. Bounded: the longest dead make room.
+/// Undelivered messages, up to a limit. The longest dead make room.
 class DeadLetterTable {
  public:
   DeadLetterTable(Database& database, DeadLetterBounds bounds);
@@ -27,7 +27,7 @@ class DeadLetterTable {
   /// Copies a row of `messages`; `bytes` is its payload's size.
   void add(std::string_view user, Sequence sequence, std::int64_t bytes, std::string_view reason,
            std::int64_t now, std::string_view detail = {});
-  /// A row of `messages` that is not as it was written, by what was read of it.
+  /// A row of `messages` that differs from its checksum, as it was read.
   struct Unsound {
     Sequence sequence = 0;
     std::string id;
@@ -37,43 +37,45 @@ class DeadLetterTable {
     std::optional<std::int64_t> checksum;
   };
   void add(std::string_view user, const Unsound& row, std::string_view reason, std::int64_t now);
-  /// Answers its payload's bytes; nullopt when there is none of that id.
+  /// Removes a letter. Returns its payload's bytes; nullopt if there is none with that id.
   std::optional<std::int64_t> remove(const MessageId& id);
   [[nodiscard]] std::optional<delivery::DeadLetter> find(const MessageId& id);
   [[nodiscard]] delivery::DeadLetterPage list(const delivery::DeadLetterQuery& query);
 
-  /// Sees whether a bound is passed. At the begin of each transaction.
+  /// Compares the totals with the limits. Call it at the beginning of each transaction.
   void begin() {
     HOLDFAST_ASSERT(change_.messages == 0 && change_.bytes == 0, "letters.begin_with_all_written");
     over_ = beyond_bounds(totals());
   }
-  /// Writes the totals, and makes room where a bound is passed: for what was added, and some of
-  /// what was too much before. Before each commit.
+  /// Writes the totals. Makes room beyond the limits: for what was added, and for some of the
+  /// earlier excess. Call it before each commit.
   void flush();
-  /// When the transaction failed because none could be made, none is made until `try_again`.
+  /// Forgets the transaction's changes. If it failed because no room could be made, none is made
+  /// until `try_again`.
   void discard();
-  /// What there is, but for what `flush` has not written yet.
+  /// Returns the totals, without the changes that `flush` has not written yet.
   [[nodiscard]] delivery::PendingTotals totals();
-  /// There are still more than may be kept: nothing is added until further commits have made room.
+  /// Returns whether there are still too many. Nothing is added until further commits have made
+  /// room.
   [[nodiscard]] bool over() const noexcept { return over_; }
-  /// The transaction fails, and by making room alone.
+  /// Returns whether the transaction fails because of making room, and nothing else.
   [[nodiscard]] bool evicting() const noexcept { return evicting_; }
-  /// No room could be made, and no more is tried.
+  /// Returns whether no room could be made, and none is tried.
   [[nodiscard]] bool stuck() const noexcept { return stuck_; }
-  /// Makes room again from here on, behind what could not be removed.
+  /// Makes room again from here on, behind the letters that could not be removed.
   void try_again() noexcept {
     HOLDFAST_ASSERT(stuck_, "letters.are_tried_again_when_stuck");
     stuck_ = false;
   }
-  /// Whether `totals` may be others than when this was asked last.
+  /// Returns whether `totals` may have changed since the last call.
   [[nodiscard]] bool changed_since_asked() noexcept { return std::exchange(changed_, false); }
 
  private:
-  /// All but the size of the text.
+  /// Reads all but the size of the text.
   [[nodiscard]] static delivery::DeadLetterInfo read(const Statement& row);
-  /// Answers what is left of `totals`.
+  /// Removes the oldest. Returns the remaining totals.
   [[nodiscard]] delivery::PendingTotals evict(delivery::PendingTotals totals);
-  /// Where in the order of deaths.
+  /// A place in the order of deaths.
   struct Place {
     std::int64_t died_at = INT64_MIN;
     std::string id;
@@ -91,9 +93,9 @@ class DeadLetterTable {
   bool over_ = false;
   bool evicting_ = false;
   bool stuck_ = false;
-  Place from_;             ///< what has to stay is at or before it
-  Place trying_;           ///< what is being removed
-  std::int64_t skip_ = 0;  ///< letters behind `from_` that are stepped over unseen
+  Place from_;             ///< the letters that cannot be removed are at or before it
+  Place trying_;           ///< the letter that is being removed
+  std::int64_t skip_ = 0;  ///< letters behind `from_` that are skipped unseen
   Statement add_;
   Statement add_unsound_;
   Statement remove_;

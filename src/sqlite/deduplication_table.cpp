@@ -1,3 +1,5 @@
+// The table of remembered deduplication ids.
+
 #include "deduplication_table.hpp"
 
 #include <string_view>

@@ -9,14 +9,14 @@
 
 namespace holdfast::sqlite {
 
-/// What each 200 under a deduplicationId said.
+/// The answers that were given under deduplication ids.
 class DeduplicationTable {
  public:
   DeduplicationTable(Database& database, WorkBudget& budget);
 
   void put(const delivery::DeduplicationRecord& record);
-  /// Forgets records from before `before`, as many as the transaction's budget allows; true when
-  /// there may be more.
+  /// Forgets records from before `before`, as many as the transaction's budget allows. Returns true
+  /// when there may be more.
   [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
   [[nodiscard]] std::vector<delivery::DeduplicationRecord> load();
 

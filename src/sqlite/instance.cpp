@@ -1,3 +1,5 @@
+// The table of an instance's facts, and its port.
+
 #include "instance.hpp"
 
 #include <utility>

@@ -1,3 +1,5 @@
+// The tables of data keys and signing keys, and their port.
+
 #include "keys.hpp"
 
 #include <utility>

@@ -1,3 +1,5 @@
+// The table of pending messages.
+
 #include "message_table.hpp"
 
 #include <algorithm>
@@ -43,7 +45,7 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
       move_lifetimes_(database,
                       "UPDATE messages SET accepted_at = accepted_at + ?4,"
                       " expires_at = expires_at + ?4,"
-                      // A row that is damaged stays so.
+                      // A damaged row stays damaged.
                       " checksum = CASE WHEN checksum ="
                       " row_checksum(user, sequence, id, accepted_at, expires_at, payload)"
                       " THEN row_checksum(user, sequence, id, accepted_at + ?4, expires_at + ?4,"
@@ -51,7 +53,7 @@ MessageTable::MessageTable(Database& database, PendingTable& pending, DeadLetter
                       " WHERE user = ?1 AND sequence > ?2 AND sequence <= ?3"),
       find_(database, "SELECT sequence FROM messages WHERE user = ?1 AND id = ?2 LIMIT 1"),
       is_there_(database, "SELECT 1 FROM messages WHERE user = ?1 AND sequence = ?2"),
-      // A key that is damaged is not where it would be looked for: it is met among the user's rows.
+      // A damaged key puts a row in the wrong place, so it is met among the user's rows.
       erase_as_stored_(database,
                        "DELETE FROM messages WHERE user = ?1 AND +sequence = ?2 AND id = ?3"
                        " AND checksum IS ?4"),
@@ -93,7 +95,7 @@ void MessageTable::erase(const UserId& user, Sequence above, Sequence up_to, Row
   budget_.spend(WorkBudget::of_call());
   if (removed.messages == 0) return;
   erase_range_.bind(1, std::string_view(user.str())).bind(2, from).bind(3, walk.at).run();
-  // Where a key is damaged it may be others than those that were listed.
+  // A damaged key may make these other rows than those that were listed.
   const std::int64_t erased = database_.changes();
   removed = {erased, removed.bytes * erased / removed.messages};
   pending_.subtract(user.str(), removed);
@@ -115,7 +117,7 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, 
     }
     if (!read_.step()) break;
     const Sequence sequence = read_.integer(0);
-    // A damaged key may lie beyond the range, and what it stands before is in it.
+    // A damaged key may lie beyond the range, with rows behind it that are in the range.
     if (sequence > query.up_to && is_in_place(query.user, sequence)) break;
     const std::string_view payload = read_.bytes(4);
     const auto size = static_cast<std::int64_t>(payload.size());
@@ -131,7 +133,7 @@ delivery::Page MessageTable::read(const delivery::PageQuery& query, bool moves, 
     }
     if (sequence > query.up_to) break;
     if (query.expire_above && sequence > *query.expire_above && read_.integer(3) <= now) {
-      // While there are too many dead letters they make room first.
+      // Too many dead letters must make room first.
       if (moves && dead_letters_.over() && !dead_letters_.stuck()) {
         page.end = false;
         break;
@@ -214,7 +216,7 @@ delivery::Moved MessageTable::find_and_move_unsound(const UserId& user, WallTime
   return move_unsound(user, unsound, now);
 }
 
-// Where there is no sum, its key's not being found has to do.
+// Without a checksum, a key that cannot be found counts as damage.
 bool MessageTable::is_unsound(const UserId& user) {
   return read_.is_null(5) ? !is_in_place(user, read_.integer(0)) : is_damaged(user.str());
 }
@@ -229,13 +231,13 @@ bool MessageTable::is_in_place(const UserId& user, Sequence sequence) {
 void MessageTable::committed() {
   for (const FoundDamaged& row : found_damaged_) {
     log::error("message_damaged",
-               {{"user", row.user.str()}, {"sequence", row.first}, {"messages", row.messages}});
+               {{"user_id", row.user.str()}, {"sequence", row.first}, {"messages", row.messages}});
     damaged_ += row.messages;
   }
   found_damaged_.clear();
 }
 
-// Of the row that `read_` is at. One from before there were sums has none.
+// Checks the row that `read_` is at. A row from before there were checksums has none.
 bool MessageTable::is_damaged(std::string_view user) const {
   if (read_.is_null(5)) return false;
   return read_.integer(5) != checksum_of({.user = user,
@@ -288,7 +290,7 @@ void MessageTable::expire(const UserId& user, Sequence above, Sequence up_to, Wa
   budget_.spend(WorkBudget::of_call());
   walk.taken += move_unsound(user, unsound, now);
   walk.taken += move(user, expired, kExpiredReason, now);
-  // What was inserted since the walk began lies behind where it was, and was passed too.
+  // Rows that were inserted since the walk began lie behind it, and were passed too.
   if (walk.end) pending_.set_next_expiry(user, walk.next_expiry);
 }
 
@@ -300,7 +302,7 @@ delivery::Moved MessageTable::move_to_dead_letters(const UserId& user, Sequence 
   std::vector<DeadLetterTable::Unsound> unsound;
   read_.bind(1, std::string_view(user.str())).bind(2, above);
   while (budget_.left() && read_.step()) {
-    // A damaged key may lie beyond the range, and what it stands before is in it.
+    // A damaged key may lie beyond the range, with rows behind it that are in the range.
     if (read_.integer(0) > up_to && (is_in_place(user, read_.integer(0)) || !is_unsound(user))) {
       break;
     }
@@ -313,7 +315,7 @@ delivery::Moved MessageTable::move_to_dead_letters(const UserId& user, Sequence 
   return moved;
 }
 
-// By its key only when that is what it was.
+// Removes a row by its key, unless the key is damaged.
 void MessageTable::take(const UserId& user, std::vector<Row>& rows,
                         std::vector<DeadLetterTable::Unsound>& unsound) {
   const auto bytes = static_cast<std::int64_t>(read_.bytes(4).size());

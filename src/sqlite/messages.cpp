@@ -1,3 +1,5 @@
+// The operations of delivery's port on messages.
+
 #include "messages.hpp"
 
 #include <algorithm>
@@ -50,7 +52,7 @@ class InsertOperation final : public Operation {
   }
   void fail() override { result_ = store_unavailable(); }
   void complete() override {
-    inserts_.clear();  // the slots first: what `done` does next may need one
+    inserts_.clear();  // the slots first: `done` may need one
     done_(std::move(result_));
   }
   [[nodiscard]] std::size_t bytes() const override { return bytes_; }
@@ -103,10 +105,10 @@ class ReadPageOperation final : public Operation {
         query_(std::move(query)),
         done_(std::move(done)) {}
 
-  // Where the dead letters are damaged nothing can be moved: what can be delivered is all the same.
+  // Damaged dead letters must not keep other messages from being delivered.
   void run(Tables& tables) override { result_ = tables.messages.read(query_, moves_, passed_); }
   void on_damage() override { moves_ = false; }
-  // A transaction expires only so many rows: it goes on until there is one to bring, or none left.
+  // One transaction expires only some rows. The read goes on until it has a row, or none are left.
   [[nodiscard]] bool committed() override {
     expired_ += result_->expired;
     damaged_ += result_->damaged;
@@ -179,7 +181,7 @@ class EraseOperation final : public Operation {
   UserId user_;
   Sequence above_;
   Sequence up_to_;
-  RowWalk walk_;  ///< by what is committed
+  RowWalk walk_;  ///< as committed
   RowWalk next_;
   Completion<Result<PendingTotals>> done_;
   Result<PendingTotals> result_;
@@ -205,7 +207,7 @@ class ExpireOperation final : public Operation {
     return !walk_.end;
   }
   void fail() override { failed_ = true; }
-  // What earlier transactions moved stays moved, whatever became of the last one.
+  // Rows that earlier transactions moved stay moved, whatever became of the last one.
   void complete() override {
     HOLDFAST_ASSERT(tells_each(walk_.taken), "expire.tells_each_that_it_moved");
     if (failed_ && walk_.taken.messages == 0) return done_(store_unavailable());
@@ -218,7 +220,7 @@ class ExpireOperation final : public Operation {
   Sequence above_;
   Sequence up_to_;
   WallTime now_;
-  RowWalk walk_;  ///< by what is committed
+  RowWalk walk_;  ///< as committed
   RowWalk next_;
   bool failed_ = false;
   Completion<Result<Moved>> done_;
@@ -280,7 +282,7 @@ class DeleteDeadLettersOperation final : public Operation {
     return at_ < ids_.size();
   }
   void fail() override { failed_ = true; }
-  // What earlier transactions deleted stays deleted, whatever became of the last one.
+  // Rows that earlier transactions deleted stay deleted, whatever became of the last one.
   void complete() override {
     if (failed_ && deleted_.empty()) return done_(store_unavailable());
     done_(std::move(deleted_));
@@ -288,9 +290,9 @@ class DeleteDeadLettersOperation final : public Operation {
 
  private:
   std::vector<MessageId> ids_;
-  std::size_t at_ = 0;  ///< of the first that no committed transaction has looked for
+  std::size_t at_ = 0;  ///< the first that no committed transaction has looked for
   std::size_t next_ = 0;
-  std::vector<MessageId> removed_;  ///< by the transaction that runs
+  std::vector<MessageId> removed_;  ///< by the running transaction
   std::vector<MessageId> deleted_;
   bool failed_ = false;
   Completion<Result<std::vector<MessageId>>> done_;
@@ -301,7 +303,7 @@ class FindExpiredOperation final : public Operation {
   FindExpiredOperation(delivery::ExpiryQuery query, Completion<Result<delivery::ExpiryPage>> done)
       : Operation(OnRollback::retry), query_(std::move(query)), done_(std::move(done)) {}
 
-  // Whoever is due behind a damaged page of the index is found without it.
+  // Finds the users who are due behind a damaged page of the index without it.
   void run(Tables& tables) override {
     if (is_index_damaged_ && !is_by_user()) {
       query_.after = delivery::ExpiryPlace{.next_expiry = {}, .user = {}, .by_user = true};
@@ -347,12 +349,12 @@ class MoveLifetimesOperation final : public Operation {
     bool end = false;
     std::deque<UserId> users;  ///< the next ones
     UserId last;               ///< of those that were listed
-    RowWalk walk;              ///< over the first one's rows
-    bool by_rows = false;      ///< users are listed by their rows, as their totals are damaged
+    RowWalk walk;              ///< over the first user's rows
+    bool by_rows = false;      ///< users are listed by their rows, because their totals are damaged
   };
 
   void step(Tables& tables) {
-    // Users whose first message shares the first transaction are not listed before its end.
+    // Users whose first message is in the first transaction are listed only after its end.
     if (at_.end) {
       next_.end = true;
       return;
@@ -387,13 +389,13 @@ class MoveLifetimesOperation final : public Operation {
     if (!next_.end) next_.last = next_.users.back();
     return !next_.end;
   }
-  // Nothing of this attempt is committed; the next one steps over what it met, from where this one
-  // began.
+  // Skips the user at the damage. Nothing of this attempt is committed, and the next one begins at
+  // the same place.
   void pass_damage() {
     attempts = 0;
     if (!next_.users.empty()) {
       const UserId& user = next_.users.front();
-      log::error("lifetimes_not_moved", {{"user", user.str()}});
+      log::error("lifetimes_not_moved", {{"user_id", user.str()}});
       passed_.insert(user);
     } else if (!std::exchange(at_.by_rows, true)) {
       log::warn("pending_totals_damaged");
@@ -404,8 +406,8 @@ class MoveLifetimesOperation final : public Operation {
   }
 
   delivery::LifetimeMove move_;
-  std::set<UserId> passed_;  ///< whose rows lie on a damaged page
-  Place at_;                 ///< by what is committed
+  std::set<UserId> passed_;  ///< their rows are on a damaged page
+  Place at_;                 ///< as committed
   Place next_;
   Completion<Result<void>> done_;
   Result<void> result_;

@@ -10,7 +10,7 @@
 
 namespace holdfast::sqlite {
 
-/// Single values.
+/// Single values, by name.
 class MetaTable {
  public:
   explicit MetaTable(Database& database)

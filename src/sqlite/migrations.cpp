@@ -1,3 +1,5 @@
+// Brings a database's schema up to date.
+
 #include "migrations.hpp"
 
 #include <string>
@@ -5,7 +7,7 @@
 namespace holdfast::sqlite {
 namespace {
 
-// `is_full`: it failed, and for want of room.
+// Applies one migration. `is_full`: it failed because the disk is full.
 Result<void> apply(Database& database, const Migration& migration, std::size_t version,
                    const std::string& path, bool& is_full) {
   const std::string sql = std::string("BEGIN IMMEDIATE;\n") + migration.sql +

@@ -16,19 +16,18 @@ struct Migration {
   const char* sql;
 };
 
-/// migrations/*.sql, compiled in, in order of their names.
+/// Returns migrations/*.sql, which are compiled in, in the order of their names.
 [[nodiscard]] std::span<const Migration> embedded_migrations();
 
 /// Marks a SQLite file as Holdfast's (PRAGMA application_id): "HFST".
 inline constexpr std::int64_t kApplicationId = 0x48465354;
 
-/// Marks a file that has just been made.
+/// Marks a newly created file.
 [[nodiscard]] Result<void> mark_new_database(Database& database, const std::string& path);
 
-/// Brings the schema up to the newest of `migrations`, each in a transaction of its own with the
-/// version that it makes. Errors: `conflict` for a newer schema, `io` with the step that failed, or
-/// for a database that is somebody else's. `make_room` is called when the disk is full; a step is
-/// taken once more when it could make some.
+/// Applies the missing `migrations`, each in a transaction of its own together with its version.
+/// `make_room` is called when the disk is full; the step runs once more if it made some. Errors:
+/// `conflict` for a newer schema, `io` with the failed step, or for another program's database.
 [[nodiscard]] Result<void> migrate(Database& database, std::span<const Migration> migrations,
                                    const std::string& path,
                                    const std::function<bool()>& make_room = {});

@@ -1,3 +1,5 @@
+// Finds pending messages that an index no longer reaches.
+
 #include "missing_rows.hpp"
 
 #include <functional>
@@ -10,10 +12,10 @@ namespace holdfast::sqlite {
 namespace {
 
 constexpr Seconds kBetweenLooks{60};
-// Counting is cheap, and not free: so many rows weigh as much as one that is looked at.
+// Counting is cheap but not free: so many counted rows cost as much as reading one.
 constexpr std::int64_t kCountedPerLook = 8;
 constexpr std::int64_t kCountedMax = 100'000;
-// Users who are remembered; more than that is a database that nobody goes on with.
+// Limits the remembered users. A database with more is not one to go on with.
 constexpr std::size_t kUsersMax = 1'000;
 
 }  // namespace
@@ -36,7 +38,8 @@ void MissingRows::look(const UserId& user, WallTime now) {
   const std::int64_t missing = totals.messages - rows;
   note(user, missing);
   if (missing <= 0) return;
-  log::error("messages_missing", {{"user", user.str()}, {"messages", missing}, {"readable", rows}});
+  log::error("messages_missing",
+             {{"user_id", user.str()}, {"messages", missing}, {"readable", rows}});
 }
 
 bool MissingRows::is_due(const UserId& user, WallTime now) {

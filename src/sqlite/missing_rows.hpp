@@ -14,18 +14,18 @@
 
 namespace holdfast::sqlite {
 
-/// Pending messages that cannot be read. A record whose head is damaged may break the order by
-/// which a user's rows are found: those behind it are passed by, and nothing fails. Only the user's
-/// totals know of them.
+/// Counts pending messages that cannot be read. A record with a damaged head may break the order by
+/// which a user's rows are found. Rows behind it are then skipped without an error, and only the
+/// user's totals know of them.
 class MissingRows {
  public:
   MissingRows(Database& database, PendingTable& pending, WorkBudget& budget);
 
-  /// Holds the rows of a user against the totals, both as this transaction has them, and tells a
-  /// difference. At most once a minute for a user, and not for one of very many messages.
+  /// Compares a user's rows with the totals, both as this transaction has them, and reports a
+  /// difference. Runs at most once a minute for a user, and not for users with very many messages.
   void look(const UserId& user, WallTime now);
 
-  /// How many were missing when each user was last looked at.
+  /// Returns how many were missing when each user was last checked.
   [[nodiscard]] std::int64_t messages() const noexcept { return messages_; }
 
  private:
@@ -39,7 +39,7 @@ class MissingRows {
   Database& database_;
   PendingTable& pending_;
   WorkBudget& budget_;
-  std::array<Look, 1'024> looks_{};  ///< the last ones; two users may share a place
+  std::array<Look, 1'024> looks_{};  ///< the last checks; two users may share a place
   std::unordered_map<UserId, std::int64_t> users_;
   std::int64_t messages_ = 0;
   Statement count_;

@@ -19,23 +19,22 @@ namespace holdfast::sqlite {
 class Tables;
 struct Channel;
 
-/// What becomes of an operation whose transaction was rolled back.
+/// The fate of an operation whose transaction was rolled back.
 enum class OnRollback : std::uint8_t {
-  fail,          ///< it answers `unavailable`
-  retry,         ///< it runs again, alone, with back-off; after some attempts as above
-  retry_always,  ///< likewise, until it succeeds or the store stops
+  fail,          ///< answers `unavailable`
+  retry,         ///< runs again, alone, with back-off; fails after some attempts
+  retry_always,  ///< runs again until it succeeds or the store stops
 };
 
-/// Where in a transaction an operation runs.
+/// The place of an operation in a transaction.
 enum class Load : std::uint8_t {
-  light,    ///< where it came in
-  removal,  ///< behind all that came in with it, as far as the transaction's budget goes: deletes
-  sweep,  ///< likewise, and not while there are too many dead letters: what moves rows to them, and
-          ///< what forgets
+  light,    ///< in the order of arrival
+  removal,  ///< deletes: behind all that came in with it, as far as the transaction's budget goes
+  sweep,  ///< as `removal`, but not while there are too many dead letters: expires and forgets rows
 };
 
-/// One call on a handle: made on the handle's executor, run on the store's thread inside a
-/// transaction, completed on the executor again.
+/// One call on a handle. It is made on the handle's executor, runs on the store's thread inside a
+/// transaction, and completes on the executor.
 class Operation {
  public:
   explicit Operation(OnRollback on_rollback, Load load = Load::light)
@@ -44,9 +43,10 @@ class Operation {
   Operation& operator=(const Operation&) = delete;
   virtual ~Operation() = default;
 
-  /// Keeps the result for `complete`. It may run again after a rollback.
+  /// Does the work, and keeps the result for `complete`. May run again after a rollback.
   virtual void run(Tables& tables) = 0;
-  /// It, or its user's totals, met a damaged page: its transaction goes without it.
+  /// Called when the operation, or its user's totals, met a damaged page. Its transaction goes on
+  /// without it.
   virtual void on_damage() {}
   /// Makes `unavailable` the result.
   virtual void fail() = 0;
@@ -55,27 +55,27 @@ class Operation {
     HOLDFAST_ASSERT(!std::exchange(is_answered_, true), "operation.answers_once");
     complete();
   }
-  /// What it did is committed. True when that was only a part: it runs again in a later
+  /// Called after the commit. Returns true if only a part is done; then it runs again in a later
   /// transaction.
   [[nodiscard]] virtual bool committed() { return false; }
-  /// The user whose messages it inserts, whose later ones must not be stored without it; null: it
-  /// inserts none.
+  /// Returns the user whose messages it inserts; null if it inserts none. That user's later
+  /// messages must not be stored without it.
   [[nodiscard]] virtual const UserId* inserts_for() const { return nullptr; }
-  /// The user whose totals it changes; null: none, or of many.
+  /// Returns the user whose totals it changes; null for none, or for many.
   [[nodiscard]] virtual const UserId* counts_for() const { return inserts_for(); }
-  /// Bytes of payload that it carries or asks for.
+  /// Returns the bytes of payload that it carries or asks for.
   [[nodiscard]] virtual std::size_t bytes() const { return 0; }
 
   [[nodiscard]] OnRollback on_rollback() const noexcept { return on_rollback_; }
   [[nodiscard]] Load load() const noexcept { return load_; }
 
-  Channel* channel = nullptr;  ///< null: nobody waits for it
+  Channel* channel = nullptr;  ///< null: no answer is expected
   std::uint32_t attempts = 0;
   SteadyTime due;  ///< of the next attempt
 
  protected:
   virtual void complete() = 0;
-  /// A part is committed: what is left must follow.
+  /// Makes the rest follow, since a part is committed.
   void never_give_up() noexcept { on_rollback_ = OnRollback::retry_always; }
 
  private:
@@ -86,8 +86,8 @@ class Operation {
 
 using OperationPtr = std::unique_ptr<Operation>;
 
-/// Where the completions of one executor's operations go: gathered by the store's thread, one post
-/// per batch.
+/// Collects the completions of one executor's operations. The store's thread posts them once per
+/// batch.
 struct Channel {
   explicit Channel(Executor& completion_executor) : executor(completion_executor) {}
 
@@ -126,8 +126,9 @@ class CallOperation final : public Operation {
   std::optional<Result<T>> result_;
 };
 
-/// An operation made of a function that forgets as much as the transaction's budget allows, and
-/// answers whether there may be more: it goes on in later transactions, until the store stops.
+/// An operation made of a function that sweeps as much as the transaction's budget allows. The
+/// function returns whether there may be more; if so, it goes on in later transactions until the
+/// store stops.
 template <class Work>
 class SweepOperation final : public Operation {
  public:

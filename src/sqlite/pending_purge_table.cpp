@@ -1,3 +1,5 @@
+// The table of users whose pending messages must become dead letters.
+
 #include "pending_purge_table.hpp"
 
 namespace holdfast::sqlite {

@@ -9,12 +9,13 @@
 
 namespace holdfast::sqlite {
 
-/// What users had pending when their access ended, until it is among the dead letters.
+/// The users whose access ended with messages pending, until those are dead letters.
 class PendingPurgeTable {
  public:
   explicit PendingPurgeTable(Database& database);
 
-  /// Of what is committed, and what this transaction has inserted; nothing when that is nothing.
+  /// Adds a user, up to their last message, this transaction's included. Does nothing without
+  /// messages.
   void add(const UserId& user, std::string_view reason);
   void remove(const UserId& user, Sequence up_to);
   [[nodiscard]] std::vector<delivery::PendingPurge> load();

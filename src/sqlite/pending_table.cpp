@@ -1,3 +1,5 @@
+// The table of users' totals.
+
 #include "pending_table.hpp"
 
 #include <holdfast/delivery/router.hpp>
@@ -5,13 +7,13 @@
 namespace holdfast::sqlite {
 namespace {
 
-// Users of other homes are stepped over: what one call looks at is bounded, whoever they are.
+// Limits the rows that one call reads, since it skips the users of other homes.
 constexpr std::int64_t kLookedAtPerCall = 2'000;
 
 }  // namespace
 
-// `add_later_` leaves the indexed column out of its SET: SQLite would rewrite the index entry even
-// where the value stays the same, and it stays the same for all but a user's first message.
+// `add_later_` leaves the indexed column out of its SET. SQLite would rewrite the index entry even
+// for an equal value, and only a user's first message changes it.
 PendingTable::PendingTable(Database& database)
     : database_(database),
       add_later_(database,
@@ -63,7 +65,8 @@ void PendingTable::write(std::string_view user, const Change& change) {
   };
   run(add_later_);
   if (database_.changes() != 0) return;
-  // Without a net gain there may be no row, and none may be made: all came and went in this batch.
+  // Without a net gain there may be no row. None may be made, because all came and went in this
+  // batch.
   run(change.messages > 0 ? add_any_ : change_);
 }
 
@@ -99,10 +102,10 @@ PendingTable::Totals PendingTable::list(const UserId& after, std::size_t limit) 
   return out;
 }
 
-// In the order of the index, so that each page begins where the last one ended.
+// Lists in the order of the index, so that each page begins where the last one ended.
 delivery::ExpiryPage PendingTable::list_due(const delivery::ExpiryQuery& query) {
-  const UserId nobody;
-  const UserId& after = query.after ? query.after->user : nobody;
+  const UserId before_all;
+  const UserId& after = query.after ? query.after->user : before_all;
   list_due_.bind(1, unix_micros(query.now))
       .bind(2, query.after ? unix_micros(query.after->next_expiry) : INT64_MIN)
       .bind(3, std::string_view(after.str()))

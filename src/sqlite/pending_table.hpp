@@ -14,12 +14,12 @@
 
 namespace holdfast::sqlite {
 
-/// Each user's totals. Changes gather in memory and are written once per user before the commit.
+/// Each user's totals. Changes gather in memory, and are written once per user before the commit.
 class PendingTable {
  public:
   explicit PendingTable(Database& database);
 
-  /// The user's text must live until `flush` or `discard`.
+  /// Adds a message. The user's text must live until `flush` or `discard`.
   void add(std::string_view user, std::int64_t bytes, std::int64_t expires_at) {
     HOLDFAST_ASSERT(bytes >= 0, "pending.adds_no_less_than_nothing");
     Change& change = changes_[user];
@@ -34,21 +34,21 @@ class PendingTable {
     changes_.clear();
     failed_.reset();
   }
-  /// Whose totals `flush` could not write.
+  /// Returns the user whose totals `flush` could not write.
   [[nodiscard]] const std::optional<UserId>& failed() const noexcept { return failed_; }
 
-  /// As this transaction has them.
+  /// Returns the totals as this transaction has them.
   [[nodiscard]] delivery::PendingTotals find(const UserId& user);
 
   using Totals = std::vector<std::pair<UserId, delivery::PendingTotals>>;
   [[nodiscard]] Totals list(const UserId& after, std::size_t limit);
-  /// Users who may have rows past their lifetime.
+  /// Lists users who may have expired rows, by the index of expiries.
   [[nodiscard]] delivery::ExpiryPage list_due(const delivery::ExpiryQuery& query);
-  /// Likewise in the order of users, without the index.
+  /// Lists users who may have expired rows in the order of users, without the index.
   [[nodiscard]] delivery::ExpiryPage list_due_by_user(const delivery::ExpiryQuery& query);
-  /// No row of the user, of this transaction's neither, ends earlier.
+  /// Sets the earliest expiry of the user's rows, including those of this transaction.
   void set_next_expiry(const UserId& user, std::int64_t next_expiry);
-  /// A row of the user ends then now.
+  /// Lowers the earliest expiry of the user's rows.
   void lower_next_expiry(const UserId& user, std::int64_t next_expiry);
 
   static constexpr std::int64_t kNever = INT64_MAX;

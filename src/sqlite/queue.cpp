@@ -1,3 +1,5 @@
+// The queue of the store's thread.
+
 #include "queue.hpp"
 
 #include <utility>

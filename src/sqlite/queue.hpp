@@ -14,20 +14,20 @@
 
 namespace holdfast::sqlite {
 
-/// Operations of identity, iam and the connections table that may wait.
+/// Limits the waiting operations of identity, iam and the connections table.
 inline constexpr std::size_t kOthersMax = 65'536;
 
-/// Of a moment since when something waits.
+/// Stands for a moment when nothing waits.
 inline constexpr SteadyTime kNothingWaits = SteadyTime::max();
 
-/// Which of the queue's lanes an operation takes.
+/// The lane of the queue that an operation takes.
 enum class Lane : std::uint8_t {
-  reserved,  ///< inserts, records, and what the mailboxes cannot do without: never refused
-  other,     ///< in one order with the above, but bounded
-  read,      ///< reads that nobody's commit waits for
+  reserved,  ///< inserts, records, and others that mailboxes need: never refused
+  other,     ///< in one order with `reserved`, but limited in number
+  read,      ///< reads that no commit waits for
 };
 
-/// What waits for the store's thread. Any thread submits; one takes.
+/// Queues operations for the store's thread. Any thread submits; one takes.
 class OperationQueue {
  public:
   explicit OperationQueue(storage::SlotLimits limits, const Clock& clock = system_clock(),
@@ -35,7 +35,7 @@ class OperationQueue {
       : clock_(clock), others_max_(others_max), slots_(std::make_shared<storage::Slots>(limits)) {}
 
   [[nodiscard]] const std::shared_ptr<storage::Slots>& slots() const noexcept { return slots_; }
-  /// Never blocks. An operation that finds no room, or the store stopped, fails.
+  /// Queues an operation without blocking. It fails if there is no room, or the store has stopped.
   void submit(Lane lane, Channel* channel, OperationPtr operation);
 
   struct Taken {
@@ -44,20 +44,20 @@ class OperationQueue {
     SteadyTime oldest = kNothingWaits;  ///< when the first of them came
     bool stopping = false;
   };
-  /// Moves what waits into `out` (whose vectors are empty), and waits until `deadline` for it when
-  /// there is nothing.
+  /// Moves the waiting operations into `out`, whose vectors are empty. If there are none, waits for
+  /// some until `deadline`.
   void take(Taken& out, SteadyTime deadline);
   /// Waits until so many operations wait, or until `deadline`.
   void linger(std::size_t operations, SteadyTime deadline);
   void stop();
-  /// Nothing can be submitted from here on; what was, is in `out`.
+  /// Refuses further operations. Moves the waiting ones into `out`.
   void close(Taken& out);
   [[nodiscard]] std::size_t size() const;
-  /// When the first of those that wait came.
+  /// Returns when the first waiting operation came.
   [[nodiscard]] SteadyTime oldest() const;
 
  private:
-  /// Takes the operation when there is room for it, and leaves it where it is otherwise.
+  /// Takes the operation if there is room for it. Otherwise leaves it where it is.
   bool enqueue(Lane lane, OperationPtr& operation);
   void wait(std::unique_lock<std::mutex>& lock, std::size_t operations, SteadyTime deadline);
 

@@ -1,3 +1,5 @@
+// The table of refresh tokens, which stand for logins.
+
 #include "refresh_tokens.hpp"
 
 #include <algorithm>
@@ -44,7 +46,7 @@ RefreshTokenTable::RefreshTokenTable(Database& database, WorkBudget& budget)
              WorkBudget::of_eviction(0)) {}
 
 std::vector<std::string> RefreshTokenTable::add(const Row& row, std::size_t max_per_user) {
-  // Before the insert: of two tokens of one moment the new one must stay.
+  // Comes before the insert, so that the new one stays if two have the same time.
   const auto kept = static_cast<std::int64_t>(std::max<std::size_t>(max_per_user, 1) - 1);
   std::vector<std::string> ended;
   trim_.bind(1, std::string_view(row.sub.str())).bind(2, kept);

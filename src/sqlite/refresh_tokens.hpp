@@ -21,16 +21,16 @@ class RefreshTokenTable {
   using TokenHashes = identity::RefreshTokenStore::TokenHashes;
   RefreshTokenTable(Database& database, WorkBudget& budget);
 
-  /// The logins that ended to make room.
+  /// Adds a login. Returns the logins that ended to make room.
   [[nodiscard]] std::vector<std::string> add(const Row& row, std::size_t max_per_user);
   [[nodiscard]] std::optional<Row> find(const TokenHashes& hashes);
-  /// The login is known and was not ended.
+  /// Returns whether the login is known and was not ended.
   [[nodiscard]] bool goes_on(const UserId& sub, std::string_view origin);
   [[nodiscard]] bool rotate(const identity::RefreshTokenStore::Rotation& rotation);
   void revoke(const UserId& sub, std::string_view origin);
   void revoke_all_but(const UserId& sub, std::string_view kept_origin);
   void drop(const UserId& sub);
-  /// Of what expired before then; as `BoundedDelete::run`.
+  /// Sweeps rows that expired before `before`; as `BoundedDelete::run`.
   [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:

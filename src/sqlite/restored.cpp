@@ -1,4 +1,4 @@
-// What a backup must not bring back: what was revoked or narrowed since.
+// Prepares a restored database. Keeps revoked what was revoked since the backup.
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -18,14 +18,13 @@
 namespace holdfast::sqlite {
 namespace {
 
-// Of the first schemas that know sign-outs, rates, replaced refresh tokens, and failures.
+// The first schemas with sign-outs, rates, replaced refresh tokens, and failures.
 constexpr std::int64_t kSchemaWithSignOuts = 2;
 constexpr std::int64_t kSchemaWithRates = 3;
 constexpr std::int64_t kSchemaWithRotation = 4;
 constexpr std::int64_t kSchemaWithAttempts = 5;
 
-// What of the copy is no longer good by the database before, gathered before anything is changed:
-// that one may be damaged.
+// Gathers all revocations before anything is changed, because the previous database may be damaged.
 constexpr const char* kGather =
     "CREATE TEMP TABLE lost_keys AS SELECT id FROM main.access_keys WHERE enabled = 1 AND id NOT IN"
     " (SELECT id FROM previous.access_keys WHERE enabled = 1);"
@@ -33,7 +32,7 @@ constexpr const char* kGather =
     " (SELECT sub FROM previous.users WHERE enabled = 1);"
     "CREATE TEMP TABLE sign_outs AS SELECT sub, signed_out_at FROM previous.users"
     " WHERE signed_out_at > 0;"
-    // What seals a verifier may be a data key that the copy does not have.
+    // The copy may lack the data key that seals a verifier.
     "CREATE TEMP TABLE passwords AS SELECT p.sub, p.password_hash, p.password_set_at, p.status,"
     " CASE WHEN EXISTS (SELECT 1 FROM previous.data_keys AS k WHERE NOT EXISTS"
     " (SELECT 1 FROM main.data_keys AS m WHERE m.id = k.id AND m.wrapped = k.wrapped))"
@@ -67,7 +66,7 @@ constexpr const char* kTakeOver =
 constexpr const char* kTakeOverRates =
     "UPDATE access_keys SET requests_per_second = r.requests_per_second FROM rates AS r"
     " WHERE r.id = access_keys.id;";
-// Of two, what counts for longer: the later one, or one that locks for good.
+// Keeps the count that locks for longer: the later one, or one that locks for good.
 constexpr const char* kTakeOverAttempts =
     "INSERT INTO attempts (list, name, state, forgotten_at)"
     " SELECT list, name, state, forgotten_at FROM failures WHERE true"
@@ -88,7 +87,7 @@ class Preparation {
         "BEGIN IMMEDIATE; DELETE FROM connections; DELETE FROM temp_keys;"
         "DELETE FROM confirmation_codes;");
     raise("ceiling", rules_.ceiling);
-    // No other restore had that one, also not one of the same backup.
+    // No other restore had this epoch, not even one of the same backup.
     raise("epoch", unix_micros(rules_.now));
     if (out_.took_over) {
       database_.execute(kTakeOver);
@@ -122,7 +121,7 @@ class Preparation {
         database_.integer(
             "SELECT (SELECT value FROM main.instance WHERE name = 'user_pool_id') ="
             " (SELECT value FROM previous.instance WHERE name = 'user_pool_id')") != 0;
-    // Nothing that another gateway has says anything of this one's.
+    // Another gateway's database says nothing about this one's users.
     if (same_gateway && previous_schema_ >= kSchemaWithSignOuts) {
       database_.execute(kGather);
       if (previous_schema_ >= kSchemaWithRates) database_.execute(kGatherRates);
@@ -140,14 +139,14 @@ class Preparation {
     raise.bind(1, name).bind(2, at_least).run();
   }
 
-  // Nothing that ran was there to hear of it.
+  // No running audit log could record it.
   void tell_audit() {
     const AuditStore::NewRecord record{.at = rules_.now,
                                        .event = {.actor = rules_.actor, .action = "restore"}};
     AuditTable(database_).append({record}, std::numeric_limits<std::int64_t>::max());
   }
 
-  // Each a second after the one before, as tokens say no more than the second they were made in.
+  // Gives each a second of its own, because tokens have whole seconds.
   void end_logins() {
     database_.execute("DELETE FROM refresh_tokens");
     Statement sign_out(database_,

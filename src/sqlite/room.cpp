@@ -1,3 +1,5 @@
+// Divides the disk, and keeps a reserve on it.
+
 #include "room.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// A thin layer over SQLite's connection and statements.
+
 #include "sqlite.hpp"
 
 #include <sqlite3.h>
@@ -100,7 +102,7 @@ Statement& Statement::bind_null(int index) {
 }
 
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
-  // A null pointer would bind NULL in the place of an empty blob.
+  // A null pointer would bind NULL instead of an empty blob.
   const int code = sqlite3_bind_blob64(handle_.get(), index, bytes.data() ? bytes.data() : "",
                                        bytes.size(), SQLITE_STATIC);
   if (code != SQLITE_OK) database_->note_failure(code);

@@ -6,15 +6,15 @@
 
 namespace holdfast::sqlite {
 
-/// A store without a thread: whoever owns it takes its turns, so that one schedule decides what
-/// happens when. `stop` takes those that are left.
+/// A store without a thread. Its owner takes its turns, so that one schedule decides when things
+/// happen. `stop` takes the remaining turns.
 class SteppedStore : public storage::FileStore {
  public:
-  /// Does what the store's thread would do before it waits again (`StoreThread::turn`), and never
-  /// waits. False once it has stopped. On the owner's thread.
+  /// Does the work of one turn of the store's thread (`StoreThread::turn`), and never waits.
+  /// Returns false once it has stopped. On the owner's thread.
   virtual bool turn() = 0;
 };
-/// As `open_store`; the store's waits, too, go by `clock`.
+/// Opens a store as `open_store` does. The store's waits, too, use `clock`.
 [[nodiscard]] Result<std::unique_ptr<SteppedStore>> open_stepped_store(Options options,
                                                                        const Clock& clock);
 

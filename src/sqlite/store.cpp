@@ -1,3 +1,5 @@
+// The store over SQLite: its handles, its thread, its backups.
+
 #include <deque>
 #include <mutex>
 #include <thread>
@@ -20,11 +22,11 @@ namespace holdfast::sqlite {
 namespace {
 
 constexpr Seconds kCeilingAhead{60};
-// A message is in the log and in the file, each time with its row.
+// Each message is in the log and in the file, both times with its row.
 constexpr std::int64_t kCopies = 2;
 constexpr std::int64_t kRowBytes = 256;
 
-/// Does nothing to the database, and tells that it was its turn, whatever became of the others'
+/// Changes nothing in the database. Reports that its turn came, whatever became of the others'
 /// transaction.
 class Probe final : public Operation {
  public:
@@ -100,9 +102,9 @@ class SqliteStore final : public SteppedStore {
                             std::function<void(const storage::BackupStatus&)> on_end) override {
     const std::lock_guard lock(backup_mutex_);
     if (backup_ != nullptr) {
-      using Stage = storage::BackupStatus::Stage;
-      const Stage stage = backup_->status().stage;
-      if (stage == Stage::copying || stage == Stage::checking) {
+      using storage::BackupStage;
+      const BackupStage stage = backup_->status().stage;
+      if (stage == BackupStage::copying || stage == BackupStage::checking) {
         return fail(Errc::conflict, "a backup is being made", path);
       }
     }
@@ -126,7 +128,7 @@ class SqliteStore final : public SteppedStore {
     queue_.slots()->set_database_bytes_max(bytes);
   }
 
-  /// Takes the turns on a thread of its own from here on.
+  /// Starts the thread that takes the turns.
   void start() {
     thread_ = start_thread("hf-store", [this] { loop_.run(); });
   }
@@ -219,7 +221,7 @@ Result<delivery::StartState> begin(Database& database, Tables& tables, const Clo
   return state;
 }
 
-/// The ballast beside the database, for a start that finds no room.
+/// Returns the ballast beside the database, for a start that finds no room.
 Ballast ballast_of(const Options& options) {
   const auto disk = look_at_disk(options.path);
   const auto log = static_cast<std::int64_t>(options.wal_checkpoint_bytes);
@@ -227,7 +229,7 @@ Ballast ballast_of(const Options& options) {
   return {options.path, plan.ballast_bytes};
 }
 
-/// Opens the database; the store has no thread yet.
+/// Opens the database. The store has no thread yet.
 Result<std::unique_ptr<SqliteStore>> open_sqlite_store(Options options, const Clock& clock,
                                                        const Clock& thread_clock) {
   auto lock = DirectoryLock::acquire(options.path);

@@ -1,3 +1,5 @@
+// The loop of the store's thread: group commit, retries, damage, room.
+
 #include "store_thread.hpp"
 
 #include <algorithm>
@@ -27,28 +29,29 @@ constexpr Seconds kLongestTurn{3'600};
 constexpr std::size_t kRetriesPerTurn = 64;
 constexpr std::size_t kReadsPerTurn = 256;
 constexpr std::int64_t kFrameHeaderBytes = 24;
-// Lengths of log, in checkpoints, that are kept when it is begun anew.
+// The log's length, in checkpoints, that is kept when it begins anew.
 constexpr std::int64_t kLogsKept = 2;
 constexpr Milliseconds kBetweenLooksAtDisk{100};
-// How long an idle thread sleeps: the disk fills without it, too.
+// Limits the sleep of an idle thread, because other programs may fill the disk.
 constexpr Milliseconds kLongestSleep{1'000};
 constexpr Milliseconds kToldFull{1'000};
-// With less room than this no message is taken, however short it is.
+// Refuses all messages, even short ones, when there is less room.
 constexpr std::int64_t kLeastRoom = std::int64_t{128} << 10;
-// How often a batch is run again without what met a damaged page, until it is cut in parts.
+// Limits how often a batch runs again without the operation at the damage. Then it is cut into
+// parts.
 constexpr int kRounds = 8;
-// Until dead letters that cannot be removed are tried again.
+// The first pause before stuck dead letters are tried again.
 constexpr Milliseconds kFirstEvictionPause{100};
 constexpr Milliseconds kLongestEvictionPause{60'000};
 
-// After a failed fsync the kernel may have dropped the pages and marked them clean, so that neither
-// what was synced is known nor would a second fsync tell.
+// After a failed fsync the kernel may have dropped the pages and marked them clean. It is unknown
+// then what was synced, and a second fsync proves nothing.
 bool is_sync_failure(int code) {
   return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
 }
 
-// The commit frame is the last write of a commit, and the sync comes after it: only a failed write
-// proves that there is no whole commit frame. Any other error of COMMIT may have come later.
+// Returns whether a commit has certainly failed. Only a failed write proves it: the commit frame is
+// the last write, and the sync comes later. Any other error of COMMIT may have come after it.
 bool is_known_not_committed(int code) {
   return (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
 }
@@ -64,7 +67,7 @@ std::int64_t size_of(const std::string& path) {
   return ::stat(path.c_str(), &found) == 0 ? found.st_size : 0;
 }
 
-// A disk that does not tell its size is taken for a large one.
+// Returns the size of the disk. A disk that does not report it counts as a large one.
 std::int64_t disk_bytes(const std::string& path) {
   const auto disk = look_at_disk(path);
   return disk ? disk->bytes : std::numeric_limits<std::int64_t>::max();
@@ -103,7 +106,7 @@ StoreThread::StoreThread(std::unique_ptr<Database> database, std::unique_ptr<Tab
       plan_(plan_room(disk_bytes(options_.path), options_.disk_free_min,
                       static_cast<std::int64_t>(options_.wal_checkpoint_bytes))),
       ballast_(options_.path, plan_.ballast_bytes) {
-  // On a small disk a transaction fits into the log.
+  // A transaction must fit into the log of a small disk.
   options_.batch_bytes =
       std::min(options_.batch_bytes, static_cast<std::size_t>(plan_.checkpoint_bytes));
   const std::string limit =
@@ -147,7 +150,7 @@ void StoreThread::gather(SteadyTime deadline) {
   take(std::min(deadline, has_work(now) ? now : next_deadline(now)));
   const std::size_t enough = expected_ - expected_ / 8;
   if (expected_ < kLargeBatch || writes_.empty() || writes_.size() >= enough || stopping_) return;
-  if (deadline <= now) return;  // whoever takes the turns waits for nobody
+  if (deadline <= now) return;  // the taker of the turns does not wait
   const Microseconds longest = std::min<Microseconds>(last_batch_took_ / 4, kLongestGather);
   queue_.linger(enough - writes_.size(), steady_now() + longest);
   take(now);
@@ -163,7 +166,7 @@ void StoreThread::take(SteadyTime deadline) {
   waits_.in_hand_since = std::min(waits_.in_hand_since.load(), taken_.oldest);
 }
 
-// What is left was there when the turn began; the moments of its coming are not kept.
+// Older operations were there when the turn began; their own times are not kept.
 void StoreThread::note_answered(SteadyTime began) {
   waits_.in_hand_since = writes_.empty() && reads_.empty() ? kNothingWaits : began;
 }
@@ -183,24 +186,24 @@ bool StoreThread::has_work(SteadyTime now) const {
   return !writes_.empty() || !reads_.empty() || backup_goes_on_ || has_loads(now);
 }
 
-// While there are too many dead letters they make room first, and no sweep adds to them.
+// Sweeps wait while too many dead letters make room.
 bool StoreThread::has_loads(SteadyTime now) const {
-  const bool makes_room = tables_->dead_letters.over() && !stopping_ && !is_stuck();
+  const bool makes_room = tables_->dead_letters.over() && !stopping_ && !is_eviction_stuck();
   const bool sweeps = makes_room ? evicts(now) : !sweeps_.empty();
   return sweeps || !removals_.empty();
 }
 
-// What is too much goes in transactions of its own when nothing else commits.
+// The excess is removed in transactions of its own when nothing else commits.
 bool StoreThread::evicts(SteadyTime now) const {
   return tables_->dead_letters.over() && now >= next_eviction_ && !stopping_;
 }
 
-bool StoreThread::is_stuck() const {
+bool StoreThread::is_eviction_stuck() const {
   return tables_->dead_letters.over() && tables_->dead_letters.stuck() && !stopping_;
 }
 
-// Deletes and sweeps step aside. They may run later than what was called after them, but not before
-// what was called before them; all of that has been taken when it is their turn.
+// Moves deletes and sweeps aside. They may run after later operations, but not before earlier ones,
+// which have all been taken by then.
 void StoreThread::fill_batch() {
   HOLDFAST_ASSERT(batch_.empty(), "batch.begins_empty");
   std::size_t bytes = 0;
@@ -218,19 +221,18 @@ void StoreThread::fill_batch() {
   }
 }
 
-// In a transaction that has nothing else to do.
+// Evicts in a transaction that does nothing else.
 void StoreThread::run_eviction() {
-  if (!is_stuck() || !evicts(steady_now())) return;
+  if (!is_eviction_stuck() || !evicts(steady_now())) return;
   tables_->dead_letters.try_again();
   transact(batch_, Mode::alone);
 }
 
-// Users wait for the sweep of what is theirs, and would for as long as the dead letters are
-// damaged.
+// Fails sweeps whose users would wait for as long as the dead letters are damaged.
 void StoreThread::fail_sweeps() {
   for (OperationPtr& operation : std::exchange(sweeps_, {})) {
     if (operation->counts_for() == nullptr) {
-      sweeps_.push_back(std::move(operation));  // it forgets, and moves nothing
+      sweeps_.push_back(std::move(operation));  // it forgets rows, and adds no dead letter
     } else {
       retry_or_fail(std::move(operation));
     }
@@ -240,7 +242,7 @@ void StoreThread::fail_sweeps() {
 
 void StoreThread::run_writes() {
   fill_batch();
-  if (is_stuck()) fail_sweeps();
+  if (is_eviction_stuck()) fail_sweeps();
   if (batch_.empty() && !has_loads(steady_now())) return;
   const std::size_t operations = batch_.size();
   const SteadyTime start = steady_now();
@@ -250,7 +252,8 @@ void StoreThread::run_writes() {
   expected_ = std::max(operations, expected_ - (expected_ + 15) / 16);
 }
 
-// In order of their coming: as no mailbox has more than one page read waiting, that is round-robin.
+// Runs reads in the order of arrival. That is round-robin, because a mailbox has at most one page
+// read waiting.
 void StoreThread::run_reads() {
   std::size_t bytes = 0;
   while (!reads_.empty() && batch_.size() < kReadsPerTurn) {
@@ -262,8 +265,8 @@ void StoreThread::run_reads() {
   if (!batch_.empty()) transact(batch_, Mode::read);
 }
 
-// The first time together, as what failed them is most often gone; later alone: if it is one of
-// them that fails, it fails nobody else.
+// Runs failed operations again: first together, since the cause has often gone, and later each
+// alone. Then one that keeps failing fails no other.
 void StoreThread::run_retries() {
   if (retries_.empty()) return;
   const SteadyTime now = steady_now();
@@ -341,14 +344,14 @@ void StoreThread::count(Mode mode, Microseconds took) {
   metrics_.commit.record(took.count());
 }
 
-// Inserts alone take room for good. All else gives some back, or is as good as nothing: what it
-// takes for the moment is there, in the ballast if nowhere else.
+// Commits what still fits when the disk is full. Inserts alone take room for good. All else returns
+// some, or needs room for a moment, which the ballast has.
 StoreThread::Outcome StoreThread::commit_without_room(Batch& batch, Mode mode, Failure full) {
   full_until_ = steady_now() + kToldFull;
   files_.disk_full.set(1);
   files_.disk_low.set(1);
   bool has_inserts = false;
-  bool has_others = batch.empty();  // what is evicted is nobody's operation
+  bool has_others = batch.empty();  // an eviction belongs to no operation
   for (std::size_t i = 0; i < batch.size(); ++i) {
     left_out_[i] = batch[i]->inserts_for() != nullptr;
     (left_out_[i] ? has_inserts : has_others) = true;
@@ -364,7 +367,7 @@ StoreThread::Outcome StoreThread::commit_without_room(Batch& batch, Mode mode, F
   if (has_inserts) failure = again();
   if (failure && is_full(failure->code)) {
     const bool has_room = let_go_of_ballast();
-    const bool is_moved = move_log(false) == SQLITE_OK;
+    const bool is_moved = move_log(LogLength::keep) == SQLITE_OK;
     if (has_room || is_moved) failure = again();
   }
   if (!failure) return std::nullopt;
@@ -373,10 +376,9 @@ StoreThread::Outcome StoreThread::commit_without_room(Batch& batch, Mode mode, F
   return failure;
 }
 
-// An operation may meet a damaged page, or its user's totals may lie on one. What met it fails
-// alone, and with it what must not overtake it; all else is run again, as SQLite takes nothing more
-// in a transaction that has met one. Any other failure that no operation is known to have caused
-// fails all that is not committed yet.
+// Isolates the operation that met a damaged page. It fails alone, with the operations that must not
+// overtake it. All others run again, because SQLite accepts nothing more in such a transaction. A
+// failure without a known culprit fails everything that is not committed yet.
 StoreThread::Outcome StoreThread::commit_in_parts(Batch& batch, Mode mode, std::size_t culprit,
                                                   Failure failure) {
   std::vector<Part> waiting;  // the next one last
@@ -411,10 +413,10 @@ StoreThread::Outcome StoreThread::commit_in_parts(Batch& batch, Mode mode, std::
 
 void StoreThread::narrow(const Batch& batch, Part& part, std::vector<Part>& waiting,
                          std::size_t culprit, const Failure& failure, int round) {
-  if (failure.evicting) return;  // it is not tried again
+  if (failure.evicting) return;  // it is not retried
   if (culprit < part.end) {
     leave_out(batch, culprit, failure);
-    // All before it went well.
+    // All before it succeeded.
     if (round >= kRounds) waiting.push_back({.begin = culprit + 1, .end = part.end});
     if (round >= kRounds) part.end = culprit;
     return;
@@ -456,7 +458,7 @@ void StoreThread::begin(Mode mode) {
   tables_->begin();
 }
 
-// A later message of the same user must not be stored when an earlier one was not.
+// A user's later message must not be stored when an earlier one was not.
 void StoreThread::leave_out(const Batch& batch, std::size_t index, const Failure& failure) {
   HOLDFAST_ASSERT(index < left_out_.size(), "batch.leaves_out_what_it_has");
   left_out_[index] = true;
@@ -498,7 +500,7 @@ StoreThread::Outcome StoreThread::commit() {
 std::size_t StoreThread::run_loads(Batch& batch) {
   const bool sweeps_first = std::exchange(sweeps_first_, !sweeps_first_);
   for (const bool sweeps : {sweeps_first, !sweeps_first}) {
-    if (sweeps && tables_->dead_letters.over() && !is_stuck() && !stopping_) continue;
+    if (sweeps && tables_->dead_letters.over() && !is_eviction_stuck() && !stopping_) continue;
     std::deque<OperationPtr>& waiting = sweeps ? sweeps_ : removals_;
     while (!waiting.empty() && tables_->budget.left() && !database_->failed()) {
       batch.push_back(std::move(waiting.front()));
@@ -561,7 +563,7 @@ void StoreThread::deliver(Batch& batch, Mode mode) {
   post_completions();
 }
 
-// A sweep whose rest is found again by the next one need not hold up the end.
+// The next start finds the rest of these sweeps again, so they need not delay the end.
 bool StoreThread::ends_with_store(const Operation& operation) const {
   return stopping_ && operation.load() == Load::sweep &&
          operation.on_rollback() == OnRollback::fail;
@@ -600,7 +602,7 @@ void StoreThread::step_backup() {
 }
 
 void StoreThread::checkpoint_if_due() {
-  if (wal_frames_ < checkpointed_frames_) checkpointed_frames_ = 0;  // the log was begun anew
+  if (wal_frames_ < checkpointed_frames_) checkpointed_frames_ = 0;  // the log began anew
   const int waiting = wal_frames_ - checkpointed_frames_;
   const bool is_too_long =
       files_.disk_low.read() != 0 && log_file_bytes_ > kLogsKept * plan_.checkpoint_bytes;
@@ -610,13 +612,14 @@ void StoreThread::checkpoint_if_due() {
   const std::int64_t bytes = waiting * (page_bytes_ + kFrameHeaderBytes);
   const bool is_idle =
       !has_work(now) && queue_.size() == 0 && now >= last_write_ + kIdleBeforeCheckpoint;
-  if (is_idle || is_too_long || bytes >= plan_.checkpoint_bytes) checkpoint(is_too_long);
+  if (is_idle || is_too_long || bytes >= plan_.checkpoint_bytes)
+    checkpoint(is_too_long ? LogLength::cut : LogLength::keep);
 }
 
-void StoreThread::checkpoint(bool shorten) {
+void StoreThread::checkpoint(LogLength length) {
   const OnDisk waiting(waits_, steady_now());
-  int code = move_log(shorten);
-  if (is_full(code) && let_go_of_ballast()) code = move_log(shorten);
+  int code = move_log(length);
+  if (is_full(code) && let_go_of_ballast()) code = move_log(length);
   if (code != SQLITE_OK) {
     report_failure("store_checkpoint_failed", code, sqlite3_errmsg(database_->handle()),
                    next_report_);
@@ -625,19 +628,20 @@ void StoreThread::checkpoint(bool shorten) {
   if (!is_whole) next_checkpoint_ = steady_now() + kAfterFailedCheckpoint;
 }
 
-// A log that is begun anew keeps its length, which is room that nobody else can take; `shorten`
-// gives all of it back.
-int StoreThread::move_log(bool shorten) {
+// Moves the log into the file. A log that begins anew keeps its length, which blocks that room for
+// others; `cut` frees all of it.
+int StoreThread::move_log(LogLength length) {
   int frames = 0;
   int done = 0;
-  const int mode = shorten ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+  const int mode =
+      length == LogLength::cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
   const int code = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr, mode, &frames, &done);
   if (is_sync_failure(code)) die("the sync of a checkpoint failed");
   if (code == SQLITE_OK) {
     HOLDFAST_ASSERT(done <= frames, "log.moves_what_it_has");
     wal_frames_ = frames;
     checkpointed_frames_ = done;
-    if (shorten) log_file_bytes_ = 0;
+    if (length == LogLength::cut) log_file_bytes_ = 0;
   }
   return code;
 }
@@ -675,8 +679,8 @@ void StoreThread::measure() {
   measure_room(pages, free_pages);
 }
 
-// Room for messages is what the disk has beyond its bound, and what is free inside of the file,
-// which never shrinks, as long as a log fits beside it.
+// Measures the room for messages: the disk's free space beyond the limit, and the free pages of the
+// file, which never shrinks. A whole log must fit beside it.
 void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
   const SteadyTime now = steady_now();
   if (now >= next_look_) look_at_room(now);
@@ -687,7 +691,7 @@ void StoreThread::measure_room(std::int64_t pages, std::int64_t free_pages) {
     files_.disk_low.set(now < full_until_ ? 1 : 0);
     return;
   }
-  // What is in the log takes its place in the file, too; what came since the look may be in both.
+  // The log's contents need room in the file, too. Changes since the look may be counted in both.
   const std::int64_t grows_by = std::max<std::int64_t>(pages * page_bytes_ - file_bytes_, 0);
   // The ballast's room is not for messages, or it would never be made anew.
   const std::int64_t ballast = ballast_.is_there() ? 0 : ballast_.bytes();
@@ -750,7 +754,7 @@ void StoreThread::finish() {
     run_retries();
     run_reads();
   }
-  checkpoint(false);
+  checkpoint(LogLength::keep);
   control_.reset();
   tables_.reset();
   database_.reset();
@@ -761,12 +765,12 @@ void StoreThread::report_failure(const char* event, int code, const std::string&
   const SteadyTime now = steady_now();
   if (now < next) return;
   next = now + kBetweenReports;
-  log::error(event, {{"code", code}, {"error", message}});
+  log::error(event, {{"code", code}, {"reason", message}});
 }
 
 void StoreThread::die(const std::string& what) {
   metrics_.writable.set(0);
-  log::error("store_fatal", {{"error", what}});
+  log::error("store_fatal", {{"reason", what}});
   if (options_.on_fatal) options_.on_fatal(what);
   std::abort();
 }

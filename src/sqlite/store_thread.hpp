@@ -24,13 +24,13 @@ namespace holdfast::sqlite {
 
 struct StoreThreadOptions {
   std::string path;                ///< the database file
-  std::int64_t disk_free_min = 0;  ///< as it is configured; 0: the disk is not watched
+  std::int64_t disk_free_min = 0;  ///< as configured; 0: the disk is not watched
   std::size_t batch_operations = 0;
   std::size_t batch_bytes = 8 << 20;  ///< of payload in one transaction
   std::size_t page_bytes_per_batch = 0;
   std::size_t wal_checkpoint_bytes = 0;
   std::function<void(const std::string&)> on_fatal;
-  /// Of waits and measurements. The machine's, unless the caller takes the turns.
+  /// Times waits and measurements. It is the machine's clock, unless the caller takes the turns.
   const Clock* clock = &system_clock();
 };
 
@@ -43,11 +43,12 @@ struct StoreWaits {
   std::atomic<SteadyTime> in_hand_since{kNothingWaits};
 };
 
-/// The loop of the store's one thread, over its one connection: group commit.
+/// Runs the store's one thread over its one connection: group commit.
 ///
-/// While a transaction commits, the next batch gathers by itself in the queue. A lone operation
-/// goes at once. Only where the batch before was large is a small part of its time given to those
-/// whom it answered, who come back one by one: else the first of them would have a commit of his
+/// While a transaction commits, the next batch gathers in the queue. A lone operation runs at once.
+/// After a large batch, the thread waits a small part of that batch's time, because its callers
+/// come back one by one. Without this wait, the first would get a commit of its own and all others
+/// would wait for two.
 /// own, and all others wait for two.
 class StoreThread {
  public:
@@ -56,14 +57,15 @@ class StoreThread {
 
   /// Takes turns until there is none left.
   void run();
-  /// Takes what waits, runs a transaction of writes, what is due to be tried again, and a
-  /// transaction of reads, then a step of a copy and a checkpoint, where there is one to do. Waits
-  /// for the first until `deadline`, or something is due by itself. False once the queue is stopped
-  /// and empty: the database is closed then, and there is no further turn.
+  /// Takes one turn. Runs a transaction of writes, the retries that are due, and a transaction of
+  /// reads. Then takes a step of a copy and a checkpoint, if there is one to do. Waits for
+  /// operations until `deadline`, or until something is due. Returns false once the queue is
+  /// stopped and empty; the database is closed then.
   [[nodiscard]] bool turn(SteadyTime deadline);
-  /// Takes the steps of this copy between its transactions. Any thread; whoever calls wakes it.
+  /// Takes the steps of this copy between its transactions. Any thread; the caller wakes the
+  /// store's.
   void set_backup(std::shared_ptr<BackupJob> job);
-  /// What inserts leave free on the disk from now on; 0: nothing. Any thread.
+  /// Sets the bytes that inserts leave free on the disk; 0: none. Any thread.
   void set_disk_free_min(std::int64_t bytes) noexcept { disk_free_min_ = bytes; }
   [[nodiscard]] const StoreWaits& waits() const noexcept { return waits_; }
   [[nodiscard]] const storage::StoreMetrics& metrics() const noexcept { return metrics_; }
@@ -72,8 +74,8 @@ class StoreThread {
  private:
   using Batch = std::vector<OperationPtr>;
   enum class Mode : std::uint8_t {
-    write,  ///< with as much of the loads that wait as a transaction's budget allows
-    alone,  ///< what is tried again, without them
+    write,  ///< with as many waiting loads as a transaction's budget allows
+    alone,  ///< retries, without loads
     read,
   };
 
@@ -86,30 +88,31 @@ class StoreThread {
   void run_writes();
   void run_eviction();
   void fail_sweeps();
-  /// As `run_part` answers.
+  /// Runs loads; returns as `run_part` does.
   [[nodiscard]] std::size_t run_loads(Batch& batch);
   void run_reads();
   void run_retries();
   void finish();
 
-  /// Something waits for the next turn that nobody need wake.
+  /// Returns whether the next turn has work without being woken.
   [[nodiscard]] bool has_work(SteadyTime now) const;
   [[nodiscard]] bool has_loads(SteadyTime now) const;
   [[nodiscard]] bool evicts(SteadyTime now) const;
-  /// There are too many dead letters, and none can be removed: nothing may be added.
-  [[nodiscard]] bool is_stuck() const;
+  /// Returns whether there are too many dead letters and none can be removed. Then none may be
+  /// added.
+  [[nodiscard]] bool is_eviction_stuck() const;
   struct Failure {
     int code = 0;
     std::string message;
-    bool evicting = false;       ///< what is nobody's operation
-    std::optional<UserId> user;  ///< whose totals could not be written
+    bool evicting = false;       ///< it was an eviction, and no operation's work
+    std::optional<UserId> user;  ///< the user whose totals could not be written
   };
-  /// Nothing is left of the transaction that failed.
+  /// The failure, if there was one. Nothing of a failed transaction remains.
   using Outcome = std::optional<Failure>;
 
   void transact(Batch& batch, Mode mode);
   void begin(Mode mode);
-  /// Operations of a batch, by their indexes.
+  /// A range of a batch's operations.
   struct Part {
     std::size_t begin = 0;
     std::size_t end = 0;
@@ -117,14 +120,15 @@ class StoreThread {
   [[nodiscard]] Outcome commit_without_room(Batch& batch, Mode mode, Failure full);
   [[nodiscard]] Outcome commit_in_parts(Batch& batch, Mode mode, std::size_t culprit,
                                         Failure failure);
-  /// Takes what failed out of `part`, or cuts it; the rest of it goes on top of `waiting`.
+  /// Removes the failed operation from `part`, or cuts it. The rest goes on top of `waiting`.
   void narrow(const Batch& batch, Part& part, std::vector<Part>& waiting, std::size_t culprit,
               const Failure& failure, int round);
-  /// Answers the index of the operation that failed; past the end when none did.
+  /// Returns the index of the failed operation; past the end if none failed.
   std::size_t run_part(Batch& batch, Part& part, Mode mode);
   [[nodiscard]] bool run(Operation& operation);
   void leave_out(const Batch& batch, std::size_t index, const Failure& failure);
-  /// All of the user whose totals failed; whether there was anything of them in the part.
+  /// Leaves out all operations of the user whose totals failed. Returns whether there were any in
+  /// the part.
   bool leave_out(const Batch& batch, const Part& part, const Failure& failure);
   [[nodiscard]] bool is_empty(const Part& part) const;
   void note_eviction(bool was_stuck);
@@ -139,13 +143,14 @@ class StoreThread {
 
   void step_backup();
   void checkpoint_if_due();
-  void checkpoint(bool shorten);
-  [[nodiscard]] int move_log(bool shorten);
+  enum class LogLength : std::uint8_t { keep, cut };
+  void checkpoint(LogLength length);
+  [[nodiscard]] int move_log(LogLength length);
   [[nodiscard]] bool let_go_of_ballast();
   void measure();
   void measure_room(std::int64_t pages, std::int64_t free_pages);
   void look_at_room(SteadyTime now);
-  /// Of the log's file, what can be written without taking room.
+  /// Returns how much of the log's file can be written without taking room.
   [[nodiscard]] std::int64_t log_rest() const;
   void report_failure(const char* event, int code, const std::string& message, SteadyTime& next);
   [[noreturn]] void die(const std::string& what);
@@ -173,20 +178,20 @@ class StoreThread {
   OperationQueue::Taken taken_;
   std::deque<OperationPtr> writes_;
   std::deque<OperationPtr> removals_;  ///< taken from `writes_`, with all that was before them
-  std::deque<OperationPtr> sweeps_;    ///< likewise
+  std::deque<OperationPtr> sweeps_;    ///< taken from `writes_`, with all that was before them
   bool sweeps_first_ = false;          ///< each kind comes first in every other transaction
   std::deque<OperationPtr> reads_;
   std::deque<OperationPtr> retries_;
   Batch batch_;
-  std::vector<bool> left_out_;  ///< of the batch: what its transaction goes without
+  std::vector<bool> left_out_;  ///< the operations of the batch that its transaction leaves out
   std::vector<Channel*> touched_;
   bool stopping_ = false;
-  std::size_t expected_ = 0;  ///< operations of a batch, by those before
+  std::size_t expected_ = 0;  ///< operations of a batch, as estimated from earlier ones
   Microseconds last_batch_took_{0};
 
   std::mutex backup_mutex_;
   std::shared_ptr<BackupJob> backup_;
-  bool backup_ended_ = false;    ///< it takes none any more
+  bool backup_ended_ = false;    ///< the copy takes no more steps
   bool backup_goes_on_ = false;  ///< its next step is due
 
   std::atomic<std::int64_t> disk_free_min_;
@@ -194,12 +199,12 @@ class StoreThread {
   Ballast ballast_;
   DiskSpace disk_;
   std::int64_t file_bytes_ = 0;      ///< of the database, on the disk
-  std::int64_t log_file_bytes_ = 0;  ///< likewise
+  std::int64_t log_file_bytes_ = 0;  ///< of the log, on the disk
   std::int64_t bytes_since_look_ = 0;
   SteadyTime next_look_;
-  SteadyTime full_until_;  ///< a commit failed for want of room
+  SteadyTime full_until_;  ///< a commit failed because the disk was full
 
-  int wal_frames_ = 0;           ///< in the log, by the last commit
+  int wal_frames_ = 0;           ///< in the log, as of the last commit
   int checkpointed_frames_ = 0;  ///< of those, in the database file too
   SteadyTime last_write_;
   SteadyTime next_checkpoint_;

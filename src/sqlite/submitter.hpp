@@ -7,7 +7,7 @@
 
 namespace holdfast::sqlite {
 
-/// What the handles have in common: a call becomes an operation of their executor's channel.
+/// Turns the calls on a handle into operations of its executor's channel.
 class Submitter {
  protected:
   Submitter(OperationQueue& queue, Channel& channel) : queue_(queue), channel_(channel) {}
@@ -17,7 +17,7 @@ class Submitter {
     queue_.submit(Lane::other, &channel_,
                   make_operation<T>(on_rollback, std::move(work), std::move(done)));
   }
-  /// See `SweepOperation`.
+  /// Submits a `SweepOperation`.
   template <class Work>
   void submit_sweep(Work work, Completion<Result<void>> done) {
     queue_.submit(Lane::other, &channel_, make_sweep(std::move(work), std::move(done)));

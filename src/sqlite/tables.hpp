@@ -23,7 +23,7 @@
 
 namespace holdfast::sqlite {
 
-/// The tables with their prepared statements: what an operation works on.
+/// The tables with their prepared statements, on which operations work.
 class Tables {
  public:
   Tables(Database& database, DeadLetterBounds dead_letter_bounds)
@@ -46,12 +46,12 @@ class Tables {
         audit(database),
         database_(database) {}
 
-  /// The first thing behind BEGIN.
+  /// Prepares a transaction, right behind BEGIN.
   void begin() {
     budget.refill();
     dead_letters.begin();
   }
-  /// Writes what gathered in memory: the last thing before COMMIT.
+  /// Writes the changes that gathered in memory, right before COMMIT.
   void flush() {
     pending.flush();
     dead_letters.flush();
@@ -62,9 +62,9 @@ class Tables {
     messages.discard();
   }
 
-  /// The transaction is committed.
+  /// Notes that the transaction is committed.
   void committed() { messages.committed(); }
-  /// The transaction has met a damaged page, and is about to be rolled back.
+  /// Returns whether the transaction has met a damaged page, and must be rolled back.
   [[nodiscard]] bool met_damage() const noexcept { return database_.met_damage(); }
 
   WorkBudget budget;

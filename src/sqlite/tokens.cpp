@@ -1,3 +1,5 @@
+// The table of temporary tokens, and its port.
+
 #include "tokens.hpp"
 
 #include <cstdint>

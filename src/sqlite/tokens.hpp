@@ -20,10 +20,10 @@ class TokenTable {
                                  WallTime now);
   [[nodiscard]] bool consume(const Digest& token_hash, WallTime now, Seconds drift);
   void drop(const UserId& sub);
-  /// Empty: all.
+  /// Drops a user's tokens of all other logins. Empty: all tokens.
   void drop_all_but(const UserId& sub, std::string_view kept_login);
   void drop_login(const UserId& sub, std::string_view login);
-  /// Of what expired before then; as `BoundedDelete::run`.
+  /// Sweeps rows that expired before `before`; as `BoundedDelete::run`.
   [[nodiscard]] bool sweep(WallTime before) { return sweep_.run(before); }
 
  private:

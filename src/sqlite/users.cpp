@@ -1,3 +1,5 @@
+// The table of users, and its port.
+
 #include "users.hpp"
 
 #include <limits>
@@ -33,7 +35,8 @@ std::map<std::string, std::string> from_json(std::string_view text) {
   return out;
 }
 
-// The index of these users has the number in its condition: a parameter would not match it.
+// The number is part of the query, because the index has it in its condition: a parameter would not
+// match.
 std::string sweep_unconfirmed_sql() {
   const auto unconfirmed = static_cast<int>(identity::UserStatus::unconfirmed);
   return "DELETE FROM users WHERE sub IN (SELECT sub FROM users WHERE status = " +
@@ -68,7 +71,7 @@ UserTable::UserTable(Database& database)
 
 namespace {
 
-// The same parameters, in the same places, for INSERT and UPDATE.
+// Binds the parameters of INSERT and UPDATE, which have the same places.
 void write(Statement& statement, const identity::User& user, std::int64_t revision) {
   const std::string attributes = to_json(user.attributes);
   statement.bind(1, std::string_view(user.sub.str()))
@@ -169,7 +172,8 @@ void UserTable::remove(const UserId& sub) { remove_.bind(1, std::string_view(sub
 
 namespace {
 
-// What a user has pending is purged with their access, and stays when the access is back first.
+// Updates a user. When their access ends, pending messages become dead letters, unless it returns
+// first.
 Result<void> update(Tables& tables, const identity::User& user, std::int64_t expected_revision) {
   const bool was_enabled = tables.users.is_enabled(user.sub);
   Result<void> updated = tables.users.update(user, expected_revision);

@@ -22,13 +22,13 @@ class UserTable {
   [[nodiscard]] std::optional<identity::User> find_by_sub(const UserId& sub);
   [[nodiscard]] Result<void> update(const identity::User& user, std::int64_t expected_revision);
   void remove(const UserId& sub);
-  /// Removes who signed up before then and never confirmed it, the earliest first, and answers who
-  /// it was: so many at most.
+  /// Removes at most `most` users who signed up before then and never confirmed it. Returns them,
+  /// the earliest first.
   [[nodiscard]] std::vector<UserId> sweep_unconfirmed(WallTime before, std::int64_t most);
   [[nodiscard]] std::vector<identity::User> list(std::string_view after, std::size_t limit);
-  /// nullopt when there is no such user.
+  /// Returns the revision; nullopt if there is no such user.
   [[nodiscard]] std::optional<std::int64_t> revision(const UserId& sub);
-  /// False when there is no such user.
+  /// Returns false if there is no such user.
   [[nodiscard]] bool is_enabled(const UserId& sub);
 
  private:

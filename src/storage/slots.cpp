@@ -1,4 +1,4 @@
-// Slots of a store's bounded queue.
+// Counts the slots of a store's bounded queue.
 #include <holdfast/base/assert.hpp>
 #include <holdfast/storage/slots.hpp>
 

@@ -16,7 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-class AwsClients : public ::testing::Test {
+class AwsClientsTest : public ::testing::Test {
  protected:
   // Codes go to a file, whole or not at all.
   [[nodiscard]] static std::string code_command(const std::string& file) {
@@ -48,42 +48,42 @@ class AwsClients : public ::testing::Test {
   std::unique_ptr<ChildProcess> receiver_;
 };
 
-TEST_F(AwsClients, TheSdkForJavaScriptCallsEveryOperationOfTheUserPool) {
+TEST_F(AwsClientsTest, LetsTheSdkForJavaScriptCallEveryOperation) {
   const auto script = start_client_script("user_pool_sdk.js", {code_file_}, gateway_.environment());
   expect_passed(*script);
 }
 
-TEST_F(AwsClients, TheSdkForJavaScriptManagesAConnectionAndFindsTheStack) {
+TEST_F(AwsClientsTest, LetsTheSdkForJavaScriptManageAConnectionAndFindTheStack) {
   const auto script = start_client_script("management_sdk.js", {connect()}, gateway_.environment());
   expect_passed(*script);
   expect_frames_and_the_end({"posted \u20ac", "posted \u20ac"});
 }
 
-TEST_F(AwsClients, SmithyAws4AndAws4fetchSignMessages) {
+TEST_F(AwsClientsTest, AcceptsMessagesSignedBySmithyAws4AndAws4fetch) {
   const auto script = start_client_script("sign_messages.js", {"u"}, gateway_.environment());
   expect_passed(*script);
   EXPECT_EQ(pending(dir_.file("data"), "u"), 25U);
 }
 
-TEST_F(AwsClients, AmazonCognitoIdentityJsLeadsAUsersWholeLife) {
+TEST_F(AwsClientsTest, ServesAmazonCognitoIdentityJsThroughAUsersWholeLife) {
   const auto script =
       start_client_script("cognito_identity.js", {code_file_}, gateway_.environment());
   expect_passed(*script);
 }
 
-TEST_F(AwsClients, AmplifyStaysLoggedIn) {
+TEST_F(AwsClientsTest, KeepsAmplifyLoggedIn) {
   const auto script = start_client_script("amplify.js", {}, gateway_.environment());
   expect_passed(*script);
 }
 
-TEST_F(AwsClients, Boto3CallsTheUserPoolAConnectionAndTheStack) {
+TEST_F(AwsClientsTest, LetsBoto3CallTheUserPoolAConnectionAndTheStack) {
   const auto script =
       start_client_script("boto3_clients.py", {connect(), code_file_}, gateway_.environment());
   expect_passed(*script);
   expect_frames_and_the_end({"posted \u20ac", "posted \u20ac"});
 }
 
-TEST_F(AwsClients, TheAwsCommandLineCallsTheUserPoolAConnectionAndTheStack) {
+TEST_F(AwsClientsTest, LetsTheAwsCliCallTheUserPoolAConnectionAndTheStack) {
   const auto script = start_client_script("aws_command.py", {connect()}, gateway_.environment());
   expect_passed(*script);
   expect_frames_and_the_end({"posted \u20ac"});

@@ -23,7 +23,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class BadInputs : public ::testing::Test {
+class BadInputsTest : public ::testing::Test {
  protected:
   [[nodiscard]] RawResponse answer_to(const std::string& bytes) const {
     RawClient socket(gateway_.address());
@@ -53,7 +53,7 @@ class BadInputs : public ::testing::Test {
   GatewayProcess gateway_{{.data_dir = dir_.file("data")}};
 };
 
-TEST_F(BadInputs, AreAnsweredAndTheGatewayGoesOn) {
+TEST_F(BadInputsTest, GetsAnAnswerAndLeavesTheGatewayRunning) {
   const OutsideUser user = make_user(gateway_, "alice");
 
   const RawResponse ambiguous = answer_to(
@@ -100,7 +100,7 @@ TEST_F(BadInputs, AreAnsweredAndTheGatewayGoesOn) {
   EXPECT_EQ(gateway_.terminate(), 0);
 }
 
-TEST_F(BadInputs, AndGoodOnesLeaveNoSecretAndNoTextInTheLog) {
+TEST_F(BadInputsTest, LeavesNoSecretAndNoTextInTheLog) {
   const OutsideUser user = make_user(gateway_, "alice");
   const std::string url = websocket_url(gateway_, user);
   EXPECT_EQ(handshake(url).status, 101);

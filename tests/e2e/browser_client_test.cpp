@@ -61,7 +61,7 @@ client.on("state", (state) => {
 client.start();
 )";
 
-class BrowserClient : public ::testing::Test {
+class BrowserClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto program = find_browser();
@@ -126,7 +126,7 @@ class BrowserClient : public ::testing::Test {
   std::unique_ptr<ChildProcess> browser_;
 };
 
-TEST_F(BrowserClient, ReceivesEverythingOnceAndInOrderAcrossAKilledGateway) {
+TEST_F(BrowserClientTest, ReceivesEverythingOnceAndInOrderAcrossAKilledGateway) {
   send("1");
   send("2");
   ASSERT_THAT(reports(2), ElementsAre("1", "2")) << transcript(*browser_);
@@ -139,7 +139,7 @@ TEST_F(BrowserClient, ReceivesEverythingOnceAndInOrderAcrossAKilledGateway) {
   EXPECT_EQ(reports(0).size(), 5U);
 }
 
-TEST_F(BrowserClient, HandlesOnceWhatComesTwiceAndAcknowledgesItThen) {
+TEST_F(BrowserClientTest, HandlesOnceWhatComesTwiceAndAcknowledgesItThen) {
   send("HOLD this one");
   ASSERT_THAT(reports(1), ElementsAre("HOLD this one")) << transcript(*browser_);
   // The page is still handling it, so nothing has acknowledged it: it will come again.
@@ -151,7 +151,7 @@ TEST_F(BrowserClient, HandlesOnceWhatComesTwiceAndAcknowledgesItThen) {
   EXPECT_THAT(reports(2), ElementsAre("HOLD this one", "next")) << transcript(*browser_);
 }
 
-TEST_F(BrowserClient, SaysHowItStands) {
+TEST_F(BrowserClientTest, SaysHowItStands) {
   EXPECT_TRUE(said("open")) << transcript(*browser_);
   // As many newer connections as are allowed displace it; it says so, and stays away.
   const auto client = gateway_->client();
@@ -167,16 +167,16 @@ TEST_F(BrowserClient, SaysHowItStands) {
       << transcript(gateway_->process());
 }
 
-class BrowserClientOfTwoTabs : public BrowserClient {
+class BrowserClientOfTwoTabsTest : public BrowserClientTest {
  protected:
-  BrowserClientOfTwoTabs() { call_ = kTwoTabs; }
+  BrowserClientOfTwoTabsTest() { call_ = kTwoTabs; }
   [[nodiscard]] std::size_t connections() const {
     const auto socket = client::make_control_client(data_dir_ + "/control.sock");
     return socket->call("GET", "/v1/connections").value().at("connections").size();
   }
 };
 
-TEST_F(BrowserClientOfTwoTabs, HasOneConnectionForBothAndHandsItOver) {
+TEST_F(BrowserClientOfTwoTabsTest, SharesOneConnectionAndHandsItOver) {
   ASSERT_TRUE(said("second open")) << transcript(*browser_);
   EXPECT_EQ(connections(), 1U);
   send("1");

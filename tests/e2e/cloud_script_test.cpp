@@ -1,4 +1,4 @@
-// What a tester of the cloud system does, over TLS, and finds all by the stack's name alone.
+// Runs a cloud tester's script over TLS, which finds everything by the stack's name.
 
 #include <string>
 #include <vector>
@@ -18,7 +18,7 @@ using ::testing::SizeIs;
 
 std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
 
-class CloudScript : public ::testing::Test {
+class CloudScriptTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ChildProcess certificates({.command = {holdfast_binary(), "dev-certs", tls_}});
@@ -101,7 +101,7 @@ class CloudScript : public ::testing::Test {
   std::unique_ptr<GatewayProcess> gateway_;
 };
 
-TEST_F(CloudScript, PlaysTheStoryOverTlsByTheStacksNameAlone) {
+TEST_F(CloudScriptTest, PlaysTheStoryOverTlsByTheStacksNameAlone) {
   log_in();
   EXPECT_THAT(run({"create-user", "testUser", "Abcdef1!"}, 1),
               ElementsAre("UsernameExistsException: User account already exists"));
@@ -131,7 +131,7 @@ TEST_F(CloudScript, PlaysTheStoryOverTlsByTheStacksNameAlone) {
   EXPECT_THAT(run({"send-message", "text", "0"}, 1), ElementsAre(HasSubstr("401")));
 }
 
-TEST_F(CloudScript, TokensAreGoodForAwsJwtVerifysGenericVerifiers) {
+TEST_F(CloudScriptTest, MakesTokensThatAwsJwtVerifyAccepts) {
   log_in();
   const auto script = start_client_script(
       "verify_tokens.js", {url_, id_token_},

@@ -32,7 +32,7 @@ std::string hashed_password() {
   return lines.empty() ? std::string() : lines.front();
 }
 
-class ConsoleInABrowser : public ::testing::Test {
+class ConsoleInABrowserTest : public ::testing::Test {
  protected:
   void SetUp() override {
     browser_ = find_browser();
@@ -62,13 +62,13 @@ class ConsoleInABrowser : public ::testing::Test {
   std::optional<std::string> browser_;
 };
 
-TEST_F(ConsoleInABrowser, LetsInByALinkOnceAndKeepsOthersOut) { play("entry"); }
+TEST_F(ConsoleInABrowserTest, LetsInByALinkOnceAndKeepsOthersOut) { play("entry"); }
 
-TEST_F(ConsoleInABrowser, LetsInByThePassword) {
+TEST_F(ConsoleInABrowserTest, LetsInByThePassword) {
   play("password", {{"HOLDFAST_CONSOLE__PASSWORD_HASH", hashed_password()}});
 }
 
-TEST_F(ConsoleInABrowser, LetsInAndConnectsOverTls) {
+TEST_F(ConsoleInABrowserTest, LetsInAndConnectsOverTls) {
   const auto made = make_dev_certificates(dir_.file("certificates"), {});
   ASSERT_TRUE(made) << made.error().message;
   play("tls",
@@ -78,19 +78,19 @@ TEST_F(ConsoleInABrowser, LetsInAndConnectsOverTls) {
        "https");
 }
 
-TEST_F(ConsoleInABrowser, ShowsEveryPageInLightAndDark) { play("desktop"); }
+TEST_F(ConsoleInABrowserTest, ShowsEveryPageInLightAndDark) { play("desktop"); }
 
-TEST_F(ConsoleInABrowser, ShowsEveryPageOnPhonesInLightAndDark) { play("phone"); }
+TEST_F(ConsoleInABrowserTest, ShowsEveryPageOnPhonesInLightAndDark) { play("phone"); }
 
-TEST_F(ConsoleInABrowser, ChangesWhatOperatorsChange) { play("changes"); }
+TEST_F(ConsoleInABrowserTest, ChangesWhatOperatorsChange) { play("changes"); }
 
-TEST_F(ConsoleInABrowser, ReceivesAsAUserOnTryIt) { play("trial"); }
+TEST_F(ConsoleInABrowserTest, ReceivesAsAUserOnTryIt) { play("trial"); }
 
-TEST_F(ConsoleInABrowser, ShowsThatNumbersAreOld) { play("silence"); }
+TEST_F(ConsoleInABrowserTest, ShowsThatNumbersAreOld) { play("silence"); }
 
-TEST_F(ConsoleInABrowser, CutsLongNamesShort) { play("widths"); }
+TEST_F(ConsoleInABrowserTest, CutsLongNamesShort) { play("widths"); }
 
-TEST_F(ConsoleInABrowser, IsUsedWithoutAMouse) { play("keyboard"); }
+TEST_F(ConsoleInABrowserTest, WorksWithoutAMouse) { play("keyboard"); }
 
 }  // namespace
 }  // namespace holdfast::test

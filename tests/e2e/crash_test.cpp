@@ -1,3 +1,5 @@
+// Kills the daemon under load, and checks the promises of delivery.
+
 #include <chrono>
 #include <csignal>
 #include <iostream>

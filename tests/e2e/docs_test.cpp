@@ -1,4 +1,4 @@
-// What the docs tell people to type works as it stands.
+// Runs the commands of the docs as they stand.
 
 #include <filesystem>
 #include <string>
@@ -18,13 +18,13 @@ std::optional<std::string> wait_for_text(const ChildProcess& child, const std::s
       [&text](const std::string& line) { return line.find(text) != std::string::npos; }, kPatience);
 }
 
-TEST(Docs, TellTheStoryByHandWithCurlAndWscat) {
+TEST(DocsTest, RunsTheStoryByHandWithCurlAndWscat) {
   TempDir dir;
   const std::string data_dir = dir.file("data");
   GatewayProcess gateway(
       {.data_dir = data_dir, .environment = {{"HOLDFAST_DELIVERY__ACK_WAIT_MS", "9000"}}});
   const std::string block = code_block(source_file("docs/quick-start.md"), "<!-- story:", "sh");
-  // What a person pastes, and a line that tells which user it was, ahead of the one that stays.
+  // A person would paste these lines; another prints the user's id, ahead of the line that stays.
   const auto last = block.rfind("wscat --connect");
   ASSERT_NE(last, std::string::npos);
   write_file(dir.file("story.sh"),
@@ -48,7 +48,7 @@ TEST(Docs, TellTheStoryByHandWithCurlAndWscat) {
   EXPECT_TRUE(wait_for_text(story, R"(< {"Payload":"You are here"})")) << transcript(story);
 }
 
-TEST(Docs, NameOnlyWhatThereIs) {
+TEST(DocsTest, NamesOnlyThingsThatExist) {
   TempDir dir;
   GatewayProcess gateway({.data_dir = dir.file("data")});
   const auto script = start_client_script("docs_check.py", {HOLDFAST_SOURCE_DIR, holdfast_binary(),

@@ -18,7 +18,7 @@ const std::vector<std::string> kHeld = {"held 1", "held 2", "held \u20ac \U0001F
 
 std::string frame(const std::string& text) { return "{\"Payload\":\"" + text + "\"}"; }
 
-class ForeignClients : public ::testing::Test {
+class OtherClientsTest : public ::testing::Test {
  protected:
   void start(std::vector<std::pair<std::string, std::string>> environment = {}) {
     // Long enough for a Pong on a busy machine: a client that never answers still ends in STORED.
@@ -53,7 +53,7 @@ class ForeignClients : public ::testing::Test {
   OutsideUser user_;
 };
 
-TEST_F(ForeignClients, WsFromNpmReceivesAndAcknowledgesByPongAlone) {
+TEST_F(OtherClientsTest, WsFromNpmReceivesAndAcknowledgesByPongAlone) {
   start();
   hold_messages();
   const auto client = start_client_script("receive_ws.js", {websocket_url(*gateway_, user_)});
@@ -62,7 +62,7 @@ TEST_F(ForeignClients, WsFromNpmReceivesAndAcknowledgesByPongAlone) {
   EXPECT_EQ(client->wait(kPatience), 0) << transcript(*client);
 }
 
-TEST_F(ForeignClients, AClientThatAnswersNoPingReceivesAndAcknowledgesNothing) {
+TEST_F(OtherClientsTest, TakesNoAcknowledgementFromAClientWithoutPongs) {
   start({{"HOLDFAST_DELIVERY__ACK_WAIT_MS", "100"}});
   hold_messages();
   const auto client =
@@ -73,7 +73,7 @@ TEST_F(ForeignClients, AClientThatAnswersNoPingReceivesAndAcknowledgesNothing) {
   EXPECT_EQ(pending(data_dir_, user_.id), kHeld.size() + 1);
 }
 
-TEST_F(ForeignClients, PythonsWebsocketsReceivesAndAcknowledgesByPongAlone) {
+TEST_F(OtherClientsTest, PythonsWebsocketsReceivesAndAcknowledgesByPongAlone) {
   start();
   hold_messages();
   const auto client =
@@ -84,7 +84,7 @@ TEST_F(ForeignClients, PythonsWebsocketsReceivesAndAcknowledgesByPongAlone) {
   EXPECT_EQ(client->output().back(), "closed 1000");
 }
 
-TEST_F(ForeignClients, WscatReceivesAndAcknowledgesByPongAlone) {
+TEST_F(OtherClientsTest, LetsWscatReceiveAndAcknowledgeByPongAlone) {
   start();
   hold_messages();
   // On something other than a terminal it prints the bare frames.
@@ -93,7 +93,7 @@ TEST_F(ForeignClients, WscatReceivesAndAcknowledgesByPongAlone) {
   expect_the_story(client, "");
 }
 
-TEST_F(ForeignClients, ABrowsersPlainWebSocketReceivesAndAcknowledgesByPongAlone) {
+TEST_F(OtherClientsTest, LetsABrowserReceiveAndAcknowledgeByPongAlone) {
   const auto program = find_browser();
   if (!program) GTEST_SKIP() << "there is no Chromium or Google Chrome on the PATH";
   const auto server = start_client_script(

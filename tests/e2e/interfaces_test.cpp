@@ -1,4 +1,4 @@
-// What docs/openapi.yaml and docs/asyncapi.yaml say is what the gateway does.
+// Compares the gateway with docs/openapi.yaml and docs/asyncapi.yaml.
 
 #include <fstream>
 #include <string>
@@ -23,18 +23,18 @@ constexpr std::chrono::minutes kLongPatience{4};
 
 std::string document(const std::string& name) { return HOLDFAST_SOURCE_DIR "/docs/" + name; }
 
-TEST(Interfaces, TheOpenApiDocumentIsValid) {
+TEST(InterfacesTest, HasAValidOpenApiDocument) {
   ChildProcess validator({.command = {clients_python(), "-m", "openapi_spec_validator", "--schema",
                                       "3.1", document("openapi.yaml")}});
   EXPECT_EQ(validator.wait(kPatience), 0) << transcript(validator);
 }
 
-TEST(Interfaces, TheAsyncApiDocumentIsValid) {
+TEST(InterfacesTest, HasAValidAsyncApiDocument) {
   const auto script = start_client_script("validate_asyncapi.js", {document("asyncapi.yaml")});
   expect_passed(*script);
 }
 
-TEST(Interfaces, TheHttpApiIsAsItsDocumentSays) {
+TEST(InterfacesTest, MatchesTheOpenApiDocument) {
   TempDir dir;
   const std::string code_file = dir.file("code");
   const Json code_command = {"/bin/sh", "-c",
@@ -56,7 +56,7 @@ TEST(Interfaces, TheHttpApiIsAsItsDocumentSays) {
 }
 
 // Every path of the document with every method, on both listeners, and what net answers by itself.
-TEST(Interfaces, EveryAnswerSaysWhatABrowserMayDoWithIt) {
+TEST(InterfacesTest, RestrictsBrowsersInEveryAnswer) {
   TempDir dir;
   GatewayProcess gateway({.data_dir = dir.file("data")});
   std::vector<std::string> requests = {"rubbish\r\n\r\n", "GET / HTTP/2.0\r\n\r\n",
@@ -92,7 +92,7 @@ TEST(Interfaces, EveryAnswerSaysWhatABrowserMayDoWithIt) {
   }
 }
 
-class WebSocketFrames : public ::testing::Test {
+class WebSocketFramesTest : public ::testing::Test {
  protected:
   void start(const std::string& frame) {
     gateway_ = std::make_unique<GatewayProcess>(GatewayProcess::Options{
@@ -111,7 +111,7 @@ class WebSocketFrames : public ::testing::Test {
   std::unique_ptr<ChildProcess> script_;
 };
 
-TEST_F(WebSocketFrames, AreAsTheirDocumentSays) {
+TEST_F(WebSocketFramesTest, MatchesTheAsyncApiDocument) {
   start("plain");
   // It signs the user out on its way.
   script_->write(make_user(*gateway_, "bob").id_token + "\n");
@@ -120,7 +120,7 @@ TEST_F(WebSocketFrames, AreAsTheirDocumentSays) {
   EXPECT_EQ(script_->wait(kPatience), 0) << transcript(*script_);
 }
 
-TEST_F(WebSocketFrames, AreBareTextWhereThatIsConfigured) {
+TEST_F(WebSocketFramesTest, SendsBareTextWhereConfigured) {
   start("raw");
   expect_passed(*script_);
 }

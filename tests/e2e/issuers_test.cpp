@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class Issuers : public ::testing::TestWithParam<const char*> {
+class IssuersTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     provider_ = start_client_script("openid_provider.js", {GetParam()});
@@ -44,7 +44,7 @@ class Issuers : public ::testing::TestWithParam<const char*> {
     EXPECT_THAT(tokens, SizeIs(logins_)) << transcript(*provider_);
     return tokens.empty() ? "" : tokens.back();
   }
-  // What `GET /tokens` says to it: `taken`, or the refusal.
+  // Returns the answer of `GET /tokens`: `taken`, or the refusal.
   [[nodiscard]] std::string answer_to(const std::string& id_token) const {
     const auto token = gateway_->client()->temporary_token(id_token);
     return token ? "taken" : token.error().text();
@@ -57,7 +57,7 @@ class Issuers : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<GatewayProcess> gateway_;
 };
 
-TEST_P(Issuers, LogUsersInWhoAreToldApartFromThePoolsByAPrefix) {
+TEST_P(IssuersTest, PrefixesTheirUsersIds) {
   start_gateway("holdfast", GetParam());
   const OutsideUser alice{.id = "op/alice", .id_token = log_in("alice"), .password = {}};
   const auto client = start_client_script("receive_ws.js", {websocket_url(*gateway_, alice)});
@@ -68,7 +68,7 @@ TEST_P(Issuers, LogUsersInWhoAreToldApartFromThePoolsByAPrefix) {
       << transcript(*client);
 }
 
-TEST_P(Issuers, MayHaveChangedTheirKeysAndMayBeAway) {
+TEST_P(IssuersTest, SurvivesChangedKeysAndAnAbsentIssuer) {
   const std::string before = log_in("alice");
   provider_->write("rotate\n");
   ASSERT_THAT(wait_for_lines(*provider_, "rotated", 1), SizeIs(1)) << transcript(*provider_);
@@ -81,12 +81,12 @@ TEST_P(Issuers, MayHaveChangedTheirKeysAndMayBeAway) {
   EXPECT_EQ(answer_to(after), "taken") << "the keys are known";
 }
 
-TEST_P(Issuers, TokensThatAreNotForThisGatewayAreRefused) {
+TEST_P(IssuersTest, RefusesTokensForOtherAudiences) {
   start_gateway("another", GetParam());
   EXPECT_THAT(answer_to(log_in("alice")), HasSubstr("Unauthorized"));
 }
 
-TEST_P(Issuers, TokensWithAByteChangedAreRefused) {
+TEST_P(IssuersTest, RefusesTokensWithAChangedByte) {
   start_gateway("holdfast", GetParam());
   const std::string token = log_in("alice");
   for (const std::size_t part : {token.find('.'), token.rfind('.')}) {
@@ -98,12 +98,12 @@ TEST_P(Issuers, TokensWithAByteChangedAreRefused) {
   EXPECT_EQ(answer_to(token), "taken");
 }
 
-TEST_P(Issuers, TheAlgorithmIsTheConfigurationsNotTheTokens) {
+TEST_P(IssuersTest, TakesTheAlgorithmFromTheConfigurationNotTheToken) {
   start_gateway("holdfast", std::string(GetParam()) == "RS256" ? "ES256" : "RS256");
   EXPECT_THAT(answer_to(log_in("alice")), HasSubstr("Unauthorized"));
 }
 
-INSTANTIATE_TEST_SUITE_P(SignWith, Issuers, ::testing::Values("RS256", "ES256", "EdDSA"),
+INSTANTIATE_TEST_SUITE_P(SignWith, IssuersTest, ::testing::Values("RS256", "ES256", "EdDSA"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 }  // namespace

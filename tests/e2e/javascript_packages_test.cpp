@@ -16,13 +16,13 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-TEST(JavaScriptPackages, PassTheirOwnTests) {
+TEST(JavaScriptPackagesTest, RunsTheirOwnTests) {
   ChildProcess tests({.command = {clients_node(), javascript_packages() + "/test.mjs"}});
   EXPECT_EQ(tests.wait(std::chrono::minutes(4)), 0) << transcript(tests);
   EXPECT_THAT(tests.output(), ElementsAre("passed")) << transcript(tests);
 }
 
-TEST(JavaScriptPackages, CarryEverythingOnceAndInOrderAcrossAKilledGateway) {
+TEST(JavaScriptPackagesTest, CarriesEverythingOnceAndInOrderAcrossAKilledGateway) {
   TempDir dir;
   const std::string data_dir = dir.file("data");
   auto gateway = std::make_unique<GatewayProcess>(GatewayProcess::Options{.data_dir = data_dir});

@@ -17,7 +17,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class LoginPage : public ::testing::Test {
+class LoginPageTest : public ::testing::Test {
  protected:
   void SetUp() override {
     browser_ = find_browser();
@@ -39,7 +39,7 @@ class LoginPage : public ::testing::Test {
     user_ = make_user(*gateway_, "alice");
     websocket_url_ = websocket_url(*gateway_, user_);
   }
-  // What the page comes to say, in `count` reports.
+  // Returns the first `count` reports of the page.
   std::vector<std::string> reports_of_the_page(std::size_t count) {
     const Json given = {{"url", gateway_->url()},
                         {"pool", gateway_->credentials().at("HOLDFAST_USER_POOL_ID")},
@@ -64,7 +64,7 @@ class LoginPage : public ::testing::Test {
   std::string websocket_url_;
 };
 
-TEST_F(LoginPage, OfAnAllowedOriginLogsInGetsATokenAndConnects) {
+TEST_F(LoginPageTest, ConnectsFromAnAllowedOrigin) {
   start_gateway(origin_);
   EXPECT_EQ(publish(*gateway_, user_.id, "held"), "STORED");
   EXPECT_THAT(reports_of_the_page(5),
@@ -73,7 +73,7 @@ TEST_F(LoginPage, OfAnAllowedOriginLogsInGetsATokenAndConnects) {
       << transcript(*server_) << transcript(gateway_->process());
 }
 
-TEST_F(LoginPage, OfAnotherOriginDoesNoneOfIt) {
+TEST_F(LoginPageTest, RefusesAnotherOrigin) {
   // Another port is another origin.
   start_gateway("http://127.0.0.1:1");
   EXPECT_THAT(reports_of_the_page(4),

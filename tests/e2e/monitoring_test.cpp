@@ -1,5 +1,5 @@
-// What watches Holdfast: Prometheus, its alerts, and Grafana's dashboard, held against the metrics
-// that a gateway with traffic tells, and those against their documentation.
+// Checks Prometheus's view, the alerts and Grafana's dashboard against the metrics of a busy
+// gateway, and the metrics against their documentation.
 
 #include <map>
 #include <regex>
@@ -43,7 +43,7 @@ testing::AssertionResult promtool_agrees(std::vector<std::string> arguments,
 }
 
 /// A gateway to which everything has happened that the e2e helpers can bring about in short.
-class Monitored : public testing::Test {
+class MonitoringTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     const TempDir dir;
@@ -107,7 +107,7 @@ class Monitored : public testing::Test {
     }
     return out;
   }
-  /// What PromQL of ours mentions and no gateway tells.
+  /// Returns the metrics in our PromQL that no gateway has.
   static std::set<std::string> unknown_in(const std::string& queries) {
     std::set<std::string> out;
     const std::set<std::string> known = families();
@@ -134,13 +134,13 @@ void collect(const Json& json, const std::string& name, std::vector<std::string>
   }
 }
 
-TEST_F(Monitored, TellsMetricsAsPrometheusWantsThem) {
+TEST_F(MonitoringTest, TellsMetricsAsPrometheusWantsThem) {
   EXPECT_TRUE(promtool_agrees({"check", "metrics"}, text_));
   EXPECT_FALSE(promtool_agrees({"check", "metrics"}, "# TYPE latency_ms counter\nlatency_ms 1\n"))
       << "the check itself must be one";
 }
 
-TEST_F(Monitored, HasADocumentedMeaningForEveryMetric) {
+TEST_F(MonitoringTest, HasADocumentedMeaningForEveryMetric) {
   const std::string page = source_file("docs/metrics.md");
   const auto begin = page.find(kTableBegin);
   const auto end = page.find(kTableEnd);
@@ -150,14 +150,14 @@ TEST_F(Monitored, HasADocumentedMeaningForEveryMetric) {
   EXPECT_EQ(page.substr(from, end - from), table()) << "the new table is to be:\n" << table();
 }
 
-TEST_F(Monitored, TellsEveryMetricOfTheAlerts) {
+TEST_F(MonitoringTest, TellsEveryMetricOfTheAlerts) {
   const std::string alerts = source_file("docker/alerts.yml");
   ASSERT_THAT(alerts, testing::HasSubstr("holdfast_store_writable"));
   EXPECT_THAT(unknown_in(alerts), testing::IsEmpty());
   EXPECT_THAT(unknown_in(source_file("docker/alerts_test.yml")), testing::IsEmpty());
 }
 
-TEST_F(Monitored, TellsEveryMetricOfTheDashboardAndTheDashboardShowsEach) {
+TEST_F(MonitoringTest, TellsEveryMetricOfTheDashboardAndTheDashboardShowsEach) {
   const auto dashboard = parse_json(source_file("docker/grafana/dashboards/holdfast.json"));
   ASSERT_TRUE(dashboard);
   std::vector<std::string> queries;
@@ -171,7 +171,7 @@ TEST_F(Monitored, TellsEveryMetricOfTheDashboardAndTheDashboardShowsEach) {
   }
 }
 
-TEST_F(Monitored, HasADashboardWithoutPanelsOnTopOfEachOther) {
+TEST_F(MonitoringTest, HasADashboardWithoutOverlappingPanels) {
   const Json dashboard = parse_json(source_file("docker/grafana/dashboards/holdfast.json")).value();
   std::set<int> ids;
   std::set<std::pair<int, int>> taken;
@@ -188,13 +188,13 @@ TEST_F(Monitored, HasADashboardWithoutPanelsOnTopOfEachOther) {
   }
 }
 
-TEST(Alerts, FireWhenTheyShouldAndOnlyThen) {
+TEST(AlertsTest, FiresOnlyWhenItShould) {
   EXPECT_TRUE(promtool_agrees({"check", "config", "prometheus.yml"}));
   EXPECT_TRUE(promtool_agrees({"check", "rules", "alerts.yml"}));
   EXPECT_TRUE(promtool_agrees({"test", "rules", "alerts_test.yml"}));
 }
 
-TEST(Alerts, HaveATestEachAndSayWhatToDo) {
+TEST(AlertsTest, HasATestAndAdviceForEachAlert) {
   const std::string rules = source_file("docker/alerts.yml");
   const std::string tests = source_file("docker/alerts_test.yml");
   const std::regex alert(R"(- alert: (\w+)\n([\s\S]*?)(?=\n\n|$))");

@@ -1,3 +1,5 @@
+// Runs the program and its clients from outside.
+
 #include "e2e/outside.hpp"
 
 #include <csignal>

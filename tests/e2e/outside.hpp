@@ -39,7 +39,7 @@ struct OutsideUser {
 
 /// Messages on disk for a user, as the control socket tells.
 [[nodiscard]] std::size_t pending(const std::string& data_dir, const std::string& user_id);
-/// Whether that became nothing in time.
+/// Waits until nothing is pending. Returns false at the deadline.
 [[nodiscard]] bool wait_until_nothing_pending(const std::string& data_dir,
                                               const std::string& user_id);
 

@@ -1,4 +1,4 @@
-// What the release says it is made of, held against the program itself.
+// Compares the release's bill of materials with the program.
 #include <algorithm>
 #include <set>
 #include <sstream>
@@ -37,7 +37,7 @@ std::set<std::string> linked_libraries() {
   return out;
 }
 
-TEST(BillOfMaterials, NamesEveryLinkedLibraryWithItsPackage) {
+TEST(BillOfMaterialsTest, NamesEveryLinkedLibraryWithItsPackage) {
   const auto bill =
       parse_json(output_of({HOLDFAST_SOURCE_DIR "/packaging/sbom.sh", holdfast_binary(), "1.2.3"}));
   ASSERT_TRUE(bill) << bill.error().message;
@@ -55,7 +55,7 @@ TEST(BillOfMaterials, NamesEveryLinkedLibraryWithItsPackage) {
   EXPECT_TRUE(named.contains("boost/version.hpp"));
 }
 
-TEST(BillOfMaterials, IsTheSameForTheSameProgram) {
+TEST(BillOfMaterialsTest, StaysTheSameForTheSameProgram) {
   const std::vector<std::string> command{HOLDFAST_SOURCE_DIR "/packaging/sbom.sh",
                                          holdfast_binary(), "1.2.3"};
   EXPECT_EQ(output_of(command), output_of(command));

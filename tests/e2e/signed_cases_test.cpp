@@ -55,9 +55,9 @@ RequestBuilder spoilt(RequestBuilder request, const Json& change) {
   return request;
 }
 
-class SignedCases : public ::testing::Test {
+class SignedCasesTest : public ::testing::Test {
  protected:
-  SignedCases() { keys_->set(kKeyId, kSecretKey); }
+  SignedCasesTest() { keys_->set(kKeyId, kSecretKey); }
 
   // Empty when the signature is good.
   [[nodiscard]] std::string refusal(const RequestBuilder& request, const std::string& service) {
@@ -87,7 +87,7 @@ class SignedCases : public ::testing::Test {
   std::size_t spoilt_ = 0;
 };
 
-TEST_F(SignedCases, OfBotocorePassTheVerifierAndNoneWithOneByteChanged) {
+TEST_F(SignedCasesTest, AcceptsBotocoresCasesAndNoneWithAChangedByte) {
   const auto script = start_client_script(
       "signed_cases.py", {std::to_string(kSeed), std::to_string(kCases), kKeyId, kSecretKey});
   ASSERT_EQ(script->wait(kPatience), 0) << transcript(*script);

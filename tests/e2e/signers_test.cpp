@@ -15,7 +15,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class Signers : public ::testing::Test {
+class SignersTest : public ::testing::Test {
  protected:
   // curl's output lines: the body of each answer, and `status NNN new_connections N` behind it.
   [[nodiscard]] std::vector<std::string> curl(const std::string& secret,
@@ -47,7 +47,7 @@ class Signers : public ::testing::Test {
   GatewayProcess gateway_{{.data_dir = dir_.file("data")}};
 };
 
-TEST_F(Signers, CurlSignsSeveralRequestsOnOneConnection) {
+TEST_F(SignersTest, AcceptsSeveralRequestsOfCurlOnOneConnection) {
   const auto lines = curl(secret(), {"/message", "/message?again=1", "/prod/message"});
   ASSERT_THAT(lines, SizeIs(6));
   for (const std::size_t i : {0U, 2U, 4U}) {
@@ -59,7 +59,7 @@ TEST_F(Signers, CurlSignsSeveralRequestsOnOneConnection) {
   EXPECT_EQ(pending(dir_.file("data"), "u"), 3U);
 }
 
-TEST_F(Signers, CurlWithOneByteOfTheSecretChangedIsRefused) {
+TEST_F(SignersTest, RefusesCurlWithAChangedSecret) {
   std::string changed = secret();
   changed.back() = changed.back() == 'A' ? 'B' : 'A';
   const auto lines = curl(changed, {"/message"});
@@ -69,14 +69,14 @@ TEST_F(Signers, CurlWithOneByteOfTheSecretChangedIsRefused) {
   EXPECT_EQ(pending(dir_.file("data"), "u"), 0U);
 }
 
-TEST_F(Signers, BotocoresOddHeadersAndQueriesPassAndNoneWithOneByteChanged) {
+TEST_F(SignersTest, BotocoresOddHeadersAndQueriesPassAndNoneWithOneByteChanged) {
   const auto script =
       start_client_script("signed_requests.py", {"20240607", "1500"}, gateway_.environment());
   EXPECT_EQ(script->wait(kPatience), 0) << transcript(*script);
   EXPECT_THAT(script->output(), ::testing::ElementsAre("passed 1500")) << transcript(*script);
 }
 
-TEST_F(Signers, BotocoresClientsManageAConnectionAndFindTheStack) {
+TEST_F(SignersTest, BotocoresClientsManageAConnectionAndFindTheStack) {
   const OutsideUser user = make_user(gateway_, "alice");
   const auto client = start_client_script("receive_websockets.py", {websocket_url(gateway_, user)});
   ASSERT_THAT(wait_for_lines(*client, "connected", 1), SizeIs(1)) << transcript(*client);
@@ -93,7 +93,7 @@ TEST_F(Signers, BotocoresClientsManageAConnectionAndFindTheStack) {
   EXPECT_THAT(transcript(*client), HasSubstr("received 1000"));
 }
 
-TEST_F(Signers, BotocoreTakesTemporaryCredentialsFromTheShellAndFromAProcess) {
+TEST_F(SignersTest, GivesBotocoreTemporaryCredentialsByShellAndProcess) {
   const std::string key = gateway_.credentials().at("AWS_ACCESS_KEY_ID");
   const std::vector<std::string> command = {holdfast_binary(), "access-key",     "session", key,
                                             "--data-dir",      dir_.file("data")};
@@ -126,7 +126,7 @@ TEST_F(Signers, BotocoreTakesTemporaryCredentialsFromTheShellAndFromAProcess) {
   EXPECT_THAT(from_process->output(), ::testing::ElementsAre("passed custom-process"));
 }
 
-TEST_F(Signers, BotocoreReachesTheUserOfItsPolicyAlone) {
+TEST_F(SignersTest, LetsBotocoreReachTheUserOfItsPolicyAlone) {
   const OutsideUser alice = make_user(gateway_, "alice");
   const OutsideUser bob = make_user(gateway_, "bob");
   const auto receiver = [this](const OutsideUser& user) {
@@ -155,7 +155,7 @@ TEST_F(Signers, BotocoreReachesTheUserOfItsPolicyAlone) {
               ::testing::ElementsAre(R"({"Payload":"first"})", R"({"Payload":"last"})"));
 }
 
-TEST_F(Signers, CurlSignsAPathWithAnAtSignItsOwnWay) {
+TEST_F(SignersTest, AcceptsCurlsSignatureOfAPathWithAnAtSign) {
   const auto lines = curl(secret(), {"/prod/@connections/nobody", "/@connections/L0SM9c%3D"});
   ASSERT_THAT(lines, SizeIs(4));
   EXPECT_THAT(lines[1], HasSubstr("status 410")) << lines[0];

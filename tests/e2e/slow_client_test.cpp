@@ -1,3 +1,5 @@
+// Tests slow, stopped and vanished clients.
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -97,7 +99,7 @@ class SlowClientTest : public ::testing::Test {
   std::size_t published_ = 0;
 };
 
-TEST_F(SlowClientTest, AClientThatVanishesIsClosedAtTheTimeoutAndLosesNothing) {
+TEST_F(SlowClientTest, ClosesAVanishedClientAtTheTimeoutWithoutLoss) {
   start(1'500);
   RawSubscriber client(*root_, gateway_->address(), user_);
   ASSERT_TRUE(eventually([&] { return connections() == 1; }, kSlowPatience));
@@ -112,7 +114,7 @@ TEST_F(SlowClientTest, AClientThatVanishesIsClosedAtTheTimeoutAndLosesNothing) {
   EXPECT_THAT(ledger_.check(), IsEmpty());
 }
 
-TEST_F(SlowClientTest, AStoppedProcessIsClosedAtTheTimeoutAndCatchesUpWhenItGoesOn) {
+TEST_F(SlowClientTest, ClosesAStoppedClientWhichCatchesUpLater) {
   start(1'500);
   auto environment = gateway_->environment();
   environment.emplace_back("ID_TOKEN", user_.id_token);
@@ -135,7 +137,7 @@ TEST_F(SlowClientTest, AStoppedProcessIsClosedAtTheTimeoutAndCatchesUpWhenItGoes
   EXPECT_EQ(next, published_);
 }
 
-TEST_F(SlowClientTest, AClientThatNeverReadsCostsBoundedMemoryAndDelaysNobody) {
+TEST_F(SlowClientTest, LimitsTheMemoryOfAClientThatNeverReads) {
   start(60'000);
   const TestUser other = make_user(*root_, "other");
   RawSubscriber silent(*root_, gateway_->address(), user_, 4'096);
@@ -171,7 +173,7 @@ TEST_F(SlowClientTest, AClientThatNeverReadsCostsBoundedMemoryAndDelaysNobody) {
 
 // The limits meant for a link of 50 KB/s are 64 KiB between fences and ten seconds without
 // progress. Ten times the rate with a tenth of the time strains them alike in a tenth of the time.
-TEST_F(SlowClientTest, ASlowLinkTakesTenMegabytesOnOneConnection) {
+TEST_F(SlowClientTest, DeliversTenMegabytesOverASlowLink) {
   constexpr std::size_t kBytesPerSecond = 500'000;
   constexpr std::size_t kMessageBytes = 10'000;
   start(1'000);

@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(Demo, PlaysTheWholeStoryAndShowsEachStepWithItsCommand) {
+TEST(DemoTest, PlaysTheWholeStoryAndShowsEachStepWithItsCommand) {
   ChildProcess demo({.command = {holdfast_binary(), "demo", "--once"}});
   ASSERT_EQ(demo.wait(2 * kPatience), 0) << transcript(demo);
   const std::string shown = transcript(demo);
@@ -61,7 +61,7 @@ TEST(Demo, PlaysTheWholeStoryAndShowsEachStepWithItsCommand) {
   }
 }
 
-TEST(Demo, LeavesNothingBehind) {
+TEST(DemoTest, LeavesNothingBehind) {
   TempDir folder;
   ChildProcess demo({.command = {holdfast_binary(), "demo", "--once"},
                      .environment = {{"TMPDIR", folder.path().string()}}});
@@ -70,7 +70,7 @@ TEST(Demo, LeavesNothingBehind) {
 }
 
 // A shell that knows nothing but `credentials`, and where the sample application is.
-class Tester : public ::testing::Test {
+class TesterTest : public ::testing::Test {
  protected:
   struct Said {
     int status = -1;
@@ -109,7 +109,7 @@ class Tester : public ::testing::Test {
   GatewayProcess gateway_{{.data_dir = dir_.file("data")}};
 };
 
-TEST_F(Tester, PlaysTheStoryWithNothingButTheCredentials) {
+TEST_F(TesterTest, PlaysTheStoryWithNothingButTheCredentials) {
   const Said created = type("holdfast create-user -u tester -p 'correct horse'");
   ASSERT_EQ(created.status, 0) << created.all;
   ASSERT_EQ(created.output.size(), 1U) << "the user's id, and nothing else, on standard output";
@@ -152,7 +152,7 @@ TEST_F(Tester, PlaysTheStoryWithNothingButTheCredentials) {
   EXPECT_EQ(type("holdfast status --data-dir data").status, 0);
 }
 
-TEST_F(Tester, PlaysTheStoryWithWhatRunsAlreadyAndLeavesItAsItWas) {
+TEST_F(TesterTest, PlaysTheStoryWithWhatRunsAlreadyAndLeavesItAsItWas) {
   const auto sample_app = shell("exec " + holdfast_binary() + " sample-app --listen 127.0.0.1:0");
   const std::string address = listening_address(*sample_app);
   ASSERT_NE(address, "") << transcript(*sample_app);
@@ -170,7 +170,7 @@ TEST_F(Tester, PlaysTheStoryWithWhatRunsAlreadyAndLeavesItAsItWas) {
   EXPECT_THAT(type("holdfast user list --data-dir data").all, Not(HasSubstr("demo-")));
 }
 
-TEST_F(Tester, IsToldWhatIsWrongWithStatusOneOrTwo) {
+TEST_F(TesterTest, SeesTheErrorWithStatusOneOrTwo) {
   const Said unknown = type("holdfast auth -u nobody -p 'correct horse'");
   EXPECT_EQ(unknown.status, 1) << unknown.all;
   EXPECT_TRUE(unknown.output.empty()) << "nothing that `eval` would run";

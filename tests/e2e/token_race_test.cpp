@@ -1,3 +1,5 @@
+// Races clients for one token.
+
 #include <algorithm>
 #include <barrier>
 #include <optional>
@@ -40,7 +42,7 @@ class TokenRaceTest : public ::testing::Test {
   TempDir dir_;
 };
 
-TEST_F(TokenRaceTest, OneTokenOpensOneConnectionForSixtyFourClientsAtOnce) {
+TEST_F(TokenRaceTest, OpensOneConnectionForSixtyFourClientsAtOnce) {
   const GatewayProcess gateway = start();
   const auto root = gateway.client();
   const TestUser user = make_user(*root, "alice");
@@ -63,7 +65,7 @@ TEST_F(TokenRaceTest, OneTokenOpensOneConnectionForSixtyFourClientsAtOnce) {
   }
 }
 
-TEST_F(TokenRaceTest, AUsedTokenStaysUsedAndAnUnusedOneGoodAcrossAKill) {
+TEST_F(TokenRaceTest, RemembersUsedTokensAcrossAKill) {
   std::optional<GatewayProcess> gateway(start());
   const auto root = gateway->client();
   const TestUser user = make_user(*root, "alice");

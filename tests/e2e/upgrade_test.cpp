@@ -1,3 +1,5 @@
+// Upgrades from an older version, and goes back.
+
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -45,7 +47,7 @@ class UpgradeTest : public ::testing::Test {
     ASSERT_EQ(sqlite3_exec(opened, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(opened);
   }
-  // What it said on both outputs.
+  // Returns its output of both streams.
   std::string run(std::vector<std::string> arguments, int status = 0) {
     arguments.insert(arguments.begin(), holdfast_binary());
     arguments.insert(arguments.end(), {"--data-dir", data_dir_});

@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const api::IngestLimits limits{.message = {.message_bytes = 1'000, .ttl = Seconds(1'000)},
                                  .body_bytes = 8'000,
                                  .entries = 5};
-  const auto caller = std::make_shared<const Caller>("fuzz");
+  const auto caller = std::make_shared<SenderQuota>("fuzz");
   const auto one = api::read_message(body, limits, caller);
   const auto many = api::read_messages(body, limits, caller);
   if (!one && !many) return 0;

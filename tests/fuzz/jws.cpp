@@ -21,7 +21,7 @@ class Issuer {
     for (const auto kind :
          {TokenMaker::Kind::rsa, TokenMaker::Kind::p256, TokenMaker::Kind::ed25519}) {
       const TokenMaker maker(kind, "key");
-      keys_.push_back(identity::read_foreign_jwks(maker.jwks(), kAlgorithms).value());
+      keys_.push_back(identity::read_external_jwks(maker.jwks(), kAlgorithms).value());
       tokens_.push_back(maker.sign({{"iss", "https://issuer.example"}, {"sub", "u"}}));
     }
   }
@@ -61,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           "a stranger's token is refused");
   (void)identity::hint_of(token);
 
-  const auto keys = identity::read_foreign_jwks(document, kAlgorithms);
+  const auto keys = identity::read_external_jwks(document, kAlgorithms);
   if (!keys) return 0;
   require(!identity::verify_jws(good, *keys), "the keys of another document did not sign it");
   return 0;

@@ -1,3 +1,5 @@
+// Tests access keys, policies and temporary credentials over HTTP.
+
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -162,7 +164,7 @@ std::string verdict_on_all(client::GatewayClient& client, const std::vector<Sign
   return common;
 }
 
-TEST(AccessKeyPolicies, AllowEachCallByItsActionAndResourceAndNoOther) {
+TEST(AccessKeyPoliciesTest, AllowsEachCallByItsActionAndResourceAlone) {
   const TestGateway gateway;
   const auto calls = signed_calls(gateway);
   const auto key = make_key(gateway, "exact",
@@ -181,7 +183,7 @@ TEST(AccessKeyPolicies, AllowEachCallByItsActionAndResourceAndNoOther) {
   }
 }
 
-TEST(AccessKeyPolicies, DenyWhateverElseAllows) {
+TEST(AccessKeyPoliciesTest, LetsADenyWin) {
   const TestGateway gateway;
   const auto calls = signed_calls(gateway);
   const std::string all = policy_text("Allow", action_and_resource("*", "*"));
@@ -197,7 +199,7 @@ TEST(AccessKeyPolicies, DenyWhateverElseAllows) {
   }
 }
 
-TEST(AccessKeyPolicies, SelectTheRestByNotActionAndNotResource) {
+TEST(AccessKeyPoliciesTest, SelectsTheRestByNotActionAndNotResource) {
   const TestGateway gateway;
   const auto calls = signed_calls(gateway);
   const auto key = make_key(
@@ -218,7 +220,7 @@ TEST(AccessKeyPolicies, SelectTheRestByNotActionAndNotResource) {
   }
 }
 
-TEST(AccessKeyPolicies, KnowTheAddressBehindATrustedProxyAndNoOther) {
+TEST(AccessKeyPoliciesTest, UsesTheAddressBehindATrustedProxyAlone) {
   const Json office = policy_document(
       policy_text("Allow", R"("Action":"*","Resource":"*",)"
                            R"("Condition":{"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}})"));
@@ -234,7 +236,7 @@ TEST(AccessKeyPolicies, KnowTheAddressBehindATrustedProxyAndNoOther) {
     const auto client = calling_client(behind, key);
     EXPECT_EQ(verdict_on_all(*client, calls, from_office), "allowed");
     EXPECT_EQ(verdict_on_all(*client, calls, {{"X-Forwarded-For", "198.51.100.1"}}), "denied");
-    // What the client itself has put in front is not what the proxy saw.
+    // The client's own header must not count as the proxy's.
     EXPECT_EQ(verdict_on_all(*client, calls, {{"X-Forwarded-For", "203.0.113.7, 198.51.100.1"}}),
               "denied");
     EXPECT_EQ(verdict_on_all(*client, calls), "denied");
@@ -248,7 +250,7 @@ TEST(AccessKeyPolicies, KnowTheAddressBehindATrustedProxyAndNoOther) {
   EXPECT_EQ(verdict_on_all(*client, calls, from_office), "allowed");
 }
 
-TEST(AccessKeyPolicies, KnowWhetherACallCameOverTls) {
+TEST(AccessKeyPoliciesTest, DistinguishesCallsOverTls) {
   const Json secure = policy_document(
       policy_text("Allow", R"("Action":"*","Resource":"*",)"
                            R"("Condition":{"Bool":{"aws:SecureTransport":"true"}})"));
@@ -270,7 +272,7 @@ TEST(AccessKeyPolicies, KnowWhetherACallCameOverTls) {
   EXPECT_EQ(verdict_on_all(*lying, signed_calls(open), {{"X-Forwarded-Proto", "https"}}), "denied");
 }
 
-TEST(AccessKeyPolicies, KnowTheTime) {
+TEST(AccessKeyPoliciesTest, ComparesTheTime) {
   ManualClock clock;  // 2026-01-22T10:00:00Z
   const TestGateway gateway({.clock = &clock});
   const auto calls = signed_calls(gateway);
@@ -288,7 +290,7 @@ TEST(AccessKeyPolicies, KnowTheTime) {
   EXPECT_EQ(verdict_on_all(*client, calls), "denied");
 }
 
-TEST(AccessKeyPolicies, AreRefusedAtOnceWhenTheyNameWhatIsNotKnown) {
+TEST(AccessKeyPoliciesTest, RefusesPoliciesWithUnknownNames) {
   const TestGateway gateway;
   const auto control = client::make_control_client(gateway.info().control_socket);
   const auto key =
@@ -308,9 +310,9 @@ TEST(AccessKeyPolicies, AreRefusedAtOnceWhenTheyNameWhatIsNotKnown) {
 }
 
 /// Temporary credentials of a key that may do everything, over sockets.
-class SessionsOverHttp : public ::testing::Test {
+class TemporaryCredentialsOverHttpTest : public ::testing::Test {
  protected:
-  SessionsOverHttp() : gateway_({.clock = &clock_}) {}
+  TemporaryCredentialsOverHttpTest() : gateway_({.clock = &clock_}) {}
 
   std::string outcome(const iam::Credentials& credentials) {
     const auto client = calling_client(gateway_, credentials, clock_);
@@ -336,7 +338,7 @@ class SessionsOverHttp : public ::testing::Test {
 
 constexpr const char* kUnknownToken = "The security token included in the request is invalid.";
 
-TEST_F(SessionsOverHttp, SignEveryCallInHeadersAndPresigned) {
+TEST_F(TemporaryCredentialsOverHttpTest, SignsEveryCallInHeadersAndPresigned) {
   const iam::Credentials session = make_session(gateway_, key_.access_key_id);
   const auto client = calling_client(gateway_, session, clock_);
   EXPECT_EQ(verdict_on_all(*client, signed_calls(gateway_)), "allowed");
@@ -349,7 +351,7 @@ TEST_F(SessionsOverHttp, SignEveryCallInHeadersAndPresigned) {
   EXPECT_EQ(presigned_outcome(long_session), "accepted");
 }
 
-TEST_F(SessionsOverHttp, DoOnlyWhatTheirOwnPolicyAllowsToo) {
+TEST_F(TemporaryCredentialsOverHttpTest, NeedsTheAllowOfTheirOwnPolicyToo) {
   const Json policy =
       policy_document(policy_text("Allow", R"("Action":"execute-api:Invoke","Resource":"*")"));
   const auto client = calling_client(
@@ -362,7 +364,7 @@ TEST_F(SessionsOverHttp, DoOnlyWhatTheirOwnPolicyAllowsToo) {
   EXPECT_EQ(verdict_on_all(*client, signed_calls(gateway_)), "explicitly denied");
 }
 
-TEST_F(SessionsOverHttp, OutliveTheDataKeyAndTheProcessButNotTheirTime) {
+TEST_F(TemporaryCredentialsOverHttpTest, OutlivesTheDataKeyAndTheProcessButNotTheirTime) {
   const iam::Credentials session =
       make_session(gateway_, key_.access_key_id, {{"durationSeconds", 900}});
   (void)gateway_.control("POST", "/v1/keys/rotate");
@@ -380,7 +382,7 @@ TEST_F(SessionsOverHttp, OutliveTheDataKeyAndTheProcessButNotTheirTime) {
   EXPECT_EQ(outcome(under_new_key), "accepted");
 }
 
-TEST_F(SessionsOverHttp, EndWithTheirKey) {
+TEST_F(TemporaryCredentialsOverHttpTest, EndsWithTheirKey) {
   const iam::Credentials session = make_session(gateway_, key_.access_key_id);
   const std::string key = "/v1/access-keys/" + key_.access_key_id;
   EXPECT_EQ(outcome(session), "accepted");
@@ -395,7 +397,7 @@ TEST_F(SessionsOverHttp, EndWithTheirKey) {
   EXPECT_THAT(presigned_outcome(session), HasSubstr(kUnknownToken));
 }
 
-TEST_F(SessionsOverHttp, AreRefusedWithAnothersTokenOrNone) {
+TEST_F(TemporaryCredentialsOverHttpTest, RefusesAnothersTokenOrNone) {
   const iam::Credentials session = make_session(gateway_, key_.access_key_id);
   const iam::Credentials other = make_session(gateway_, key_.access_key_id);
   iam::Credentials wrong = session;
@@ -417,7 +419,7 @@ TEST_F(SessionsOverHttp, AreRefusedWithAnothersTokenOrNone) {
   EXPECT_EQ(outcome(session), "accepted");
 }
 
-TEST_F(SessionsOverHttp, AndKeysPresignNoLongerThanTheySay) {
+TEST_F(TemporaryCredentialsOverHttpTest, RejectsAPresignedRequestAfterItsExpiry) {
   const iam::Credentials session = make_session(gateway_, key_.access_key_id);
   for (const iam::Credentials& credentials : {key_, session}) {
     RequestBuilder link;
@@ -433,7 +435,7 @@ TEST_F(SessionsOverHttp, AndKeysPresignNoLongerThanTheySay) {
   }
 }
 
-TEST(AccessKeys, UseUpTheirOwnShareAndNotAnothers) {
+TEST(AccessKeysTest, UsesUpItsOwnShareAlone) {
   TestGateway gateway({.settings = {"server.workers=1", "delivery.deduplication_keys=80"}});
   const Json policy = policy_document(policy_text("Allow", action_and_resource("*", "*")));
   const auto one = calling_client(gateway, make_key(gateway, "one", policy));
@@ -448,7 +450,7 @@ TEST(AccessKeys, UseUpTheirOwnShareAndNotAnothers) {
   EXPECT_EQ(status(*other, "other"), 200);
 }
 
-TEST_F(SessionsOverHttp, EndAtTheTimeAtWhichTheirKeyExpires) {
+TEST_F(TemporaryCredentialsOverHttpTest, EndsWhenTheirKeyExpires) {
   const Json all = policy_document(policy_text("Allow", action_and_resource("*", "*")));
   const Json made = gateway_.control(
       "POST", "/v1/access-keys", {{"name", "short"}, {"policy", all}, {"expiresInSeconds", 1'800}});
@@ -479,7 +481,7 @@ TEST_F(SessionsOverHttp, EndAtTheTimeAtWhichTheirKeyExpires) {
   }
 }
 
-TEST_F(SessionsOverHttp, ShareTheRateOfTheirKey) {
+TEST_F(TemporaryCredentialsOverHttpTest, SharesTheRateOfTheirKey) {
   (void)gateway_.control("PATCH", "/v1/access-keys/" + key_.access_key_id,
                          {{"requestsPerSecond", 1}});
   const iam::Credentials session = make_session(gateway_, key_.access_key_id);

@@ -1,3 +1,5 @@
+// Tests the administration of users, connections and messages by command.
+
 #include <algorithm>
 #include <map>
 #include <random>
@@ -51,7 +53,7 @@ std::vector<std::string> letter_ids(const Json& page) {
   return out;
 }
 
-TEST(AdministrationOfUsers, WalksAUsersWholeLifeByNameAndById) {
+TEST(AdministrationOfUsersTest, WalksAUsersWholeLifeByNameAndById) {
   TestGateway gateway;
   const Json made = gateway.control("POST", "/v1/users",
                                     {{"username", "Ann"},
@@ -79,7 +81,7 @@ TEST(AdministrationOfUsers, WalksAUsersWholeLifeByNameAndById) {
   EXPECT_EQ(status_of(gateway, "GET", "/v1/users/Ann"), 404);
 }
 
-TEST(AdministrationOfUsers, RefusesBodiesThatSayTooLittleOrTooMuch) {
+TEST(AdministrationOfUsersTest, RefusesBodiesThatSayTooLittleOrTooMuch) {
   TestGateway gateway;
   tell(gateway, "POST", "/v1/users", {{"username", "ann"}});
   const std::vector<Json> bad = {Json::object(),
@@ -96,7 +98,7 @@ TEST(AdministrationOfUsers, RefusesBodiesThatSayTooLittleOrTooMuch) {
   EXPECT_EQ(status_of(gateway, "PATCH", "/v1/users/bob", {{"enabled", true}}), 404);
 }
 
-TEST(AdministrationOfUsers, ListsThemPageByPage) {
+TEST(AdministrationOfUsersTest, ListsThemPageByPage) {
   TestGateway gateway;
   for (const char* name : {"a", "b", "c"}) tell(gateway, "POST", "/v1/users", {{"username", name}});
   std::vector<std::string> names;
@@ -110,7 +112,7 @@ TEST(AdministrationOfUsers, ListsThemPageByPage) {
   EXPECT_THAT(names, ElementsAre("a", "b", "c"));
 }
 
-TEST(AdministrationOfUsers, ClosesConnectionsOfWhomItDisablesAndMovesWhatWasPending) {
+TEST(AdministrationOfUsersTest, ClosesConnectionsOfWhomItDisablesAndMovesWhatWasPending) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   gateway.publish(alice.id, "waits");
@@ -131,7 +133,7 @@ TEST(AdministrationOfUsers, ClosesConnectionsOfWhomItDisablesAndMovesWhatWasPend
   EXPECT_EQ(page["deadLetters"][0]["userId"], alice.id);
 }
 
-TEST(AdministrationOfConnections, ShowsAndClosesOne) {
+TEST(AdministrationOfConnectionsTest, ShowsAndClosesOne) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const Inbox inbox(gateway, alice);
@@ -147,7 +149,7 @@ TEST(AdministrationOfConnections, ShowsAndClosesOne) {
   EXPECT_EQ(status_of(gateway, "GET", "/v1/connections?after=x"), 400);
 }
 
-TEST(AdministrationOfMessages, DeletesRedrivesAndForgets) {
+TEST(AdministrationOfMessagesTest, DeletesRedrivesAndForgets) {
   TestGateway gateway;
   for (const char* text : {"one", "two", "three"}) gateway.publish("u", text);
   const Json pending = gateway.control("GET", "/v1/pending/u")["messages"];
@@ -183,7 +185,7 @@ TEST(AdministrationOfMessages, DeletesRedrivesAndForgets) {
   }
 }
 
-TEST(AdministrationOfMessages, RefusesToRedriveADeadLetterThatIsDamaged) {
+TEST(AdministrationOfMessagesTest, RefusesToRedriveADeadLetterThatIsDamaged) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const std::string second = "the text of the second, which is spoilt";
@@ -217,7 +219,7 @@ TEST(AdministrationOfMessages, RefusesToRedriveADeadLetterThatIsDamaged) {
   EXPECT_EQ(gone["deleted"], Json::array({ids[1]}));
 }
 
-TEST(AdministrationOfMessages, KeepsADeadLetterWhoseUserHasNoRoom) {
+TEST(AdministrationOfMessagesTest, KeepsADeadLetterWhoseUserHasNoRoom) {
   TestGateway gateway({.settings = {"delivery.pending_messages=2"}});
   gateway.publish("u", "a");
   tell(gateway, "DELETE", "/v1/pending/u?all=true");
@@ -232,7 +234,7 @@ TEST(AdministrationOfMessages, KeepsADeadLetterWhoseUserHasNoRoom) {
 
 // A connected receiver, a producer and an operator who deletes and redrives: every message arrives,
 // and each frame's sequence is above the one before.
-TEST(AdministrationOfMessages, LosesNothingAndKeepsTheOrderWhileAClientReceives) {
+TEST(AdministrationOfMessagesTest, LosesNothingAndKeepsTheOrderWhileAClientReceives) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   std::set<std::string> sent;
@@ -281,7 +283,7 @@ std::vector<std::string> everywhere(client::ControlClient& control) {
   return out;
 }
 
-TEST(AdministrationOfMessages, LeavesEachMessageInOnePlaceWhenKilled) {
+TEST(AdministrationOfMessagesTest, LeavesEachMessageInOnePlaceWhenKilled) {
   const TempDir folder;
   std::vector<std::string> ids;
   for (unsigned seed = 1; seed <= 6; ++seed) {

@@ -1,3 +1,5 @@
+// Tests the audit log of a running gateway.
+
 #include <string>
 #include <vector>
 
@@ -30,7 +32,7 @@ std::vector<Json> records(const TestGateway& gateway, std::size_t count,
   return found;
 }
 
-TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
+TEST(AuditLogTest, TellsWhoLoggedInAndWhoWasRefused) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user("alice");
   const std::size_t before = records(gateway, 1).size();
@@ -57,7 +59,7 @@ TEST(AuditLog, TellsWhoLoggedInAndWhoWasRefused) {
   EXPECT_EQ(hers[0]["id"], wrong["id"]);
 }
 
-TEST(AuditLog, TellsOnceThatANameIsLockedAndOfEachRefusal) {
+TEST(AuditLogTest, TellsOnceThatANameIsLockedAndOfEachRefusal) {
   // One that stands still, so that the lock lasts.
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway gateway({.clock = &clock});
@@ -79,7 +81,7 @@ TEST(AuditLog, TellsOnceThatANameIsLockedAndOfEachRefusal) {
   EXPECT_THAT(all[7]["reason"].get<std::string>(), StartsWith("locked: "));
 }
 
-TEST(AuditLog, TellsOfBackupsAndHowTheyEnded) {
+TEST(AuditLogTest, TellsOfBackupsAndHowTheyEnded) {
   TestGateway gateway;
   (void)gateway.control("POST", "/v1/backup");
   const auto done = records(gateway, 1, "&action=backup.finish");
@@ -89,7 +91,7 @@ TEST(AuditLog, TellsOfBackupsAndHowTheyEnded) {
   EXPECT_EQ(records(gateway, 1, "&action=backup.begin").size(), 1U);
 }
 
-TEST(AuditLog, TellsOfACodeThatCouldNotBeSent) {
+TEST(AuditLogTest, TellsOfACodeThatCouldNotBeSent) {
   TestGateway gateway({.settings = {R"(user_pool.code_command=["/bin/false"])"}});
   const TestUser alice = gateway.make_user("alice");
   RequestBuilder request;
@@ -98,7 +100,7 @@ TEST(AuditLog, TellsOfACodeThatCouldNotBeSent) {
                      {"Content-Type", "application/x-amz-json-1.1"},
                      {"X-Amz-Target", "AWSCognitoIdentityProviderService.ForgotPassword"}};
   request.body = Json{{"ClientId", gateway.info().client_id}, {"Username", "alice"}}.dump();
-  // Whoever asks is told nothing of it.
+  // The caller does not learn of it.
   EXPECT_EQ(gateway.send_raw(request)->status, 200);
   const auto failed = records(gateway, 1, "&action=code.deliver");
   ASSERT_EQ(failed.size(), 1U);
@@ -108,7 +110,7 @@ TEST(AuditLog, TellsOfACodeThatCouldNotBeSent) {
   EXPECT_EQ(failed[0]["reason"], "forgot_password: /bin/false ended with status 1");
 }
 
-TEST(AuditLog, TellsWhoChangedWhatByEachWay) {
+TEST(AuditLogTest, TellsWhoChangedWhatByEachWay) {
   TestGateway gateway;
   EXPECT_EQ(gateway.control("POST", "/v1/users", {{"username", "bob"}})["username"], "bob");
   ASSERT_TRUE(gateway.root().admin_create_user("carol", "temporary password"));

@@ -1,3 +1,5 @@
+// Tests backup, restore and check by command.
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -32,7 +34,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class BackupCommands : public ::testing::Test {
+class BackupCommandsTest : public ::testing::Test {
  protected:
   struct Ended {
     int status = -1;
@@ -97,7 +99,7 @@ class BackupCommands : public ::testing::Test {
   std::string file_ = dir_.file("backup.db");
 };
 
-TEST_F(BackupCommands, AreInTheAuditLogOfTheRestoredDatabase) {
+TEST_F(BackupCommandsTest, RecordsARestoreInTheAuditLog) {
   back_up(data_, file_);
   ASSERT_EQ(
       run({"restore", file_, "--data-dir", other_, "--master-key-file", data_ + "/master.key"})
@@ -113,7 +115,7 @@ TEST_F(BackupCommands, AreInTheAuditLogOfTheRestoredDatabase) {
   EXPECT_EQ(gateway.terminate(), 0);
 }
 
-TEST_F(BackupCommands, LeaveNothingOfOneThatWasKilledAfterTheNextStart) {
+TEST_F(BackupCommandsTest, RemovesAKilledBackupAtTheNextStart) {
   fill(data_, 1);
   for (const char* suffix : {"", "-wal", "-journal"}) {
     std::ofstream(data_ + "/backup.partial" + suffix) << "half of a copy";
@@ -125,7 +127,7 @@ TEST_F(BackupCommands, LeaveNothingOfOneThatWasKilledAfterTheNextStart) {
   EXPECT_EQ(gateway.terminate(), 0);
 }
 
-TEST_F(BackupCommands, HoldAllThatWasAnsweredBeforeABackupUnderLoad) {
+TEST_F(BackupCommandsTest, KeepsAllThatWasAnsweredBeforeABackupUnderLoad) {
   std::set<std::string> before;
   std::int64_t newest = 0;
   {
@@ -182,7 +184,7 @@ TEST_F(BackupCommands, HoldAllThatWasAnsweredBeforeABackupUnderLoad) {
   EXPECT_EQ(run({"database", "check", "--data-dir", other_}).status, 0);
 }
 
-TEST_F(BackupCommands, ReplaceAFileOnlyWhenTold) {
+TEST_F(BackupCommandsTest, ReplacesAFileOnlyWhenTold) {
   GatewayProcess gateway = start(data_);
   write_file(file_, "precious");
   const Ended refused = run({"backup", file_, "--data-dir", data_});
@@ -196,7 +198,7 @@ TEST_F(BackupCommands, ReplaceAFileOnlyWhenTold) {
   EXPECT_THAT(nowhere.errors, HasSubstr("does not exist"));
 }
 
-TEST_F(BackupCommands, KeepTheMasterKeyOnlyWhenTold) {
+TEST_F(BackupCommandsTest, KeepsTheMasterKeyOnlyWhenTold) {
   fill(data_, 3);
   back_up(data_, file_);
   EXPECT_FALSE(fs::exists(file_ + ".key"));
@@ -218,7 +220,7 @@ TEST_F(BackupCommands, KeepTheMasterKeyOnlyWhenTold) {
   EXPECT_EQ(pending_ids(other_, "ann").size(), 3u);
 }
 
-TEST_F(BackupCommands, RefuseToRestoreWhatWouldDoHarm) {
+TEST_F(BackupCommandsTest, RefusesAHarmfulRestore) {
   fill(data_, 3);
   back_up(data_, file_, {"--with-master-key"});
   const std::string database = read_file(data_ + "/holdfast.db");
@@ -260,7 +262,7 @@ TEST_F(BackupCommands, RefuseToRestoreWhatWouldDoHarm) {
   }
 }
 
-TEST_F(BackupCommands, RestoreOnlyWhatIsAsItWasMade) {
+TEST_F(BackupCommandsTest, RestoresOnlyAnUnchangedBackup) {
   fill(data_, 2);
   back_up(data_, file_);
   const auto restore = [this](std::vector<std::string> more = {}) {
@@ -295,7 +297,7 @@ TEST_F(BackupCommands, RestoreOnlyWhatIsAsItWasMade) {
   EXPECT_EQ(restore().status, 0);
 }
 
-TEST_F(BackupCommands, KeepTheDatabaseThatTheyRestoreOver) {
+TEST_F(BackupCommandsTest, KeepsTheReplacedDatabase) {
   fill(data_, 3);
   back_up(data_, file_);
   fill(data_, 4);
@@ -312,7 +314,7 @@ TEST_F(BackupCommands, KeepTheDatabaseThatTheyRestoreOver) {
   EXPECT_EQ(pending_ids(data_, "ann").size(), 3u);
 }
 
-TEST_F(BackupCommands, GiveWhatRootRestoresToTheOwnerOfTheDirectory) {
+TEST_F(BackupCommandsTest, GivesARestoredDatabaseToTheDirectorysOwner) {
   if (geteuid() != 0) GTEST_SKIP() << "not root";
   fill(data_, 1);
   back_up(data_, file_, {"--with-master-key"});
@@ -329,7 +331,7 @@ TEST_F(BackupCommands, GiveWhatRootRestoresToTheOwnerOfTheDirectory) {
   }
 }
 
-TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
+TEST_F(BackupCommandsTest, KeepsOldTokensAndLoginsEnded) {
   std::string unused;
   std::string address;
   TestUser alice;
@@ -347,7 +349,7 @@ TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
   }
   {
     ASSERT_EQ(run({"restore", file_, "--data-dir", data_, "--force"}).status, 0);
-    // The same issuer: the ID token is a good one, but for its login.
+    // The issuer stays, so the ID token is good but for its login.
     GatewayProcess gateway({.data_dir = data_, .listen = address});
     const auto client = gateway.client();
     EXPECT_FALSE(client->open_websocket(unused, ""));
@@ -367,7 +369,7 @@ TEST_F(BackupCommands, DoNotMakeTokensAndLoginsOfThePastGoodAgain) {
   EXPECT_LE(connections->at("connections").size(), 1u);
 }
 
-TEST_F(BackupCommands, DoNotReviveAccessThatWasRevokedSince) {
+TEST_F(BackupCommandsTest, KeepsAccessRevokedSinceTheBackup) {
   std::string id;
   std::string expires_at;
   {
@@ -412,7 +414,7 @@ TEST_F(BackupCommands, DoNotReviveAccessThatWasRevokedSince) {
       "disabled");
 }
 
-TEST_F(BackupCommands, SurviveBeingKilledAtAnyMomentOfARestore) {
+TEST_F(BackupCommandsTest, SurvivesAKillAtAnyMomentOfARestore) {
   fill(data_, 200);
   back_up(data_, file_);
   fill(data_, 1);
@@ -447,7 +449,7 @@ TEST_F(BackupCommands, SurviveBeingKilledAtAnyMomentOfARestore) {
   EXPECT_EQ(pending_ids(data_, "ann").size(), 200u);
 }
 
-TEST_F(BackupCommands, FindAMasterKeyThatIsNotTheDatabasesOwn) {
+TEST_F(BackupCommandsTest, DetectsAMasterKeyOfAnotherDatabase) {
   fill(data_, 1);
   write_file(data_ + "/master.key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n");
   const Ended check = run({"database", "check", "--data-dir", data_});

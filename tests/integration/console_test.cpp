@@ -24,7 +24,7 @@ std::string request_line(const std::string& method, const std::string& target,
                          const std::string& host) {
   return method + " " + target + " HTTP/1.1\r\nHost: " + host + "\r\n";
 }
-// Whether a page of this origin may log in.
+// Returns the status of a preflight for a login from this origin.
 int preflight(const TestGateway& gateway, const std::string& origin) {
   const auto answer = ask_over_socket(
       gateway.address(), request_line("OPTIONS", "/", gateway.address()) + "Origin: " + origin +
@@ -33,7 +33,7 @@ int preflight(const TestGateway& gateway, const std::string& origin) {
 }
 std::string port_of(const std::string& address) { return address.substr(address.rfind(':')); }
 
-TEST(ConsoleOnTheControlListener, IsEnteredByTheLinkOfTheControlSocket) {
+TEST(ConsoleOnTheControlListenerTest, OpensByTheLinkOfTheControlSocket) {
   TestGateway gateway;
   const std::string& control = gateway.info().control_address;
   const Json made = gateway.control("POST", "/v1/console-links");
@@ -61,7 +61,7 @@ TEST(ConsoleOnTheControlListener, IsEnteredByTheLinkOfTheControlSocket) {
   EXPECT_EQ(again->status, 403);
 }
 
-TEST(ConsoleOnTheControlListener, MayCallTheGatewayFromItsOwnOriginsAlone) {
+TEST(ConsoleOnTheControlListenerTest, CallsTheGatewayFromItsOwnOriginsAlone) {
   TestGateway gateway;
   const std::string port = port_of(gateway.info().control_address);
   EXPECT_EQ(preflight(gateway, "http://127.0.0.1" + port), 204);
@@ -71,7 +71,7 @@ TEST(ConsoleOnTheControlListener, MayCallTheGatewayFromItsOwnOriginsAlone) {
   EXPECT_EQ(preflight(gateway, "http://127.0.0.1" + port + "1"), 403);
 }
 
-TEST(ConsoleOnTheControlListener, IsReachedUnderItsPublicUrl) {
+TEST(ConsoleOnTheControlListenerTest, AnswersUnderItsPublicUrl) {
   TestGateway gateway({.settings = {"server.control_public_url=https://ops.example.com"}});
   EXPECT_THAT(gateway.control("POST", "/v1/console-links")["url"].get<std::string>(),
               StartsWith("https://ops.example.com/console/#link="));
@@ -85,7 +85,7 @@ TEST(ConsoleOnTheControlListener, IsReachedUnderItsPublicUrl) {
   EXPECT_EQ(foreign->status, 403);
 }
 
-TEST(ConsoleOnTheControlListener, IsNotThereWhereItIsSwitchedOff) {
+TEST(ConsoleOnTheControlListenerTest, GivesNotFoundWhenSwitchedOff) {
   TestGateway gateway({.settings = {"console.enabled=false"}});
   const std::string& control = gateway.info().control_address;
   const auto page = ask_over_socket(control, request_line("GET", "/console/", control));

@@ -1,3 +1,5 @@
+// Tests delivery from producer to client.
+
 #include <algorithm>
 #include <atomic>
 #include <string>
@@ -256,7 +258,7 @@ TEST_F(DeliveryTest, ShowsWhatBecameOfAMessage) {
                           {"Received", "LookUpConnection", "Sending", "AwaitingAck", "Delivered"}));
 }
 
-TEST(Delivery, ExpiresAMessageAtItsOwnLifetime) {
+TEST(ConfiguredDeliveryTest, ExpiresAMessageAtItsOwnLifetime) {
   TestGateway::Options options;
   ManualClock clock(unix_micros(system_clock().wall_now()));
   options.clock = &clock;
@@ -271,7 +273,7 @@ TEST(Delivery, ExpiresAMessageAtItsOwnLifetime) {
   EXPECT_TRUE(eventually([&] { return gateway.pending("u") == 0; }, Milliseconds(15'000)));
 }
 
-TEST(Delivery, SendsTheBareTextWhenToldTo) {
+TEST(ConfiguredDeliveryTest, SendsTheBareTextWhenToldTo) {
   TestGateway gateway({.settings = {"websocket.frame=raw"}});
   const TestUser alice = gateway.make_user();
   const Inbox inbox(gateway, alice);
@@ -279,7 +281,7 @@ TEST(Delivery, SendsTheBareTextWhenToldTo) {
   EXPECT_THAT(inbox.wait_for(1), ElementsAreArray({"just \"this\""}));
 }
 
-TEST(Delivery, KeepsOrderAndPendingMessagesAcrossARestart) {
+TEST(ConfiguredDeliveryTest, KeepsOrderAndPendingMessagesAcrossARestart) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   std::vector<Sequence> sequences;
@@ -300,7 +302,7 @@ TEST(Delivery, KeepsOrderAndPendingMessagesAcrossARestart) {
   EXPECT_TRUE(eventually([&] { return gateway.pending(alice.id) == 0; }));
 }
 
-TEST(Delivery, KeepsSequencesRisingWhenTheClockWasSetBackBetweenRuns) {
+TEST(ConfiguredDeliveryTest, KeepsSequencesRisingWhenTheClockWasSetBackBetweenRuns) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options;
   options.clock = &clock;
@@ -312,7 +314,7 @@ TEST(Delivery, KeepsSequencesRisingWhenTheClockWasSetBackBetweenRuns) {
   EXPECT_GT(gateway.publish("u", "m").sequence, before);
 }
 
-TEST(Delivery, BoundsWhatOneUserMayHavePending) {
+TEST(ConfiguredDeliveryTest, BoundsWhatOneUserMayHavePending) {
   TestGateway gateway({.settings = {"delivery.pending_messages=3"}});
   for (const std::string& text : texts("m", 1, 3)) gateway.publish("full", text);
   const auto answer =
@@ -324,7 +326,7 @@ TEST(Delivery, BoundsWhatOneUserMayHavePending) {
   EXPECT_EQ(gateway.publish_status("another", "m"), "STORED");
 }
 
-TEST(Delivery, SaysThatTheDatabaseIsFullAndRecovers) {
+TEST(ConfiguredDeliveryTest, SaysThatTheDatabaseIsFullAndRecovers) {
   TestGateway gateway({.settings = {"storage.database_bytes_max=2097152"}});
   const TestUser alice = gateway.make_user();
   const std::string text(100'000, 'x');

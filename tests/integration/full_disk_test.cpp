@@ -143,9 +143,9 @@ void fill_and_drain(const std::string& folder, std::size_t bytes) {
   EXPECT_EQ(gateway.stop(), 0);
 }
 
-class FullDisk : public testing::TestWithParam<std::pair<const char*, std::size_t>> {};
+class FullDiskTest : public testing::TestWithParam<std::pair<const char*, std::size_t>> {};
 
-TEST_P(FullDisk, LetsUsersDrainWhatIsHeldAndTakesMessagesAgainByItself) {
+TEST_P(FullDiskTest, LetsUsersDrainWhatIsHeldAndTakesMessagesAgainByItself) {
   const TempDir folder;
   bool is_mounted = false;
   // A mount of the thread's own, and of the processes that it starts: it goes with them.
@@ -158,7 +158,7 @@ TEST_P(FullDisk, LetsUsersDrainWhatIsHeldAndTakesMessagesAgainByItself) {
   if (!is_mounted) GTEST_SKIP() << "mounting a file system is not allowed here";
 }
 
-INSTANTIATE_TEST_SUITE_P(OfManySizes, FullDisk,
+INSTANTIATE_TEST_SUITE_P(OfManySizes, FullDiskTest,
                          testing::Values(std::pair{"size=16m", std::size_t{20'000}},
                                          std::pair{"size=40m", std::size_t{90'000}}));
 

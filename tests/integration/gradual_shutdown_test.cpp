@@ -1,3 +1,5 @@
+// Tests that a shutdown closes connections one by one.
+
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -17,7 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-TEST(GradualShutdown, ClosesTwoHundredClientsOverTheWindowAndNotAtOneInstant) {
+TEST(GradualShutdownTest, ClosesTwoHundredClientsOverTheWindowAndNotAtOneInstant) {
   constexpr std::size_t kUsers = 10;
   constexpr std::size_t kClients = 200;
   TestGateway gateway({.settings = {"delivery.connections_per_user=20", "shutdown.drain_seconds=4",
@@ -61,7 +63,7 @@ TEST(GradualShutdown, ClosesTwoHundredClientsOverTheWindowAndNotAtOneInstant) {
   EXPECT_LT(steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
-TEST(GradualShutdown, RefusesNewWorkAtOnceAndStillDeliversWhatIsHeld) {
+TEST(GradualShutdownTest, RefusesNewWorkAtOnceAndStillDeliversWhatIsHeld) {
   TestGateway gateway({.settings = {"shutdown.drain_seconds=6", "delivery.first_page_bytes=1024",
                                     "delivery.credit_messages=1"},
                        .close_spread = milliseconds(4'000)});

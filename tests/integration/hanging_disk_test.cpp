@@ -58,7 +58,7 @@ class HangingDiskTest : public testing::Test {
   TestGateway gateway{{.settings = {"storage.hang_after_ms=500"}}};
 };
 
-TEST_F(HangingDiskTest, IsToldAndRequestsThatWaitForItAreGivenUp) {
+TEST_F(HangingDiskTest, ReportsItAndGivesUpWaitingRequests) {
   const TestUser alice = gateway.make_user("alice");
   const TestUser bob = gateway.make_user("bob");
   const std::string token = gateway.token(bob);
@@ -76,11 +76,11 @@ TEST_F(HangingDiskTest, IsToldAndRequestsThatWaitForItAreGivenUp) {
   EXPECT_EQ(told.at("holdfast_state{state=\"store_hangs\"}"), 1);
   EXPECT_EQ(told.at("holdfast_state{state=\"ready\"}"), 0);
 
-  // What needs no disk works.
+  // Requests that need no disk succeed.
   EXPECT_EQ(gateway.publish_status(alice.id, "while it hangs"), "DELIVERED");
   EXPECT_EQ(inbox.wait_for(2),
             (std::vector{payload_frame("before"), payload_frame("while it hangs")}));
-  // What does is told so in time: an HTTP request, an upgrade, an operator's.
+  // Requests that need it are refused in time: over HTTP, as an upgrade, by an operator.
   const auto answer = gateway.send_bytes(
       "GET /tokens HTTP/1.1\r\nHost: h\r\nAuthorization: " + bob.id_token + "\r\n\r\n");
   ASSERT_TRUE(answer);
@@ -94,7 +94,7 @@ TEST_F(HangingDiskTest, IsToldAndRequestsThatWaitForItAreGivenUp) {
   EXPECT_LT(scrape(gateway.info().control_address).at("holdfast_store_oldest_wait_seconds"), 0.5);
 }
 
-// What was given up is stored when the disk answers, once, and its repeat is told so.
+// The refused message is stored once when the disk answers, and a repeat gets its answer.
 TEST_F(HangingDiskTest, KeepsWhatWasGivenUpUnderItsKey) {
   disk.hang();
   ASSERT_FALSE(gateway.root().publish(job("absent")));

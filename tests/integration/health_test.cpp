@@ -1,4 +1,4 @@
-// What the control listener says of the process, from its first moment to its last.
+// Tests the control listener's reports of the process, from its first moment to its last.
 
 #include <cstdlib>
 #include <fstream>
@@ -25,7 +25,7 @@ namespace holdfast::test {
 namespace {
 
 // Its certificate comes from a pipe, and so not before the test has seen it wait.
-TEST(Health, IsAliveAndNotReadyWhileTheGatewayStarts) {
+TEST(HealthTest, ReportsAliveAndNotReadyDuringTheStart) {
   TempDir dir;
   const auto made = make_dev_certificates(dir.file("tls"), {}).value();
   const std::string pipe = dir.file("certificate");
@@ -54,7 +54,7 @@ TEST(Health, IsAliveAndNotReadyWhileTheGatewayStarts) {
 }
 
 // A damaged record hides those behind it: no start, and no query, stumbles over that.
-TEST(Health, TellsThatMessagesAreMissing) {
+TEST(HealthTest, TellsThatMessagesAreMissing) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const auto text = [](int i) { return "text " + std::to_string(i) + " of a hundred"; };
@@ -79,12 +79,12 @@ TEST(Health, TellsThatMessagesAreMissing) {
   ASSERT_GT(missing, 0U);
   ASSERT_LT(missing, 100U);
   EXPECT_EQ(inbox.wait_for(100 - missing).size(), 100 - missing) << "what can be read comes";
-  // What comes later does, too.
+  // Later messages arrive, too.
   gateway.publish(alice.id, "later");
   EXPECT_EQ(inbox.wait_for(101 - missing).back(), payload_frame("later"));
 }
 
-TEST(Health, IsNotReadyWhileTheGatewayDrains) {
+TEST(HealthTest, ReportsNotReadyDuringTheDrain) {
   TestGateway gateway({.settings = {"shutdown.drain_seconds=5"}});
   const TestUser alice = gateway.make_user();
   RawClient silent = gateway.raw();
@@ -100,7 +100,7 @@ TEST(Health, IsNotReadyWhileTheGatewayDrains) {
 }
 
 // A disk that takes no more: files may not grow beyond what the test allows.
-TEST(Health, IsNotReadyWhileTheStoreCannotCommitAndIsAgainWhenItCan) {
+TEST(HealthTest, ReportsNotReadyWhileTheStoreCannotCommit) {
   TempDir dir;
   const std::string program = holdfast_binary();
   const std::string limited = dir.file("limited");

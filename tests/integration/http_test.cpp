@@ -1,3 +1,5 @@
+// Tests HTTP on a whole gateway.
+
 #include <chrono>
 #include <string>
 #include <vector>
@@ -90,7 +92,7 @@ TEST_F(HttpTest, RefusesBrokenHeaders) {
   expect_served();
 }
 
-TEST(HttpBodies, BeyondTheirSumAreAnswered503) {
+TEST(HttpBodiesTest, Answers503BeyondTheSumOfBodies) {
   TestGateway gateway({.settings = {"limits.body_bytes_in_flight=1048576"}});
   const std::string half = "POST /message HTTP/1.1\r\nHost: " + gateway.address() +
                            "\r\nContent-Length: 1000000\r\n\r\n" + std::string(600'000, 'x');
@@ -192,7 +194,7 @@ TEST_F(HttpTest, ContinuesWhenAClientWaitsForIt) {
   EXPECT_EQ(second->status, 200) << second->body;
 }
 
-TEST(Http, AnswersOneConnectionTooManyWith503) {
+TEST(ConfiguredHttpTest, AnswersOneConnectionTooManyWith503) {
   TestGateway gateway({.settings = {"limits.connections=4"}});
   std::vector<RawClient> sockets;
   for (int i = 0; i < 4; ++i) {
@@ -218,7 +220,7 @@ TEST(Http, AnswersOneConnectionTooManyWith503) {
   }));
 }
 
-TEST(Http, StaysQuickBesideManyIdleConnections) {
+TEST(ConfiguredHttpTest, StaysQuickBesideManyIdleConnections) {
   TestGateway gateway;
   std::vector<RawClient> idle;
   for (int i = 0; i < 5'000; ++i) idle.push_back(gateway.raw());
@@ -227,7 +229,7 @@ TEST(Http, StaysQuickBesideManyIdleConnections) {
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));
 }
 
-TEST(Http, TellsItsHealthOnTheControlListener) {
+TEST(ConfiguredHttpTest, TellsItsHealthOnTheControlListener) {
   TestGateway gateway;
   const auto ask = [&](const std::string& path) {
     RawClient socket(gateway.info().control_address);
@@ -240,7 +242,7 @@ TEST(Http, TellsItsHealthOnTheControlListener) {
   EXPECT_EQ(ask("/readyz"), "200 ready\n");
 }
 
-TEST(Http, ShowsItsStatusOnTheControlSocket) {
+TEST(ConfiguredHttpTest, ShowsItsStatusOnTheControlSocket) {
   TestGateway gateway;
   gateway.publish("u", "m");
   const Json status = gateway.control("GET", "/v1/status");

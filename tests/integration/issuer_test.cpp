@@ -1,3 +1,5 @@
+// Tests gateways that take the ID tokens of other issuers.
+
 #include <exception>
 #include <fstream>
 #include <map>
@@ -88,7 +90,7 @@ int status_of(TestGateway& gateway, const std::string& authorization) {
   return answer ? answer->status : 0;
 }
 
-TEST(OtherIssuers, BringUsersWhoReceiveUnderTheirPrefix) {
+TEST(OtherIssuersTest, BringsUsersWhoReceiveUnderAPrefix) {
   TestProvider rsa(Kind::rsa);
   TestProvider curve(Kind::p256);
   TestProvider edwards(Kind::ed25519);
@@ -97,7 +99,7 @@ TEST(OtherIssuers, BringUsersWhoReceiveUnderTheirPrefix) {
   const std::pair<TestProvider*, std::string> all[] = {
       {&rsa, "kc:"}, {&curve, "g-"}, {&edwards, "auth0|"}};
   for (const auto& [provider, prefix] : all) {
-    // The same id at each of them: three users.
+    // Each issuer has this id, for three users in all.
     const TestUser user{
         .name = prefix + "ann", .id = prefix + "ann", .id_token = provider->token("ann")};
     EXPECT_EQ(gateway.publish_status(user.id, "before " + prefix), "STORED");
@@ -118,7 +120,7 @@ TEST(OtherIssuers, BringUsersWhoReceiveUnderTheirPrefix) {
   EXPECT_EQ(status_of(gateway, gateway.make_user().id_token), 200);
 }
 
-TEST(OtherIssuers, AreNoWayToAUserOfThePool) {
+TEST(OtherIssuersTest, GivesNoAccessToUsersOfThePool) {
   TestProvider provider(Kind::rsa);
   TestGateway gateway({.settings = {issuers_setting({provider.settings("")})}});
   const TestUser alice = gateway.make_user();
@@ -130,7 +132,7 @@ TEST(OtherIssuers, AreNoWayToAUserOfThePool) {
   EXPECT_EQ(status_of(gateway, alice.id_token), 200);
 }
 
-TEST(OtherIssuers, SayWhenATokenHasExpired) {
+TEST(OtherIssuersTest, ReportsAnExpiredToken) {
   TestProvider provider(Kind::rsa);
   TestGateway gateway({.settings = {issuers_setting({provider.settings("kc:")})}});
   const auto answer = ask_token(gateway, provider.maker().sign(provider.claims(
@@ -140,7 +142,7 @@ TEST(OtherIssuers, SayWhenATokenHasExpired) {
   EXPECT_THAT(answer->body, HasSubstr("The incoming token has expired"));
 }
 
-TEST(OtherIssuers, MayBeDownWhenTheGatewayStarts) {
+TEST(OtherIssuersTest, StartsWithAnIssuerThatIsDown) {
   TestProvider provider(Kind::rsa);
   provider.publish("/keys", json_response(500, "{}"));
   TestGateway gateway({.settings = {issuers_setting({provider.settings("kc:")})}});
@@ -152,7 +154,7 @@ TEST(OtherIssuers, MayBeDownWhenTheGatewayStarts) {
   EXPECT_TRUE(eventually([&] { return status_of(gateway, provider.token("ann")) == 200; }));
 }
 
-TEST(OtherIssuers, AreNotFollowedElsewhere) {
+TEST(OtherIssuersTest, FollowsNoRedirect) {
   TestProvider provider(Kind::rsa);
   TestProvider elsewhere(Kind::rsa);
   net::Response redirect = json_response(302, "{}");
@@ -166,7 +168,7 @@ TEST(OtherIssuers, AreNotFollowedElsewhere) {
       503);
 }
 
-TEST(OtherIssuers, ThatNeverAnswerDelayNobodyElse) {
+TEST(OtherIssuersTest, DelaysOnlyTheIssuerThatNeverAnswers) {
   // It listens, and nobody accepts: what connects waits.
   const int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -196,7 +198,7 @@ TEST(OtherIssuers, ThatNeverAnswerDelayNobodyElse) {
   close(silent);
 }
 
-TEST(OtherIssuers, CannotBeTheOwnPool) {
+TEST(OtherIssuersTest, RefusesTheOwnPoolAsAnIssuer) {
   TestGateway gateway;
   const std::string issuer = gateway.info().url + "/" + gateway.info().user_pool_id;
   EXPECT_TRUE(gateway.stop());
@@ -216,7 +218,7 @@ TEST(OtherIssuers, CannotBeTheOwnPool) {
   EXPECT_THAT(opened.error().message, HasSubstr("own user pool"));
 }
 
-TEST(OtherIssuers, NeedTheirFilesWhenTheGatewayStarts) {
+TEST(OtherIssuersTest, NeedsKeyFilesAtTheStart) {
   const TempDir dir;
   const TokenMaker maker(Kind::rsa);
   std::ofstream(dir.file("keys.json")) << maker.jwks();
@@ -245,7 +247,7 @@ TEST(OtherIssuers, NeedTheirFilesWhenTheGatewayStarts) {
   EXPECT_THAT(refusal("ca_file", "none.pem"), HasSubstr("none.pem"));
 }
 
-TEST(SigningKeys, AreRotatedWithoutALoginBecomingInvalidBeforeItsTime) {
+TEST(SigningKeysTest, RotatesWithoutEndingLogins) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway gateway({.clock = &clock});
   const auto published = [&] {

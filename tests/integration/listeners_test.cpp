@@ -1,3 +1,5 @@
+// Tests gateways whose parts are on separate listeners.
+
 #include <chrono>
 #include <string>
 #include <thread>
@@ -89,7 +91,7 @@ class ListenersTest : public ::testing::Test {
   std::string outside_;
 };
 
-TEST_F(ListenersTest, ServeTogetherWhatNoneServesAlone) {
+TEST_F(ListenersTest, ServesPartsOnSeparateListeners) {
   const auto users = client(outside_);
   const auto producers = client(gateway_->url());
   const std::string id = users->admin_create_user("alice", "temporary password").value();
@@ -121,7 +123,7 @@ TEST_F(ListenersTest, ServeTogetherWhatNoneServesAlone) {
   EXPECT_THAT(served.value_or(""), HasSubstr(R"("emptied":true)"));
 }
 
-TEST_F(ListenersTest, AreToldApartInTheCredentialsSoThatMessagesGoWhereTheyAreTaken) {
+TEST_F(ListenersTest, NamesTheListenerForMessagesInTheCredentials) {
   EXPECT_EQ(gateway_->credentials().at("HOLDFAST_INGEST_URL"), gateway_->url());
   // A public URL that does not take messages, as behind a proxy.
   GatewayProcess::Options options{
@@ -139,7 +141,7 @@ TEST_F(ListenersTest, AreToldApartInTheCredentialsSoThatMessagesGoWhereTheyAreTa
   EXPECT_EQ(publish.wait(kPatience), 0);
 }
 
-TEST_F(ListenersTest, AreFoundByPublishWhereASocketAloneTakesMessages) {
+TEST_F(ListenersTest, LetsPublishFindASocketThatTakesMessages) {
   const std::string socket = "unix:" + dir_.file("ingest.sock");
   const GatewayProcess split(GatewayProcess::Options{
       .data_dir = dir_.file("split"),
@@ -155,7 +157,7 @@ TEST_F(ListenersTest, AreFoundByPublishWhereASocketAloneTakesMessages) {
   EXPECT_THAT(publish.output(), ::testing::Contains(HasSubstr("STORED")));
 }
 
-TEST_F(ListenersTest, KnowNoPathOfAPartThatTheyDoNotServe) {
+TEST_F(ListenersTest, Answers404OutsideOfTheirPart) {
   const std::string unknown = R"(403 {"message":"Missing Authentication Token"})";
   const net::ClientRequest login{
       .method = "POST",

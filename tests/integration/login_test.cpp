@@ -1,3 +1,5 @@
+// Tests logins by command and by client.
+
 #include <string>
 #include <thread>
 #include <variant>
@@ -32,7 +34,7 @@ std::optional<RawResponse> user_pool(const TestGateway& gateway, const std::stri
   return gateway.send_raw(request);
 }
 
-TEST(Login, TakesNewUsersThroughTheirFirstPassword) {
+TEST(LoginTest, TakesNewUsersThroughTheirFirstPassword) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user("Alice");
   EXPECT_EQ(alice.id.size(), 36u);
@@ -47,7 +49,7 @@ TEST(Login, TakesNewUsersThroughTheirFirstPassword) {
   EXPECT_EQ(taken.error().type, "UsernameExistsException");
 }
 
-TEST(Login, TakesLongPasswordsAndAnyUnicode) {
+TEST(LoginTest, TakesLongPasswordsAndAnyUnicode) {
   TestGateway gateway;
   const std::string password = "пароль-密码-🔑-" + std::string(80, 'x');
   ASSERT_TRUE(gateway.root().admin_create_user("alice", "temporary password"));
@@ -60,7 +62,7 @@ TEST(Login, TakesLongPasswordsAndAnyUnicode) {
   EXPECT_FALSE(gateway.root().initiate_auth("alice", password + "x"));
 }
 
-TEST(Login, AnswersAWrongPasswordAndAnUnknownUserAlike) {
+TEST(LoginTest, AnswersAWrongPasswordAndAnUnknownUserAlike) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const auto wrong = gateway.root().initiate_auth("alice", "wrong password");
@@ -69,7 +71,7 @@ TEST(Login, AnswersAWrongPasswordAndAnUnknownUserAlike) {
   EXPECT_EQ(error_text(unknown), error_text(wrong));
 }
 
-TEST(Login, LocksANameAfterFiveFailuresKnownOrNot) {
+TEST(LoginTest, LocksANameAfterFiveFailuresKnownOrNot) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options;
   options.clock = &clock;
@@ -88,7 +90,7 @@ TEST(Login, LocksANameAfterFiveFailuresKnownOrNot) {
   EXPECT_TRUE(gateway.root().initiate_auth("alice", TestGateway::kPassword));
 }
 
-TEST(Login, AnswersAFloodWithinItsBoundAndGoesOn) {
+TEST(LoginTest, AnswersAFloodWithinItsBoundAndGoesOn) {
   TestGateway gateway(
       {.settings = {"auth.hash_memory_kib=19456", "auth.hash_iterations=2", "auth.hash_queue=4"}});
   ASSERT_TRUE(gateway.root().admin_create_user("alice", "temporary password"));
@@ -112,7 +114,7 @@ TEST(Login, AnswersAFloodWithinItsBoundAndGoesOn) {
   EXPECT_TRUE(gateway.root().admin_initiate_auth("alice", "temporary password"));
 }
 
-TEST(Login, RefusesAdminCallsWithoutAGoodSignature) {
+TEST(LoginTest, RefusesAdminCallsWithoutAGoodSignature) {
   const TestGateway gateway;
   const std::string body =
       R"({"UserPoolId":")" + gateway.info().user_pool_id + R"(","Username":"mallory"})";
@@ -126,7 +128,7 @@ TEST(Login, RefusesAdminCallsWithoutAGoodSignature) {
   EXPECT_EQ(good->status, 200) << good->body;
 }
 
-TEST(Login, RefusesAdminCallsOfAKeyThatMayOnlySend) {
+TEST(LoginTest, RefusesAdminCallsOfAKeyThatMayOnlySend) {
   const TestGateway gateway;
   const Json made = gateway.control("POST", "/v1/access-keys", {{"name", "sender"}});
   RequestBuilder request;
@@ -144,7 +146,7 @@ TEST(Login, RefusesAdminCallsOfAKeyThatMayOnlySend) {
   EXPECT_EQ(parse_json(answer->body)->at("__type"), "AccessDeniedException");
 }
 
-TEST(Login, NamesWhatItCannotUnderstand) {
+TEST(LoginTest, NamesWhatItCannotUnderstand) {
   const TestGateway gateway;
   const auto no_json = user_pool(gateway, "InitiateAuth", "{", false);
   ASSERT_TRUE(no_json);

@@ -1,3 +1,5 @@
+// Tests the management API of connections.
+
 #include <memory>
 #include <string>
 #include <vector>

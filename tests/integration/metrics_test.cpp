@@ -1,3 +1,5 @@
+// Tests the counts in `/metrics`.
+
 #include "support/gateway/metrics.hpp"
 
 #include <algorithm>
@@ -20,7 +22,7 @@ using testing::SizeIs;
 
 using Increments = std::map<std::string, double>;
 
-/// What a gateway counts, from here on.
+/// Reads how much a gateway's counts grow from here on.
 class Meter {
  public:
   explicit Meter(const TestGateway& gateway)
@@ -57,7 +59,7 @@ std::string outcome(const std::string& name) {
   return "holdfast_messages_total{outcome=\"" + name + "\"}";
 }
 
-TEST(Metrics, CountMessagesOfEveryOutcome) {
+TEST(MetricsTest, CountsMessagesOfEveryOutcome) {
   TestGateway gateway({.settings = {"delivery.ack_wait_ms=9000"}});
   const TestUser alice = gateway.make_user("alice");
   const TestUser bob = gateway.make_user("bob");
@@ -107,7 +109,7 @@ TEST(Metrics, CountMessagesOfEveryOutcome) {
   EXPECT_GE(meter.of_one("holdfast_event_loop_lag_seconds_count{shard=\"1\"}"), 10);
 }
 
-TEST(Metrics, CountWhyUpgradesWereRefused) {
+TEST(MetricsTest, CountsRefusedUpgradesByReason) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const std::string used = gateway.token(alice);
@@ -143,7 +145,7 @@ TEST(Metrics, CountWhyUpgradesWereRefused) {
                   {"holdfast_websocket_upgrades_total", 1}}));
 }
 
-TEST(Metrics, CountWhyLoginsAndTokensWereRefused) {
+TEST(MetricsTest, CountsRefusedLoginsAndTokensByReason) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const Meter meter(gateway);
@@ -166,7 +168,7 @@ TEST(Metrics, CountWhyLoginsAndTokensWereRefused) {
   EXPECT_EQ(meter.of_one("holdfast_logins_total"), 1);
 }
 
-class SignatureMetrics : public testing::Test {
+class SignatureMetricsTest : public testing::Test {
  protected:
   [[nodiscard]] RequestBuilder signed_by(const iam::Credentials& key) const {
     RequestBuilder request;
@@ -182,7 +184,7 @@ class SignatureMetrics : public testing::Test {
   TestGateway gateway_;
 };
 
-TEST_F(SignatureMetrics, CountWhyCallsWereRefused) {
+TEST_F(SignatureMetricsTest, CountsRefusedCallsByReason) {
   const Json statement = {
       {"Effect", "Allow"}, {"Action", "cognito-idp:ListUsers"}, {"Resource", "*"}};
   const Json key = gateway_.control(
@@ -222,7 +224,7 @@ TEST_F(SignatureMetrics, CountWhyCallsWereRefused) {
                         {"holdfast_ingest_refused_total{reason=\"unauthorized\"}", 6}}));
 }
 
-TEST_F(SignatureMetrics, CountCallsBeyondTheKeysRate) {
+TEST_F(SignatureMetricsTest, CountsCallsBeyondTheKeysRate) {
   const Json key =
       gateway_.control("POST", "/v1/access-keys", {{"name", "slow"}, {"requestsPerSecond", 1}});
   const Meter meter(gateway_);
@@ -239,7 +241,7 @@ TEST_F(SignatureMetrics, CountCallsBeyondTheKeysRate) {
             (Increments{{"holdfast_calls_refused_total{reason=\"rate\"}", refused}}));
 }
 
-TEST(Metrics, CountWhyMessagesWereRefused) {
+TEST(MetricsTest, CountsRefusedMessagesByReason) {
   TestGateway gateway({.settings = {"delivery.pending_messages=1"}});
   gateway.publish("full", "m");
   client::OutgoingMessage once{

@@ -1,5 +1,4 @@
-// How the daemon meets the network around it: what is there once a port answers, what it warns of,
-// what it keeps for itself, and what stands in front of it.
+// Tests the daemon in its network: open ports, warnings, reserved descriptors, proxies in front.
 
 #include <filesystem>
 #include <fstream>
@@ -71,7 +70,7 @@ int status_of(RawClient& client, const std::string& head) {
 }
 
 // Scripts wait for the port and then read the file.
-TEST(Network, AnswersNoSoonerThanItsCredentialsAreWritten) {
+TEST(NetworkTest, AnswersNoSoonerThanItsCredentialsAreWritten) {
   for (int round = 0; round < 6; ++round) {
     const TempDir dir;
     const std::string port = free_port();
@@ -85,7 +84,7 @@ TEST(Network, AnswersNoSoonerThanItsCredentialsAreWritten) {
   }
 }
 
-TEST(Network, WarnsOfWhatOthersCanReadOnTheWay) {
+TEST(NetworkTest, WarnsOfWhatOthersCanReadOnTheWay) {
   const TempDir dir;
   ChildProcess certificates({.command = {holdfast_binary(), "dev-certs", dir.file("tls")}});
   ASSERT_EQ(certificates.wait(kPatience), 0);
@@ -120,8 +119,8 @@ TEST(Network, WarnsOfWhatOthersCanReadOnTheWay) {
   }
 }
 
-// Whoever watches must hear that it is there, whatever clients have used up.
-TEST(Network, TellsItsHealthWhenClientsHaveUsedUpItsFiles) {
+// Monitoring must reach it, whatever clients have used up.
+TEST(NetworkTest, TellsItsHealthWhenClientsHaveUsedUpItsFiles) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "the sanitizer looks at objects through a pipe, for which no descriptor is left";
 #endif
@@ -159,7 +158,7 @@ TEST(Network, TellsItsHealthWhenClientsHaveUsedUpItsFiles) {
   }
 }
 
-TEST(Network, WorksInAFolderWithALongPath) {
+TEST(NetworkTest, WorksInAFolderWithALongPath) {
   const TempDir dir;
   std::string folder = dir.file("");
   for (int i = 0; i < 4; ++i) folder += std::string(90, static_cast<char>('a' + i)) + "/";
@@ -191,7 +190,7 @@ TEST(Network, WorksInAFolderWithALongPath) {
   EXPECT_FALSE(std::filesystem::exists(folder + "data/control.sock"));
 }
 
-TEST(Network, AnswersHeadAsGetOnTheControlListener) {
+TEST(NetworkTest, AnswersHeadAsGetOnTheControlListener) {
   TestGateway gateway;
   const std::string host = "Host: " + gateway.info().control_address + "\r\n";
   for (const char* path : {"/livez", "/readyz", "/metrics", "/console", "/console/",
@@ -213,7 +212,7 @@ TEST(Network, AnswersHeadAsGetOnTheControlListener) {
   }
 }
 
-TEST(Network, AnswersHealthChecksOfHttp10WithoutAHost) {
+TEST(NetworkTest, AnswersHealthChecksOfHttp10WithoutAHost) {
   TestGateway gateway;
   const auto status = [](const std::string& address, const std::string& request) {
     RawClient client(address);
@@ -231,7 +230,7 @@ TEST(Network, AnswersHealthChecksOfHttp10WithoutAHost) {
 }
 
 // Prometheus asks by address or by a name that it is known by; a page of another site cannot.
-TEST(Network, TellsMetricsToWhoNamesIt) {
+TEST(NetworkTest, TellsMetricsToWhoNamesIt) {
   TestGateway gateway({.settings = {R"(console.allowed_hosts=["holdfast.internal"])",
                                     "server.control_public_url=https://ops.example.com:8443"}});
   const auto status = [&](const std::string& host) {
@@ -246,7 +245,7 @@ TEST(Network, TellsMetricsToWhoNamesIt) {
 }
 
 // Console sessions and control listeners see whom a trusted proxy names, too.
-TEST(Network, BelievesTrustedProxiesOnTheControlListener) {
+TEST(NetworkTest, BelievesTrustedProxiesOnTheControlListener) {
   const TempDir dir;
   GatewayProcess gateway(
       {.data_dir = dir.file("data"),
@@ -264,7 +263,7 @@ TEST(Network, BelievesTrustedProxiesOnTheControlListener) {
   EXPECT_THAT(line.value_or(""), HasSubstr(R"("remote_address":"203.0.113.9")"));
 }
 
-TEST(Network, ShowsIpv4AddressesAsSuch) {
+TEST(NetworkTest, ShowsIpv4AddressesAsSuch) {
   std::optional<TestGateway> gateway;
   try {
     gateway.emplace(TestGateway::Options{.settings = {"server.listen=[::]:0"}});
@@ -280,9 +279,9 @@ TEST(Network, ShowsIpv4AddressesAsSuch) {
 }
 
 // A load balancer that nobody here wrote, in front of TLS that it does not decipher.
-class BehindHaproxy : public ::testing::TestWithParam<const char*> {};
+class BehindHaproxyTest : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(BehindHaproxy, SeesItsClients) {
+TEST_P(BehindHaproxyTest, SeesItsClients) {
   if (ChildProcess which({.command = {"sh", "-c", "command -v haproxy"}});
       which.wait(kPatience) != 0) {
     GTEST_SKIP() << "haproxy is not installed";
@@ -315,7 +314,7 @@ TEST_P(BehindHaproxy, SeesItsClients) {
   EXPECT_THAT(curl.output(), ElementsAre("401"));
   const auto line = gateway.process().wait_for_output(
       [](const std::string& text) { return text.contains(R"("path":"/tokens")"); }, kPatience);
-  EXPECT_THAT(line.value_or(""), HasSubstr(R"("remote":"127.0.0.7")"));
+  EXPECT_THAT(line.value_or(""), HasSubstr(R"("remote_address":"127.0.0.7")"));
   // Past the balancer there is no way in.
   RawClient direct(gateway.address(), "127.0.0.9");
   EXPECT_TRUE(direct.ends());
@@ -323,7 +322,7 @@ TEST_P(BehindHaproxy, SeesItsClients) {
   EXPECT_TRUE(haproxy.wait(kPatience));
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, BehindHaproxy,
+INSTANTIATE_TEST_SUITE_P(Versions, BehindHaproxyTest,
                          testing::Values("send-proxy", "send-proxy-v2", "send-proxy-v2-ssl"),
                          [](const auto& info) {
                            std::string name = info.param;

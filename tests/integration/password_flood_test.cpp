@@ -1,4 +1,4 @@
-// What strangers' logins may take from others.
+// Tests that floods of logins by strangers take little from others.
 #include <atomic>
 #include <optional>
 #include <string>
@@ -70,7 +70,7 @@ class Flood {
   std::vector<std::thread> threads_;
 };
 
-TEST(PasswordFlood, FromOneAddressStopsNeitherOthersNorTheOperator) {
+TEST(PasswordFloodTest, StopsNeitherOthersNorTheOperator) {
   TestGateway gateway({.settings = {R"(server.trusted_proxies=["127.0.0.1"])", "auth.hash_queue=16",
                                     "limits.failed_logins_per_address_per_minute=0",
                                     "console.password_hash=" +
@@ -101,7 +101,7 @@ TEST(PasswordFlood, FromOneAddressStopsNeitherOthersNorTheOperator) {
   EXPECT_GT(scrape(gateway.info().control_address).at(series), before + 10);
 }
 
-TEST(FailedLogins, OfOneAddressAreBoundedWhateverTheNames) {
+TEST(FailedLoginsTest, LimitsOneAddressWhateverTheNames) {
   TestGateway gateway({.settings = {R"(server.trusted_proxies=["127.0.0.1"])",
                                     "limits.failed_logins_per_address_per_minute=3"}});
   (void)gateway.make_user("alice");
@@ -112,7 +112,7 @@ TEST(FailedLogins, OfOneAddressAreBoundedWhateverTheNames) {
   EXPECT_EQ(log_in(gateway, "alice", TestGateway::kPassword, kVisitor).status, 200);
 }
 
-TEST(FailedRefreshes, OfOneAddressAreBoundedAndLeaveOthersAlone) {
+TEST(FailedRefreshesTest, LimitsOneAddressAndLeavesOthersAlone) {
   TestGateway gateway({.settings = {R"(server.trusted_proxies=["127.0.0.1"])",
                                     "limits.failed_logins_per_address_per_minute=3"}});
   (void)gateway.make_user("alice");
@@ -144,7 +144,7 @@ TEST(FailedRefreshes, OfOneAddressAreBoundedAndLeaveOthersAlone) {
             1);
 }
 
-TEST(FailedLogins, AreRememberedAcrossARestartAndKeepNoUserFromTheirOwnAddress) {
+TEST(FailedLoginsTest, SurvivesARestartWithoutLockingOutKnownAddresses) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options{.settings = {R"(server.trusted_proxies=["127.0.0.1"])"}};
   options.clock = &clock;

@@ -1,3 +1,5 @@
+// Tests the daemon as a process: start, signals, exit codes, output.
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -179,7 +181,7 @@ TEST_F(ProcessTest, WritesOneJsonObjectALine) {
   for (const std::string& line : lines) EXPECT_TRUE(parse_json(line)) << line;
 }
 
-TEST_F(ProcessTest, IsRefusedWithOneLineWhenItsDirectoryIsInUse) {
+TEST_F(ProcessTest, FailsWithOneLineWhenItsDirectoryIsInUse) {
   const GatewayProcess gateway = start();
   const Ended ended = refused({"--data-dir", dir_.file("data"), "--listen", "127.0.0.1:0",
                                "--control-listen", "127.0.0.1:0"});
@@ -189,7 +191,7 @@ TEST_F(ProcessTest, IsRefusedWithOneLineWhenItsDirectoryIsInUse) {
   EXPECT_EQ(publish(gateway, "undisturbed"), "STORED");
 }
 
-TEST_F(ProcessTest, IsRefusedWithOneLineWhenItsPortIsInUse) {
+TEST_F(ProcessTest, FailsWithOneLineWhenItsPortIsInUse) {
   const GatewayProcess gateway = start();
   const Ended ended = refused({"--data-dir", dir_.file("other"), "--listen", gateway.address(),
                                "--control-listen", "127.0.0.1:0"});
@@ -198,7 +200,7 @@ TEST_F(ProcessTest, IsRefusedWithOneLineWhenItsPortIsInUse) {
   EXPECT_THAT(ended.errors[0], HasSubstr(gateway.address()));
 }
 
-TEST_F(ProcessTest, IsRefusedWithOneLineForABadConfiguration) {
+TEST_F(ProcessTest, FailsWithOneLineForABadConfiguration) {
   std::ofstream(dir_.file("bad.json")) << "{\n  \"delivery\": {\n    \"ack_wait\": 5\n  }\n}\n";
   const Ended file = refused({"--data-dir", dir_.file("data"), "--config", dir_.file("bad.json")});
   EXPECT_EQ(file.status, 1);
@@ -215,7 +217,7 @@ TEST_F(ProcessTest, IsRefusedWithOneLineForABadConfiguration) {
                                         HasSubstr("server.workers must be an integer")));
 }
 
-TEST_F(ProcessTest, IsRefusedWithOneLineForADatabaseThatItCannotUseAndLeavesItAlone) {
+TEST_F(ProcessTest, FailsWithOneLineForAnUnusableDatabase) {
   {
     GatewayProcess gateway = start();
     EXPECT_EQ(publish(gateway, "m"), "STORED");
@@ -267,7 +269,7 @@ TEST_F(ProcessTest, IsRefusedWithOneLineForADatabaseThatItCannotUseAndLeavesItAl
   EXPECT_EQ(pending->at("messages").size(), 1u);
 }
 
-TEST_F(ProcessTest, IsRefusedWithOneLineWithoutTheDatabaseOfAnEarlierRun) {
+TEST_F(ProcessTest, FailsWithOneLineWithoutTheEarlierDatabase) {
   {
     GatewayProcess gateway = start();
     EXPECT_EQ(gateway.terminate(), 0);

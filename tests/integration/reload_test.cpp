@@ -1,3 +1,5 @@
+// Tests reloads by SIGHUP.
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -45,7 +47,7 @@ app::Config changed(std::vector<std::string> settings) {
   return std::move(*config);
 }
 
-TEST(Reload, BringsLiveKeysToARunningGatewayAndNamesTheOthers) {
+TEST(ReloadTest, BringsLiveKeysToARunningGatewayAndNamesTheOthers) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   gateway.publish(alice.id, "one");
@@ -81,7 +83,7 @@ TEST(Reload, BringsLiveKeysToARunningGatewayAndNamesTheOthers) {
                                         {{"userId", "bob"}, {"message", "more than ten"}}));
 }
 
-TEST(Reload, ChangesNothingWhereWhatMayChangeDoesNotGoWithWhatMayNot) {
+TEST(ReloadTest, ChangesNothingWhereWhatMayChangeDoesNotGoWithWhatMayNot) {
   TestGateway gateway;
   // Both would be right together, but the credit stays until the next start.
   const auto outcome = gateway.gateway().reload(
@@ -93,7 +95,7 @@ TEST(Reload, ChangesNothingWhereWhatMayChangeDoesNotGoWithWhatMayNot) {
   gateway.publish("u", "two");
 }
 
-TEST(Reload, ChangesRatesOriginsAndTheStage) {
+TEST(ReloadTest, ChangesRatesOriginsAndTheStage) {
   TestGateway gateway;
   ASSERT_TRUE(gateway.gateway().reload(
       changed({"aws.stage=live", "websocket.allowed_origins=[\"https://a.example\"]",
@@ -116,7 +118,7 @@ TEST(Reload, ChangesRatesOriginsAndTheStage) {
   EXPECT_GT(refused, 0);
 }
 
-class ServedProcess : public ::testing::Test {
+class ServedProcessTest : public ::testing::Test {
  protected:
   GatewayProcess start(const std::string& config,
                        std::vector<std::pair<std::string, std::string>> environment = {}) {
@@ -140,7 +142,7 @@ class ServedProcess : public ::testing::Test {
   std::string config_ = dir_.file("holdfast.json");
 };
 
-TEST_F(ServedProcess, TakesOverTheConfigurationOnSighup) {
+TEST_F(ServedProcessTest, TakesOverTheConfigurationOnSighup) {
   GatewayProcess gateway = start("{}");
   write_file(
       config_,
@@ -155,7 +157,7 @@ TEST_F(ServedProcess, TakesOverTheConfigurationOnSighup) {
   EXPECT_EQ(gateway.terminate(), 0);
 }
 
-TEST_F(ServedProcess, KeepsItsConfigurationWhereTheNewOneIsBad) {
+TEST_F(ServedProcessTest, KeepsItsConfigurationWhereTheNewOneIsBad) {
   GatewayProcess gateway = start(R"({"limits": {"message_bytes": 5}})");
   write_file(config_, "{\n \"limits\": {\"message_bytes\": 100},\n \"sever\": {}\n}");
   EXPECT_THAT(reload(gateway, "config_not_reloaded"),
@@ -167,7 +169,7 @@ TEST_F(ServedProcess, KeepsItsConfigurationWhereTheNewOneIsBad) {
   EXPECT_EQ(gateway.terminate(), 0);
 }
 
-class NotifyingProcess : public ServedProcess {
+class NotifyingProcessTest : public ServedProcessTest {
  protected:
   void SetUp() override {
 #ifndef HOLDFAST_SYSTEMD
@@ -176,7 +178,7 @@ class NotifyingProcess : public ServedProcess {
   }
 };
 
-TEST_F(NotifyingProcess, TellsItsServiceManager) {
+TEST_F(NotifyingProcessTest, TellsItsServiceManager) {
   const NotifySocket manager(dir_.file("notify"));
   GatewayProcess gateway =
       start(R"({"shutdown": {"drain_seconds": 2}})", {{"NOTIFY_SOCKET", dir_.file("notify")}});
@@ -224,7 +226,7 @@ class HeldThread {
   bool held_ = false;
 };
 
-TEST_F(NotifyingProcess, BeatsNoLongerWhileAShardOrTheStoreHangs) {
+TEST_F(NotifyingProcessTest, BeatsNoLongerWhileAShardOrTheStoreHangs) {
   const NotifySocket manager(dir_.file("notify"));
   GatewayProcess gateway =
       start("{}", {{"NOTIFY_SOCKET", dir_.file("notify")}, {"WATCHDOG_USEC", "1000000"}});

@@ -1,4 +1,4 @@
-// What a running gateway leaves in its memory and where others can look.
+// Tests that a running gateway leaves no secrets in memory or in reach of others.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -35,7 +35,7 @@ std::string contents_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// How often a text stands in the memory that a process can write to.
+// Counts a text in the writable memory of a process.
 std::size_t count_in_memory(pid_t pid, const std::string& wanted) {
   const std::string proc = "/proc/" + std::to_string(pid);
   const UniqueFd memory(open((proc + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
@@ -68,13 +68,13 @@ constexpr bool kHeapKeepsFreed = true;
 constexpr bool kHeapKeepsFreed = false;
 #endif
 
-class Secrecy : public ::testing::Test {
+class SecrecyTest : public ::testing::Test {
  protected:
   TempDir dir_;
   const std::string data_ = dir_.file("data");
 };
 
-TEST_F(Secrecy, ALoginLeavesNoPasswordInMemory) {
+TEST_F(SecrecyTest, LeavesNoPasswordInMemoryAfterALogin) {
   if (kHeapKeepsFreed) GTEST_SKIP() << "a sanitizer's heap keeps what is freed as it was";
   if (geteuid() != 0) GTEST_SKIP() << "only root can look into the gateway's memory";
   GatewayProcess gateway({.data_dir = data_});
@@ -90,12 +90,12 @@ TEST_F(Secrecy, ALoginLeavesNoPasswordInMemory) {
   ASSERT_TRUE(client->initiate_auth("alice", password));
   EXPECT_FALSE(client->initiate_auth("bob", password));
   EXPECT_EQ(count_in_memory(gateway.process().pid(), password), 0U);
-  // What it does keep is found, so that the above says something.
+  // A secret that it must keep is found, which proves the search.
   EXPECT_GT(
       count_in_memory(gateway.process().pid(), gateway.credentials().at("HOLDFAST_CLIENT_ID")), 0U);
 }
 
-TEST_F(Secrecy, NobodyButRootLooksIntoAGatewayAndACrashLeavesNothing) {
+TEST_F(SecrecyTest, HidesMemoryFromAllButRootAndDumpsNoCore) {
   const GatewayProcess gateway({.data_dir = data_});
   auto& process = const_cast<GatewayProcess&>(gateway).process();
   const std::string proc = "/proc/" + std::to_string(process.pid());
@@ -106,7 +106,7 @@ TEST_F(Secrecy, NobodyButRootLooksIntoAGatewayAndACrashLeavesNothing) {
   EXPECT_EQ(status.st_uid, 0U);
 }
 
-TEST_F(Secrecy, CoreDumpsAreForThoseWhoAsk) {
+TEST_F(SecrecyTest, AllowsCoreDumpsOnRequest) {
   const GatewayProcess gateway({.data_dir = data_, .arguments = {"--allow-core-dumps"}});
   const pid_t pid = const_cast<GatewayProcess&>(gateway).process().pid();
   std::ifstream own("/proc/self/limits");
@@ -118,7 +118,7 @@ TEST_F(Secrecy, CoreDumpsAreForThoseWhoAsk) {
   EXPECT_EQ(core(contents_of("/proc/" + std::to_string(pid) + "/limits")), core(limits));
 }
 
-TEST_F(Secrecy, TheMasterKeyIsTakenOutOfTheEnvironment) {
+TEST_F(SecrecyTest, RemovesTheMasterKeyFromTheEnvironment) {
   GatewayProcess gateway({.data_dir = data_, .environment = {{"HOLDFAST_MASTER_KEY", kMasterKey}}});
   const std::string environment =
       contents_of("/proc/" + std::to_string(gateway.process().pid()) + "/environ");
@@ -130,7 +130,7 @@ TEST_F(Secrecy, TheMasterKeyIsTakenOutOfTheEnvironment) {
   }
 }
 
-TEST_F(Secrecy, TheMasterKeyMayBeInAFileElsewhere) {
+TEST_F(SecrecyTest, ReadsTheMasterKeyFromAnotherFile) {
   const std::string file = dir_.file("key");
   std::ofstream(file) << kMasterKey << "\n";
   ASSERT_EQ(chmod(file.c_str(), 0600), 0);
@@ -157,7 +157,7 @@ TEST_F(Secrecy, TheMasterKeyMayBeInAFileElsewhere) {
               HasSubstr("are both set"));
 }
 
-TEST_F(Secrecy, ASecretInAFileThatOthersReadIsWarnedOf) {
+TEST_F(SecrecyTest, WarnsOfSecretsInFilesThatOthersRead) {
   const std::string file = dir_.file("holdfast.json");
   std::ofstream(file) << R"({"user_pool": {"code_command": ["/bin/true", "--password", "x"]}})";
   for (const bool open_to_others : {true, false}) {
@@ -172,7 +172,7 @@ TEST_F(Secrecy, ASecretInAFileThatOthersReadIsWarnedOf) {
   }
 }
 
-TEST_F(Secrecy, ACodeCommandCannotReadTheGatewaysEnvironment) {
+TEST_F(SecrecyTest, HidesTheEnvironmentFromACodeCommand) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can run the gateway as another user";
   // As a user of its own, whom the command runs as.
   const std::string home = dir_.file("home");

@@ -1,3 +1,5 @@
+// Tests shutdowns: drains, deadlines, a second signal.
+
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -15,7 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-TEST(Shutdown, ClosesConnectionsWithGoingAway) {
+TEST(ShutdownTest, ClosesConnectionsWithGoingAway) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const Inbox phone(gateway, alice);
@@ -27,7 +29,7 @@ TEST(Shutdown, ClosesConnectionsWithGoingAway) {
   EXPECT_EQ(laptop.wait_closed(), 1001);
 }
 
-TEST(Shutdown, EndsAlsoWhenClientsDoNotAnswer) {
+TEST(ShutdownTest, EndsAlsoWhenClientsDoNotAnswer) {
   TestGateway gateway({.settings = {"shutdown.drain_seconds=3"}});
   const TestUser alice = gateway.make_user();
   std::vector<RawClient> silent;
@@ -48,7 +50,7 @@ TEST(Shutdown, EndsAlsoWhenClientsDoNotAnswer) {
 }
 
 // A login whose password is being hashed holds on to what the gateway takes down.
-TEST(Shutdown, EndsInTheMiddleOfLogins) {
+TEST(ShutdownTest, EndsInTheMiddleOfLogins) {
   TestGateway gateway({.settings = {"shutdown.drain_seconds=0"}});
   constexpr int kUsers = 4;
   std::atomic<int> answered{0};
@@ -68,7 +70,7 @@ TEST(Shutdown, EndsInTheMiddleOfLogins) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(Shutdown, LosesNothingThatWasAnsweredWhileProducersGoOn) {
+TEST(ShutdownTest, LosesNothingThatWasAnsweredWhileProducersGoOn) {
   TestGateway gateway;
   constexpr int kProducers = 4;
   std::atomic<int> answered{0};
@@ -107,7 +109,7 @@ TEST(Shutdown, LosesNothingThatWasAnsweredWhileProducersGoOn) {
   }
 }
 
-TEST(Shutdown, AppliesWhatWasAcknowledgedLast) {
+TEST(ShutdownTest, AppliesWhatWasAcknowledgedLast) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   for (int i = 0; i < 100; ++i) gateway.publish(alice.id, std::to_string(i));
@@ -120,7 +122,7 @@ TEST(Shutdown, AppliesWhatWasAcknowledgedLast) {
   EXPECT_EQ(gateway.pending(alice.id), 0u);
 }
 
-TEST(Shutdown, LeavesNothingInTheWriteAheadLog) {
+TEST(ShutdownTest, LeavesNothingInTheWriteAheadLog) {
   TestGateway gateway;
   gateway.publish("u", "m");
   gateway.stop();
@@ -130,7 +132,7 @@ TEST(Shutdown, LeavesNothingInTheWriteAheadLog) {
   EXPECT_FALSE(std::filesystem::exists(gateway.data_dir() + "/control.sock"));
 }
 
-TEST(Shutdown, MayBeAskedForTwice) {
+TEST(ShutdownTest, AcceptsASecondRequest) {
   TestGateway gateway;
   EXPECT_TRUE(gateway.gateway().stop());
   EXPECT_TRUE(gateway.gateway().stop());

@@ -1,3 +1,5 @@
+// Tests signed requests over HTTP.
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -68,7 +70,7 @@ class SignedRequestTest : public ::testing::Test {
 };
 TestGateway* SignedRequestTest::gateway_ = nullptr;
 
-TEST_F(SignedRequestTest, IsAnsweredWithIdSequenceAndStatus) {
+TEST_F(SignedRequestTest, GetsIdSequenceAndStatus) {
   const auto answer = gateway_->send_raw(good());
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200) << answer->body;
@@ -82,13 +84,13 @@ TEST_F(SignedRequestTest, IsAnsweredWithIdSequenceAndStatus) {
   EXPECT_EQ(body->at("status"), "STORED");
 }
 
-TEST_F(SignedRequestTest, IsServedUnderTheStageToo) {
+TEST_F(SignedRequestTest, WorksUnderTheStageToo) {
   const auto answer = gateway_->send_raw(gateway_->signed_request("/prod/message", kBody));
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 200) << answer->body;
 }
 
-TEST_F(SignedRequestTest, MayBePresigned) {
+TEST_F(SignedRequestTest, WorksPresigned) {
   RequestBuilder request = plain();
   request.presign(gateway_->credentials(), "us-east-1", "execute-api", now(), "300");
   const auto answer = gateway_->send_raw(request);
@@ -139,7 +141,7 @@ TEST_F(SignedRequestTest, RefusesOtherAlgorithmsAndBrokenParts) {
   expect_refused(date, kIncomplete, "");
 }
 
-TEST_F(SignedRequestTest, MustSignItsHostAndEveryAmzHeader) {
+TEST_F(SignedRequestTest, NeedsASignedHostAndAmzHeaders) {
   RequestBuilder unsigned_amz = good();
   unsigned_amz.headers.emplace_back("X-Amz-Meta", "x");
   expect_refused(unsigned_amz, kInvalid, "");
@@ -149,7 +151,7 @@ TEST_F(SignedRequestTest, MustSignItsHostAndEveryAmzHeader) {
   expect_refused(no_host, kInvalid, "");
 }
 
-TEST_F(SignedRequestTest, IsGoodForFiveMinutesOnEitherSide) {
+TEST_F(SignedRequestTest, AllowsFiveMinutesOfClockSkew) {
   EXPECT_EQ(gateway_->send_raw(signed_at(now() - Seconds(290)))->status, 200);
   EXPECT_EQ(gateway_->send_raw(signed_at(now() + Seconds(290)))->status, 200);
   expect_refused(signed_at(now() - Seconds(310)), kInvalid, "Signature expired: ");
@@ -174,7 +176,7 @@ TEST_F(SignedRequestTest, SendsItsMessageOnceHoweverOftenItIsRepeated) {
   EXPECT_EQ(pending.at("messages").size(), 3U) << pending.dump();
 }
 
-TEST_F(SignedRequestTest, IsTakenOfSignersThatLeaveOutWhatTheSignatureCoversAnyway) {
+TEST_F(SignedRequestTest, AcceptsSignersThatOmitImpliedParts) {
   RequestBuilder hash =
       gateway_->signed_request("/message", R"({"userId":"unsigned-hash","message":"m"})");
   hash.headers.emplace_back("x-amz-content-sha256", hex_encode(view(sha256(hash.body))));
@@ -199,7 +201,7 @@ TEST_F(SignedRequestTest, IsTakenOfSignersThatLeaveOutWhatTheSignatureCoversAnyw
   EXPECT_EQ(presigned("301"), 403);
 }
 
-TEST_F(SignedRequestTest, MustBeScopedToThisDateRegionServiceAndTerminator) {
+TEST_F(SignedRequestTest, NeedsThisDateRegionServiceAndTerminator) {
   expect_refused(signed_at(now(), "eu-west-1"), kInvalid, "valid region, which is 'us-east-1'");
   expect_refused(signed_at(now(), "us-east-1", "s3"), kInvalid, "execute-api");
   RequestBuilder terminator = good();
@@ -288,7 +290,7 @@ TEST_F(SignedRequestTest, RefusesBrokenPresignedRequests) {
   EXPECT_EQ(gateway_->send_raw(both)->status, 403);
 }
 
-TEST_F(SignedRequestTest, IsDeniedWhenThePolicyDoesNotAllow) {
+TEST_F(SignedRequestTest, FailsWhenThePolicyDoesNotAllowIt) {
   const Json policy = *parse_json(
       R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"execute-api:Invoke",
       "Resource":"arn:aws:execute-api:us-east-1:000000000000:holdfast/prod/POST/messages"}]})");

@@ -1,3 +1,5 @@
+// Tests starts, and their refusals.
+
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -93,12 +95,12 @@ TEST_F(StartTest, LeavesNoSecretInTheDatabase) {
   }
 }
 
-TEST_F(StartTest, IsRefusedWhileTheDirectoryIsInUse) {
+TEST_F(StartTest, FailsWhileTheDirectoryIsInUse) {
   EXPECT_THAT(refusal(), AllOf(HasSubstr(gateway_.data_dir()), HasSubstr("in use")));
   EXPECT_EQ(gateway_.publish_status("u", "undisturbed"), "STORED");
 }
 
-TEST_F(StartTest, IsRefusedWhenThePortIsInUse) {
+TEST_F(StartTest, FailsWhenThePortIsInUse) {
   const TestGateway other({.settings = {}});
   TestGateway::Options options;
   EXPECT_THAT(
@@ -113,7 +115,7 @@ TEST_F(StartTest, IsRefusedWhenThePortIsInUse) {
       AllOf(HasSubstr(other.address()), HasSubstr("in use")));
 }
 
-TEST_F(StartTest, IsRefusedForANewerSchema) {
+TEST_F(StartTest, FailsForANewerSchema) {
   gateway_.stop();
   std::string database = read_file(file("holdfast.db"));
   // The user version of a SQLite file: 4 bytes, big endian, at offset 60.
@@ -122,7 +124,7 @@ TEST_F(StartTest, IsRefusedForANewerSchema) {
   EXPECT_THAT(refusal(), AllOf(HasSubstr("holdfast.db"), HasSubstr("999")));
 }
 
-TEST_F(StartTest, IsRefusedForACorruptDatabase) {
+TEST_F(StartTest, FailsForACorruptDatabase) {
   gateway_.stop();
   const std::string good = read_file(file("holdfast.db"));
   write_file(file("holdfast.db"), "this is no database" + good.substr(19));
@@ -137,7 +139,7 @@ TEST_F(StartTest, IsRefusedForACorruptDatabase) {
   EXPECT_EQ(gateway_.pending("u"), 1u);
 }
 
-TEST_F(StartTest, IsRefusedForATruncatedDatabase) {
+TEST_F(StartTest, FailsForATruncatedDatabase) {
   gateway_.stop();
   const std::string good = read_file(file("holdfast.db"));
   for (const std::size_t size : {good.size() / 2, std::size_t{100}, std::size_t{0}}) {
@@ -146,7 +148,7 @@ TEST_F(StartTest, IsRefusedForATruncatedDatabase) {
   }
 }
 
-TEST_F(StartTest, IsRefusedWithoutTheDatabaseOfAnEarlierRun) {
+TEST_F(StartTest, FailsWithoutTheDatabaseOfAnEarlierRun) {
   gateway_.stop();
   const std::string database = read_file(file("holdfast.db"));
   fs::remove(file("holdfast.db"));
@@ -193,7 +195,7 @@ TEST_F(StartTest, MakesNoRootKeyInThePlaceOfOneThatWasDeleted) {
   }
 }
 
-TEST_F(StartTest, IsRefusedWithoutTheMasterKeyOfItsDatabase) {
+TEST_F(StartTest, FailsWithoutTheMasterKeyOfItsDatabase) {
   gateway_.stop();
   const std::string key = read_file(file("master.key"));
   fs::remove(file("master.key"));
@@ -219,7 +221,7 @@ TEST_F(StartTest, IsRefusedWithoutTheMasterKeyOfItsDatabase) {
   EXPECT_EQ(gateway_.pending("u"), 1u);
 }
 
-TEST(Start, TakesTheMasterKeyFromTheEnvironmentAndWritesItNowhere) {
+TEST(ConfiguredStartTest, TakesTheMasterKeyFromTheEnvironmentAndWritesItNowhere) {
   const std::string key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
   TestGateway::Options options;
   options.master_key = key;
@@ -231,7 +233,7 @@ TEST(Start, TakesTheMasterKeyFromTheEnvironmentAndWritesItNowhere) {
   EXPECT_EQ(gateway.pending("u"), 1u);
 }
 
-TEST(Start, ForgetsTheConnectionsOfTheLastRun) {
+TEST(ConfiguredStartTest, ForgetsTheConnectionsOfTheLastRun) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const Inbox inbox(gateway, alice);
@@ -241,7 +243,7 @@ TEST(Start, ForgetsTheConnectionsOfTheLastRun) {
   EXPECT_EQ(gateway.control("GET", "/v1/connections").at("connections").size(), 0u);
 }
 
-TEST(Start, WorksWithAnotherNumberOfWorkersThanBefore) {
+TEST(ConfiguredStartTest, WorksWithAnotherNumberOfWorkersThanBefore) {
   TempDir dir;
   const auto start = [&](const std::string& workers) {
     app::ConfigSources sources;

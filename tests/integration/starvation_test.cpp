@@ -20,7 +20,7 @@ using ::testing::StartsWith;
 
 constexpr uid_t kNobodyElse = 61'235;
 
-class StarvedStart : public ::testing::Test {
+class StarvedStartTest : public ::testing::Test {
  protected:
   void SetUp() override {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -56,7 +56,7 @@ class StarvedStart : public ::testing::Test {
   const std::string data_ = dir_.file("data");
 };
 
-TEST_F(StarvedStart, WithoutDescriptorsTellsAReason) {
+TEST_F(StarvedStartTest, GivesAReasonWithoutDescriptors) {
   for (const int files : {6, 7, 8, 10, 13, 16, 18, 20, 22, 26, 32}) {
     std::filesystem::remove_all(data_);
     const std::string limit = "ulimit -n " + std::to_string(files);
@@ -64,7 +64,7 @@ TEST_F(StarvedStart, WithoutDescriptorsTellsAReason) {
   }
 }
 
-TEST_F(StarvedStart, WithoutMemoryTellsAReason) {
+TEST_F(StarvedStartTest, GivesAReasonWithoutMemory) {
   for (const int kilobytes : {32'000, 48'000, 64'000, 80'000}) {
     std::filesystem::remove_all(data_);
     const std::string limit = "ulimit -v " + std::to_string(kilobytes);
@@ -72,7 +72,7 @@ TEST_F(StarvedStart, WithoutMemoryTellsAReason) {
   }
 }
 
-TEST_F(StarvedStart, WithoutThreadsTellsAReason) {
+TEST_F(StarvedStartTest, GivesAReasonWithoutThreads) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can run the gateway as a user without processes";
   ASSERT_EQ(chmod(dir_.path().c_str(), 0711), 0);
   for (int threads = 1; threads <= 9; ++threads) {
@@ -89,7 +89,7 @@ TEST_F(StarvedStart, WithoutThreadsTellsAReason) {
   }
 }
 
-TEST_F(StarvedStart, WithClosedStreamsWritesIntoNoFileOfItsOwn) {
+TEST_F(StarvedStartTest, WritesIntoNoFileOfItsOwnWithClosedStreams) {
   ChildProcess process(gateway("true", "<&- >&- 2>&-"));
   const std::string credentials = data_ + "/credentials";
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -1,3 +1,5 @@
+// Tests TLS on a whole gateway.
+
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -159,7 +161,7 @@ TEST_F(TlsTest, ServesTheSampleApplicationToo) {
   EXPECT_EQ(sample.wait(kPatience), 0);
 }
 
-TEST_F(TlsTest, IsNotStartedWithAKeyThatIsNotTheCertificates) {
+TEST_F(TlsTest, RefusesAKeyOfAnotherCertificate) {
   ChildProcess process(
       {.command = {holdfast_binary(), "serve", "--data-dir", dir_.file("data"), "--listen",
                    "127.0.0.1:0", "--control-listen", "127.0.0.1:0", "--tls-cert",

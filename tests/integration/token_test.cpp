@@ -1,3 +1,5 @@
+// Tests ID tokens and temporary tokens over HTTP.
+
 #include <algorithm>
 #include <latch>
 #include <string>
@@ -80,7 +82,7 @@ TEST_F(TokenTest, TakesAnIdTokenRawOrAsBearer) {
   }
 }
 
-TEST_F(TokenTest, RefusesTokensOfAnySizeAndEndsTheConnectionOfOneThatIsNoHeader) {
+TEST_F(TokenTest, RefusesTokensOfAnySize) {
   expect_unauthorized(std::string(20 << 10, 'x'), "20 KiB of nothing");
   // Well-formed, and far too long for what it says.
   expect_unauthorized(with_part(alice_->id_token, 1, std::string(20 << 10, 'A')), "20 KiB");
@@ -226,7 +228,7 @@ TEST_F(TokenTest, ServesItsKeysUnderTheIssuer) {
   EXPECT_FALSE(json->at("keys")[0].contains("d"));
 }
 
-TEST(Token, IsGoodForItsLifetimeAndTheDriftAndNoLonger) {
+TEST(ConfiguredTokenTest, EndsAfterItsLifetimeAndTheDrift) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options;
   options.clock = &clock;
@@ -242,7 +244,7 @@ TEST(Token, IsGoodForItsLifetimeAndTheDriftAndNoLonger) {
   EXPECT_EQ(after.upgrade("/ws?token=" + too_late)->status, 401);
 }
 
-TEST(Token, CannotBeRevivedByAClockThatIsSetBack) {
+TEST(ConfiguredTokenTest, StaysExpiredWhenTheClockIsSetBack) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options;
   options.clock = &clock;
@@ -256,7 +258,7 @@ TEST(Token, CannotBeRevivedByAClockThatIsSetBack) {
   EXPECT_EQ(second.upgrade("/ws?token=" + token)->status, 401);
 }
 
-TEST(Token, SaysThatAnIdTokenHasExpired) {
+TEST(ConfiguredTokenTest, SaysThatAnIdTokenHasExpired) {
   ManualClock clock(unix_micros(system_clock().wall_now()));
   TestGateway::Options options;
   options.clock = &clock;
@@ -269,7 +271,7 @@ TEST(Token, SaysThatAnIdTokenHasExpired) {
   EXPECT_THAT(answer.error().message, HasSubstr("The incoming token has expired"));
 }
 
-TEST(Token, UsedBeforeARestartStaysUsedAndAnUnusedOneStaysGood) {
+TEST(ConfiguredTokenTest, KeepsItsStateAcrossARestart) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const std::string used = gateway.token(alice);
@@ -284,7 +286,7 @@ TEST(Token, UsedBeforeARestartStaysUsedAndAnUnusedOneStaysGood) {
   EXPECT_EQ(fresh.upgrade("/ws?token=" + unused)->status, 101);
 }
 
-TEST(Token, StaysGoodWhenTheDataKeyIsRotatedMeanwhile) {
+TEST(ConfiguredTokenTest, StaysGoodWhenTheDataKeyIsRotatedMeanwhile) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   const std::string token = gateway.token(alice);
@@ -296,7 +298,7 @@ TEST(Token, StaysGoodWhenTheDataKeyIsRotatedMeanwhile) {
   EXPECT_EQ(new_key.upgrade("/ws?token=" + gateway.token(alice))->status, 101);
 }
 
-TEST(Token, IsRefusedToAUserWhoHasTooManyUnused) {
+TEST(ConfiguredTokenTest, RefusesAUserWithTooManyUnusedTokens) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   for (int i = 0; i < 8; ++i) EXPECT_FALSE(gateway.token(alice).empty());

@@ -45,7 +45,7 @@ void reset_behind_acknowledgement(RawSubscriber& client) {
   client.socket().reset();
 }
 
-TEST(Undeliverable, BecomesADeadLetterSoThatWhatIsBehindArrives) {
+TEST(UndeliverableTest, BecomesADeadLetterSoThatWhatIsBehindArrives) {
   TestGateway gateway({.settings = {"delivery.ack_timeout_ms=400"}});
   struct Case {
     const char* name;
@@ -190,7 +190,7 @@ class SlowProxy {
   std::vector<std::thread> threads_;
 };
 
-TEST(SlowLink, GetsALongMessageOnceThroughAProxyThatTakesAllAtOnce) {
+TEST(SlowLinkTest, GetsALongMessageOnceThroughAProxyThatTakesAllAtOnce) {
   // All of it a tenth of what it is in a slow train.
   TestGateway gateway(
       {.settings = {"delivery.ack_timeout_ms=1000", "delivery.least_bytes_per_second=40960"}});

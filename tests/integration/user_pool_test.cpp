@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kAccessEnded = 4401;
 
-class UserPoolOverHttp : public ::testing::Test {
+class UserPoolOverHttpTest : public ::testing::Test {
  protected:
   struct Answer {
     int status = 0;
@@ -128,7 +128,7 @@ class UserPoolOverHttp : public ::testing::Test {
     (void)gateway_.make_user(name);
     return log_in(name).body["AuthenticationResult"]["AccessToken"];
   }
-  /// What the command was given, once it has been given something.
+  /// Waits for the command's input, and returns it.
   Json sent_message() {
     const auto deadline = std::chrono::steady_clock::now() + Inbox::kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
@@ -147,7 +147,7 @@ class UserPoolOverHttp : public ::testing::Test {
                     "user_pool.code_command=[\"/usr/bin/tee\",\"" + sent_code_ + "\"]"}}};
 };
 
-TEST_F(UserPoolOverHttp, ClosesTheConnectionsOfWhoMayNoLongerConnect) {
+TEST_F(UserPoolOverHttpTest, ClosesTheConnectionsOfWhoMayNoLongerConnect) {
   for (const char* operation : {"AdminUserGlobalSignOut", "AdminDisableUser", "AdminDeleteUser"}) {
     const std::string name = std::string("user-of-") + operation;
     const TestUser user = gateway_.make_user(name);
@@ -178,7 +178,7 @@ TEST_F(UserPoolOverHttp, ClosesTheConnectionsOfWhoMayNoLongerConnect) {
 
 // Whatever ends a login ends all of it: its connections, its ID token, its temporary tokens. The
 // user's other logins go on.
-TEST_F(UserPoolOverHttp, EndsAllOfALoginAndNoOther) {
+TEST_F(UserPoolOverHttpTest, EndsAllOfALoginAndNoOther) {
   struct Login {
     TestUser user;
     Json tokens;
@@ -285,7 +285,7 @@ TEST_F(UserPoolOverHttp, EndsAllOfALoginAndNoOther) {
   }
 }
 
-TEST_F(UserPoolOverHttp, MovesWhatADeletedUserHadPendingToTheDeadLetters) {
+TEST_F(UserPoolOverHttpTest, MovesWhatADeletedUserHadPendingToTheDeadLetters) {
   const TestUser user = gateway_.make_user();
   ASSERT_EQ(gateway_.publish_status(user.id, "late"), "STORED");
   ASSERT_EQ(gateway_.pending(user.id), 1U);
@@ -297,7 +297,7 @@ TEST_F(UserPoolOverHttp, MovesWhatADeletedUserHadPendingToTheDeadLetters) {
   EXPECT_EQ(gateway_.pending(user.id), 0U);
 }
 
-TEST_F(UserPoolOverHttp, LetsWhoWasSignedOutLogInAgainAtOnce) {
+TEST_F(UserPoolOverHttpTest, LetsWhoWasSignedOutLogInAgainAtOnce) {
   TestUser user = gateway_.make_user();
   ASSERT_EQ(admin("AdminUserGlobalSignOut", {{"Username", "alice"}}).status, 200);
   const Answer again = log_in("alice");
@@ -308,7 +308,7 @@ TEST_F(UserPoolOverHttp, LetsWhoWasSignedOutLogInAgainAtOnce) {
   EXPECT_THAT(inbox.wait_for(1), testing::ElementsAre(payload_frame("welcome")));
 }
 
-TEST_F(UserPoolOverHttp, AdministersUsers) {
+TEST_F(UserPoolOverHttpTest, AdministersUsers) {
   ASSERT_EQ(admin("AdminCreateUser",
                   {{"Username", "Anna"},
                    {"TemporaryPassword", "temporary password"},
@@ -351,7 +351,7 @@ TEST_F(UserPoolOverHttp, AdministersUsers) {
             "UserNotFoundException: User does not exist.");
 }
 
-TEST_F(UserPoolOverHttp, KeepsRefreshTokensAcrossARestartUntilTheyAreRevoked) {
+TEST_F(UserPoolOverHttpTest, KeepsRefreshTokensAcrossARestartUntilTheyAreRevoked) {
   (void)gateway_.make_user();
   const Json tokens = log_in("alice").body["AuthenticationResult"];
   const std::string token = tokens["RefreshToken"];
@@ -369,7 +369,7 @@ TEST_F(UserPoolOverHttp, KeepsRefreshTokensAcrossARestartUntilTheyAreRevoked) {
             "NotAuthorizedException: Access Token has been revoked");
 }
 
-TEST_F(UserPoolOverHttp, LetsUsersChangeTheirPasswordSignOutAndLeave) {
+TEST_F(UserPoolOverHttpTest, LetsUsersChangeTheirPasswordSignOutAndLeave) {
   TestUser user = gateway_.make_user();
   const Json mine = log_in("alice").body["AuthenticationResult"];
   user.id_token = mine["IdToken"];
@@ -389,7 +389,7 @@ TEST_F(UserPoolOverHttp, LetsUsersChangeTheirPasswordSignOutAndLeave) {
             "NotAuthorizedException: Incorrect username or password.");
 }
 
-TEST_F(UserPoolOverHttp, TakesAPasswordThatIsProvenBySrp) {
+TEST_F(UserPoolOverHttpTest, TakesAPasswordThatIsProvenBySrp) {
   (void)gateway_.make_user("Alice");
   const std::string pool = gateway_.info().user_pool_id;
   const std::string pool_name = pool.substr(pool.find('_') + 1);
@@ -422,7 +422,7 @@ TEST_F(UserPoolOverHttp, TakesAPasswordThatIsProvenBySrp) {
   }
 }
 
-TEST_F(UserPoolOverHttp, SignsStrangersUpWithACodeThatItsCommandSends) {
+TEST_F(UserPoolOverHttpTest, SignsStrangersUpWithACodeThatItsCommandSends) {
   const auto last_code = [&] {
     std::ifstream file(sent_code_);
     const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -463,7 +463,7 @@ TEST_F(UserPoolOverHttp, SignsStrangersUpWithACodeThatItsCommandSends) {
   EXPECT_EQ(log_in("bob", "new password of bob").status, 200);
 }
 
-TEST_F(UserPoolOverHttp, TakesNoTemporaryPasswordForTheUsersOwn) {
+TEST_F(UserPoolOverHttpTest, TakesNoTemporaryPasswordForTheUsersOwn) {
   ASSERT_EQ(
       admin("AdminCreateUser", {{"Username", "carol"}, {"TemporaryPassword", "temporary password"}})
           .status,
@@ -487,7 +487,7 @@ std::string another(std::string code) {
   return code;
 }
 
-TEST_F(UserPoolOverHttp, VerifiesAnAddressByTheCodeThatWentThere) {
+TEST_F(UserPoolOverHttpTest, VerifiesAnAddressByTheCodeThatWentThere) {
   const std::string alice = access_token_of("alice");
   ASSERT_EQ(set_own(alice, "email", "alice@example.com").status, 200);
   ASSERT_EQ(set_own(alice, "phone_number", "+15550100").status, 200);
@@ -527,7 +527,7 @@ TEST_F(UserPoolOverHttp, VerifiesAnAddressByTheCodeThatWentThere) {
   EXPECT_EQ((*claims)["email_verified"], true);
 }
 
-TEST_F(UserPoolOverHttp, TakesNoCodeOfAnotherUserOrForAnotherAddress) {
+TEST_F(UserPoolOverHttpTest, TakesNoCodeOfAnotherUserOrForAnotherAddress) {
   const std::string alice = access_token_of("alice");
   const std::string bob = access_token_of("bob");
   // Both say that the address is theirs; each one's codes are their own.
@@ -559,7 +559,7 @@ TEST_F(UserPoolOverHttp, TakesNoCodeOfAnotherUserOrForAnotherAddress) {
   EXPECT_EQ(ask_for_code(alice, "email").body["__type"], "NotAuthorizedException");
 }
 
-TEST_F(UserPoolOverHttp, BoundsTheCodesThatProveAnAddress) {
+TEST_F(UserPoolOverHttpTest, BoundsTheCodesThatProveAnAddress) {
   const std::string alice = access_token_of("alice");
   const std::string bob = access_token_of("bob");
   for (const std::string& token : {alice, bob}) {
@@ -579,7 +579,7 @@ TEST_F(UserPoolOverHttp, BoundsTheCodesThatProveAnAddress) {
   EXPECT_EQ(ask_for_code(alice, "email").body["__type"], "LimitExceededException");
 }
 
-TEST_F(UserPoolOverHttp, DescribesItself) {
+TEST_F(UserPoolOverHttpTest, DescribesItself) {
   const Answer pool = admin("DescribeUserPool", Json::object());
   EXPECT_EQ(pool.body["UserPool"]["Id"], gateway_.info().user_pool_id);
   EXPECT_EQ(pool.body["UserPool"]["Policies"]["PasswordPolicy"]["MinimumLength"], 8);

@@ -1,3 +1,5 @@
+// Tests WebSockets of a whole gateway.
+
 #include <chrono>
 #include <string>
 #include <thread>
@@ -107,7 +109,7 @@ TEST_F(WebSocketTest, AnswersPingsAndCloses) {
   EXPECT_TRUE(socket.ends());
 }
 
-TEST_F(WebSocketTest, NeverTakesAPongOfOtherBytesForAnAcknowledgement) {
+TEST_F(WebSocketTest, IgnoresPongsOfOtherBytes) {
   const TestUser bob = gateway_->make_user("bob");
   RawClient socket = gateway_->raw();
   ASSERT_EQ(socket.upgrade("/ws?token=" + gateway_->token(bob))->status, 101);
@@ -131,7 +133,7 @@ TEST_F(WebSocketTest, ClosesAHoldfastV1ClientThatAcknowledgesWhatWasNeverSent) {
   EXPECT_EQ(inbox.wait_closed(), 1008);
 }
 
-TEST(WebSocket, ThatNeverReadsCostsItsSenderNothingAndLosesNothing) {
+TEST(ConfiguredWebSocketTest, LosesNothingWhenTheClientNeverReads) {
   TestGateway gateway({.settings = {"delivery.ack_timeout_ms=1500"}});
   const TestUser alice = gateway.make_user();
   RawClient deaf = gateway.raw();
@@ -155,7 +157,7 @@ TEST(WebSocket, ThatNeverReadsCostsItsSenderNothingAndLosesNothing) {
   EXPECT_TRUE(eventually([&] { return gateway.pending(alice.id) == 0; }));
 }
 
-TEST(WebSocket, ThatVanishesLosesNothing) {
+TEST(ConfiguredWebSocketTest, LosesNothingWhenTheClientVanishes) {
   TestGateway gateway({.settings = {"delivery.ack_timeout_ms=1000"}});
   const TestUser alice = gateway.make_user();
   {

@@ -439,7 +439,7 @@ FAULTS = [
     (
         "sweeps add to too many dead letters",
         SQLITE + "store_thread.cpp",
-        "    if (sweeps && tables_->dead_letters.over() && !is_stuck() && !stopping_) continue;\n",
+        "    if (sweeps && tables_->dead_letters.over() && !is_eviction_stuck() && !stopping_) continue;\n",
         "",
     ),
     (

@@ -1,3 +1,5 @@
+// Tests the hardening of the release build: docs/operating.md, "Install".
+
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
@@ -7,7 +9,6 @@
 
 #include "support/base/files.hpp"
 
-// What the release build promises of the program itself: docs/operating.md, "Install".
 namespace holdfast {
 namespace {
 
@@ -25,36 +26,36 @@ std::string readelf(const std::string& what) {
 
 bool has(const std::string& text, const char* word) { return text.contains(word); }
 
-TEST(Hardening, TheProgramMayLieAtAnyAddress) {
+TEST(HardeningTest, MakesThePositionIndependentProgram) {
   EXPECT_TRUE(has(readelf("--file-header"), "DYN (Position-Independent Executable file)"));
 }
 
-TEST(Hardening, WhatTheLoaderHasResolvedIsReadOnly) {
+TEST(HardeningTest, MakesResolvedSymbolsReadOnly) {
   EXPECT_TRUE(has(readelf("--program-headers"), "GNU_RELRO"));
   EXPECT_TRUE(has(readelf("--dynamic"), "BIND_NOW"));
 }
 
-TEST(Hardening, TheStackIsNoCode) {
+TEST(HardeningTest, MakesTheStackNonExecutable) {
   const std::string headers = readelf("--program-headers");
   const std::size_t stack = headers.find("GNU_STACK");
   ASSERT_NE(stack, std::string::npos);
   EXPECT_FALSE(has(headers.substr(stack, headers.find('\n', stack) - stack), "RWE"));
 }
 
-TEST(Hardening, AnOverwrittenStackEndsTheProgram) {
+TEST(HardeningTest, EndsTheProgramOnAnOverwrittenStack) {
   EXPECT_TRUE(has(readelf("--dyn-syms"), "__stack_chk_fail"));
 }
 
-TEST(Hardening, CallsThatWriteToABufferAreHeldAgainstItsSize) {
+TEST(HardeningTest, CallsThatWriteToABufferAreHeldAgainstItsSize) {
   // Any of them: the compiler leaves out those that it has proved.
   EXPECT_TRUE(has(readelf("--dyn-syms"), "_chk@GLIBC"));
 }
 
-TEST(Hardening, TheProgramTellsNothingOfTheFolderItWasBuiltIn) {
+TEST(HardeningTest, HidesTheBuildFolder) {
   EXPECT_FALSE(has(test::read_file(HOLDFAST_BINARY), HOLDFAST_SOURCE_DIR));
 }
 
-TEST(Hardening, TheBuildHasANameOfItsOwn) { EXPECT_TRUE(has(readelf("--notes"), "Build ID: ")); }
+TEST(HardeningTest, GivesTheBuildAnId) { EXPECT_TRUE(has(readelf("--notes"), "Build ID: ")); }
 
 }  // namespace
 }  // namespace holdfast

@@ -196,7 +196,7 @@ void Simulation::lose_process() {
   peers_.clear();
   ledger_.crashed();
   process_.reset();
-  caller_ = std::make_shared<const Caller>("AKIASIMULATION");
+  caller_ = std::make_shared<SenderQuota>("AKIASIMULATION");
 }
 
 /// Changes a row behind the store's back, as a disk does that lies.

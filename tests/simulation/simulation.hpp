@@ -135,7 +135,7 @@ class Simulation {
   test::ShimVfs vfs_;
   std::deque<test::TempDir> folders_;
   std::unique_ptr<Process> process_;
-  CallerPtr caller_ = std::make_shared<const Caller>("AKIASIMULATION");
+  SenderQuotaPtr caller_ = std::make_shared<SenderQuota>("AKIASIMULATION");
   Ledger ledger_;
   std::map<Text*, BootTime> first_sent_;
   std::deque<Peer> peers_;

@@ -70,14 +70,14 @@ Findings examine(const std::vector<std::string>& lines) {
   return out;
 }
 
-TEST(Dependencies, ShowNoModuleWhatItMayNotSee) {
+TEST(DependenciesTest, ShowsNoModuleAnotherOutsideOfTheTable) {
   if (std::string_view(HOLDFAST_NINJA).empty()) GTEST_SKIP() << "not built with Ninja";
   const Findings found = examine(dependency_lines());
   EXPECT_EQ(found.modules.size(), allowed().size()) << "build `holdfast` first";
   for (const std::string& breach : found.breaches) ADD_FAILURE() << breach;
 }
 
-TEST(Dependencies, NoticeEveryKindOfBreach) {
+TEST(DependenciesTest, DetectsEveryKindOfBreach) {
   const auto breaches = [](const std::string& file) {
     return examine({"src/CMakeFiles/holdfast_client.dir/Unity/unity_0_cxx.cxx.o: #deps 9, deps "
                     "mtime 1 (VALID)",

@@ -45,7 +45,7 @@ std::vector<Violation> violations(const std::string& module, bool is_public,
   return found;
 }
 
-TEST(Layering, HoldsForEveryIncludeOfTheTree) {
+TEST(LayeringTest, HoldsForEveryIncludeOfTheTree) {
   namespace fs = std::filesystem;
   const fs::path root = HOLDFAST_SOURCE_DIR;
   std::size_t files = 0;
@@ -68,7 +68,7 @@ TEST(Layering, HoldsForEveryIncludeOfTheTree) {
   EXPECT_GT(files, 40U) << "the tree was not found";
 }
 
-TEST(Layering, NoticesEveryKindOfBreach) {
+TEST(LayeringTest, NoticesEveryKindOfBreach) {
   const auto breaches = [](const std::string& module, bool is_public, const std::string& line) {
     std::istringstream text(line);
     return violations(module, is_public, "here", text).size();

@@ -6,8 +6,8 @@
 
 namespace holdfast::app {
 
-/// The value of `console.password_hash` for this password: Argon2id in the PHC form. Takes a tenth
-/// of a second. Error `unavailable`: no memory.
+/// Hashes a password for `console.password_hash`: Argon2id in the PHC form. Takes a tenth of a
+/// second. Error `unavailable`: no memory.
 [[nodiscard]] Result<std::string> hash_console_password(std::string password);
 
 }  // namespace holdfast::app

@@ -96,8 +96,8 @@ class Shares {
   /// Sets other limits. Amounts that were taken before stay taken.
   void change(std::size_t capacity, std::size_t share);
   /// All holders together.
-  [[nodiscard]] std::size_t held() const;
-  [[nodiscard]] std::size_t held_by(std::string_view holder) const;
+  [[nodiscard]] std::size_t taken() const;
+  [[nodiscard]] std::size_t taken_by(std::string_view holder) const;
 
  private:
   struct State;

@@ -12,11 +12,11 @@
 #include <vector>
 
 #include <holdfast/base/audit.hpp>
-#include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
 #include <holdfast/base/metrics.hpp>
+#include <holdfast/base/sender_quota.hpp>
 #include <holdfast/delivery/message_store.hpp>
 #include <holdfast/delivery/router.hpp>
 #include <holdfast/iam/access_keys.hpp>
@@ -149,7 +149,7 @@ struct LocalControlParts {
   /// Asked for each message: it is live.
   std::function<std::size_t()> message_bytes_max = [] { return std::size_t{128} << 10; };
   /// Whose account the messages of `POST /v1/messages` are.
-  CallerPtr operator_caller = std::make_shared<const Caller>("operator");
+  SenderQuotaPtr operator_caller = std::make_shared<SenderQuota>("operator");
   std::shared_ptr<Console> console{};        ///< null: switched off
   std::shared_ptr<Audit> audit{};            ///< records changes; null to record nothing
   std::vector<AuditStore*> audit_records{};  ///< the records to list, by shard

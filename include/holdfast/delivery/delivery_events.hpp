@@ -15,8 +15,8 @@ struct MessageEvent {
   MessageId id;
   Sequence sequence = 0;
   WallTime at;  ///< of the turn in which it happens
-  /// The access key that sent it, by the id of its `Caller`. Known until its producer is answered,
-  /// and to `acknowledged` as far as that comes first; else empty, as for an operator's.
+  /// The access key that sent it, by the id of its `SenderQuota`. Known until its producer is
+  /// answered, and to `acknowledged` as far as that comes first; else empty, as for an operator's.
   std::string_view caller{};
 };
 

@@ -5,11 +5,11 @@
 #include <optional>
 #include <string>
 
-#include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/ids.hpp>
+#include <holdfast/base/sender_quota.hpp>
 
 namespace holdfast::delivery {
 
@@ -31,7 +31,7 @@ struct SendRequest {
   std::string payload;
   std::optional<std::string> deduplication_id;
   std::optional<Seconds> ttl;
-  CallerPtr caller;
+  SenderQuotaPtr caller;
 };
 
 enum class DeliveryStatus : std::uint8_t {

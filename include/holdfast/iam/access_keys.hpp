@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include <holdfast/base/caller.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/executor.hpp>
+#include <holdfast/base/sender_quota.hpp>
 #include <holdfast/iam/policy.hpp>
 
 namespace holdfast::iam {
@@ -78,7 +78,7 @@ struct AccessKey {
   WallTime created_at;
   KeyRate rate;
   std::shared_ptr<const Policy> policy;
-  CallerPtr caller;  ///< one per key, the same object for as long as the key lives
+  SenderQuotaPtr quota;  ///< one per key, the same object for as long as the key lives
   /// None: never. Temporary credentials end no later than their key.
   std::optional<WallTime> expires_at{};
 
@@ -96,14 +96,14 @@ using AccessKeyPtr = std::shared_ptr<const AccessKey>;
 [[nodiscard]] bool names_user(const AccessKey& key) noexcept;
 
 /// Temporary credentials, read from their token; they are stored nowhere. Immutable.
-struct Session {
+struct TemporaryCredentials {
   std::string id;  ///< `ASIA…`, 20 characters
   std::string secret;
   std::string parent_id;  ///< of the key that they are of
   WallTime expires_at;
   std::shared_ptr<const Policy> policy;  ///< null: as wide as the key's
 };
-using SessionPtr = std::shared_ptr<const Session>;
+using TemporaryCredentialsPtr = std::shared_ptr<const TemporaryCredentials>;
 
 /// The limits of AWS
 /// (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html, and for the
@@ -150,7 +150,7 @@ class AccessKeys {
   /// key.
   virtual void remove(const std::string& id, Completion<Result<void>> done) = 0;
 
-  struct NewSession {
+  struct NewTemporaryCredentials {
     std::string id;
     std::string secret;
     std::string token;  ///< holds all of them, sealed by the box
@@ -160,11 +160,12 @@ class AccessKeys {
   /// while the key exists and is enabled. `policy` restricts them further. Thread-safe. Errors:
   /// `not_found`; `conflict` for a disabled or expired key; `invalid_argument` for a lifetime or a
   /// policy outside its limits; those of the box.
-  [[nodiscard]] virtual Result<NewSession> make_session(
+  [[nodiscard]] virtual Result<NewTemporaryCredentials> make_temporary_credentials(
       std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) = 0;
-  /// Opens a session token, even an expired one. `unauthenticated` if `make_session` did not make
-  /// it. Thread-safe.
-  [[nodiscard]] virtual Result<SessionPtr> open_session(std::string_view token) const = 0;
+  /// Opens a session token, even an expired one. `unauthenticated` if `make_temporary_credentials`
+  /// did not make it. Thread-safe.
+  [[nodiscard]] virtual Result<TemporaryCredentialsPtr> open_temporary_credentials(
+      std::string_view token) const = 0;
 };
 
 struct AccessKeysOptions {

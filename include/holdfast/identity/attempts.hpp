@@ -66,7 +66,7 @@ class Lockout final : public KeptCounts {
   explicit Lockout(const Clock& clock, std::size_t capacity = 100'000, std::string secret = {});
   ~Lockout() override;
   enum class Attempt : std::uint8_t {
-    admitted,
+    allowed,
     locked,  ///< this name has failed too often; the attempt does not count
   };
   /// Takes an attempt. Concurrent attempts of one name are counted before they are tried, so that a
@@ -116,15 +116,15 @@ struct AttemptCounts {
   explicit AttemptCounts(const Clock& clock, std::size_t capacity = 100'000,
                          const std::string& secret = {})
       : logins(clock, capacity, secret),
-        logins_of_nobody(clock, capacity, secret),
+        logins_of_unknown_names(clock, capacity, secret),
         codes(clock, capacity, secret),
-        codes_of_nobody(clock, capacity, secret),
+        codes_of_unknown_names(clock, capacity, secret),
         console(clock, capacity, secret) {}
 
   Lockout logins;
-  Lockout logins_of_nobody;
-  DailyLimits codes;            ///< codes requested and tried, by user and purpose
-  DailyLimits codes_of_nobody;  ///< codes for unknown names, and codes sent, by address
+  Lockout logins_of_unknown_names;
+  DailyLimits codes;                   ///< codes requested and tried, by user and purpose
+  DailyLimits codes_of_unknown_names;  ///< codes for unknown names, and codes sent, by address
   Lockout console;
 };
 

@@ -19,13 +19,15 @@ class MasterKey {
   explicit MasterKey(std::string bytes);
   MasterKey(MasterKey&&) noexcept = default;
   ~MasterKey();
-  /// `environment_value` (of `HOLDFAST_MASTER_KEY`) where it is not null, else the file. Both hold
-  /// base64 of 32 bytes; blanks around it are passed over. The file is made (0600, written aside,
-  /// fsynced, renamed, its folder fsynced) when `create` and neither exists: pass false once a
-  /// database exists, so that a lost key is reported and not replaced. Errors, with the path or the
+  /// The handling of a missing key. Fail once a database exists, so that a lost key is reported and
+  /// not replaced.
+  enum class Missing : std::uint8_t { fail, create };
+  /// Reads `environment_value` (of `HOLDFAST_MASTER_KEY`) unless it is null, else the file. Both
+  /// have base64 of 32 bytes; blanks around it are skipped. A created file has mode 0600; it is
+  /// written aside, fsynced and renamed, and its folder is fsynced. Errors, with the path or the
   /// variable's name: `not_found`, `io` (unreadable), `invalid_argument` (not base64 of 32 bytes).
   [[nodiscard]] static Result<MasterKey> load(const std::string& path,
-                                              const char* environment_value, bool create);
+                                              const char* environment_value, Missing missing);
   [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
 
  private:

@@ -159,7 +159,7 @@ struct CodeMessage {
   std::string code;  ///< eight digits
   User user;
   /// The code has no recipient. It takes the same steps as others, and is dropped at the end.
-  bool nobodys = false;
+  bool for_unknown_user = false;
 };
 /// Sends confirmation codes. Any thread.
 class CodeSender {

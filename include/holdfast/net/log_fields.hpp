@@ -33,7 +33,7 @@ class LogFields {
  private:
   struct Field {
     const LogKey* key = nullptr;
-    std::size_t end = 0;  ///< of its value in the text; it begins where the one before ends
+    std::size_t end = 0;  ///< of its value in the text; it begins where the previous one ends
   };
 
   [[nodiscard]] std::size_t begin_of(std::size_t i) const noexcept {

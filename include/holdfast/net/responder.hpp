@@ -18,13 +18,13 @@ using Answer = std::variant<Response, StreamAccepted>;
   return std::visit([](auto& one) -> Headers& { return one.headers; }, answer);
 }
 
-/// The reason for which an answer that takes its time is not waited for any longer.
+/// The reason why a parked request is no longer waited for.
 enum class ParkEnd : std::uint8_t {
-  gone,      ///< its client has; an answer that comes all the same is dropped
-  draining,  ///< the listener takes no more requests: it is answered now, or else with 503
+  gone,      ///< the client has left; a late answer is dropped
+  draining,  ///< the listener stops taking requests; answer now, or the client gets 503
 };
 
-/// A request that is being answered, as its listener has it.
+/// A request that is being answered, as its listener sees it.
 class PendingRequest {
  public:
   using Told = std::move_only_function<void(ParkEnd)>;
@@ -34,16 +34,17 @@ class PendingRequest {
   ~PendingRequest() = default;
 };
 
-/// Answers one request: called once, on the request's shard; may be called inside the handler. One
-/// that is dropped uncalled ends the connection.
+/// Answers one request. Called once, on the request's shard, also inside the handler. Dropping it
+/// uncalled ends the connection.
 class Responder {
  public:
   using Take = std::move_only_function<void(Answer&&)>;
 
   Responder() = default;
-  /// Of a listener: `request` lives for as long as `take` does.
+  /// Makes the responder of a listener. `request` lives as long as `take` does.
   Responder(Take take, PendingRequest& request) : Responder(std::move(take), &request) {}
-  /// For who calls a service without a listener. A function of a `Response` takes no streams.
+  /// Makes a responder for a caller without a listener. A function of a `Response` takes no
+  /// streams.
   template <class Function>
     requires(!std::same_as<Function, Responder>) && std::invocable<Function&, Response>
   Responder(Function function) : Responder(take_by(std::move(function)), nullptr) {}
@@ -54,15 +55,15 @@ class Responder {
     answer(std::move(stream));
   }
 
-  /// Says that the answer may take its time. From now on no deadline ends the request, and the
-  /// client's end is looked out for: then, and when the listener drains, `told` is called, once, in
-  /// a turn of its own. Not after an answer. How many are parked is the service's to limit.
+  /// Lets the answer take its time: no deadline ends the request any more. `told` is called once,
+  /// in a turn of its own, when the client leaves or the listener drains. It is not called after an
+  /// answer. The service limits how many requests are parked.
   void park(PendingRequest::Told told) {
     if (request_ != nullptr) request_->park(std::move(told));
   }
 
-  /// A responder of the same request: `change` gets each answer before it goes on, as an
-  /// `Answer&`; or as a `Response&`, which leaves streams out.
+  /// Returns a responder of the same request. `change` gets each answer first, as an `Answer&`, or
+  /// as a `Response&`, which leaves streams out.
   template <class Change>
   [[nodiscard]] Responder with(Change change) && {
     return {[change = std::move(change), take = std::move(take_)](Answer&& answer) mutable {

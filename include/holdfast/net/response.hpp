@@ -15,7 +15,7 @@ struct Response {
   Headers headers{};  ///< without Content-Length, Date, Connection
   std::string body{};
   bool close = false;  ///< end the connection after it
-  /// For the access line alone, and nothing secret: why it refuses.
+  /// Says why it refuses, for the access line alone. Holds no secret.
   std::string refused{};
   LogFields log_fields{};  ///< for the access line, too
   bool by_user = false;    ///< for a service's audit log: the user of its fields has called

@@ -8,33 +8,34 @@
 
 namespace holdfast::net {
 
-/// What a listener proves itself with: PEM files.
+/// The PEM files with which a listener proves itself.
 struct TlsServerOptions {
-  std::string certificate_file;  ///< the certificate, then what leads to its root
+  std::string certificate_file;  ///< the certificate, then the chain to its root
   std::string key_file;          ///< its private key, without a passphrase
-  /// The roots of client certificates; empty: none are asked for.
+  /// The roots of client certificates. Empty: none are asked for.
   std::string client_ca_file{};
-  /// What TLS 1.2 may use, in OpenSSL's notation; TLS 1.3 has its own. As it stands: forward
+  /// The ciphers of TLS 1.2, in OpenSSL's notation; TLS 1.3 has its own. The default has forward
   /// secrecy and authenticated encryption.
   std::string ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
-  /// Ends a handshake without a client certificate. Without it, one that is shown must be good.
+  /// Ends a handshake without a client certificate. If false, a certificate that is shown must
+  /// still be good.
   bool client_certificate_required = false;
 };
 
-/// Certificate and key of one or more listeners. TLS 1.2 and 1.3, ALPN `http/1.1`, no renegotiation
-/// (RFC 8446, RFC 7301). Session tickets are sealed under a key that is renewed daily (RFC 5077
-/// section 5.5).
+/// The certificate and key of one or more listeners. TLS 1.2 and 1.3, ALPN `http/1.1`, no
+/// renegotiation (RFC 8446, RFC 7301). Session tickets are sealed under a key that is renewed daily
+/// (RFC 5077 section 5.5).
 class TlsServer {
  public:
   virtual ~TlsServer() = default;
-  /// Reads the files again; handshakes from then on show the new certificate, connections that are
-  /// open keep theirs. After an error all stays as it was. Any thread.
+  /// Reads the files again. Later handshakes show the new certificate; open connections keep
+  /// theirs. Changes nothing on an error. Any thread.
   [[nodiscard]] virtual Result<void> reload() = 0;
-  /// When the certificate that handshakes show now expires. Any thread.
+  /// Returns the expiry of the present certificate. Any thread.
   [[nodiscard]] virtual WallTime expires_at() const = 0;
 };
-/// Reads the files. Errors, with the file's name: `io` (cannot be read), `invalid_argument` (not
-/// PEM, a key that is not the certificate's, or no cipher that is known). `clock` outlives it.
+/// Reads the files; `clock` outlives the result. Errors, with the file's name: `io` (cannot be
+/// read), `invalid_argument` (not PEM, a key of another certificate, or no known cipher).
 [[nodiscard]] Result<std::shared_ptr<TlsServer>> make_tls_server(
     TlsServerOptions options, const Clock& clock = system_clock());
 

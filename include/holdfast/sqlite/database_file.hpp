@@ -13,7 +13,7 @@
 
 namespace holdfast::sqlite {
 
-/// What is in a database, and what is wrong with it.
+/// The contents of a database, and its faults.
 struct DatabaseCheck {
   std::int64_t schema = 0;        ///< its version
   std::int64_t known_schema = 0;  ///< the newest that this program knows
@@ -25,46 +25,45 @@ struct DatabaseCheck {
   std::int64_t rows_without_checksum = 0;  ///< of messages and dead letters
   Sequence ceiling = 0;
   std::vector<identity::KeyStore::Row> data_keys;  ///< wrapped
-  std::vector<std::string> problems;               ///< none: it is sound
+  std::vector<std::string> problems;               ///< none: the database is sound
 };
 
-/// Reads all of a database that nobody else has open: SQLite's integrity check, the schema, and
-/// what Holdfast itself holds true between its tables. Leaves the file as it is. Blocks for as long
-/// as the disk takes; ends early, with `unavailable`, once `cancelled` (may be null) is set.
-/// Errors: `io` (cannot be read, is no Holdfast database), `conflict` (a newer schema). A damaged
-/// one is no error: it has problems.
+/// Reads a whole database that no process has open, without changing it. Runs SQLite's integrity
+/// check, and checks the schema and Holdfast's own rules between the tables. Blocks for as long as
+/// the disk takes. Ends early with `unavailable` once `cancelled` (may be null) is set. A damaged
+/// database is no error: the result has problems. Errors: `io` (cannot be read, is no Holdfast
+/// database), `conflict` (a newer schema).
 [[nodiscard]] Result<DatabaseCheck> check_database(const std::string& path,
                                                    std::atomic<bool>* cancelled = nullptr);
 
-/// How many rows were given a checksum.
+/// The rows that were given a checksum.
 struct AddedChecksums {
   std::int64_t messages = 0;
   std::int64_t dead_letters = 0;
 };
-/// Gives the rows that have no checksum, as they are from before there were any, one of what they
-/// hold now. Of a database that nobody else has open and that was found sound. In transactions of
-/// bounded size: cut short, it leaves a part of the rows summed. Errors: `io`, `conflict` (an older
-/// schema).
+/// Adds a checksum of the present contents to older rows without one. The database is sound and no
+/// process has it open. Works in transactions of limited size, so an interruption leaves some rows
+/// done. Errors: `io`, `conflict` (an older schema).
 [[nodiscard]] Result<AddedChecksums> add_checksums(const std::string& path);
 
-/// Moves the log of a database that nobody else has open into it, so that its file is all of it,
-/// and answers its ceiling of sequence numbers; nullopt when it cannot be used.
+/// Moves the log of a database that no process has open into its file. Returns the ceiling of its
+/// sequence numbers; nullopt if the database cannot be used.
 [[nodiscard]] std::optional<Sequence> settle_database(const std::string& path);
 
-/// How a copy of a backup becomes what a gateway may start with.
+/// Rules for turning a copy of a backup into the database of a gateway.
 struct RestoreRules {
-  Sequence ceiling = 0;  ///< of sequence numbers: at least that
+  Sequence ceiling = 0;  ///< of sequence numbers: at least this
   WallTime now;
-  /// Ends all logins: some may have been ended since the backup.
+  /// Ends all logins, because some may have ended since the backup.
   bool end_logins = true;
-  /// The database that was in its place and that nobody uses; empty: there is none that can be
-  /// read. What it lacks or has disabled is disabled in the copy: access keys and users. Its
-  /// sign-outs, its ends of logins and its newer passwords are taken over.
+  /// The replaced database, which no process uses; empty: none can be read. Access keys and users
+  /// that it lacks or has disabled are disabled in the copy. Its sign-outs, ended logins and newer
+  /// passwords are taken over.
   std::string previous;
   bool disable_access_keys = false;  ///< all of them
-  std::string actor{};               ///< who restores, for the audit log
+  std::string actor{};               ///< the restoring user, for the audit log
 };
-/// What access a restored database gives.
+/// The access that a restored database gives.
 struct RestoredAccess {
   struct Key {
     std::string id;
@@ -72,14 +71,14 @@ struct RestoredAccess {
   };
   std::vector<Key> enabled_keys;
   std::vector<Key> disabled_keys;   ///< by this restore
-  std::int64_t disabled_users = 0;  ///< likewise
-  /// What was revoked by the database before is known. False without one, with one that cannot be
-  /// read, and with that of another gateway.
+  std::int64_t disabled_users = 0;  ///< by this restore
+  /// True if the revocations of the replaced database are known. False if there is none, it cannot
+  /// be read, or it is another gateway's.
   bool took_over = false;
 };
-/// Brings the schema up to date, raises the ceiling, and removes what was of the moment:
-/// connections, and the temporary tokens and confirmation codes, which may have been used since.
-/// Tokens that are kept nowhere no longer open (see `KeyRing::seal_token`). All in one transaction.
+/// Prepares a restored database, in one transaction. Updates the schema, raises the ceiling, and
+/// removes connections, temporary tokens and confirmation codes, which may have been used since.
+/// Tokens that are stored nowhere no longer open (see `KeyRing::seal_token`).
 [[nodiscard]] Result<RestoredAccess> prepare_restored(const std::string& path,
                                                       const RestoreRules& rules);
 

@@ -14,21 +14,21 @@ namespace holdfast::sqlite {
 
 struct Options : storage::StoreOptions {
   std::string path;  ///< the database file; its folder exists
-  /// Of pages in use, what is queued included; beyond it nothing is reserved. 0: no limit but the
-  /// disk.
+  /// Limits the pages in use, including queued work. Beyond it no slot is reserved. 0: only the
+  /// disk limits.
   std::int64_t database_bytes_max = 0;
-  /// What inserts leave free on the disk, so that all else goes on: below it nothing is reserved. A
-  /// disk smaller than eight times as much keeps an eighth of itself. 0: the disk is not watched.
+  /// Keeps this free on the disk, so that all but inserts goes on. Below it no slot is reserved. A
+  /// disk smaller than eight times as much keeps an eighth free. 0: the disk is not watched.
   std::int64_t disk_free_min = std::int64_t{256} << 20;
   std::size_t wal_checkpoint_bytes = 16 << 20;
-  std::int64_t cache_kib = 64 << 10;  ///< of the database's pages, in memory
+  std::int64_t cache_kib = 64 << 10;  ///< cache of the database's pages, in memory
 };
 
-/// Opens or creates the database, also on a full disk when there is one already, commits a ceiling
-/// 60 s ahead, applies the migrations, clears the connections table, and starts the store's thread:
-/// one thread, one connection, group commit. `stop` also checkpoints and closes the file. Errors
-/// name the file: `io` (cannot open, corrupt, truncated), `conflict` (a newer schema, in use by
-/// another process).
+/// Opens or creates the database, and starts the store's thread: one thread, one connection, group
+/// commit. An existing database also opens on a full disk. Commits a ceiling 60 s ahead, applies
+/// the migrations, and clears the connections table. `stop` also checkpoints and closes the file.
+/// Errors name the file: `io` (cannot open, corrupt, truncated), `conflict` (a newer schema, in use
+/// by another process).
 [[nodiscard]] Result<std::unique_ptr<storage::FileStore>> open_store(Options options,
                                                                      const Clock& clock);
 

@@ -14,13 +14,13 @@ struct SlotLimits {
   std::size_t slots = 0;            ///< inserts and records
   std::size_t payload_bytes = 0;    ///< of inserts and records
   std::int64_t database_bytes = 0;  ///< 0: no limit
-  /// What an insert takes of the room: its payload so many times, and this for its row.
+  /// Multiplies an insert's payload for the room that it takes; its row costs extra.
   std::int64_t copies = 1;
   std::int64_t row_bytes = 0;
 };
 
-/// Slots of a store's bounded queue. Outlives the store: a reservation may be given back at any
-/// time. Any thread.
+/// Counts the slots of a store's bounded queue. Outlives the store, because a reservation may be
+/// returned at any time. Any thread.
 class Slots {
  public:
   explicit Slots(SlotLimits limits) : limits_(limits), database_bytes_max_(limits.database_bytes) {}
@@ -29,9 +29,9 @@ class Slots {
       const std::shared_ptr<Slots>& slots, std::size_t payload_bytes);
   [[nodiscard]] std::size_t taken() const noexcept { return taken_.load(kRelaxed); }
   [[nodiscard]] const SlotLimits& limits() const noexcept { return limits_; }
-  /// What the database takes now, compared with its limit.
+  /// Sets the size of the database, which is compared with its limit.
   void set_database_bytes(std::int64_t bytes) noexcept { database_bytes_.store(bytes, kRelaxed); }
-  /// That limit; 0: none.
+  /// Returns the limit of the database; 0: none.
   [[nodiscard]] std::int64_t database_bytes_max() const noexcept {
     return database_bytes_max_.load(kRelaxed);
   }
@@ -39,9 +39,9 @@ class Slots {
     database_bytes_max_.store(bytes, kRelaxed);
   }
   static constexpr std::int64_t kAnyRoom = INT64_MAX;
-  /// What there is room for, the rows' own cost included.
+  /// Sets the bytes that the disk has room for, including the rows' own cost.
   void set_room(std::int64_t bytes) noexcept { room_.store(bytes, kRelaxed); }
-  /// No more from now on.
+  /// Refuses all reservations from now on.
   void close() noexcept { closed_.store(true, kRelaxed); }
 
  private:

@@ -20,13 +20,13 @@ namespace holdfast::storage {
 
 /// Options that every engine takes.
 struct StoreOptions {
-  std::size_t queue_slots = 16'384;     ///< inserts and records waiting or in a transaction
+  std::size_t queue_slots = 16'384;     ///< inserts and records that wait or are in a transaction
   std::size_t queue_bytes = 256 << 20;  ///< payload of those, at most
   std::size_t page_bytes_per_batch = 4 << 20;
   std::size_t batch_operations = 4'096;
   std::int64_t dead_letters_max = 100'000;
   std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
-  /// A commit's outcome is unknown: called on the store's thread with what happened; must not
+  /// Called on the store's thread when a commit's outcome is unknown, with the reason. Must not
   /// return.
   std::function<void(const std::string&)> on_fatal;
 };
@@ -36,21 +36,21 @@ struct StoreStats {
   std::size_t queued = 0;  ///< slots taken: inserts and records from reservation to completion
   std::size_t slots = 0;   ///< in all
   bool writable = true;    ///< the last commit succeeded
-  /// Its thread waits at this moment for what the database lies on.
+  /// True while its thread waits for the disk.
   bool blocked = false;
-  /// How long the operation waits that has waited longest, or the thread has been blocked.
+  /// The longest wait of an operation, or of the thread for the disk.
   Milliseconds oldest_wait{0};
 };
 
-/// Port: facts of this instance that are made once and never change (`user_pool_id`, `client_id`).
-/// Completions on the handle's executor, after the commit. Errors: `unavailable`.
+/// Port: facts of this instance that never change (`user_pool_id`, `client_id`). Completions on the
+/// handle's executor, after the commit. Errors: `unavailable`.
 class InstanceStore {
  public:
   virtual ~InstanceStore() = default;
-  /// The value of `name`, which becomes `value` when there is none yet: answers what is kept.
+  /// Stores `value` under `name` unless there is a value already. Answers the stored value.
   virtual void get_or_set(std::string name, std::string value,
                           Completion<Result<std::string>> done) = 0;
-  /// nullopt when there is none.
+  /// Answers the value; nullopt if there is none.
   virtual void find(std::string name, Completion<Result<std::optional<std::string>>> done) = 0;
 };
 
@@ -70,27 +70,26 @@ struct StoreHandles {
   std::unique_ptr<AuditStore> audit;
 };
 
-/// What implements the ports of delivery, identity and iam, whatever engine is behind it. Commits
-/// in the order of its calls. Teardown: `stop` the store, stop the shards, destroy the mailboxes,
-/// then the store.
+/// Implements the ports of delivery, identity and iam, whatever the engine. Commits in the order of
+/// its calls. Teardown: `stop` the store, stop the shards, destroy the mailboxes, then the store.
 class Store {
  public:
   virtual ~Store() = default;
-  /// What the mailboxes start from, of the moment when the store was opened. Handed over: it is
-  /// empty from then on, as it may be as large as all users who have something pending.
+  /// Returns the state from which the mailboxes start, as of the opening of the store. It is handed
+  /// over once, and empty later, because it grows with the users who have pending messages.
   [[nodiscard]] virtual delivery::StartState take_start_state() = 0;
-  /// New handles for `executor`, which outlives the store's run. Before any use of another handle,
-  /// or on no shard.
+  /// Makes handles for `executor`, which outlives the store's run. Call it before any use of
+  /// another handle, or on no shard.
   [[nodiscard]] virtual StoreHandles& handles(Executor& executor) = 0;
   [[nodiscard]] virtual StoreStats stats() const = 0;
   [[nodiscard]] virtual const StoreMetrics& metrics() const noexcept = 0;
   /// Reads all metrics of the store, its engine's own included. Any thread.
   virtual void collect(MetricCollector& out) const = 0;
-  /// Runs `answered` on the store's thread, when it next looks at its queue, or drops it when the
-  /// store stops: whether the thread is alive. Any thread.
+  /// Proves that the store's thread is alive: runs `answered` there, the next time it looks at its
+  /// queue. Drops it when the store stops. Any thread.
   virtual void probe(Task answered) = 0;
 
-  /// Runs what is queued, leaves the database so that it opens quickly, and ends the thread. Not on
+  /// Runs the queued operations, leaves a database that opens quickly, and ends the thread. Not on
   /// an executor that a completion needs.
   virtual void stop() = 0;
 };

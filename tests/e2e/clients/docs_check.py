@@ -173,7 +173,9 @@ class Checker:
             base = re.sub(r"_(bucket|sum|count)$", "", metric)
             if metric not in self.metrics and base not in self.metrics:
                 self.fault(page, number, f"no metric {metric}")
-        if re.fullmatch(r"[a-z]+(_[a-z]+)+", code) and code not in self.code | FOREIGN:
+        # The changelog names what an earlier version had.
+        past = page.path == "CHANGELOG.md"
+        if not past and re.fullmatch(r"[a-z]+(_[a-z]+)+", code) and code not in self.code | FOREIGN:
             if not code.startswith("holdfast_"):
                 self.fault(page, number, f"{code} is in no source")
 

@@ -12,8 +12,8 @@
 
 namespace holdfast::test {
 
-/// What producers sent and were answered, and what clients received: the promises can be checked
-/// against it whatever happened between. Texts are unique. Any thread.
+/// Records what producers and clients saw, so that the promises can be checked. Texts are unique.
+/// Any thread.
 class Ledger {
  public:
   using ConnectionNumber = std::size_t;
@@ -65,9 +65,9 @@ class Ledger {
     return connections_[connection].arrivals.size();
   }
 
-  /// What broke a promise, in words; empty when nothing did. Lost: acknowledged, received by
-  /// nobody. Invented: received, never sent, or meant for another user. Reordered: behind a later
-  /// one on the same connection. Repeated: twice on one connection; on a later one it is allowed.
+  /// Returns the broken promises in words; none if all were kept. Lost: acknowledged and not
+  /// received. Invented: received without being sent, or by another user. Reordered: behind a later
+  /// one on one connection. Repeated: twice on one connection; on a later one it is allowed.
   [[nodiscard]] std::vector<std::string> check() const {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> problems;

@@ -56,7 +56,7 @@ class FakeGateway {
     const std::lock_guard lock(service_->mutex);
     return service_->upgrade_seen;
   }
-  /// What a new WebSocket is sent at once.
+  /// Sends these frames on each new WebSocket at once.
   void greet_with(std::vector<std::string> frames) {
     const std::lock_guard lock(service_->mutex);
     service_->greeting = std::move(frames);

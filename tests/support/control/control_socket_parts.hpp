@@ -64,17 +64,17 @@ class FakeAccessKeys final : public iam::AccessKeys {
     if (keys.erase(id) == 0) return done(fail(Errc::not_found, "no such key"));
     done({});
   }
-  Result<NewSession> make_session(std::string_view id, Seconds lifetime,
-                                  const std::optional<std::string>& policy) override {
+  Result<NewTemporaryCredentials> make_temporary_credentials(
+      std::string_view id, Seconds lifetime, const std::optional<std::string>& policy) override {
     if (!find(id)) return fail(Errc::not_found, "no such key");
     if (!find(id)->enabled) return fail(Errc::conflict, "disabled");
     session_policy = policy;
-    return NewSession{.id = "ASIA1",
-                      .secret = "session-secret",
-                      .token = "the-token",
-                      .expires_at = wall_from_micros(0) + lifetime};
+    return NewTemporaryCredentials{.id = "ASIA1",
+                                   .secret = "session-secret",
+                                   .token = "the-token",
+                                   .expires_at = wall_from_micros(0) + lifetime};
   }
-  Result<iam::SessionPtr> open_session(std::string_view) const override {
+  Result<iam::TemporaryCredentialsPtr> open_temporary_credentials(std::string_view) const override {
     return fail(Errc::unauthenticated, "not in this test");
   }
 
@@ -185,7 +185,7 @@ class ControlSocketParts {
                                            {},
                                            nullptr,
                                            [] { return std::size_t{128} << 10; },
-                                           std::make_shared<const Caller>("operator"),
+                                           std::make_shared<SenderQuota>("operator"),
                                            nullptr,
                                            audit_,
                                            {},

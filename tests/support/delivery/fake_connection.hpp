@@ -125,7 +125,7 @@ class FakeConnection final : public delivery::Connection,
   bool ended_ = false;
 };
 
-/// What a WebSocket client's stack does: takes frames in order, keeps texts, answers Pings.
+/// Acts as a WebSocket client's stack: takes frames in order, keeps texts, answers Pings.
 class ScriptedClient {
  public:
   explicit ScriptedClient(std::shared_ptr<FakeConnection> connection)

@@ -10,7 +10,8 @@
 
 namespace holdfast::test {
 
-/// What a disk would hold. It outlives the stores that write to it, as a file outlives a crash.
+/// Holds the contents of a disk. It outlives the stores that write to it, as a file outlives a
+/// crash.
 class FakeDatabase {
  public:
   using DeduplicationKey = std::tuple<std::string, UserId, std::string>;
@@ -39,7 +40,7 @@ class FakeDatabase {
     return out;
   }
 
-  /// What a process starts from: commits a ceiling `ahead` of where the counters begin.
+  /// Returns the state of a starting process. Commits a ceiling `ahead` of the counters' beginning.
   [[nodiscard]] delivery::StartState start(WallTime now, Seconds ahead = Seconds(60)) {
     delivery::StartState out;
     out.counter_start = std::max(tables.ceiling, unix_micros(now));

@@ -1,3 +1,5 @@
+// A store of messages in memory, with faults on request.
+
 #include "support/delivery/fake_message_store.hpp"
 
 #include <set>

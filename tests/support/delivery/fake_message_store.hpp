@@ -80,7 +80,7 @@ class FakeMessageStore final : public delivery::MessageStore {
   void fail_transactions(bool fail) { fail_transactions_ = fail; }
   /// Nothing becomes a dead letter while this is set, as when those are damaged.
   void refuse_dead_letters(bool refuse) { refuse_dead_letters_ = refuse; }
-  /// Likewise: every erase is given up on.
+  /// Fails every erase for good.
   void fail_erases(bool fail) { fail_erases_ = fail; }
 
   /// Begins a transaction with what waits; with `late_reads`, page reads stay for a later one.
@@ -122,8 +122,8 @@ class FakeMessageStore final : public delivery::MessageStore {
   [[nodiscard]] const std::optional<delivery::PageQuery>& last_read() const { return last_read_; }
   [[nodiscard]] FakeDatabase& database() noexcept { return *database_; }
 
-  /// What a test wants to see: an insert as it is called, its result just before its completion
-  /// runs, and rows that expired as they are committed.
+  /// Called with an insert, with its result just before its completion, and with expired rows at
+  /// their commit.
   std::function<void(const delivery::Message&)> on_insert;
   std::function<void(const delivery::Message&, bool ok)> on_insert_result;
   std::function<void(const delivery::Message&)> on_expired;

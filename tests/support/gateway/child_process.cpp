@@ -1,3 +1,5 @@
+// Starts programs, and reads their output.
+
 #include "support/gateway/child_process.hpp"
 
 #include <cerrno>
@@ -193,7 +195,7 @@ std::optional<int> ChildProcess::wait(std::chrono::milliseconds timeout) {
   int status = 0;
   if (waitpid(pid_, &status, 0) != pid_) return std::nullopt;
   status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  // What it wrote last is still in the pipes. A grandchild may hold them open for longer.
+  // Its last output is still in the pipes, which a grandchild may keep open for longer.
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, std::chrono::seconds(1),
                     [this] { return output_.ended && errors_.ended; });

@@ -1,3 +1,5 @@
+// Runs a gateway as a process of its own.
+
 #include "support/gateway/gateway_process.hpp"
 
 #include <csignal>

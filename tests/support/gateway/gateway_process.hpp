@@ -14,7 +14,7 @@
 
 namespace holdfast::test {
 
-/// How long anything that a process does may take on a busy machine.
+/// Limits each wait for a process on a busy machine.
 inline constexpr std::chrono::milliseconds kPatience{90'000};
 
 /// The built `holdfast`: the environment's `HOLDFAST_BINARY`, or the one of this build.
@@ -40,11 +40,11 @@ class GatewayProcess {
   [[nodiscard]] const std::string& address() const noexcept { return address_; }
   [[nodiscard]] const std::string& control_address() const noexcept { return control_address_; }
   [[nodiscard]] std::string url() const { return "http://" + address_; }
-  /// What sourcing its `credentials` file sets.
+  /// Returns the variables that its `credentials` file sets.
   [[nodiscard]] const std::map<std::string, std::string>& credentials() const noexcept {
     return credentials_;
   }
-  /// The same for a child's environment.
+  /// Returns these variables for a child's environment.
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> environment() const;
   /// A client with the root key.
   [[nodiscard]] std::unique_ptr<client::GatewayClient> client() const;

@@ -1,3 +1,5 @@
+// Collects the texts that a client receives.
+
 #include "support/gateway/inbox.hpp"
 
 #include <stdexcept>

@@ -1,3 +1,5 @@
+// Sends and receives under load.
+
 #include "support/gateway/load.hpp"
 
 #include <cstdlib>

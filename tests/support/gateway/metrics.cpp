@@ -1,3 +1,5 @@
+// Reads `/metrics`.
+
 #include "support/gateway/metrics.hpp"
 
 #include <cstdlib>

@@ -5,7 +5,7 @@
 
 namespace holdfast::test {
 
-/// What `/metrics` told: by series, `name{label="value",…}`.
+/// The values of `/metrics` by series, `name{label="value",…}`.
 using Samples = std::map<std::string, double>;
 
 /// Asks a control listener (`host:port` or `unix:/path`). Throws when it does not answer 200.

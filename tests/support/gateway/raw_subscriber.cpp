@@ -1,3 +1,5 @@
+// A client that reads only when told.
+
 #include "support/gateway/raw_subscriber.hpp"
 
 #include <chrono>

@@ -1,3 +1,5 @@
+// Runs a gateway inside the test's process.
+
 #include "support/gateway/test_gateway.hpp"
 
 #include <stdexcept>
@@ -27,7 +29,7 @@ app::Config config_of(const std::vector<std::string>& settings) {
       {"server.listen", "127.0.0.1:0", "test"},
       {"server.control_listen", "127.0.0.1:0", "test"},
       {"server.workers", "2", "test"},
-      // What Argon2id costs is not what these tests are about.
+      // The cost of Argon2id is not the subject of these tests.
       {"auth.hash_memory_kib", "1024", "test"},
       {"auth.hash_iterations", "1", "test"},
   };

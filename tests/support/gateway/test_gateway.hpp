@@ -50,7 +50,7 @@ class TestGateway {
   bool stop();
   /// Another one on the same data directory, on a port of its own; the issuer stays what it was.
   void start();
-  /// What `start` would come to.
+  /// Starts a gateway as `start` does, and returns the error of a failure.
   [[nodiscard]] Result<std::unique_ptr<app::Gateway>> try_start();
 
   /// Clients: with the root key; one for each thread.
@@ -83,7 +83,7 @@ class TestGateway {
   /// Over `control.sock`: the answer's object.
   [[nodiscard]] Json control(const std::string& method, const std::string& target,
                              const Json& body = nullptr) const;
-  /// What is on disk for a user.
+  /// Returns how many messages of a user are on disk.
   [[nodiscard]] std::size_t pending(const std::string& user_id) const;
 
   static constexpr const char* kPassword = "correct horse battery";

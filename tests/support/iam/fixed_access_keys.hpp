@@ -24,7 +24,7 @@ class FixedAccessKeys final : public iam::AccessKeys {
     key->secret = std::move(secret);
     key->enabled = enabled;
     key->policy = iam::parse_policy(policy).value();
-    key->caller = std::make_shared<const Caller>(key->id);
+    key->quota = std::make_shared<SenderQuota>(key->id);
     std::erase_if(keys_, [&](const iam::AccessKeyPtr& old) { return old->id == key->id; });
     keys_.push_back(key);
     return key;
@@ -47,11 +47,13 @@ class FixedAccessKeys final : public iam::AccessKeys {
   void remove(const std::string& /*id*/, Completion<Result<void>> done) override {
     done(fail(Errc::unavailable, "the keys are fixed"));
   }
-  Result<NewSession> make_session(std::string_view /*id*/, Seconds /*lifetime*/,
-                                  const std::optional<std::string>& /*policy*/) override {
+  Result<NewTemporaryCredentials> make_temporary_credentials(
+      std::string_view /*id*/, Seconds /*lifetime*/,
+      const std::optional<std::string>& /*policy*/) override {
     return fail(Errc::unavailable, "the keys are fixed");
   }
-  Result<iam::SessionPtr> open_session(std::string_view /*token*/) const override {
+  Result<iam::TemporaryCredentialsPtr> open_temporary_credentials(
+      std::string_view /*token*/) const override {
     return fail(Errc::unauthenticated, "there are no sessions");
   }
 

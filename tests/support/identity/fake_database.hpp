@@ -28,9 +28,9 @@ struct FakeIdentityDatabase {
   std::map<std::pair<std::string, Digest>, WallTime> known_addresses;
 };
 
-/// What all fake stores have: an operation takes effect when it is called, in order; its completion
-/// is posted to the executor. The next ones can be told to fail without effect, completions to
-/// wait.
+/// The common part of all fake stores. An operation takes effect when it is called, in order, and
+/// its completion is posted to the executor. A test can make the next ones fail without effect, or
+/// delay completions.
 class FakeHandle {
  public:
   FakeHandle(FakeIdentityDatabase& database, Executor& executor)

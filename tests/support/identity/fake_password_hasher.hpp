@@ -65,7 +65,7 @@ class FakePasswordHasher final : public identity::PasswordHasher {
   std::size_t verified = 0;
   std::vector<identity::WorkOwner> owners;  ///< whose work it was
   std::vector<identity::Source> signers;    ///< for whom tokens were signed
-  std::function<void()> during_work;        ///< what happens elsewhere while a password is hashed
+  std::function<void()> during_work;        ///< called while a password is hashed
 };
 
 }  // namespace holdfast::test

@@ -88,7 +88,7 @@ class FakeUserStore final : public identity::UserStore, public FakeHandle {
       return {};
     });
   }
-  /// What happens between a change's reading and its writing, once.
+  /// Called once between the reading of a change and its writing.
   std::function<void()> before_update_by_code;
 
   void update_by_code(User user, std::int64_t expected_revision, identity::CodeStore::Row code,

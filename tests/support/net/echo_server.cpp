@@ -1,3 +1,5 @@
+// A WebSocket server that echoes, for third-party suites.
+
 #include "support/net/echo_server.hpp"
 
 #include <string_view>

@@ -1,3 +1,5 @@
+// A client over a bare socket, which can break every rule.
+
 #include "support/net/raw_client.hpp"
 
 #include <algorithm>

@@ -41,7 +41,7 @@ constexpr int kClose = 8;
 constexpr int kPing = 9;
 constexpr int kPong = 10;
 
-/// How `make_frame` builds one; every rule of RFC 6455 can be broken.
+/// Options of `make_frame`, which can break every rule of RFC 6455.
 struct FrameOptions {
   bool fin = true;
   int opcode = kText;
@@ -66,7 +66,7 @@ class RawClient {
 
   /// All of it; false when the peer has gone.
   bool send(std::string_view bytes);
-  /// What comes next, up to the deadline; empty when nothing came or the connection ended.
+  /// Returns the next bytes; empty at the deadline or when the connection has ended.
   std::string receive_some(Milliseconds timeout = kPatience);
   /// One response; nullopt when the connection ends or the deadline passes first.
   std::optional<RawResponse> read_response(Milliseconds timeout = kPatience, bool head = false);
@@ -74,7 +74,7 @@ class RawClient {
   std::optional<RawResponse> upgrade(std::string_view target, std::string_view headers = {});
   /// One frame; nullopt when the connection ends or the deadline passes first.
   std::optional<RawFrame> read_frame(Milliseconds timeout = kPatience);
-  /// Whether the connection ends, orderly or not, up to the deadline. What still comes is kept.
+  /// Returns whether the connection ends before the deadline, orderly or not. Keeps the last bytes.
   bool ends(Milliseconds timeout = kPatience);
   /// The connection ended with a reset, not with an orderly end.
   [[nodiscard]] bool was_reset() const noexcept { return reset_; }

@@ -1,3 +1,5 @@
+// A server with handlers for tests.
+
 #include "support/net/test_server.hpp"
 
 #include <future>

@@ -103,7 +103,7 @@ class RecordedEvents : public delivery::ConnectionEvents {
   }
   /// Waits until it has been told.
   [[nodiscard]] bool saw(const std::string& event) const;
-  /// How the last one ended.
+  /// Returns how the last one ended.
   [[nodiscard]] delivery::ConnectionEnd end() const {
     const std::lock_guard lock(mutex_);
     return end_;

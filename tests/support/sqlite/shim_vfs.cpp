@@ -1,3 +1,5 @@
+// A file system for SQLite with power cuts, errors and little room.
+
 #include "support/sqlite/shim_vfs.hpp"
 
 #include <algorithm>
@@ -241,7 +243,7 @@ void ShimVfs::copy_files(const std::filesystem::path& folder) {
     if (std::filesystem::copy_file(from, to, missing)) sizes[to.string()] = size;
   }
   sizes_.merge(sizes);
-  // What is durable stays what it was: the copies stand for the same files.
+  // Durable bytes stay as they are, because the copies stand for the same files.
   std::map<std::string, TrackedFile> copies;
   for (const auto& [path, file] : files_) {
     copies[(folder / std::filesystem::path(path).filename()).string()] = file;

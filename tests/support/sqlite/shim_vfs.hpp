@@ -32,9 +32,9 @@ class ShimVfs {
   /// All files together take so many bytes and no more: SQLITE_FULL for what would need others; 0:
   /// no bound. Counts the files that were opened from now on, each once.
   void limit_bytes(std::int64_t bytes);
-  /// What the files that count have.
+  /// Returns the bytes of the counted files.
   [[nodiscard]] std::int64_t used_bytes();
-  /// What is left of the bound; as much as there can be without one.
+  /// Returns the bytes left of the limit; the maximum without a limit.
   [[nodiscard]] std::int64_t free_bytes();
   /// Starts to remember which writes are synced, from the opening of a file on.
   void track_durability() { tracks_ = true; }
@@ -58,9 +58,9 @@ class ShimVfs {
     std::vector<Write> unsynced;
   };
   [[nodiscard]] int judge(Call call, std::string_view path);
-  /// Whether the disk has room for a file of so many bytes.
+  /// Returns whether the disk has room for a file of this size.
   [[nodiscard]] bool has_room(const std::string& path, std::int64_t size);
-  /// Likewise for one that somebody beside SQLite makes; its bytes are durable.
+  /// Takes room for a file that is not SQLite's. Its bytes are durable. Returns false without room.
   [[nodiscard]] bool allocate(const std::string& path, std::int64_t size);
   void opened(const std::string& path);
   void wrote(const std::string& path, Write write);

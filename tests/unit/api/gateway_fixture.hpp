@@ -42,7 +42,7 @@ class StaticAccessKeys final : public iam::AccessKeys {
     key->rate = rate;
     key->expires_at = expires_at;
     key->policy = iam::parse_policy(policy).value();
-    key->caller = std::make_shared<const Caller>(id);
+    key->quota = std::make_shared<SenderQuota>(id);
     keys_[std::move(id)] = std::move(key);
   }
   static std::string secret_of(const std::string& id) { return "secret-of-" + id; }
@@ -64,7 +64,7 @@ class StaticAccessKeys final : public iam::AccessKeys {
   /// The token of a session is its id.
   iam::Credentials add_session(std::string_view parent, WallTime expires_at,
                                std::string_view policy = {}) {
-    auto session = std::make_shared<iam::Session>();
+    auto session = std::make_shared<iam::TemporaryCredentials>();
     session->id = "ASIA" + std::to_string(sessions_.size());
     session->secret = secret_of(session->id);
     session->parent_id = parent;
@@ -73,18 +73,19 @@ class StaticAccessKeys final : public iam::AccessKeys {
     sessions_[session->id] = session;
     return {session->id, session->secret, session->id};
   }
-  Result<NewSession> make_session(std::string_view, Seconds,
-                                  const std::optional<std::string>&) override {
+  Result<NewTemporaryCredentials> make_temporary_credentials(
+      std::string_view, Seconds, const std::optional<std::string>&) override {
     return fail(Errc::unavailable, "not in this test");
   }
-  Result<iam::SessionPtr> open_session(std::string_view token) const override {
+  Result<iam::TemporaryCredentialsPtr> open_temporary_credentials(
+      std::string_view token) const override {
     const auto found = sessions_.find(std::string(token));
     if (found == sessions_.end()) return fail(Errc::unauthenticated, "no such session");
     return found->second;
   }
 
  private:
-  std::map<std::string, iam::SessionPtr> sessions_;
+  std::map<std::string, iam::TemporaryCredentialsPtr> sessions_;
   std::map<std::string, iam::AccessKeyPtr> keys_;
 };
 

@@ -11,8 +11,8 @@ namespace {
 
 using api::Replays;
 
-const CallerPtr kAlice = std::make_shared<const Caller>("alice");
-const CallerPtr kBob = std::make_shared<const Caller>("bob");
+const SenderQuotaPtr kAlice = std::make_shared<SenderQuota>("alice");
+const SenderQuotaPtr kBob = std::make_shared<SenderQuota>("bob");
 constexpr std::int64_t kNow = 1'769'076'000;
 
 WallTime wall(std::int64_t second) { return wall_from_micros(second * 1'000'000); }

@@ -45,7 +45,7 @@ TEST_F(SignedRequests, HandsOverTheMessageAsItWasSentWithItsCaller) {
   EXPECT_EQ(home.sent[0].payload, "a\né");
   EXPECT_EQ(home.sent[0].deduplication_id, "d 1");
   EXPECT_EQ(home.sent[0].ttl, Seconds(60));
-  EXPECT_EQ(home.sent[0].caller, keys_->find(kRootKey)->caller);
+  EXPECT_EQ(home.sent[0].caller, keys_->find(kRootKey)->quota);
 }
 
 TEST_F(SignedRequests, TellTheLogWhyTheyAreRefusedAndWhichKeyTheyClaim) {

@@ -1,3 +1,5 @@
+// Tests the audit log's file, rates and order.
+
 #include "app/audit_log.hpp"
 
 #include <filesystem>
@@ -101,7 +103,7 @@ TEST_F(AuditLogTest, CountsWhatTheDatabaseDidNotTake) {
   EXPECT_EQ(log->not_kept(), 5U);
 }
 
-TEST_F(AuditLogTest, IsNotFilledByOneStrangersRefusals) {
+TEST_F(AuditLogTest, LimitsOneStrangersRefusals) {
   const std::string file = folder_.file("audit.log");
   const auto log = open({.file = file, .refusals_per_minute = 100, .refusals_share = 10});
   log->attach(store_, executor_);

@@ -1,3 +1,5 @@
+// Tests the command that sends confirmation codes.
+
 #include "app/code_command.hpp"
 
 #include <cstdlib>
@@ -21,7 +23,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class CodeCommand : public testing::Test {
+class CodeCommandTest : public testing::Test {
  protected:
   std::future<Result<void>> send(identity::CodeSender& sender, const std::string& code) {
     identity::CodeMessage message;
@@ -45,7 +47,7 @@ class CodeCommand : public testing::Test {
   test::ThreadExecutor executor_;
 };
 
-TEST_F(CodeCommand, GetsTheCodeAndItsUserOnItsInput) {
+TEST_F(CodeCommandTest, GetsTheCodeAndItsUserOnItsInput) {
   const std::string path = folder_.file("sent.json");
   EXPECT_EQ(refusal({"tee", path}), "sent");
   std::ifstream file(path);
@@ -58,22 +60,22 @@ TEST_F(CodeCommand, GetsTheCodeAndItsUserOnItsInput) {
   EXPECT_EQ(sent["attributes"]["email"], "a@example.com");
 }
 
-TEST_F(CodeCommand, MayOpenItsInputByName) {
+TEST_F(CodeCommandTest, OpensItsInputByName) {
   EXPECT_EQ(refusal({"sh", "-c", "grep -q 123456 /dev/stdin"}), "sent");
 }
 
-TEST_F(CodeCommand, ThatFailsIsReported) {
+TEST_F(CodeCommandTest, ReportsAFailure) {
   EXPECT_EQ(refusal({"false"}), "false ended with status 1");
   EXPECT_THAT(refusal({folder_.file("missing")}), HasSubstr("cannot run"));
   EXPECT_EQ(refusal({"sh", "-c", "kill -9 $$"}), "sh ended with status 137");
   EXPECT_EQ(refusal({"true"}), "sent");
 }
 
-TEST_F(CodeCommand, ThatHangsIsKilled) {
+TEST_F(CodeCommandTest, KillsAHangingCommand) {
   EXPECT_EQ(refusal({"sleep", "600"}, Milliseconds(50)), "sleep took too long");
 }
 
-TEST_F(CodeCommand, InheritsNothingButItsInput) {
+TEST_F(CodeCommandTest, InheritsNothingButItsInput) {
   constexpr int kOurs = 200;
   ASSERT_EQ(dup2(STDIN_FILENO, kOurs), kOurs);  // open across an exec, as some libraries' are
   EXPECT_EQ(refusal({"test", "-e", "/proc/self/fd/0"}), "sent");
@@ -87,7 +89,7 @@ TEST_F(CodeCommand, InheritsNothingButItsInput) {
   EXPECT_EQ(refusal({"printenv", "PATH"}), "sent");
 }
 
-TEST_F(CodeCommand, IsStoppedWithItsSenderAndWhatWaitsIsAnswered) {
+TEST_F(CodeCommandTest, StopsWithItsSenderAndAnswersWaitingCodes) {
   auto sender =
       make_code_sender({.command = {"sleep", "600"}, .timeout = Seconds(600), .queue = 2});
   std::vector<std::future<Result<void>>> answers;
@@ -105,7 +107,7 @@ TEST_F(CodeCommand, IsStoppedWithItsSenderAndWhatWaitsIsAnswered) {
   EXPECT_GE(stopped, 2);
 }
 
-TEST_F(CodeCommand, IsNotNeededWhereCodesGoToTheLog) {
+TEST_F(CodeCommandTest, AllowsCodesInTheLogInstead) {
   EXPECT_FALSE(make_code_sender({})->ready());
   EXPECT_FALSE(send(*make_code_sender({}), "123456").get());
   const auto sender = make_code_sender({.to_log = true});

@@ -1,3 +1,5 @@
+// Tests the reading and checking of a configuration.
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -479,7 +481,7 @@ TEST_F(ConfigTest, LeavesRoomForOneOfEverything) {
                          "must be at least 10001: delivery.ack_wait_ms (10001, "));
 }
 
-TEST_F(ConfigTest, TheEnvironmentOverridesTheFile) {
+TEST_F(ConfigTest, LetsTheEnvironmentOverrideTheFile) {
   const auto config =
       load_config({.file = write("{\"server\": {\"listen\": \"127.0.0.1:1\", \"workers\": 4}}"),
                    .environment = {"HOLDFAST_SERVER__LISTEN=127.0.0.1:2", "PATH=/bin",
@@ -519,7 +521,7 @@ TEST_F(ConfigTest, FlagsOverrideTheEnvironment) {
   EXPECT_THAT(refused.error().message, StartsWith("--listen: server.listen must be HOST:PORT"));
 }
 
-TEST_F(ConfigTest, EveryKeyHasOneRowAnExplanationAndADefaultThatIsAllowed) {
+TEST_F(ConfigTest, HasAnExplanationAndAnAllowedDefaultForEveryKey) {
   std::set<std::string> keys;
   for (const SettingInfo& setting : settings()) {
     EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
@@ -530,7 +532,7 @@ TEST_F(ConfigTest, EveryKeyHasOneRowAnExplanationAndADefaultThatIsAllowed) {
   EXPECT_TRUE(loaded) << loaded.error().message;
 }
 
-TEST_F(ConfigTest, EveryKeyReadsBackWhatWasWritten) {
+TEST_F(ConfigTest, ReadsBackEveryKey) {
   for (const SettingInfo& setting : settings()) {
     std::string variable = "HOLDFAST_";
     for (const char c : setting.key) {
@@ -547,7 +549,7 @@ TEST_F(ConfigTest, EveryKeyReadsBackWhatWasWritten) {
   }
 }
 
-TEST_F(ConfigTest, TheShippedFileIsTheTable) {
+TEST_F(ConfigTest, ShipsAFileThatMatchesTheTable) {
   std::ifstream in(std::filesystem::path(HOLDFAST_SOURCE_DIR) / "config" / "holdfast.json");
   const std::string shipped(std::istreambuf_iterator<char>(in), {});
   EXPECT_EQ(shipped, default_config_text());

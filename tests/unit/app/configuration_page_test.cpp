@@ -1,3 +1,5 @@
+// Compares docs/configuration.md with the table of settings.
+
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -32,7 +34,7 @@ std::string configuration_table() {
   return out;
 }
 
-TEST(ConfigurationPage, ListsEveryKeyOfTheConfigurationAsTheCodeHasIt) {
+TEST(ConfigurationPageTest, ListsEveryKeyOfTheConfigurationAsTheCodeHasIt) {
   const std::string path = HOLDFAST_SOURCE_DIR "/docs/configuration.md";
   std::ifstream file(path);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -47,7 +49,7 @@ TEST(ConfigurationPage, ListsEveryKeyOfTheConfigurationAsTheCodeHasIt) {
     return;
   }
   EXPECT_EQ(text, page) << "regenerate it: HOLDFAST_UPDATE_DOCS=1 unit_app "
-                           "--gtest_filter='ConfigurationPage.*'";
+                           "--gtest_filter='ConfigurationPageTest.*'";
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+// Tests the lock and the rights of a data directory.
+
 #include "app/data_directory.hpp"
 
 #include <filesystem>
@@ -21,7 +23,7 @@ mode_t mode_of(const std::string& path) {
   return stat(path.c_str(), &found) == 0 ? found.st_mode & 07777 : 0;
 }
 
-TEST(DataDirectory, IsMadeForItsOwnerAlone) {
+TEST(DataDirectoryTest, CreatesItForItsOwnerAlone) {
   const test::TempDir dir;
   const auto opened = DataDirectory::open(dir.file("data"));
   ASSERT_TRUE(opened) << opened.error().message;
@@ -29,7 +31,7 @@ TEST(DataDirectory, IsMadeForItsOwnerAlone) {
   EXPECT_EQ((*opened)->file("holdfast.db"), dir.file("data") + "/holdfast.db");
 }
 
-TEST(DataDirectory, BelongsToOneAtATime) {
+TEST(DataDirectoryTest, BelongsToOneAtATime) {
   const test::TempDir dir;
   auto first = DataDirectory::open(dir.file("data"));
   ASSERT_TRUE(first);
@@ -41,7 +43,7 @@ TEST(DataDirectory, BelongsToOneAtATime) {
   EXPECT_TRUE(DataDirectory::open(dir.file("data")));
 }
 
-TEST(DataDirectory, NamesAPathThatCannotBeOne) {
+TEST(DataDirectoryTest, NamesAPathThatCannotBeOne) {
   const test::TempDir dir;
   std::ofstream(dir.file("file")) << "x";
   const auto on_a_file = DataDirectory::open(dir.file("file"));
@@ -53,7 +55,7 @@ TEST(DataDirectory, NamesAPathThatCannotBeOne) {
   EXPECT_THAT(below_nothing.error().message, HasSubstr(dir.file("no/such/parent")));
 }
 
-TEST(DataDirectory, IsRefusedWhileOthersMayWriteToIt) {
+TEST(DataDirectoryTest, RefusesOneThatOthersMayWriteTo) {
   for (const mode_t mode : {0720U, 0702U, 0777U, 01777U}) {
     const test::TempDir dir;
     ASSERT_EQ(mkdir(dir.file("data").c_str(), 0700), 0);
@@ -66,7 +68,7 @@ TEST(DataDirectory, IsRefusedWhileOthersMayWriteToIt) {
   }
 }
 
-TEST(DataDirectory, OfAnotherUserIsRefusedToAGatewayAndOpenToRootsCommands) {
+TEST(DataDirectoryTest, RefusesAnotherUsersExceptToRootsCommands) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
   const test::TempDir dir;
   ASSERT_EQ(mkdir(dir.file("data").c_str(), 0700), 0);

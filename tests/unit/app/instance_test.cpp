@@ -1,3 +1,5 @@
+// Tests the names and URLs of an instance.
+
 #include "app/instance.hpp"
 
 #include <set>
@@ -11,7 +13,7 @@ namespace {
 
 using ::testing::MatchesRegex;
 
-TEST(Instance, UserPoolIdsLookLikeCognitos) {
+TEST(InstanceTest, MakesUserPoolIdsLikeCognitos) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) {
     const std::string id = make_user_pool_id("us-east-1");
@@ -20,7 +22,7 @@ TEST(Instance, UserPoolIdsLookLikeCognitos) {
   }
 }
 
-TEST(Instance, ClientIdsLookLikeCognitos) {
+TEST(InstanceTest, MakesClientIdsLikeCognitos) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) {
     const std::string id = make_client_id();
@@ -29,14 +31,14 @@ TEST(Instance, ClientIdsLookLikeCognitos) {
   }
 }
 
-TEST(Urls, AreWhatANeighbourReaches) {
+TEST(UrlsTest, NamesAReachableAddress) {
   EXPECT_EQ(url_of("127.0.0.1:8080"), "http://127.0.0.1:8080");
   EXPECT_EQ(url_of("0.0.0.0:8080"), "http://127.0.0.1:8080");
   EXPECT_EQ(url_of("[::]:8080"), "http://[::1]:8080");
   EXPECT_EQ(url_of("[fe80::1]:1"), "http://[fe80::1]:1");
 }
 
-TEST(Urls, HaveAnOrigin) {
+TEST(UrlsTest, HasAnOrigin) {
   EXPECT_EQ(origin_of("https://chat.example.com"), "https://chat.example.com");
   EXPECT_EQ(origin_of("https://chat.example.com:8443/gateway"), "https://chat.example.com:8443");
 }

@@ -1,3 +1,5 @@
+// Tests the reader of issuers' documents.
+
 #include "app/issuer_documents.hpp"
 
 #include <atomic>

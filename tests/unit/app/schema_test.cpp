@@ -1,3 +1,5 @@
+// Compares the JSON Schema with the reader of configurations.
+
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -168,9 +170,8 @@ class Values {
   std::mt19937_64 random_;
 };
 
-// Whether the schema can tell: what is wrong with one value alone, by its type, range, choices,
-// members or pattern. Not which networks, issuers and listeners make sense, nor what keys ask of
-// each other.
+// Returns whether the schema can see a problem: a wrong type, range, choice, member or pattern of
+// one value. It cannot judge networks, issuers and listeners, nor rules between keys.
 bool schema_can_tell(const Setting& setting, const Json& value, const ConfigProblem& problem) {
   if (problem.key != setting.key) return false;  // asked for by another key
   const auto refused = refuse_value(setting, value);
@@ -185,7 +186,7 @@ bool schema_can_tell(const Setting& setting, const Json& value, const ConfigProb
   return false;
 }
 
-TEST_F(SchemaTest, IsShippedAsTheTableHasIt) {
+TEST_F(SchemaTest, ShipsTheSchemaOfTheTable) {
   EXPECT_EQ(shipped("holdfast.schema.json"), config_schema_text())
       << "regenerate it: holdfast check-config --schema > config/holdfast.schema.json";
 }
@@ -212,7 +213,7 @@ TEST_F(SchemaTest, RefusesWhatTheProgramRefuses) {
   }
 }
 
-TEST_F(SchemaTest, MayBeNamedInTheFile) {
+TEST_F(SchemaTest, AllowsItsNameInTheFile) {
   const Json configuration = {{"$schema", "./holdfast.schema.json"}, {"server", {{"workers", 2}}}};
   EXPECT_TRUE(schema_takes(configuration));
   EXPECT_TRUE(problems(configuration).empty());

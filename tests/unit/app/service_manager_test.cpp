@@ -1,3 +1,5 @@
+// Tests the reports to systemd.
+
 #include "app/service_manager.hpp"
 
 #include <atomic>
@@ -43,7 +45,7 @@ class ServiceManagerTest : public ::testing::Test {
   test::TempDir dir_;
 };
 
-TEST_F(ServiceManagerTest, IsToldWhatTheProcessDoes) {
+TEST_F(ServiceManagerTest, ReportsTheStateOfTheProcess) {
   const Manager manager(dir_.file("notify"));
   ServiceManager told;
   told.ready("Serving on 127.0.0.1:8080");
@@ -55,13 +57,13 @@ TEST_F(ServiceManagerTest, IsToldWhatTheProcessDoes) {
   EXPECT_EQ(manager.next(), "STOPPING=1\nSTATUS=Closing connections\nEXTEND_TIMEOUT_USEC=9500000");
 }
 
-TEST_F(ServiceManagerTest, MayBeReachedByANameThatNoFileHas) {
+TEST_F(ServiceManagerTest, ReachesAnAbstractSocket) {
   const Manager manager("@holdfast-test-" + std::to_string(getpid()));
   ServiceManager().ready("x");
   EXPECT_THAT(manager.next().value_or(""), StartsWith("READY=1"));
 }
 
-TEST_F(ServiceManagerTest, IsMissedByNobodyWhereThereIsNone) {
+TEST_F(ServiceManagerTest, DoesNothingWithoutAManager) {
   ServiceManager told;
   told.ready("x");
   told.watch([](milliseconds) { return true; });
@@ -103,7 +105,7 @@ TEST_F(ServiceManagerTest, HearsOfEveryYesTwiceInAPeriodAndOfNoNo) {
   EXPECT_EQ(asked, at_end);
 }
 
-TEST_F(ServiceManagerTest, IsNotWatchingAnotherProcess) {
+TEST_F(ServiceManagerTest, IgnoresAWatchdogOfAnotherProcess) {
   const Manager manager(dir_.file("notify"));
   setenv("WATCHDOG_USEC", "100000", 1);
   setenv("WATCHDOG_PID", "1", 1);

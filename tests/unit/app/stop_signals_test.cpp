@@ -1,3 +1,5 @@
+// Tests the handling of signals, each in a process of its own.
+
 #include "app/stop_signals.hpp"
 
 #include <csignal>
@@ -23,7 +25,7 @@ class StopSignalsDeathTest : public ::testing::Test {
   }
 };
 
-TEST_F(StopSignalsDeathTest, LetTheFirstSignalBeAnsweredByAnOrderlyEnd) {
+TEST_F(StopSignalsDeathTest, EndsInOrderOnTheFirstSignal) {
   const auto orderly = [](int number) {
     StopSignals signals;
     kill(getpid(), number);
@@ -34,7 +36,7 @@ TEST_F(StopSignalsDeathTest, LetTheFirstSignalBeAnsweredByAnOrderlyEnd) {
   EXPECT_EXIT(orderly(SIGINT), ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(StopSignalsDeathTest, EndAtOnceOnTheSecondSignal) {
+TEST_F(StopSignalsDeathTest, EndsAtOnceOnTheSecondSignal) {
   const auto impatient = [] {
     StopSignals signals;
     kill(getpid(), SIGTERM);
@@ -45,7 +47,7 @@ TEST_F(StopSignalsDeathTest, EndAtOnceOnTheSecondSignal) {
   EXPECT_EXIT(impatient(), ::testing::ExitedWithCode(128 + SIGINT), "");
 }
 
-TEST_F(StopSignalsDeathTest, EndWhenAStartHangs) {
+TEST_F(StopSignalsDeathTest, EndsWhenAStartHangs) {
   const auto hung = [] {
     const StopSignals signals(milliseconds(10));
     kill(getpid(), SIGTERM);
@@ -54,7 +56,7 @@ TEST_F(StopSignalsDeathTest, EndWhenAStartHangs) {
   EXPECT_EXIT(hung(), ::testing::ExitedWithCode(1), "");
 }
 
-TEST_F(StopSignalsDeathTest, EndWhenAShutdownTakesTooLong) {
+TEST_F(StopSignalsDeathTest, EndsWhenAShutdownTakesTooLong) {
   const auto stuck = [] {
     StopSignals signals;
     kill(getpid(), SIGTERM);
@@ -64,7 +66,7 @@ TEST_F(StopSignalsDeathTest, EndWhenAShutdownTakesTooLong) {
   EXPECT_EXIT(stuck(), ::testing::ExitedWithCode(1), "");
 }
 
-TEST_F(StopSignalsDeathTest, TakeAHangupForNoEnd) {
+TEST_F(StopSignalsDeathTest, StaysAliveOnAHangup) {
   const auto reloaded = [] {
     StopSignals signals;
     std::counting_semaphore<8> came(0);
@@ -81,7 +83,7 @@ TEST_F(StopSignalsDeathTest, TakeAHangupForNoEnd) {
   EXPECT_EXIT(reloaded(), ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(StopSignalsDeathTest, ActOnAHangupThatCameBeforeThereWasAnAction) {
+TEST_F(StopSignalsDeathTest, ActsOnAHangupThatCameBeforeTheAction) {
   const auto early = [] {
     StopSignals signals;
     std::counting_semaphore<8> came(0);
@@ -97,7 +99,7 @@ TEST_F(StopSignalsDeathTest, ActOnAHangupThatCameBeforeThereWasAnAction) {
   EXPECT_EXIT(early(), ::testing::ExitedWithCode(0), "");
 }
 
-TEST_F(StopSignalsDeathTest, AreNeededByNoOneWhenTheyNeverCome) {
+TEST_F(StopSignalsDeathTest, WaitsForNoSignalAtTheEnd) {
   const auto quiet = [] {
     {
       StopSignals signals;

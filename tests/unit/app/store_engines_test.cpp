@@ -1,3 +1,5 @@
+// Tests the choice of a store's engine by its URL.
+
 #include "app/store_engines.hpp"
 
 #include <filesystem>
@@ -13,7 +15,7 @@ namespace {
 using test::TempDir;
 using ::testing::HasSubstr;
 
-TEST(StoreEngines, OpenWhatTheUrlNames) {
+TEST(StoreEnginesTest, OpensTheEngineOfTheUrl) {
   const TempDir folder;
   const Config::Storage config{.queue_slots = 77, .database_bytes_max = 1 << 30};
   auto opened = open_store("sqlite:" + folder.file("holdfast.db"), config, {}, system_clock());
@@ -26,7 +28,7 @@ TEST(StoreEngines, OpenWhatTheUrlNames) {
   EXPECT_TRUE(std::filesystem::exists(folder.file("holdfast.db")));
 }
 
-TEST(StoreEngines, RefuseAnEngineThatIsNotThere) {
+TEST(StoreEnginesTest, RefusesAnUnknownEngine) {
   for (const char* url : {"postgres://db/holdfast", "sqlite", "", ":x"}) {
     const auto opened = open_store(url, {}, {}, system_clock());
     ASSERT_FALSE(opened) << url;

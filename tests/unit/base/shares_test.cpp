@@ -46,20 +46,20 @@ TEST(Shares, TakeAgainWhatWasGivenBack) {
     ASSERT_TRUE(hold);
     ASSERT_TRUE(hold->add(1));
     EXPECT_FALSE(hold->add(1));
-    EXPECT_EQ(shares.held_by("a"), 2U);
+    EXPECT_EQ(shares.taken_by("a"), 2U);
     Shares::Hold moved = std::move(*hold);
     EXPECT_EQ(moved.amount(), 2U);
-    EXPECT_EQ(shares.held(), 2U);
+    EXPECT_EQ(shares.taken(), 2U);
   }
-  EXPECT_EQ(shares.held(), 0U);
-  EXPECT_EQ(shares.held_by("a"), 0U);
+  EXPECT_EQ(shares.taken(), 0U);
+  EXPECT_EQ(shares.taken_by("a"), 0U);
   EXPECT_TRUE(shares.take("a", 2));
 }
 
 TEST(Shares, KeepsWhatIsThereAlreadyBeyondEveryBound) {
   Shares shares = make_shares(4, 2);
   Shares::Hold hold = shares.keep("a", 5);
-  EXPECT_EQ(shares.held_by("a"), 5U);
+  EXPECT_EQ(shares.taken_by("a"), 5U);
   EXPECT_EQ(shares.take("a").error(), BoundScope::share);
   EXPECT_EQ(shares.take("b").error(), BoundScope::all);
   hold.remove(4);
@@ -74,12 +74,12 @@ TEST(Shares, HoldsOfOneHolderCanBeOne) {
   all.merge(std::move(shares.take("a").value()));
   all.merge(std::move(shares.take("a", 2).value()));
   EXPECT_EQ(all.amount(), 3U);
-  EXPECT_EQ(shares.held_by("a"), 3U);
+  EXPECT_EQ(shares.taken_by("a"), 3U);
   all.remove(3);
-  EXPECT_EQ(shares.held(), 0U);
+  EXPECT_EQ(shares.taken(), 0U);
   all.merge(std::move(shares.take("a", 4).value()));
   all.reset();
-  EXPECT_EQ(shares.held(), 0U);
+  EXPECT_EQ(shares.taken(), 0U);
 }
 
 TEST(Shares, LetAHoldOutliveThem) {

@@ -44,11 +44,13 @@ class OneKey final : public iam::AccessKeys {
   void change(const std::string& /*id*/, iam::AccessKeyChange /*change*/,
               Completion<Result<void>> /*done*/) override {}
   void remove(const std::string& /*id*/, Completion<Result<void>> /*done*/) override {}
-  Result<NewSession> make_session(std::string_view /*id*/, Seconds /*lifetime*/,
-                                  const std::optional<std::string>& /*policy*/) override {
+  Result<NewTemporaryCredentials> make_temporary_credentials(
+      std::string_view /*id*/, Seconds /*lifetime*/,
+      const std::optional<std::string>& /*policy*/) override {
     return fail(Errc::unavailable, "there are no sessions");
   }
-  Result<iam::SessionPtr> open_session(std::string_view /*token*/) const override {
+  Result<iam::TemporaryCredentialsPtr> open_temporary_credentials(
+      std::string_view /*token*/) const override {
     return fail(Errc::unauthenticated, "there are no sessions");
   }
 

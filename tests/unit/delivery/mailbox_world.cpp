@@ -96,7 +96,7 @@ void MailboxWorld::boot() {
   phase_ = 0;
   accepted_seen_ = 0;
   time_ = {offset_us(), std::nullopt, clock_.steady_now()};
-  caller_ = std::make_shared<const Caller>("caller");
+  caller_ = std::make_shared<SenderQuota>("caller");
   store_ = std::make_unique<test::FakeMessageStore>(database_, executor_, Mode::manual, slots_);
   connection_store_ = std::make_unique<test::FakeConnectionStore>();
   store_->on_insert_result = [this](const Message& m, bool ok) { on_insert_result(m, ok); };

@@ -223,7 +223,7 @@ class MailboxWorld {
   std::unique_ptr<test::EventRecord> record_;  ///< of this life
   std::unique_ptr<ShardMailboxes> mailboxes_;
   UserId user_{"user"};
-  CallerPtr caller_;
+  SenderQuotaPtr caller_;
 
   std::deque<Accepted> all_;  ///< in order of acceptance; elements stay in place
   std::deque<Call> calls_;

@@ -127,7 +127,7 @@ class ShardFixture : public testing::Test {
   }
 
   UserId user{"0190f0d4-9d6c-7c3e-a0c8-1f8a3c1f0e11"};
-  CallerPtr caller = std::make_shared<const Caller>("AKIAEXAMPLE");
+  SenderQuotaPtr caller = std::make_shared<SenderQuota>("AKIAEXAMPLE");
   Limits limits;
   std::size_t slots = 1024;
   std::vector<DeliveryEvents*> listeners;

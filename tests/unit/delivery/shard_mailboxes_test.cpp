@@ -70,7 +70,7 @@ TEST_F(ShardMailboxesTest, ScopesKeysToTheCallerAndTheUser) {
   start();
   send(request("m", "key"));
   auto other_caller = request("n", "key");
-  other_caller.caller = std::make_shared<const Caller>("AKIAOTHER");
+  other_caller.caller = std::make_shared<SenderQuota>("AKIAOTHER");
   auto other_user = request("o", "key");
   other_user.user = UserId("other");
   const auto second = send(std::move(other_caller));
@@ -200,7 +200,7 @@ TEST_F(ShardMailboxesTest, RefusesNewKeysWhenTooManyAreLive) {
   limits.deduplication_keys = 16;
   start();
   const auto fill = [this](const std::string& id) {
-    caller = std::make_shared<const Caller>(id);
+    caller = std::make_shared<SenderQuota>(id);
     send(request("a", "1"));
     send(request("b", "2"));
     const auto third = send(request("c", "3"));
@@ -208,7 +208,7 @@ TEST_F(ShardMailboxesTest, RefusesNewKeysWhenTooManyAreLive) {
   };
   EXPECT_EQ(fill("one"), Errc::limit_exceeded) << "its share";
   for (int i = 0; i < 7; ++i) EXPECT_EQ(fill(std::to_string(i)), Errc::limit_exceeded);
-  caller = std::make_shared<const Caller>("late");
+  caller = std::make_shared<SenderQuota>("late");
   EXPECT_EQ(error(send(request("c", "3"))), Errc::unavailable) << "all of it";
   EXPECT_EQ(refusals->read(Bound::deduplication, BoundScope::share), 8U);
   EXPECT_EQ(refusals->read(Bound::deduplication, BoundScope::all), 1U);
@@ -233,12 +233,12 @@ TEST_F(ShardMailboxesTest, LetsOneKeyHoldAnEighthOfTheQueuesBytes) {
   EXPECT_EQ(to("u1", 600), std::nullopt);
   EXPECT_EQ(to("u2", 400), std::nullopt);
   EXPECT_EQ(to("u3", 1), Errc::limit_exceeded) << "the key";
-  caller = std::make_shared<const Caller>("other");
+  caller = std::make_shared<SenderQuota>("other");
   EXPECT_EQ(to("u3", 1), std::nullopt);
   EXPECT_EQ(to("u1", 401), Errc::limit_exceeded) << "the user";
   EXPECT_EQ(to("u1", 400), std::nullopt);
   // A message longer than a share still goes alone.
-  caller = std::make_shared<const Caller>("long");
+  caller = std::make_shared<SenderQuota>("long");
   EXPECT_EQ(to("u4", 3'000), std::nullopt);
   EXPECT_EQ(to("u5", 1), Errc::limit_exceeded);
   EXPECT_EQ(refusals->read(Bound::store_bytes, BoundScope::share), 3U);
@@ -296,7 +296,7 @@ TEST_F(ShardMailboxesTest, GivesOneKeyAnEighthOfTheQueue) {
   for (int i = 0; i < 4; ++i) send(to(i));
   EXPECT_EQ(error(send(to(4))), Errc::limit_exceeded);
   EXPECT_EQ(refusals->read(Bound::store_slots, BoundScope::share), 1U);
-  caller = std::make_shared<const Caller>("AKIAOTHER");
+  caller = std::make_shared<SenderQuota>("AKIAOTHER");
   EXPECT_FALSE(*send(to(5)));
 }
 

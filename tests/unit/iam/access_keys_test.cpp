@@ -65,7 +65,7 @@ TEST_F(AccessKeysTest, StartsEmptyAndMakesTheFirstKeyNamedRoot) {
   EXPECT_EQ(key->arn, "arn:aws:iam::000000000000:root");
   EXPECT_EQ(key->secret, created->secret);
   EXPECT_EQ(key->created_at, clock_.wall_now());
-  EXPECT_EQ(key->caller->id, created->id);
+  EXPECT_EQ(key->quota->id, created->id);
   EXPECT_TRUE(key->enabled);
   EXPECT_EQ(keys->find("AKIAUNKNOWN"), nullptr);
 }
@@ -174,7 +174,7 @@ TEST_F(AccessKeysTest, KeysAndTheirCallersStayTheSameObjectsWhenOthersChange) {
   const auto other = create(*keys, "other");
   EXPECT_TRUE(remove(*keys, other->id));
   EXPECT_EQ(keys->find(created->id), before);
-  EXPECT_EQ(keys->find(created->id)->caller, before->caller);
+  EXPECT_EQ(keys->find(created->id)->quota, before->quota);
 }
 
 TEST_F(AccessKeysTest, ListsKeysInTheOrderOfTheirMaking) {
@@ -207,7 +207,7 @@ TEST_F(AccessKeysTest, DisablesAndEnablesAKeyAfterTheCommit) {
   EXPECT_FALSE(disabled->enabled);
   EXPECT_FALSE(open().value()->find(created->id)->enabled) << "after a restart";
   EXPECT_TRUE(before->enabled) << "a request in flight keeps what it has";
-  EXPECT_EQ(disabled->caller, before->caller);
+  EXPECT_EQ(disabled->quota, before->quota);
   EXPECT_EQ(disabled->secret, created->secret);
   EXPECT_TRUE(set_enabled(created->id, true));
   EXPECT_TRUE(keys->find(created->id)->enabled);
@@ -232,7 +232,7 @@ TEST_F(AccessKeysTest, ReplacesAPolicyAndARateAfterTheCommit) {
   EXPECT_EQ(keys->find(created->id)->rate, std::nullopt);
   ASSERT_TRUE(change({.rate = KeyRate(7)}));
   EXPECT_EQ(keys->find(created->id)->rate, KeyRate(7));
-  EXPECT_EQ(keys->find(created->id)->caller, before->caller) << "what it has spent stays spent";
+  EXPECT_EQ(keys->find(created->id)->quota, before->quota) << "what it has spent stays spent";
   EXPECT_EQ(before->policy->document(), kAllowAll);
   const AccessKeyPtr again = open().value()->find(created->id);
   EXPECT_EQ(again->policy->document(), kNothing);

@@ -27,7 +27,7 @@ using Attempt = Lockout::Attempt;
 class LockoutTest : public testing::Test {
  protected:
   void fail_times(int count) {
-    for (int i = 0; i < count; ++i) ASSERT_EQ(lockout_.begin("name"), Attempt::admitted);
+    for (int i = 0; i < count; ++i) ASSERT_EQ(lockout_.begin("name"), Attempt::allowed);
   }
   test::ManualClock clock_;
   Lockout lockout_{clock_, 3};
@@ -40,13 +40,13 @@ TEST_F(LockoutTest, LocksAfterFiveFailuresForTwiceAsLongEachTimeUpToAnHour) {
     clock_.advance(seconds(expected) - Microseconds(1));
     ASSERT_EQ(lockout_.begin("name"), Attempt::locked) << failures;
     clock_.advance(Microseconds(1));
-    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << failures;
+    ASSERT_EQ(lockout_.begin("name"), Attempt::allowed) << failures;
     expected *= 2;
   }
   // From here on one is forgiven in the hour that the next may take at most.
   for (int i = 0; i < 10; ++i) {
     clock_.advance(hours(1));
-    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << i;
+    ASSERT_EQ(lockout_.begin("name"), Attempt::allowed) << i;
     ASSERT_EQ(lockout_.begin("name"), Attempt::locked) << i;
   }
 }
@@ -55,7 +55,7 @@ TEST_F(LockoutTest, DoesNotCountAttemptsWhileLocked) {
   fail_times(5);
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
   clock_.advance(seconds(1));
-  EXPECT_EQ(lockout_.begin("name"), Attempt::admitted);
+  EXPECT_EQ(lockout_.begin("name"), Attempt::allowed);
 }
 
 TEST_F(LockoutTest, ForgetsOnSuccess) {
@@ -78,7 +78,7 @@ TEST_F(LockoutTest, ForgivesOneFailureEachHour) {
 
 TEST_F(LockoutTest, LocksForGoodAfterAHundredFailuresInARowHoweverSlow) {
   for (int i = 0; i < 100; ++i) {
-    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << i;
+    ASSERT_EQ(lockout_.begin("name"), Attempt::allowed) << i;
     clock_.advance(days(1));
   }
   for (const auto later : {days(1), days(30), days(200)}) {
@@ -86,24 +86,24 @@ TEST_F(LockoutTest, LocksForGoodAfterAHundredFailuresInARowHoweverSlow) {
     EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
   }
   lockout_.succeeded("name");
-  EXPECT_EQ(lockout_.begin("name"), Attempt::admitted);
+  EXPECT_EQ(lockout_.begin("name"), Attempt::allowed);
 }
 
 TEST_F(LockoutTest, DoesNotCountWhatWasNeverTried) {
   for (int i = 0; i < 200; ++i) {
-    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted);
+    ASSERT_EQ(lockout_.begin("name"), Attempt::allowed);
     lockout_.withdrawn("name");
   }
   fail_times(5);
   EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
   lockout_.withdrawn("name");
-  EXPECT_EQ(lockout_.begin("name"), Attempt::admitted);
+  EXPECT_EQ(lockout_.begin("name"), Attempt::allowed);
 }
 
 TEST_F(LockoutTest, KeepsNamesApart) {
   fail_times(5);
   EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
-  EXPECT_EQ(lockout_.begin("other"), Attempt::admitted);
+  EXPECT_EQ(lockout_.begin("other"), Attempt::allowed);
 }
 
 TEST_F(LockoutTest, IgnoresTheWallClock) {
@@ -113,13 +113,13 @@ TEST_F(LockoutTest, IgnoresTheWallClock) {
 }
 
 TEST_F(LockoutTest, ForgetsTheNameWithTheFewestFailuresWhenItIsFull) {
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(lockout_.begin("five"), Attempt::admitted);
-  for (int i = 0; i < 2; ++i) ASSERT_EQ(lockout_.begin("two"), Attempt::admitted);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(lockout_.begin("five"), Attempt::allowed);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(lockout_.begin("two"), Attempt::allowed);
   for (int i = 0; i < 1000; ++i) {
-    EXPECT_EQ(lockout_.begin("one" + std::to_string(i)), Attempt::admitted);
+    EXPECT_EQ(lockout_.begin("one" + std::to_string(i)), Attempt::allowed);
   }
   EXPECT_EQ(lockout_.begin("five"), Attempt::locked);
-  for (int i = 0; i < 3; ++i) ASSERT_EQ(lockout_.begin("two"), Attempt::admitted);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(lockout_.begin("two"), Attempt::allowed);
   EXPECT_EQ(lockout_.begin("two"), Attempt::locked);
 }
 
@@ -127,29 +127,29 @@ TEST_F(LockoutTest, KeepsTheLockWhenAnAttemptIsWithdrawn) {
   fail_times(5);
   for (int failures = 5; failures < 12; ++failures) {
     clock_.advance(minutes(10));
-    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted);
+    ASSERT_EQ(lockout_.begin("name"), Attempt::allowed);
     lockout_.withdrawn("name");
-    ASSERT_EQ(lockout_.begin("name"), Attempt::admitted) << failures;
+    ASSERT_EQ(lockout_.begin("name"), Attempt::allowed) << failures;
     EXPECT_EQ(lockout_.begin("name"), Attempt::locked);
   }
 }
 
 TEST_F(LockoutTest, GivesABurstFromManyThreadsNoMoreThanFiveTries) {
-  std::atomic<int> admitted{0};
+  std::atomic<int> allowed{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
-      for (int j = 0; j < 50; ++j) admitted += lockout_.begin("name") == Attempt::admitted ? 1 : 0;
+      for (int j = 0; j < 50; ++j) allowed += lockout_.begin("name") == Attempt::allowed ? 1 : 0;
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(admitted, 5);
+  EXPECT_EQ(allowed, 5);
 }
 
 TEST_F(LockoutTest, ToleratesOutcomesOfNamesThatItDoesNotKnow) {
   lockout_.succeeded("nobody");
   lockout_.withdrawn("nobody");
-  EXPECT_EQ(lockout_.begin("nobody"), Attempt::admitted);
+  EXPECT_EQ(lockout_.begin("nobody"), Attempt::allowed);
 }
 
 TEST(DailyLimits, CountTheLastTwentyFourHours) {
@@ -211,21 +211,21 @@ class AttemptsAcrossRestarts : public testing::Test {
 };
 
 TEST_F(AttemptsAcrossRestarts, ForgetNothing) {
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->console.begin("x"), Attempt::admitted);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::allowed);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->console.begin("x"), Attempt::allowed);
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(counts_->codes.take("send alice", 5));
-  ASSERT_EQ(counts_->logins.begin("bob"), Attempt::admitted);
+  ASSERT_EQ(counts_->logins.begin("bob"), Attempt::allowed);
   counts_->logins.succeeded("bob");
   restart();
   EXPECT_EQ(database_.attempts.size(), 3U);
   EXPECT_EQ(counts_->logins.begin("alice"), Attempt::locked);
   EXPECT_EQ(counts_->console.begin("x"), Attempt::locked);
   EXPECT_FALSE(counts_->codes.take("send alice", 5));
-  EXPECT_TRUE(counts_->codes_of_nobody.take("send alice", 5)) << "each list has its own";
+  EXPECT_TRUE(counts_->codes_of_unknown_names.take("send alice", 5)) << "each list has its own";
   counts_->logins.succeeded("alice");
   clock_.advance(days(1));
   restart();
-  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::allowed);
   EXPECT_TRUE(counts_->codes.take("send alice", 5));
 }
 
@@ -234,7 +234,7 @@ TEST_F(AttemptsAcrossRestarts, StayBelowTheCapForADayOfTheFastestGuesses) {
   std::vector<SteadyTime> codes;
   const SteadyTime end = clock_.steady_now() + days(1);
   for (int i = 0; clock_.steady_now() < end; ++i) {
-    if (counts_->logins.begin("alice") == Attempt::admitted) ++guesses;
+    if (counts_->logins.begin("alice") == Attempt::allowed) ++guesses;
     if (counts_->codes.take("try alice", 10)) codes.push_back(clock_.steady_now());
     clock_.advance(seconds(1));
     if (i % 7200 == 0) restart();
@@ -244,7 +244,7 @@ TEST_F(AttemptsAcrossRestarts, StayBelowTheCapForADayOfTheFastestGuesses) {
   // On the days that follow nothing is left but one an hour, and in the end none.
   for (int hour = 0; hour < 24 * 30; ++hour) {
     clock_.advance(hours(1));
-    if (counts_->logins.begin("alice") == Attempt::admitted) ++guesses;
+    if (counts_->logins.begin("alice") == Attempt::allowed) ++guesses;
     if (hour % 50 == 0) restart();
   }
   EXPECT_EQ(guesses, 100);
@@ -254,7 +254,7 @@ TEST_F(AttemptsAcrossRestarts, AreWrittenInBoundedBatchesHoweverManyThereAre) {
   const std::size_t before = store_.calls();
   for (int i = 0; i < 50; ++i) {
     for (int j = 0; j < 100; ++j) {
-      (void)counts_->logins_of_nobody.begin(std::to_string(j));
+      (void)counts_->logins_of_unknown_names.begin(std::to_string(j));
       (void)counts_->logins.begin("alice");
     }
     keeper_->write();  // what the first has not finished, the others leave alone
@@ -272,7 +272,7 @@ TEST_F(AttemptsAcrossRestarts, AreWrittenInBoundedBatchesHoweverManyThereAre) {
 }
 
 TEST_F(AttemptsAcrossRestarts, AreWrittenAgainWhenTheyCouldNotBe) {
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::allowed);
   store_.fail_next();
   keeper_->write();
   executor_.run();
@@ -284,7 +284,8 @@ TEST_F(AttemptsAcrossRestarts, AreWrittenAgainWhenTheyCouldNotBe) {
 }
 
 TEST_F(AttemptsAcrossRestarts, KeepNoNameThatCanBeRead) {
-  ASSERT_EQ(counts_->logins_of_nobody.begin("a password in the wrong field"), Attempt::admitted);
+  ASSERT_EQ(counts_->logins_of_unknown_names.begin("a password in the wrong field"),
+            Attempt::allowed);
   restart();
   ASSERT_EQ(database_.attempts.size(), 1U);
   const auto& [key, row] = *database_.attempts.begin();
@@ -293,7 +294,7 @@ TEST_F(AttemptsAcrossRestarts, KeepNoNameThatCanBeRead) {
 }
 
 TEST_F(AttemptsAcrossRestarts, AreForgottenInTheDatabaseToo) {
-  ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  ASSERT_EQ(counts_->logins.begin("alice"), Attempt::allowed);
   restart();
   clock_.advance(days(7));
   keeper_->forget_idle();
@@ -302,14 +303,14 @@ TEST_F(AttemptsAcrossRestarts, AreForgottenInTheDatabaseToo) {
 }
 
 TEST_F(AttemptsAcrossRestarts, SurviveAClockThatWasSetBack) {
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(counts_->logins.begin("alice"), Attempt::allowed);
   keeper_->finish([](const Result<void>&) {});
   executor_.run();
   clock_.step_wall(-days(30));
   start();
   EXPECT_EQ(counts_->logins.begin("alice"), Attempt::locked);
   clock_.advance(seconds(1));
-  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::admitted);
+  EXPECT_EQ(counts_->logins.begin("alice"), Attempt::allowed);
 }
 
 }  // namespace

@@ -52,13 +52,13 @@ class PoolSignUp : public UserPoolTest {
   }
   [[nodiscard]] std::string last_code() const {
     const auto last = std::ranges::find(code_sender_->sent.rbegin(), code_sender_->sent.rend(),
-                                        false, &CodeMessage::nobodys);
+                                        false, &CodeMessage::for_unknown_user);
     return last->code;
   }
   /// To somebody.
   [[nodiscard]] std::size_t codes_sent() const {
     return static_cast<std::size_t>(
-        std::ranges::count(code_sender_->sent, false, &CodeMessage::nobodys));
+        std::ranges::count(code_sender_->sent, false, &CodeMessage::for_unknown_user));
   }
   static std::string another(std::string code) {
     code[0] = code[0] == '9' ? '0' : static_cast<char>(code[0] + 1);
@@ -202,10 +202,10 @@ TEST_F(PoolSignUp, AnswersGuessesAlikeForKnownAndUnknownUsers) {
     try_both();
     return out;
   };
-  const auto nobodys = guesses("nobody");
-  EXPECT_EQ(guesses("alice"), nobodys);
-  EXPECT_EQ(guesses("bob"), nobodys);
-  EXPECT_EQ(nobodys.front(), kWrongCode);
+  const auto for_unknown_user = guesses("nobody");
+  EXPECT_EQ(guesses("alice"), for_unknown_user);
+  EXPECT_EQ(guesses("bob"), for_unknown_user);
+  EXPECT_EQ(for_unknown_user.front(), kWrongCode);
 }
 
 TEST_F(PoolSignUp, BoundsTheCodesForOneAddressWhateverTheNames) {
@@ -363,12 +363,12 @@ TEST_F(PoolSignUp, RefusesRecoveryByAnUnverifiedNewAddress) {
   ASSERT_TRUE(move_to("thief@example.net"));
   EXPECT_EQ(refusal(reset(first), PoolErrc::code_mismatch), kWrongCode)
       << "it went to an address that is no longer the user's";
-  const auto nobodys = forgot("nobody");
+  const auto for_unknown_user = forgot("nobody");
   const auto told = forgot();
   ASSERT_TRUE(told);
-  EXPECT_EQ(told->medium, nobodys->medium);
+  EXPECT_EQ(told->medium, for_unknown_user->medium);
   EXPECT_EQ(codes_sent(), 1U);
-  EXPECT_TRUE(code_sender_->sent.back().nobodys);
+  EXPECT_TRUE(code_sender_->sent.back().for_unknown_user);
 
   // One that is verified serves, and is all that whoever delivers hears of.
   alice().attributes.insert({{"phone_number", "+15550001234"}, {"phone_number_verified", "true"}});
@@ -472,8 +472,8 @@ TEST_F(PoolSignUp, DoesNotWearOutACodeWhilePasswordsCannotBeHashed) {
 }
 
 TEST_F(PoolSignUp, ShowsTheDestinationOnlyWhenNamesMayBeRevealed) {
-  const auto nobodys = forgot("alice");
-  ASSERT_TRUE(nobodys);
+  const auto for_unknown_user = forgot("alice");
+  ASSERT_TRUE(for_unknown_user);
   confirmed();
   for (const Parameters& attributes :
        {Parameters(),
@@ -483,9 +483,9 @@ TEST_F(PoolSignUp, ShowsTheDestinationOnlyWhenNamesMayBeRevealed) {
     clock_.advance(std::chrono::days(1));
     for (const auto& delivery : {forgot("alice"), resend("ALICE")}) {
       ASSERT_TRUE(delivery);
-      EXPECT_EQ(delivery->destination, nobodys->destination);
-      EXPECT_EQ(delivery->medium, nobodys->medium);
-      EXPECT_EQ(delivery->attribute, nobodys->attribute);
+      EXPECT_EQ(delivery->destination, for_unknown_user->destination);
+      EXPECT_EQ(delivery->medium, for_unknown_user->medium);
+      EXPECT_EQ(delivery->attribute, for_unknown_user->attribute);
     }
   }
   EXPECT_EQ(forgot("Zoe@Example.com")->destination, "z***@e***");

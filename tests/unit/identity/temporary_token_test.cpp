@@ -399,7 +399,7 @@ TEST_F(TemporaryTokenTest, IsOfALoginAndEndsWithIt) {
 }
 
 TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
-  const auto issue_foreign = [&](const std::string& sub) {
+  const auto issue_external = [&](const std::string& sub) {
     std::optional<Result<std::string>> out;
     generator_->issue(
         {.sub = UserId(sub), .username = sub, .issued_at = {}, .expires_at = {}, .in_pool = false},
@@ -413,7 +413,7 @@ TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
     executor_.run();
     return out.value().value();
   };
-  const auto token = issue_foreign("kc:ann");
+  const auto token = issue_external("kc:ann");
   ASSERT_TRUE(token);
   const auto admission = consume(*token);
   ASSERT_TRUE(admission);
@@ -424,7 +424,7 @@ TEST_F(TemporaryTokenTest, AdmitsUsersOfOtherIssuersWhomThePoolDoesNotHave) {
   EXPECT_FALSE(consume(*token)) << "once";
 
   // The pool's own user is proven by the pool alone, and a pool's token needs the pool's user.
-  EXPECT_EQ(issue_foreign("sub-1").error().code, Errc::unauthenticated);
+  EXPECT_EQ(issue_external("sub-1").error().code, Errc::unauthenticated);
   EXPECT_FALSE(still_admits_foreign("sub-1"));
   EXPECT_EQ(issue("kc:ann").error().code, Errc::unauthenticated);
   EXPECT_EQ(consume(issue().value())->login.value().id, "login-1");

@@ -1,3 +1,5 @@
+// Tests the blocking HTTP and WebSocket clients, and the URLs that they take.
+
 #include <future>
 #include <memory>
 #include <string>
@@ -23,7 +25,7 @@ Url url_of(const TestServer& server, const std::string& scheme = "http",
   return parse_url(scheme + "://" + server.address() + target).value();
 }
 
-TEST(Url, TakesItsPartsApart) {
+TEST(UrlTest, TakesItsPartsApart) {
   const Url url = parse_url("HTTPS://[::1]:8443/a/b?c=d").value();
   EXPECT_EQ(url.scheme, "https");
   EXPECT_EQ(url.host, "::1");
@@ -37,7 +39,7 @@ TEST(Url, TakesItsPartsApart) {
   EXPECT_EQ(parse_url("unix:/run/x.sock").value().host, "/run/x.sock");
 }
 
-TEST(Url, RefusesWhatIsNone) {
+TEST(UrlTest, RefusesWhatIsNone) {
   for (const char* text : {"",
                            "host",
                            "ftp://host",
@@ -64,7 +66,7 @@ TEST(Url, RefusesWhatIsNone) {
   }
 }
 
-TEST(HttpClient, KeepsItsConnection) {
+TEST(HttpClientTest, KeepsItsConnection) {
   TestServer server(std::make_shared<FakeService>());
   const auto client = make_http_client(url_of(server));
   for (int i = 0; i < 3; ++i) {
@@ -76,7 +78,7 @@ TEST(HttpClient, KeepsItsConnection) {
   EXPECT_EQ(server.listener().stats().open_sockets, 1U);
 }
 
-TEST(HttpClient, ConnectsAgainWhenTheServerHasEndedTheConnection) {
+TEST(HttpClientTest, ConnectsAgainWhenTheServerHasEndedTheConnection) {
   const auto service = std::make_shared<FakeService>();
   HttpLimits limits;
   limits.idle_timeout = Milliseconds(20);
@@ -87,7 +89,7 @@ TEST(HttpClient, ConnectsAgainWhenTheServerHasEndedTheConnection) {
   EXPECT_TRUE(client->request({}));
 }
 
-TEST(HttpClient, WaitsNoLongerThanItsDeadline) {
+TEST(HttpClientTest, WaitsNoLongerThanItsDeadline) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
   service->on_handle = [&](Request, Responder respond) { waiting.push_back(std::move(respond)); };
@@ -99,14 +101,14 @@ TEST(HttpClient, WaitsNoLongerThanItsDeadline) {
   server.run_on(0, [&] { waiting.clear(); });
 }
 
-TEST(HttpClient, SaysThatNobodyListens) {
+TEST(HttpClientTest, SaysThatNobodyListens) {
   TestServer server(std::make_shared<FakeService>());
   const auto client = make_http_client(url_of(server));
   server.stop();
   EXPECT_EQ(client->request({}).error().code, Errc::unavailable);
 }
 
-TEST(HttpClient, TalksOverAUnixSocket) {
+TEST(HttpClientTest, TalksOverAUnixSocket) {
   const test::TempDir directory;
   const std::string address = "unix:" + directory.file("control.sock");
   TestServer server(std::make_shared<FakeService>(), 1, {}, address);
@@ -114,7 +116,7 @@ TEST(HttpClient, TalksOverAUnixSocket) {
   EXPECT_EQ(client->request({.target = "/a"}).value().body, "/a|");
 }
 
-TEST(HttpClient, RefusesToSendALineBreak) {
+TEST(HttpClientTest, RefusesToSendALineBreak) {
   TestServer server(std::make_shared<FakeService>());
   const auto client = make_http_client(url_of(server));
   EXPECT_EQ(client->request({.headers = {{"A", "b\r\nC: d"}}}).error().code,
@@ -145,7 +147,7 @@ struct Echo {
   RecordedEvents events;
 };
 
-TEST(WebSocketClient, ReadsWritesAndAnswersPings) {
+TEST(WebSocketClientTest, ReadsWritesAndAnswersPings) {
   Echo echo;
   TestServer server(echo.service);
   auto client =
@@ -171,14 +173,14 @@ TEST(WebSocketClient, ReadsWritesAndAnswersPings) {
   EXPECT_TRUE(echo.events.saw("closed"));
 }
 
-TEST(WebSocketClient, SaysThatTheUpgradeWasRefused) {
+TEST(WebSocketClientTest, SaysThatTheUpgradeWasRefused) {
   TestServer server(std::make_shared<FakeService>());
   const auto client = connect_websocket(url_of(server, "ws", "/ws"), {}, "", Milliseconds(5000));
   ASSERT_FALSE(client);
   EXPECT_EQ(client.error().code, Errc::unauthenticated);
 }
 
-TEST(WebSocketClient, EndsFromAnotherThread) {
+TEST(WebSocketClientTest, EndsFromAnotherThread) {
   Echo echo;
   TestServer server(echo.service);
   auto client = connect_websocket(url_of(server, "ws", "/ws"), {}, "", Milliseconds(5000));
@@ -190,7 +192,7 @@ TEST(WebSocketClient, EndsFromAnotherThread) {
   EXPECT_TRUE(echo.events.saw("closed"));
 }
 
-TEST(WebSocketClient, ReportsAnAbnormalEndAs1006) {
+TEST(WebSocketClientTest, ReportsAnAbnormalEndAs1006) {
   Echo echo;
   TestServer server(echo.service);
   auto client = connect_websocket(url_of(server, "ws", "/ws"), {}, "", Milliseconds(5000));

@@ -1,3 +1,5 @@
+// Tests the reader of WebSocket frames with every cut of its input.
+
 #include "net/frame_reader.hpp"
 
 #include <algorithm>
@@ -18,7 +20,7 @@ using test::make_close_frame;
 using test::make_frame;
 using Event = FrameReader::Event;
 
-/// What a reader makes of bytes that come in pieces of these sizes, over and over.
+/// Reads bytes in pieces of these sizes, over and over. Returns the events.
 std::vector<std::string> told(std::string bytes, const std::vector<std::size_t>& pieces) {
   FrameReader reader(100'000, true);
   std::vector<std::string> out;
@@ -53,7 +55,7 @@ std::string random_text(std::mt19937& random) {
 }
 
 // Messages in fragments, with control frames between them, however the bytes are cut.
-TEST(FrameReader, TellsTheSameHoweverTheBytesAreCut) {
+TEST(FrameReaderTest, TellsTheSameHoweverTheBytesAreCut) {
   std::mt19937 random(3);
   for (int round = 0; round < 300; ++round) {
     std::string bytes;
@@ -88,7 +90,7 @@ TEST(FrameReader, TellsTheSameHoweverTheBytesAreCut) {
 }
 
 // No bytes do harm, and the cut does not decide what they are.
-TEST(FrameReader, SurvivesEverything) {
+TEST(FrameReaderTest, SurvivesEverything) {
   std::mt19937 random(5);
   for (int round = 0; round < 20'000; ++round) {
     std::string bytes = make_frame("abc", {.fin = random() % 2 == 0}) +
@@ -104,7 +106,7 @@ TEST(FrameReader, SurvivesEverything) {
 }
 
 // A fault in the first bytes is told on them: nothing more is waited for.
-TEST(FrameReader, TellsAFaultAsSoonAsItIsThere) {
+TEST(FrameReaderTest, TellsAFaultAsSoonAsItIsThere) {
   EXPECT_EQ(told("\x91\x80", {1}), std::vector<std::string>{"bad 1002"}) << "reserved bit";
   EXPECT_EQ(told("\x83\x80", {1}), std::vector<std::string>{"bad 1002"}) << "reserved opcode";
   EXPECT_EQ(told("\x81\x05", {1}), std::vector<std::string>{"bad 1002"}) << "not masked";
@@ -115,7 +117,7 @@ TEST(FrameReader, TellsAFaultAsSoonAsItIsThere) {
             std::vector<std::string>{"bad 1009"});
 }
 
-TEST(FrameReader, KnowsUtf8) {
+TEST(FrameReaderTest, KnowsUtf8) {
   const auto is_text = [](const std::string& text) {
     return told(make_frame(text), {3})[0] != "bad 1007";
   };

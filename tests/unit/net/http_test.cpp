@@ -1,3 +1,5 @@
+// Tests HTTP/1.1 over real sockets: requests, refusals, deadlines and limits.
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -27,10 +29,10 @@ struct BadRequest {
   int status;
 };
 
-class BadRequests : public testing::TestWithParam<BadRequest> {};
+class BadRequestsTest : public testing::TestWithParam<BadRequest> {};
 
 // The request behind the bad one must never be served.
-TEST_P(BadRequests, AreAnsweredAndEndTheConnection) {
+TEST_P(BadRequestsTest, GetsAnErrorAndEndsTheConnection) {
   const auto service = std::make_shared<FakeService>();
   TestServer server(service);
   RawClient client(server.address());
@@ -71,7 +73,7 @@ std::string many_headers(int count) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Framing, BadRequests,
+    Framing, BadRequestsTest,
     testing::Values(
         BadRequest{"LengthThenChunked",
                    post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400},
@@ -143,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
-    Headers, BadRequests,
+    Headers, BadRequestsTest,
     testing::Values(
         BadRequest{"FoldedHeader", post("A: b\r\n c\r\n"), 400},
         BadRequest{"FoldedFirstHeader", "GET / HTTP/1.1\r\n A: b\r\nHost: test\r\n\r\n", 400},
@@ -196,10 +198,10 @@ struct OddRequest {
   std::string bytes;
   std::string answer;
 };
-class OddRequests : public testing::TestWithParam<OddRequest> {};
+class OddRequestsTest : public testing::TestWithParam<OddRequest> {};
 
 // Once whole and once byte by byte: nothing may depend on how it is cut.
-TEST_P(OddRequests, AreServed) {
+TEST_P(OddRequestsTest, GetsAnAnswer) {
   TestServer server(std::make_shared<FakeService>());
   for (const bool cut : {false, true}) {
     RawClient client(server.address());
@@ -215,7 +217,7 @@ TEST_P(OddRequests, AreServed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Table, OddRequests,
+    Table, OddRequestsTest,
     testing::Values(
         OddRequest{"EmptyLineFirst", "\r\n" + post("Content-Length: 1\r\n", "a"), "/message|a"},
         OddRequest{"EmptyLinesFirst", "\r\n\r\n\r\n" + post(""), "/message|"},
@@ -233,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 // A client that ends its bodies with an empty line has begun no other request.
-TEST(Http, StaysIdleBehindAnEmptyLine) {
+TEST(HttpTest, StaysIdleBehindAnEmptyLine) {
   HttpLimits limits;
   limits.header_timeout = Milliseconds(50);
   TestServer server(std::make_shared<FakeService>(), 1, limits);
@@ -245,7 +247,7 @@ TEST(Http, StaysIdleBehindAnEmptyLine) {
   EXPECT_EQ(client.read_response()->body, "/next|");
 }
 
-TEST(Http, ServesHttp10WithoutAHostWhereTheServiceDoes) {
+TEST(HttpTest, ServesHttp10WithoutAHostWhereTheServiceDoes) {
   class Health : public FakeService {
    public:
     bool serves_without_host(const RequestHead& head) const override {
@@ -267,7 +269,7 @@ TEST(Http, ServesHttp10WithoutAHostWhereTheServiceDoes) {
   EXPECT_EQ(status("GET http://test/readyz HTTP/1.0\r\n\r\n"), 400);
 }
 
-TEST(Http, TakesAnEmptyHostOverAUnixSocketAlone) {
+TEST(HttpTest, TakesAnEmptyHostOverAUnixSocketAlone) {
   const test::TempDir directory;
   TestServer local(std::make_shared<FakeService>(), 1, {}, "unix:" + directory.file("socket"));
   TestServer remote(std::make_shared<FakeService>());
@@ -286,7 +288,7 @@ TEST(Http, TakesAnEmptyHostOverAUnixSocketAlone) {
 }
 
 // Whatever net or a service answers, a browser is told what not to do with it.
-TEST(Http, AddsWhatKeepsBrowsersSafeToEveryAnswer) {
+TEST(HttpTest, AddsWhatKeepsBrowsersSafeToEveryAnswer) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request request, Responder respond) {
     if (request.head.target == "/own") {
@@ -325,7 +327,7 @@ TEST(Http, AddsWhatKeepsBrowsersSafeToEveryAnswer) {
   EXPECT_EQ(own->header("content-security-policy"), "default-src 'self'");
 }
 
-TEST(Http, AnswersWithDateAndLengthAndKeepsTheConnection) {
+TEST(HttpTest, AnswersWithDateAndLengthAndKeepsTheConnection) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   for (int i = 0; i < 3; ++i) {
@@ -340,7 +342,7 @@ TEST(Http, AnswersWithDateAndLengthAndKeepsTheConnection) {
   }
 }
 
-TEST(Http, KeepsTheHeadersAsTheyCame) {
+TEST(HttpTest, KeepsTheHeadersAsTheyCame) {
   const auto service = std::make_shared<FakeService>();
   RequestHead seen;
   service->on_handle = [&](Request request, Responder respond) {
@@ -363,7 +365,7 @@ TEST(Http, KeepsTheHeadersAsTheyCame) {
   EXPECT_EQ(seen.remote_address, "127.0.0.1");
 }
 
-TEST(Http, AnswersPipelinedRequestsInOrder) {
+TEST(HttpTest, AnswersPipelinedRequestsInOrder) {
   const auto service = std::make_shared<FakeService>();
   std::vector<std::pair<std::string, Responder>> waiting;
   service->on_handle = [&](Request request, Responder respond) {
@@ -394,7 +396,7 @@ TEST(Http, AnswersPipelinedRequestsInOrder) {
   }
 }
 
-TEST(Http, AnswersAThousandPipelinedRequestsOfOneSegment) {
+TEST(HttpTest, AnswersAThousandPipelinedRequestsOfOneSegment) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   std::string requests;
@@ -409,7 +411,7 @@ TEST(Http, AnswersAThousandPipelinedRequestsOfOneSegment) {
   }
 }
 
-TEST(Http, ReadsARequestThatComesByteByByte) {
+TEST(HttpTest, ReadsARequestThatComesByteByByte) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   for (const char c : post("Content-Length: 5\r\n", "hello") + post("Content-Length: 1\r\n", "x")) {
@@ -419,7 +421,7 @@ TEST(Http, ReadsARequestThatComesByteByByte) {
   EXPECT_EQ(client.read_response()->body, "/message|x");
 }
 
-TEST(Http, TakesTheChunksOffAndClosesBehindThem) {
+TEST(HttpTest, TakesTheChunksOffAndClosesBehindThem) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   ASSERT_TRUE(client.send(post("Transfer-Encoding: Chunked\r\n",
@@ -433,7 +435,7 @@ TEST(Http, TakesTheChunksOffAndClosesBehindThem) {
   EXPECT_EQ(client.pending(), "");
 }
 
-TEST(Http, RefusesABodyOverItsLimitBeforeItComes) {
+TEST(HttpTest, RefusesABodyOverItsLimitBeforeItComes) {
   const auto service = std::make_shared<FakeService>();
   service->body_bytes_max = 10;
   TestServer server(service);
@@ -451,7 +453,7 @@ TEST(Http, RefusesABodyOverItsLimitBeforeItComes) {
   EXPECT_EQ(chunked.read_response()->status, 413);
 }
 
-TEST(Http, TellsAClientThatKeepsUploadingAboutTheRefusal) {
+TEST(HttpTest, TellsAClientThatKeepsUploadingAboutTheRefusal) {
   const auto service = std::make_shared<FakeService>();
   service->on_screen = [](const RequestHead&) { return Response{.status = 403, .body = "no"}; };
   TestServer server(service);
@@ -464,7 +466,7 @@ TEST(Http, TellsAClientThatKeepsUploadingAboutTheRefusal) {
   EXPECT_EQ(response->header("connection"), "close");
 }
 
-TEST(Http, KeepsTheConnectionWhenARefusedBodyHasCome) {
+TEST(HttpTest, KeepsTheConnectionWhenARefusedBodyHasCome) {
   const auto service = std::make_shared<FakeService>();
   service->on_screen = [](const RequestHead& head) -> std::variant<Response, BodyLimit> {
     if (head.target == "/message") return Response{.status = 403, .body = "no"};
@@ -478,7 +480,7 @@ TEST(Http, KeepsTheConnectionWhenARefusedBodyHasCome) {
   EXPECT_EQ(client.read_response()->body, "/other|");
 }
 
-TEST(Http, CarriesTheRouteThatWasFoundAtFirst) {
+TEST(HttpTest, CarriesTheRouteThatWasFoundAtFirst) {
   const auto service = std::make_shared<FakeService>();
   service->on_screen = [](const RequestHead&) { return BodyLimit{.bytes = 10, .route = 7}; };
   service->open_route = 9;
@@ -496,7 +498,7 @@ TEST(Http, CarriesTheRouteThatWasFoundAtFirst) {
   EXPECT_EQ(client.upgrade("/other")->body, "7");
 }
 
-TEST(Http, SaysContinueToWhoAsksBeforeTheBody) {
+TEST(HttpTest, SaysContinueToWhoAsksBeforeTheBody) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   ASSERT_TRUE(client.send(post("Expect: 100-Continue\r\nContent-Length: 5\r\n")));
@@ -507,7 +509,7 @@ TEST(Http, SaysContinueToWhoAsksBeforeTheBody) {
   EXPECT_EQ(client.read_response()->status, 413);
 }
 
-TEST(Http, AnswersHeadWithoutABody) {
+TEST(HttpTest, AnswersHeadWithoutABody) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   ASSERT_TRUE(
@@ -518,7 +520,7 @@ TEST(Http, AnswersHeadWithoutABody) {
   EXPECT_EQ(client.read_response()->body, "/b|");
 }
 
-TEST(Http, ClosesForHttp10AndForWhoAsks) {
+TEST(HttpTest, ClosesForHttp10AndForWhoAsks) {
   TestServer server(std::make_shared<FakeService>());
   for (const char* request : {"GET / HTTP/1.0\r\nHost: test\r\n\r\n",
                               "GET / HTTP/1.0\r\nHost: test\r\nConnection: keep-alive\r\n\r\n",
@@ -531,7 +533,7 @@ TEST(Http, ClosesForHttp10AndForWhoAsks) {
   }
 }
 
-TEST(Http, LeavesOutHeadersThatWouldBreakTheFraming) {
+TEST(HttpTest, LeavesOutHeadersThatWouldBreakTheFraming) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder respond) {
     respond({.headers = {{"Bad", "a\r\nSet-Cookie: b"}, {"Content-Length", "99"}, {"Good", "c"}},
@@ -547,7 +549,7 @@ TEST(Http, LeavesOutHeadersThatWouldBreakTheFraming) {
   EXPECT_EQ(response->header("good"), "c");
 }
 
-TEST(Http, SendsALargeResponseToASlowReader) {
+TEST(HttpTest, SendsALargeResponseToASlowReader) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder respond) {
     respond({.body = std::string(20 << 20, 'x')});
@@ -570,7 +572,7 @@ HttpLimits short_limits() {
   return limits;
 }
 
-TEST(HttpDeadlines, EndAHeaderThatDribbles) {
+TEST(HttpDeadlinesTest, EndsASlowHeader) {
   TestServer server(std::make_shared<FakeService>(), 1, short_limits());
   RawClient client(server.address());
   std::optional<RawResponse> response;
@@ -585,7 +587,7 @@ TEST(HttpDeadlines, EndAHeaderThatDribbles) {
   EXPECT_TRUE(client.ends());
 }
 
-TEST(HttpDeadlines, EndABodyThatDribbles) {
+TEST(HttpDeadlinesTest, EndsASlowBody) {
   TestServer server(std::make_shared<FakeService>(), 1, short_limits());
   for (const char* headers : {"Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"}) {
     RawClient client(server.address());
@@ -600,7 +602,7 @@ TEST(HttpDeadlines, EndABodyThatDribbles) {
   }
 }
 
-TEST(HttpDeadlines, EndIdleConnectionsWithoutAWord) {
+TEST(HttpDeadlinesTest, EndsIdleConnectionsSilently) {
   TestServer server(std::make_shared<FakeService>(), 1, short_limits());
   RawClient silent(server.address());
   RawClient kept(server.address());
@@ -613,7 +615,7 @@ TEST(HttpDeadlines, EndIdleConnectionsWithoutAWord) {
 }
 
 // A proxy that keeps its connections for 60 s must never send a request into the end of one.
-TEST(HttpDeadlines, OutlastTheIdleTimeOfUsualProxies) {
+TEST(HttpDeadlinesTest, OutlastsTheIdleTimeOfUsualProxies) {
   test::ManualClock clock;
   TestServer server(std::make_shared<FakeService>(), 1, {}, "127.0.0.1:0", clock);
   const std::string get = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -632,7 +634,7 @@ TEST(HttpDeadlines, OutlastTheIdleTimeOfUsualProxies) {
   EXPECT_TRUE(kept.ends());
 }
 
-TEST(HttpDeadlines, EndAPeerThatDoesNotReadItsResponse) {
+TEST(HttpDeadlinesTest, EndsAPeerThatDoesNotReadItsResponse) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder respond) {
     respond({.body = std::string(32 << 20, 'x')});
@@ -644,7 +646,7 @@ TEST(HttpDeadlines, EndAPeerThatDoesNotReadItsResponse) {
   EXPECT_TRUE(test::eventually([&] { return server.listener().stats().open_sockets == 0; }));
 }
 
-TEST(HttpDeadlines, DoNotRunWhileTheRequestIsHandled) {
+TEST(HttpDeadlinesTest, StopsWhileTheRequestIsHandled) {
   const auto service = std::make_shared<FakeService>();
   std::optional<Responder> waiting;
   service->on_handle = [&](Request, Responder respond) { waiting = std::move(respond); };
@@ -656,7 +658,7 @@ TEST(HttpDeadlines, DoNotRunWhileTheRequestIsHandled) {
   EXPECT_EQ(client.read_response()->body, "late");
 }
 
-TEST(HttpDeadlines, AnswerForWhoeverIsSaidToHangAndDropTheLateAnswer) {
+TEST(HttpDeadlinesTest, AnswersForAHangingServiceAndDropsTheLateAnswer) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
   std::vector<LiveResponder> upgrading;
@@ -687,7 +689,7 @@ TEST(HttpDeadlines, AnswerForWhoeverIsSaidToHangAndDropTheLateAnswer) {
   }
 }
 
-TEST(Http, SurvivesClientsThatVanishAtAnyByte) {
+TEST(HttpTest, SurvivesClientsThatVanishAtAnyByte) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
   service->on_handle = [&](Request, Responder respond) { waiting.push_back(std::move(respond)); };
@@ -712,7 +714,7 @@ constexpr LogKey kRequestId{"request_id", 0};
 constexpr LogKey kKey{"access_key_id", 2};
 
 // The query of an upgrade is its token.
-TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
+TEST(HttpTest, LogsRequestsWithoutTheirQueryAndHeaders) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder respond) {
     Response response;
@@ -746,7 +748,7 @@ TEST(Http, LogsRequestsWithoutTheirQueryAndHeaders) {
   EXPECT_NE(log.find(R"("status":400)"), std::string::npos) << log;
 }
 
-TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
+TEST(HttpTest, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](const Request& request, Responder respond) {
     Response response{.status = 403, .refused = "a reason"};
@@ -783,7 +785,7 @@ TEST(Http, LogsWhyARequestIsRefusedAndWhichKeyItClaimed) {
   EXPECT_TRUE(has(R"("refused":"another reason"})")) << log;
 }
 
-TEST(Http, LogsWhatWasRefusedBeforeItWasReadWhole) {
+TEST(HttpTest, LogsWhatWasRefusedBeforeItWasReadWhole) {
   const auto service = std::make_shared<FakeService>();
   service->body_bytes_max = 10;
   HttpLimits limits;
@@ -844,7 +846,7 @@ TEST(Http, LogsWhatWasRefusedBeforeItWasReadWhole) {
   }
 }
 
-TEST(Http, TellsTheDateOfItsClock) {
+TEST(HttpTest, TellsTheDateOfItsClock) {
   test::ManualClock clock;  // 2026-01-22T10:00:00Z
   TestServer server(std::make_shared<FakeService>(), 1, {}, "127.0.0.1:0", clock);
   RawClient client(server.address());
@@ -869,7 +871,7 @@ HttpLimits bodies_of(std::size_t bytes) {
   return limits;
 }
 
-TEST(HttpBodies, AreBoundedInSumByWhatHasComeAndNotByWhatIsAnnounced) {
+TEST(HttpBodiesTest, LimitsTheSumOfReceivedBytesNotOfAnnouncedOnes) {
   TestServer server(std::make_shared<FakeService>(), 2, bodies_of(100'000));
   const auto holds = [&](std::size_t bytes) {
     return test::eventually([&] { return server.listener().stats().body_bytes == bytes; });
@@ -898,7 +900,7 @@ TEST(HttpBodies, AreBoundedInSumByWhatHasComeAndNotByWhatIsAnnounced) {
   }
 }
 
-TEST(HttpBodies, AreHeldNoLongerThanTheirConnections) {
+TEST(HttpBodiesTest, ReleasesTheBytesOfAnEndedConnection) {
   TestServer server(std::make_shared<FakeService>(), 1, bodies_of(100'000));
   {
     RawClient client(server.address());
@@ -908,7 +910,7 @@ TEST(HttpBodies, AreHeldNoLongerThanTheirConnections) {
   EXPECT_TRUE(test::eventually([&] { return server.listener().stats().body_bytes == 0; }));
 }
 
-TEST(HttpHeads, CountWhileTheyHaveNotComeWhole) {
+TEST(HttpHeadsTest, CountsWhileIncomplete) {
   TestServer server(std::make_shared<FakeService>(), 2, bodies_of(200'000));
   const auto held = [&] { return server.listener().stats().body_bytes; };
   std::vector<std::unique_ptr<RawClient>> clients;
@@ -934,7 +936,7 @@ TEST(HttpHeads, CountWhileTheyHaveNotComeWhole) {
   EXPECT_TRUE(test::eventually([&] { return held() == 0; }));
 }
 
-TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {
+TEST(HttpTest, EndsTheConnectionWhenTheResponderIsDropped) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request, Responder) {};
   TestServer server(service);
@@ -943,7 +945,7 @@ TEST(Http, EndsTheConnectionWhenTheResponderIsDropped) {
   EXPECT_TRUE(client.ends());
 }
 
-TEST(HttpCounts, SplitsAnswersByTheClassOfTheirStatus) {
+TEST(HttpCountsTest, SplitsAnswersByTheClassOfTheirStatus) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request request, Responder respond) {
     respond({.status = request.head.target == "/found" ? 200 : 404, .body = "text"});

@@ -1,3 +1,5 @@
+// Tests listeners: limits, shares, drains, Unix sockets.
+
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -30,7 +32,7 @@ using test::TestServer;
 
 constexpr const char* kGet = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
 
-TEST(Listener, DealsSocketsOutToAllShards) {
+TEST(ListenerTest, DealsSocketsOutToAllShards) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request request, Responder respond) {
     respond({.body = std::to_string(request.head.shard)});
@@ -45,7 +47,7 @@ TEST(Listener, DealsSocketsOutToAllShards) {
   EXPECT_EQ(shards, (std::set<std::string>{"0", "1", "2"}));
 }
 
-TEST(Listener, SaysThatTheAddressIsTaken) {
+TEST(ListenerTest, SaysThatTheAddressIsTaken) {
   TestServer server(std::make_shared<FakeService>());
   const auto second = make_listener({.name = "second", .address = server.address(), .limits = {}},
                                     server.shards(), system_clock());
@@ -55,7 +57,7 @@ TEST(Listener, SaysThatTheAddressIsTaken) {
   EXPECT_NE(bound.error().message.find(server.address()), std::string::npos);
 }
 
-TEST(Listener, RefusesWhatIsNoAddress) {
+TEST(ListenerTest, RefusesWhatIsNoAddress) {
   TestServer server(std::make_shared<FakeService>());
   for (const char* address : {"", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "unix:"}) {
     const auto listener = make_listener({.name = "bad", .address = address, .limits = {}},
@@ -66,7 +68,7 @@ TEST(Listener, RefusesWhatIsNoAddress) {
   }
 }
 
-TEST(Listener, SaysWhereItListensAtEveryLogLevel) {
+TEST(ListenerTest, SaysWhereItListensAtEveryLogLevel) {
   testing::internal::CaptureStdout();
   log::set_level(log::Level::error);
   {
@@ -77,7 +79,7 @@ TEST(Listener, SaysWhereItListensAtEveryLogLevel) {
             std::string::npos);
 }
 
-TEST(Listener, ListensOnIpv6) {
+TEST(ListenerTest, ListensOnIpv6) {
   std::optional<TestServer> server;
   try {
     server.emplace(std::make_shared<FakeService>(), 1, HttpLimits{}, "[::1]:0");
@@ -90,7 +92,7 @@ TEST(Listener, ListensOnIpv6) {
   EXPECT_EQ(client.read_response()->status, 200);
 }
 
-TEST(UnixListener, ProtectsItsFileAndReplacesAStaleOne) {
+TEST(UnixListenerTest, ProtectsItsFileAndReplacesAStaleOne) {
   const TempDir directory;
   const std::string path = directory.file("control.sock");
   const std::string address = "unix:" + path;
@@ -99,7 +101,7 @@ TEST(UnixListener, ProtectsItsFileAndReplacesAStaleOne) {
     struct stat status{};
     ASSERT_EQ(stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600U);
-    // What a killed process leaves behind is a second name of a socket that nobody listens on.
+    // A killed process leaves a second name of a socket that no process listens on.
     ASSERT_EQ(link(path.c_str(), directory.file("stale").c_str()), 0);
     EXPECT_THROW(TestServer(std::make_shared<FakeService>(), 1, {}, address), std::runtime_error);
   }
@@ -110,7 +112,7 @@ TEST(UnixListener, ProtectsItsFileAndReplacesAStaleOne) {
   EXPECT_EQ(client.read_response()->status, 200);
 }
 
-TEST(UnixListener, LeavesAFileThatIsNoSocketAlone) {
+TEST(UnixListenerTest, LeavesAFileThatIsNoSocketAlone) {
   const TempDir directory;
   std::ofstream(directory.file("data")) << "precious";
   EXPECT_THROW(TestServer(std::make_shared<FakeService>(), 1, {}, "unix:" + directory.file("data")),
@@ -120,7 +122,7 @@ TEST(UnixListener, LeavesAFileThatIsNoSocketAlone) {
   EXPECT_EQ(kept, "precious");
 }
 
-TEST(Listener, Answers503AtItsBound) {
+TEST(ListenerTest, Answers503AtItsLimit) {
   HttpLimits limits;
   limits.connections = 3;
   TestServer server(std::make_shared<FakeService>(), 1, limits);
@@ -159,7 +161,7 @@ int status_of(RawClient& client, std::string_view request = kGet) {
   return response ? response->status : 0;
 }
 
-TEST(Listener, EndsTheConnectionThatHasWaitedLongestWhenItIsFull) {
+TEST(ListenerTest, EndsTheConnectionThatHasWaitedLongestWhenItIsFull) {
   HttpLimits limits;
   limits.connections = 4;
   for (const std::size_t shards : {1U, 3U}) {
@@ -201,10 +203,10 @@ struct Flood {
   const char* name;
   std::string bytes;
 };
-class Floods : public testing::TestWithParam<Flood> {};
+class FloodsTest : public testing::TestWithParam<Flood> {};
 
 // Of one address, while another is served all the time.
-TEST_P(Floods, StayWithinTheirShare) {
+TEST_P(FloodsTest, StaysWithinItsShare) {
   const auto refusals = std::make_shared<BoundRefusals>();
   ListenerOptions options{.name = "test", .address = {}, .limits = {}, .access_log = false};
   options.limits.connections = 60;
@@ -241,7 +243,7 @@ TEST_P(Floods, StayWithinTheirShare) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Table, Floods,
+    Table, FloodsTest,
     testing::Values(Flood{"Headers", kHalf + std::string(31'000, 'x')},
                     Flood{"Bodies",
                           "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 60000\r\n\r\n" +
@@ -249,7 +251,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Flood{"Beginnings", kHalf}),
     [](const auto& info) { return info.param.name; });
 
-TEST(Listener, GivesEachClientItsShareOfConnections) {
+TEST(ListenerTest, GivesEachClientItsShareOfConnections) {
   HttpLimits limits;
   limits.connections = 100;
   limits.connections_per_address = 3;
@@ -274,7 +276,7 @@ TEST(Listener, GivesEachClientItsShareOfConnections) {
   EXPECT_EQ(status_of(unbounded), 200);
 }
 
-TEST(Listener, TellsTheLimitOfSocketsThatHoldsNow) {
+TEST(ListenerTest, TellsTheLimitOfSocketsThatHoldsNow) {
   HttpLimits limits;
   limits.connections = 100;
   TestServer server(std::make_shared<FakeService>(), 1, limits);
@@ -285,7 +287,7 @@ TEST(Listener, TellsTheLimitOfSocketsThatHoldsNow) {
 }
 
 // A WebSocket keeps its place until it has ended.
-TEST(Listener, CountsWebSocketsForTheirClients) {
+TEST(ListenerTest, CountsWebSocketsForTheirClients) {
   const auto service = std::make_shared<FakeService>();
   RecordedEvents events;
   service->on_open = [&](RequestHead head, LiveResponder respond) {
@@ -309,7 +311,7 @@ TEST(Listener, CountsWebSocketsForTheirClients) {
 }
 
 // Whom a trusted proxy names counts, and not the proxy.
-TEST(Listener, CountsThoseBehindATrustedProxy) {
+TEST(ListenerTest, CountsThoseBehindATrustedProxy) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
   service->on_handle = [&](Request request, Responder respond) {
@@ -337,7 +339,7 @@ TEST(Listener, CountsThoseBehindATrustedProxy) {
 }
 
 // Nobody gets through before it says so; a script may rely on what was written until then.
-TEST(Listener, RefusesConnectionsBetweenBindAndStart) {
+TEST(ListenerTest, RefusesConnectionsBetweenBindAndStart) {
   const TempDir directory;
   const auto shards = make_shards(1);
   shards->start();
@@ -356,7 +358,7 @@ TEST(Listener, RefusesConnectionsBetweenBindAndStart) {
   EXPECT_FALSE(std::filesystem::exists(directory.file("socket")));
 }
 
-TEST(UnixListener, LivesInAFolderWithALongPath) {
+TEST(UnixListenerTest, LivesInAFolderWithALongPath) {
   const TempDir directory;
   std::string folder = directory.file("");
   for (int i = 0; i < 5; ++i) folder += std::string(100, static_cast<char>('a' + i)) + "/";
@@ -379,7 +381,7 @@ TEST(UnixListener, LivesInAFolderWithALongPath) {
       std::runtime_error);
 }
 
-TEST(Listener, ShowsIpv4AsSuchOnADualStackSocket) {
+TEST(ListenerTest, ShowsIpv4AsSuchOnADualStackSocket) {
   const auto service = std::make_shared<FakeService>();
   service->on_handle = [](Request request, Responder respond) {
     respond({.body = request.head.remote_address});
@@ -422,7 +424,7 @@ void answer_with_a_descriptor_of_its_own() {
   _exit(0);
 }
 
-TEST(Listener, AnswersWithADescriptorThatItHasSetAside) {
+TEST(ListenerTest, AnswersWithADescriptorThatItHasSetAside) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "the sanitizer looks at objects through a pipe, for which no descriptor is left";
 #endif
@@ -471,12 +473,12 @@ void survive_without_descriptors() {
   _exit(response && response->status == 200 ? 0 : 6);
 }
 
-TEST(Listener, SurvivesRunningOutOfDescriptorsWithoutSpinning) {
+TEST(ListenerTest, SurvivesRunningOutOfDescriptorsWithoutSpinning) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(survive_without_descriptors(), testing::ExitedWithCode(0), "");
 }
 
-TEST(Listener, DrainsWithoutLosingWhatIsInFlight) {
+TEST(ListenerTest, DrainsWithoutLosingWhatIsInFlight) {
   const auto service = std::make_shared<FakeService>();
   std::vector<Responder> waiting;
   service->on_handle = [&](Request request, Responder respond) {
@@ -512,7 +514,7 @@ TEST(Listener, DrainsWithoutLosingWhatIsInFlight) {
   EXPECT_TRUE(begun.ends());
 }
 
-TEST(Listener, LeavesWebSocketsOpenWhenItDrainsAndEndsThemWhenItCloses) {
+TEST(ListenerTest, LeavesWebSocketsOpenWhenItDrainsAndEndsThemWhenItCloses) {
   const auto service = std::make_shared<FakeService>();
   RecordedEvents events;
   service->on_open = [&](RequestHead, LiveResponder respond) {

@@ -24,7 +24,7 @@ Lines lines_of(const LogFields& fields) {
   return out;
 }
 
-TEST(LogFieldsTest, StandInTheOrderOfTheirPlacesHoweverTheyCame) {
+TEST(LogFieldsTest, OrdersFieldsByTheirPlaces) {
   LogFields fields;
   fields.set(kThird, "c");
   fields.set(kFirst, "a");
@@ -34,7 +34,7 @@ TEST(LogFieldsTest, StandInTheOrderOfTheirPlacesHoweverTheyCame) {
   EXPECT_EQ(fields.get("fourth"), "");
 }
 
-TEST(LogFieldsTest, TakeTheLastValueOfAKey) {
+TEST(LogFieldsTest, TakesTheLastValueOfAKey) {
   LogFields fields;
   fields.set(kFirst, "one");
   fields.set(kSecond, "two");
@@ -46,7 +46,7 @@ TEST(LogFieldsTest, TakeTheLastValueOfAKey) {
   EXPECT_EQ(fields.size(), 2U);
 }
 
-TEST(LogFieldsTest, KeepLongValuesWhole) {
+TEST(LogFieldsTest, KeepsLongValuesWhole) {
   LogFields fields;
   const std::string near(LogFields::kBytesInside, 'x');
   const std::string far(3 * LogFields::kBytesInside, 'y');

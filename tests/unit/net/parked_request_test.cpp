@@ -80,7 +80,7 @@ class Polls {
   std::unique_ptr<TestServer> server;
 };
 
-TEST(ParkedRequestTest, IsAnsweredHoweverLate) {
+TEST(ParkedRequestTest, GetsALateAnswer) {
   ListenerOptions options = poll_options();
   options.limits.header_timeout = options.limits.body_timeout = options.limits.write_timeout =
       Milliseconds(200);
@@ -104,7 +104,7 @@ TEST(ParkedRequestTest, IsAnsweredHoweverLate) {
   EXPECT_TRUE(polls.told().empty());
 }
 
-TEST(ParkedRequestTest, IsOverWhenItsClientHasGone) {
+TEST(ParkedRequestTest, EndsWhenItsClientLeaves) {
   void (*const ways[])(RawClient&) = {[](RawClient& client) { client.close(); },
                                       [](RawClient& client) { client.reset(); },
                                       [](RawClient& client) { client.shutdown_send(); }};
@@ -127,7 +127,7 @@ TEST(ParkedRequestTest, IsOverWhenItsClientHasGone) {
   }
 }
 
-TEST(ParkedRequestTest, IsToldOfAClientThatWasGoneBefore) {
+TEST(ParkedRequestTest, NoticesAClientThatLeftBefore) {
   Polls polls;
   std::optional<Responder> kept;
   polls.service->on_handle = [&](const Request&, Responder respond) { kept = std::move(respond); };
@@ -160,7 +160,7 @@ TEST(ParkedRequestTest, LeavesWhatCameBehindItForLater) {
   EXPECT_TRUE(polls.told().empty());
 }
 
-TEST(ParkedRequestTest, MayBeAnsweredAsTheListenerDrains) {
+TEST(ParkedRequestTest, AcceptsAnAnswerDuringTheDrain) {
   Polls polls;
   polls.on_end = [&] { polls.waiting.back()({.body = "as far as it is"}); };
   RawClient client(polls.server->address());
@@ -174,7 +174,7 @@ TEST(ParkedRequestTest, MayBeAnsweredAsTheListenerDrains) {
   EXPECT_TRUE(polls.was_told(ParkEnd::draining));
 }
 
-TEST(ParkedRequestTest, IsRefusedByADrainThatNobodyAnswers) {
+TEST(ParkedRequestTest, GetsARefusalFromADrainWithoutAnAnswer) {
   Polls polls;
   RawClient client(polls.server->address());
   ASSERT_TRUE(client.send(kPoll));
@@ -207,7 +207,7 @@ TEST(ParkedRequestTest, EndsWhenItsResponderIsDropped) {
   EXPECT_TRUE(polls.told().empty());
 }
 
-TEST(ParkedRequestTest, IsNotEndedToMakeRoom) {
+TEST(ParkedRequestTest, SurvivesALackOfRoom) {
   ListenerOptions options = poll_options();
   options.limits.connections = 1;
   Polls polls(std::move(options));

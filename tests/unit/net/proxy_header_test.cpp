@@ -1,3 +1,5 @@
+// Tests the PROXY protocol, alone and before HTTP.
+
 #include "net/proxy_header.hpp"
 
 #include <algorithm>
@@ -54,10 +56,10 @@ struct GoodHeader {
   std::string address;
   bool secure = false;
 };
-class ProxyHeaderTable : public testing::TestWithParam<GoodHeader> {};
+class ProxyHeaderTableTest : public testing::TestWithParam<GoodHeader> {};
 
 // Cut anywhere, it waits for the rest, and takes no byte of what is behind it.
-TEST_P(ProxyHeaderTable, AreRead) {
+TEST_P(ProxyHeaderTableTest, ReadsTheHeader) {
   const std::string& bytes = GetParam().bytes;
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_EQ(read_proxy_header(std::string_view(bytes).substr(0, size)).state, State::more)
@@ -71,7 +73,7 @@ TEST_P(ProxyHeaderTable, AreRead) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Table, ProxyHeaderTable,
+    Table, ProxyHeaderTableTest,
     testing::Values(
         GoodHeader{"Text4", "PROXY TCP4 203.0.113.9 127.0.0.1 12345 8080\r\n", "203.0.113.9"},
         GoodHeader{"Text6", "PROXY TCP6 2001:DB8::7 ::1 0 65535\r\n", "2001:db8::7"},
@@ -97,7 +99,7 @@ INSTANTIATE_TEST_SUITE_P(
         GoodHeader{"BinaryUnix", binary(0x21, 0x31, std::string(216, 'u')), "unknown"}),
     [](const auto& info) { return info.param.name; });
 
-TEST(ProxyHeaders, AreRefusedWhenTheyAreNone) {
+TEST(ProxyHeadersTest, RefusesOtherBytes) {
   for (const std::string& bytes : std::vector<std::string>{
            "GET / HTTP/1.1\r\n",
            "proxy TCP4 ",
@@ -137,7 +139,7 @@ TEST(ProxyHeaders, AreRefusedWhenTheyAreNone) {
 }
 
 // Whatever comes: no more is taken than there is, and what is refused stays refused with more.
-TEST(ProxyHeaders, SurviveEverything) {
+TEST(ProxyHeadersTest, SurvivesAllInputs) {
   std::mt19937 random(7);
   const std::vector<std::string> seeds = {"PROXY TCP4 203.0.113.9 127.0.0.1 12345 8080\r\n",
                                           "PROXY UNKNOWN\r\n", binary(0x21, 0x11, kFour + kSsl),
@@ -169,7 +171,7 @@ TEST(ProxyHeaders, SurviveEverything) {
 }
 
 /// A listener that takes the PROXY protocol of 127.0.0.1 and 10.0.0.0/8, and answers whom it sees.
-class ProxiedListener : public testing::Test {
+class ProxiedListenerTest : public testing::Test {
  protected:
   void serve(std::shared_ptr<TlsServer> tls = nullptr) {
     service_->on_handle = [](Request request, Responder respond) {
@@ -192,7 +194,7 @@ class ProxiedListener : public testing::Test {
   std::optional<TestServer> server_;
 };
 
-TEST_F(ProxiedListener, SeesWhomTheProxyNames) {
+TEST_F(ProxiedListenerTest, SeesWhomTheProxyNames) {
   serve();
   EXPECT_EQ(answer("PROXY TCP4 203.0.113.9 127.0.0.1 1 2\r\n"), "203.0.113.9 plain");
   EXPECT_EQ(answer(binary(0x21, 0x21, kSix)), "2001:db8::7 plain");
@@ -206,7 +208,7 @@ TEST_F(ProxiedListener, SeesWhomTheProxyNames) {
   EXPECT_EQ(answer("PROXY UNKNOWN\r\n", forwarded), "unknown plain");
 }
 
-TEST_F(ProxiedListener, ReadsAHeaderThatComesByteByByte) {
+TEST_F(ProxiedListenerTest, ReadsAHeaderThatComesByteByByte) {
   serve();
   RawClient client(server_->address());
   for (const char c : binary(0x21, 0x11, kFour) + "GET / HTTP/1.1\r\nHost: test\r\n\r\n") {
@@ -220,7 +222,7 @@ TEST_F(ProxiedListener, ReadsAHeaderThatComesByteByByte) {
   EXPECT_EQ(client.read_response()->status, 400);
 }
 
-TEST_F(ProxiedListener, RefusesWhoIsNoProxyAndWhatIsNoHeader) {
+TEST_F(ProxiedListenerTest, RefusesWhoIsNoProxyAndWhatIsNoHeader) {
   testing::internal::CaptureStdout();
   serve();
   RawClient stranger(server_->address(), "127.0.0.2");
@@ -236,13 +238,13 @@ TEST_F(ProxiedListener, RefusesWhoIsNoProxyAndWhatIsNoHeader) {
   }
   server_->stop();
   const std::string log = testing::internal::GetCapturedStdout();
-  EXPECT_NE(log.find(R"("event":"proxy_header_refused","part":"test","remote":"127.0.0.2")"
+  EXPECT_NE(log.find(R"("event":"proxy_header_refused","part":"test","remote_address":"127.0.0.2")"
                      R"(,"reason":"not from a trusted proxy","connections_refused":1})"),
             std::string::npos)
       << log;
 }
 
-TEST_F(ProxiedListener, WaitsForAHeaderNoLongerThanForARequests) {
+TEST_F(ProxiedListenerTest, WaitsForAHeaderNoLongerThanForARequests) {
   options_.limits.header_timeout = Milliseconds(100);
   serve();
   for (const char* bytes : {"", "PROXY TCP4", "PROXY TCP4 203.0.113.9 127.0.0.1 1 2\r\n",
@@ -253,7 +255,7 @@ TEST_F(ProxiedListener, WaitsForAHeaderNoLongerThanForARequests) {
   }
 }
 
-TEST_F(ProxiedListener, CountsWhomTheProxyNames) {
+TEST_F(ProxiedListenerTest, CountsWhomTheProxyNames) {
   options_.limits.connections_per_address = 2;
   serve();
   std::vector<std::unique_ptr<RawClient>> kept;
@@ -270,7 +272,7 @@ TEST_F(ProxiedListener, CountsWhomTheProxyNames) {
 }
 
 // The header comes in the clear, the handshake behind it, maybe in the same segment.
-TEST_F(ProxiedListener, SpeaksTlsBehindTheHeader) {
+TEST_F(ProxiedListenerTest, SpeaksTlsBehindTheHeader) {
   const test::TempDir dir;
   const DevCertificates made = make_dev_certificates(dir.file("tls"), {}).value();
   serve(make_tls_server({.certificate_file = made.certificate_file, .key_file = made.key_file})

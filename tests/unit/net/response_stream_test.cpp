@@ -104,7 +104,7 @@ class Streams {
   std::atomic<int> opened_ = 0;
 };
 
-/// What comes, up to and with `end`; all that came when the connection ends before.
+/// Reads up to and with `end`; or all, if the connection ends before.
 std::string read_up_to(RawClient& client, std::string_view end) {
   std::string out;
   while (!out.ends_with(end)) {
@@ -157,7 +157,7 @@ TEST(ResponseStreamTest, GoesOutInChunksAsItIsWritten) {
   EXPECT_TRUE(streams.all_gone());
 }
 
-TEST(ResponseStreamTest, OfHttp10GoesUntilTheConnectionEnds) {
+TEST(ResponseStreamTest, EndsWithTheConnectionOnHttp10) {
   Streams streams;
   RawClient client = streams.connect("GET /events HTTP/1.0\r\nHost: test\r\n\r\n");
   const std::string head = read_stream_head(client);
@@ -171,7 +171,7 @@ TEST(ResponseStreamTest, OfHttp10GoesUntilTheConnectionEnds) {
 }
 
 // A client could not tell an end in order from the whole.
-TEST(ResponseStreamTest, OfHttp10ThatIsAbortedIsReset) {
+TEST(ResponseStreamTest, ResetsAnAbortedAnswerOnHttp10) {
   Streams streams;
   RawClient client = streams.connect("GET /events HTTP/1.0\r\nHost: test\r\n\r\n");
   read_stream_head(client);
@@ -183,7 +183,7 @@ TEST(ResponseStreamTest, OfHttp10ThatIsAbortedIsReset) {
   EXPECT_TRUE(streams.closed_once());
 }
 
-TEST(ResponseStreamTest, ThatIsAbortedHasNoLastChunk) {
+TEST(ResponseStreamTest, SendsNoLastChunkWhenAborted) {
   Streams streams;
   RawClient client = streams.connect();
   read_stream_head(client);
@@ -194,7 +194,7 @@ TEST(ResponseStreamTest, ThatIsAbortedHasNoLastChunk) {
   EXPECT_TRUE(streams.all_gone());
 }
 
-TEST(ResponseStreamTest, OfAHeadRequestIsItsHead) {
+TEST(ResponseStreamTest, SendsOnlyTheHeadForAHeadRequest) {
   Streams streams;
   RawClient client = streams.connect("HEAD /events HTTP/1.1\r\nHost: test\r\n\r\n");
   const std::string all = read_stream(client);
@@ -205,7 +205,7 @@ TEST(ResponseStreamTest, OfAHeadRequestIsItsHead) {
   EXPECT_TRUE(streams.closed_once());
 }
 
-TEST(ResponseStreamTest, WithAStatusThatHasNoBodyIsItsHead) {
+TEST(ResponseStreamTest, SendsOnlyTheHeadForAStatusWithoutABody) {
   Streams streams;
   streams.status = 204;
   RawClient client = streams.connect();
@@ -216,7 +216,7 @@ TEST(ResponseStreamTest, WithAStatusThatHasNoBodyIsItsHead) {
   EXPECT_TRUE(streams.closed_once());
 }
 
-TEST(ResponseStreamTest, IsWrittenOnTheShardThatItsServiceChose) {
+TEST(ResponseStreamTest, RunsOnTheShardThatItsServiceChose) {
   Streams streams(2, HttpLimits{}, 1);
   std::vector<RawClient> clients;
   std::thread::id written_by;
@@ -237,7 +237,7 @@ TEST(ResponseStreamTest, IsWrittenOnTheShardThatItsServiceChose) {
   EXPECT_TRUE(test::eventually([&] { return streams.closed == 6; }));
 }
 
-TEST(ResponseStreamTest, IsOverWhenItsClientEndsOrSaysAnythingMore) {
+TEST(ResponseStreamTest, EndsWhenItsClientEndsOrSendsMore) {
   const struct {
     const char* name;
     void (*act)(RawClient&);
@@ -266,7 +266,7 @@ TEST(ResponseStreamTest, IsOverWhenItsClientEndsOrSaysAnythingMore) {
   }
 }
 
-TEST(ResponseStreamTest, IsOverWhenSomethingCameBehindItsRequest) {
+TEST(ResponseStreamTest, EndsWhenBytesCameBehindTheRequest) {
   Streams streams;
   RawClient client = streams.connect(std::string(kStreamRequest) + kStreamRequest);
   EXPECT_TRUE(streams.closed_once());
@@ -274,7 +274,7 @@ TEST(ResponseStreamTest, IsOverWhenSomethingCameBehindItsRequest) {
   EXPECT_EQ(client.pending().find("HTTP/1.1", 1), std::string::npos);
 }
 
-TEST(ResponseStreamTest, OfAClientThatIsGoneOpensAndIsOver) {
+TEST(ResponseStreamTest, OpensAndEndsWhenTheClientHasGone) {
   Streams streams;
   std::optional<Responder> waiting;
   std::move_only_function<void(Request, Responder)> answer =
@@ -293,7 +293,7 @@ TEST(ResponseStreamTest, OfAClientThatIsGoneOpensAndIsOver) {
   EXPECT_TRUE(streams.all_gone());
 }
 
-TEST(ResponseStreamTest, IsAbortedWhenItsWriterIsLetGoOf) {
+TEST(ResponseStreamTest, AbortsWhenItsWriterIsDropped) {
   Streams streams;
   streams.listens = false;
   RawClient client = streams.connect();
@@ -354,7 +354,7 @@ TEST(ResponseStreamTest, TakesNothingBeyondTheOutboundLimitOfAClientThatDoesNotR
   EXPECT_TRUE(streams.closed_once());
 }
 
-TEST(ResponseStreamTest, IsOverWhenAClientReadsNothingForTheWriteTimeout) {
+TEST(ResponseStreamTest, EndsWhenTheClientReadsNothingInTime) {
   HttpLimits limits;
   limits.write_timeout = Milliseconds(300);
   limits.outbound_bytes = 64 << 20;
@@ -421,7 +421,7 @@ TEST(ResponseStreamTest, EndsInOrderWithADrain) {
   EXPECT_TRUE(streams.closed_once());
 }
 
-TEST(ResponseStreamTest, IsLeftToItsServiceByADrainWhereThatIsWanted) {
+TEST(ResponseStreamTest, OutlivesADrainIfItsServiceWantsIt) {
   Streams streams;
   streams.ends_on_drain = false;
   RawClient client = streams.connect();
@@ -434,7 +434,7 @@ TEST(ResponseStreamTest, IsLeftToItsServiceByADrainWhereThatIsWanted) {
   EXPECT_TRUE(client.ends());
 }
 
-TEST(ResponseStreamTest, IsNotOpenedWhileTheListenerDrains) {
+TEST(ResponseStreamTest, StaysClosedWhileTheListenerDrains) {
   Streams streams;
   std::optional<Responder> waiting;
   auto answer = std::exchange(streams.service->on_handle, [&](const Request&, Responder respond) {
@@ -449,7 +449,7 @@ TEST(ResponseStreamTest, IsNotOpenedWhileTheListenerDrains) {
   EXPECT_EQ(streams.writer, nullptr);
 }
 
-TEST(ResponseStreamTest, IsOverWithTheStopOfTheShards) {
+TEST(ResponseStreamTest, EndsWithTheStopOfTheShards) {
   Streams streams;
   RawClient client = streams.connect();
   streams.server->shards().stop();
@@ -457,7 +457,7 @@ TEST(ResponseStreamTest, IsOverWithTheStopOfTheShards) {
   EXPECT_TRUE(client.ends());
 }
 
-TEST(ResponseStreamTest, IsLoggedAtItsEndWithAllItsBytes) {
+TEST(ResponseStreamTest, LogsAllItsBytesAtItsEnd) {
   testing::internal::CaptureStdout();
   std::size_t bytes = 0;
   {
@@ -481,7 +481,8 @@ TEST(ResponseStreamTest, IsLoggedAtItsEndWithAllItsBytes) {
   const std::size_t at = log.find(line);
   ASSERT_NE(at, std::string::npos) << log;
   EXPECT_GE(std::stoi(log.substr(at + line.size())), 20'000);
-  EXPECT_NE(log.find(R"("remote":"127.0.0.1","user":"somebody"})", at), std::string::npos) << log;
+  EXPECT_NE(log.find(R"("remote_address":"127.0.0.1","user":"somebody"})", at), std::string::npos)
+      << log;
   EXPECT_EQ(log.find(R"("event":"access")", at + line.size()), std::string::npos) << log;
   EXPECT_EQ(log.find("s3cret"), std::string::npos) << log;
 }
@@ -513,7 +514,7 @@ TEST(ResponseStreamTest, GoesOverTls) {
   EXPECT_TRUE(streams.all_gone());
 }
 
-TEST(ResponseStreamTest, IsOverWhenATlsClientEnds) {
+TEST(ResponseStreamTest, EndsWhenATlsClientEnds) {
   const test::TempDir dir;
   const auto made = make_dev_certificates(dir.file("tls"), {}).value();
   Streams streams(

@@ -1,3 +1,5 @@
+// Tests the order and the end of tasks on shards.
+
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -15,7 +17,7 @@
 namespace holdfast::net {
 namespace {
 
-TEST(Shards, RunTasksOfOnePostingThreadInOrder) {
+TEST(ShardsTest, RunsTasksOfOnePostingThreadInOrder) {
   const auto shards = make_shards(2);
   shards->start();
   constexpr int kTasks = 20'000;
@@ -34,7 +36,7 @@ TEST(Shards, RunTasksOfOnePostingThreadInOrder) {
   }
 }
 
-TEST(Shards, KeepOrderBetweenShards) {
+TEST(ShardsTest, KeepsOrderBetweenShards) {
   const auto shards = make_shards(2);
   shards->start();
   std::vector<int> seen;
@@ -52,7 +54,7 @@ TEST(Shards, KeepOrderBetweenShards) {
   EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
 }
 
-TEST(Shards, NeverRunATaskInsideThePost) {
+TEST(ShardsTest, RunsNoTaskInsideThePost) {
   const auto shards = make_shards(1);
   shards->start();
   std::promise<bool> answer;
@@ -65,7 +67,7 @@ TEST(Shards, NeverRunATaskInsideThePost) {
   shards->stop();
 }
 
-TEST(Shards, StopRunsWhatIsPostedAndWhatThatPosts) {
+TEST(ShardsTest, RunsPostedTasksAndTheirTasksAtTheStop) {
   const auto shards = make_shards(3);
   shards->start();
   std::atomic<int> hops = 0;
@@ -81,7 +83,7 @@ TEST(Shards, StopRunsWhatIsPostedAndWhatThatPosts) {
   EXPECT_EQ(hops, 600);
 }
 
-TEST(Shards, DropWhatIsPostedAfterTheStop) {
+TEST(ShardsTest, DropsTasksPostedAfterTheStop) {
   const auto shards = make_shards(1);
   shards->start();
   shards->stop();
@@ -90,7 +92,7 @@ TEST(Shards, DropWhatIsPostedAfterTheStop) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(Shards, RunWhatWasPostedBeforeTheStart) {
+TEST(ShardsTest, RunsTasksPostedBeforeTheStart) {
   const auto shards = make_shards(1);
   std::atomic<bool> ran = false;
   shards->at(0).post([&] { ran = true; });
@@ -99,7 +101,7 @@ TEST(Shards, RunWhatWasPostedBeforeTheStart) {
   EXPECT_TRUE(ran);
 }
 
-TEST(Shards, RunPeriodicTasksUntilTheStop) {
+TEST(ShardsTest, RunsPeriodicTasksUntilTheStop) {
   const auto shards = make_shards(1);
   std::atomic<int> turns = 0;
   shards->at(0).every(Milliseconds(1), [&] { ++turns; });
@@ -110,7 +112,7 @@ TEST(Shards, RunPeriodicTasksUntilTheStop) {
   EXPECT_EQ(turns, after);
 }
 
-TEST(ShardsDeathTest, EndTheProcessWhenAnotherThreadArmsATimer) {
+TEST(ShardsDeathTest, EndsTheProcessWhenAnotherThreadArmsATimer) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto arm = [] {
     const auto shards = make_shards(2);
@@ -121,7 +123,7 @@ TEST(ShardsDeathTest, EndTheProcessWhenAnotherThreadArmsATimer) {
   EXPECT_EXIT(arm(), testing::KilledBySignal(SIGABRT), "");
 }
 
-TEST(Shards, TellHowLongTheirTimersWaitForTheLoop) {
+TEST(ShardsTest, ReportsHowLongTimersWaitForTheLoop) {
   const auto shards = make_shards(2);
   shards->at(0).every(Milliseconds(1), [] {});
   shards->at(1).every(Milliseconds(1), [] {});

@@ -1,3 +1,5 @@
+// Tests the checks of a TLS client.
+
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -100,7 +102,7 @@ class OpensslServer {
   std::thread thread_;
 };
 
-TEST(TlsClient, TalksToAServerThatProvesItsName) {
+TEST(TlsClientTest, TalksToAServerThatProvesItsName) {
   const test::TempDir directory;
   const OpensslServer server("DNS:localhost,IP:127.0.0.1", directory.file("ca.pem"));
   for (const char* host : {"localhost", "127.0.0.1"}) {
@@ -115,7 +117,7 @@ TEST(TlsClient, TalksToAServerThatProvesItsName) {
   }
 }
 
-TEST(TlsClient, RefusesAnotherNameAndAnUnknownIssuer) {
+TEST(TlsClientTest, RefusesAnotherNameAndAnUnknownIssuer) {
   const test::TempDir directory;
   const OpensslServer server("DNS:other.example", directory.file("ca.pem"));
   const Url url = parse_url("https://localhost:" + server.port()).value();

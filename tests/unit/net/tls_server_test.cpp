@@ -1,3 +1,5 @@
+// Tests TLS on a listener.
+
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -101,7 +103,7 @@ class PlainOpenSsl {
   }
   SSL* ssl() { return ssl_; }
   RawClient& socket() { return socket_; }
-  /// What a request is answered; empty when the connection ends without an answer.
+  /// Returns the answer to a request; empty if the connection ends without one.
   std::string ask(std::string_view request = "GET / HTTP/1.1\r\nHost: test\r\n\r\n") {
     SSL_write(ssl_, request.data(), static_cast<int>(request.size()));
     std::array<char, 4096> answer;
@@ -357,7 +359,7 @@ TEST_F(TlsServerTest, AsksForClientCertificatesWhereConfigured) {
   EXPECT_THAT(known.ask(), HasSubstr("200 OK"));
 }
 
-TEST_F(TlsServerTest, Answers503AtItsBoundInTls) {
+TEST_F(TlsServerTest, Answers503AtItsLimitInTls) {
   HttpLimits limits;
   limits.connections = 1;
   serve(1, limits);

@@ -1,3 +1,5 @@
+// Tests the client's address and scheme behind trusted proxies.
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,7 +32,7 @@ Seen seen(const std::vector<std::string>& trusted, const std::string& peer, Head
   return {head.remote_address, head.secure};
 }
 
-TEST(TrustedProxies, TakeTheLastAddressThatIsNoProxy) {
+TEST(TrustedProxiesTest, TakesTheLastAddressThatIsNoProxy) {
   const std::vector<std::string> trusted = {"10.0.0.0/8", "fd00::/8", "192.0.2.1"};
   EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "203.0.113.9"}}).address, "203.0.113.9");
   EXPECT_EQ(
@@ -47,7 +49,7 @@ TEST(TrustedProxies, TakeTheLastAddressThatIsNoProxy) {
   EXPECT_EQ(seen({"unix"}, "unix", {{"X-Forwarded-For", "203.0.113.9"}}).address, "203.0.113.9");
 }
 
-TEST(TrustedProxies, StopAtWhatIsNoAddressAndAtTheEnd) {
+TEST(TrustedProxiesTest, StopsAtInvalidAddressesAndAtTheEnd) {
   const std::vector<std::string> trusted = {"10.0.0.0/8"};
   EXPECT_EQ(seen(trusted, "10.1.2.3", {}).address, "unknown");
   EXPECT_EQ(seen({"unix"}, "unix", {}).address, "unknown");
@@ -64,14 +66,14 @@ TEST(TrustedProxies, StopAtWhatIsNoAddressAndAtTheEnd) {
   EXPECT_EQ(seen(trusted, "10.1.2.3", {{"X-Forwarded-For", "[, ,"}}).address, "unknown");
 }
 
-TEST(TrustedProxies, BelieveNobodyElse) {
+TEST(TrustedProxiesTest, IgnoresUntrustedPeers) {
   const Headers forged = {{"X-Forwarded-For", "127.0.0.1"}, {"X-Forwarded-Proto", "https"}};
   EXPECT_EQ(seen({"10.0.0.0/8"}, "11.0.0.1", forged), (Seen{"11.0.0.1", false}));
   EXPECT_EQ(seen({}, "10.1.2.3", forged), (Seen{"10.1.2.3", false}));
   EXPECT_EQ(seen({"10.0.0.0/8"}, "unix", forged), (Seen{"unix", false}));
 }
 
-TEST(TrustedProxies, ShowAddressesInTheirShortestForm) {
+TEST(TrustedProxiesTest, ShowsAddressesInTheirShortestForm) {
   const auto address = [](const std::string& forwarded) {
     return seen({"10.0.0.1"}, "10.0.0.1", {{"X-Forwarded-For", forwarded}}).address;
   };
@@ -81,7 +83,7 @@ TEST(TrustedProxies, ShowAddressesInTheirShortestForm) {
 }
 
 // Of several schemes only one is the last proxy's, and it let through what somebody else wrote.
-TEST(TrustedProxies, TakeTheSchemeWhenItIsOne) {
+TEST(TrustedProxiesTest, TakesASingleScheme) {
   const auto secure = [](const Headers& headers, bool before) {
     return seen({"10.0.0.1"}, "10.0.0.1", headers, before).secure;
   };
@@ -97,7 +99,7 @@ TEST(TrustedProxies, TakeTheSchemeWhenItIsOne) {
   }
 }
 
-TEST(TrustedProxies, RefuseWhatIsNoNetwork) {
+TEST(TrustedProxiesTest, RefusesInvalidNetworks) {
   for (const char* text : {"", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "::1/129",
                            "host.example", "10.0.0", "/8"}) {
     const auto parsed = TrustedProxies::parse({text});
@@ -107,7 +109,7 @@ TEST(TrustedProxies, RefuseWhatIsNoNetwork) {
   EXPECT_TRUE(TrustedProxies::parse({"0.0.0.0/0", "::/0"}));
 }
 
-TEST(TrustedProxies, AreAskedByTheListener) {
+TEST(TrustedProxiesTest, ServesTheListener) {
   const auto service = std::make_shared<test::FakeService>();
   service->on_handle = [](Request request, Responder respond) {
     respond({.body = request.head.remote_address + (request.head.secure ? " secure" : " plain")});

@@ -28,7 +28,7 @@ using test::make_frame;
 using test::RawClient;
 using test::RawFrame;
 
-/// What a client sends, and which frames come back.
+/// A client's frames, and the frames that come back.
 struct EchoCase {
   std::string number;             ///< Autobahn's
   std::vector<std::string> sent;  ///< in segments of their own
@@ -461,7 +461,7 @@ struct Section {
   const char* name;
   void (*add)(Cases&);
 };
-class EchoCases : public testing::TestWithParam<Section> {};
+class EchoCasesTest : public testing::TestWithParam<Section> {};
 
 void expect_answers(const std::string& address, const EchoCase& c) {
   RawClient client(address);
@@ -492,14 +492,14 @@ void expect_answers(const std::string& address, const EchoCase& c) {
   EXPECT_EQ(client.pending(), "") << c.number;
 }
 
-TEST_P(EchoCases, AreAnsweredAsTheRfcHasIt) {
+TEST_P(EchoCasesTest, GetsTheAnswerOfTheRfc) {
   const EchoServer server;
   Cases cases;
   GetParam().add(cases);
   for (const EchoCase& c : cases.all) expect_answers(server.address(), c);
 }
 
-INSTANTIATE_TEST_SUITE_P(Autobahn, EchoCases,
+INSTANTIATE_TEST_SUITE_P(Autobahn, EchoCasesTest,
                          testing::Values(Section{"Framing", add_framing},
                                          Section{"Reserved", add_reserved},
                                          Section{"Fragmentation", add_fragmentation},

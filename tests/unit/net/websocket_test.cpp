@@ -1,3 +1,5 @@
+// Tests the server's end of a WebSocket.
+
 #include <deque>
 #include <functional>
 #include <memory>
@@ -69,9 +71,9 @@ struct BadUpgrade {
   std::string request;
   int status;
 };
-class BadUpgrades : public testing::TestWithParam<BadUpgrade> {};
+class BadUpgradesTest : public testing::TestWithParam<BadUpgrade> {};
 
-TEST_P(BadUpgrades, AreRefused) {
+TEST_P(BadUpgradesTest, GetsARefusal) {
   Gateway gateway;
   RawClient client(gateway.server->address());
   ASSERT_TRUE(client.send(GetParam().request));
@@ -95,7 +97,7 @@ std::string upgrade(const std::string& line, const std::string& version = "13",
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Table, BadUpgrades,
+    Table, BadUpgradesTest,
     testing::Values(
         BadUpgrade{"Post", upgrade("POST /ws"), 426}, BadUpgrade{"Head", upgrade("HEAD /ws"), 426},
         BadUpgrade{"Version12", upgrade("GET /ws", "12"), 426},
@@ -116,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n\r\n", 200}),
     [](const auto& info) { return info.param.name; });
 
-TEST(WebSocketUpgrade, AnswersWithTheAcceptKeyOfTheRfc) {
+TEST(WebSocketUpgradeTest, AnswersWithTheAcceptKeyOfTheRfc) {
   Gateway gateway;
   RawClient client(gateway.server->address());
   const auto response = client.upgrade("/ws", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
@@ -128,7 +130,7 @@ TEST(WebSocketUpgrade, AnswersWithTheAcceptKeyOfTheRfc) {
   EXPECT_FALSE(response->header("date").empty());
 }
 
-TEST(WebSocketUpgrade, IsRefusedWithWhatTheServiceSays) {
+TEST(WebSocketUpgradeTest, PassesOnTheServicesRefusal) {
   TestServer server(std::make_shared<FakeService>());
   RawClient client(server.address());
   EXPECT_EQ(client.upgrade("/ws")->status, 401);
@@ -140,10 +142,10 @@ struct BrokenFrame {
   std::string bytes;
   int close_code;
 };
-class BrokenFrames : public testing::TestWithParam<BrokenFrame> {};
+class BrokenFramesTest : public testing::TestWithParam<BrokenFrame> {};
 
 // The peer really receives the Close: no reset overtakes it, whatever it sent behind.
-TEST_P(BrokenFrames, EndTheConnectionWithTheirCode) {
+TEST_P(BrokenFramesTest, EndsTheConnectionWithItsCode) {
   Gateway gateway;
   RawClient client = gateway.connect();
   ASSERT_TRUE(client.send(GetParam().bytes + make_frame(std::string(100'000, 'x'))));
@@ -167,7 +169,7 @@ std::string repeat(const std::string& text, int count) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Table, BrokenFrames,
+    Table, BrokenFramesTest,
     testing::Values(
         BrokenFrame{"Unmasked", make_frame("a", {.masked = false}), 1002},
         BrokenFrame{"UnmaskedPing", make_frame("a", {.opcode = kPing, .masked = false}), 1002},
@@ -222,7 +224,7 @@ INSTANTIATE_TEST_SUITE_P(
                     1007}),
     [](const auto& info) { return info.param.name; });
 
-TEST(WebSocket, EndsAPingFlood) {
+TEST(WebSocketTest, EndsAPingFlood) {
   Gateway gateway;
   RawClient client = gateway.connect();
   client.send(repeat(make_frame("x", {.opcode = kPing}), 1000));
@@ -236,7 +238,7 @@ TEST(WebSocket, EndsAPingFlood) {
   EXPECT_TRUE(gateway.events.saw("closed"));
 }
 
-TEST(WebSocket, EndsAFloodOfPongsThatNobodyAskedFor) {
+TEST(WebSocketTest, EndsAFloodOfPongsThatNobodyAskedFor) {
   Gateway gateway;
   RawClient client = gateway.connect();
   client.send(repeat(make_frame("x", {.opcode = kPong}), 1000));
@@ -244,7 +246,7 @@ TEST(WebSocket, EndsAFloodOfPongsThatNobodyAskedFor) {
   EXPECT_TRUE(gateway.events.saw("closed"));
 }
 
-TEST(WebSocket, TakesManyPongsWhenItAskedForThem) {
+TEST(WebSocketTest, TakesManyPongsWhenItAskedForThem) {
   Gateway gateway;
   RawClient client = gateway.connect();
   for (int round = 0; round < 10; ++round) {
@@ -260,7 +262,7 @@ TEST(WebSocket, TakesManyPongsWhenItAskedForThem) {
   EXPECT_TRUE(test::eventually([&] { return gateway.events.count("pong:fence") == 500; }));
 }
 
-TEST(WebSocket, AnswersPingsWithTheirBytes) {
+TEST(WebSocketTest, AnswersPingsWithTheirBytes) {
   Gateway gateway;
   RawClient client = gateway.connect();
   const std::string longest(125, 'p');
@@ -272,7 +274,7 @@ TEST(WebSocket, AnswersPingsWithTheirBytes) {
   EXPECT_EQ(client.read_frame()->opcode(), kPong);
 }
 
-TEST(WebSocket, TellsTextsAndPongsInTheirOrder) {
+TEST(WebSocketTest, TellsTextsAndPongsInTheirOrder) {
   Gateway gateway;
   RawClient client = gateway.connect();
   gateway.run([&] {
@@ -292,7 +294,7 @@ TEST(WebSocket, TellsTextsAndPongsInTheirOrder) {
                                       "text:\xc3\xa9"}));
 }
 
-TEST(WebSocket, ReadsFramesThatComeByteByByte) {
+TEST(WebSocketTest, ReadsFramesThatComeByteByByte) {
   Gateway gateway;
   RawClient client = gateway.connect();
   const std::string text(300, 'x');
@@ -304,7 +306,7 @@ TEST(WebSocket, ReadsFramesThatComeByteByByte) {
 }
 
 // However a frame is chopped, it is one; and a text of nothing is a text.
-TEST(WebSocket, CountsOnlyWhatBringsNothingForwardAsAFlood) {
+TEST(WebSocketTest, CountsOnlyWhatBringsNothingForwardAsAFlood) {
   Gateway gateway;
   RawClient client = gateway.connect();
   const std::string longest(125, 'p');
@@ -324,8 +326,8 @@ TEST(WebSocket, CountsOnlyWhatBringsNothingForwardAsAFlood) {
   EXPECT_TRUE(gateway.events.saw("text:" + std::string(500, 'a')));
 }
 
-// What the client sent in the request's own segment goes with the socket to its shard.
-TEST(WebSocket, MovesToItsShardWithWhatCameEarly) {
+// Bytes in the request's own segment go with the socket to its shard.
+TEST(WebSocketTest, MovesToItsShardWithWhatCameEarly) {
   Gateway gateway(3, {}, 2);
   for (int i = 0; i < 6; ++i) {
     gateway.is_open = false;
@@ -339,7 +341,7 @@ TEST(WebSocket, MovesToItsShardWithWhatCameEarly) {
   }
 }
 
-TEST(WebSocket, ReadsNothingBeforeItIsStarted) {
+TEST(WebSocketTest, ReadsNothingBeforeItIsStarted) {
   Gateway gateway;
   gateway.start_at_once = false;
   RawClient client = gateway.connect();
@@ -354,7 +356,7 @@ TEST(WebSocket, ReadsNothingBeforeItIsStarted) {
   EXPECT_TRUE(gateway.events.saw("text:waiting"));
 }
 
-TEST(WebSocket, EndsWhenItIsLetGoOfBeforeItIsStarted) {
+TEST(WebSocketTest, EndsWhenItIsLetGoOfBeforeItIsStarted) {
   Gateway gateway;
   gateway.start_at_once = false;
   RawClient client = gateway.connect();
@@ -363,7 +365,7 @@ TEST(WebSocket, EndsWhenItIsLetGoOfBeforeItIsStarted) {
   EXPECT_TRUE(gateway.all_closed());
 }
 
-TEST(WebSocket, SendsWhatWasGatheredInOneCall) {
+TEST(WebSocketTest, SendsWhatWasGatheredInOneCall) {
   Gateway gateway;
   RawClient client = gateway.connect();
   gateway.run([&] {
@@ -381,7 +383,7 @@ TEST(WebSocket, SendsWhatWasGatheredInOneCall) {
   EXPECT_EQ(client.receive_some().size(), 5U + 1004U + 7U);
 }
 
-TEST(WebSocket, CountsWhatThePeersKernelHasTaken) {
+TEST(WebSocketTest, CountsWhatThePeersKernelHasTaken) {
   Gateway gateway;
   RawClient client = gateway.connect();
   std::uint64_t end = 0;
@@ -396,7 +398,7 @@ TEST(WebSocket, CountsWhatThePeersKernelHasTaken) {
   }));
 }
 
-TEST(WebSocket, TakesNothingBeyondTheOutboundLimitOfAPeerThatDoesNotRead) {
+TEST(WebSocketTest, TakesNothingBeyondTheOutboundLimitOfAPeerThatDoesNotRead) {
   HttpLimits limits;
   limits.outbound_bytes = 1 << 20;
   Gateway gateway(1, limits);
@@ -426,7 +428,7 @@ TEST(WebSocket, TakesNothingBeyondTheOutboundLimitOfAPeerThatDoesNotRead) {
   EXPECT_TRUE(gateway.all_closed());
 }
 
-TEST(WebSocket, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
+TEST(WebSocketTest, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
   HttpLimits limits;
   limits.outbound_bytes = 64 << 10;
   testing::internal::CaptureStdout();
@@ -454,7 +456,7 @@ TEST(WebSocket, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
 }
 
 // It was accepted under a higher bound: refused, it would end each connection of its user.
-TEST(WebSocket, TakesOneFrameThatDoesNotFitTheOutboundLimit) {
+TEST(WebSocketTest, TakesOneFrameThatDoesNotFitTheOutboundLimit) {
   HttpLimits limits;
   limits.outbound_bytes = 64 << 10;
   Gateway gateway(1, limits);
@@ -475,7 +477,7 @@ TEST(WebSocket, TakesOneFrameThatDoesNotFitTheOutboundLimit) {
   EXPECT_EQ(gateway.events.count("closed"), 0U);
 }
 
-TEST(WebSocket, SendsManyMegabytesToASlowReaderInOrder) {
+TEST(WebSocketTest, SendsManyMegabytesToASlowReaderInOrder) {
   HttpLimits limits;
   limits.outbound_bytes = 64 << 20;
   Gateway gateway(1, limits);
@@ -494,7 +496,7 @@ TEST(WebSocket, SendsManyMegabytesToASlowReaderInOrder) {
   }
 }
 
-TEST(WebSocketClose, WaitsForThePeersAndStillTellsPongs) {
+TEST(WebSocketCloseTest, WaitsForThePeersAndStillTellsPongs) {
   Gateway gateway;
   RawClient client = gateway.connect();
   gateway.run([&] {
@@ -521,7 +523,7 @@ TEST(WebSocketClose, WaitsForThePeersAndStillTellsPongs) {
   EXPECT_EQ(client.pending(), "");
 }
 
-TEST(WebSocketClose, TellsTheCodeThatStandsForItsReason) {
+TEST(WebSocketCloseTest, TellsTheCodeThatStandsForItsReason) {
   const std::pair<CloseReason, int> rows[] = {
       {CloseReason::requested, 1000},     {CloseReason::closed_by_operator, 1001},
       {CloseReason::shutting_down, 1001}, {CloseReason::too_old, 1001},
@@ -537,7 +539,7 @@ TEST(WebSocketClose, TellsTheCodeThatStandsForItsReason) {
   }
 }
 
-TEST(WebSocketClose, WaitsNoLongerThanItsTimeout) {
+TEST(WebSocketCloseTest, WaitsNoLongerThanItsTimeout) {
   HttpLimits limits;
   limits.close_timeout = Milliseconds(50);
   Gateway gateway(1, limits);
@@ -548,7 +550,7 @@ TEST(WebSocketClose, WaitsNoLongerThanItsTimeout) {
   EXPECT_TRUE(client.ends());
 }
 
-TEST(WebSocketClose, EchoesThePeersCode) {
+TEST(WebSocketCloseTest, EchoesThePeersCode) {
   for (const int code : {1000, 1001, 1011, 3000, 4999}) {
     Gateway gateway;
     RawClient client = gateway.connect();
@@ -560,7 +562,7 @@ TEST(WebSocketClose, EchoesThePeersCode) {
   }
 }
 
-TEST(WebSocketClose, AnswersACloseWithoutACode) {
+TEST(WebSocketCloseTest, AnswersACloseWithoutACode) {
   Gateway gateway;
   RawClient client = gateway.connect();
   ASSERT_TRUE(client.send(make_frame("", {.opcode = kClose})));
@@ -569,7 +571,7 @@ TEST(WebSocketClose, AnswersACloseWithoutACode) {
   EXPECT_TRUE(gateway.events.saw("closed"));
 }
 
-TEST(WebSocketClose, TellsTheEndOnceWhateverElseComes) {
+TEST(WebSocketCloseTest, TellsTheEndOnceWhateverElseComes) {
   Gateway gateway;
   RawClient client = gateway.connect();
   gateway.run([&] {
@@ -587,7 +589,7 @@ TEST(WebSocketClose, TellsTheEndOnceWhateverElseComes) {
   EXPECT_EQ(gateway.events.all(), std::vector<std::string>{"closed"});
 }
 
-TEST(WebSocketClose, IsToldWhenItEndedBeforeTheStart) {
+TEST(WebSocketCloseTest, ReportsAnEndBeforeTheStart) {
   Gateway gateway;
   gateway.start_at_once = false;
   RawClient client = gateway.connect();
@@ -617,7 +619,7 @@ class EndingEvents : public RecordedEvents {
   std::shared_ptr<delivery::Connection>& connection_;
 };
 
-TEST(WebSocketClose, MayBeAskedForInsideAnEvent) {
+TEST(WebSocketCloseTest, WorksInsideAnEvent) {
   for (const std::string& frames :
        {make_frame("a") + make_frame("b"), make_frame("a", {.opcode = kPong}) + make_frame("b")}) {
     Gateway gateway;
@@ -632,7 +634,7 @@ TEST(WebSocketClose, MayBeAskedForInsideAnEvent) {
   }
 }
 
-TEST(WebSocketClose, IsToldWhenTheClientVanishes) {
+TEST(WebSocketCloseTest, ReportsAVanishedClient) {
   for (const bool reset : {false, true}) {
     for (const std::string& sent :
          {std::string(), make_frame("abc").substr(0, 1), make_frame("abc").substr(0, 7),
@@ -647,7 +649,7 @@ TEST(WebSocketClose, IsToldWhenTheClientVanishes) {
   }
 }
 
-TEST(WebSocketClose, TellsWhoEndedItAndHow) {
+TEST(WebSocketCloseTest, TellsWhoEndedItAndHow) {
   using By = delivery::ConnectionEnd::By;
   struct Case {
     const char* name;
@@ -694,14 +696,14 @@ TEST(WebSocketClose, TellsWhoEndedItAndHow) {
     ASSERT_TRUE(gateway.events.saw("closed"));
     EXPECT_EQ(gateway.events.end().by, one.by);
     EXPECT_EQ(gateway.events.end().code, one.code);
-    // How far it came is known after the end, too.
+    // The progress is known after the end, too.
     gateway.run([&] { EXPECT_GE(gateway.connection->bytes_arrived(), end); });
   }
 }
 
 // A client with a limit refuses a message by its header and closes with the rest unread: its Close
 // is there, and a reset behind it. Whatever the gateway does next meets the reset first.
-TEST(WebSocketClose, IsHeardOfAClientThatClosesAtOnceWithMessagesUnread) {
+TEST(WebSocketCloseTest, ReadsTheCloseOfAClientWithUnreadMessages) {
   HttpLimits limits;
   limits.outbound_bytes = 32 << 20;
   for (const std::size_t bytes : {10UZ, 100'000UZ, 7'000'000UZ}) {
@@ -737,7 +739,7 @@ TEST(WebSocketClose, IsHeardOfAClientThatClosesAtOnceWithMessagesUnread) {
 }
 
 // From its first byte on, of whatever it is made and whatever comes in between.
-TEST(WebSocketClose, EndsWhatDribbles) {
+TEST(WebSocketCloseTest, EndsWhatDribbles) {
   HttpLimits limits;
   limits.body_timeout = Milliseconds(150);
   const std::string nothing = make_frame("", {.fin = false, .opcode = 0});
@@ -766,7 +768,7 @@ TEST(WebSocketClose, EndsWhatDribbles) {
   }
 }
 
-TEST(WebSocketClose, LeavesAConnectionAloneThatSendsWholeMessages) {
+TEST(WebSocketCloseTest, LeavesAConnectionAloneThatSendsWholeMessages) {
   HttpLimits limits;
   limits.body_timeout = Milliseconds(60);
   Gateway gateway(1, limits);
@@ -778,14 +780,14 @@ TEST(WebSocketClose, LeavesAConnectionAloneThatSendsWholeMessages) {
   EXPECT_EQ(gateway.events.count("text:ab"), 10U);
 }
 
-TEST(WebSocketClose, ComesWithTheStopOfTheShards) {
+TEST(WebSocketCloseTest, ComesWithTheStopOfTheShards) {
   Gateway gateway;
   RawClient client = gateway.connect();
   gateway.server->shards().stop();
   EXPECT_EQ(gateway.events.count("closed"), 1U);
 }
 
-TEST(WebSocketUpgrade, IsLoggedAndCountedWhenItIsWrittenAndNotBefore) {
+TEST(WebSocketUpgradeTest, LogsAndCountsOnlyOnceWritten) {
   const auto service = std::make_shared<FakeService>();
   std::optional<LiveResponder> waiting;
   std::shared_ptr<delivery::Connection> connection;
@@ -823,12 +825,12 @@ TEST(WebSocketUpgrade, IsLoggedAndCountedWhenItIsWrittenAndNotBefore) {
   EXPECT_NE(log.find(opened), std::string::npos) << log;
   EXPECT_EQ(log.find(R"("path":"/ws/gone","status")"), std::string::npos) << log;
   EXPECT_NE(log.find(R"("event":"handover_failed","part":"test","path":"/ws/gone",)"
-                     R"("remote":"127.0.0.1")"),
+                     R"("remote_address":"127.0.0.1")"),
             std::string::npos)
       << log;
 }
 
-TEST(WebSocketUpgrade, OfAClientThatIsGoneOpensAndCloses) {
+TEST(WebSocketUpgradeTest, OpensAndClosesWhenTheClientHasGone) {
   Gateway gateway;
   std::optional<LiveResponder> waiting;
   gateway.service->on_open = [&](RequestHead, LiveResponder respond) {

@@ -1,3 +1,5 @@
+// Tests backups of a running store, checks, and restores.
+
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -26,6 +28,7 @@ namespace holdfast::test {
 namespace {
 
 namespace fs = std::filesystem;
+using storage::BackupStage;
 using storage::BackupStatus;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -95,12 +98,11 @@ class BackupTest : public ::testing::Test {
     std::optional<BackupStatus> status;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     do {
-      // What is answered meanwhile goes on.
+      // The store goes on answering meanwhile.
       EXPECT_TRUE(opened.calls().extend_ceiling(0));
       status = opened.store().backup_status();
       if (!status) throw std::runtime_error("no backup was begun");
-    } while ((status->stage == BackupStatus::Stage::copying ||
-              status->stage == BackupStatus::Stage::checking) &&
+    } while ((status->stage == BackupStage::copying || status->stage == BackupStage::checking) &&
              std::chrono::steady_clock::now() < deadline);
     return *status;
   }
@@ -134,7 +136,7 @@ TEST_F(BackupTest, HoldsAllThatWasAnsweredBeforeItBeganWhileTheStoreGoesOn) {
     before = answered_;
     ASSERT_TRUE(opened.store().begin_backup(copy_));
     const BackupStatus status = wait_for_end(opened);
-    ASSERT_EQ(status.stage, BackupStatus::Stage::done) << status.error->message;
+    ASSERT_EQ(status.stage, BackupStage::done) << status.error->message;
     EXPECT_GT(status.bytes_total, 2'000 * 4'000);
     EXPECT_EQ(status.bytes_done, status.bytes_total);
     EXPECT_GT(answers_, 200u) << "nothing went on meanwhile";
@@ -156,7 +158,7 @@ TEST_F(BackupTest, HoldsAllThatWasAnsweredBeforeItBeganWhileTheStoreGoesOn) {
   expect_totals_equal_rows(restored);
 }
 
-TEST_F(BackupTest, IsMadeOneAtATime) {
+TEST_F(BackupTest, MakesOneAtATime) {
   OpenedStore opened(path_);
   begin_sequences(opened);
   fill(opened, 500);
@@ -164,10 +166,10 @@ TEST_F(BackupTest, IsMadeOneAtATime) {
   const auto second = opened.store().begin_backup(folder_.file("other.db"));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, Errc::conflict);
-  EXPECT_EQ(wait_for_end(opened).stage, BackupStatus::Stage::done);
+  EXPECT_EQ(wait_for_end(opened).stage, BackupStage::done);
   // Over the first.
   ASSERT_TRUE(opened.store().begin_backup(copy_));
-  EXPECT_EQ(wait_for_end(opened).stage, BackupStatus::Stage::done);
+  EXPECT_EQ(wait_for_end(opened).stage, BackupStage::done);
 }
 
 TEST_F(BackupTest, EndsWithTheStoreAndLeavesNoFile) {
@@ -179,8 +181,8 @@ TEST_F(BackupTest, EndsWithTheStoreAndLeavesNoFile) {
     opened.store().stop();
     const auto status = opened.store().backup_status();
     // It may have been quick.
-    if (status->stage == BackupStatus::Stage::done) GTEST_SKIP() << "it was done before the stop";
-    EXPECT_EQ(status->stage, BackupStatus::Stage::failed);
+    if (status->stage == BackupStage::done) GTEST_SKIP() << "it was done before the stop";
+    EXPECT_EQ(status->stage, BackupStage::failed);
     EXPECT_THAT(status->error->message, testing::AnyOf(HasSubstr("stopped"), HasSubstr("cancelled"),
                                                        HasSubstr("interrupted")));
   }
@@ -189,15 +191,15 @@ TEST_F(BackupTest, EndsWithTheStoreAndLeavesNoFile) {
   EXPECT_EQ(missing(answered_, opened), 0u);
 }
 
-TEST_F(BackupTest, CanBeCancelled) {
+TEST_F(BackupTest, EndsWhenCancelled) {
   OpenedStore opened(path_);
   begin_sequences(opened);
   fill(opened, 1'000);
   ASSERT_TRUE(opened.store().begin_backup(copy_));
   opened.store().cancel_backup();
   const BackupStatus status = wait_for_end(opened);
-  if (status.stage == BackupStatus::Stage::done) GTEST_SKIP() << "it was done before";
-  EXPECT_EQ(status.stage, BackupStatus::Stage::failed);
+  if (status.stage == BackupStage::done) GTEST_SKIP() << "it was done before";
+  EXPECT_EQ(status.stage, BackupStage::failed);
   EXPECT_FALSE(fs::exists(copy_));
   fill(opened, 50);
 }
@@ -208,7 +210,7 @@ TEST_F(BackupTest, FailsWhereItCannotWriteAndDisturbsNobody) {
   fill(opened, 50);
   ASSERT_TRUE(opened.store().begin_backup(folder_.file("none/copy.db")));
   const BackupStatus status = wait_for_end(opened);
-  EXPECT_EQ(status.stage, BackupStatus::Stage::failed);
+  EXPECT_EQ(status.stage, BackupStage::failed);
   EXPECT_THAT(status.error->message, HasSubstr(folder_.file("none/copy.db")));
   fill(opened, 50);
 }
@@ -231,13 +233,13 @@ TEST_F(BackupTest, FailsWithAReasonWhenThereIsNoThreadForIt) {
   ASSERT_FALSE(begun);
   EXPECT_EQ(begun.error().code, Errc::unavailable);
   EXPECT_THAT(begun.error().message, HasSubstr("cannot start the thread hf-backup"));
-  EXPECT_EQ(opened.store().backup_status()->stage, BackupStatus::Stage::failed);
+  EXPECT_EQ(opened.store().backup_status()->stage, BackupStage::failed);
   // The next one finds a thread.
   std::promise<BackupStatus> ended;
   ASSERT_TRUE(opened.store().begin_backup(
       copy_, [&](const BackupStatus& status) { ended.set_value(status); }));
-  EXPECT_EQ(wait_for_end(opened).stage, BackupStatus::Stage::done);
-  EXPECT_EQ(ended.get_future().get().stage, BackupStatus::Stage::done);
+  EXPECT_EQ(wait_for_end(opened).stage, BackupStage::done);
+  EXPECT_EQ(ended.get_future().get().stage, BackupStage::done);
 }
 
 TEST_F(BackupTest, LosesNothingWhenTheProcessIsKilledAtAnyMomentOfIt) {
@@ -255,7 +257,7 @@ TEST_F(BackupTest, LosesNothingWhenTheProcessIsKilledAtAnyMomentOfIt) {
       insert_without_end(opened, 8);
       for (;;) {
         if (!opened.store().begin_backup(copy_)) return 1;
-        if (wait_for_end(opened).stage == BackupStatus::Stage::failed) return 1;
+        if (wait_for_end(opened).stage == BackupStage::failed) return 1;
       }
       return 0;
     });
@@ -271,7 +273,7 @@ TEST_F(BackupTest, LosesNothingWhenTheProcessIsKilledAtAnyMomentOfIt) {
     begin_sequences(opened);
     ASSERT_TRUE(opened.store().begin_backup(copy_));  // over what the killed one left
     const BackupStatus status = wait_for_end(opened);
-    EXPECT_EQ(status.stage, BackupStatus::Stage::done) << status.error->message;
+    EXPECT_EQ(status.stage, BackupStage::done) << status.error->message;
   }
 }
 
@@ -451,7 +453,7 @@ class RestoredAccessTest : public CheckTest {
     if (!out) throw std::runtime_error(out.error().message);
     return std::move(*out);
   }
-  /// What the copy's rows of this condition are called.
+  /// Returns the names in the copy's rows of this condition.
   std::string names(const std::string& column, const std::string& from) {
     return sql_text(copy_, "SELECT group_concat(it) FROM (SELECT " + column + " AS it FROM " +
                                from + " ORDER BY 1)");
@@ -463,7 +465,7 @@ class RestoredAccessTest : public CheckTest {
   }
 };
 
-TEST_F(RestoredAccessTest, IsNoMoreThanTheDatabaseBeforeGave) {
+TEST_F(RestoredAccessTest, GivesNoMoreThanTheReplacedDatabase) {
   const auto access = prepare({.now = {}, .previous = path_});
   EXPECT_TRUE(access.took_over);
   EXPECT_THAT(ids(access.enabled_keys), ElementsAre("good"));
@@ -533,7 +535,7 @@ TEST_F(RestoredAccessTest, KeepsTheLoginsThatWentOn) {
   EXPECT_EQ(sql_integer(copy_, "SELECT length(srp_verifier) FROM users WHERE sub = 'changed'"), 0);
 }
 
-TEST_F(RestoredAccessTest, CanBeTakenFromAllKeys) {
+TEST_F(RestoredAccessTest, DisablesAllKeysOnRequest) {
   const auto access = prepare({.now = {}, .previous = {}, .disable_access_keys = true});
   EXPECT_FALSE(access.took_over);
   EXPECT_THAT(ids(access.disabled_keys), ElementsAre("deleted", "disabled", "good"));
@@ -542,7 +544,7 @@ TEST_F(RestoredAccessTest, CanBeTakenFromAllKeys) {
   EXPECT_EQ(sql_integer(copy_, "SELECT min(signed_out_at) FROM users"), unix_micros(kTestTime));
 }
 
-TEST_F(RestoredAccessTest, IsTheBackupsWhereTheDatabaseBeforeTellsNothing) {
+TEST_F(RestoredAccessTest, KeepsTheBackupsWithoutAReadableDatabase) {
   const auto expect_the_backups = [&](const char* what) {
     SCOPED_TRACE(what);
     const auto access = prepare({.now = {}, .previous = path_});

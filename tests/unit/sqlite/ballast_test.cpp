@@ -1,3 +1,5 @@
+// Tests the reserve on the disk.
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -15,14 +17,14 @@ using sqlite::Ballast;
 
 constexpr std::int64_t kBytes = 64 << 10;
 
-class BallastFile : public testing::Test {
+class BallastFileTest : public testing::Test {
  protected:
   TempDir folder_;
   std::string path_ = folder_.file("holdfast.db");
   fs::path file_ = path_ + ".ballast";
 };
 
-TEST_F(BallastFile, TakesUpRoomUntilItIsLetGo) {
+TEST_F(BallastFileTest, TakesUpRoomUntilItIsLetGo) {
   Ballast ballast(path_, kBytes);
   EXPECT_FALSE(ballast.is_there());
   EXPECT_FALSE(ballast.let_go());
@@ -34,7 +36,7 @@ TEST_F(BallastFile, TakesUpRoomUntilItIsLetGo) {
   EXPECT_TRUE(ballast.make());
 }
 
-TEST_F(BallastFile, IsTakenOverByTheNextProcess) {
+TEST_F(BallastFileTest, SurvivesIntoTheNextProcess) {
   EXPECT_TRUE(Ballast(path_, kBytes).make());
   Ballast next(path_, kBytes);
   EXPECT_TRUE(next.is_there());
@@ -43,7 +45,7 @@ TEST_F(BallastFile, IsTakenOverByTheNextProcess) {
 }
 
 // A process that was killed while it made one, or that had another bound.
-TEST_F(BallastFile, IsMadeAnewWhenItsSizeIsAnotherOne) {
+TEST_F(BallastFileTest, ReplacesAFileOfAnotherSize) {
   std::ofstream(file_) << "short";
   Ballast ballast(path_, kBytes);
   EXPECT_FALSE(ballast.is_there());

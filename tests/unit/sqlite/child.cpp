@@ -1,3 +1,5 @@
+// Runs a piece of a test in a forked process.
+
 #include "unit/sqlite/child.hpp"
 
 #include <array>

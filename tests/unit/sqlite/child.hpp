@@ -20,7 +20,7 @@ class Child {
   /// Until it has written something, or ended.
   void wait_for_output();
   void kill();
-  /// What it wrote until it ended, and how that was: the exit code, or minus the signal.
+  /// The output of a child until its end, and its exit code, or minus the signal.
   struct End {
     int code = 0;
     std::string output;

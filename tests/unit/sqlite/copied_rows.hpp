@@ -10,8 +10,8 @@
 
 namespace holdfast::test {
 
-/// What another connection would see of a store that runs, which lets none in: the answer of `sql`
-/// on a copy of its files as they are at this moment.
+/// Queries a running store, whose lock lets no connection in. Runs `sql` on a copy of its present
+/// files.
 [[nodiscard]] inline std::int64_t ask_copy(const std::string& path, const std::string& sql) {
   const TempDir folder;
   const std::string copy = folder.file("copy.db");

@@ -1,3 +1,5 @@
+// Tests that a killed process loses no acknowledged row.
+
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
@@ -94,7 +96,7 @@ void add(Ledger& ledger, const std::string& lines) {
   }
 }
 
-TEST(Crash, LosesNothingAcknowledgedWhenKilledAtAnyMoment) {
+TEST(CrashTest, LosesNothingAcknowledgedWhenKilledAtAnyMoment) {
   const TempDir folder;
   const std::string path = folder.file("holdfast.db");
   Ledger ledger;

@@ -61,7 +61,7 @@ std::string as_stored(std::int64_t number) {
 
 enum class Where : std::uint8_t { first, middle, last };
 
-class DamagedPage : public testing::Test {
+class DamagedPageTest : public testing::Test {
  protected:
   void execute(const std::string& sql) {
     if (!std::filesystem::exists(path_)) const OpenedStore made(path_);
@@ -169,7 +169,7 @@ class DamagedPage : public testing::Test {
   std::string path_ = folder_.file("holdfast.db");
 };
 
-TEST_F(DamagedPage, FailsWhatTouchesItAndNothingElseInTheSameCommit) {
+TEST_F(DamagedPageTest, FailsWhatTouchesItAndNothingElseInTheSameCommit) {
   make_users();
   ASSERT_GT(damage_pages_with(path_, "middle of user-15"), 1);
   TurnedStore store(path_);
@@ -203,7 +203,7 @@ TEST_F(DamagedPage, FailsWhatTouchesItAndNothingElseInTheSameCommit) {
   EXPECT_TRUE(store.metrics().writable.read() != 0);
 }
 
-TEST_F(DamagedPage, LetsOthersEraseWhileThatUsersEraseIsTriedAgain) {
+TEST_F(DamagedPageTest, LetsOthersEraseWhileThatUsersEraseIsTriedAgain) {
   make_users();
   ASSERT_GT(damage_pages_with(path_, "middle of user-15"), 1);
   TurnedStore store(path_);
@@ -221,7 +221,7 @@ using testing::ElementsAre;
 
 // ---- dead letters that are damaged
 
-TEST_F(DamagedPage, OfDeadLettersKeepsNobodysMessagesFromThem) {
+TEST_F(DamagedPageTest, LeavesDeliveryAloneInTheDeadLetters) {
   make_letters(2'000);
   make_messages({"anna", "bert"});
   damage("dead_letters_by_death", Where::last);
@@ -232,7 +232,7 @@ TEST_F(DamagedPage, OfDeadLettersKeepsNobodysMessagesFromThem) {
   EXPECT_EQ(store.pending().size(), 2U);
 }
 
-TEST_F(DamagedPage, OfDeadLettersLetsAPageReadTellWhatItPassesOver) {
+TEST_F(DamagedPageTest, LetsAPageReadReportTheRowsThatItPassesOver) {
   make_letters(2'000);
   make_messages({"anna"});
   damage("dead_letters_by_death", Where::last);
@@ -245,7 +245,7 @@ TEST_F(DamagedPage, OfDeadLettersLetsAPageReadTellWhatItPassesOver) {
   EXPECT_EQ(page->expired.messages, 0);
 }
 
-TEST_F(DamagedPage, OfTheOldestDeadLettersIsSteppedOverWhereRoomIsMade) {
+TEST_F(DamagedPageTest, LetsEvictionSkipTheOldestDeadLetters) {
   make_letters(2'000);
   make_messages({"anna", "bert", "carl"});
   damage("dead_letters", Where::last);
@@ -259,7 +259,7 @@ TEST_F(DamagedPage, OfTheOldestDeadLettersIsSteppedOverWhereRoomIsMade) {
   EXPECT_LT(store.metrics().failed_transactions.read(), 20U);
 }
 
-TEST_F(DamagedPage, OfTheOldestDeadLettersStandsInTheWayOfNoSmallerBound) {
+TEST_F(DamagedPageTest, AllowsASmallerLimitOfDeadLetters) {
   make_letters(2'000);
   damage("dead_letters", Where::last);
   TurnedStore store(path_, {.messages = 500, .bytes = 1 << 20});
@@ -267,8 +267,8 @@ TEST_F(DamagedPage, OfTheOldestDeadLettersStandsInTheWayOfNoSmallerBound) {
   store.run_until([&] { return store.metrics().dead_letters.read() <= 500; });
 }
 
-// What dies is asked for again until there is room, which there never is.
-TEST_F(DamagedPage, OfTheIndexOfDeathsLeavesDeliveryAlone) {
+// The store retries until there is room, which there never is.
+TEST_F(DamagedPageTest, LeavesDeliveryAloneInTheIndexOfDeaths) {
   make_letters(2'000);
   make_messages({"anna", "bert"});
   damage("dead_letters_by_death", Where::first);
@@ -281,7 +281,7 @@ TEST_F(DamagedPage, OfTheIndexOfDeathsLeavesDeliveryAlone) {
   EXPECT_LT(store.metrics().transactions.read() - before, 20U);
 }
 
-TEST_F(DamagedPage, AnEntryThatNoRowBelongsToIsSteppedOverWhereRoomIsMade) {
+TEST_F(DamagedPageTest, LetsEvictionSkipAnEntryWithoutARow) {
   make_letters(2'000);
   make_messages({"anna", "bert"});
   flip(as_stored(kDiedAt - 1'999) + "0000000000001999", 20, 7);
@@ -299,7 +299,7 @@ struct DamagedKey {
   std::size_t at;  ///< in the eight bytes of the sequence
   unsigned bit;
 };
-class DamagedSequence : public DamagedPage, public testing::WithParamInterface<DamagedKey> {
+class DamagedSequenceTest : public DamagedPageTest, public testing::WithParamInterface<DamagedKey> {
  protected:
   void SetUp() override {
     OpenedStore opened(path_);
@@ -319,7 +319,7 @@ class DamagedSequence : public DamagedPage, public testing::WithParamInterface<D
   }
 };
 
-TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsRead) {
+TEST_P(DamagedSequenceTest, MakesADeadLetterOfTheRowThatIsRead) {
   damage_key();
   TurnedStore store(path_);
   EXPECT_EQ(store.sequences("anna").size(), 11U) << "and what is behind it";
@@ -337,7 +337,7 @@ TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsRead) {
   EXPECT_EQ(store.letters("damaged"), 1U);
 }
 
-TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsMoved) {
+TEST_P(DamagedSequenceTest, MakesADeadLetterOfTheRowThatIsMoved) {
   damage_key();
   TurnedStore store(path_);
   std::int64_t moved = 0;
@@ -355,7 +355,7 @@ TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatIsMoved) {
   expect_totals(store, 0);
 }
 
-TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatExpires) {
+TEST_P(DamagedSequenceTest, MakesADeadLetterOfTheRowThatExpires) {
   damage_key();
   TurnedStore store(path_);
   EXPECT_EQ(store.expire("anna", kLater)->messages, 1);
@@ -364,7 +364,7 @@ TEST_P(DamagedSequence, MakesADeadLetterOfTheRowThatExpires) {
   EXPECT_EQ(store.sequences("anna", kLater).size(), 11U);
 }
 
-INSTANTIATE_TEST_SUITE_P(OfManyBits, DamagedSequence,
+INSTANTIATE_TEST_SUITE_P(OfManyBits, DamagedSequenceTest,
                          testing::Values(DamagedKey{"smaller", 3, 4}, DamagedKey{"larger", 2, 7},
                                          DamagedKey{"the same as another", 7, 3},
                                          DamagedKey{"a little larger", 7, 0}),
@@ -376,7 +376,7 @@ INSTANTIATE_TEST_SUITE_P(OfManyBits, DamagedSequence,
 
 // ---- many at once
 
-TEST_F(DamagedPage, OfManyUsersFailsThemAndNobodyElseInTheSameCommit) {
+TEST_F(DamagedPageTest, FailsItsUsersAloneInACommit) {
   make_many_users(3'000);
   for (const char* tree : {"messages", "pending"}) {
     const std::string good = read_file(path_);
@@ -411,7 +411,7 @@ TEST_F(DamagedPage, OfManyUsersFailsThemAndNobodyElseInTheSameCommit) {
   }
 }
 
-TEST_F(DamagedPage, LetsTheLifetimesOfAllOthersMove) {
+TEST_F(DamagedPageTest, LetsTheLifetimesOfAllOthersMove) {
   make_many_users(3'000);
   for (const std::vector<const char*>& trees : {std::vector{"messages"}, std::vector{"pending"}}) {
     const std::string good = read_file(path_);
@@ -432,7 +432,7 @@ TEST_F(DamagedPage, LetsTheLifetimesOfAllOthersMove) {
   }
 }
 
-TEST_F(DamagedPage, OfTheIndexOfLifetimesHidesNobodyWhoIsDue) {
+TEST_F(DamagedPageTest, HidesNoDueUserInTheIndexOfLifetimes) {
   make_many_users(3'000);
   damage("pending_by_expiry", Where::middle);
   TurnedStore store(path_);

@@ -23,9 +23,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-class DamagedRow : public testing::Test {
+class DamagedRowTest : public testing::Test {
  protected:
-  DamagedRow() {
+  DamagedRowTest() {
     OpenedStore opened(path_);
     ids_ = {make_message("anna", 1), make_message("anna", 2, kText), make_message("anna", 3)};
     EXPECT_TRUE(opened.calls().insert(ids_));
@@ -55,21 +55,21 @@ class DamagedRow : public testing::Test {
   std::vector<delivery::MessagePtr> ids_;
 };
 
-class DamagedColumn : public DamagedRow, public testing::WithParamInterface<const char*> {};
+class DamagedColumnTest : public DamagedRowTest, public testing::WithParamInterface<const char*> {};
 
-TEST_P(DamagedColumn, MakesADeadLetterOfTheRow) {
+TEST_P(DamagedColumnTest, MakesADeadLetterOfTheRow) {
   execute("UPDATE messages SET " + std::string(GetParam()) + " WHERE sequence = 2");
   expect_it_is_found();
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, DamagedColumn,
+INSTANTIATE_TEST_SUITE_P(Each, DamagedColumnTest,
                          testing::Values("payload = CAST(replace(payload, 'what', 'whit') AS BLOB)",
                                          "accepted_at = accepted_at + 1",
                                          "expires_at = expires_at + 4096", "id = randomblob(16)",
                                          "checksum = checksum + 1"));
 
 // Other columns are in `check`'s words and in what the user is left with.
-TEST_F(DamagedRow, MakesADeadLetterOfARowWhoseSequenceIsAnother) {
+TEST_F(DamagedRowTest, MakesADeadLetterOfARowWhoseSequenceIsAnother) {
   execute("UPDATE messages SET sequence = 200 WHERE sequence = 2");
   OpenedStore opened(path_);
   EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 3));
@@ -78,7 +78,7 @@ TEST_F(DamagedRow, MakesADeadLetterOfARowWhoseSequenceIsAnother) {
   EXPECT_EQ(opened.calls().list_pending().front().messages, 2);
 }
 
-TEST_F(DamagedRow, MakesADeadLetterOfARowWhoseUserIsAnother) {
+TEST_F(DamagedRowTest, MakesADeadLetterOfARowWhoseUserIsAnother) {
   execute("UPDATE messages SET user = 'anne' WHERE sequence = 2");
   OpenedStore opened(path_);
   EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1, 3));
@@ -88,7 +88,7 @@ TEST_F(DamagedRow, MakesADeadLetterOfARowWhoseUserIsAnother) {
   for (const auto& totals : opened.calls().list_pending()) EXPECT_GT(totals.messages, 0);
 }
 
-TEST_F(DamagedRow, IsFoundAfterAnyFlipOfABitOfItsText) {
+TEST_F(DamagedRowTest, DetectsAnyFlippedBitOfItsText) {
   std::mt19937 random(7);
   const std::string good = read_file(path_);
   const std::size_t at = good.find(kText);
@@ -101,7 +101,7 @@ TEST_F(DamagedRow, IsFoundAfterAnyFlipOfABitOfItsText) {
   }
 }
 
-TEST_F(DamagedRow, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
+TEST_F(DamagedRowTest, PassesWithoutAChecksum) {
   execute("UPDATE messages SET checksum = NULL");
   EXPECT_THAT(sqlite::check_database(path_)->problems, IsEmpty());
   OpenedStore opened(path_);
@@ -112,9 +112,9 @@ TEST_F(DamagedRow, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
 
 // ---- dead letters
 
-class DamagedLetter : public DamagedRow {
+class DamagedLetterTest : public DamagedRowTest {
  protected:
-  DamagedLetter() {
+  DamagedLetterTest() {
     OpenedStore opened(path_);
     EXPECT_TRUE(opened.calls().move_to_dead_letters("anna", 0, 3, "deleted"));
   }
@@ -124,7 +124,7 @@ class DamagedLetter : public DamagedRow {
   }
 };
 
-TEST_F(DamagedLetter, IsToldFromAGoodOne) {
+TEST_F(DamagedLetterTest, DiffersFromAGoodOne) {
   for (const auto& message : ids_) EXPECT_FALSE(is_damaged(message));
   std::string bytes = read_file(path_);
   const std::size_t at = bytes.find(kText);
@@ -139,7 +139,7 @@ TEST_F(DamagedLetter, IsToldFromAGoodOne) {
   EXPECT_FALSE(is_damaged(ids_[2]));
 }
 
-TEST_F(DamagedLetter, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
+TEST_F(DamagedLetterTest, PassesWithoutAChecksum) {
   execute("UPDATE dead_letters SET checksum = NULL, payload = x'61'");
   EXPECT_FALSE(is_damaged(ids_[1]));
 }
@@ -147,9 +147,9 @@ TEST_F(DamagedLetter, IsTakenAsItIsWhenItIsFromBeforeThereWereSums) {
 // ---- rows from before there were sums
 
 /// A database whose rows are from before there were sums: more than one transaction sums.
-class OldRows : public testing::Test {
+class OldRowsTest : public testing::Test {
  protected:
-  OldRows() {
+  OldRowsTest() {
     OpenedStore opened(path_);
     for (const char* user : {"anna", "bert", "carl"}) {
       std::vector<delivery::MessagePtr> messages;
@@ -179,7 +179,7 @@ class OldRows : public testing::Test {
   std::string forget_sums_;
 };
 
-TEST_F(OldRows, AreSummedAllOfThem) {
+TEST_F(OldRowsTest, GetsAChecksumEach) {
   execute(forget_sums_);
   EXPECT_EQ(sqlite::check_database(path_)->rows_without_checksum, 3'306);
   const auto added = sqlite::add_checksums(path_);
@@ -201,7 +201,7 @@ TEST_F(OldRows, AreSummedAllOfThem) {
                                      HasSubstr("letter that is not as it was written: carl 7")}));
 }
 
-TEST_F(OldRows, AreSummedAndOthersStayAsTheyAre) {
+TEST_F(OldRowsTest, LeavesOtherRowsAsTheyAre) {
   execute(
       "UPDATE messages SET checksum = NULL WHERE sequence % 100 = 0;"
       "UPDATE messages SET checksum = 7 WHERE user = 'anna' AND sequence = 50");
@@ -213,7 +213,7 @@ TEST_F(OldRows, AreSummedAndOthersStayAsTheyAre) {
               ElementsAre(HasSubstr("not as it was written: anna 50")));
 }
 
-TEST_F(OldRows, AreNotSummedUnderASchemaWithoutSums) {
+TEST_F(OldRowsTest, NeedsASchemaWithChecksums) {
   execute("ALTER TABLE messages DROP COLUMN checksum; PRAGMA user_version = 8");
   const auto added = sqlite::add_checksums(path_);
   ASSERT_FALSE(added);
@@ -225,7 +225,7 @@ TEST_F(OldRows, AreNotSummedUnderASchemaWithoutSums) {
 }
 
 // Sums are in databases: they must stay what they are.
-TEST(Checksum, IsTheSameInEveryVersion) {
+TEST(ChecksumTest, StaysTheSameInEveryVersion) {
   EXPECT_NE(sqlite::checksum_of({}), 0);
   const sqlite::SummedRow row{.user = "anna",
                               .sequence = 7,
@@ -236,7 +236,7 @@ TEST(Checksum, IsTheSameInEveryVersion) {
   EXPECT_EQ(sqlite::checksum_of(row), -3'444'537'591'830'320'242);
 }
 
-TEST(Checksum, DependsOnEachColumnAndOnWhereOneEnds) {
+TEST(ChecksumTest, DependsOnEachColumnAndOnWhereOneEnds) {
   const sqlite::SummedRow row{.user = "anna", .sequence = 1, .id = "i", .payload = "p"};
   sqlite::SummedRow other = row;
   other.user = "annai";

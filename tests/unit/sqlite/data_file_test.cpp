@@ -1,5 +1,5 @@
-// What open_store makes of the file that it finds: it starts, or says in one line why not, and
-// never puts an empty database in the place of a bad one.
+// Tests open_store with files of every kind. It starts, or says in one line why not, and never
+// replaces a bad database by an empty one.
 #include "sqlite/data_file.hpp"
 
 #include <filesystem>
@@ -26,7 +26,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-class DataFile : public testing::Test {
+class DataFileTest : public testing::Test {
  protected:
   /// A database with a few pages of messages in it.
   void fill() {
@@ -66,7 +66,7 @@ class DataFile : public testing::Test {
   std::string path_ = folder_.file("holdfast.db");
 };
 
-TEST_F(DataFile, IsMadeForItsOwnerAlone) {
+TEST_F(DataFileTest, CreatesItForItsOwnerAlone) {
   OpenedStore opened(path_);
   ASSERT_TRUE(opened.calls().insert({make_message("anna", 1)}));
   for (const char* suffix : {"", "-wal", ".ballast"}) {
@@ -78,7 +78,7 @@ TEST_F(DataFile, IsMadeForItsOwnerAlone) {
 }
 
 // The index of the log would need room on the disk when the log grows.
-TEST_F(DataFile, HasNoSharedMemoryBesideIt) {
+TEST_F(DataFileTest, CreatesNoSharedMemoryFile) {
   fill();
   std::ofstream(path_ + "-shm") << std::string(32'768, 'x');
   OpenedStore opened(path_);
@@ -88,8 +88,8 @@ TEST_F(DataFile, HasNoSharedMemoryBesideIt) {
   EXPECT_FALSE(fs::exists(path_ + "-shm"));
 }
 
-// Who reads beside the store could hold up its checkpoints for as long as he likes.
-TEST_F(DataFile, LetsNobodyReadBesideTheStore) {
+// A reader beside the store could hold up its checkpoints.
+TEST_F(DataFileTest, LetsNobodyReadBesideTheStore) {
   OpenedStore opened(path_);
   auto other = sqlite::Database::open(path_);
   ASSERT_TRUE(other);
@@ -97,21 +97,21 @@ TEST_F(DataFile, LetsNobodyReadBesideTheStore) {
   EXPECT_EQ((*other)->code() & 0xff, SQLITE_BUSY);
 }
 
-TEST_F(DataFile, IsTakenBackFromOtherReaders) {
+TEST_F(DataFileTest, KeepsOtherReadersOut) {
   fill();
   fs::permissions(path_, fs::perms::owner_read | fs::perms::owner_write | fs::perms::others_read);
   OpenedStore opened(path_);
   EXPECT_EQ(fs::status(path_).permissions(), fs::perms::owner_read | fs::perms::owner_write);
 }
 
-TEST_F(DataFile, LeftHalfMadeByACrashIsMadeAnew) {
+TEST_F(DataFileTest, ReplacesAHalfMadeFile) {
   std::ofstream(path_ + ".new") << "half";
   std::ofstream(path_ + ".new-wal") << "half";
   OpenedStore opened(path_);
   EXPECT_TRUE(opened.calls().insert({make_message("anna", 1)}));
 }
 
-TEST_F(DataFile, InUseByThisProcessIsAConflict) {
+TEST_F(DataFileTest, ConflictsWithinThisProcess) {
   const OpenedStore opened(path_);
   const ManualClock clock;
   const auto second = sqlite::open_store(OpenedStore::options_for(path_), clock);
@@ -120,7 +120,7 @@ TEST_F(DataFile, InUseByThisProcessIsAConflict) {
   EXPECT_THAT(second.error().message, HasSubstr("in use"));
 }
 
-TEST_F(DataFile, InUseByAnotherProcessIsAConflict) {
+TEST_F(DataFileTest, ConflictsWithAnotherProcess) {
   const TempDir signals;
   const std::string opened = signals.file("opened");
   ASSERT_EQ(::mkfifo(opened.c_str(), 0600), 0);
@@ -142,27 +142,27 @@ TEST_F(DataFile, InUseByAnotherProcessIsAConflict) {
   const OpenedStore after_its_death(path_);
 }
 
-TEST_F(DataFile, ThatIsEmptyIsRefused) {
+TEST_F(DataFileTest, RefusesAnEmptyFile) {
   std::ofstream{path_};
   const Error error = open_error();
   EXPECT_EQ(error.code, Errc::io);
   EXPECT_THAT(error.message, HasSubstr("truncated"));
 }
 
-TEST_F(DataFile, ThatIsNoDatabaseIsRefused) {
+TEST_F(DataFileTest, RefusesAFileThatIsNoDatabase) {
   std::ofstream(path_) << std::string(8'192, 'x');
   const Error error = open_error();
   EXPECT_EQ(error.code, Errc::io);
   EXPECT_THAT(error.message, HasSubstr("damaged"));
 }
 
-TEST_F(DataFile, WithACorruptHeaderIsRefused) {
+TEST_F(DataFileTest, RefusesACorruptHeader) {
   fill();
   overwrite(0, "SQLite farmat 3");
   EXPECT_EQ(open_error().code, Errc::io);
 }
 
-TEST_F(DataFile, ThatIsTruncatedIsRefusedAtEveryLength) {
+TEST_F(DataFileTest, RefusesATruncatedFileOfEveryLength) {
   fill();
   const std::int64_t whole = size();
   for (std::int64_t bytes : {whole - 4'096, whole - 1, whole / 2, std::int64_t{4'096},
@@ -173,13 +173,13 @@ TEST_F(DataFile, ThatIsTruncatedIsRefusedAtEveryLength) {
   }
 }
 
-TEST_F(DataFile, WithACorruptPageInTheMiddleIsRefused) {
+TEST_F(DataFileTest, RefusesACorruptPageInTheMiddle) {
   fill();
   overwrite(4'096 * 3, std::string(4'096, '\x5a'));
   EXPECT_EQ(open_error().code, Errc::io);
 }
 
-TEST_F(DataFile, IsCheckedWholeAfterACrashUpToAnotherSizeThanAfterACleanStop) {
+TEST_F(DataFileTest, ChecksLargerFilesWholeAfterACrash) {
   fill();
   // The last page is read by nothing that a start needs.
   overwrite(size() - 4'096, std::string(4'096, '\x5a'));
@@ -198,7 +198,7 @@ TEST_F(DataFile, IsCheckedWholeAfterACrashUpToAnotherSizeThanAfterACleanStop) {
 
 // A sync of the log may have failed before the end: nothing is put behind what only memory may
 // have.
-TEST_F(DataFile, HasTheLogOfAnUncleanEndInItOnceItIsOpen) {
+TEST_F(DataFileTest, MovesTheLogOfAnUncleanEndIntoTheFile) {
   const TempDir copies;
   const std::string copy = copies.file("holdfast.db");
   {
@@ -216,14 +216,14 @@ TEST_F(DataFile, HasTheLogOfAnUncleanEndInItOnceItIsOpen) {
   EXPECT_EQ((*database)->text("SELECT payload FROM messages"), "left in the log");
 }
 
-TEST_F(DataFile, ThatIsMissingWhileItsLogIsThereIsRefused) {
+TEST_F(DataFileTest, RefusesALogWithoutAFile) {
   std::ofstream(path_ + "-wal") << std::string(5'000, 'x');
   const Error error = open_error();
   EXPECT_EQ(error.code, Errc::io);
   EXPECT_THAT(error.message, HasSubstr("missing"));
 }
 
-TEST_F(DataFile, OfSomebodyElseIsRefused) {
+TEST_F(DataFileTest, RefusesAnotherProgramsDatabase) {
   {
     std::ofstream{path_};
     auto database = sqlite::Database::open(path_);
@@ -234,17 +234,17 @@ TEST_F(DataFile, OfSomebodyElseIsRefused) {
   EXPECT_THAT(error.message, HasSubstr("not a Holdfast database"));
 }
 
-TEST_F(DataFile, ThatIsAFolderIsRefused) {
+TEST_F(DataFileTest, RefusesAFolder) {
   fs::create_directory(path_);
   EXPECT_EQ(open_error().code, Errc::io);
 }
 
-TEST_F(DataFile, InAFolderThatIsMissingIsRefused) {
+TEST_F(DataFileTest, RefusesAMissingFolder) {
   path_ = folder_.file("missing/holdfast.db");
   EXPECT_EQ(open_error().code, Errc::io);
 }
 
-TEST_F(DataFile, OfANewerSchemaIsRefused) {
+TEST_F(DataFileTest, RefusesANewerSchema) {
   fill();
   execute("PRAGMA user_version = 999");
   const Error error = open_error();
@@ -252,7 +252,7 @@ TEST_F(DataFile, OfANewerSchemaIsRefused) {
   EXPECT_THAT(error.message, HasSubstr("999"));
 }
 
-TEST_F(DataFile, ForgetsItsConnectionsAtStart) {
+TEST_F(DataFileTest, ForgetsItsConnectionsAtStart) {
   {
     OpenedStore opened(path_);
     delivery::ConnectionInfo info;
@@ -274,7 +274,7 @@ TEST_F(DataFile, ForgetsItsConnectionsAtStart) {
   EXPECT_EQ(count(), "");
 }
 
-TEST_F(DataFile, IsLeftWithoutALogByACleanStop) {
+TEST_F(DataFileTest, LeavesNoLogAfterACleanStop) {
   fill();
   EXPECT_FALSE(fs::exists(path_ + "-wal"));
   EXPECT_THAT(OpenedStore(path_).calls().list_pending(),

@@ -146,9 +146,9 @@ std::string fill_drain_and_fill_again(const std::string& folder, std::size_t byt
   return {};
 }
 
-class FullDisk : public testing::TestWithParam<std::pair<const char*, std::size_t>> {};
+class FullDiskTest : public testing::TestWithParam<std::pair<const char*, std::size_t>> {};
 
-TEST_P(FullDisk, RefusesMessagesAloneAndHasAlwaysRoomForTheWayOut) {
+TEST_P(FullDiskTest, RefusesMessagesAloneAndHasAlwaysRoomForTheWayOut) {
   const TempDir folder;
   Child child([&](int output) {
     // A mount of the child's own: it goes with the child.
@@ -167,14 +167,14 @@ TEST_P(FullDisk, RefusesMessagesAloneAndHasAlwaysRoomForTheWayOut) {
   EXPECT_EQ(end.output, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(OfManySizes, FullDisk,
+INSTANTIATE_TEST_SUITE_P(OfManySizes, FullDiskTest,
                          testing::Values(std::pair{"size=6m", std::size_t{300}},
                                          std::pair{"size=16m", std::size_t{20'000}},
                                          std::pair{"size=24m", std::size_t{20'000}},
                                          std::pair{"size=40m", std::size_t{100'000}}));
 
 // As a quota does it: the file system says that there is room.
-TEST(DiskFull, FailsInsertsAndRecoversByItself) {
+TEST(DiskFullTest, FailsInsertsAndRecoversByItself) {
   const TempDir folder;
   ShimVfs vfs;
   std::atomic<std::uintmax_t> bytes_max = 2 << 20;
@@ -202,7 +202,7 @@ TEST(DiskFull, FailsInsertsAndRecoversByItself) {
   EXPECT_TRUE(disk.keeps_what_it_acknowledged());
 }
 
-TEST(DiskFull, FailsAmongTheOperationsOfACommitTheInsertsAlone) {
+TEST(DiskFullTest, FailsAmongTheOperationsOfACommitTheInsertsAlone) {
   const TempDir folder;
   ShimVfs vfs;
   OpenedStore opened(folder.file("holdfast.db"));
@@ -241,7 +241,7 @@ TEST(DiskFull, FailsAmongTheOperationsOfACommitTheInsertsAlone) {
   EXPECT_EQ(opened.calls().sequences("anna"), std::vector<Sequence>{2});
 }
 
-TEST(DiskFull, HasTheBallastsRoomForADelete) {
+TEST(DiskFullTest, DeletesWithTheBallastsRoom) {
   const TempDir folder;
   const std::string path = folder.file("holdfast.db");
   const std::string ballast = path + ".ballast";
@@ -260,7 +260,7 @@ TEST(DiskFull, HasTheBallastsRoomForADelete) {
   EXPECT_EQ(opened.calls().sequences("anna"), std::vector<Sequence>{2});
 }
 
-TEST(DiskFull, HasTheBallastsRoomForAnUpgrade) {
+TEST(DiskFullTest, UpgradesWithTheBallastsRoom) {
   const TempDir folder;
   const std::string path = folder.file("holdfast.db");
   const auto migrations = sqlite::embedded_migrations();
@@ -275,7 +275,7 @@ TEST(DiskFull, HasTheBallastsRoomForAnUpgrade) {
   EXPECT_TRUE(sqlite::open_data_file(path, migrations, {}, [&] { return has_room = true; }));
 }
 
-TEST(RoomPlan, DividesASmallDiskByItsSize) {
+TEST(RoomPlanTest, DividesASmallDiskByItsSize) {
   using sqlite::plan_room;
   const auto large = plan_room(1'000 * kMiB, 64 * kMiB, 16 * kMiB);
   EXPECT_EQ(large.free_min, 64 * kMiB);

@@ -1,4 +1,4 @@
-// What the store takes from the mailboxes for granted ends the process when it does not hold.
+// Tests that a broken invariant of the mailboxes' calls ends the process.
 #include <csignal>
 #include <memory>
 #include <string>
@@ -39,18 +39,18 @@ class StoreInvariantsDeathTest : public testing::Test {
   std::unique_ptr<delivery::MessageStore> store_ = sqlite::make_message_store(queue_, channel_);
 };
 
-TEST_F(StoreInvariantsDeathTest, EndTheProcessWhenInsertsDoNotRise) {
+TEST_F(StoreInvariantsDeathTest, EndsTheProcessWhenInsertsDoNotRise) {
   insert({make_message("anna", 1), make_message("anna", 2)});
   EXPECT_EXIT(insert({make_message("anna", 2), make_message("anna", 2)}),
               testing::KilledBySignal(SIGABRT), "insert\\.rises");
 }
 
-TEST_F(StoreInvariantsDeathTest, EndTheProcessWhenInsertsAreOfTwoUsers) {
+TEST_F(StoreInvariantsDeathTest, EndsTheProcessWhenInsertsAreOfTwoUsers) {
   EXPECT_EXIT(insert({make_message("anna", 1), make_message("bert", 2)}),
               testing::KilledBySignal(SIGABRT), "insert\\.is_of_one_user");
 }
 
-TEST_F(StoreInvariantsDeathTest, EndTheProcessWhenNothingIsInserted) {
+TEST_F(StoreInvariantsDeathTest, EndsTheProcessWhenNothingIsInserted) {
   EXPECT_EXIT(insert({}), testing::KilledBySignal(SIGABRT), "insert\\.has_rows");
 }
 

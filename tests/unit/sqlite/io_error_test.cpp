@@ -1,3 +1,5 @@
+// Tests the store over a disk whose calls fail.
+
 #include <random>
 #include <set>
 #include <string>
@@ -48,7 +50,7 @@ delivery::PageQuery expiring_page_of_anna() {
   return query;
 }
 
-TEST(IoErrors, FailAnInsertWhoseWriteFailsAndTheProcessGoesOn) {
+TEST(IoErrorsTest, FailsAnInsertAndGoesOnAfterAFailedWrite) {
   const TempDir folder;
   ShimVfs vfs;
   FailingWrites writes(vfs);
@@ -71,8 +73,8 @@ TEST(IoErrors, FailAnInsertWhoseWriteFailsAndTheProcessGoesOn) {
   expect_totals_equal_rows(opened);
 }
 
-// What it would move by now may have been delivered meanwhile.
-TEST(IoErrors, FailASweepThatIsNeverRunAgain) {
+// Its rows may have been delivered meanwhile.
+TEST(IoErrorsTest, FailsASweepWithoutARetry) {
   const TempDir folder;
   ShimVfs vfs;
   FailingWrites writes(vfs);
@@ -95,7 +97,7 @@ TEST(IoErrors, FailASweepThatIsNeverRunAgain) {
 }
 
 // A sweep of many rows is cut short: what it moved before is told, so that nobody counts wrong.
-TEST(IoErrors, CutASweepShortThatTellsWhatItMoved) {
+TEST(IoErrorsTest, ReportsTheRowsOfAnInterruptedSweep) {
   const TempDir folder;
   ShimVfs vfs;
   OpenedStore opened(folder.file("holdfast.db"));
@@ -119,7 +121,7 @@ TEST(IoErrors, CutASweepShortThatTellsWhatItMoved) {
 }
 
 // A delete of many rows that has begun is ended, however long the disk fails in between.
-TEST(IoErrors, DoNotEndADeleteThatHasBegun) {
+TEST(IoErrorsTest, CompletesADeleteThatHasBegun) {
   const TempDir folder;
   ShimVfs vfs;
   OpenedStore opened(folder.file("holdfast.db"));
@@ -143,7 +145,7 @@ TEST(IoErrors, DoNotEndADeleteThatHasBegun) {
   expect_totals_equal_rows(opened);
 }
 
-TEST(IoErrors, LeaveExactlyTheRowsThatWereAcknowledged) {
+TEST(IoErrorsTest, LeavesExactlyTheAcknowledgedRows) {
   const TempDir folder;
   ShimVfs vfs;
   std::mt19937 random(20260122);
@@ -182,7 +184,7 @@ TEST(IoErrors, LeaveExactlyTheRowsThatWereAcknowledged) {
   expect_totals_equal_rows(again);
 }
 
-TEST(IoErrors, AreTriedAgainForErasesAndReadsThatExpire) {
+TEST(IoErrorsTest, RetriesErasesAndReadsThatExpire) {
   const TempDir folder;
   ShimVfs vfs;
   FailingWrites writes(vfs);
@@ -203,7 +205,7 @@ TEST(IoErrors, AreTriedAgainForErasesAndReadsThatExpire) {
   expect_totals_equal_rows(opened);
 }
 
-TEST(IoErrors, AreGivenUpOnForAnEraseThatFailsForLong) {
+TEST(IoErrorsTest, GivesUpAnEraseThatKeepsFailing) {
   const TempDir folder;
   ShimVfs vfs;
   FailingWrites writes(vfs);
@@ -217,7 +219,7 @@ TEST(IoErrors, AreGivenUpOnForAnEraseThatFailsForLong) {
   EXPECT_THAT(opened.calls().sequences("anna"), ElementsAre(1));
 }
 
-TEST(IoErrors, AreGivenUpOnForAReadThatSomebodyWaitsFor) {
+TEST(IoErrorsTest, GivesUpAReadThatKeepsFailing) {
   const TempDir folder;
   ShimVfs vfs;
   FailingWrites writes(vfs);
@@ -255,7 +257,7 @@ Child::End run_until_fatal(const std::string& path, ShimVfs& vfs, const ShimVfs:
   return child.wait();
 }
 
-TEST(IoErrors, EndTheProcessWithoutAnAnswerWhenTheSyncOfACommitFails) {
+TEST(IoErrorsTest, EndsTheProcessUnansweredWhenACommitsSyncFails) {
   const TempDir folder;
   ShimVfs vfs;
   const auto end =
@@ -270,7 +272,7 @@ TEST(IoErrors, EndTheProcessWithoutAnAnswerWhenTheSyncOfACommitFails) {
   expect_totals_equal_rows(again);
 }
 
-TEST(IoErrors, EndTheProcessWhenTheSyncOfACheckpointFails) {
+TEST(IoErrorsTest, EndsTheProcessWhenACheckpointsSyncFails) {
   const TempDir folder;
   ShimVfs vfs;
   const auto end =
@@ -284,7 +286,7 @@ TEST(IoErrors, EndTheProcessWhenTheSyncOfACheckpointFails) {
   EXPECT_GE(again.calls().sequences("anna").size(), end.output.size());
 }
 
-TEST(IoErrors, OfACheckpointsWritesLeaveCommitsAlone) {
+TEST(IoErrorsTest, CommitsWhenACheckpointsWritesFail) {
   const TempDir folder;
   ShimVfs vfs;
   auto options = OpenedStore::options_for(folder.file("holdfast.db"));

@@ -11,15 +11,15 @@
 
 namespace holdfast::test {
 
-/// What a test knows of the rows that a store must hold.
+/// Records the rows that a store must have.
 struct Ledger {
   std::map<std::string, std::set<Sequence>> acknowledged;
-  /// Up to here a user's rows may be gone: an erase was called.
+  /// A user's rows up to here may be gone, because an erase was called.
   std::map<std::string, Sequence> erase_called;
-  /// Up to here they must be gone: it was confirmed.
+  /// A user's rows up to here must be gone, because the erase was confirmed.
   std::map<std::string, Sequence> erase_confirmed;
 
-  /// How many acknowledged rows are missing that nobody erased.
+  /// Returns how many acknowledged rows are missing without an erase.
   [[nodiscard]] std::size_t missing(OpenedStore& opened) const {
     std::size_t out = 0;
     for (const auto& [user, rows] : acknowledged) {
@@ -32,7 +32,7 @@ struct Ledger {
     }
     return out;
   }
-  /// How many rows are there whose erase was confirmed.
+  /// Returns how many rows are there although their erase was confirmed.
   [[nodiscard]] std::size_t risen(OpenedStore& opened) const {
     std::size_t out = 0;
     for (const auto& [user, up_to] : erase_confirmed) {
@@ -44,7 +44,7 @@ struct Ledger {
   }
 };
 
-/// The totals of every user equal his rows.
+/// Expects the totals of every user to equal the rows.
 inline void expect_totals_equal_rows(OpenedStore& opened) {
   for (const auto& totals : opened.calls().list_pending()) {
     delivery::PageQuery query;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kLetters = 600;
 constexpr std::size_t kLetterBytes = 20'000;
 
-TEST(LetterDeletion, TakesBoundedTransactionsAndTellsWhatIsGone) {
+TEST(LetterDeletionTest, TakesBoundedTransactionsAndTellsWhatIsGone) {
   const TempDir folder;
   TurnedStore store(folder.file("holdfast.db"), {.messages = 10'000, .bytes = 1 << 30});
   std::vector<MessageId> ids;

@@ -1,3 +1,5 @@
+// Tests migrations of the schema.
+
 #include "sqlite/migrations.hpp"
 
 #include <filesystem>
@@ -23,7 +25,7 @@ const Migration kSecond{"0002_second.sql",
                         "CREATE INDEX things_by_y ON things (y) -- no semicolon at the end"};
 const Migration kBroken{"0003_broken.sql", "CREATE TABLE more (x); CREATE TABLE things (x);"};
 
-class Migrations : public testing::Test {
+class MigrationsTest : public testing::Test {
  protected:
   Result<std::unique_ptr<sqlite::Database>> open(const std::vector<Migration>& migrations) {
     return open_data_file(path_, migrations);
@@ -32,14 +34,14 @@ class Migrations : public testing::Test {
   std::string path_ = folder_.file("holdfast.db");
 };
 
-TEST_F(Migrations, MakeAFreshDatabase) {
+TEST_F(MigrationsTest, MakesAFreshDatabase) {
   auto database = open({kFirst, kSecond});
   ASSERT_TRUE(database);
   EXPECT_EQ((*database)->integer("PRAGMA user_version"), 2);
   EXPECT_EQ((*database)->integer("PRAGMA application_id"), sqlite::kApplicationId);
 }
 
-TEST_F(Migrations, UpgradeAnOlderDatabaseAndKeepItsRows) {
+TEST_F(MigrationsTest, UpgradesAnOlderDatabaseAndKeepsItsRows) {
   {
     auto database = open({kFirst});
     ASSERT_TRUE((*database)->execute("INSERT INTO things (x) VALUES (5)"));
@@ -50,7 +52,7 @@ TEST_F(Migrations, UpgradeAnOlderDatabaseAndKeepItsRows) {
   EXPECT_EQ((*database)->integer("SELECT x + y FROM things"), 12);
 }
 
-TEST_F(Migrations, RefuseANewerDatabase) {
+TEST_F(MigrationsTest, RefusesANewerDatabase) {
   {
     ASSERT_TRUE(open({kFirst, kSecond}));
   }
@@ -59,7 +61,7 @@ TEST_F(Migrations, RefuseANewerDatabase) {
   EXPECT_EQ(database.error().code, Errc::conflict);
 }
 
-TEST_F(Migrations, ThatFailChangeNothingAndNameTheStep) {
+TEST_F(MigrationsTest, ChangesNothingAndNamesTheStepOnFailure) {
   {
     ASSERT_TRUE(open({kFirst, kSecond}));
   }
@@ -74,13 +76,13 @@ TEST_F(Migrations, ThatFailChangeNothingAndNameTheStep) {
   EXPECT_EQ((*database)->integer("SELECT count(*) FROM sqlite_schema WHERE name = 'more'"), 0);
 }
 
-TEST_F(Migrations, ThatFailOnAFreshDatabaseLeaveNone) {
+TEST_F(MigrationsTest, LeavesNoDatabaseWhenAFreshOneFails) {
   ASSERT_FALSE(open({kFirst, kSecond, kBroken}));
   EXPECT_FALSE(std::filesystem::exists(path_));
   EXPECT_TRUE(open({kFirst}));
 }
 
-TEST_F(Migrations, AreEmbeddedInOrder) {
+TEST_F(MigrationsTest, EmbedsThemInOrder) {
   const auto embedded = sqlite::embedded_migrations();
   ASSERT_FALSE(embedded.empty());
   EXPECT_EQ(std::string(embedded[0].name), "0001_schema.sql");

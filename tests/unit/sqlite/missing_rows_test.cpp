@@ -44,10 +44,10 @@ delivery::PageQuery all_of(const std::string& user, WallTime now = kTestTime) {
   return query;
 }
 
-/// Which byte of a record is spoilt, counted from where the user's name begins in it.
-class HiddenRows : public testing::TestWithParam<int> {
+/// The damaged byte of a record, counted from where the user's name begins in it.
+class HiddenRowsTest : public testing::TestWithParam<int> {
  protected:
-  HiddenRows() {
+  HiddenRowsTest() {
     OpenedStore opened(path_);
     for (const char* user : {"alice", "bob", "carol"}) {
       for (int row = 1; row <= kRows; ++row) {
@@ -70,7 +70,7 @@ class HiddenRows : public testing::TestWithParam<int> {
   std::string path_ = folder_.file("holdfast.db");
 };
 
-TEST_P(HiddenRows, AreToldWhenTheUserIsReadToTheEnd) {
+TEST_P(HiddenRowsTest, ReportsThemAtTheEndOfARead) {
   spoil();
   TurnedStore store(path_);
   std::vector<delivery::Page> pages;
@@ -99,7 +99,7 @@ TEST_P(HiddenRows, AreToldWhenTheUserIsReadToTheEnd) {
   EXPECT_EQ(store.file_metrics().missing.read(), kRows - readable) << "the same ones, once more";
 }
 
-TEST_P(HiddenRows, AreFoundByTheCheckWhichNamesTheUser) {
+TEST_P(HiddenRowsTest, NamesTheUserInTheCheck) {
   spoil();
   const auto check = sqlite::check_database(path_);
   ASSERT_TRUE(check);
@@ -108,11 +108,11 @@ TEST_P(HiddenRows, AreFoundByTheCheckWhichNamesTheUser) {
   EXPECT_THAT(check->problems, testing::Not(Contains(HasSubstr("user bob"))));
 }
 
-INSTANTIATE_TEST_SUITE_P(Spoilt, HiddenRows, testing::Values(0, -static_cast<int>(kHeadBytes)),
+INSTANTIATE_TEST_SUITE_P(Spoilt, HiddenRowsTest, testing::Values(0, -static_cast<int>(kHeadBytes)),
                          [](const auto& info) { return info.param == 0 ? "Key" : "Head"; });
 
-// What is inserted, erased and moved at the same time is no difference.
-TEST(RowsThatAreThere, AreNeverMissing) {
+// Concurrent inserts, erases and moves make no difference.
+TEST(PresentRowsTest, ReportsNoneMissing) {
   const TempDir folder;
   OpenedStore opened(folder.file("holdfast.db"));
   std::mt19937 random(11);
@@ -146,7 +146,7 @@ TEST(RowsThatAreThere, AreNeverMissing) {
 }
 
 // A read that is tried again shares its transaction with inserts.
-TEST(RowsThatAreThere, CountInTheTransactionThatInsertsThem) {
+TEST(PresentRowsTest, CountsThemInTheInsertingTransaction) {
   const TempDir folder;
   auto database = sqlite::open_data_file(folder.file("holdfast.db"), sqlite::embedded_migrations());
   ASSERT_TRUE(database);

@@ -1,3 +1,5 @@
+// Tests that a power cut loses no acknowledged row.
+
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -57,14 +59,14 @@ std::size_t lost_at_power_cut(bool honours_syncs, unsigned seed) {
   return ledger.missing(opened);
 }
 
-TEST(PowerCut, LosesNothingAcknowledged) {
+TEST(PowerCutTest, LosesNothingAcknowledged) {
   for (unsigned seed = 1; seed <= 12; ++seed) {
     EXPECT_EQ(lost_at_power_cut(true, seed), 0U) << "seed " << seed;
   }
 }
 
 // The test of the test: if syncs did nothing, the check above would notice.
-TEST(PowerCut, LosesAcknowledgedRowsWhenSyncsAreIgnored) {
+TEST(PowerCutTest, LosesAcknowledgedRowsWhenSyncsAreIgnored) {
   for (unsigned seed = 1; seed <= 4; ++seed) {
     EXPECT_GT(lost_at_power_cut(false, seed), 0U) << "seed " << seed;
   }

@@ -1,3 +1,5 @@
+// Tests the queue of the store's thread.
+
 #include "sqlite/queue.hpp"
 
 #include <chrono>
@@ -29,7 +31,7 @@ sqlite::OperationPtr nothing(Completion<Result<void>> done = [](Result<void>) {}
   return sqlite::make_operation<void>(OnRollback::fail, [](sqlite::Tables&) {}, std::move(done));
 }
 
-class Queue : public testing::Test {
+class QueueTest : public testing::Test {
  protected:
   PumpExecutor executor_;
   Channel channel_{executor_};
@@ -37,7 +39,7 @@ class Queue : public testing::Test {
   OperationQueue::Taken taken_;
 };
 
-TEST_F(Queue, GivesAllThatWaitsInOrderAndReadsApart) {
+TEST_F(QueueTest, GivesAllThatWaitsInOrderAndReadsApart) {
   queue_.submit(Lane::reserved, &channel_, nothing());
   queue_.submit(Lane::read, &channel_, nothing());
   queue_.submit(Lane::other, &channel_, nothing());
@@ -47,7 +49,7 @@ TEST_F(Queue, GivesAllThatWaitsInOrderAndReadsApart) {
   EXPECT_EQ(queue_.size(), 0U);
 }
 
-TEST_F(Queue, RefusesOthersBeyondTheirBoundButNeverWhatIsReserved) {
+TEST_F(QueueTest, RefusesOthersBeyondTheirBoundButNeverWhatIsReserved) {
   int refused = 0;
   for (int i = 0; i < 5; ++i) {
     queue_.submit(Lane::reserved, &channel_, nothing());
@@ -62,7 +64,7 @@ TEST_F(Queue, RefusesOthersBeyondTheirBoundButNeverWhatIsReserved) {
   EXPECT_EQ(queue_.size(), 12U);
 }
 
-TEST_F(Queue, FailsWhatComesAfterItsClosing) {
+TEST_F(QueueTest, FailsWhatComesAfterItsClosing) {
   queue_.submit(Lane::reserved, &channel_, nothing());
   queue_.close(taken_);
   EXPECT_THAT(taken_.writes, SizeIs(1));
@@ -72,27 +74,27 @@ TEST_F(Queue, FailsWhatComesAfterItsClosing) {
   EXPECT_FALSE(storage::Slots::reserve(queue_.slots(), 1));
 }
 
-TEST_F(Queue, WakesItsTakerForTheFirstOperation) {
+TEST_F(QueueTest, WakesItsTakerForTheFirstOperation) {
   std::thread taker([&] { queue_.take(taken_, far_away()); });
   queue_.submit(Lane::reserved, &channel_, nothing());
   taker.join();
   EXPECT_THAT(taken_.writes, SizeIs(1));
 }
 
-TEST_F(Queue, LingersUntilEnoughWaits) {
+TEST_F(QueueTest, LingersUntilEnoughWaits) {
   std::thread taker([&] { queue_.linger(3, far_away()); });
   for (int i = 0; i < 3; ++i) queue_.submit(Lane::reserved, &channel_, nothing());
   taker.join();
   EXPECT_EQ(queue_.size(), 3U);
 }
 
-TEST_F(Queue, LingersNoLongerThanItMay) {
+TEST_F(QueueTest, LingersNoLongerThanItMay) {
   queue_.submit(Lane::reserved, &channel_, nothing());
   queue_.linger(3, kAtOnce);
   EXPECT_EQ(queue_.size(), 1U);
 }
 
-TEST_F(Queue, LetsNobodyWaitOnceItIsStopped) {
+TEST_F(QueueTest, LetsNobodyWaitOnceItIsStopped) {
   std::thread taker([&] {
     queue_.linger(3, far_away());
     queue_.take(taken_, far_away());

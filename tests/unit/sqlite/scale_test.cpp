@@ -157,7 +157,7 @@ TEST_F(ScaleTest, PurgesOfManyUsersShareNoTransaction) {
   expect_totals_equal_rows(*opened_);
 }
 
-TEST_F(ScaleTest, PageReadsThatExpireShareNoTransaction) {
+TEST_F(ScaleTest, SeparatesPageReadsThatExpire) {
   constexpr int users = 10 * kScale;
   constexpr int rows = 500;
   open();
@@ -188,7 +188,7 @@ TEST_F(ScaleTest, PageReadsThatExpireShareNoTransaction) {
   expect_totals_equal_rows(*opened_);
 }
 
-TEST_F(ScaleTest, UsersWhoComeBackTogetherShareNoTransaction) {
+TEST_F(ScaleTest, SeparatesUsersWhoComeBackTogether) {
   constexpr int users = 500 * kScale;
   constexpr int rows = 60;
   open();
@@ -224,7 +224,7 @@ TEST_F(ScaleTest, UsersWhoComeBackTogetherShareNoTransaction) {
   expect_totals_equal_rows(*opened_);
 }
 
-TEST_F(ScaleTest, NoMoreDeadLettersAreKeptThanAllowed) {
+TEST_F(ScaleTest, KeepsNoMoreDeadLettersThanAllowed) {
   constexpr int users = 5 * kScale;
   constexpr int rows = 500;
   options_.dead_letters_max = 300;
@@ -246,7 +246,7 @@ TEST_F(ScaleTest, NoMoreDeadLettersAreKeptThanAllowed) {
 
 // With a bound on bytes a large one pushes out many small ones: as many as it takes, in as many
 // transactions, and nothing is added meanwhile.
-TEST_F(ScaleTest, LargeDeadLettersPushOutManySmallOnes) {
+TEST_F(ScaleTest, EvictsManySmallDeadLettersForALargeOne) {
   options_.dead_letters_bytes_max = 500'000;
   open();
   fill(1, 5'000, 100);
@@ -273,7 +273,7 @@ TEST_F(ScaleTest, LargeDeadLettersPushOutManySmallOnes) {
   EXPECT_EQ(opened_->store().metrics().dead_letters.read(), 5);
 }
 
-TEST_F(ScaleTest, ASmallerBoundIsReachedWhileNothingElseHappens) {
+TEST_F(ScaleTest, ReachesASmallerLimitWhenIdle) {
   open();
   fill(2 * kScale, 1'000, 10);
   for (int user = 0; user < 2 * kScale; ++user) {
@@ -291,7 +291,7 @@ TEST_F(ScaleTest, ASmallerBoundIsReachedWhileNothingElseHappens) {
   expect_totals_equal_rows(*opened_);
 }
 
-TEST_F(ScaleTest, AWalkOverAllWhoAreDueIsLinear) {
+TEST_F(ScaleTest, WalksOverDueUsersInLinearTime) {
   const auto walk = [&](int users) {
     options_.path = folder_.file("walk-" + std::to_string(users));
     open();
@@ -315,7 +315,7 @@ TEST_F(ScaleTest, AWalkOverAllWhoAreDueIsLinear) {
 }
 
 /// Two shards over the one store, as in a gateway, on the test's own thread.
-TEST_F(ScaleTest, AllOfManyUsersExpireAndNobodyElseWaits) {
+TEST_F(ScaleTest, ExpiresManyUsersWithoutDelayingOthers) {
   constexpr int users = 5'000 * kScale;
   constexpr std::size_t shards = 2;
   open();

@@ -221,7 +221,7 @@ TEST_F(StoreTest, ExpiresAUsersManyRowsInTurns) {
   EXPECT_THAT(opened.calls().list_pending(), SizeIs(0));
 }
 
-/// A user's access and what is to be purged with it, in the store alone: nobody purges anything.
+/// A user's access and what is to be purged with it, in the store alone: nothing purges here.
 class PendingPurgesTest : public StoreTest {
  protected:
   struct Kept {
@@ -270,7 +270,7 @@ class PendingPurgesTest : public StoreTest {
   std::unique_ptr<OpenedStore> opened_ = std::make_unique<OpenedStore>(path_);
 };
 
-TEST_F(PendingPurgesTest, AreKeptFromTheEndOfTheAccessToTheirOwn) {
+TEST_F(PendingPurgesTest, RemembersThemUntilAllAreDeadLetters) {
   for (const std::string sub : {"deleted", "disabled", "signed out", "has nothing"}) create(sub);
   for (const std::string sub : {"deleted", "disabled", "signed out", "of no pool"}) {
     ASSERT_TRUE(opened_->calls().insert({make_message(sub, 4), make_message(sub, 5)}));

@@ -1,4 +1,4 @@
-// What expired goes in bounded steps, found by an index, while others' commits go between.
+// Tests sweeps: limited steps, found by an index, while others' commits go on.
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -35,9 +35,9 @@ struct Swept {
 
 std::ostream& operator<<(std::ostream& out, const Swept& swept) { return out << swept.table; }
 
-class Sweep : public testing::TestWithParam<Swept> {
+class SweepTest : public testing::TestWithParam<Swept> {
  protected:
-  Sweep() {
+  SweepTest() {
     {
       const OpenedStore made(path_);
     }
@@ -77,7 +77,7 @@ class Sweep : public testing::TestWithParam<Swept> {
   storage::StoreHandles* handles_ = nullptr;
 };
 
-TEST_P(Sweep, TakesManyBoundedTransactionsAndOthersGoBetween) {
+TEST_P(SweepTest, TakesManyBoundedTransactionsAndOthersGoBetween) {
   open();
   int answers = 0;
   GetParam().sweep(*handles_, [&](Result<void> done) {
@@ -107,7 +107,7 @@ TEST_P(Sweep, TakesManyBoundedTransactionsAndOthersGoBetween) {
   EXPECT_GT(turns, 4);
 }
 
-TEST_P(Sweep, DoesNotHoldUpTheEnd) {
+TEST_P(SweepTest, DoesNotHoldUpTheEnd) {
   open();
   int answers = 0;
   GetParam().sweep(*handles_, [&](Result<void>) { ++answers; });
@@ -118,7 +118,7 @@ TEST_P(Sweep, DoesNotHoldUpTheEnd) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Of, Sweep,
+    Of, SweepTest,
     testing::Values(
         Swept{"temp_keys", "(token_hash, user, ttl) SELECT CAST('token ' || i AS BLOB), 'u', at",
               [](auto& handles, auto done) { handles.tokens->sweep(kTestTime, std::move(done)); }},
@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return std::string(info.param.table); });
 
 // Of all the statements that a tables has prepared.
-TEST(Deletes, FindTheirRowsByAnIndex) {
+TEST(DeletesTest, FindsRowsByAnIndex) {
   const TempDir folder;
   auto database = sqlite::open_data_file(folder.file("holdfast.db"), sqlite::embedded_migrations());
   ASSERT_TRUE(database);

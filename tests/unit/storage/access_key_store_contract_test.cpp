@@ -1,3 +1,5 @@
+// Tests the promises of every AccessKeyStore.
+
 #include <memory>
 #include <string>
 
@@ -14,7 +16,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 template <class Backend>
-class AccessKeyStoreContract : public testing::Test {
+class AccessKeyStoreContractTest : public testing::Test {
  protected:
   Result<void> add(const AccessKeyRow& row) {
     return backend_.executor().template await<Result<void>>(
@@ -43,9 +45,9 @@ class AccessKeyStoreContract : public testing::Test {
   Backend backend_;
 };
 
-TYPED_TEST_SUITE(AccessKeyStoreContract, Backends);
+TYPED_TEST_SUITE(AccessKeyStoreContractTest, Backends);
 
-TYPED_TEST(AccessKeyStoreContract, KeepsAKeyWithItsPolicy) {
+TYPED_TEST(AccessKeyStoreContractTest, KeepsAKeyWithItsPolicy) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));
   this->backend_.restart();
   const auto rows = this->load();
@@ -58,7 +60,7 @@ TYPED_TEST(AccessKeyStoreContract, KeepsAKeyWithItsPolicy) {
   EXPECT_EQ(rows[0].created_at, kTestTime);
 }
 
-TYPED_TEST(AccessKeyStoreContract, KeepsWhetherAKeyIsEnabled) {
+TYPED_TEST(AccessKeyStoreContractTest, KeepsWhetherAKeyIsEnabled) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));
   ASSERT_TRUE(this->add(this->row("AKIA2")));
   const auto set_enabled = [&](const std::string& id, bool enabled) {
@@ -75,7 +77,7 @@ TYPED_TEST(AccessKeyStoreContract, KeepsWhetherAKeyIsEnabled) {
   EXPECT_FALSE(rows[1].enabled);
 }
 
-TYPED_TEST(AccessKeyStoreContract, ChangesWhatIsAskedForAndNothingElse) {
+TYPED_TEST(AccessKeyStoreContractTest, ChangesWhatIsAskedForAndNothingElse) {
   AccessKeyRow limited = this->row("AKIA1");
   limited.rate = 0;
   limited.expires_at = kTestTime + Seconds(1);
@@ -105,7 +107,7 @@ TYPED_TEST(AccessKeyStoreContract, ChangesWhatIsAskedForAndNothingElse) {
   EXPECT_TRUE(changed[1].enabled);
 }
 
-TYPED_TEST(AccessKeyStoreContract, RemovesAKeyOnce) {
+TYPED_TEST(AccessKeyStoreContractTest, RemovesAKeyOnce) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));
   ASSERT_TRUE(this->remove("AKIA1"));
   EXPECT_THAT(this->load(), IsEmpty());
@@ -115,7 +117,7 @@ TYPED_TEST(AccessKeyStoreContract, RemovesAKeyOnce) {
   EXPECT_TRUE(this->add(this->row("AKIA1"))) << "the policy went with its key";
 }
 
-TYPED_TEST(AccessKeyStoreContract, RefusesASecondKeyOfOneId) {
+TYPED_TEST(AccessKeyStoreContractTest, RefusesASecondKeyOfOneId) {
   ASSERT_TRUE(this->add(this->row("AKIA1")));
   const auto again = this->add(this->row("AKIA1"));
   ASSERT_FALSE(again);

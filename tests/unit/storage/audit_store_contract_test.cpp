@@ -1,4 +1,4 @@
-// What every AuditStore promises.
+// Tests the promises of every AuditStore.
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +14,7 @@ namespace {
 using testing::ElementsAre;
 
 template <class Backend>
-class AuditStoreContract : public testing::Test {
+class AuditStoreContractTest : public testing::Test {
  protected:
   void append(std::vector<AuditEvent> events, WallTime at = kTestTime,
               std::int64_t records_max = 1'000'000) {
@@ -52,9 +52,9 @@ class AuditStoreContract : public testing::Test {
 
   Backend backend_;
 };
-TYPED_TEST_SUITE(AuditStoreContract, Engines);
+TYPED_TEST_SUITE(AuditStoreContractTest, Engines);
 
-TYPED_TEST(AuditStoreContract, AreListedWholeTheNewestFirst) {
+TYPED_TEST(AuditStoreContractTest, ListsRecordsWholeTheNewestFirst) {
   AuditEvent refused{.actor = "stranger",
                      .action = "login",
                      .target = "name_hash:0123456789abcdef",
@@ -76,7 +76,7 @@ TYPED_TEST(AuditStoreContract, AreListedWholeTheNewestFirst) {
   EXPECT_GT(newest.id, page.records.back().id);
 }
 
-TYPED_TEST(AuditStoreContract, AreFoundByWhatTheyHold) {
+TYPED_TEST(AuditStoreContractTest, FindsRecordsByTheirContents) {
   this->append({this->event("user.create", "uid:0"), this->event("user.delete", "console:a"),
                 this->event("login", "user:1"), this->event("users", "uid:0")});
   this->append({this->event("late")}, kTestTime + Seconds(10));
@@ -87,7 +87,7 @@ TYPED_TEST(AuditStoreContract, AreFoundByWhatTheyHold) {
   EXPECT_THAT(this->actions({.outcome = AuditOutcome::failed}), ElementsAre());
 }
 
-TYPED_TEST(AuditStoreContract, ComeInPagesThatLeaveNothingOut) {
+TYPED_TEST(AuditStoreContractTest, PagesWithoutOmissions) {
   std::vector<AuditEvent> events;
   for (int i = 0; i < 25; ++i) events.push_back(this->event("a" + std::to_string(i)));
   this->append(std::move(events));
@@ -104,12 +104,12 @@ TYPED_TEST(AuditStoreContract, ComeInPagesThatLeaveNothingOut) {
   EXPECT_EQ(seen.back(), "a0");
 }
 
-TYPED_TEST(AuditStoreContract, AreKeptUpToTheirBound) {
+TYPED_TEST(AuditStoreContractTest, KeepsRecordsUpToTheLimit) {
   for (int i = 0; i < 12; ++i) this->append({this->event("a" + std::to_string(i))}, kTestTime, 5);
   EXPECT_THAT(this->actions(), ElementsAre("a11", "a10", "a9", "a8", "a7"));
 }
 
-TYPED_TEST(AuditStoreContract, GoWhenTheyAreOldInBoundedSteps) {
+TYPED_TEST(AuditStoreContractTest, SweepsOldRecordsInLimitedSteps) {
   for (int i = 0; i < 3; ++i) {
     this->append(std::vector<AuditEvent>(500, this->event("old")), kTestTime);
   }

@@ -1,4 +1,4 @@
-// What the ports of identity promise.
+// Tests the promises of the ports of identity.
 #include <memory>
 #include <optional>
 #include <set>
@@ -39,7 +39,7 @@ User make_user(const std::string& sub, const std::string& username) {
 }
 
 template <class Backend>
-class IdentityStoreContract : public testing::Test {
+class IdentityStoreContractTest : public testing::Test {
  protected:
   using FoundUser = Result<std::optional<User>>;
 
@@ -164,9 +164,9 @@ class IdentityStoreContract : public testing::Test {
   Backend backend_;
 };
 
-TYPED_TEST_SUITE(IdentityStoreContract, Backends);
+TYPED_TEST_SUITE(IdentityStoreContractTest, Backends);
 
-TYPED_TEST(IdentityStoreContract, KeepsAUserWhole) {
+TYPED_TEST(IdentityStoreContractTest, KeepsAUserWhole) {
   const User user = make_user("sub-1", "Anna");
   ASSERT_TRUE(this->create(user));
   this->backend_.restart();
@@ -185,7 +185,7 @@ TYPED_TEST(IdentityStoreContract, KeepsAUserWhole) {
   EXPECT_EQ(found->srp_verifier, user.srp_verifier);
 }
 
-TYPED_TEST(IdentityStoreContract, KeepsAUserWithoutAVerifier) {
+TYPED_TEST(IdentityStoreContractTest, KeepsAUserWithoutAVerifier) {
   User user = make_user("sub-1", "Anna");
   user.srp_verifier.clear();
   user.password_hash.clear();
@@ -193,14 +193,14 @@ TYPED_TEST(IdentityStoreContract, KeepsAUserWithoutAVerifier) {
   EXPECT_EQ(this->find_sub("sub-1")->srp_verifier, "");
 }
 
-TYPED_TEST(IdentityStoreContract, FindsAUserWithoutRegardToCase) {
+TYPED_TEST(IdentityStoreContractTest, FindsAUserWithoutRegardToCase) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   EXPECT_TRUE(this->find("aNNA"));
   EXPECT_FALSE(this->find("bert"));
   EXPECT_FALSE(this->find_sub("sub-2"));
 }
 
-TYPED_TEST(IdentityStoreContract, RefusesAUsernameThatIsTaken) {
+TYPED_TEST(IdentityStoreContractTest, RefusesAUsernameThatIsTaken) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   const auto again = this->create(make_user("sub-2", "ANNA"));
   ASSERT_FALSE(again);
@@ -208,7 +208,7 @@ TYPED_TEST(IdentityStoreContract, RefusesAUsernameThatIsTaken) {
   EXPECT_FALSE(this->find_sub("sub-2"));
 }
 
-TYPED_TEST(IdentityStoreContract, UpdatesOnlyTheRevisionThatItsCallerSaw) {
+TYPED_TEST(IdentityStoreContractTest, UpdatesOnlyTheRevisionThatItsCallerSaw) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   User changed = *this->find("anna");
   changed.enabled = true;
@@ -227,7 +227,7 @@ TYPED_TEST(IdentityStoreContract, UpdatesOnlyTheRevisionThatItsCallerSaw) {
   EXPECT_EQ(gone.error().code, Errc::not_found);
 }
 
-TYPED_TEST(IdentityStoreContract, RemovesAUser) {
+TYPED_TEST(IdentityStoreContractTest, RemovesAUser) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->template await<void>([&](auto done) {
     this->backend_.handles().users->remove(UserId("sub-1"), std::move(done));
@@ -236,7 +236,7 @@ TYPED_TEST(IdentityStoreContract, RemovesAUser) {
   EXPECT_TRUE(this->create(make_user("sub-2", "anna")));
 }
 
-TYPED_TEST(IdentityStoreContract, SweepsWhoNeverConfirmedTheirSignUp) {
+TYPED_TEST(IdentityStoreContractTest, SweepsWhoNeverConfirmedTheirSignUp) {
   for (const char* name : {"old", "new", "confirmed"}) {
     User user = make_user(std::string("sub-") + name, name);
     if (std::string(name) != "confirmed") user.status = UserStatus::unconfirmed;
@@ -252,7 +252,7 @@ TYPED_TEST(IdentityStoreContract, SweepsWhoNeverConfirmedTheirSignUp) {
   EXPECT_TRUE(this->attempt("sub-new", CodeStore::Purpose::sign_up));
 }
 
-TYPED_TEST(IdentityStoreContract, ConsumesATokenOnce) {
+TYPED_TEST(IdentityStoreContractTest, ConsumesATokenOnce) {
   ASSERT_TRUE(this->put("t", "anna", kTestTime + Seconds(30)));
   this->backend_.restart();
   EXPECT_FALSE(this->consume("other", kTestTime));
@@ -260,7 +260,7 @@ TYPED_TEST(IdentityStoreContract, ConsumesATokenOnce) {
   EXPECT_FALSE(this->consume("t", kTestTime));
 }
 
-TYPED_TEST(IdentityStoreContract, GivesATokenToExactlyOneOfMany) {
+TYPED_TEST(IdentityStoreContractTest, GivesATokenToExactlyOneOfMany) {
   ASSERT_TRUE(this->put("t", "anna", kTestTime + Seconds(30)));
   int admitted = 0;
   int answers = 0;
@@ -275,14 +275,14 @@ TYPED_TEST(IdentityStoreContract, GivesATokenToExactlyOneOfMany) {
   EXPECT_EQ(admitted, 1);
 }
 
-TYPED_TEST(IdentityStoreContract, AdmitsATokenUntilItsExpiryAndDrift) {
+TYPED_TEST(IdentityStoreContractTest, AdmitsATokenUntilItsExpiryAndDrift) {
   ASSERT_TRUE(this->put("late", "anna", kTestTime));
   EXPECT_TRUE(this->consume("late", kTestTime + Seconds(5)));
   ASSERT_TRUE(this->put("later", "anna", kTestTime));
   EXPECT_FALSE(this->consume("later", kTestTime + Seconds(5) + Microseconds(1)));
 }
 
-TYPED_TEST(IdentityStoreContract, BoundsAUsersOutstandingTokens) {
+TYPED_TEST(IdentityStoreContractTest, BoundsAUsersOutstandingTokens) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(this->put("t" + std::to_string(i), "anna", kTestTime + Seconds(i), 3));
   }
@@ -295,7 +295,7 @@ TYPED_TEST(IdentityStoreContract, BoundsAUsersOutstandingTokens) {
   EXPECT_TRUE(this->put("t6", "anna", kTestTime + Seconds(30), 3, kTestTime + Seconds(1)));
 }
 
-TYPED_TEST(IdentityStoreContract, DropsAUsersTokens) {
+TYPED_TEST(IdentityStoreContractTest, DropsAUsersTokens) {
   ASSERT_TRUE(this->put("a", "anna", kTestTime + Seconds(30)));
   ASSERT_TRUE(this->put("b", "bert", kTestTime + Seconds(30)));
   ASSERT_TRUE(this->template await<void>(
@@ -304,7 +304,7 @@ TYPED_TEST(IdentityStoreContract, DropsAUsersTokens) {
   EXPECT_TRUE(this->consume("b", kTestTime));
 }
 
-TYPED_TEST(IdentityStoreContract, SweepsWhatExpiredBeforeAMoment) {
+TYPED_TEST(IdentityStoreContractTest, SweepsWhatExpiredBeforeAMoment) {
   ASSERT_TRUE(this->put("old", "anna", kTestTime - Seconds(1)));
   ASSERT_TRUE(this->put("new", "anna", kTestTime));
   ASSERT_TRUE(this->template await<void>(
@@ -313,7 +313,7 @@ TYPED_TEST(IdentityStoreContract, SweepsWhatExpiredBeforeAMoment) {
   EXPECT_TRUE(this->consume("new", kTestTime));
 }
 
-TYPED_TEST(IdentityStoreContract, ListsUsersByTheirFoldedNames) {
+TYPED_TEST(IdentityStoreContractTest, ListsUsersByTheirFoldedNames) {
   for (const char* name : {"Bert", "anna", "Zoe", "carl"}) {
     ASSERT_TRUE(this->create(make_user(std::string("sub-") + name, name)));
   }
@@ -322,7 +322,7 @@ TYPED_TEST(IdentityStoreContract, ListsUsersByTheirFoldedNames) {
   EXPECT_THAT(this->list("zoe", 2), IsEmpty());
 }
 
-TYPED_TEST(IdentityStoreContract, EndsAUsersLoginsWithTheirUpdateOrNotAtAll) {
+TYPED_TEST(IdentityStoreContractTest, EndsAUsersLoginsWithTheirUpdateOrNotAtAll) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
   ASSERT_TRUE(this->put_of("r1", "a", "sub-1"));
@@ -360,7 +360,7 @@ TYPED_TEST(IdentityStoreContract, EndsAUsersLoginsWithTheirUpdateOrNotAtAll) {
   EXPECT_FALSE(this->consume("later", kTestTime));
 }
 
-TYPED_TEST(IdentityStoreContract, KnowsWhetherALoginGoesOn) {
+TYPED_TEST(IdentityStoreContractTest, KnowsWhetherALoginGoesOn) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
@@ -371,7 +371,7 @@ TYPED_TEST(IdentityStoreContract, KnowsWhetherALoginGoesOn) {
   EXPECT_EQ(this->goes_on("sub-3", "origin-r1"), std::nullopt);
 }
 
-TYPED_TEST(IdentityStoreContract, FindsUsersByNameBeforeSub) {
+TYPED_TEST(IdentityStoreContractTest, FindsUsersByNameBeforeSub) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
   ASSERT_TRUE(this->create(make_user("sub-3", "sub-1")));
@@ -389,7 +389,7 @@ TYPED_TEST(IdentityStoreContract, FindsUsersByNameBeforeSub) {
   EXPECT_EQ(found("sub-4"), "nobody");
 }
 
-TYPED_TEST(IdentityStoreContract, RemovesAUsersTokensAndCodesWithThem) {
+TYPED_TEST(IdentityStoreContractTest, RemovesAUsersTokensAndCodesWithThem) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->put("a", "sub-1", kTestTime + Seconds(30)));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
@@ -402,7 +402,7 @@ TYPED_TEST(IdentityStoreContract, RemovesAUsersTokensAndCodesWithThem) {
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
 }
 
-TYPED_TEST(IdentityStoreContract, KeepsARefreshTokenWhole) {
+TYPED_TEST(IdentityStoreContractTest, KeepsARefreshTokenWhole) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   this->backend_.restart();
@@ -417,7 +417,7 @@ TYPED_TEST(IdentityStoreContract, KeepsARefreshTokenWhole) {
   EXPECT_FALSE(this->find_refresh("r2"));
 }
 
-TYPED_TEST(IdentityStoreContract, GivesNoRefreshTokenToAUserWhoHasChanged) {
+TYPED_TEST(IdentityStoreContractTest, GivesNoRefreshTokenToAUserWhoHasChanged) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   const auto stale = this->add_refresh(this->refresh("r1", "sub-1"), 0);
   ASSERT_FALSE(stale);
@@ -428,7 +428,7 @@ TYPED_TEST(IdentityStoreContract, GivesNoRefreshTokenToAUserWhoHasChanged) {
   EXPECT_FALSE(this->find_refresh("r1"));
 }
 
-TYPED_TEST(IdentityStoreContract, KeepsTheNewestRefreshTokensOfAUser) {
+TYPED_TEST(IdentityStoreContractTest, KeepsTheNewestRefreshTokensOfAUser) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->create(make_user("sub-2", "Bert")));
   ASSERT_TRUE(this->add_refresh(this->refresh("other", "sub-2")));
@@ -449,7 +449,7 @@ TYPED_TEST(IdentityStoreContract, KeepsTheNewestRefreshTokensOfAUser) {
   EXPECT_TRUE(this->find_refresh("r2"));
   EXPECT_TRUE(this->find_refresh("r3"));
   EXPECT_TRUE(this->find_refresh("other"));
-  // What has ended makes room before what goes on, however old that is.
+  // Ended logins make room before live ones, however old those are.
   ASSERT_TRUE(this->end_login("sub-1", "origin-r3"));
   const auto row = this->refresh("r4", "sub-1", kTestTime + Seconds(4));
   EXPECT_THAT(this->add_refresh(row, 1, 2).value(), IsEmpty());
@@ -457,7 +457,7 @@ TYPED_TEST(IdentityStoreContract, KeepsTheNewestRefreshTokensOfAUser) {
   EXPECT_FALSE(this->find_refresh("r3"));
 }
 
-TYPED_TEST(IdentityStoreContract, EndsALogin) {
+TYPED_TEST(IdentityStoreContractTest, EndsALogin) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r2", "sub-1")));
@@ -474,7 +474,7 @@ TYPED_TEST(IdentityStoreContract, EndsALogin) {
   EXPECT_EQ(this->goes_on("sub-1", "origin-r2"), true);
 }
 
-TYPED_TEST(IdentityStoreContract, ReplacesARefreshTokenOnceAndKnowsThoseBefore) {
+TYPED_TEST(IdentityStoreContractTest, ReplacesARefreshTokenOnceAndKnowsThoseBefore) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   const auto rotate = [&](const std::string& from, const std::string& to) {
@@ -509,7 +509,7 @@ TYPED_TEST(IdentityStoreContract, ReplacesARefreshTokenOnceAndKnowsThoseBefore) 
   EXPECT_FALSE(rotate("r4", "r5"));
 }
 
-TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
+TYPED_TEST(IdentityStoreContractTest, SweepsRefreshTokensAndCodesThatExpired) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->add_refresh(this->refresh("old", "sub-1", kTestTime - Seconds(101))));
   ASSERT_TRUE(this->add_refresh(this->refresh("new", "sub-1", kTestTime)));
@@ -526,7 +526,7 @@ TYPED_TEST(IdentityStoreContract, SweepsRefreshTokensAndCodesThatExpired) {
   EXPECT_TRUE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
 }
 
-TYPED_TEST(IdentityStoreContract, KeepsWhatIsCountedOfAttempts) {
+TYPED_TEST(IdentityStoreContractTest, KeepsWhatIsCountedOfAttempts) {
   using Row = identity::AttemptStore::Row;
   const auto write = [&](std::vector<Row> rows) {
     return this->template await<void>([&](auto done) {
@@ -556,7 +556,7 @@ TYPED_TEST(IdentityStoreContract, KeepsWhatIsCountedOfAttempts) {
   EXPECT_EQ(load(kTestTime + Seconds(3)), (Rows{"0axx4"}));
 }
 
-TYPED_TEST(IdentityStoreContract, KnowsTheAddressesThatUsersWereSeenAtLast) {
+TYPED_TEST(IdentityStoreContractTest, KnowsTheAddressesThatUsersWereSeenAtLast) {
   const auto add = [&](const char* sub, const char* address, int seconds) {
     return this->template await<void>([&](auto done) {
       this->backend_.handles().known_addresses->add(
@@ -592,7 +592,7 @@ TYPED_TEST(IdentityStoreContract, KnowsTheAddressesThatUsersWereSeenAtLast) {
   EXPECT_EQ(seen("sub-1", "c"), -1);
 }
 
-TYPED_TEST(IdentityStoreContract, CountsTheAttemptsAtACode) {
+TYPED_TEST(IdentityStoreContractTest, CountsTheAttemptsAtACode) {
   ASSERT_TRUE(this->put_code("sub-1", CodeStore::Purpose::sign_up));
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::forgot_password));
   EXPECT_EQ(this->attempt("sub-1", CodeStore::Purpose::sign_up)->attempts, 1);
@@ -606,7 +606,7 @@ TYPED_TEST(IdentityStoreContract, CountsTheAttemptsAtACode) {
   EXPECT_EQ(this->attempt("sub-1", CodeStore::Purpose::sign_up)->attempts, 1);
 }
 
-TYPED_TEST(IdentityStoreContract, SpendsACodeWithTheUpdateThatItAllowsOrNotAtAll) {
+TYPED_TEST(IdentityStoreContractTest, SpendsACodeWithTheUpdateThatItAllowsOrNotAtAll) {
   ASSERT_TRUE(this->create(make_user("sub-1", "Anna")));
   ASSERT_TRUE(this->add_refresh(this->refresh("r1", "sub-1")));
   for (const auto purpose : {CodeStore::Purpose::sign_up, CodeStore::Purpose::forgot_password}) {
@@ -633,7 +633,7 @@ TYPED_TEST(IdentityStoreContract, SpendsACodeWithTheUpdateThatItAllowsOrNotAtAll
   }
 }
 
-TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {
+TYPED_TEST(IdentityStoreContractTest, KeepsKeysOfBothKinds) {
   using Kind = KeyStore::Row::Kind;
   EXPECT_THAT(this->load(), IsEmpty());
   ASSERT_TRUE(this->add(this->key(Kind::data, 1)));
@@ -652,7 +652,7 @@ TYPED_TEST(IdentityStoreContract, KeepsKeysOfBothKinds) {
   }
 }
 
-TYPED_TEST(IdentityStoreContract, ErasesASigningKeyThatItRetires) {
+TYPED_TEST(IdentityStoreContractTest, ErasesASigningKeyThatItRetires) {
   using Kind = KeyStore::Row::Kind;
   ASSERT_TRUE(this->add(this->key(Kind::data, 1)));
   ASSERT_TRUE(this->add(this->key(Kind::signing, 1)));
@@ -672,13 +672,13 @@ TYPED_TEST(IdentityStoreContract, ErasesASigningKeyThatItRetires) {
   }
 }
 
-TYPED_TEST(IdentityStoreContract, IsOfTheFirstEpochUntilItIsRestored) {
+TYPED_TEST(IdentityStoreContractTest, HasTheFirstEpochUntilARestore) {
   EXPECT_EQ(this->template await<std::int64_t>(
                 [&](auto done) { this->backend_.handles().keys->epoch(std::move(done)); }),
             0);
 }
 
-TYPED_TEST(IdentityStoreContract, WritesForAnAttemptAtNoCodeAsForOneAtACode) {
+TYPED_TEST(IdentityStoreContractTest, WritesForAnAttemptAtNoCodeAsForOneAtACode) {
   EXPECT_FALSE(this->attempt("sub-1", CodeStore::Purpose::sign_up));
   EXPECT_FALSE(this->attempt("sub-2", CodeStore::Purpose::sign_up));
   const auto nobodys = this->attempt("", CodeStore::Purpose::sign_up);

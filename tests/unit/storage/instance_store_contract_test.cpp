@@ -1,4 +1,4 @@
-// What every InstanceStore promises.
+// Tests the promises of every InstanceStore.
 #include <string>
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@ namespace holdfast::test {
 namespace {
 
 template <class Backend>
-class InstanceStoreContract : public testing::Test {
+class InstanceStoreContractTest : public testing::Test {
  protected:
   std::string set(const std::string& value) {
     return backend_.executor()
@@ -27,9 +27,9 @@ class InstanceStoreContract : public testing::Test {
 
   Backend backend_;
 };
-TYPED_TEST_SUITE(InstanceStoreContract, Engines);
+TYPED_TEST_SUITE(InstanceStoreContractTest, Engines);
 
-TYPED_TEST(InstanceStoreContract, KeepsTheFirstValueOfAFact) {
+TYPED_TEST(InstanceStoreContractTest, KeepsTheFirstValueOfAFact) {
   EXPECT_EQ(this->set("first"), "first");
   EXPECT_EQ(this->set("second"), "first");
   this->backend_.restart();

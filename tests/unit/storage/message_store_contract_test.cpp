@@ -1,4 +1,4 @@
-// What every MessageStore promises.
+// Tests the promises of every MessageStore.
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -20,7 +20,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 template <class Backend>
-class MessageStoreContract : public testing::Test {
+class MessageStoreContractTest : public testing::Test {
  protected:
   MessageCalls calls() { return {messages(), backend_.executor()}; }
   delivery::MessageStore& messages() { return *backend_.handles().messages; }
@@ -61,9 +61,9 @@ class MessageStoreContract : public testing::Test {
   Backend backend_;
 };
 
-TYPED_TEST_SUITE(MessageStoreContract, Backends);
+TYPED_TEST_SUITE(MessageStoreContractTest, Backends);
 
-TYPED_TEST(MessageStoreContract, KeepsWhatWasInsertedAcrossARestart) {
+TYPED_TEST(MessageStoreContractTest, KeepsWhatWasInsertedAcrossARestart) {
   const auto message = make_message("anna", 5, std::string("a\0\xc3\xbc", 4));
   ASSERT_TRUE(this->calls().insert({message}));
   this->backend_.restart();
@@ -81,7 +81,7 @@ TYPED_TEST(MessageStoreContract, KeepsWhatWasInsertedAcrossARestart) {
   EXPECT_EQ(this->backend_.start_state().pending[0].second.bytes, 4);
 }
 
-TYPED_TEST(MessageStoreContract, ReadsAPageAboveItsLowerEndUpToItsUpperEnd) {
+TYPED_TEST(MessageStoreContractTest, ReadsAPageAboveItsLowerEndUpToItsUpperEnd) {
   ASSERT_TRUE(this->calls().insert(
       {make_message("anna", 1), make_message("anna", 2), make_message("anna", 3)}));
   ASSERT_TRUE(this->calls().insert({make_message("anna", 4)}));
@@ -91,7 +91,7 @@ TYPED_TEST(MessageStoreContract, ReadsAPageAboveItsLowerEndUpToItsUpperEnd) {
   EXPECT_TRUE(page->end);
 }
 
-TYPED_TEST(MessageStoreContract, EndsAPageAtItsBoundsButNotBeforeItsFirstRow) {
+TYPED_TEST(MessageStoreContractTest, EndsAPageAtItsBoundsButNotBeforeItsFirstRow) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, std::string(10, 'x')),
                                     make_message("anna", 2, std::string(10, 'x')),
                                     make_message("anna", 3, std::string(10, 'x'))}));
@@ -114,7 +114,7 @@ TYPED_TEST(MessageStoreContract, EndsAPageAtItsBoundsButNotBeforeItsFirstRow) {
   EXPECT_TRUE(page->end);
 }
 
-TYPED_TEST(MessageStoreContract, AnswersWhatAnEraseRemoved) {
+TYPED_TEST(MessageStoreContractTest, AnswersWhatAnEraseRemoved) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22"),
                                     make_message("anna", 3, "333")}));
   const auto removed = this->calls().erase("anna", 1, 3);
@@ -126,7 +126,7 @@ TYPED_TEST(MessageStoreContract, AnswersWhatAnEraseRemoved) {
   EXPECT_EQ(this->calls().erase("anna", 3, 1)->messages, 0);
 }
 
-TYPED_TEST(MessageStoreContract, ListsTotalsThatFollowTheRows) {
+TYPED_TEST(MessageStoreContractTest, ListsTotalsThatFollowTheRows) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22")}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 3, "333")}));
   ASSERT_TRUE(this->calls().insert({make_message("carl", 4, "")}));
@@ -140,7 +140,7 @@ TYPED_TEST(MessageStoreContract, ListsTotalsThatFollowTheRows) {
   EXPECT_THAT(this->calls().list_pending(), ElementsAre(Totals{"anna", 1, 2}));
 }
 
-TYPED_TEST(MessageStoreContract, KeepsTotalsRightWhenRowsComeAndGoAtOnce) {
+TYPED_TEST(MessageStoreContractTest, KeepsTotalsRightWhenRowsComeAndGoAtOnce) {
   auto& messages = this->messages();
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1")}));
   int completions = 0;
@@ -165,7 +165,7 @@ TYPED_TEST(MessageStoreContract, KeepsTotalsRightWhenRowsComeAndGoAtOnce) {
               ElementsAre(Totals{"anna", 1, 2}, Totals{"carl", 1, 2}));
 }
 
-TYPED_TEST(MessageStoreContract, MovesExpiredRowsToTheDeadLettersInAPageRead) {
+TYPED_TEST(MessageStoreContractTest, MovesExpiredRowsToTheDeadLettersInAPageRead) {
   const auto old = make_message("anna", 2, "22", Seconds(1));
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1", Seconds(1)), old,
                                     make_message("anna", 3, "333", Seconds(100))}));
@@ -194,7 +194,7 @@ TYPED_TEST(MessageStoreContract, MovesExpiredRowsToTheDeadLettersInAPageRead) {
   EXPECT_THAT(this->calls().list_pending(), ElementsAre(MessageCalls::UserTotals{"anna", 2, 4}));
 }
 
-TYPED_TEST(MessageStoreContract, ExpiresARangeAndNothingElse) {
+TYPED_TEST(MessageStoreContractTest, ExpiresARangeAndNothingElse) {
   ASSERT_TRUE(this->calls().insert(
       {make_message("anna", 1, "1", Seconds(1)), make_message("anna", 2, "22", Seconds(1)),
        make_message("anna", 3, "333", Seconds(1)), make_message("anna", 4, "4444")}));
@@ -213,7 +213,7 @@ TYPED_TEST(MessageStoreContract, ExpiresARangeAndNothingElse) {
   EXPECT_THAT(this->calls().list_dead_letters("bert"), IsEmpty());
 }
 
-TYPED_TEST(MessageStoreContract, MovesARangeWhateverItsLifetime) {
+TYPED_TEST(MessageStoreContractTest, MovesARangeWhateverItsLifetime) {
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1, "1"), make_message("anna", 2, "22"),
                                     make_message("anna", 3, "333"), make_message("anna", 4, "4")}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x")}));
@@ -236,7 +236,7 @@ TYPED_TEST(MessageStoreContract, MovesARangeWhateverItsLifetime) {
   for (const auto& letter : letters) EXPECT_EQ(letter.reason, "user_deleted");
 }
 
-TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByTheEarliestEnd) {
+TYPED_TEST(MessageStoreContractTest, FindsUsersWithExpiredRowsByTheEarliestEnd) {
   ASSERT_TRUE(this->calls().insert({make_message("dora", 1, "x", Seconds(1))}));
   ASSERT_TRUE(this->calls().insert({make_message("bert", 2, "x", Seconds(1))}));
   // The earliest end counts, in whatever order a transaction brings them.
@@ -261,7 +261,7 @@ TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByTheEarliestEnd) {
     }
   }
   EXPECT_THAT(found, ElementsAre("anna", "bert", "dora", "emil"));
-  // What expired was delivered and erased: from the next sweep on, the later row alone does not
+  // The expired row was delivered and erased. From the next sweep on, the later row alone does not
   // bring its user up.
   ASSERT_TRUE(this->calls().erase("anna", 3, 4));
   EXPECT_EQ(this->calls().expire("anna", 0, 9, now)->messages, 0);
@@ -271,7 +271,7 @@ TYPED_TEST(MessageStoreContract, FindsUsersWithExpiredRowsByTheEarliestEnd) {
               ElementsAre("bert", "dora", "anna", "carl", "emil"));
 }
 
-TYPED_TEST(MessageStoreContract, StartsCountersAboveEveryCeiling) {
+TYPED_TEST(MessageStoreContractTest, StartsCountersAboveEveryCeiling) {
   const Sequence first = this->backend_.start_state().counter_start;
   EXPECT_EQ(first, unix_micros(kTestTime));
   EXPECT_EQ(this->backend_.start_state().ceiling, first + 60'000'000);
@@ -282,7 +282,7 @@ TYPED_TEST(MessageStoreContract, StartsCountersAboveEveryCeiling) {
   EXPECT_EQ(this->backend_.start_state().ceiling, first + 160'000'000);
 }
 
-TYPED_TEST(MessageStoreContract, RemembersTheTimeThatWasToldLast) {
+TYPED_TEST(MessageStoreContractTest, RemembersTheTimeThatWasToldLast) {
   EXPECT_EQ(this->backend_.start_state().known_time, std::nullopt);
   ASSERT_TRUE(this->calls().remember_time(kTestTime + Seconds(9)));
   ASSERT_TRUE(this->calls().remember_time(kTestTime));
@@ -290,7 +290,7 @@ TYPED_TEST(MessageStoreContract, RemembersTheTimeThatWasToldLast) {
   EXPECT_EQ(this->backend_.start_state().known_time, kTestTime);
 }
 
-TYPED_TEST(MessageStoreContract, MovesTheTimesOfMessagesInARangeOfOneHome) {
+TYPED_TEST(MessageStoreContractTest, MovesTheTimesOfMessagesInARangeOfOneHome) {
   std::set<std::string> moved;
   for (int i = 0; i < 600; ++i) {
     const std::string user = "u" + std::to_string(i);
@@ -314,12 +314,12 @@ TYPED_TEST(MessageStoreContract, MovesTheTimesOfMessagesInARangeOfOneHome) {
                 kTestTime + by + Seconds(message->sequence == 2 ? 100 : 3'600));
     }
   }
-  // Who is due follows.
+  // The order of due users follows.
   const auto due = this->calls().find_expired(kTestTime + Seconds(50));
   EXPECT_EQ(std::set<std::string>(due.begin(), due.end()), moved);
 }
 
-TYPED_TEST(MessageStoreContract, MovesTheTimesOfWhatWasCalledBefore) {
+TYPED_TEST(MessageStoreContractTest, MovesTheTimesOfWhatWasCalledBefore) {
   auto& messages = this->messages();
   int open = 2;
   std::vector<delivery::Insert> inserts;
@@ -332,7 +332,7 @@ TYPED_TEST(MessageStoreContract, MovesTheTimesOfWhatWasCalledBefore) {
             kTestTime + Seconds(7));
 }
 
-TYPED_TEST(MessageStoreContract, CommitsADeduplicationRecordWithItsMessage) {
+TYPED_TEST(MessageStoreContractTest, CommitsADeduplicationRecordWithItsMessage) {
   std::vector<delivery::Insert> inserts;
   inserts.push_back(this->calls().as_insert(make_message("anna", 7)));
   inserts.back().record = this->record("k1");
@@ -352,7 +352,7 @@ TYPED_TEST(MessageStoreContract, CommitsADeduplicationRecordWithItsMessage) {
   EXPECT_EQ(kept[1].key, "k2");
 }
 
-TYPED_TEST(MessageStoreContract, ReplacesTheRecordOfAKeyThatIsUsedAnew) {
+TYPED_TEST(MessageStoreContractTest, ReplacesTheRecordOfAKeyThatIsUsedAnew) {
   ASSERT_TRUE(this->calls().record(this->record("k")));
   auto later = this->record("k");
   later.receipt.sequence = 99;
@@ -362,7 +362,7 @@ TYPED_TEST(MessageStoreContract, ReplacesTheRecordOfAKeyThatIsUsedAnew) {
   EXPECT_EQ(this->backend_.start_state().deduplication[0].receipt.sequence, 99);
 }
 
-TYPED_TEST(MessageStoreContract, ForgetsRecordsFromBeforeAMoment) {
+TYPED_TEST(MessageStoreContractTest, ForgetsRecordsFromBeforeAMoment) {
   for (int i = 0; i < 10; ++i) {
     auto record = this->record("k" + std::to_string(i));
     record.committed_at = kTestTime + Seconds(i);
@@ -375,7 +375,7 @@ TYPED_TEST(MessageStoreContract, ForgetsRecordsFromBeforeAMoment) {
   EXPECT_EQ(kept[0].key, "k8");
 }
 
-TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARedrivenMessage) {
+TYPED_TEST(MessageStoreContractTest, RemovesTheDeadLetterOfARedrivenMessage) {
   const MessageId id = this->move_to_dead_letters("anna", 1);
   const auto letter = this->calls().find_dead_letter(id);
   ASSERT_TRUE(letter);
@@ -390,13 +390,13 @@ TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARedrivenMessage) {
   EXPECT_THAT(this->calls().sequences("anna"), ElementsAre(50));
 }
 
-TYPED_TEST(MessageStoreContract, RemovesTheDeadLetterOfARecordedMessage) {
+TYPED_TEST(MessageStoreContractTest, RemovesTheDeadLetterOfARecordedMessage) {
   const MessageId id = this->move_to_dead_letters("anna", 1);
   ASSERT_TRUE(this->calls().record({}, id));
   EXPECT_FALSE(this->calls().find_dead_letter(id));
 }
 
-TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
+TYPED_TEST(MessageStoreContractTest, ListsDeadLettersByIdInPages) {
   std::vector<MessageId> ids;
   for (Sequence i = 1; i <= 5; ++i)
     ids.push_back(this->move_to_dead_letters(i % 2 ? "anna" : "bert", i));
@@ -412,7 +412,7 @@ TYPED_TEST(MessageStoreContract, ListsDeadLettersByIdInPages) {
   EXPECT_THAT(this->calls().list_dead_letters("bert"), SizeIs(2));
 }
 
-TYPED_TEST(MessageStoreContract, TellsWhatADeadLetterIsWithoutItsText) {
+TYPED_TEST(MessageStoreContractTest, TellsWhatADeadLetterIsWithoutItsText) {
   const auto message = make_message("anna", 1, "12345", Seconds(1));
   ASSERT_TRUE(this->calls().insert({message}));
   ASSERT_TRUE(this->calls().move_to_dead_letters("anna", 0, 1, {"deleted", "by hand"}));
@@ -432,7 +432,7 @@ TYPED_TEST(MessageStoreContract, TellsWhatADeadLetterIsWithoutItsText) {
   EXPECT_FALSE(page.next);
 }
 
-TYPED_TEST(MessageStoreContract, ListsDeadLettersOfAReasonAndTellsWhereToGoOn) {
+TYPED_TEST(MessageStoreContractTest, ListsDeadLettersOfAReasonAndTellsWhereToGoOn) {
   std::vector<MessageId> wanted;
   for (Sequence i = 1; i <= 6; ++i) {
     const auto message = make_message(i <= 4 ? "anna" : "bert", i);
@@ -455,7 +455,7 @@ TYPED_TEST(MessageStoreContract, ListsDeadLettersOfAReasonAndTellsWhereToGoOn) {
   EXPECT_EQ(found, wanted);
 }
 
-TYPED_TEST(MessageStoreContract, FindsAUsersPendingMessageByItsId) {
+TYPED_TEST(MessageStoreContractTest, FindsAUsersPendingMessageByItsId) {
   const auto message = make_message("anna", 2);
   ASSERT_TRUE(this->calls().insert({make_message("anna", 1), message}));
   EXPECT_EQ(this->calls().find_pending("anna", message->id), 2);
@@ -464,7 +464,7 @@ TYPED_TEST(MessageStoreContract, FindsAUsersPendingMessageByItsId) {
   EXPECT_FALSE(this->calls().find_pending("anna", message->id));
 }
 
-TYPED_TEST(MessageStoreContract, DeletesDeadLettersOnceAndTellsWhich) {
+TYPED_TEST(MessageStoreContractTest, DeletesDeadLettersOnceAndTellsWhich) {
   const MessageId first = this->move_to_dead_letters("anna", 1);
   const MessageId second = this->move_to_dead_letters("anna", 2);
   const MessageId third = this->move_to_dead_letters("bert", 3);
@@ -474,7 +474,7 @@ TYPED_TEST(MessageStoreContract, DeletesDeadLettersOnceAndTellsWhich) {
   EXPECT_TRUE(this->calls().find_dead_letter(third));
 }
 
-TYPED_TEST(MessageStoreContract, RefusesReservationsBeyondItsSlotsAndTakesThemBack) {
+TYPED_TEST(MessageStoreContractTest, RefusesReservationsBeyondItsSlotsAndTakesThemBack) {
   auto& messages = this->messages();
   std::vector<delivery::Reservation> held;
   for (std::size_t i = 0; i < messages.capacity(); ++i) {
@@ -487,7 +487,7 @@ TYPED_TEST(MessageStoreContract, RefusesReservationsBeyondItsSlotsAndTakesThemBa
   EXPECT_TRUE(messages.reserve(1));
 }
 
-TYPED_TEST(MessageStoreContract, GivesTheSlotBackBeforeTheCompletionRuns) {
+TYPED_TEST(MessageStoreContractTest, GivesTheSlotBackBeforeTheCompletionRuns) {
   auto& messages = this->messages();
   std::vector<delivery::Reservation> held;
   std::vector<delivery::Insert> inserts;
@@ -504,7 +504,7 @@ TYPED_TEST(MessageStoreContract, GivesTheSlotBackBeforeTheCompletionRuns) {
   EXPECT_TRUE(is_free);
 }
 
-TYPED_TEST(MessageStoreContract, CompletesInsertsRecordsAndCeilingsInOrder) {
+TYPED_TEST(MessageStoreContractTest, CompletesInsertsRecordsAndCeilingsInOrder) {
   auto& messages = this->messages();
   std::vector<int> order;
   for (int i = 0; i < 300; i += 3) {

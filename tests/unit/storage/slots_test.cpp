@@ -1,3 +1,5 @@
+// Tests the limits of a store's queue.
+
 #include <memory>
 
 #include <gtest/gtest.h>
@@ -10,7 +12,7 @@ namespace {
 using storage::SlotLimits;
 using storage::Slots;
 
-TEST(Slots, CountReservationsAndTheirBytes) {
+TEST(SlotsTest, CountsReservationsAndTheirBytes) {
   const auto slots = std::make_shared<Slots>(SlotLimits{.slots = 2, .payload_bytes = 100});
   auto first = Slots::reserve(slots, 60);
   ASSERT_TRUE(first);
@@ -23,7 +25,7 @@ TEST(Slots, CountReservationsAndTheirBytes) {
   EXPECT_TRUE(Slots::reserve(slots, 40));
 }
 
-TEST(Slots, KeepTheDatabaseWithinItsLimit) {
+TEST(SlotsTest, KeepsTheDatabaseWithinItsLimit) {
   const auto slots = std::make_shared<Slots>(
       SlotLimits{.slots = 9, .payload_bytes = 1'000, .database_bytes = 500});
   slots->set_database_bytes(450);
@@ -31,7 +33,7 @@ TEST(Slots, KeepTheDatabaseWithinItsLimit) {
   EXPECT_FALSE(Slots::reserve(slots, 51));
 }
 
-TEST(Slots, TakeNoMoreThanThereIsRoomFor) {
+TEST(SlotsTest, TakesNoMoreThanThereIsRoomFor) {
   const auto slots = std::make_shared<Slots>(
       SlotLimits{.slots = 9, .payload_bytes = 1'000, .copies = 2, .row_bytes = 10});
   slots->set_room(210);
@@ -42,7 +44,7 @@ TEST(Slots, TakeNoMoreThanThereIsRoomFor) {
   EXPECT_TRUE(Slots::reserve(slots, 35));
 }
 
-TEST(Slots, AreNotReservedOnceTheyAreClosed) {
+TEST(SlotsTest, RefusesReservationsOnceClosed) {
   const auto slots = std::make_shared<Slots>(SlotLimits{.slots = 2, .payload_bytes = 100});
   auto before = Slots::reserve(slots, 1);
   slots->close();

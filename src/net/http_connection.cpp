@@ -1,4 +1,6 @@
-#include "http_session.hpp"
+// Serves HTTP/1.1 on one connection.
+
+#include "http_connection.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -8,25 +10,27 @@
 #include <holdfast/base/ascii.hpp>
 
 #include "http_response.hpp"
-#include "linger.hpp"
+#include "lingering_close.hpp"
 #include "proxy_header.hpp"
 #include "response_stream.hpp"
-#include "tls_session.hpp"
+#include "tls_stream.hpp"
 #include "websocket_handshake.hpp"
 
 namespace holdfast::net {
 namespace {
 
-// What a client says it will send is not believed beyond this.
+// Limits the room reserved for a body, because a client may announce more than it sends.
 constexpr std::size_t kBodyReserveMax = 64 << 10;
 constexpr std::uint8_t kLinesBetweenMax = 16;
 constexpr Milliseconds kAskedAgain{1'000};
 
 }  // namespace
 
-struct HttpSession::Exchange {
-  Exchange(const Part& part, SteadyTime now)
-      : reader(part.limits(), part.listener().is_unix), started(now), body_share(part.listener()) {}
+struct HttpConnection::Exchange {
+  Exchange(const ListenerShard& shard, SteadyTime now)
+      : reader(shard.limits(), shard.listener().is_unix),
+        started(now),
+        body_budget(shard.listener()) {}
 
   HeadReader reader;
   SteadyTime started;
@@ -35,102 +39,104 @@ struct HttpSession::Exchange {
   bool head_method = false;
   bool old_version = false;  ///< HTTP/1.0
   bool secure = false;
-  bool at_localhost = false;  ///< where other programs have ports that speak no TLS
-  bool body_unread = false;   ///< answered before its body had come: what follows is no request
+  bool at_localhost = false;  ///< other programs have ports there that speak no TLS
+  bool body_unread = false;   ///< answered before its body had come; the next bytes are no request
   BodyLimit body_limit;
   std::optional<ChunkedReader> chunks;
   std::string body;
-  BodyShare body_share;
-  std::string method;  ///< kept for the log, the head having been handed on
+  BodyBudget body_budget;
+  std::string method;  ///< kept for the log, since the head is handed on
   std::string path;
   std::string websocket_key;
-  Told parked;         ///< told when nobody waits for the answer any more
+  Told parked;         ///< called when nobody waits for the answer any more
   std::string client;  ///< behind a trusted proxy; empty: the peer
 };
 
-/// Answers once; let go of unused, it ends the connection.
-class HttpSession::ResponseTicket {
+/// Answers once. Dropping it unused ends the connection.
+class HttpConnection::ResponseTicket {
  public:
-  explicit ResponseTicket(std::shared_ptr<HttpSession> session) : session_(std::move(session)) {}
+  explicit ResponseTicket(std::shared_ptr<HttpConnection> connection)
+      : connection_(std::move(connection)) {}
   ResponseTicket(ResponseTicket&&) noexcept = default;
   ResponseTicket& operator=(ResponseTicket&&) = delete;
   ~ResponseTicket() {
-    if (!session_) return;
-    Shard& shard = session_->part_.loop();
-    shard.post([session = std::move(session_)] { session->abandon(); });
+    if (!connection_) return;
+    Shard& shard = connection_->shard_.loop();
+    shard.post([connection = std::move(connection_)] { connection->abandon(); });
   }
   void operator()(Answer&& answer) {
-    if (const auto session = std::exchange(session_, nullptr)) session->answer(std::move(answer));
+    if (const auto connection = std::exchange(connection_, nullptr))
+      connection->answer(std::move(answer));
   }
 
  protected:
-  std::shared_ptr<HttpSession> session_;
+  std::shared_ptr<HttpConnection> connection_;
 };
 
-class HttpSession::LiveTicket : private ResponseTicket {
+class HttpConnection::LiveTicket : private ResponseTicket {
  public:
   using ResponseTicket::ResponseTicket;
   LiveTicket(LiveTicket&&) noexcept = default;
 
   void operator()(std::variant<Response, LiveAccepted> decision) {
-    const auto session = std::exchange(session_, nullptr);
-    if (!session) return;
+    const auto connection = std::exchange(connection_, nullptr);
+    if (!connection) return;
     if (auto* const accepted = std::get_if<LiveAccepted>(&decision)) {
-      session->accept_live(std::move(*accepted));
+      connection->accept_live(std::move(*accepted));
     } else {
-      session->answer(std::get<Response>(std::move(decision)));
+      connection->answer(std::get<Response>(std::move(decision)));
     }
   }
 };
 
-HttpSession::HttpSession(Part& part, UniqueFd fd, std::string remote_address, bool trusted,
-                         SocketSlot slot)
-    : part_(part),
+HttpConnection::HttpConnection(ListenerShard& shard, UniqueFd fd, std::string remote_address,
+                               bool trusted, OpenSocketGuard slot)
+    : shard_(shard),
       slot_(std::move(slot)),
-      socket_(part.loop().poller(), std::move(fd), *this),
+      socket_(shard.loop().poller(), std::move(fd), *this),
       remote_address_(std::move(remote_address)),
       trusted_(trusted),
-      proxy_header_due_(part.listener().options.proxy_protocol) {
+      proxy_header_due_(shard.listener().options.proxy_protocol) {
   if (!proxy_header_due_) start_tls();
 }
 
-HttpSession::~HttpSession() = default;
+HttpConnection::~HttpConnection() = default;
 
-void HttpSession::start() {
+void HttpConnection::start() {
   self_ = shared_from_this();
-  if (part_.draining()) return end();
-  part_.idle(*this, part_.now() + part_.limits().header_timeout);
+  if (shard_.draining()) return end();
+  shard_.idle(*this, shard_.now() + shard_.limits().header_timeout);
   if (proxy_header_due_ && !trusted_) return refuse_proxy_header("not from a trusted proxy");
-  // The request is often there already: it came with the connection.
+  // The request is often there already, because it came with the connection.
   on_readable();
 }
 
-void HttpSession::refuse(const char* why) {
+void HttpConnection::refuse(const char* why) {
   self_ = shared_from_this();
-  exchange_ = std::make_unique<Exchange>(part_, part_.now());
+  exchange_ = std::make_unique<Exchange>(shard_, shard_.now());
   respond_error(503, "Service Unavailable", why);
 }
 
-void HttpSession::start_tls() {
-  if (const auto& server = part_.listener().options.tls) {
-    tls_ = static_cast<TlsFiles&>(*server).make_session(socket_.descriptor());
+void HttpConnection::start_tls() {
+  if (const auto& server = shard_.listener().options.tls) {
+    tls_ = static_cast<TlsFiles&>(*server).make_stream(socket_.descriptor());
   }
 }
 
-IoOutcome HttpSession::receive(std::span<char> into) {
+IoOutcome HttpConnection::receive(std::span<char> into) {
   return tls_ ? tls_->receive_some(into) : receive_some(socket_.descriptor(), into);
 }
 
-IoOutcome HttpSession::send(std::string_view first, std::string_view second) {
+IoOutcome HttpConnection::send(std::string_view first, std::string_view second) {
   const IoOutcome outcome =
       tls_ ? tls_->send_some(first, second) : send_some(socket_.descriptor(), first, second);
-  part_.metrics().http_bytes.add(outcome.bytes);
+  shard_.metrics().http_bytes.add(outcome.bytes);
   return outcome;
 }
 
-void HttpSession::wait_readable() {
+void HttpConnection::wait_readable() {
   if (tls_ && tls_->has_more()) {
-    part_.loop().post([self = shared_from_this()] {
+    shard_.loop().post([self = shared_from_this()] {
       if (self->phase_ == Phase::reading) self->on_readable();
     });
     return;
@@ -139,16 +145,16 @@ void HttpSession::wait_readable() {
   socket_.await_receive(to_send ? PolledSocket::Wait::writable : PolledSocket::Wait::readable);
 }
 
-void HttpSession::on_receive_ready() {
+void HttpConnection::on_receive_ready() {
   const auto self = shared_from_this();
   if (phase_ == Phase::reading) return on_readable();
-  // Parked, it waits for nothing but the client's end.
+  // A parked request waits for nothing but the client's end.
   if (is_parked()) end();
 }
 
-void HttpSession::on_readable() {
+void HttpConnection::on_readable() {
   if (proxy_header_due_) return read_proxy_header();
-  std::vector<char>& scratch = part_.loop().scratch();
+  std::vector<char>& scratch = shard_.loop().scratch();
   const IoOutcome outcome = receive(scratch);
   if (outcome.ended) return tls_ && tls_->was_plain_http() ? refuse_plain_http() : end();
   const std::string_view fresh(scratch.data(), outcome.bytes);
@@ -159,13 +165,13 @@ void HttpSession::on_readable() {
     unread_ = kept_;
   }
   advance();
-  // This session may be gone by now, and what it has not taken has moved. What came may be a
-  // password, and the next connection's bytes are rarely as many.
+  // This object may be gone by now, and its unread bytes have moved. The bytes may be a password,
+  // and the next connection rarely overwrites all of them.
   explicit_bzero(scratch.data(), outcome.bytes);
 }
 
-void HttpSession::read_proxy_header() {
-  std::vector<char>& scratch = part_.loop().scratch();
+void HttpConnection::read_proxy_header() {
+  std::vector<char>& scratch = shard_.loop().scratch();
   const std::span<char> into = std::span(scratch).first(ProxyHeader::kBytesMax);
   const IoOutcome outcome = receive_some(socket_.descriptor(), into);
   if (outcome.ended) return end();
@@ -182,7 +188,7 @@ void HttpSession::read_proxy_header() {
   }
 }
 
-void HttpSession::take_proxy_header(std::size_t size, std::string address) {
+void HttpConnection::take_proxy_header(std::size_t size, std::string address) {
   proxy_header_due_ = false;
   proxy_is_client_ = address.empty();
   std::string rest = kept_.substr(size);
@@ -190,9 +196,9 @@ void HttpSession::take_proxy_header(std::size_t size, std::string address) {
   start_tls();
   if (!address.empty()) {
     remote_address_ = std::move(address);
-    const bool proxy = part_.listener().options.trusted_proxies.trusts(remote_address_);
+    const bool proxy = shard_.listener().options.trusted_proxies.trusts(remote_address_);
     if (!proxy && !slot_.count_for(client_share_key(remote_address_))) {
-      part_.listener().note_refusal(Bound::connections, BoundScope::share);
+      shard_.listener().note_refusal(Bound::connections, BoundScope::share);
       return refuse("limits.connections_per_address");
     }
   }
@@ -205,18 +211,18 @@ void HttpSession::take_proxy_header(std::size_t size, std::string address) {
   advance();
 }
 
-// A proxy that is not told to send it, or a client that found its way past the proxy.
-void HttpSession::refuse_proxy_header(const char* why) {
-  part_.report_proxy_header(remote_address_, why);
+// Refuses a proxy that is not set up to send the header, or a client that bypassed the proxy.
+void HttpConnection::refuse_proxy_header(const char* why) {
+  shard_.report_proxy_header(remote_address_, why);
   proxy_header_due_ = false;
   kept_ = std::string();
-  if (part_.listener().options.tls) return end();
-  exchange_ = std::make_unique<Exchange>(part_, part_.now());
+  if (shard_.listener().options.tls) return end();
+  exchange_ = std::make_unique<Exchange>(shard_, shard_.now());
   respond_error(400, "Bad Request: this port takes the PROXY protocol of trusted proxies alone");
 }
 
-// A loop, not a recursion: a client may send a thousand requests in one segment.
-void HttpSession::advance() {
+// Loops instead of recursing, because a client may send a thousand requests in one segment.
+void HttpConnection::advance() {
   if (std::exchange(advancing_, true)) return;
   const auto self = shared_from_this();
   while (phase_ == Phase::reading && step()) {
@@ -227,29 +233,29 @@ void HttpSession::advance() {
   wait_readable();
 }
 
-// False when more bytes are needed.
-bool HttpSession::step() {
+// Returns false when more bytes are needed.
+bool HttpConnection::step() {
   if (!exchange_) {
-    // RFC 9112 section 2.2: some clients send an empty line behind a body. It begins no request.
+    // Some clients send an empty line behind a body (RFC 9112 section 2.2). It begins no request.
     while (blank_lines_ < kLinesBetweenMax && unread_.starts_with("\r\n")) {
       unread_.remove_prefix(2);
       ++blank_lines_;
     }
     if (unread_.empty()) return false;
     blank_lines_ = 0;
-    const SteadyTime now = part_.now();
-    exchange_ = std::make_unique<Exchange>(part_, now);
-    if (part_.draining()) {
+    const SteadyTime now = shard_.now();
+    exchange_ = std::make_unique<Exchange>(shard_, now);
+    if (shard_.draining()) {
       respond_error(503, "Service Unavailable", "the gateway is stopping");
       return true;
     }
     // A new connection's deadline has been running since it was accepted.
-    served_ ? part_.watch(*this, now + part_.limits().header_timeout) : part_.end_idle(*this);
+    served_ ? shard_.watch(*this, now + shard_.limits().header_timeout) : shard_.end_idle(*this);
   }
   return exchange_->head_done ? read_body() : read_head();
 }
 
-bool HttpSession::read_head() {
+bool HttpConnection::read_head() {
   HeadReader& reader = exchange_->reader;
   const HeadReader::State state = reader.read(unread_);
   if (state == HeadReader::State::more) return !hold_head();
@@ -258,13 +264,13 @@ bool HttpSession::read_head() {
     return true;
   }
   unread_.remove_prefix(reader.size());
-  exchange_->body_share.release();
+  exchange_->body_budget.release();
   RequestHead& head = reader.head();
   head.remote_address = remote_address_;
   head.actor = peer_of(socket_.descriptor(), remote_address_);
-  head.shard = part_.loop().index();
+  head.shard = shard_.loop().index();
   head.secure = tls_ != nullptr || secure_by_proxy_;
-  const TrustedProxies& proxies = part_.listener().options.trusted_proxies;
+  const TrustedProxies& proxies = shard_.listener().options.trusted_proxies;
   if (!proxies.empty() && !proxy_is_client_) {
     proxies.resolve(head);
     exchange_->client = head.remote_address;
@@ -280,8 +286,8 @@ bool HttpSession::read_head() {
   exchange_->old_version = head.minor_version == 0;
   exchange_->method = head.method;
   exchange_->path = head.path();
-  part_.metrics().requests.add();
-  if (!reader.framing().has_host && !part_.listener().service->serves_without_host(head)) {
+  shard_.metrics().requests.add();
+  if (!reader.framing().has_host && !shard_.listener().service->serves_without_host(head)) {
     respond_error(400, "Bad Request: missing Host");
     return true;
   }
@@ -296,25 +302,26 @@ bool HttpSession::read_head() {
   return screen();
 }
 
-bool HttpSession::opens(RequestHead& head) const {
-  const LiveService* const live = part_.listener().service->live();
+bool HttpConnection::opens(RequestHead& head) const {
+  const LiveService* const live = shard_.listener().service->live();
   const auto route = live == nullptr ? std::nullopt : live->opens(head);
   head.route = route.value_or(0);
   return route.has_value();
 }
 
-// What a trusted proxy's connection brings is another client's each time.
-bool HttpSession::count_client(const RequestHead& head) {
+// Counts the connection for the client of this request. A trusted proxy may bring another one each
+// time.
+bool HttpConnection::count_client(const RequestHead& head) {
   if (!trusted_) return true;
-  const bool named = !part_.listener().options.trusted_proxies.trusts(head.remote_address);
+  const bool named = !shard_.listener().options.trusted_proxies.trusts(head.remote_address);
   if (slot_.count_for(named ? client_share_key(head.remote_address) : std::string())) return true;
-  part_.listener().note_refusal(Bound::connections, BoundScope::share);
+  shard_.listener().note_refusal(Bound::connections, BoundScope::share);
   return false;
 }
 
-bool HttpSession::screen() {
+bool HttpConnection::screen() {
   HeadReader& reader = exchange_->reader;
-  auto verdict = part_.listener().service->screen(reader.head());
+  auto verdict = shard_.listener().service->screen(reader.head());
   if (auto* const refusal = std::get_if<Response>(&verdict)) {
     const std::uint64_t length = reader.framing().content_length.value_or(0);
     if (!reader.framing().chunked && length <= unread_.size()) {
@@ -330,7 +337,7 @@ bool HttpSession::screen() {
   return begin_body();
 }
 
-bool HttpSession::begin_body() {
+bool HttpConnection::begin_body() {
   const Framing& framing = exchange_->reader.framing();
   if (framing.content_length.value_or(0) > exchange_->body_limit.bytes) {
     respond_error(413, "Request Too Long", exchange_->body_limit.reason);
@@ -339,14 +346,14 @@ bool HttpSession::begin_body() {
   if (framing.chunked) exchange_->chunks.emplace(exchange_->body_limit.bytes);
   const auto length = static_cast<std::size_t>(framing.content_length.value_or(0));
   if (framing.chunked || length > unread_.size()) {
-    part_.watch(*this, part_.now() + part_.limits().body_timeout);
+    shard_.watch(*this, shard_.now() + shard_.limits().body_timeout);
     if (framing.expect_continue && unread_.empty()) send_continue();
     exchange_->body.reserve(std::min(length, kBodyReserveMax));
   }
   return phase_ != Phase::reading || read_body();
 }
 
-bool HttpSession::read_body() {
+bool HttpConnection::read_body() {
   if (exchange_->chunks) return read_chunks();
   const auto length =
       static_cast<std::size_t>(exchange_->reader.framing().content_length.value_or(0));
@@ -359,7 +366,7 @@ bool HttpSession::read_body() {
   return true;
 }
 
-bool HttpSession::read_chunks() {
+bool HttpConnection::read_chunks() {
   switch (exchange_->chunks->read(unread_, exchange_->body)) {
     case ChunkedReader::State::more:
       return hold_body();
@@ -372,61 +379,61 @@ bool HttpSession::read_chunks() {
     case ChunkedReader::State::done:
       break;
   }
-  // Whatever could be smuggled behind a chunked body is not read.
+  // A chunked body could hide a smuggled request behind it, so nothing more is read.
   exchange_->keep_alive = false;
   dispatch();
   return true;
 }
 
-// Counts what has come of a request and now waits for the rest; refuses it where that is too much.
-bool HttpSession::hold(std::size_t bytes, Bound bound) {
-  if (exchange_->body_share.resize(bytes, slot_.holder(), bound)) return true;
+// Counts the bytes of an incomplete request. Refuses it if they are too many.
+bool HttpConnection::hold(std::size_t bytes, Bound bound) {
+  if (exchange_->body_budget.resize(bytes, slot_.holder(), bound)) return true;
   respond_error(503, "Service Unavailable", "limits.body_bytes_in_flight");
   return false;
 }
 
-bool HttpSession::hold_head() {
+bool HttpConnection::hold_head() {
   save_unread();
-  // The fields so far are held a second time, taken apart.
+  // The parsed fields are a second copy.
   return hold(2 * kept_.capacity(), Bound::header_bytes);
 }
 
-// False: more bytes are needed.
-bool HttpSession::hold_body() { return !hold(exchange_->body.size(), Bound::body_bytes); }
+// Returns false when more bytes are needed.
+bool HttpConnection::hold_body() { return !hold(exchange_->body.size(), Bound::body_bytes); }
 
-void HttpSession::dispatch() {
+void HttpConnection::dispatch() {
   save_unread();
-  // What has come behind it is held until it is answered.
+  // The bytes behind it stay in memory until it is answered.
   const std::size_t behind = kept_.empty() ? 0 : kept_.capacity();
-  if (!exchange_->body_share.resize(behind, slot_.holder(), Bound::header_bytes)) {
+  if (!exchange_->body_budget.resize(behind, slot_.holder(), Bound::header_bytes)) {
     exchange_->keep_alive = false;
     unread_ = {};
     save_unread();
-    exchange_->body_share.release();
+    exchange_->body_budget.release();
   }
   phase_ = Phase::handling;
   watch_for_answer();
   Request request{.head = std::move(exchange_->reader.head()),
                   .body = std::exchange(exchange_->body, {})};
-  part_.listener().service->handle(std::move(request),
-                                   Responder(ResponseTicket(shared_from_this()), *this));
+  shard_.listener().service->handle(std::move(request),
+                                    Responder(ResponseTicket(shared_from_this()), *this));
 }
 
-bool HttpSession::is_parked() const {
+bool HttpConnection::is_parked() const {
   return phase_ == Phase::handling && exchange_->parked != nullptr;
 }
 
-void HttpSession::park(Told told) {
+void HttpConnection::park(Told told) {
   exchange_->parked = std::move(told);
   if (phase_ != Phase::handling) return tell_parked(ParkEnd::gone);
-  part_.rest(*this);
+  shard_.rest(*this);
   socket_.await_receive(PolledSocket::Wait::peer_end);
-  if (part_.draining()) on_drain();
+  if (shard_.draining()) on_drain();
 }
 
-// In a turn of its own: what led here may be a call of the one who is told.
-void HttpSession::tell_parked(ParkEnd end) {
-  part_.loop().post([self = shared_from_this(), end] {
+// Runs in a turn of its own, because the caller may be the one who is told.
+void HttpConnection::tell_parked(ParkEnd end) {
+  shard_.loop().post([self = shared_from_this(), end] {
     auto told = std::exchange(self->exchange_->parked, nullptr);
     if (!told) return;
     told(end);
@@ -435,22 +442,23 @@ void HttpSession::tell_parked(ParkEnd end) {
   });
 }
 
-void HttpSession::watch_for_answer() {
-  const ListenerOptions& options = part_.listener().options;
-  part_.watch(*this, options.gives_up ? part_.now() + options.answer_patience : SteadyTime::max());
+void HttpConnection::watch_for_answer() {
+  const ListenerOptions& options = shard_.listener().options;
+  shard_.watch(*this,
+               options.gives_up ? shard_.now() + options.answer_patience : SteadyTime::max());
 }
 
-void HttpSession::give_up_or_wait() {
-  const char* const why = part_.listener().options.gives_up();
-  if (why == nullptr) return part_.watch(*this, part_.now() + kAskedAgain);
+void HttpConnection::give_up_or_wait() {
+  const char* const why = shard_.listener().options.gives_up();
+  if (why == nullptr) return shard_.watch(*this, shard_.now() + kAskedAgain);
   respond_error(503, "Service Unavailable", why);
 }
 
-void HttpSession::begin_upgrade() {
+void HttpConnection::begin_upgrade() {
   HeadReader& reader = exchange_->reader;
   auto key = read_handshake(reader.head(), reader.framing());
   if (!key) {
-    part_.metrics().refused_upgrades.add();
+    shard_.metrics().refused_upgrades.add();
     const HandshakeFault& fault = key.error();
     if (fault.status == 426) return respond_upgrade_required(fault.message, fault.why);
     return respond_error(fault.status, fault.message, fault.why);
@@ -459,11 +467,11 @@ void HttpSession::begin_upgrade() {
   save_unread();
   phase_ = Phase::handling;
   watch_for_answer();
-  part_.listener().service->live()->open(std::move(reader.head()), LiveTicket(shared_from_this()));
+  shard_.listener().service->live()->open(std::move(reader.head()), LiveTicket(shared_from_this()));
 }
 
-// The scratch is the next connection's; what is left in it moves.
-void HttpSession::save_unread() {
+// Moves the unread bytes out of the scratch, which belongs to the next connection.
+void HttpConnection::save_unread() {
   if (unread_.empty()) {
     std::string().swap(kept_);  // frees it, which an assignment would not
   } else if (unread_.data() >= kept_.data() && unread_.data() < kept_.data() + kept_.size()) {
@@ -474,17 +482,17 @@ void HttpSession::save_unread() {
   unread_ = kept_;
 }
 
-void HttpSession::respond_error(int status, const char* message, const char* why) {
-  // The peer may take its time to read the answer: nothing that it sent waits for that.
+void HttpConnection::respond_error(int status, const char* message, const char* why) {
+  // The peer may read the answer slowly. Its body need not stay in memory meanwhile.
   exchange_->body = std::string();
   unread_ = {};
   kept_ = std::string();
-  exchange_->body_share.release();
-  Response response = part_.listener().service->error(status, message);
+  exchange_->body_budget.release();
+  Response response = shard_.listener().service->error(status, message);
   if (why != nullptr) response.refused = why;
   if (response.refused.empty()) response.refused = message;
   if (!exchange_->head_done) {
-    // As far as it was read.
+    // The head may be read only in part.
     exchange_->method = exchange_->reader.head().method;
     exchange_->path = exchange_->reader.head().path();
   }
@@ -492,23 +500,23 @@ void HttpSession::respond_error(int status, const char* message, const char* why
   respond(std::move(response));
 }
 
-void HttpSession::refuse_plain_http() {
-  part_.metrics().failed_handshakes.add();
+void HttpConnection::refuse_plain_http() {
+  shard_.metrics().failed_handshakes.add();
   tls_ = nullptr;
-  exchange_ = std::make_unique<Exchange>(part_, part_.now());
+  exchange_ = std::make_unique<Exchange>(shard_, shard_.now());
   respond_error(400, "Bad Request: this port speaks TLS");
 }
 
-void HttpSession::respond_upgrade_required(const char* message, const char* why) {
-  Response response = part_.listener().service->error(426, message);
+void HttpConnection::respond_upgrade_required(const char* message, const char* why) {
+  Response response = shard_.listener().service->error(426, message);
   response.refused = why;
   response.headers.emplace_back("Sec-WebSocket-Version", "13");
   response.close = true;
   respond(std::move(response));
 }
 
-// The connection may be gone by now, or the request given up.
-void HttpSession::answer(Answer&& answer) {
+// Answers the request, unless the connection is gone or the request was given up.
+void HttpConnection::answer(Answer&& answer) {
   exchange_->parked = nullptr;
   if (phase_ != Phase::handling) return;
   if (auto* const stream = std::get_if<StreamAccepted>(&answer)) {
@@ -518,55 +526,55 @@ void HttpSession::answer(Answer&& answer) {
   }
 }
 
-void HttpSession::respond(Response response) {
+void HttpConnection::respond(Response response) {
   if (phase_ == Phase::ended) return;
   const bool keep_alive = exchange_->head_done && exchange_->keep_alive &&
-                          !exchange_->body_unread && !response.close && !part_.draining();
+                          !exchange_->body_unread && !response.close && !shard_.draining();
   close_after_write_ = !keep_alive;
   write(std::move(response));
 }
 
-Seconds HttpSession::transport_security() const {
+Seconds HttpConnection::transport_security() const {
   const bool secure = exchange_->head_done ? exchange_->secure && !exchange_->at_localhost
                                            : tls_ || secure_by_proxy_;
-  return secure ? part_.listener().options.transport_security : Seconds(0);
+  return secure ? shard_.listener().options.transport_security : Seconds(0);
 }
 
-void HttpSession::write(Response response) {
-  std::string head = part_.loop().take_buffer();
-  append_response_head(head, response, part_.date(), !close_after_write_, transport_security());
+void HttpConnection::write(Response response) {
+  std::string head = shard_.loop().take_buffer();
+  append_response_head(head, response, shard_.date(), !close_after_write_, transport_security());
   if (exchange_->head_method || response.status == 204 || response.status == 304) {
     response.body.clear();
   }
   const IoOutcome outcome = send(head, response.body);
   if (outcome.ended) return end();
   const std::size_t total = head.size() + response.body.size();
-  part_.count_response(response.status);
+  shard_.count_response(response.status);
   log_exchange(response, total);
   if (outcome.bytes < total) {
     out_ = head + response.body;
     sent_ = outcome.bytes;
   }
-  part_.loop().give_buffer(std::move(head));
+  shard_.loop().give_buffer(std::move(head));
   if (out_.empty()) return after_write();
   phase_ = Phase::writing;
-  part_.watch(*this, part_.now() + part_.limits().write_timeout);
+  shard_.watch(*this, shard_.now() + shard_.limits().write_timeout);
   wait_writable();
 }
 
-void HttpSession::send_continue() {
+void HttpConnection::send_continue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   const IoOutcome outcome = send(kContinue);
-  // A new exchange on an empty send queue: when these few bytes do not go, the connection is gone.
+  // The send queue is empty. If these few bytes do not go, the connection is broken.
   if (outcome.bytes < kContinue.size()) end();
 }
 
-void HttpSession::wait_writable() {
+void HttpConnection::wait_writable() {
   const bool to_receive = tls_ && tls_->send_waits_to_receive();
   socket_.await_send(to_receive ? PolledSocket::Wait::readable : PolledSocket::Wait::writable);
 }
 
-void HttpSession::on_send_ready() {
+void HttpConnection::on_send_ready() {
   if (phase_ != Phase::writing) return;
   const auto self = shared_from_this();
   const IoOutcome outcome = send(std::string_view(out_).substr(sent_));
@@ -578,49 +586,49 @@ void HttpSession::on_send_ready() {
   after_write();
 }
 
-void HttpSession::after_write() {
-  // A next request that has come already still gets its answer.
-  if (close_after_write_ || (part_.draining() && unread_.empty())) {
+void HttpConnection::after_write() {
+  // A further request that has come already still gets its answer.
+  if (close_after_write_ || (shard_.draining() && unread_.empty())) {
     phase_ = Phase::ended;
-    Linger::start(part_, socket_.release(), std::move(tls_), {}, std::move(slot_));
+    LingeringClose::start(shard_, socket_.release(), std::move(tls_), {}, std::move(slot_));
     self_ = nullptr;
     return;
   }
   served_ = true;
   exchange_ = nullptr;
   phase_ = Phase::reading;
-  // Between requests the connection is the proxy's, nobody's else.
-  if (trusted_ && !part_.listener().options.proxy_protocol) (void)slot_.count_for({});
-  const SteadyTime deadline = part_.now() + part_.limits().idle_timeout;
-  unread_.empty() ? part_.idle(*this, deadline) : part_.watch(*this, deadline);
+  // Between requests the connection counts for the proxy.
+  if (trusted_ && !shard_.listener().options.proxy_protocol) (void)slot_.count_for({});
+  const SteadyTime deadline = shard_.now() + shard_.limits().idle_timeout;
+  unread_.empty() ? shard_.idle(*this, deadline) : shard_.watch(*this, deadline);
   if (advancing_) return;
   if (unread_.empty()) return wait_readable();
-  // Whoever answers must not find the next request handled inside its call.
-  part_.loop().post([self = shared_from_this()] { self->advance(); });
+  // The caller must not find the next request handled inside its call.
+  shard_.loop().post([self = shared_from_this()] { self->advance(); });
 }
 
-void HttpSession::log_exchange(const Response& response, std::size_t bytes) {
-  const ListenerCore& listener = part_.listener();
+void HttpConnection::log_exchange(const Response& response, std::size_t bytes) {
+  const ListenerState& listener = shard_.listener();
   if (!listener.access_log) return;
   listener.log_access({.method = exchange_->method,
                        .path = exchange_->path,
                        .status = response.status,
                        .bytes = bytes,
-                       .duration = part_.now() - exchange_->started,
+                       .duration = shard_.now() - exchange_->started,
                        .remote = exchange_->client.empty() ? remote_address_ : exchange_->client,
                        .fields = response.log_fields,
                        .refused = response.refused});
 }
 
-void HttpSession::accept_stream(StreamAccepted accepted) {
-  if (part_.draining()) {
+void HttpConnection::accept_stream(StreamAccepted accepted) {
+  if (shard_.draining()) {
     return respond_error(503, "Service Unavailable", "the gateway is stopping");
   }
   using Body = OpeningStream::Body;
   const bool without_body = accepted.status == 204 || accepted.status == 304;
   const Body body = exchange_->old_version ? Body::until_close : Body::chunked;
   std::string head;
-  append_stream_head(head, accepted, part_.date(), body == Body::chunked && !without_body,
+  append_stream_head(head, accepted, shard_.date(), body == Body::chunked && !without_body,
                      transport_security());
   phase_ = Phase::ended;
   OpeningStream opening{.fd = socket_.release(),
@@ -631,20 +639,20 @@ void HttpSession::accept_stream(StreamAccepted accepted) {
                         .head = std::move(head),
                         .body = without_body || exchange_->head_method ? Body::none : body,
                         .accepted = std::move(accepted)};
-  open_stream_later(part_.listener(), std::move(opening));
+  open_stream_later(shard_.listener(), std::move(opening));
   self_ = nullptr;
 }
 
-RequestTrace HttpSession::take_trace() {
+RequestTrace HttpConnection::take_trace() {
   return {.method = std::move(exchange_->method),
           .path = std::move(exchange_->path),
           .remote = exchange_->client.empty() ? remote_address_ : std::move(exchange_->client),
           .started = exchange_->started};
 }
 
-void HttpSession::accept_live(LiveAccepted accepted) {
+void HttpConnection::accept_live(LiveAccepted accepted) {
   if (phase_ != Phase::handling) return;
-  if (part_.draining()) {
+  if (shard_.draining()) {
     return respond_error(503, "Service Unavailable", "the gateway is stopping");
   }
   phase_ = Phase::ended;
@@ -655,17 +663,17 @@ void HttpSession::accept_live(LiveAccepted accepted) {
                            .slot = std::move(slot_),
                            .request = take_trace(),
                            .accepted = std::move(accepted)};
-  open_websocket_later(part_.listener(), std::move(opening));
+  open_websocket_later(shard_.listener(), std::move(opening));
   self_ = nullptr;
 }
 
-void HttpSession::abandon() {
+void HttpConnection::abandon() {
   if (phase_ != Phase::handling) return;
   exchange_->parked = nullptr;
   end();
 }
 
-void HttpSession::on_deadline() {
+void HttpConnection::on_deadline() {
   if (phase_ == Phase::handling) return give_up_or_wait();
   if (phase_ == Phase::reading && exchange_) {
     return respond_error(
@@ -675,19 +683,19 @@ void HttpSession::on_deadline() {
   end();
 }
 
-void HttpSession::on_drain() {
+void HttpConnection::on_drain() {
   if (phase_ == Phase::reading && !exchange_) return end();
   if (is_parked()) tell_parked(ParkEnd::draining);
 }
 
-void HttpSession::end() {
+void HttpConnection::end() {
   const bool parked = is_parked();
   if (std::exchange(phase_, Phase::ended) == Phase::ended) return;
   if (parked) tell_parked(ParkEnd::gone);
-  // What was asked to wait keeps it alive for another turn; room is made at once.
+  // A posted task may keep the object alive for another turn. Its place is free at once.
   if (is_linked()) unlink();
-  if (tls_ && tls_->is_in_handshake()) part_.metrics().failed_handshakes.add();
-  if (tls_) tls_->say_goodbye();
+  if (tls_ && tls_->is_in_handshake()) shard_.metrics().failed_handshakes.add();
+  if (tls_) tls_->send_close_notify();
   socket_.close();
   slot_.reset();
   const auto last = std::exchange(self_, nullptr);

@@ -1,4 +1,6 @@
-#include "tls_session.hpp"
+// TLS on a socket that does not block.
+
+#include "tls_stream.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -10,14 +12,14 @@
 namespace holdfast::net {
 namespace {
 
-// More than a large record: read-ahead takes that much at once.
+// Read-ahead takes this much at once, more than a large record.
 constexpr std::size_t kReadAheadBytes = 16 << 10;
-// A peer may renew its keys now and then (RFC 8446 section 5.5 asks for it after millions of
-// records); each time costs as much as a short request.
+// Limits how often a peer may renew its keys. Each time costs as much as a short request, and RFC
+// 8446 section 5.5 asks for it only after millions of records.
 constexpr std::uint64_t kKeyUpdates = 32;
 constexpr std::uint64_t kBytesPerKeyUpdate = 64 << 10;
 
-TlsSession& session_of(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+TlsStream& stream_of(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
 
 int finish_io(BIO* bio, const IoOutcome& outcome, int retry_flag) {
   BIO_clear_retry_flags(bio);
@@ -28,19 +30,19 @@ int finish_io(BIO* bio, const IoOutcome& outcome, int retry_flag) {
 
 int read_socket(BIO* bio, char* into, int size) {
   const auto length = static_cast<std::size_t>(size);
-  return finish_io(bio, session_of(bio).read_socket({into, length}), BIO_FLAGS_READ);
+  return finish_io(bio, stream_of(bio).read_socket({into, length}), BIO_FLAGS_READ);
 }
 
 int write_socket(BIO* bio, const char* from, int size) {
   const auto length = static_cast<std::size_t>(size);
-  return finish_io(bio, session_of(bio).write_socket({from, length}), BIO_FLAGS_WRITE);
+  return finish_io(bio, stream_of(bio).write_socket({from, length}), BIO_FLAGS_WRITE);
 }
 
 long control_socket(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) {
   return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
-// OpenSSL's own writes with write(), which raises SIGPIPE.
+// Replaces OpenSSL's own method, whose write() raises SIGPIPE.
 const BIO_METHOD* socket_method() {
   static const BIO_METHOD* const method = [] {
     BIO_METHOD* const made =
@@ -55,7 +57,7 @@ const BIO_METHOD* socket_method() {
 
 }  // namespace
 
-TlsSession::TlsSession(SSL_CTX* context, int fd) : fd_(fd), ssl_(SSL_new(context)) {
+TlsStream::TlsStream(SSL_CTX* context, int fd) : fd_(fd), ssl_(SSL_new(context)) {
   BIO* const bio = BIO_new(socket_method());
   if (ssl_ == nullptr || bio == nullptr) {
     BIO_free(bio);
@@ -70,16 +72,16 @@ TlsSession::TlsSession(SSL_CTX* context, int fd) : fd_(fd), ssl_(SSL_new(context
   SSL_set_msg_callback_arg(ssl_, this);
 }
 
-TlsSession::~TlsSession() { SSL_free(ssl_); }
+TlsStream::~TlsStream() { SSL_free(ssl_); }
 
-void TlsSession::count_key_updates(int sent, int /*version*/, int content_type, const void* message,
-                                   std::size_t length, SSL* /*ssl*/, void* session) {
+void TlsStream::count_key_updates(int sent, int /*version*/, int content_type, const void* message,
+                                  std::size_t length, SSL* /*ssl*/, void* stream) {
   if (sent != 0 || content_type != SSL3_RT_HANDSHAKE || length == 0) return;
   if (*static_cast<const unsigned char*>(message) != SSL3_MT_KEY_UPDATE) return;
-  ++static_cast<TlsSession*>(session)->key_updates_;
+  ++static_cast<TlsStream*>(stream)->key_updates_;
 }
 
-IoOutcome TlsSession::outcome_of_failure(int result, bool& other_direction) noexcept {
+IoOutcome TlsStream::outcome_of_failure(int result, bool& other_direction) noexcept {
   const int error = SSL_get_error(ssl_, result);
   if (error == SSL_ERROR_WANT_WRITE && cannot_write_) return {.ended = true};
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
@@ -88,14 +90,14 @@ IoOutcome TlsSession::outcome_of_failure(int result, bool& other_direction) noex
     return {.blocked = true};
   }
   plain_http_ = error == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
-  // After the peer's goodbye ours is still due; after an error nothing is.
+  // After the peer's close notify ours is still due; after an error nothing is.
   broken_ = error != SSL_ERROR_ZERO_RETURN;
   ERR_clear_error();
   return {.ended = true};
 }
 
-// OpenSSL goes on reading as long as records bring no data: within one call that ends here.
-IoOutcome TlsSession::read_socket(std::span<char> into) noexcept {
+// Limits the bytes of one call. OpenSSL would go on reading while records bring no data.
+IoOutcome TlsStream::read_socket(std::span<char> into) noexcept {
   if (!early_.empty()) {
     const std::size_t count = early_.copy(into.data(), into.size());
     early_.erase(0, count);
@@ -109,9 +111,9 @@ IoOutcome TlsSession::read_socket(std::span<char> into) noexcept {
   return outcome;
 }
 
-// OpenSSL deciphers nothing more behind an error, and what the peer sent before is still to be
-// read: it only hears that it has to wait.
-IoOutcome TlsSession::write_socket(std::string_view bytes) noexcept {
+// Reports that the socket is full, never an error. OpenSSL deciphers nothing behind an error, and
+// earlier bytes of the peer are still to be read.
+IoOutcome TlsStream::write_socket(std::string_view bytes) noexcept {
   if (cannot_write_) return {.blocked = true};
   const IoOutcome outcome = net::send_some(fd_, bytes);
   bytes_given_ += outcome.bytes;
@@ -119,7 +121,7 @@ IoOutcome TlsSession::write_socket(std::string_view bytes) noexcept {
   return outcome.ended ? IoOutcome{.blocked = true} : outcome;
 }
 
-IoOutcome TlsSession::receive_some(std::span<char> into) noexcept {
+IoOutcome TlsStream::receive_some(std::span<char> into) noexcept {
   more_ = false;
   if (key_updates_ > kKeyUpdates + bytes_received_ / kBytesPerKeyUpdate) broken_ = true;
   if (broken_) return {.ended = true};
@@ -143,9 +145,9 @@ IoOutcome TlsSession::receive_some(std::span<char> into) noexcept {
   return {.bytes = filled};
 }
 
-IoOutcome TlsSession::send_some(std::string_view first, std::string_view second) {
+IoOutcome TlsStream::send_some(std::string_view first, std::string_view second) {
   if (broken_) return {.ended = true};
-  // One record is one system call, and hides where the head ends.
+  // One record costs one system call, and hides where the head ends.
   std::string joined;
   if (!second.empty()) {
     joined.reserve(first.size() + second.size());
@@ -170,24 +172,24 @@ IoOutcome TlsSession::send_some(std::string_view first, std::string_view second)
   return {.bytes = sent};
 }
 
-bool TlsSession::is_in_handshake() const noexcept {
+bool TlsStream::is_in_handshake() const noexcept {
   return heard_ && SSL_is_init_finished(ssl_) != 1;
 }
 
-void TlsSession::say_goodbye() noexcept {
+void TlsStream::send_close_notify() noexcept {
   if (broken_ || SSL_is_init_finished(ssl_) != 1) return;
   broken_ = true;
   (void)SSL_shutdown(ssl_);
   ERR_clear_error();
 }
 
-std::shared_ptr<TlsSession> TlsFiles::make_session(int fd) const {
+std::shared_ptr<TlsStream> TlsFiles::make_stream(int fd) const {
   std::shared_ptr<SSL_CTX> context;
   {
     const std::lock_guard lock(mutex_);
     context = context_;
   }
-  return std::make_shared<TlsSession>(context.get(), fd);
+  return std::make_shared<TlsStream>(context.get(), fd);
 }
 
 }  // namespace holdfast::net

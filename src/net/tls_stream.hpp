@@ -16,44 +16,46 @@
 
 namespace holdfast::net {
 
-/// The TLS of one socket, in the place of `receive_some` and `send_some`: the handshake goes on
-/// inside both. It may move to another thread between two calls. The descriptor is the caller's.
-class TlsSession {
+/// Runs TLS on one socket, in place of `receive_some` and `send_some`. Both also drive the
+/// handshake. It may move to another thread between two calls. The caller owns the descriptor.
+class TlsStream {
  public:
-  TlsSession(SSL_CTX* context, int fd);
-  ~TlsSession();
-  TlsSession(const TlsSession&) = delete;
-  TlsSession& operator=(const TlsSession&) = delete;
+  TlsStream(SSL_CTX* context, int fd);
+  ~TlsStream();
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
 
   [[nodiscard]] IoOutcome receive_some(std::span<char> into) noexcept;
-  /// After `blocked`, the next call brings the same bytes again, and maybe more behind them.
+  /// Sends. After `blocked`, the next call brings the same bytes again, maybe with more behind
+  /// them.
   [[nodiscard]] IoOutcome send_some(std::string_view first, std::string_view second = {});
-  /// Bytes that were received before it took over the socket. Once, first of all.
+  /// Hands over bytes that were received before. Call it once, before all else.
   void put_early(std::string bytes) noexcept { early_ = std::move(bytes); }
-  /// For OpenSSL, which does its own I/O inside the calls above.
+  /// Called by OpenSSL, which does its own I/O inside the calls above.
   [[nodiscard]] IoOutcome read_socket(std::span<char> into) noexcept;
   [[nodiscard]] IoOutcome write_socket(std::string_view bytes) noexcept;
-  /// Says that nothing follows, as far as that goes without waiting.
-  void say_goodbye() noexcept;
+  /// Tells the peer that nothing follows. Does not wait.
+  void send_close_notify() noexcept;
 
-  /// Bytes of records and handshake that the kernel has taken.
+  /// Returns the bytes of records and handshake that the kernel has taken.
   [[nodiscard]] std::uint64_t bytes_given() const noexcept { return bytes_given_; }
 
-  /// There may be more to receive than the socket tells: call again without waiting for it.
+  /// Returns whether there may be more to receive than the socket reports. If so, call again
+  /// without a wait.
   [[nodiscard]] bool has_more() const noexcept { return more_; }
-  /// What a blocked receive waits for: the socket to become writable, not readable.
+  /// Returns whether a blocked receive waits for the socket to become writable.
   [[nodiscard]] bool receive_waits_to_send() const noexcept { return receive_waits_to_send_; }
-  /// What a blocked send waits for: the socket to become readable, not writable.
+  /// Returns whether a blocked send waits for the socket to become readable.
   [[nodiscard]] bool send_waits_to_receive() const noexcept { return send_waits_to_receive_; }
-  /// The peer has begun a handshake that is not finished.
+  /// Returns whether the peer has begun a handshake and not finished it.
   [[nodiscard]] bool is_in_handshake() const noexcept;
-  /// The peer began with a plain HTTP request; there is no TLS to answer it in.
+  /// Returns whether the peer began with a plain HTTP request, which TLS cannot answer.
   [[nodiscard]] bool was_plain_http() const noexcept { return plain_http_; }
 
  private:
   IoOutcome outcome_of_failure(int result, bool& other_direction) noexcept;
   static void count_key_updates(int sent, int version, int content_type, const void* message,
-                                std::size_t length, SSL* ssl, void* session);
+                                std::size_t length, SSL* ssl, void* stream);
 
   int fd_;
   std::string early_;
@@ -66,12 +68,12 @@ class TlsSession {
   bool cannot_write_ = false;    ///< the socket takes nothing more
   std::size_t read_budget_ = 0;  ///< bytes that the present call may still take from the socket
   std::uint64_t bytes_received_ = 0;
-  bool heard_ = false;  ///< anything at all of the peer
+  bool heard_ = false;  ///< the peer has sent anything at all
   std::uint64_t bytes_given_ = 0;
   std::uint64_t key_updates_ = 0;
 };
 
-/// What is behind every `TlsServer`.
+/// Implements every `TlsServer`.
 class TlsFiles final : public TlsServer {
  public:
   TlsFiles(TlsServerOptions options, const Clock& clock)
@@ -79,8 +81,8 @@ class TlsFiles final : public TlsServer {
 
   [[nodiscard]] Result<void> reload() override;
   [[nodiscard]] WallTime expires_at() const override;
-  /// For a socket that was accepted; nullptr without memory.
-  [[nodiscard]] std::shared_ptr<TlsSession> make_session(int fd) const;
+  /// Makes the stream of an accepted socket; nullptr if there is no memory.
+  [[nodiscard]] std::shared_ptr<TlsStream> make_stream(int fd) const;
 
  private:
   const TlsServerOptions options_;

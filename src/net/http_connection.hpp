@@ -12,28 +12,29 @@
 
 #include "chunked_reader.hpp"
 #include "http_head.hpp"
-#include "part.hpp"
+#include "listener_shard.hpp"
 #include "poller.hpp"
 #include "socket_io.hpp"
 
 namespace holdfast::net {
 
-class TlsSession;
+class TlsStream;
 
-/// One HTTP/1.1 connection on its shard: reads a request, has it answered, reads the next; until it
-/// ends, lingers, or becomes a WebSocket. Between requests it holds no buffer.
-class HttpSession final : public Member,
-                          public std::enable_shared_from_this<HttpSession>,
-                          private PendingRequest,
-                          private PolledSocket::Events {
+/// Serves one HTTP/1.1 connection on its shard, request after request. It ends by closing or by
+/// becoming a live connection. Holds no buffer between requests.
+class HttpConnection final : public SocketOwner,
+                             public std::enable_shared_from_this<HttpConnection>,
+                             private PendingRequest,
+                             private PolledSocket::Events {
  public:
-  /// `trusted`: the peer is a proxy whose word is taken for who is behind it.
-  HttpSession(Part& part, UniqueFd fd, std::string remote_address, bool trusted, SocketSlot slot);
-  ~HttpSession() override;
+  /// `trusted`: the peer is a proxy that may name its clients.
+  HttpConnection(ListenerShard& shard, UniqueFd fd, std::string remote_address, bool trusted,
+                 OpenSocketGuard slot);
+  ~HttpConnection() override;
 
   /// Begins to read.
   void start();
-  /// Answers 503 to whatever comes, and ends. `why` is for the log.
+  /// Answers 503 to the first request, and ends. `why` is for the log.
   void refuse(const char* why);
 
   void on_deadline() override;
@@ -79,7 +80,7 @@ class HttpSession final : public Member,
   void give_up_or_wait();
   void answer(Answer&& answer);
   void respond(Response response);
-  /// `why` is for the log; without it, the message is.
+  /// Answers an error. `why` is for the log; without it, `message` is.
   void respond_error(int status, const char* message, const char* why = nullptr);
   [[nodiscard]] bool count_client(const RequestHead& head);
   void respond_upgrade_required(const char* message, const char* why);
@@ -97,14 +98,14 @@ class HttpSession final : public Member,
   bool hold_body();
   void log_exchange(const Response& response, std::size_t bytes);
 
-  Part& part_;
-  SocketSlot slot_;
+  ListenerShard& shard_;
+  OpenSocketGuard slot_;
   PolledSocket socket_;
-  std::shared_ptr<TlsSession> tls_;  ///< null on a plain socket
+  std::shared_ptr<TlsStream> tls_;  ///< null on a plain socket
   std::string remote_address_;
-  const bool trusted_;                  ///< the peer, as a proxy
+  const bool trusted_;                  ///< the peer is a trusted proxy
   bool proxy_header_due_;               ///< nothing else is read before it
-  bool secure_by_proxy_ = false;        ///< which says that its client came over TLS
+  bool secure_by_proxy_ = false;        ///< the proxy says that its client came over TLS
   bool proxy_is_client_ = false;        ///< the proxy says that it speaks for itself
   std::unique_ptr<Exchange> exchange_;  ///< the request that is being read or answered
   std::string_view unread_;             ///< received and not taken: in `kept_` or the scratch
@@ -116,7 +117,7 @@ class HttpSession final : public Member,
   bool close_after_write_ = false;
   bool served_ = false;           ///< at least one request
   std::uint8_t blank_lines_ = 0;  ///< since the last request
-  std::shared_ptr<HttpSession> self_;
+  std::shared_ptr<HttpConnection> self_;
 };
 
 }  // namespace holdfast::net

@@ -68,7 +68,7 @@ class Sessions : public ::testing::Test {
   }
   Credentials session(const std::optional<std::string>& policy = std::nullopt,
                       Seconds lifetime = kSessionLifetimeDefault) {
-    const auto made = keys_->make_session(parent_, lifetime, policy).value();
+    const auto made = keys_->make_temporary_credentials(parent_, lifetime, policy).value();
     return {made.id, made.secret, made.token};
   }
 
@@ -128,7 +128,7 @@ TEST_F(Sessions, SignInTheNameAndOnTheAccountOfTheirKey) {
     EXPECT_EQ((*key)->id, credentials.access_key_id);
     EXPECT_EQ((*key)->arn, "arn:aws:iam::000000000000:user/producer");
     EXPECT_EQ((*key)->name, "producer");
-    EXPECT_EQ((*key)->caller, keys_->find(parent_)->caller);
+    EXPECT_EQ((*key)->quota, keys_->find(parent_)->quota);
     EXPECT_EQ((*key)->expires_at, clock_.wall_now() + Seconds(3600));
   }
 }
@@ -173,13 +173,17 @@ TEST_F(Sessions, EndWithTheirKeyAtOnce) {
   EXPECT_TRUE(verify(signed_by(credentials)));
   change(parent_, {.enabled = false});
   expect_refused(signed_by(credentials), kUnknownClient, "security token");
-  EXPECT_EQ(keys_->make_session(parent_, kSessionLifetimeDefault, std::nullopt).error().code,
+  EXPECT_EQ(keys_->make_temporary_credentials(parent_, kSessionLifetimeDefault, std::nullopt)
+                .error()
+                .code,
             Errc::conflict);
   change(parent_, {.enabled = true});
   EXPECT_TRUE(verify(signed_by(credentials)));
   remove(parent_);
   expect_refused(signed_by(credentials), kUnknownClient, "security token");
-  EXPECT_EQ(keys_->make_session(parent_, kSessionLifetimeDefault, std::nullopt).error().code,
+  EXPECT_EQ(keys_->make_temporary_credentials(parent_, kSessionLifetimeDefault, std::nullopt)
+                .error()
+                .code,
             Errc::not_found);
 }
 
@@ -286,7 +290,7 @@ TEST_F(Sessions, MayDoWhatBothPoliciesAllow) {
 
 TEST_F(Sessions, AreBoundedInTimeAndPolicy) {
   const auto refused = [&](Seconds lifetime, const std::optional<std::string>& policy) {
-    const auto made = keys_->make_session(parent_, lifetime, policy);
+    const auto made = keys_->make_temporary_credentials(parent_, lifetime, policy);
     return made ? std::string("made") : made.error().where;
   };
   EXPECT_EQ(refused(Seconds(899), std::nullopt), "durationSeconds");
@@ -306,7 +310,7 @@ TEST_F(Sessions, AreBoundedInTimeAndPolicy) {
   const auto key = verify(signed_by(session(longest)));
   EXPECT_TRUE(key) << "the longest policy fits into a token";
   box_.unavailable = true;
-  EXPECT_EQ(keys_->make_session(parent_, Seconds(900), std::nullopt).error().code,
+  EXPECT_EQ(keys_->make_temporary_credentials(parent_, Seconds(900), std::nullopt).error().code,
             Errc::unavailable);
 }
 

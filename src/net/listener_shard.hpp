@@ -20,26 +20,25 @@
 
 namespace holdfast::net {
 
-class ListenerCore;
+class ListenerState;
 
-/// A socket's owner, as its listener's part on that shard sees it. It keeps itself alive until it
-/// ends.
-class Member : public boost::intrusive::list_base_hook<
-                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+/// Owns a socket on a shard of its listener. It keeps itself alive until it ends.
+class SocketOwner : public boost::intrusive::list_base_hook<
+                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
-  virtual ~Member() = default;
-  /// The moment that it gave to `Part::watch` has passed.
+  virtual ~SocketOwner() = default;
+  /// Called when the deadline that it gave to `ListenerShard::watch` has passed.
   virtual void on_deadline() = 0;
-  /// The listener takes no more requests.
+  /// Called when the listener stops taking requests.
   virtual void on_drain() = 0;
   /// Ends at once.
   virtual void abort() = 0;
-  /// The client that it counts for; empty: none.
+  /// Returns the client that it counts for; empty: none.
   [[nodiscard]] virtual std::string_view holder() const { return {}; }
 
  private:
-  friend class Part;
-  const void* list_ = nullptr;  ///< of the part's, the one that it is in
+  friend class ListenerShard;
+  const void* list_ = nullptr;  ///< the shard's list that it is in
   SteadyTime deadline_ = SteadyTime::max();
 };
 
@@ -65,7 +64,7 @@ enum class StatusClass : std::uint8_t {
 
 /// Counts what a listener does on one shard. Written on that shard, read by any thread. In cache
 /// lines that no other shard writes.
-struct alignas(64) PartMetrics : MetricSet {
+struct alignas(64) ListenerShardMetrics : MetricSet {
   static constexpr MetricFamily kBytes{
       "holdfast_outbound_bytes_total",
       "Bytes sent to clients, before TLS: answers and WebSocket frames.",
@@ -89,95 +88,96 @@ struct alignas(64) PartMetrics : MetricSet {
   Counter refused_upgrades{of_all_listeners, kRefusedUpgrades, {"handshake"}};
 };
 
-/// What a listener has on one shard: its sockets' owners, and their deadlines, which one sweep
-/// looks after. On that shard, but for what it has counted.
-class Part {
+/// Keeps a listener's sockets on one shard, and checks their deadlines in one sweep. Used on that
+/// shard alone, except for its metrics.
+class ListenerShard {
  public:
-  Part(ListenerCore& listener, ShardLoop& loop);
+  ListenerShard(ListenerState& listener, ShardLoop& loop);
 
-  [[nodiscard]] ListenerCore& listener() const noexcept { return listener_; }
+  [[nodiscard]] ListenerState& listener() const noexcept { return listener_; }
   [[nodiscard]] ShardLoop& loop() const noexcept { return loop_; }
   [[nodiscard]] const HttpLimits& limits() const noexcept { return limits_; }
   void change_limits(const HttpLimits& limits) { limits_ = limits; }
   [[nodiscard]] SteadyTime now() const;
   [[nodiscard]] bool draining() const noexcept { return draining_; }
 
-  /// Sweeps look at a member's deadline from now on.
-  void watch(Member& member, SteadyTime deadline);
-  /// Likewise, for one that waits for a request: it may be ended where there is no room.
-  void idle(Member& member, SteadyTime deadline);
-  /// Its request has begun; the deadline stays.
-  void end_idle(Member& member);
-  /// No deadline: sweeps pass it by.
-  void rest(Member& member);
-  /// Ends the member that has been idle longest; where a client is named, one of that client among
-  /// those that have been idle longest. False: there is none.
+  /// Sets the deadline of an owner.
+  void watch(SocketOwner& owner, SteadyTime deadline);
+  /// Sets the deadline of an owner that waits for a request. It may be ended to make room.
+  void idle(SocketOwner& owner, SteadyTime deadline);
+  /// Marks the beginning of an owner's request. The deadline stays.
+  void end_idle(SocketOwner& owner);
+  /// Removes the deadline of an owner.
+  void rest(SocketOwner& owner);
+  /// Ends the owner that has been idle longest, of the client `holder` unless that is empty. Looks
+  /// only at the first idle ones. Returns false if there is none.
   bool end_longest_idle(std::string_view holder = {});
   void sweep();
   void drain();
   void close();
-  [[nodiscard]] PartMetrics& metrics() noexcept { return metrics_; }
+  [[nodiscard]] ListenerShardMetrics& metrics() noexcept { return metrics_; }
   void count_response(int status) noexcept;
-  /// A connection was ended for what it has not read; of many, one line tells now and then.
+  /// Counts a connection that ended because of unread bytes. Logs one line for many.
   void report_outbound_limit();
-  /// Likewise of a connection that did not begin as the PROXY protocol has it.
+  /// Counts a connection without a valid PROXY header. Logs one line for many.
   void report_proxy_header(std::string_view remote, const char* reason);
   /// Logs that a client had gone before its connection was more than a request.
   void report_failed_handover(const RequestTrace& request) const;
-  /// The `Date` header's value, made once a second.
+  /// Returns the value of the `Date` header, made once a second.
   [[nodiscard]] const std::string& date();
 
  private:
-  using Members = boost::intrusive::list<Member, boost::intrusive::constant_time_size<false>>;
+  using SocketOwners =
+      boost::intrusive::list<SocketOwner, boost::intrusive::constant_time_size<false>>;
 
   template <class Action>
-  static void for_each(Members& members, Action action);
-  static void put(Member& member, Members& list, SteadyTime deadline);
+  static void for_each(SocketOwners& owners, Action action);
+  static void put(SocketOwner& owner, SocketOwners& list, SteadyTime deadline);
 
-  PartMetrics metrics_;
-  ListenerCore& listener_;
+  ListenerShardMetrics metrics_;
+  ListenerState& listener_;
   ShardLoop& loop_;
   HttpLimits limits_;
-  Members watched_;
-  Members idle_;  ///< the longest first
-  Members resting_;
+  SocketOwners watched_;
+  SocketOwners idle_;  ///< the longest first
+  SocketOwners resting_;
   std::string date_;
   std::int64_t date_second_ = -1;
   std::uint64_t unread_ended_ = 0;  ///< since the last line about them
   SteadyTime next_unread_line_ = SteadyTime::min();
-  std::uint64_t proxy_headers_refused_ = 0;  ///< likewise
+  std::uint64_t proxy_headers_refused_ = 0;  ///< since the last line about them
   SteadyTime next_proxy_line_ = SteadyTime::min();
   bool draining_ = false;
 };
 
-/// File descriptors set aside: let go of when the process has no other, taken back as soon as one
-/// is free. Any thread.
+/// Keeps spare file descriptors. One is closed when the process has no other, and opened again as
+/// soon as possible. Any thread.
 class DescriptorReserve {
  public:
   explicit DescriptorReserve(std::size_t wanted) : wanted_(wanted) { refill(); }
 
   void refill();
-  /// False: there is none.
+  /// Closes one. Returns false if there is none.
   bool let_go_of_one();
 
  private:
   const std::size_t wanted_;
   std::mutex mutex_;
-  std::vector<UniqueFd> held_;
+  std::vector<UniqueFd> spare_;
 };
 
-/// What all shards share of one listener. Lives as long as any of its sockets.
-class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
+/// The state of a listener that its shards share. Lives as long as any of its sockets.
+class ListenerState : public std::enable_shared_from_this<ListenerState> {
  public:
-  ListenerCore(ListenerOptions listener_options, ShardSet& shards, const Clock& clock_source);
+  ListenerState(ListenerOptions listener_options, ShardSet& all_shards, const Clock& clock_source);
 
   const ListenerOptions options;
   const Clock& clock;
   std::shared_ptr<HttpService> service;  ///< set before anything is accepted
   const bool is_unix;
-  std::vector<std::unique_ptr<Part>> parts;  ///< by shard
+  std::vector<std::unique_ptr<ListenerShard>> shards;  ///< by index
 
-  // Of `options`, as changed since.
+  // The live values of `options`.
   std::atomic<std::size_t> connections_max;
   std::atomic<std::size_t> body_bytes_max;  ///< in flight
   std::atomic<bool> access_log;
@@ -187,7 +187,7 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   std::atomic<std::size_t> admitted{0};  ///< of those; the others are on their way, or refused
   std::atomic<std::size_t> refused_open{0};
   std::atomic<std::uint64_t> refused_connections{0};
-  std::atomic<std::size_t> body_bytes{0};  ///< held, of requests that have not come whole
+  std::atomic<std::size_t> body_bytes{0};  ///< of incomplete requests
 
   Shares connection_shares;
   Shares body_shares;
@@ -197,15 +197,15 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   void note_refusal(Bound bound, BoundScope scope) const {
     if (options.refusals) options.refusals->add(bound, scope);
   }
-  /// How many sockets may be open at once only to be told that there is no room.
+  /// Returns how many sockets may be open only to get a refusal.
   [[nodiscard]] std::size_t refused_open_max() const noexcept;
 
-  /// Any thread.
+  /// Adds up the shards' numbers. Any thread.
   [[nodiscard]] ServerStats stats() const;
   /// Reads the metrics of all shards, with these labels. Any thread.
   void collect(MetricCollector& out, const MetricLabels& labels) const;
 
-  /// One line for each request; never its query or headers.
+  /// The access line of a request. It never has the query or headers.
   struct Access {
     std::string_view method;
     std::string_view path;
@@ -222,57 +222,58 @@ class ListenerCore : public std::enable_shared_from_this<ListenerCore> {
   void declare_metrics();
 };
 
-/// What one request holds of the listener's bound on those that have not come whole. The listener
-/// outlives it.
-class BodyShare {
+/// Counts the bytes of one incomplete request against the listener's limits. The listener outlives
+/// it.
+class BodyBudget {
  public:
-  explicit BodyShare(ListenerCore& listener) : listener_(listener) {}
-  BodyShare(const BodyShare&) = delete;
-  BodyShare& operator=(const BodyShare&) = delete;
-  ~BodyShare() { release(); }
+  explicit BodyBudget(ListenerState& listener) : listener_(listener) {}
+  BodyBudget(const BodyBudget&) = delete;
+  BodyBudget& operator=(const BodyBudget&) = delete;
+  ~BodyBudget() { release(); }
 
-  /// Holds so many from now on, for a client unless `holder` is empty; false when that is more than
-  /// the bounds leave, which is counted under `bound`.
+  /// Changes the bytes that it counts, for the client `holder` unless that is empty. Returns false
+  /// if a limit refuses, which is counted under `bound`.
   [[nodiscard]] bool resize(std::size_t bytes, std::string_view holder, Bound bound);
   void release() noexcept;
 
  private:
-  ListenerCore& listener_;
-  std::size_t held_ = 0;
+  ListenerState& listener_;
+  std::size_t bytes_ = 0;
   Shares::Hold share_;
 };
 
-/// One open socket in the listener's counts, wherever it moves.
-class SocketSlot {
+/// Counts one open socket in its listener, wherever it moves.
+class OpenSocketGuard {
  public:
-  explicit SocketSlot(std::shared_ptr<ListenerCore> listener) : listener_(std::move(listener)) {
+  explicit OpenSocketGuard(std::shared_ptr<ListenerState> listener)
+      : listener_(std::move(listener)) {
     ++listener_->open_sockets;
   }
-  SocketSlot(SocketSlot&& other) noexcept
+  OpenSocketGuard(OpenSocketGuard&& other) noexcept
       : listener_(std::move(other.listener_)),
         admitted_(std::exchange(other.admitted_, false)),
         refused_(std::exchange(other.refused_, false)),
         holder_(std::move(other.holder_)),
         share_(std::move(other.share_)) {}
-  SocketSlot& operator=(SocketSlot&&) = delete;
-  ~SocketSlot() { reset(); }
+  OpenSocketGuard& operator=(OpenSocketGuard&&) = delete;
+  ~OpenSocketGuard() { reset(); }
 
-  /// Whether the listener's bound has room for it; then it takes that. Once.
+  /// Takes a place within the listener's limit. Returns false if there is none. Call it once.
   [[nodiscard]] bool admit() noexcept;
-  /// It is open only to be told that there is no room.
+  /// Marks a socket that is open only to get a refusal.
   void set_refused() noexcept {
     refused_ = true;
     ++listener_->refused_open;
   }
-  /// Counts for this client from now on, and for no other; empty: for none. False when the client
-  /// has its share, which counts it for none.
+  /// Counts for this client from now on, and for no other; empty: for none. Returns false if the
+  /// client's share is used up; then it counts for none.
   [[nodiscard]] bool count_for(std::string holder);
   [[nodiscard]] const std::string& holder() const noexcept { return holder_; }
-  /// The socket is closed.
+  /// Ends the count, since the socket is closed.
   void reset() noexcept;
 
  private:
-  std::shared_ptr<ListenerCore> listener_;
+  std::shared_ptr<ListenerState> listener_;
   bool admitted_ = false;
   bool refused_ = false;
   std::string holder_;

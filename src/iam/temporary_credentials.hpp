@@ -14,7 +14,7 @@
 namespace holdfast::iam {
 
 /// The context that session tokens are sealed for. No access key has such an id.
-inline constexpr std::string_view kSessionContext = "session token";
+inline constexpr std::string_view kTemporaryCredentialsContext = "session token";
 /// Room for the longest policy, sealed and encoded.
 inline constexpr std::size_t kSessionTokenBytesMax = 4096;
 
@@ -28,14 +28,15 @@ template <class... From>
 }
 
 /// Returns the text that is sealed into a token. An empty policy means none.
-[[nodiscard]] std::string write_session(const AccessKeys::NewSession& session,
-                                        std::string_view parent_id, std::string_view policy);
-/// nullptr for what `write_session` does not write.
-[[nodiscard]] SessionPtr read_session(std::string_view text);
+[[nodiscard]] std::string write_temporary_credentials(
+    const AccessKeys::NewTemporaryCredentials& session, std::string_view parent_id,
+    std::string_view policy);
+/// nullptr for what `write_temporary_credentials` does not write.
+[[nodiscard]] TemporaryCredentialsPtr read_temporary_credentials(std::string_view text);
 
 /// Caches the keys of recently used tokens, so that a token is not opened, and its policy not
 /// parsed, for each request. Limited: a new entry replaces the one in its place. Not thread-safe.
-class SessionCache {
+class TemporaryCredentialsCache {
  public:
   /// The key of the token, as its parent is now: expired or not. nullptr for a token that is
   /// unknown or another id's, and while the parent is disabled or gone.
@@ -45,7 +46,7 @@ class SessionCache {
  private:
   struct Entry {
     Digest token_hash{};
-    SessionPtr session;
+    TemporaryCredentialsPtr session;
     std::weak_ptr<const AccessKey> parent;  ///< the key that `key` was made from
     AccessKeyPtr key;
   };

@@ -10,14 +10,14 @@
 
 namespace holdfast {
 
-/// A sender of messages: the scope of deduplication, and the counters of what its access key has in
-/// flight. One object per access key, shared by all shards. Thread-safe.
-struct Caller {
-  explicit Caller(std::string caller_id) : id(std::move(caller_id)) {}
+/// Counts what the sender with one access key has in flight, and spends its rate. The id is also
+/// the scope of deduplication. One object per access key, shared by all shards. Thread-safe.
+struct SenderQuota {
+  explicit SenderQuota(std::string sender_id) : id(std::move(sender_id)) {}
 
   /// Takes one request at `now_us` (steady) if the rate limit `per_second` allows it, with bursts
   /// of one second's worth. Returns whether it did.
-  [[nodiscard]] bool keeps_to(std::uint32_t per_second, std::int64_t now_us) const noexcept {
+  [[nodiscard]] bool try_take(std::uint32_t per_second, std::int64_t now_us) noexcept {
     const Rate rate = Rate::per_second(per_second, per_second);
     std::int64_t expected = due_us.load(std::memory_order_relaxed);
     while (true) {
@@ -27,11 +27,11 @@ struct Caller {
     }
   }
 
-  std::string id;
-  mutable std::atomic<std::uint32_t> in_flight{0};
-  mutable std::atomic<std::uint64_t> in_flight_bytes{0};  ///< of payloads
-  mutable std::atomic<std::int64_t> due_us{0};            ///< when the requests so far would be due
+  const std::string id;
+  std::atomic<std::uint32_t> in_flight{0};
+  std::atomic<std::uint64_t> in_flight_bytes{0};  ///< of payloads
+  std::atomic<std::int64_t> due_us{0};            ///< when the requests so far would be due
 };
-using CallerPtr = std::shared_ptr<const Caller>;
+using SenderQuotaPtr = std::shared_ptr<SenderQuota>;
 
 }  // namespace holdfast

@@ -1,4 +1,6 @@
-#include "part.hpp"
+// A listener's sockets on one shard, and the listener's common state.
+
+#include "listener_shard.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +17,7 @@ namespace {
 
 constexpr std::size_t kLoggedPathBytes = 256;
 constexpr Seconds kBetweenLines{10};
-// A client without room must not cost a walk along all connections.
+// Limits the search, so that a client without room does not cost a walk along all connections.
 constexpr std::size_t kIdleLookedAt = 128;
 constexpr std::size_t kRefusedOpenMin = 8;
 constexpr std::size_t kRefusedOpenMax = 256;
@@ -28,87 +30,87 @@ const char* to_string(StatusClass status) noexcept {
   return kNames[static_cast<std::size_t>(status)];
 }
 
-Part::Part(ListenerCore& listener, ShardLoop& loop)
+ListenerShard::ListenerShard(ListenerState& listener, ShardLoop& loop)
     : listener_(listener), loop_(loop), limits_(listener.options.limits) {}
 
-SteadyTime Part::now() const { return listener_.clock.steady_now(); }
+SteadyTime ListenerShard::now() const { return listener_.clock.steady_now(); }
 
-void Part::put(Member& member, Members& list, SteadyTime deadline) {
-  if (member.is_linked()) member.unlink();
-  list.push_back(member);
-  member.list_ = &list;
-  member.deadline_ = deadline;
+void ListenerShard::put(SocketOwner& owner, SocketOwners& list, SteadyTime deadline) {
+  if (owner.is_linked()) owner.unlink();
+  list.push_back(owner);
+  owner.list_ = &list;
+  owner.deadline_ = deadline;
 }
 
-void Part::watch(Member& member, SteadyTime deadline) {
-  if (member.is_linked() && member.list_ == &watched_) {
-    member.deadline_ = deadline;
+void ListenerShard::watch(SocketOwner& owner, SteadyTime deadline) {
+  if (owner.is_linked() && owner.list_ == &watched_) {
+    owner.deadline_ = deadline;
   } else {
-    put(member, watched_, deadline);
+    put(owner, watched_, deadline);
   }
 }
 
-void Part::idle(Member& member, SteadyTime deadline) { put(member, idle_, deadline); }
+void ListenerShard::idle(SocketOwner& owner, SteadyTime deadline) { put(owner, idle_, deadline); }
 
-void Part::end_idle(Member& member) { put(member, watched_, member.deadline_); }
+void ListenerShard::end_idle(SocketOwner& owner) { put(owner, watched_, owner.deadline_); }
 
-void Part::rest(Member& member) {
-  if (!member.is_linked() || member.list_ != &resting_) put(member, resting_, SteadyTime::max());
+void ListenerShard::rest(SocketOwner& owner) {
+  if (!owner.is_linked() || owner.list_ != &resting_) put(owner, resting_, SteadyTime::max());
 }
 
-bool Part::end_longest_idle(std::string_view holder) {
+bool ListenerShard::end_longest_idle(std::string_view holder) {
   std::size_t looked_at = 0;
-  for (Member& member : idle_) {
-    if (!holder.empty() && member.holder() != holder) {
+  for (SocketOwner& owner : idle_) {
+    if (!holder.empty() && owner.holder() != holder) {
       if (++looked_at == kIdleLookedAt) return false;
       continue;
     }
-    member.abort();
+    owner.abort();
     return true;
   }
   return false;
 }
 
-// A member may end, and so leave its list, inside the action; it ends no other.
+// Calls `action` for each owner. The owner may end inside, and so leave the list; it ends no other.
 template <class Action>
-void Part::for_each(Members& members, Action action) {
-  for (auto it = members.begin(); it != members.end();) {
-    Member& member = *it;
+void ListenerShard::for_each(SocketOwners& owners, Action action) {
+  for (auto it = owners.begin(); it != owners.end();) {
+    SocketOwner& owner = *it;
     ++it;
-    action(member);
+    action(owner);
   }
 }
 
-void Part::sweep() {
+void ListenerShard::sweep() {
   const SteadyTime at = now();
-  const auto look = [at](Member& member) {
-    if (member.deadline_ <= at) member.on_deadline();
+  const auto look = [at](SocketOwner& owner) {
+    if (owner.deadline_ <= at) owner.on_deadline();
   };
   for_each(watched_, look);
   for_each(idle_, look);
   listener_.reserve.refill();
 }
 
-void Part::drain() {
+void ListenerShard::drain() {
   draining_ = true;
-  for_each(watched_, [](Member& member) { member.on_drain(); });
-  for_each(idle_, [](Member& member) { member.on_drain(); });
-  for_each(resting_, [](Member& member) { member.on_drain(); });
+  for_each(watched_, [](SocketOwner& owner) { owner.on_drain(); });
+  for_each(idle_, [](SocketOwner& owner) { owner.on_drain(); });
+  for_each(resting_, [](SocketOwner& owner) { owner.on_drain(); });
 }
 
-void Part::close() {
+void ListenerShard::close() {
   draining_ = true;
-  for_each(watched_, [](Member& member) { member.abort(); });
-  for_each(idle_, [](Member& member) { member.abort(); });
-  for_each(resting_, [](Member& member) { member.abort(); });
+  for_each(watched_, [](SocketOwner& owner) { owner.abort(); });
+  for_each(idle_, [](SocketOwner& owner) { owner.abort(); });
+  for_each(resting_, [](SocketOwner& owner) { owner.abort(); });
 }
 
-void Part::count_response(int status) noexcept {
+void ListenerShard::count_response(int status) noexcept {
   constexpr int kClasses = static_cast<int>(StatusClass::last) + 1;
   metrics_.responses.add(static_cast<StatusClass>(std::clamp(status / 100, 1, kClasses) - 1));
 }
 
-void Part::report_outbound_limit() {
+void ListenerShard::report_outbound_limit() {
   metrics_.unread_ended.add();
   ++unread_ended_;
   const SteadyTime at = now();
@@ -119,26 +121,26 @@ void Part::report_outbound_limit() {
                                        {"connections_ended", std::exchange(unread_ended_, 0)}});
 }
 
-void Part::report_proxy_header(std::string_view remote, const char* reason) {
+void ListenerShard::report_proxy_header(std::string_view remote, const char* reason) {
   ++proxy_headers_refused_;
   const SteadyTime at = now();
   if (at < next_proxy_line_) return;
   next_proxy_line_ = at + kBetweenLines;
   log::warn("proxy_header_refused",
             {{"part", listener_.options.name},
-             {"remote", remote},
+             {"remote_address", remote},
              {"reason", reason},
              {"connections_refused", std::exchange(proxy_headers_refused_, 0)}});
 }
 
-void Part::report_failed_handover(const RequestTrace& request) const {
+void ListenerShard::report_failed_handover(const RequestTrace& request) const {
   log::info("handover_failed",
             {{"part", listener_.options.name},
              {"path", std::string_view(request.path).substr(0, kLoggedPathBytes)},
-             {"remote", request.remote}});
+             {"remote_address", request.remote}});
 }
 
-const std::string& Part::date() {
+const std::string& ListenerShard::date() {
   const WallTime at = listener_.clock.wall_now();
   const std::int64_t second = unix_seconds(at);
   if (second != date_second_) {
@@ -148,8 +150,8 @@ const std::string& Part::date() {
   return date_;
 }
 
-ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
-                           const Clock& clock_source)
+ListenerState::ListenerState(ListenerOptions listener_options, ShardSet& all_shards,
+                             const Clock& clock_source)
     : options(std::move(listener_options)),
       clock(clock_source),
       is_unix(options.address.starts_with("unix:")),
@@ -163,13 +165,13 @@ ListenerCore::ListenerCore(ListenerOptions listener_options, ShardSet& shards,
                    .capacity = 0,
                    .share = options.limits.body_bytes_per_address}),
       reserve(options.reserved_descriptors) {
-  for (std::size_t i = 0; i < shards.count(); ++i) {
-    parts.push_back(std::make_unique<Part>(*this, shards.at(i)));
+  for (std::size_t i = 0; i < all_shards.count(); ++i) {
+    shards.push_back(std::make_unique<ListenerShard>(*this, all_shards.at(i)));
   }
   declare_metrics();
 }
 
-std::size_t ListenerCore::refused_open_max() const noexcept {
+std::size_t ListenerState::refused_open_max() const noexcept {
   const std::size_t bound = connections_max;
   if (bound == 0) return kRefusedOpenMax;
   return std::clamp(bound / kConnectionsPerRefused, kRefusedOpenMin, kRefusedOpenMax);
@@ -178,55 +180,55 @@ std::size_t ListenerCore::refused_open_max() const noexcept {
 void DescriptorReserve::refill() {
   if (wanted_ == 0) return;
   const std::lock_guard lock(mutex_);
-  while (held_.size() < wanted_) {
+  while (spare_.size() < wanted_) {
     UniqueFd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!fd) return;
-    held_.push_back(std::move(fd));
+    spare_.push_back(std::move(fd));
   }
 }
 
 bool DescriptorReserve::let_go_of_one() {
   const std::lock_guard lock(mutex_);
-  if (held_.empty()) return false;
-  held_.pop_back();
+  if (spare_.empty()) return false;
+  spare_.pop_back();
   return true;
 }
 
-bool BodyShare::resize(std::size_t bytes, std::string_view holder, Bound bound) {
-  if (bytes < held_) release();
-  if (bytes == held_) return true;
-  const std::size_t more = bytes - std::exchange(held_, bytes);
+bool BodyBudget::resize(std::size_t bytes, std::string_view holder, Bound bound) {
+  if (bytes < bytes_) release();
+  if (bytes == bytes_) return true;
+  const std::size_t more = bytes - std::exchange(bytes_, bytes);
   const std::size_t all = listener_.body_bytes += more;
   if (all > listener_.body_bytes_max) {
     listener_.note_refusal(bound, BoundScope::all);
     return false;
   }
   if (holder.empty()) return true;
-  std::expected<void, BoundScope> held;
+  std::expected<void, BoundScope> taken;
   if (share_.amount() > 0) {
-    held = share_.add(more);
-  } else if (auto taken = listener_.body_shares.take(holder, bytes)) {
-    share_ = std::move(*taken);
+    taken = share_.add(more);
+  } else if (auto share = listener_.body_shares.take(holder, bytes)) {
+    share_ = std::move(*share);
   } else {
-    held = std::unexpected(taken.error());
+    taken = std::unexpected(share.error());
   }
-  if (!held) listener_.note_refusal(bound, held.error());
-  return held.has_value();
+  if (!taken) listener_.note_refusal(bound, taken.error());
+  return taken.has_value();
 }
 
-void BodyShare::release() noexcept {
-  listener_.body_bytes -= std::exchange(held_, 0);
+void BodyBudget::release() noexcept {
+  listener_.body_bytes -= std::exchange(bytes_, 0);
   share_.reset();
 }
 
-bool SocketSlot::admit() noexcept {
+bool OpenSocketGuard::admit() noexcept {
   const std::size_t bound = listener_->connections_max;
   admitted_ = ++listener_->admitted <= bound || bound == 0;
   if (!admitted_) --listener_->admitted;
   return admitted_;
 }
 
-bool SocketSlot::count_for(std::string holder) {
+bool OpenSocketGuard::count_for(std::string holder) {
   if (holder == holder_) return true;
   holder_.clear();
   share_.reset();
@@ -238,9 +240,9 @@ bool SocketSlot::count_for(std::string holder) {
   return true;
 }
 
-void SocketSlot::reset() noexcept {
+void OpenSocketGuard::reset() noexcept {
   if (!listener_) return;
-  // First of all: others wait for a descriptor, too.
+  // Comes first, because others wait for a descriptor.
   listener_->reserve.refill();
   --listener_->open_sockets;
   if (admitted_) --listener_->admitted;
@@ -249,7 +251,7 @@ void SocketSlot::reset() noexcept {
   listener_ = nullptr;
 }
 
-void ListenerCore::declare_metrics() {
+void ListenerState::declare_metrics() {
   const auto gauge = [this](const char* name, const char* help, MetricReader read) {
     metrics.add(MetricType::gauge, {name, help}, {}, std::move(read));
   };
@@ -272,24 +274,24 @@ void ListenerCore::declare_metrics() {
               {}, [this] { return static_cast<double>(refused_connections); });
 }
 
-void ListenerCore::collect(MetricCollector& out, const MetricLabels& labels) const {
+void ListenerState::collect(MetricCollector& out, const MetricLabels& labels) const {
   metrics.collect(out, labels);
-  for (const auto& part : parts) {
-    part->metrics().collect(out, labels);
-    part->metrics().of_all_listeners.collect(out);
+  for (const auto& shard : shards) {
+    shard->metrics().collect(out, labels);
+    shard->metrics().of_all_listeners.collect(out);
   }
 }
 
-ServerStats ListenerCore::stats() const {
+ServerStats ListenerState::stats() const {
   ServerStats out{.open_sockets = open_sockets,
                   .open_websockets = open_websockets,
                   .refused_connections = refused_connections,
                   .body_bytes = body_bytes};
-  for (const auto& part : parts) out.requests += part->metrics().requests.read();
+  for (const auto& shard : shards) out.requests += shard->metrics().requests.read();
   return out;
 }
 
-void ListenerCore::log_access(const Access& access) const {
+void ListenerState::log_access(const Access& access) const {
   if (!access_log || !log::enabled(log::Level::info)) return;
   constexpr std::size_t kAlways = 7;
   std::array<log::Field, kAlways + LogFields::kFieldsMax + 1> fields = {
@@ -299,8 +301,8 @@ void ListenerCore::log_access(const Access& access) const {
       log::Field("status", access.status),
       log::Field("bytes", access.bytes),
       log::Field("duration_us", access.duration.count()),
-      log::Field("remote", access.remote)};
-  // What a request has none of is left out.
+      log::Field("remote_address", access.remote)};
+  // Empty fields are left out.
   std::size_t size = kAlways;
   const auto add = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) fields[size++] = log::Field(name, value);

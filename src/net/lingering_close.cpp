@@ -1,11 +1,13 @@
-#include "linger.hpp"
+// Closes a connection without losing its last answer.
+
+#include "lingering_close.hpp"
 
 #include <array>
 #include <utility>
 
 #include <holdfast/base/crypto.hpp>
 
-#include "tls_session.hpp"
+#include "tls_stream.hpp"
 
 namespace holdfast::net {
 namespace {
@@ -14,23 +16,23 @@ constexpr std::size_t kDiscardBytes = 16 << 10;
 
 }  // namespace
 
-void Linger::start(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls, std::string rest,
-                   SocketSlot slot) {
-  const auto linger = std::make_shared<Linger>(part, std::move(fd), std::move(tls), std::move(rest),
-                                               std::move(slot));
+void LingeringClose::start(ListenerShard& shard, UniqueFd fd, std::shared_ptr<TlsStream> tls,
+                           std::string rest, OpenSocketGuard slot) {
+  const auto linger = std::make_shared<LingeringClose>(shard, std::move(fd), std::move(tls),
+                                                       std::move(rest), std::move(slot));
   linger->self_ = linger;
-  part.watch(*linger, part.now() + part.limits().close_timeout);
+  shard.watch(*linger, shard.now() + shard.limits().close_timeout);
   linger->send_rest();
 }
 
-Linger::Linger(Part& part, UniqueFd fd, std::shared_ptr<TlsSession> tls, std::string rest,
-               SocketSlot slot)
+LingeringClose::LingeringClose(ListenerShard& shard, UniqueFd fd, std::shared_ptr<TlsStream> tls,
+                               std::string rest, OpenSocketGuard slot)
     : slot_(std::move(slot)),
-      socket_(part.loop().poller(), std::move(fd), *this),
+      socket_(shard.loop().poller(), std::move(fd), *this),
       tls_(std::move(tls)),
       rest_(std::move(rest)) {}
 
-void Linger::send_rest() {
+void LingeringClose::send_rest() {
   while (sent_ < rest_.size()) {
     const std::string_view left = std::string_view(rest_).substr(sent_);
     const IoOutcome outcome = tls_ ? tls_->send_some(left) : send_some(socket_.descriptor(), left);
@@ -40,24 +42,24 @@ void Linger::send_rest() {
   }
   rest_ = std::string();
   sent_ = 0;
-  // What still comes is thrown away undeciphered.
-  if (tls_) tls_->say_goodbye();
+  // The rest of the input is dropped undeciphered.
+  if (tls_) tls_->send_close_notify();
   tls_ = nullptr;
   socket_.shutdown_send();
   discard();
 }
 
-void Linger::discard() {
-  // The shard's scratch may be in use where this was called from.
+void LingeringClose::discard() {
+  // The shard's scratch may be in use by the caller.
   std::array<char, kDiscardBytes> nowhere;
   const IoOutcome outcome = receive_some(socket_.descriptor(), nowhere);
-  // It may be the rest of a request with a password; a stack is not wiped when it is left.
+  // The bytes may be the rest of a request with a password, and leaving a stack wipes nothing.
   wipe({nowhere.data(), outcome.bytes});
   if (outcome.ended) return end();
   socket_.await_receive(PolledSocket::Wait::readable);
 }
 
-void Linger::end() {
+void LingeringClose::end() {
   socket_.close();
   const auto last = std::exchange(self_, nullptr);
 }

@@ -1,6 +1,6 @@
 // Session tokens: their contents, and a cache of opened ones.
 
-#include "session.hpp"
+#include "temporary_credentials.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -22,7 +22,7 @@ std::string_view take_field(std::string_view& rest) {
   return field;
 }
 
-AccessKeyPtr make_session_key(const Session& session, const AccessKey& parent) {
+AccessKeyPtr make_temporary_key(const TemporaryCredentials& session, const AccessKey& parent) {
   std::shared_ptr<AccessKey> key = new_access_key(parent);
   key->id = session.id;
   key->secret = session.secret;
@@ -33,8 +33,8 @@ AccessKeyPtr make_session_key(const Session& session, const AccessKey& parent) {
 
 }  // namespace
 
-std::string write_session(const AccessKeys::NewSession& session, std::string_view parent_id,
-                          std::string_view policy) {
+std::string write_temporary_credentials(const AccessKeys::NewTemporaryCredentials& session,
+                                        std::string_view parent_id, std::string_view policy) {
   const std::string expires_us = std::to_string(unix_micros(session.expires_at));
   std::string out;
   for (const std::string_view field :
@@ -47,11 +47,12 @@ std::string write_session(const AccessKeys::NewSession& session, std::string_vie
   return out;
 }
 
-SessionPtr read_session(std::string_view text) {
-  const std::shared_ptr<Session> session(new Session, [](Session* gone) {
-    wipe(gone->secret);
-    delete gone;
-  });
+TemporaryCredentialsPtr read_temporary_credentials(std::string_view text) {
+  const std::shared_ptr<TemporaryCredentials> session(new TemporaryCredentials,
+                                                      [](TemporaryCredentials* gone) {
+                                                        wipe(gone->secret);
+                                                        delete gone;
+                                                      });
   session->id = take_field(text);
   session->secret = take_field(text);
   session->parent_id = take_field(text);
@@ -69,15 +70,15 @@ SessionPtr read_session(std::string_view text) {
   return session;
 }
 
-AccessKeyPtr SessionCache::find(const AccessKeys& keys, std::string_view id,
-                                std::string_view token) {
+AccessKeyPtr TemporaryCredentialsCache::find(const AccessKeys& keys, std::string_view id,
+                                             std::string_view token) {
   const Digest hash = sha256(token);
   std::size_t at = 0;
   std::memcpy(&at, hash.data(), sizeof at);
   Entry& entry = entries_[at % kEntries];
-  SessionPtr session = entry.session;
+  TemporaryCredentialsPtr session = entry.session;
   if (!session || entry.token_hash != hash) {
-    auto opened = keys.open_session(token);
+    auto opened = keys.open_temporary_credentials(token);
     if (!opened) return nullptr;
     session = std::move(*opened);
     entry = Entry{.token_hash = hash, .session = session, .parent = {}, .key = {}};
@@ -86,7 +87,7 @@ AccessKeyPtr SessionCache::find(const AccessKeys& keys, std::string_view id,
   const AccessKeyPtr parent = keys.find(session->parent_id);
   if (!parent || !parent->enabled) return nullptr;
   if (!entry.key || !same_object(entry.parent, parent)) {
-    entry.key = make_session_key(*session, *parent);
+    entry.key = make_temporary_key(*session, *parent);
     entry.parent = parent;
   }
   return entry.key;

@@ -1,6 +1,6 @@
 // The demo's surroundings: its folder, environment, processes and waits.
 
-#include "demo_stage.hpp"
+#include "demo_environment.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -24,7 +24,7 @@ constexpr Milliseconds kLook{20};
 constexpr Milliseconds kEndDeadline{15'000};
 
 // Returns whether a variable would make the demo use another gateway, user or key.
-bool is_foreign(const std::string& name) {
+bool selects_another_gateway(const std::string& name) {
   return name.starts_with("HOLDFAST_") || name.starts_with("AWS_") || name == "ID_TOKEN" ||
          name == "SSL_CERT_FILE";
 }
@@ -48,22 +48,23 @@ std::string unquoted(std::string value) {
 
 }  // namespace
 
-Stage::Stage(Context& context) : context_(context), color_(context.out_is_terminal) {
+DemoEnvironment::DemoEnvironment(Context& context)
+    : context_(context), color_(context.out_is_terminal) {
   for (const std::string& variable : app::process_environment()) {
     const std::size_t equals = variable.find('=');
     if (equals == std::string::npos) continue;
     const std::string name = variable.substr(0, equals);
-    if (!is_foreign(name)) environment_[name] = variable.substr(equals + 1);
+    if (!selects_another_gateway(name)) variables_[name] = variable.substr(equals + 1);
   }
 }
 
-Stage::~Stage() {
+DemoEnvironment::~DemoEnvironment() {
   if (keep_ || folder_.empty()) return;
   std::error_code ignored;
   std::filesystem::remove_all(folder_, ignored);
 }
 
-Result<void> Stage::open() {
+Result<void> DemoEnvironment::open() {
   std::error_code error;
   program_ = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (error) return fail(Errc::io, "cannot find this program: " + error.message());
@@ -73,7 +74,7 @@ Result<void> Stage::open() {
   return {};
 }
 
-void Stage::title(const std::string& text) {
+void DemoEnvironment::title(const std::string& text) {
   context_.out << "\n";
   if (color_) write_style(context_.out, "\033[1m");
   context_.out << ++titles_ << ". " << text;
@@ -81,9 +82,9 @@ void Stage::title(const std::string& text) {
   context_.out << std::endl;
 }
 
-void Stage::note(const std::string& text) { context_.out << "   " << text << std::endl; }
+void DemoEnvironment::note(const std::string& text) { context_.out << "   " << text << std::endl; }
 
-void Stage::show(const std::string& command) {
+void DemoEnvironment::show(const std::string& command) {
   context_.out << "   ";
   if (color_) write_style(context_.out, "\033[36m");
   context_.out << "$ " << command;
@@ -91,42 +92,42 @@ void Stage::show(const std::string& command) {
   context_.out << std::endl;
 }
 
-std::string Stage::command_line(const std::vector<std::string>& arguments) const {
+std::string DemoEnvironment::command_line(const std::vector<std::string>& arguments) const {
   std::string out = context_.program;
   for (const std::string& argument : arguments) out += " " + quoted(argument);
   return out;
 }
 
-std::string Stage::get(const std::string& name) const {
-  const auto found = environment_.find(name);
-  return found == environment_.end() ? std::string() : found->second;
+std::string DemoEnvironment::get(const std::string& name) const {
+  const auto found = variables_.find(name);
+  return found == variables_.end() ? std::string() : found->second;
 }
 
-std::size_t Stage::source(const std::string& text) {
+std::size_t DemoEnvironment::source(const std::string& text) {
   constexpr std::string_view kExport = "export ";
   std::size_t count = 0;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const std::size_t equals = line.find('=');
     if (!line.starts_with(kExport) || equals == std::string::npos) continue;
-    environment_[line.substr(kExport.size(), equals - kExport.size())] =
+    variables_[line.substr(kExport.size(), equals - kExport.size())] =
         unquoted(line.substr(equals + 1));
     ++count;
   }
   return count;
 }
 
-std::vector<std::string> Stage::environment() const {
+std::vector<std::string> DemoEnvironment::environment() const {
   std::vector<std::string> out;
-  out.reserve(environment_.size());
-  for (const auto& [name, value] : environment_) {
+  out.reserve(variables_.size());
+  for (const auto& [name, value] : variables_) {
     out.emplace_back(name).append("=").append(value);
   }
   return out;
 }
 
-Result<ChildProcess> Stage::start(const std::string& name,
-                                  const std::vector<std::string>& arguments) const {
+Result<ChildProcess> DemoEnvironment::start(const std::string& name,
+                                            const std::vector<std::string>& arguments) const {
   ChildOptions options{.command = {program_},
                        .environment = environment(),
                        .out_file = file(name + ".out"),
@@ -136,7 +137,7 @@ Result<ChildProcess> Stage::start(const std::string& name,
   return ChildProcess::start(options);
 }
 
-Result<std::string> Stage::run(const std::vector<std::string>& arguments) const {
+Result<std::string> DemoEnvironment::run(const std::vector<std::string>& arguments) const {
   auto child = start("command", arguments);
   if (!child) return std::unexpected(child.error());
   const auto ended = wait_until("`" + command_line(arguments) + "` did not end",
@@ -150,7 +151,7 @@ Result<std::string> Stage::run(const std::vector<std::string>& arguments) const 
   return read(file("command.out"));
 }
 
-Result<std::string> Stage::show_and_run(const std::vector<std::string>& arguments) {
+Result<std::string> DemoEnvironment::show_and_run(const std::vector<std::string>& arguments) {
   show(command_line(arguments));
   auto out = run(arguments);
   if (!out) return out;
@@ -159,15 +160,15 @@ Result<std::string> Stage::show_and_run(const std::vector<std::string>& argument
   return out;
 }
 
-std::string Stage::read(const std::string& path) {
+std::string DemoEnvironment::read(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
   std::stringstream text;
   text << stream.rdbuf();
   return text.str();
 }
 
-Result<void> Stage::wait_until(const std::string& what, const std::function<bool()>& done,
-                               Milliseconds deadline) {
+Result<void> DemoEnvironment::wait_until(const std::string& what, const std::function<bool()>& done,
+                                         Milliseconds deadline) {
   const auto end = std::chrono::steady_clock::now() + deadline;
   while (!done()) {
     if (Interrupt::requested()) return fail(Errc::unavailable, "interrupted");
@@ -180,7 +181,8 @@ Result<void> Stage::wait_until(const std::string& what, const std::function<bool
   return {};
 }
 
-Result<void> Stage::end(ChildProcess& child, const std::string& name, int signal, int code) {
+Result<void> DemoEnvironment::end(ChildProcess& child, const std::string& name, int signal,
+                                  int code) {
   child.signal(signal);
   const auto deadline = std::chrono::steady_clock::now() + kEndDeadline;
   while (!child.exit_code()) {

@@ -17,12 +17,12 @@ namespace holdfast::cli {
 
 /// The demo's surroundings: its folder, the environment of its processes, and its waits. Every wait
 /// has a deadline, and Ctrl-C ends it.
-class Stage {
+class DemoEnvironment {
  public:
-  explicit Stage(Context& context);
-  ~Stage();
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
+  explicit DemoEnvironment(Context& context);
+  ~DemoEnvironment();
+  DemoEnvironment(const DemoEnvironment&) = delete;
+  DemoEnvironment& operator=(const DemoEnvironment&) = delete;
 
   /// Makes the folder and finds this program.
   [[nodiscard]] Result<void> open();
@@ -39,7 +39,7 @@ class Stage {
   [[nodiscard]] std::string command_line(const std::vector<std::string>& arguments) const;
 
   /// Sets a variable for all processes that start later.
-  void set(const std::string& name, const std::string& value) { environment_[name] = value; }
+  void set(const std::string& name, const std::string& value) { variables_[name] = value; }
   [[nodiscard]] std::string get(const std::string& name) const;
   /// Sets the variables of a text's `export` lines. Returns how many there were.
   std::size_t source(const std::string& text);
@@ -70,7 +70,7 @@ class Stage {
   bool keep_ = false;
   bool color_ = false;
   int titles_ = 0;
-  std::map<std::string, std::string> environment_;
+  std::map<std::string, std::string> variables_;
 };
 
 }  // namespace holdfast::cli
