@@ -200,8 +200,8 @@ void Holdfast::add_users(const fs::path& folder, std::size_t users) {
   auto store = sqlite::open_store(std::move(options), system_clock());
   if (!store) throw std::runtime_error(store.error().message);
   storage::StoreHandles& handles = (*store)->handles(executor);
-  auto master =
-      identity::MasterKey::load((folder / "data" / "master.key").string(), nullptr, false);
+  auto master = identity::MasterKey::load((folder / "data" / "master.key").string(), nullptr,
+                                          identity::MasterKey::Missing::fail);
   if (!master) throw std::runtime_error(master.error().message);
   const auto ring = wait_for<std::shared_ptr<identity::KeyRing>>(executor, [&](auto done) {
     identity::open_key_ring(std::move(*master), {}, system_clock(), *handles.keys, std::move(done));
