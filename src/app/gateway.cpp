@@ -385,7 +385,7 @@ void RunningGateway::sweep_audit() {
 // People type passwords where a name belongs, so a name that may be nobody's does not go into a log
 // as it is.
 std::function<std::string(std::string_view)> RunningGateway::audit_name() const {
-  return [secret = facts_.audit_secret](std::string_view name) {
+  return [&secret = facts_.audit_secret](std::string_view name) {
     const Digest hash = hmac_sha256(secret, identity::fold_username(name));
     return "name_hash:" + hex_encode(view(hash)).substr(0, 16);
   };
