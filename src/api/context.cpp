@@ -31,6 +31,7 @@ Context::Context(GatewayOptions gateway_options, GatewayParts gateway_parts)
                                               options.token_requests_burst)),
       message_arn(execute_api_arn("POST/message")),
       messages_arn(execute_api_arn("POST/messages")),
+      tokens_arn(execute_api_arn("POST/tokens")),
       stack_arn(stack_arn_of(options.stack.name) + "/" + uuid_of(options.pool_id)) {
   if (!parts.metrics) parts.metrics = make_route_metrics(parts.shards.size());
 }

@@ -35,9 +35,10 @@ struct Context {
   AllowedOrigins allowed_origins;                           ///< of `options`
   std::shared_ptr<Replays> replays;                         ///< kept across reloads
   std::shared_ptr<std::atomic<std::int64_t>> pool_changes;  ///< by signed calls; kept as well
-  std::shared_ptr<UserRates> token_rates;                   ///< of `GET /tokens`
+  std::shared_ptr<UserRates> token_rates;                   ///< of `/tokens`
   std::string message_arn;                                  ///< of `POST /message`
   std::string messages_arn;                                 ///< of `POST /messages`
+  std::string tokens_arn;                                   ///< of `POST /tokens`
   std::string stack_arn;  ///< of CloudFormation's stack, with its id
 };
 

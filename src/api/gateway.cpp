@@ -12,6 +12,8 @@
 #include "cors.hpp"
 #include "ingest.hpp"
 #include "management.hpp"
+#include "signed_token.hpp"
+#include "token_body.hpp"
 #include "tokens.hpp"
 #include "user_pool.hpp"
 #include "websocket.hpp"
@@ -105,8 +107,9 @@ std::size_t Gateway::body_bytes_max(const Context& context, Route route) noexcep
       // One that does not tell its length is read further: being too long has an error of its own
       // here.
       return std::max(context.options.body_bytes_max, kPostedBytesMax + 1);
-    case Route::none:
     case Route::tokens:
+      return kTokenBodyBytes;
+    case Route::none:
     case Route::websocket:
     case Route::websocket_root:
     case Route::jwks:
@@ -159,6 +162,9 @@ void Gateway::handle(net::Request request, net::Responder respond) {
     case Route::messages:
       return handle_messages(context, request, std::move(respond));
     case Route::tokens:
+      if (request.head.method == "POST") {
+        return handle_signed_token(context, request, std::move(respond));
+      }
       return handle_tokens(context, request, std::move(respond));
     case Route::user_pool:
       return handle_user_pool(context, std::move(request), std::move(respond));

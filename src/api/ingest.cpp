@@ -7,14 +7,12 @@
 #include <memory>
 #include <optional>
 
-#include <holdfast/base/ascii.hpp>
 #include <holdfast/base/encoding.hpp>
 
 #include "aws_errors.hpp"
 #include "ingest_body.hpp"
 #include "log_keys.hpp"
 #include "signed_call.hpp"
-#include "text.hpp"
 
 namespace holdfast::api {
 namespace {
@@ -27,32 +25,6 @@ IngestLimits limits_of(const GatewayOptions& options) {
   return {.message = {.message_bytes = options.message_bytes_max},
           .body_bytes = options.body_bytes_max,
           .entries = options.batch_entries_max};
-}
-
-// Absent means JSON, as API Gateway has it.
-bool is_json(const net::RequestHead& head) {
-  const std::string* const type = head.header("Content-Type");
-  if (type == nullptr) return true;
-  const std::string_view value = *type;
-  return ascii::iequals(ascii::trim(value.substr(0, value.find(';'))), kIngestJson);
-}
-
-// In this order: a body that says nothing, a body of another type, a message that is too long.
-std::optional<net::Response> refuse_body(const net::RequestHead& head, const BodyFault* fault) {
-  if (fault != nullptr && !fault->too_long) {
-    return make_error(400, "BadRequestException", fault->to_text());
-  }
-  if (!is_json(head)) {
-    net::Response out = transport_error(415, {});
-    out.refused = "Content-Type is not application/json";
-    return out;
-  }
-  if (fault != nullptr) {
-    net::Response out = request_too_long();
-    append_printable(out.refused = "", fault->to_text());
-    return out;
-  }
-  return std::nullopt;
 }
 
 // Maps the answer of `refuse_body` to a reason.

@@ -205,12 +205,6 @@ std::optional<BodyFault> read(std::string_view body, const IngestLimits& limits,
 
 }  // namespace
 
-std::string BodyFault::to_text() const {
-  std::string out = "Invalid request body: ";
-  if (!field.empty()) out += field + ": ";
-  return out + message;
-}
-
 std::expected<delivery::SendRequest, BodyFault> read_message(std::string_view body,
                                                              const IngestLimits& limits,
                                                              const SenderQuotaPtr& caller) {

@@ -10,21 +10,14 @@
 #include <holdfast/delivery/message.hpp>
 #include <holdfast/delivery/send_limits.hpp>
 
+#include "json_body.hpp"
+
 namespace holdfast::api {
 
 struct IngestLimits {
   delivery::SendLimits message;
   std::size_t body_bytes = 1 << 20;
   std::size_t entries = 500;
-};
-
-/// A fault of a body.
-struct BodyFault {
-  bool too_long = false;  ///< a message over its limit: 413 instead of 400
-  std::string field;      ///< `userId`, `messages[3].ttlSeconds`; empty for the body as a whole
-  std::string message;
-  /// `Invalid request body: userId: is required`.
-  [[nodiscard]] std::string to_text() const;
 };
 
 /// The body of `POST /message`.

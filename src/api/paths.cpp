@@ -99,8 +99,9 @@ std::string_view methods_of(Route route) noexcept {
       return "POST";
     case Route::connection:
       return "DELETE, GET, POST";
-    case Route::none:
     case Route::tokens:
+      return "GET, POST";
+    case Route::none:
     case Route::websocket:
     case Route::websocket_root:
     case Route::jwks:

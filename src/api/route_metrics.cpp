@@ -26,6 +26,10 @@ const char* to_string(UpgradeRefusal reason) noexcept {
   return "draining";
 }
 
+const char* to_string(TokenCaller caller) noexcept {
+  return caller == TokenCaller::user ? "user" : "key";
+}
+
 const char* to_string(TokenRefusal reason) noexcept {
   switch (reason) {
     case TokenRefusal::missing:
@@ -36,6 +40,8 @@ const char* to_string(TokenRefusal reason) noexcept {
       return "expired";
     case TokenRefusal::user:
       return "user";
+    case TokenRefusal::body:
+      return "body";
     case TokenRefusal::rate:
       return "rate";
     case TokenRefusal::unavailable:

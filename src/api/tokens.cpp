@@ -3,7 +3,6 @@
 #include "tokens.hpp"
 
 #include <holdfast/base/ascii.hpp>
-#include <holdfast/base/encoding.hpp>
 
 #include "aws_errors.hpp"
 
@@ -44,6 +43,36 @@ net::Response answer_of(const Error& error) {
   return unauthorized();
 }
 
+// Refuses a token. Clients do not learn which check failed; the log says it.
+net::Response refuse(RouteMetrics& metrics, const Error& error) {
+  metrics.refused_tokens.add(token_refusal_of(error));
+  net::Response out = answer_of(error);
+  out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
+  return out;
+}
+
+net::Response token_answer(RouteMetrics& metrics, const Result<std::string>& token) {
+  if (!token) return refuse(metrics, token.error());
+  metrics.tokens.add(TokenCaller::user);
+  return issued_token(*token);
+}
+
+void answer_with_token(const Context& context, std::size_t shard, Result<IdTokenClaims> claims,
+                       net::Responder respond) {
+  RouteMetrics& metrics = context.metrics(shard);
+  if (!claims) return respond(refuse(metrics, claims.error()));
+  if (!context.token_rates->take(claims->sub, context.parts.clock.steady_now())) {
+    return respond(refuse(metrics, Error(Errc::too_many_requests, "too many tokens", "rate")));
+  }
+  context.shard(shard).generator->issue(
+      std::move(*claims),
+      [&metrics, respond = std::move(respond)](const Result<std::string>& token) mutable {
+        respond(token_answer(metrics, token));
+      });
+}
+
+}  // namespace
+
 TokenRefusal token_refusal_of(const Error& error) {
   switch (error.code) {
     case Errc::expired:
@@ -63,41 +92,15 @@ TokenRefusal token_refusal_of(const Error& error) {
   return proven ? TokenRefusal::user : TokenRefusal::invalid;
 }
 
-// Refuses a token. Clients do not learn which check failed; the log says it.
-net::Response refuse(RouteMetrics& metrics, const Error& error) {
-  metrics.refused_tokens.add(token_refusal_of(error));
-  net::Response out = answer_of(error);
-  out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
-  return out;
-}
-
-net::Response token_answer(RouteMetrics& metrics, const Result<std::string>& token) {
-  if (!token) return refuse(metrics, token.error());
-  metrics.tokens.add();
-  std::string body = R"({"token":")";
-  append_json_escaped(body, *token);
-  body += R"("})";
+net::Response issued_token(std::string_view token) {
+  std::string body = "{";
+  append_member(body, "token", token);
+  body += '}';
   net::Response out = make_answer(200, "application/json", std::move(body));
   // It opens a connection: no cache on the way may keep it.
   out.headers.emplace_back("Cache-Control", "no-store");
   return out;
 }
-
-void answer_with_token(const Context& context, std::size_t shard, Result<IdTokenClaims> claims,
-                       net::Responder respond) {
-  RouteMetrics& metrics = context.metrics(shard);
-  if (!claims) return respond(refuse(metrics, claims.error()));
-  if (!context.token_rates->take(claims->sub, context.parts.clock.steady_now())) {
-    return respond(refuse(metrics, Error(Errc::too_many_requests, "too many tokens", "rate")));
-  }
-  context.shard(shard).generator->issue(
-      std::move(*claims),
-      [&metrics, respond = std::move(respond)](const Result<std::string>& token) mutable {
-        respond(token_answer(metrics, token));
-      });
-}
-
-}  // namespace
 
 void handle_tokens(const Context& context, const net::Request& request, net::Responder respond) {
   const std::string* const authorization = request.head.header("Authorization");

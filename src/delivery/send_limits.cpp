@@ -34,9 +34,14 @@ std::string_view name_of(SendField field) noexcept {
   return "ttlSeconds";
 }
 
+std::optional<std::string> check_user_id(std::string_view id) {
+  if (!id.empty() && id.size() <= kUserIdBytes) return std::nullopt;
+  return "must have 1 to 128 bytes";
+}
+
 std::optional<SendFault> check(const SendRequest& request, const SendLimits& limits) {
-  if (request.user.empty() || request.user.str().size() > kUserIdBytes) {
-    return fault(SendField::user_id, "must have 1 to 128 bytes");
+  if (auto broken = check_user_id(request.user.str())) {
+    return fault(SendField::user_id, std::move(*broken));
   }
   const auto& key = request.deduplication_id;
   if (key && (key->empty() || key->size() > kDeduplicationIdBytes || !is_printable_ascii(*key))) {

@@ -21,8 +21,9 @@ constexpr Pattern::Syntax kActionSyntax{.wildcards = true, .ignore_case = true};
 constexpr Pattern::Syntax kResourceSyntax{.wildcards = true, .ignore_case = false};
 
 // Compared without regard to case.
-constexpr std::array<std::string_view, 18> kActions = {"execute-api:Invoke",
+constexpr std::array<std::string_view, 19> kActions = {"execute-api:Invoke",
                                                        "execute-api:ManageConnections",
+                                                       "holdfast:IssueToken",
                                                        "cloudformation:DescribeStacks",
                                                        "cognito-idp:AdminConfirmSignUp",
                                                        "cognito-idp:AdminCreateUser",

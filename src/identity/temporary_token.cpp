@@ -40,7 +40,11 @@ std::string write_claims(const Claims& claims, const std::string& service_name) 
   if (!claims.login) {
     object["foreign"] = true;
   } else {
-    object["origin_jti"] = claims.login->id;
+    if (claims.login->id.empty()) {
+      object["by_key"] = true;
+    } else {
+      object["origin_jti"] = claims.login->id;
+    }
     // Few users ever sign out everywhere.
     if (claims.login->signed_out_at != WallTime()) {
       object["signed_out_us"] = unix_micros(claims.login->signed_out_at);
@@ -64,9 +68,12 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   Claims out{
       .sub = UserId(*sub), .username = *username, .expires_at = *expires_at, .login = std::nullopt};
   if (parsed->contains("foreign")) return out;
-  const std::string* const login = text_member(*parsed, "origin_jti");
-  if (login == nullptr || login->empty()) return std::nullopt;
-  out.login = TokenLogin{.id = *login, .signed_out_at = WallTime()};
+  out.login = TokenLogin{.id = {}, .signed_out_at = WallTime()};
+  if (!parsed->contains("by_key")) {
+    const std::string* const login = text_member(*parsed, "origin_jti");
+    if (login == nullptr || login->empty()) return std::nullopt;
+    out.login->id = *login;
+  }
   if (const auto found = parsed->find("signed_out_us"); found != parsed->end()) {
     if (!found->is_number_integer()) return std::nullopt;
     out.login->signed_out_at = wall_from_micros(found->get<std::int64_t>());
@@ -84,7 +91,8 @@ struct ServiceParts {
 };
 using ServicePartsPtr = std::shared_ptr<const ServiceParts>;
 
-void issue_to(const ServicePartsPtr& parts, Claims claims, Completion<Result<std::string>> done) {
+void seal_and_store(const ServicePartsPtr& parts, Claims claims,
+                    Completion<Result<std::string>> done) {
   const WallTime now = parts->clock.wall_now();
   claims.expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime;
   Result<std::string> sealed = parts->ring->seal_token(
@@ -119,6 +127,20 @@ class GeneratorImpl final : public Generator {
       issue_external(std::move(claims), std::move(done));
     }
   }
+  void issue_to_user(UserId user, Completion<Result<std::string>> done) override {
+    const UserId sub = user;
+    parts_->users.find_by_sub(sub, [parts = parts_, user = std::move(user), done = std::move(done)](
+                                       Result<std::optional<User>> found) mutable {
+      if (!found) return done(std::unexpected(std::move(found.error())));
+      Claims claims{.sub = user, .username = user.str(), .expires_at = {}, .login = std::nullopt};
+      if (*found) {
+        if (!(*found)->enabled) return done(fail(Errc::forbidden, "User is disabled.", "user"));
+        claims.username = (*found)->username;
+        claims.login = TokenLogin{.id = {}, .signed_out_at = (*found)->signed_out_at};
+      }
+      seal_and_store(parts, std::move(claims), std::move(done));
+    });
+  }
 
  private:
   using FoundLogin = Result<std::optional<UserStore::UserAndLogin>>;
@@ -143,7 +165,7 @@ class GeneratorImpl final : public Generator {
                                         .expires_at = {},
                                         .login = TokenLogin{.id = std::move(proven.login),
                                                             .signed_out_at = user.signed_out_at}};
-                                    issue_to(parts, std::move(claims), std::move(done));
+                                    seal_and_store(parts, std::move(claims), std::move(done));
                                   });
   }
   // Refuses ids that the pool has, even if a prefix should fail: only the pool proves its own
@@ -159,12 +181,17 @@ class GeneratorImpl final : public Generator {
                                               .username = std::move(proven.username),
                                               .expires_at = {},
                                               .login = std::nullopt};
-                                issue_to(parts, std::move(claims), std::move(done));
+                                seal_and_store(parts, std::move(claims), std::move(done));
                               });
   }
 
   ServicePartsPtr parts_;
 };
+
+// Returns whether a user of the pool is as they were when a token was issued.
+bool is_admitted(const User& user, const TokenLogin& login) {
+  return user.enabled && user.signed_out_at == login.signed_out_at;
+}
 
 class AuthorizerImpl final : public Authorizer {
  public:
@@ -198,22 +225,22 @@ class AuthorizerImpl final : public Authorizer {
 
   void still_admits(const UserId& sub, std::optional<TokenLogin> login,
                     Completion<Result<bool>> done) override {
-    if (!login) {
-      parts_->users.find_by_sub(
-          sub, [done = std::move(done)](Result<std::optional<User>> found) mutable {
-            if (!found) return done(std::unexpected(std::move(found.error())));
-            done(!found->has_value());
-          });
+    if (!login || login->id.empty()) {
+      parts_->users.find_by_sub(sub, [login = std::move(login), done = std::move(done)](
+                                         Result<std::optional<User>> found) mutable {
+        if (!found) return done(std::unexpected(std::move(found.error())));
+        if (!login) return done(!found->has_value());
+        done(*found && is_admitted(**found, *login));
+      });
       return;
     }
     std::string id = login->id;
     parts_->users.find_with_login(
         sub, std::move(id),
-        [signed_out_at = login->signed_out_at,
+        [login = std::move(*login),
          done = std::move(done)](Result<std::optional<UserStore::UserAndLogin>> found) mutable {
           if (!found) return done(std::unexpected(std::move(found.error())));
-          done(*found && (*found)->login_goes_on && (*found)->user.enabled &&
-               (*found)->user.signed_out_at == signed_out_at);
+          done(*found && (*found)->login_goes_on && is_admitted((*found)->user, login));
         });
   }
 

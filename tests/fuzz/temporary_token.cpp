@@ -110,7 +110,10 @@ void check_claims(Tokens& tokens, std::string_view text) {
   require(claims["exp"].get<double>() + kDriftSeconds >= static_cast<double>(tokens.now_s()) - 1,
           "not past its end");
   require(admission->login.has_value() != claims.contains("foreign"), "who has a login");
-  if (admission->login) require(is_text(claims, "origin_jti"), "the login");
+  if (admission->login) {
+    require(admission->login->id.empty() == claims.contains("by_key"), "who needs no login");
+    require(claims.contains("by_key") || is_text(claims, "origin_jti"), "the login");
+  }
   if (is_plain(claims)) {
     require(claims["cognito:username"] == admission->username, "the name that it gives");
   }

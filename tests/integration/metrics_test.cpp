@@ -163,7 +163,7 @@ TEST(MetricsTest, CountsRefusedLoginsAndTokensByReason) {
                   {"holdfast_login_failures_total{reason=\"locked\"}", 1},
                   {"holdfast_temporary_tokens_refused_total{reason=\"invalid\"}", 1},
                   {"holdfast_temporary_tokens_refused_total{reason=\"missing\"}", 1},
-                  {"holdfast_temporary_tokens_total", 1}}));
+                  {"holdfast_temporary_tokens_total{by=\"user\"}", 1}}));
   (void)gateway.make_user("bob");
   EXPECT_EQ(meter.of_one("holdfast_logins_total"), 1);
 }

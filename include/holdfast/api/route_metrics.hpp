@@ -23,12 +23,15 @@ enum class UpgradeRefusal : std::uint8_t {
   draining,
   last = draining,
 };
-/// Why `GET /tokens` gave no token.
+/// The caller that asked for a temporary token: a user by an ID token, or an access key by a signature.
+enum class TokenCaller : std::uint8_t { user, key, last = key };
+/// Why `/tokens` gave no token, apart from what is wrong with a signature or a policy.
 enum class TokenRefusal : std::uint8_t {
   missing,
   invalid,
   expired,
   user,  ///< deleted, disabled, or signed out since the login
+  body,  ///< of `POST /tokens`
   rate,
   unavailable,
   last = unavailable,
@@ -61,6 +64,7 @@ enum class IngestRefusal : std::uint8_t {
 
 /// Names of the reasons, as metrics have them: `token_used`.
 [[nodiscard]] const char* to_string(UpgradeRefusal reason) noexcept;
+[[nodiscard]] const char* to_string(TokenCaller caller) noexcept;
 [[nodiscard]] const char* to_string(TokenRefusal reason) noexcept;
 [[nodiscard]] const char* to_string(LoginFailure reason) noexcept;
 [[nodiscard]] const char* to_string(CallRefusal reason) noexcept;
@@ -72,7 +76,12 @@ struct alignas(64) RouteMetrics : MetricSet {
   Counter upgrades{*this,
                    {"holdfast_websocket_upgrades_total", "Accepted upgrades to a WebSocket."}};
   CounterBy<UpgradeRefusal> refused_upgrades{*this, net::kRefusedUpgrades, to_string};
-  Counter tokens{*this, {"holdfast_temporary_tokens_total", "Issued temporary tokens."}};
+  CounterBy<TokenCaller> tokens{
+      *this,
+      {"holdfast_temporary_tokens_total",
+       "Issued temporary tokens, by who asked: the user with an ID token, or an access key.",
+       {"by"}},
+      to_string};
   CounterBy<TokenRefusal> refused_tokens{*this,
                                          {"holdfast_temporary_tokens_refused_total",
                                           "Refused requests for a temporary token, by reason.",

@@ -52,7 +52,7 @@ struct GatewayOptions {
 
   /// Signed requests per second of an access key without its own rate; 0 means unlimited.
   std::uint32_t key_requests_per_second = 0;
-  /// `GET /tokens` of one user per second, and in one burst; 0 means unlimited.
+  /// `/tokens` for one user per second, and in one burst; 0 means unlimited.
   std::uint32_t token_requests_per_second = 0;
   std::uint32_t token_requests_burst = 1;
 
@@ -79,7 +79,7 @@ struct GatewayOptions {
 struct ServedParts {
   bool ingest = true;      ///< `POST /message`, `POST /messages`
   bool websocket = true;   ///< the WebSocket
-  bool tokens = true;      ///< `GET /tokens`
+  bool tokens = true;      ///< `/tokens`
   bool login = true;       ///< the user pool and its keys
   bool management = true;  ///< `/@connections`, CloudFormation
 };
@@ -128,7 +128,7 @@ class GatewayServices {
 /// Creates one service for each of `served`, with its share of the gateway's routes, each also
 /// under
 /// `/{stage}`:
-/// * `POST /message`, `POST /messages`, `GET /tokens`;
+/// * `POST /message`, `POST /messages`, `GET /tokens`, `POST /tokens`;
 /// * the WebSocket at `/ws`, `/` and `/{stage}`;
 /// * the user pool (`POST` with `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path);
 /// * CloudFormation's DescribeStacks (a `POST` of a form, any path without another route);

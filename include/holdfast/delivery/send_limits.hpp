@@ -31,6 +31,8 @@ struct SendFault {
   std::string rule;       ///< `must have 1 to 128 bytes`
 };
 
+/// Checks a user's id. Returns the rule that it breaks; nullopt: none.
+[[nodiscard]] std::optional<std::string> check_user_id(std::string_view id);
 /// Checks one message. The texts are taken for UTF-8. Returns the first fault; nullopt: none.
 [[nodiscard]] std::optional<SendFault> check(const SendRequest& request, const SendLimits& limits);
 

@@ -21,7 +21,7 @@ struct TemporaryTokenOptions {
   std::size_t max_outstanding = 8;
 };
 
-/// Issues temporary tokens (`GET /tokens`). One per shard, on the executor of its store handle.
+/// Issues temporary tokens (`/tokens`). One per shard, on the executor of its store handle.
 class Generator {
  public:
   virtual ~Generator() = default;
@@ -30,6 +30,11 @@ class Generator {
   /// for another issuer's user: the pool has this id), `too_many_requests` (8 outstanding),
   /// `unavailable`.
   virtual void issue(IdTokenClaims claims, Completion<Result<std::string>> done) = 0;
+  /// Issues a token for a user whom an access key names. The caller has decided that the key may.
+  /// The token has no login: signing the user out everywhere ends it. An id that the pool does not
+  /// have is one of another issuer's. Errors: `forbidden` (the pool's user is disabled),
+  /// `too_many_requests` and `unavailable` as above.
+  virtual void issue_to_user(UserId user, Completion<Result<std::string>> done) = 0;
 };
 [[nodiscard]] std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options,
                                                         const Clock& clock,
@@ -38,7 +43,7 @@ class Generator {
 
 /// The login that a temporary token belongs to.
 struct TokenLogin {
-  std::string id;          ///< `origin_jti`
+  std::string id;          ///< `origin_jti`; empty when an access key asked for the token
   WallTime signed_out_at;  ///< the user's, when the token was issued
 };
 

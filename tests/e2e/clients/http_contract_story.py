@@ -195,6 +195,7 @@ class Story:
             self.call("GET", path, **pool)
             self.preflight(path, "GET", **pool)
         self.preflight("/tokens", "GET")
+        self.call("POST", "/tokens", body={"userId": "own"}, media_type="application/json")
         self.preflight("/", "POST")
 
     def preflight(self, path, method, **parts):

@@ -35,7 +35,7 @@ class Signer(AuthBase):
 
     def __call__(self, request):
         path = urllib.parse.urlsplit(request.url).path
-        if path == "/tokens":
+        if path == "/tokens" and request.method == "GET":
             request.headers["Authorization"] = self.id_token
             return request
         body = request.body if request.body is not None else b""

@@ -35,18 +35,18 @@ TEST_F(Paths, NamesTheMethodThatAKnownPathHas) {
       {"/prod/message", "POST"},
       {"/messages?x=1", "POST"},
       {"/m%65ssage", "POST"},
-      {"/tokens", "GET"},
-      {"/prod/tokens", "GET"},
+      {"/tokens", "GET, POST"},
+      {"/prod/tokens", "GET, POST"},
       {"/ws", "GET"},
       {"/ws/", "GET"},
       {"/message/", "POST"},
       {"/prod/message/", "POST"},
-      {"/prod/tokens/", "GET"},
+      {"/prod/tokens/", "GET, POST"},
       {"/us-east-1_Abc123456/.well-known/jwks.json", "GET"}};
   for (const auto& [target, allowed] : rows) {
     for (const char* method :
          {"PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "GET", "POST", "get", "BREW"}) {
-      if (std::string_view(method) == allowed) continue;
+      if (std::string_view(allowed).contains(method)) continue;
       SCOPED_TRACE(std::string(method) + " " + target);
       const net::Response response = ask(method, target);
       expect_error(response, 405, "MethodNotAllowedException", "Method Not Allowed");

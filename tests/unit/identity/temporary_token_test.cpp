@@ -54,6 +54,19 @@ class TemporaryTokenTest : public testing::Test {
     executor_.run();
     return std::move(out.value());
   }
+  Result<std::string> issue_to_user(const std::string& user) {
+    std::optional<Result<std::string>> out;
+    generator_->issue_to_user(UserId(user), [&](auto result) { out = std::move(result); });
+    executor_.run();
+    return std::move(out.value());
+  }
+  Result<bool> still_admits(const Admission& admission) {
+    std::optional<Result<bool>> out;
+    authorizer_->still_admits(admission.sub, admission.login,
+                              [&](auto result) { out = std::move(result); });
+    executor_.run();
+    return std::move(out.value());
+  }
   Result<Admission> consume(const std::string& token) {
     std::optional<Result<Admission>> out;
     authorizer_->consume(token, [&](auto result) { out = std::move(result); });
@@ -109,6 +122,48 @@ class TemporaryTokenTest : public testing::Test {
   std::unique_ptr<Authorizer> authorizer_ =
       make_authorizer(options_, clock_, ring_, users_, tokens_);
 };
+
+TEST_F(TemporaryTokenTest, AdmitsAUserWhomNoPoolKnows) {
+  const auto admission = consume(issue_to_user("customer-42").value());
+  ASSERT_TRUE(admission);
+  EXPECT_EQ(admission->sub, UserId("customer-42"));
+  EXPECT_EQ(admission->username, "customer-42");
+  EXPECT_FALSE(admission->login);
+  EXPECT_TRUE(still_admits(*admission).value());
+  // Only the pool proves users whom it has.
+  User created;
+  created.sub = UserId("customer-42");
+  database_.users["customer-42"] = created;
+  EXPECT_FALSE(still_admits(*admission).value());
+}
+
+TEST_F(TemporaryTokenTest, AdmitsAPoolUserOfAnAccessKeyUntilTheySignOutEverywhere) {
+  database_.users["sub-1"].signed_out_at = clock_.wall_now() - Seconds(60);
+  // No login, and none needed.
+  database_.refresh_tokens.clear();
+  const auto admission = consume(issue_to_user("sub-1").value());
+  ASSERT_TRUE(admission);
+  EXPECT_EQ(admission->username, "Alice \"Ä\"");
+  ASSERT_TRUE(admission->login);
+  EXPECT_EQ(admission->login->id, "");
+  EXPECT_TRUE(still_admits(*admission).value());
+  const User before = database_.users["sub-1"];
+  database_.users["sub-1"].signed_out_at = clock_.wall_now();
+  EXPECT_FALSE(still_admits(*admission).value());
+  database_.users["sub-1"] = before;
+  database_.users["sub-1"].enabled = false;
+  EXPECT_FALSE(still_admits(*admission).value());
+  database_.users.clear();
+  EXPECT_FALSE(still_admits(*admission).value());
+}
+
+TEST_F(TemporaryTokenTest, IssuesNoneToADisabledUser) {
+  database_.users["sub-1"].enabled = false;
+  const auto refused = issue_to_user("sub-1");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::forbidden);
+  EXPECT_TRUE(database_.tokens.empty());
+}
 
 TEST_F(TemporaryTokenTest, AdmitsItsUserOnce) {
   const std::string token = issue().value();
