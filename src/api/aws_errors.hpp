@@ -7,7 +7,7 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/iam/policy.hpp>
 #include <holdfast/iam/sigv4.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/pool_error.hpp>
 #include <holdfast/net/http.hpp>
 
 /// The errors of API Gateway's data plane and of Cognito, in the shapes that AWS clients read.

@@ -12,6 +12,7 @@
 
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/identity/user_pool.hpp>
 
 #include "aws_errors.hpp"
 #include "log_keys.hpp"
@@ -171,7 +172,7 @@ std::optional<net::Response> refuse_message_action(const std::optional<std::stri
 
 void admin_create_user(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::CreateUser input;
+  identity::CreateUserRequest input;
   input.source = std::move(call.source);
   input.pool_id = reader.required("UserPoolId");
   input.username = reader.required("Username");
@@ -192,7 +193,7 @@ enum class CalledBy : std::uint8_t { client, administrator };
 
 void initiate(PoolCall call, CalledBy caller) {
   InputReader reader(call.input);
-  UserPool::InitiateAuth input;
+  identity::InitiateAuthRequest input;
   input.source = std::move(call.source);
   if (caller == CalledBy::administrator) input.pool_id = reader.required("UserPoolId");
   input.client_id = reader.required("ClientId");
@@ -207,7 +208,7 @@ void initiate(PoolCall call, CalledBy caller) {
 
 void respond_to_challenge(PoolCall call, CalledBy caller) {
   InputReader reader(call.input);
-  UserPool::RespondToChallenge input;
+  identity::RespondToChallengeRequest input;
   input.source = std::move(call.source);
   if (caller == CalledBy::administrator) input.pool_id = reader.required("UserPoolId");
   input.client_id = reader.required("ClientId");
@@ -225,7 +226,7 @@ void respond_to_challenge(PoolCall call, CalledBy caller) {
 
 void get_tokens_from_refresh_token(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::RefreshTokens input;
+  identity::RefreshTokensRequest input;
   input.source = std::move(call.source);
   input.client_id = reader.required("ClientId");
   input.token = reader.required("RefreshToken");
@@ -252,11 +253,11 @@ void respond_to_auth_challenge(PoolCall call) {
 }
 
 // An operation on one user of the pool without an output.
-using UserOperation = void (UserPool::*)(UserPool::UserName, Completion<PoolResult<void>>);
+using UserOperation = void (UserPool::*)(identity::UserName, Completion<PoolResult<void>>);
 template <UserOperation Run>
 void on_user(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::UserName input{.pool_id = reader.required("UserPoolId"),
+  identity::UserName input{.pool_id = reader.required("UserPoolId"),
                            .username = reader.required("Username")};
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   (call.pool.*Run)(std::move(input), empty_answer(std::move(call.respond)));
@@ -264,7 +265,7 @@ void on_user(PoolCall call) {
 
 void admin_get_user(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::UserName input{.pool_id = reader.required("UserPoolId"),
+  identity::UserName input{.pool_id = reader.required("UserPoolId"),
                            .username = reader.required("Username")};
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.admin_get_user(std::move(input), [respond = std::move(call.respond)](
@@ -276,7 +277,7 @@ void admin_get_user(PoolCall call) {
 
 void admin_set_user_password(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::SetPassword input;
+  identity::SetPasswordRequest input;
   input.source = std::move(call.source);
   input.user.pool_id = reader.required("UserPoolId");
   input.user.username = reader.required("Username");
@@ -288,7 +289,7 @@ void admin_set_user_password(PoolCall call) {
 
 void admin_update_user_attributes(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::UpdateAttributes input;
+  identity::UpdateAttributesRequest input;
   input.user.pool_id = reader.required("UserPoolId");
   input.user.username = reader.required("Username");
   input.attributes = reader.attributes("UserAttributes");
@@ -298,7 +299,7 @@ void admin_update_user_attributes(PoolCall call) {
 
 void admin_delete_user_attributes(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::DeleteAttributes input;
+  identity::DeleteAttributesRequest input;
   input.user.pool_id = reader.required("UserPoolId");
   input.user.username = reader.required("Username");
   input.names = reader.required_names("UserAttributeNames");
@@ -308,7 +309,7 @@ void admin_delete_user_attributes(PoolCall call) {
 
 void update_user_attributes(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::UpdateOwnAttributes input;
+  identity::UpdateOwnAttributesRequest input;
   input.access_token = reader.required("AccessToken");
   input.attributes = reader.required_attributes("UserAttributes");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
@@ -321,7 +322,7 @@ void update_user_attributes(PoolCall call) {
 
 void delete_user_attributes(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::DeleteOwnAttributes input;
+  identity::DeleteOwnAttributesRequest input;
   input.access_token = reader.required("AccessToken");
   input.names = reader.required_names("UserAttributeNames");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
@@ -330,7 +331,7 @@ void delete_user_attributes(PoolCall call) {
 
 void get_user_attribute_verification_code(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::AskAttributeCode input;
+  identity::AttributeCodeRequest input;
   input.source = std::move(call.source);
   input.access_token = reader.required("AccessToken");
   input.attribute = reader.required("AttributeName");
@@ -341,7 +342,7 @@ void get_user_attribute_verification_code(PoolCall call) {
 
 void verify_user_attribute(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::VerifyAttribute input;
+  identity::VerifyAttributeRequest input;
   input.source = std::move(call.source);
   input.access_token = reader.required("AccessToken");
   input.attribute = reader.required("AttributeName");
@@ -352,7 +353,7 @@ void verify_user_attribute(PoolCall call) {
 
 void list_users(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::ListUsers input;
+  identity::ListUsersRequest input;
   input.pool_id = reader.required("UserPoolId");
   input.limit = reader.count("Limit").value_or(input.limit);
   input.filter = reader.optional("Filter").value_or(std::string());
@@ -363,7 +364,7 @@ void list_users(PoolCall call) {
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.list_users(
       std::move(input), [respond = std::move(call.respond), chosen,
-                         wanted = std::move(wanted)](PoolResult<UserPool::UserList> list) mutable {
+                         wanted = std::move(wanted)](PoolResult<identity::UserList> list) mutable {
         if (!list) return respond(pool_error(list.error()));
         Json body = {{"Users", Json::array()}};
         for (const identity::User& user : list->users) {
@@ -438,27 +439,27 @@ void describe_user_pool_client(PoolCall call) {
 
 void get_user(PoolCall call) {
   InputReader reader(call.input);
-  std::string token = reader.required("AccessToken");
+  const std::string token = reader.required("AccessToken");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  call.pool.get_user(std::move(token), [respond = std::move(call.respond)](
-                                           PoolResult<identity::User> user) mutable {
-    if (!user) return respond(pool_error(user.error()));
-    respond(answer({{"Username", user->username}, {"UserAttributes", attributes_of(*user)}}));
-  });
+  call.pool.get_user(
+      token, [respond = std::move(call.respond)](PoolResult<identity::User> user) mutable {
+        if (!user) return respond(pool_error(user.error()));
+        respond(answer({{"Username", user->username}, {"UserAttributes", attributes_of(*user)}}));
+      });
 }
 
-using TokenOperation = void (UserPool::*)(std::string, Completion<PoolResult<void>>);
+using TokenOperation = void (UserPool::*)(const std::string&, Completion<PoolResult<void>>);
 template <TokenOperation Run>
 void by_access_token(PoolCall call) {
   InputReader reader(call.input);
-  std::string token = reader.required("AccessToken");
+  const std::string token = reader.required("AccessToken");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  (call.pool.*Run)(std::move(token), empty_answer(std::move(call.respond)));
+  (call.pool.*Run)(token, empty_answer(std::move(call.respond)));
 }
 
 void change_password(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::ChangePassword input;
+  identity::ChangePasswordRequest input;
   input.source = std::move(call.source);
   input.access_token = reader.required("AccessToken");
   input.previous = reader.required("PreviousPassword");
@@ -469,12 +470,12 @@ void change_password(PoolCall call) {
 
 void revoke_token(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::RevokeToken input;
+  identity::RevokeTokenRequest input;
   input.source = std::move(call.source);
   input.client_id = reader.required("ClientId");
   input.token = reader.required("Token");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
-  call.pool.revoke_token(std::move(input),
+  call.pool.revoke_token(input,
                          [respond = std::move(call.respond)](PoolResult<UserId> ended) mutable {
                            if (!ended) return respond(pool_error(ended.error()));
                            net::Response response = answer(Json::object());
@@ -486,7 +487,7 @@ void revoke_token(PoolCall call) {
 
 void sign_up(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::SignUp input;
+  identity::SignUpRequest input;
   input.source = std::move(call.source);
   input.client_id = reader.required("ClientId");
   input.username = reader.required("Username");
@@ -494,7 +495,7 @@ void sign_up(PoolCall call) {
   input.attributes = reader.attributes("UserAttributes");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
   call.pool.sign_up(std::move(input), [respond = std::move(call.respond)](
-                                          PoolResult<UserPool::SignedUp> done) mutable {
+                                          PoolResult<identity::SignedUp> done) mutable {
     if (!done) return respond(pool_error(done.error()));
     respond(answer({{"UserConfirmed", false},
                     {"UserSub", done->sub.str()},
@@ -502,7 +503,7 @@ void sign_up(PoolCall call) {
   });
 }
 
-UserPool::ClientUser client_user(InputReader& reader, identity::Source source) {
+identity::ClientUser client_user(InputReader& reader, identity::Source source) {
   return {.client_id = reader.required("ClientId"),
           .username = reader.required("Username"),
           .source = std::move(source)};
@@ -524,7 +525,7 @@ void forgot_password(PoolCall call) {
 
 void confirm_sign_up(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::Confirm input;
+  identity::ConfirmRequest input;
   input.user = client_user(reader, std::move(call.source));
   input.code = reader.required("ConfirmationCode");
   if (const auto fault = reader.fault()) return call.respond(refuse(*fault));
@@ -533,7 +534,7 @@ void confirm_sign_up(PoolCall call) {
 
 void confirm_forgot_password(PoolCall call) {
   InputReader reader(call.input);
-  UserPool::Confirm input;
+  identity::ConfirmRequest input;
   input.user = client_user(reader, std::move(call.source));
   input.code = reader.required("ConfirmationCode");
   input.password = reader.required("Password");

@@ -6,7 +6,7 @@
 
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/clock.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/code_sender.hpp>
 
 namespace holdfast::app {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <holdfast/app/console_password.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 
 namespace holdfast::app {
 namespace {

@@ -12,6 +12,7 @@
 #include <holdfast/base/log.hpp>
 #include <holdfast/base/private_file.hpp>
 #include <holdfast/base/shell.hpp>
+#include <holdfast/identity/ended_logins.hpp>
 
 #include "restore_files.hpp"
 #include "running_gateway.hpp"

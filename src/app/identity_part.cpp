@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <utility>
 
+#include <holdfast/identity/spent_challenges.hpp>
+
 #include "await.hpp"
 #include "code_command.hpp"
 
@@ -93,22 +95,23 @@ void make_shard_parts(const IdentityContext& context, IdentityPart& part) {
     shard.verifier = iam::make_sigv4_verifier(
         {.region = config.aws.region, .presigned_max = config.limits.presigned_max}, context.clock,
         keys.access_keys);
-    shard.pool = identity::make_user_pool(options, {.clock = context.clock,
-                                                    .executor = context.shards.at(i),
-                                                    .users = *handles.users,
-                                                    .refresh_tokens = *handles.refresh_tokens,
-                                                    .codes = *handles.codes,
-                                                    .known_addresses = *handles.known_addresses,
-                                                    .ring = keys.ring,
-                                                    .signer = keys.signer,
-                                                    .hasher = keys.hasher,
-                                                    .attempts = part.attempts,
-                                                    .spent_challenges = spent_challenges,
-                                                    .sign_up_rate = part.sign_up_rate,
-                                                    .failed_logins = part.failed_logins,
-                                                    .failed_refreshes = part.failed_refreshes,
-                                                    .code_sender = part.code_sender,
-                                                    .on_logins_ended = context.on_logins_ended});
+    shard.pool = std::make_unique<identity::UserPool>(
+        options, identity::UserPoolParts{.clock = context.clock,
+                                         .executor = context.shards.at(i),
+                                         .users = *handles.users,
+                                         .refresh_tokens = *handles.refresh_tokens,
+                                         .codes = *handles.codes,
+                                         .known_addresses = *handles.known_addresses,
+                                         .ring = keys.ring,
+                                         .signer = keys.signer,
+                                         .hasher = keys.hasher,
+                                         .attempts = part.attempts,
+                                         .spent_challenges = spent_challenges,
+                                         .sign_up_rate = part.sign_up_rate,
+                                         .failed_logins = part.failed_logins,
+                                         .failed_refreshes = part.failed_refreshes,
+                                         .code_sender = part.code_sender,
+                                         .on_logins_ended = context.on_logins_ended});
     shard.generator = identity::make_generator(config.tokens, context.clock, keys.ring,
                                                *handles.users, *handles.tokens);
     shard.authorizer = identity::make_authorizer(config.tokens, context.clock, keys.ring,

@@ -12,6 +12,8 @@
 #include <holdfast/base/shares.hpp>
 #include <holdfast/iam/sigv4.hpp>
 #include <holdfast/identity/attempts.hpp>
+#include <holdfast/identity/code_sender.hpp>
+#include <holdfast/identity/ended_logins.hpp>
 #include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 #include <holdfast/identity/user_pool.hpp>

@@ -10,7 +10,7 @@
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/key_ring.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 #include <holdfast/storage/store.hpp>
 
 #include "key_ring_box.hpp"

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/identity/user_pool.hpp>
+
 #include "routes.hpp"
 
 namespace holdfast::control {
@@ -159,31 +161,31 @@ Completion<PoolResult<void>> answer_done(net::Responder respond) {
 
 /// Finds a user by id or, if no user has the id, by name. The id comes first, because users cannot
 /// choose their id.
-using WithName = std::move_only_function<void(Call, UserPool::UserName)>;
+using WithName = std::move_only_function<void(Call, identity::UserName)>;
 void resolve(Call call, WithName next) {
   const std::string pool_id = call.parts.user_pool_id;
   if (!parse_message_id(call.id)) {
-    UserPool::UserName name{.pool_id = pool_id, .username = call.id};
+    identity::UserName name{.pool_id = pool_id, .username = call.id};
     return next(std::move(call), std::move(name));
   }
-  UserPool::ListUsers by_id;
+  identity::ListUsersRequest by_id;
   by_id.pool_id = pool_id;
   by_id.filter = "sub = \"" + call.id + "\"";
   UserPool& pool = pool_of(call);
   pool.list_users(std::move(by_id), [call = std::move(call), next = std::move(next)](
-                                        PoolResult<UserPool::UserList> found) mutable {
+                                        PoolResult<identity::UserList> found) mutable {
     if (!found) return call.respond(pool_error(found.error()));
-    UserPool::UserName name{.pool_id = call.parts.user_pool_id, .username = call.id};
+    identity::UserName name{.pool_id = call.parts.user_pool_id, .username = call.id};
     if (!found->users.empty()) name.username = found->users.front().username;
     next(std::move(call), std::move(name));
   });
 }
 
-void set_password(Call call, UserPool::UserName user, UserInput input) {
-  UserPool::SetPassword change{.user = std::move(user),
-                               .password = std::move(*input.password),
-                               .permanent = input.permanent.value_or(false),
-                               .source = identity::Source::of_operator()};
+void set_password(Call call, identity::UserName user, UserInput input) {
+  identity::SetPasswordRequest change{.user = std::move(user),
+                                      .password = std::move(*input.password),
+                                      .permanent = input.permanent.value_or(false),
+                                      .source = identity::Source::of_operator()};
   pool_of(call).admin_set_user_password(std::move(change), answer_done(std::move(call.respond)));
 }
 
@@ -192,14 +194,14 @@ void set_password(Call call, UserPool::UserName user, UserInput input) {
 void list_users(Call call) {
   const auto limit = call.limit();
   if (!limit) return call.respond(json_error(limit.error()));
-  UserPool::ListUsers input;
+  identity::ListUsersRequest input;
   input.pool_id = call.parts.user_pool_id;
   input.limit = std::min(*limit, kUsersPerPage);
   if (const std::string* const filter = call.parameter("filter")) input.filter = *filter;
   if (const std::string* const after = call.parameter("after")) input.pagination_token = *after;
   pool_of(call).list_users(
       std::move(input),
-      answer<UserPool::UserList>(std::move(call.respond), [](const UserPool::UserList& list) {
+      answer<identity::UserList>(std::move(call.respond), [](const identity::UserList& list) {
         Json users = Json::array();
         for (const User& user : list.users) users.push_back(to_json(user));
         return json_answer(
@@ -211,7 +213,7 @@ void list_users(Call call) {
 void create_user(Call call) {
   auto input = read_new_user(call.body);
   if (!input) return call.respond(json_error(input.error()));
-  UserPool::CreateUser create;
+  identity::CreateUserRequest create;
   create.pool_id = call.parts.user_pool_id;
   create.username = std::move(*input->username);
   create.temporary_password = std::move(input->password);
@@ -226,7 +228,7 @@ void create_user(Call call) {
 }
 
 void show_user(Call call) {
-  resolve(std::move(call), [](Call found, UserPool::UserName name) {
+  resolve(std::move(call), [](Call found, identity::UserName name) {
     pool_of(found).admin_get_user(
         std::move(name), answer<User>(std::move(found.respond),
                                       [](const User& user) { return json_answer(to_json(user)); }));
@@ -242,7 +244,7 @@ void change_user(Call call) {
                                            : "user.disable";
   }
   resolve(std::move(call),
-          [input = std::move(*input)](Call found, UserPool::UserName name) mutable {
+          [input = std::move(*input)](Call found, identity::UserName name) mutable {
             if (input.password) {
               return set_password(std::move(found), std::move(name), std::move(input));
             }
@@ -257,13 +259,13 @@ void change_user(Call call) {
 }
 
 void delete_user(Call call) {
-  resolve(std::move(call), [](Call found, UserPool::UserName name) {
+  resolve(std::move(call), [](Call found, identity::UserName name) {
     pool_of(found).admin_delete_user(std::move(name), answer_done(std::move(found.respond)));
   });
 }
 
 void sign_user_out(Call call) {
-  resolve(std::move(call), [](Call found, UserPool::UserName name) {
+  resolve(std::move(call), [](Call found, identity::UserName name) {
     pool_of(found).admin_user_global_sign_out(std::move(name),
                                               answer_done(std::move(found.respond)));
   });

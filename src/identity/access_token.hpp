@@ -3,7 +3,9 @@
 #include <string>
 #include <string_view>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/pool_error.hpp>
+#include <holdfast/identity/user_pool_options.hpp>
 
 namespace holdfast::identity {
 

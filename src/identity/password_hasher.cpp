@@ -12,7 +12,7 @@
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/worker_pool.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 
 #include "secret.hpp"
 

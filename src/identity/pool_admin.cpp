@@ -17,12 +17,12 @@ namespace {
 using Done = Completion<PoolResult<User>>;
 using VoidDone = Completion<PoolResult<void>>;
 
-PoolResult<void> check(const PoolContext& pool, const UserPool::UserName& input) {
+PoolResult<void> check(const PoolContext& pool, const UserName& input) {
   if (auto good = check_pool(input.pool_id, pool.options); !good) return good;
   return check_username(input.username);
 }
 
-PoolResult<void> check(const PoolContext& pool, const UserPool::CreateUser& input) {
+PoolResult<void> check(const PoolContext& pool, const CreateUserRequest& input) {
   if (auto good = check_pool(input.pool_id, pool.options); !good) return good;
   if (auto good = check_username(input.username); !good) return good;
   if (auto good = check_attributes(input.attributes); !good) return good;
@@ -47,8 +47,8 @@ void store_user(const PoolContextPtr& pool, User user, Done done) {
       });
 }
 
-void change(const PoolContextPtr& pool, UserPool::UserName input, std::optional<LoginEnd> end,
-            VoidDone done, std::move_only_function<PoolResult<void>(User&)> apply) {
+void change(const PoolContextPtr& pool, UserName input, std::optional<LoginEnd> end, VoidDone done,
+            std::move_only_function<PoolResult<void>(User&)> apply) {
   if (auto good = check(*pool, input); !good) {
     pool->answer<void>(std::move(done), std::move(good));
     return;
@@ -75,12 +75,12 @@ void set_credentials(const PoolContextPtr& pool, const UserId& sub, Credentials 
 
 }  // namespace
 
-void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input, Done done) {
-  if (auto good = check(*pool, input); !good) {
-    pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
+void UserPool::admin_create_user(CreateUserRequest input, Done done) {
+  if (auto good = check(*pool_, input); !good) {
+    pool_->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  const WallTime now = pool->parts.clock.wall_now();
+  const WallTime now = pool_->parts.clock.wall_now();
   User user{.sub = UserId(generate_uuid()),
             .username = std::move(input.username),
             .status = input.permanent && input.temporary_password
@@ -93,87 +93,86 @@ void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input, D
             .created_at = now,
             .modified_at = now};
   if (!input.temporary_password) {
-    store_user(pool, std::move(user), std::move(done));
+    store_user(pool_, std::move(user), std::move(done));
     return;
   }
   const Secret password = Secret::take(*input.temporary_password);
   const UserId sub = user.sub;
   const std::string username = user.username;
-  make_credentials(
-      pool, {.source = std::move(input.source)}, sub, username, password,
-      [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
-        if (!made) {
-          done(refuse(made.error()));
-          return;
-        }
-        made->apply(user, pool->now());
-        store_user(pool, std::move(user), std::move(done));
-      });
+  make_credentials(pool_, {.source = std::move(input.source)}, sub, username, password,
+                   [pool = pool_, user = std::move(user),
+                    done = std::move(done)](Result<Credentials> made) mutable {
+                     if (!made) {
+                       done(refuse(made.error()));
+                       return;
+                     }
+                     made->apply(user, pool->now());
+                     store_user(pool, std::move(user), std::move(done));
+                   });
 }
 
-void admin_get_user(const PoolContextPtr& pool, UserPool::UserName input, Done done) {
-  if (auto good = check(*pool, input); !good) {
-    pool->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
+void UserPool::admin_get_user(UserName input, Done done) {
+  if (auto good = check(*pool_, input); !good) {
+    pool_->answer<User>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  find_user(pool, NameOrSub{std::move(input.username)}, std::move(done));
+  find_user(pool_, NameOrSub{std::move(input.username)}, std::move(done));
 }
 
-void admin_delete_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
-  admin_get_user(pool, std::move(input),
-                 [pool, done = std::move(done)](PoolResult<User> user) mutable {
+void UserPool::admin_delete_user(UserName input, VoidDone done) {
+  admin_get_user(std::move(input),
+                 [pool = pool_, done = std::move(done)](PoolResult<User> user) mutable {
                    if (user) {
-                     delete_user(pool, user->sub, std::move(done));
+                     remove_user(pool, user->sub, std::move(done));
                    } else {
                      done(std::unexpected(std::move(user.error())));
                    }
                  });
 }
 
-void admin_enable_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
-  change(pool, std::move(input), std::nullopt, std::move(done), [](User& user) {
+void UserPool::admin_enable_user(UserName input, VoidDone done) {
+  change(pool_, std::move(input), std::nullopt, std::move(done), [](User& user) {
     user.enabled = true;
     return PoolResult<void>();
   });
 }
 
-void admin_disable_user(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
-  change(pool, std::move(input), LoginEnd::disabled, std::move(done), [](User& user) {
+void UserPool::admin_disable_user(UserName input, VoidDone done) {
+  change(pool_, std::move(input), LoginEnd::disabled, std::move(done), [](User& user) {
     user.enabled = false;
     return PoolResult<void>();
   });
 }
 
-void admin_user_global_sign_out(const PoolContextPtr& pool, UserPool::UserName input,
-                                VoidDone done) {
-  change(pool, std::move(input), LoginEnd::signed_out, std::move(done),
+void UserPool::admin_user_global_sign_out(UserName input, VoidDone done) {
+  change(pool_, std::move(input), LoginEnd::signed_out, std::move(done),
          [](User&) { return PoolResult<void>(); });
 }
 
-void admin_confirm_sign_up(const PoolContextPtr& pool, UserPool::UserName input, VoidDone done) {
-  change(pool, std::move(input), std::nullopt, std::move(done), [](User& user) -> PoolResult<void> {
-    if (user.status != UserStatus::unconfirmed) {
-      return refuse(
-          PoolErrc::not_authorized,
-          std::string("User cannot be confirmed. Current status is ") + to_string(user.status));
-    }
-    user.status = UserStatus::confirmed;
-    return {};
-  });
+void UserPool::admin_confirm_sign_up(UserName input, VoidDone done) {
+  change(
+      pool_, std::move(input), std::nullopt, std::move(done), [](User& user) -> PoolResult<void> {
+        if (user.status != UserStatus::unconfirmed) {
+          return refuse(
+              PoolErrc::not_authorized,
+              std::string("User cannot be confirmed. Current status is ") + to_string(user.status));
+        }
+        user.status = UserStatus::confirmed;
+        return {};
+      });
 }
 
-void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword input,
-                             VoidDone done) {
-  PoolResult<void> good = check(*pool, input.user);
-  if (good) good = check_password(input.password, pool->options);
+void UserPool::admin_set_user_password(SetPasswordRequest input, VoidDone done) {
+  PoolResult<void> good = check(*pool_, input.user);
+  if (good) good = check_password(input.password, pool_->options);
   auto password = std::make_shared<const Secret>(Secret::take(input.password));
   if (!good) {
-    pool->answer<void>(std::move(done), std::move(good));
+    pool_->answer<void>(std::move(done), std::move(good));
     return;
   }
   // Finds the user first, so that an unknown name costs no hash. The verifier needs the user's id.
-  find_user(pool, NameOrSub{std::move(input.user.username)},
-            [pool, password, permanent = input.permanent, source = std::move(input.source),
+  find_user(pool_, NameOrSub{std::move(input.user.username)},
+            [pool = pool_, password, permanent = input.permanent, source = std::move(input.source),
              done = std::move(done)](PoolResult<User> user) mutable {
               if (!user) {
                 done(std::unexpected(std::move(user.error())));
@@ -197,14 +196,13 @@ void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword i
             });
 }
 
-void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
-                                  VoidDone done) {
+void UserPool::admin_update_user_attributes(UpdateAttributesRequest input, VoidDone done) {
   // Checks the given attributes alone first, because an error must be about them.
   if (PoolResult<void> good = check_attributes(input.attributes); !good) {
-    pool->answer<void>(std::move(done), std::move(good));
+    pool_->answer<void>(std::move(done), std::move(good));
     return;
   }
-  change(pool, std::move(input.user), std::nullopt, std::move(done),
+  change(pool_, std::move(input.user), std::nullopt, std::move(done),
          [attributes = std::move(input.attributes)](User& user) {
            merge_attributes(user.attributes, attributes);
            return check_attributes_size(user.attributes);

@@ -30,14 +30,13 @@ void change_attributes(const PoolContextPtr& pool, UserKey who, Attributes chang
 
 }  // namespace
 
-void update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateOwnAttributes input,
-                            VoidDone done) {
+void UserPool::update_user_attributes(UpdateOwnAttributesRequest input, VoidDone done) {
   if (PoolResult<void> good = check_own_attributes(input.attributes); !good) {
-    pool->answer<void>(std::move(done), std::move(good));
+    pool_->answer<void>(std::move(done), std::move(good));
     return;
   }
-  find_token_user(pool, input.access_token,
-                  [pool, changes = std::move(input.attributes),
+  find_token_user(pool_, input.access_token,
+                  [pool = pool_, changes = std::move(input.attributes),
                    done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (found) {
                       const UserId sub = found->user.sub;
@@ -49,25 +48,22 @@ void update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateOwnAttri
                   });
 }
 
-void delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteOwnAttributes input,
-                            VoidDone done) {
-  update_user_attributes(pool,
-                         {.access_token = std::move(input.access_token),
+void UserPool::delete_user_attributes(DeleteOwnAttributesRequest input, VoidDone done) {
+  update_user_attributes({.access_token = std::move(input.access_token),
                           .attributes = removal_of(std::move(input.names))},
                          std::move(done));
 }
 
-void admin_delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteAttributes input,
-                                  VoidDone done) {
+void UserPool::admin_delete_user_attributes(DeleteAttributesRequest input, VoidDone done) {
   Attributes changes = removal_of(std::move(input.names));
-  PoolResult<void> good = check_pool(input.user.pool_id, pool->options);
+  PoolResult<void> good = check_pool(input.user.pool_id, pool_->options);
   if (good) good = check_username(input.user.username);
   if (good) good = check_attributes(changes);
   if (!good) {
-    pool->answer<void>(std::move(done), std::move(good));
+    pool_->answer<void>(std::move(done), std::move(good));
     return;
   }
-  change_attributes(pool, NameOrSub{std::move(input.user.username)}, std::move(changes),
+  change_attributes(pool_, NameOrSub{std::move(input.user.username)}, std::move(changes),
                     std::move(done));
 }
 

@@ -34,7 +34,7 @@ std::unexpected<PoolError> wrong_session() {
   return refuse(PoolErrc::not_authorized, "Invalid session for the user.");
 }
 
-PoolResult<void> check_target(const PoolContext& pool, const UserPool::RespondToChallenge& input) {
+PoolResult<void> check_target(const PoolContext& pool, const RespondToChallengeRequest& input) {
   if (input.pool_id) {
     if (auto good = check_pool(*input.pool_id, pool.options); !good) return good;
   }
@@ -43,7 +43,7 @@ PoolResult<void> check_target(const PoolContext& pool, const UserPool::RespondTo
 }
 
 PoolResult<LoginChallenge> check_session(const PoolContext& pool,
-                                         const UserPool::RespondToChallenge& input) {
+                                         const RespondToChallengeRequest& input) {
   PoolResult<LoginChallenge> session = pool.open_session(input.session);
   if (!session) return session;
   // No other challenge has a session.
@@ -184,18 +184,18 @@ class NewPassword : public std::enable_shared_from_this<NewPassword> {
 
 }  // namespace
 
-void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToChallenge input,
-                               Completion<PoolResult<AuthOutcome>> done) {
-  if (PoolResult<void> good = check_target(*pool, input); !good) {
+void UserPool::respond_to_auth_challenge(RespondToChallengeRequest input,
+                                         Completion<PoolResult<AuthOutcome>> done) {
+  if (PoolResult<void> good = check_target(*pool_, input); !good) {
     for (auto& [name, value] : input.responses) wipe(value);
-    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
+    pool_->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
   if (input.challenge == kPasswordVerifier) {
-    verify_srp(pool, input, std::move(done));
+    verify_srp(pool_, input, std::move(done));
     return;
   }
-  PoolResult<LoginChallenge> session = check_session(*pool, input);
+  PoolResult<LoginChallenge> session = check_session(*pool_, input);
   PoolResult<std::string> username = required(input.responses, "USERNAME");
   PoolResult<std::string> password = required(input.responses, "NEW_PASSWORD");
   if (session && !username) session = std::unexpected(username.error());
@@ -204,10 +204,10 @@ void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToCh
     wipe(given->second);
   }
   if (!session) {
-    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(session.error())));
+    pool_->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(session.error())));
     return;
   }
-  std::make_shared<NewPassword>(pool, std::move(*session), *username, login_by(input.pool_id),
+  std::make_shared<NewPassword>(pool_, std::move(*session), *username, login_by(input.pool_id),
                                 attributes_of(input.responses), std::move(input.source),
                                 std::move(done))
       ->start(Secret::take(*password));

@@ -164,7 +164,7 @@ Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done) {
   };
 }
 
-void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done) {
+void remove_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done) {
   pool->parts.users.remove(sub, [pool, sub, done = std::move(done)](Result<void> removed) mutable {
     if (!removed) {
       done(refuse(removed.error()));

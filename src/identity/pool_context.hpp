@@ -9,6 +9,13 @@
 #include <utility>
 #include <variant>
 
+#include <holdfast/identity/attempts.hpp>
+#include <holdfast/identity/code_sender.hpp>
+#include <holdfast/identity/id_token.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/password_hasher.hpp>
+#include <holdfast/identity/spent_challenges.hpp>
+#include <holdfast/identity/stores.hpp>
 #include <holdfast/identity/user_pool.hpp>
 
 #include "pool_rules.hpp"
@@ -160,7 +167,7 @@ void find_user(const PoolContextPtr& pool, const UserKey& who, Completion<PoolRe
 void change_user(const PoolContextPtr& pool, UserChange change, Completion<PoolResult<User>> done);
 /// Adapts a completion that does not need the changed user.
 [[nodiscard]] Completion<PoolResult<User>> without_user(Completion<PoolResult<void>> done);
-void delete_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done);
+void remove_user(const PoolContextPtr& pool, const UserId& sub, Completion<PoolResult<void>> done);
 /// Says that logins have ended, once that is committed.
 void tell_ended(const PoolContext& pool, const EndedLogins& ended);
 
@@ -205,80 +212,15 @@ template <class T>
   };
 }
 
-// ---- the operations, by group
+// ---- operations of one flow, which the public ones call
 
-// pool_admin.cpp
-void admin_create_user(const PoolContextPtr& pool, UserPool::CreateUser input,
-                       Completion<PoolResult<User>> done);
-void admin_get_user(const PoolContextPtr& pool, UserPool::UserName input,
-                    Completion<PoolResult<User>> done);
-void admin_delete_user(const PoolContextPtr& pool, UserPool::UserName input,
-                       Completion<PoolResult<void>> done);
-void admin_enable_user(const PoolContextPtr& pool, UserPool::UserName input,
-                       Completion<PoolResult<void>> done);
-void admin_disable_user(const PoolContextPtr& pool, UserPool::UserName input,
-                        Completion<PoolResult<void>> done);
-void admin_user_global_sign_out(const PoolContextPtr& pool, UserPool::UserName input,
-                                Completion<PoolResult<void>> done);
-void admin_confirm_sign_up(const PoolContextPtr& pool, UserPool::UserName input,
-                           Completion<PoolResult<void>> done);
-void admin_set_user_password(const PoolContextPtr& pool, UserPool::SetPassword input,
-                             Completion<PoolResult<void>> done);
-void admin_update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateAttributes input,
-                                  Completion<PoolResult<void>> done);
-// pool_attributes.cpp
-void update_user_attributes(const PoolContextPtr& pool, UserPool::UpdateOwnAttributes input,
-                            Completion<PoolResult<void>> done);
-void delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteOwnAttributes input,
-                            Completion<PoolResult<void>> done);
-void admin_delete_user_attributes(const PoolContextPtr& pool, UserPool::DeleteAttributes input,
-                                  Completion<PoolResult<void>> done);
-// pool_verify.cpp
-void get_user_attribute_verification_code(const PoolContextPtr& pool,
-                                          UserPool::AskAttributeCode input,
-                                          Completion<PoolResult<CodeDelivery>> done);
-void verify_user_attribute(const PoolContextPtr& pool, UserPool::VerifyAttribute input,
-                           Completion<PoolResult<void>> done);
-// pool_list.cpp
-void list_users(const PoolContextPtr& pool, UserPool::ListUsers input,
-                Completion<PoolResult<UserPool::UserList>> done);
-// pool_login.cpp
-void initiate_auth(const PoolContextPtr& pool, UserPool::InitiateAuth input,
-                   Completion<PoolResult<AuthOutcome>> done);
 // pool_tokens.cpp
-void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+void refresh_tokens(const PoolContextPtr& pool, const InitiateAuthRequest& input,
                     Completion<PoolResult<AuthOutcome>> done);
-void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::RefreshTokens input,
-                                   Completion<PoolResult<AuthenticationResult>> done);
-void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
-                  Completion<PoolResult<UserId>> done);
 // pool_srp.cpp
-void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+void begin_srp(const PoolContextPtr& pool, const InitiateAuthRequest& input,
                Completion<PoolResult<AuthOutcome>> done);
-void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& input,
+void verify_srp(const PoolContextPtr& pool, const RespondToChallengeRequest& input,
                 Completion<PoolResult<AuthOutcome>> done);
-// pool_challenge.cpp
-void respond_to_auth_challenge(const PoolContextPtr& pool, UserPool::RespondToChallenge input,
-                               Completion<PoolResult<AuthOutcome>> done);
-// pool_self.cpp
-void get_user(const PoolContextPtr& pool, const std::string& access_token,
-              Completion<PoolResult<User>> done);
-void change_password(const PoolContextPtr& pool, UserPool::ChangePassword input,
-                     Completion<PoolResult<void>> done);
-void global_sign_out(const PoolContextPtr& pool, const std::string& access_token,
-                     Completion<PoolResult<void>> done);
-void delete_own_user(const PoolContextPtr& pool, const std::string& access_token,
-                     Completion<PoolResult<void>> done);
-// pool_sign_up.cpp
-void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
-             Completion<PoolResult<UserPool::SignedUp>> done);
-void resend_confirmation_code(const PoolContextPtr& pool, UserPool::ClientUser input,
-                              Completion<PoolResult<CodeDelivery>> done);
-void forgot_password(const PoolContextPtr& pool, UserPool::ClientUser input,
-                     Completion<PoolResult<CodeDelivery>> done);
-void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input,
-                     Completion<PoolResult<void>> done);
-void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input,
-                             Completion<PoolResult<void>> done);
 
 }  // namespace holdfast::identity

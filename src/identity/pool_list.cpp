@@ -108,7 +108,7 @@ PoolResult<std::string> read_pagination_token(const std::string& token) {
 class Listing : public std::enable_shared_from_this<Listing> {
  public:
   Listing(PoolContextPtr pool, std::optional<Filter> filter, std::string after, std::size_t limit,
-          Completion<PoolResult<UserPool::UserList>> done)
+          Completion<PoolResult<UserList>> done)
       : pool_(std::move(pool)),
         filter_(std::move(filter)),
         after_(std::move(after)),
@@ -150,18 +150,18 @@ class Listing : public std::enable_shared_from_this<Listing> {
   std::optional<Filter> filter_;
   std::string after_;
   std::size_t limit_;
-  Completion<PoolResult<UserPool::UserList>> done_;
-  UserPool::UserList found_;
+  Completion<PoolResult<UserList>> done_;
+  UserList found_;
   std::size_t pages_ = 0;
 };
 
 // Looks up the single user that a condition names.
 void find_one(const PoolContextPtr& pool, const Filter& filter,
-              Completion<PoolResult<UserPool::UserList>> done) {
+              Completion<PoolResult<UserList>> done) {
   UserKey who = filter.value;
   if (filter.attribute == "sub") who = UserId(filter.value);
   find_user(pool, who, [done = std::move(done)](PoolResult<User> user) mutable {
-    UserPool::UserList out;
+    UserList out;
     if (user) {
       out.users.push_back(std::move(*user));
     } else if (user.error().code != PoolErrc::user_not_found) {
@@ -174,9 +174,8 @@ void find_one(const PoolContextPtr& pool, const Filter& filter,
 
 }  // namespace
 
-void list_users(const PoolContextPtr& pool, UserPool::ListUsers input,
-                Completion<PoolResult<UserPool::UserList>> done) {
-  PoolResult<void> good = check_pool(input.pool_id, pool->options);
+void UserPool::list_users(ListUsersRequest input, Completion<PoolResult<UserList>> done) {
+  PoolResult<void> good = check_pool(input.pool_id, pool_->options);
   if (good && input.limit > kListLimit) {
     good = refuse(PoolErrc::invalid_parameter,
                   "1 validation error detected: Value '" + std::to_string(input.limit) +
@@ -196,16 +195,16 @@ void list_users(const PoolContextPtr& pool, UserPool::ListUsers input,
   PoolResult<std::string> after = read_pagination_token(input.pagination_token);
   if (good && !after) good = std::unexpected(std::move(after.error()));
   if (!good) {
-    pool->answer<UserPool::UserList>(std::move(done), std::unexpected(std::move(good.error())));
+    pool_->answer<UserList>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
   if (filter && !filter->prefix &&
       (filter->attribute == "username" || filter->attribute == "sub")) {
-    find_one(pool, *filter, std::move(done));
+    find_one(pool_, *filter, std::move(done));
     return;
   }
   const std::size_t limit = input.limit == 0 ? kListLimit : input.limit;
-  std::make_shared<Listing>(pool, std::move(filter), std::move(*after), limit, std::move(done))
+  std::make_shared<Listing>(pool_, std::move(filter), std::move(*after), limit, std::move(done))
       ->read();
 }
 

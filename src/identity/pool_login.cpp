@@ -25,7 +25,7 @@ bool is_refresh(const std::string& flow) {
   return flow == "REFRESH_TOKEN_AUTH" || flow == "REFRESH_TOKEN";
 }
 
-PoolResult<void> check_flow(const PoolContext& pool, const UserPool::InitiateAuth& input) {
+PoolResult<void> check_flow(const PoolContext& pool, const InitiateAuthRequest& input) {
   if (auto good = check_enum(input.flow, "authFlow", kFlows); !good) return good;
   if (input.flow == "ADMIN_USER_PASSWORD_AUTH" || input.flow == "ADMIN_NO_SRP_AUTH") {
     if (input.pool_id) return {};
@@ -38,7 +38,7 @@ PoolResult<void> check_flow(const PoolContext& pool, const UserPool::InitiateAut
   return refuse(PoolErrc::invalid_parameter, input.flow + " flow not enabled for this client");
 }
 
-PoolResult<void> check(const PoolContext& pool, const UserPool::InitiateAuth& input) {
+PoolResult<void> check(const PoolContext& pool, const InitiateAuthRequest& input) {
   if (input.pool_id) {
     if (auto good = check_pool(*input.pool_id, pool.options); !good) return good;
   }
@@ -189,7 +189,7 @@ class PasswordLogin : public std::enable_shared_from_this<PasswordLogin> {
   std::optional<User> known_;
 };
 
-void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth input,
+void begin_password_login(const PoolContextPtr& pool, InitiateAuthRequest input,
                           Completion<PoolResult<AuthOutcome>> done) {
   PoolResult<std::string> username = required(input.parameters, "USERNAME");
   PoolResult<std::string> password = required(input.parameters, "PASSWORD");
@@ -208,19 +208,18 @@ void begin_password_login(const PoolContextPtr& pool, UserPool::InitiateAuth inp
 
 }  // namespace
 
-void initiate_auth(const PoolContextPtr& pool, UserPool::InitiateAuth input,
-                   Completion<PoolResult<AuthOutcome>> done) {
-  if (PoolResult<void> good = check(*pool, input); !good) {
+void UserPool::initiate_auth(InitiateAuthRequest input, Completion<PoolResult<AuthOutcome>> done) {
+  if (PoolResult<void> good = check(*pool_, input); !good) {
     if (const auto given = input.parameters.find("PASSWORD"); given != input.parameters.end()) {
       wipe(given->second);
     }
-    pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
+    pool_->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(good.error())));
   } else if (is_refresh(input.flow)) {
-    refresh_tokens(pool, input, std::move(done));
+    refresh_tokens(pool_, input, std::move(done));
   } else if (input.flow == "USER_SRP_AUTH") {
-    begin_srp(pool, input, std::move(done));
+    begin_srp(pool_, input, std::move(done));
   } else {
-    begin_password_login(pool, std::move(input), std::move(done));
+    begin_password_login(pool_, std::move(input), std::move(done));
   }
 }
 

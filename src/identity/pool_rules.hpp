@@ -5,7 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/base/error.hpp>
+#include <holdfast/identity/pool_error.hpp>
+#include <holdfast/identity/user.hpp>
+#include <holdfast/identity/user_pool_options.hpp>
 
 /// Checks the user pool's inputs, with the messages that Cognito's clients know
 /// (docs.aws.amazon.com, "Amazon Cognito user pools API reference"). Pure functions, thread-safe.

@@ -138,9 +138,8 @@ void find_token_user(const PoolContextPtr& pool, const std::string& access_token
       });
 }
 
-void get_user(const PoolContextPtr& pool, const std::string& access_token,
-              Completion<PoolResult<User>> done) {
-  find_token_user(pool, access_token,
+void UserPool::get_user(const std::string& access_token, Completion<PoolResult<User>> done) {
+  find_token_user(pool_, access_token,
                   [done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (found) {
                       done(std::move(found->user));
@@ -150,24 +149,22 @@ void get_user(const PoolContextPtr& pool, const std::string& access_token,
                   });
 }
 
-void change_password(const PoolContextPtr& pool, UserPool::ChangePassword input,
-                     Completion<PoolResult<void>> done) {
-  PoolResult<void> good = check_password(input.proposed, pool->options);
+void UserPool::change_password(ChangePasswordRequest input, Completion<PoolResult<void>> done) {
+  PoolResult<void> good = check_password(input.proposed, pool_->options);
   Secret previous = Secret::take(input.previous);
   Secret proposed = Secret::take(input.proposed);
   if (!good) {
-    pool->answer<void>(std::move(done), std::move(good));
+    pool_->answer<void>(std::move(done), std::move(good));
     return;
   }
-  std::make_shared<PasswordChange>(pool, std::move(previous), std::move(proposed),
+  std::make_shared<PasswordChange>(pool_, std::move(previous), std::move(proposed),
                                    std::move(input.source), std::move(done))
       ->start(input.access_token);
 }
 
-void global_sign_out(const PoolContextPtr& pool, const std::string& access_token,
-                     Completion<PoolResult<void>> done) {
-  find_token_user(pool, access_token,
-                  [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
+void UserPool::global_sign_out(const std::string& access_token, Completion<PoolResult<void>> done) {
+  find_token_user(pool_, access_token,
+                  [pool = pool_, done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (!found) {
                       done(std::unexpected(std::move(found.error())));
                       return;
@@ -181,12 +178,11 @@ void global_sign_out(const PoolContextPtr& pool, const std::string& access_token
                   });
 }
 
-void delete_own_user(const PoolContextPtr& pool, const std::string& access_token,
-                     Completion<PoolResult<void>> done) {
-  find_token_user(pool, access_token,
-                  [pool, done = std::move(done)](PoolResult<TokenUser> found) mutable {
+void UserPool::delete_user(const std::string& access_token, Completion<PoolResult<void>> done) {
+  find_token_user(pool_, access_token,
+                  [pool = pool_, done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (found) {
-                      delete_user(pool, found->user.sub,
+                      remove_user(pool, found->user.sub,
                                   about(found->user.sub, Caller::the_user, std::move(done)));
                     } else {
                       done(std::unexpected(std::move(found.error())));

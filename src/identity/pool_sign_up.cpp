@@ -20,12 +20,12 @@ using Purpose = CodeStore::Purpose;
 using VoidDone = Completion<PoolResult<void>>;
 using DeliveryDone = Completion<PoolResult<CodeDelivery>>;
 
-PoolResult<void> check_target(const PoolContext& pool, const UserPool::ClientUser& input) {
+PoolResult<void> check_target(const PoolContext& pool, const ClientUser& input) {
   if (auto good = check_client(input.client_id, pool.options); !good) return good;
   return check_username(input.username);
 }
 
-AttemptTarget target_of(const UserPool::ClientUser& input, const PoolResult<User>& user) {
+AttemptTarget target_of(const ClientUser& input, const PoolResult<User>& user) {
   AttemptTarget out{.source = input.source, .username = input.username};
   if (user) out.sub = user->sub;
   return out;
@@ -75,7 +75,7 @@ void send_and_tell(const PoolContextPtr& pool, User user, Purpose purpose, Deliv
       });
 }
 
-void answer_request(const PoolContextPtr& pool, const UserPool::ClientUser& input, Purpose purpose,
+void answer_request(const PoolContextPtr& pool, const ClientUser& input, Purpose purpose,
                     Refuse refuse_user, PoolResult<User> user, DeliveryDone done) {
   const bool quiet = pool->options.prevent_user_existence_errors;
   PoolResult<void> may;
@@ -100,8 +100,8 @@ void answer_request(const PoolContextPtr& pool, const UserPool::ClientUser& inpu
 
 /// Sends a code to a user who may have one. If names are not revealed, the answer does not wait for
 /// the sending, so that neither it nor its time reveals who exists. A failure is logged.
-void request_code(const PoolContextPtr& pool, UserPool::ClientUser input, Purpose purpose,
-                  Refuse refuse_user, DeliveryDone done) {
+void request_code(const PoolContextPtr& pool, ClientUser input, Purpose purpose, Refuse refuse_user,
+                  DeliveryDone done) {
   PoolResult<void> good = check_target(*pool, input);
   if (good && !pool->parts.code_sender->ready()) good = no_delivery();
   if (!good) {
@@ -153,7 +153,7 @@ PoolResult<void> may_reset_password(const User& user) {
 
 // ---- giving a code back
 
-void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input, Purpose purpose,
+void find_trier(const PoolContextPtr& pool, const ConfirmRequest& input, Purpose purpose,
                 Completion<PoolResult<Trier>> done) {
   PoolResult<void> good = check_target(*pool, input.user);
   if (good) good = check_code(input.code, "confirmationCode");
@@ -188,7 +188,7 @@ void find_trier(const PoolContextPtr& pool, const UserPool::Confirm& input, Purp
 /// refusals of a hasher that is busy.
 class PasswordReset : public std::enable_shared_from_this<PasswordReset> {
  public:
-  PasswordReset(PoolContextPtr pool, UserPool::Confirm input, VoidDone done)
+  PasswordReset(PoolContextPtr pool, ConfirmRequest input, VoidDone done)
       : pool_(std::move(pool)),
         username_(std::move(input.user.username)),
         source_(std::move(input.user.source)),
@@ -282,7 +282,7 @@ PoolResult<void> confirm_user(User& user) {
   return {};
 }
 
-PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& input) {
+PoolResult<void> check_sign_up(const PoolContext& pool, const SignUpRequest& input) {
   if (auto good = check_client(input.client_id, pool.options); !good) return good;
   if (!pool.options.self_sign_up) {
     return refuse(PoolErrc::not_authorized, "SignUp is not permitted for this user pool");
@@ -297,8 +297,7 @@ PoolResult<void> check_sign_up(const PoolContext& pool, const UserPool::SignUp& 
   return {};
 }
 
-void store_new_user(const PoolContextPtr& pool, User user,
-                    Completion<PoolResult<UserPool::SignedUp>> done) {
+void store_new_user(const PoolContextPtr& pool, User user, Completion<PoolResult<SignedUp>> done) {
   User created = user;
   std::string folded = fold_username(user.username);
   pool->parts.users.create(
@@ -310,7 +309,7 @@ void store_new_user(const PoolContextPtr& pool, User user,
                      : refuse(stored.error()));
           return;
         }
-        UserPool::SignedUp out{.sub = user.sub, .delivery = delivery_to(user, Purpose::sign_up)};
+        SignedUp out{.sub = user.sub, .delivery = delivery_to(user, Purpose::sign_up)};
         // It is the first of the day.
         (void)pool->parts.attempts->codes.take("send sign_up " + user.sub.str(), kSentPerDay);
         send_code(pool, std::move(user), Purpose::sign_up,
@@ -334,15 +333,14 @@ PoolResult<void> take_sign_up(const PoolContext& pool, const Source& source) {
 
 }  // namespace
 
-void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
-             Completion<PoolResult<UserPool::SignedUp>> done) {
-  PoolResult<void> good = check_sign_up(*pool, input);
+void UserPool::sign_up(SignUpRequest input, Completion<PoolResult<SignedUp>> done) {
+  PoolResult<void> good = check_sign_up(*pool_, input);
   const Secret password = Secret::take(input.password);
   if (!good) {
-    pool->answer<UserPool::SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
+    pool_->answer<SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
-  const WallTime now = pool->now();
+  const WallTime now = pool_->now();
   User user;
   user.sub = UserId(generate_uuid());
   user.username = std::move(input.username);
@@ -350,87 +348,87 @@ void sign_up(const PoolContextPtr& pool, UserPool::SignUp input,
   merge_attributes(user.attributes, input.attributes);
   user.created_at = now;
   user.modified_at = now;
-  good = take_addresses(*pool, user, Purpose::sign_up);
+  good = take_addresses(*pool_, user, Purpose::sign_up);
   if (good) {
-    good = take_sign_up(*pool, input.source);
-    if (!good) give_addresses_back(*pool, user, Purpose::sign_up);
+    good = take_sign_up(*pool_, input.source);
+    if (!good) give_addresses_back(*pool_, user, Purpose::sign_up);
   }
   if (!good) {
-    pool->answer<UserPool::SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
+    pool_->answer<SignedUp>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
   const UserId sub = user.sub;
   const std::string username = user.username;
-  make_credentials(
-      pool, {.source = std::move(input.source)}, sub, username, password,
-      [pool, user = std::move(user), done = std::move(done)](Result<Credentials> made) mutable {
-        if (!made) {
-          give_addresses_back(*pool, user, Purpose::sign_up);
-          done(refuse(made.error()));
-          return;
-        }
-        made->apply(user, pool->now());
-        store_new_user(pool, std::move(user), std::move(done));
-      });
+  make_credentials(pool_, {.source = std::move(input.source)}, sub, username, password,
+                   [pool = pool_, user = std::move(user),
+                    done = std::move(done)](Result<Credentials> made) mutable {
+                     if (!made) {
+                       give_addresses_back(*pool, user, Purpose::sign_up);
+                       done(refuse(made.error()));
+                       return;
+                     }
+                     made->apply(user, pool->now());
+                     store_new_user(pool, std::move(user), std::move(done));
+                   });
 }
 
-void resend_confirmation_code(const PoolContextPtr& pool, UserPool::ClientUser input,
-                              DeliveryDone done) {
-  request_code(pool, std::move(input), Purpose::sign_up, may_be_confirmed, std::move(done));
+void UserPool::resend_confirmation_code(ClientUser input, DeliveryDone done) {
+  request_code(pool_, std::move(input), Purpose::sign_up, may_be_confirmed, std::move(done));
 }
 
-void forgot_password(const PoolContextPtr& pool, UserPool::ClientUser input, DeliveryDone done) {
-  request_code(pool, std::move(input), Purpose::forgot_password, may_reset_password,
+void UserPool::forgot_password(ClientUser input, DeliveryDone done) {
+  request_code(pool_, std::move(input), Purpose::forgot_password, may_reset_password,
                std::move(done));
 }
 
-void confirm_sign_up(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
-  find_trier(pool, input, Purpose::sign_up,
-             [pool, code = input.code, done = std::move(done)](PoolResult<Trier> trier) mutable {
-               PoolResult<void> may;
-               if (!trier) {
-                 may = std::unexpected(std::move(trier.error()));
-               } else if (trier->user && !pool->options.prevent_user_existence_errors) {
-                 may = may_confirm(*trier->user);
-               }
-               if (!may) {
-                 done(std::unexpected(std::move(may.error())));
-                 return;
-               }
-               std::string addresses =
-                   trier->user ? addresses_of(*trier->user, Purpose::sign_up) : std::string();
-               try_code(pool, *trier, Purpose::sign_up, std::move(code),
-                        [pool, addresses = std::move(addresses),
-                         done = std::move(done)](PoolResult<CodeStore::Row> row) mutable {
-                          if (!row) {
-                            done(std::unexpected(std::move(row.error())));
-                            return;
-                          }
-                          UserChange change;
-                          change.who = row->sub;
-                          change.code = std::move(*row);
-                          change.change = [pool, addresses = std::move(addresses)](
-                                              User& user) -> PoolResult<void> {
-                            if (addresses_of(user, Purpose::sign_up) != addresses) {
-                              return expired_code(*pool, Purpose::sign_up);
-                            }
-                            return confirm_user(user);
-                          };
-                          change_user(pool, std::move(change), without_user(std::move(done)));
-                        });
-             });
+void UserPool::confirm_sign_up(ConfirmRequest input, VoidDone done) {
+  find_trier(
+      pool_, input, Purpose::sign_up,
+      [pool = pool_, code = input.code, done = std::move(done)](PoolResult<Trier> trier) mutable {
+        PoolResult<void> may;
+        if (!trier) {
+          may = std::unexpected(std::move(trier.error()));
+        } else if (trier->user && !pool->options.prevent_user_existence_errors) {
+          may = may_confirm(*trier->user);
+        }
+        if (!may) {
+          done(std::unexpected(std::move(may.error())));
+          return;
+        }
+        std::string addresses =
+            trier->user ? addresses_of(*trier->user, Purpose::sign_up) : std::string();
+        try_code(pool, *trier, Purpose::sign_up, std::move(code),
+                 [pool, addresses = std::move(addresses),
+                  done = std::move(done)](PoolResult<CodeStore::Row> row) mutable {
+                   if (!row) {
+                     done(std::unexpected(std::move(row.error())));
+                     return;
+                   }
+                   UserChange change;
+                   change.who = row->sub;
+                   change.code = std::move(*row);
+                   change.change =
+                       [pool, addresses = std::move(addresses)](User& user) -> PoolResult<void> {
+                     if (addresses_of(user, Purpose::sign_up) != addresses) {
+                       return expired_code(*pool, Purpose::sign_up);
+                     }
+                     return confirm_user(user);
+                   };
+                   change_user(pool, std::move(change), without_user(std::move(done)));
+                 });
+      });
 }
 
-void confirm_forgot_password(const PoolContextPtr& pool, UserPool::Confirm input, VoidDone done) {
-  PoolResult<void> good = check_password(input.password, pool->options);
-  if (good) good = check_password_of(input.user.username, input.password, pool->options);
+void UserPool::confirm_forgot_password(ConfirmRequest input, VoidDone done) {
+  PoolResult<void> good = check_password(input.password, pool_->options);
+  if (good) good = check_password_of(input.user.username, input.password, pool_->options);
   Secret password = Secret::take(input.password);
   if (!good) {
-    pool->answer<void>(std::move(done), std::move(good));
+    pool_->answer<void>(std::move(done), std::move(good));
     return;
   }
-  const auto reset = std::make_shared<PasswordReset>(pool, input, std::move(done));
-  find_trier(pool, input, Purpose::forgot_password,
+  const auto reset = std::make_shared<PasswordReset>(pool_, input, std::move(done));
+  find_trier(pool_, input, Purpose::forgot_password,
              [reset, password = std::move(password)](PoolResult<Trier> trier) mutable {
                if (trier) {
                  reset->found(std::move(*trier), password);

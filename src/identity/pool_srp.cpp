@@ -239,7 +239,7 @@ void try_proof(const PoolContextPtr& pool, const SrpProof& proof, const SrpState
 
 }  // namespace
 
-void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+void begin_srp(const PoolContextPtr& pool, const InitiateAuthRequest& input,
                Completion<PoolResult<AuthOutcome>> done) {
   PoolResult<std::string> username = required(input.parameters, "USERNAME");
   PoolResult<std::string> client_public = required(input.parameters, "SRP_A");
@@ -257,7 +257,7 @@ void begin_srp(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
       ->start();
 }
 
-void verify_srp(const PoolContextPtr& pool, const UserPool::RespondToChallenge& input,
+void verify_srp(const PoolContextPtr& pool, const RespondToChallengeRequest& input,
                 Completion<PoolResult<AuthOutcome>> done) {
   const auto answer = [&](PoolError error) {
     pool->answer<AuthOutcome>(std::move(done), std::unexpected(std::move(error)));

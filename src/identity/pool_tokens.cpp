@@ -447,7 +447,7 @@ void check_may_log_in(const PoolContextPtr& pool, User user, Source source,
   done(refuse(PoolErrc::unavailable, "Service unavailable"));
 }
 
-void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& input,
+void refresh_tokens(const PoolContextPtr& pool, const InitiateAuthRequest& input,
                     Completion<PoolResult<AuthOutcome>> done) {
   begin_refresh(pool, required(input.parameters, "REFRESH_TOKEN"), input.source,
                 [done = std::move(done)](PoolResult<AuthenticationResult> result) mutable {
@@ -459,21 +459,20 @@ void refresh_tokens(const PoolContextPtr& pool, const UserPool::InitiateAuth& in
                 });
 }
 
-void get_tokens_from_refresh_token(const PoolContextPtr& pool, UserPool::RefreshTokens input,
-                                   Completion<PoolResult<AuthenticationResult>> done) {
+void UserPool::get_tokens_from_refresh_token(RefreshTokensRequest input,
+                                             Completion<PoolResult<AuthenticationResult>> done) {
   PoolResult<std::string> token = std::move(input.token);
   if (token->empty()) {
     token = refuse(PoolErrc::invalid_parameter, "Missing required parameter RefreshToken");
   }
-  if (auto good = check_client(input.client_id, pool->options); !good) {
+  if (auto good = check_client(input.client_id, pool_->options); !good) {
     token = std::unexpected(std::move(good.error()));
   }
-  begin_refresh(pool, std::move(token), std::move(input.source), std::move(done));
+  begin_refresh(pool_, std::move(token), std::move(input.source), std::move(done));
 }
 
-void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input,
-                  Completion<PoolResult<UserId>> done) {
-  PoolResult<void> good = check_client(input.client_id, pool->options);
+void UserPool::revoke_token(const RevokeTokenRequest& input, Completion<PoolResult<UserId>> done) {
+  PoolResult<void> good = check_client(input.client_id, pool_->options);
   if (good && input.token.empty()) {
     good = refuse(PoolErrc::invalid_parameter, "Missing required parameter Token");
   }
@@ -482,21 +481,21 @@ void revoke_token(const PoolContextPtr& pool, const UserPool::RevokeToken& input
     good = refuse(PoolErrc::unsupported_token_type, "Unsupported token type");
   }
   if (!good) {
-    pool->answer<UserId>(std::move(done), std::unexpected(std::move(good.error())));
+    pool_->answer<UserId>(std::move(done), std::unexpected(std::move(good.error())));
     return;
   }
   if (input.token.size() > kRefreshTokenLimitBytes) {
-    pool->answer<UserId>(std::move(done), UserId());
+    pool_->answer<UserId>(std::move(done), UserId());
     return;
   }
-  auto attempt = std::make_shared<RefreshAttempt>(*pool, input.source);
+  auto attempt = std::make_shared<RefreshAttempt>(*pool_, input.source);
   if (attempt->refused()) {
-    pool->answer<UserId>(std::move(done), rate_exceeded());
+    pool_->answer<UserId>(std::move(done), rate_exceeded());
     return;
   }
-  pool->parts.refresh_tokens.find_with_user(
-      hashes_of(input.token),
-      [pool, attempt = std::move(attempt), done = std::move(done)](FoundLogin found) mutable {
+  pool_->parts.refresh_tokens.find_with_user(
+      hashes_of(input.token), [pool = pool_, attempt = std::move(attempt),
+                               done = std::move(done)](FoundLogin found) mutable {
         if (!found || *found) attempt->did_not_fail();
         if (!found) {
           done(refuse(found.error()));

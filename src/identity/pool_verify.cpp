@@ -76,17 +76,16 @@ void try_for(const PoolContextPtr& pool, Trier trier, Purpose purpose, std::stri
 
 }  // namespace
 
-void get_user_attribute_verification_code(const PoolContextPtr& pool,
-                                          UserPool::AskAttributeCode input,
-                                          Completion<PoolResult<CodeDelivery>> done) {
+void UserPool::get_user_attribute_verification_code(AttributeCodeRequest input,
+                                                    Completion<PoolResult<CodeDelivery>> done) {
   PoolResult<Purpose> purpose = purpose_of(input.attribute);
-  if (purpose && !pool->parts.code_sender->ready()) purpose = no_delivery();
+  if (purpose && !pool_->parts.code_sender->ready()) purpose = no_delivery();
   if (!purpose) {
-    pool->answer<CodeDelivery>(std::move(done), std::unexpected(std::move(purpose.error())));
+    pool_->answer<CodeDelivery>(std::move(done), std::unexpected(std::move(purpose.error())));
     return;
   }
-  find_token_user(pool, input.access_token,
-                  [pool, purpose = *purpose, source = std::move(input.source),
+  find_token_user(pool_, input.access_token,
+                  [pool = pool_, purpose = *purpose, source = std::move(input.source),
                    done = std::move(done)](PoolResult<TokenUser> found) mutable {
                     if (!found) return done(std::unexpected(std::move(found.error())));
                     done = about(found->user.sub, Caller::the_user, std::move(done));
@@ -103,19 +102,20 @@ void get_user_attribute_verification_code(const PoolContextPtr& pool,
                   });
 }
 
-void verify_user_attribute(const PoolContextPtr& pool, UserPool::VerifyAttribute input,
-                           Completion<PoolResult<void>> done) {
+void UserPool::verify_user_attribute(VerifyAttributeRequest input,
+                                     Completion<PoolResult<void>> done) {
   PoolResult<Purpose> purpose = purpose_of(input.attribute);
   if (auto good = check_code(input.code, "code"); purpose && !good) {
     purpose = std::unexpected(std::move(good.error()));
   }
   if (!purpose) {
-    pool->answer<void>(std::move(done), std::unexpected(std::move(purpose.error())));
+    pool_->answer<void>(std::move(done), std::unexpected(std::move(purpose.error())));
     return;
   }
   find_token_user(
-      pool, input.access_token,
-      [pool, purpose = *purpose, code = std::move(input.code), source = std::move(input.source),
+      pool_, input.access_token,
+      [pool = pool_, purpose = *purpose, code = std::move(input.code),
+       source = std::move(input.source),
        done = std::move(done)](PoolResult<TokenUser> found) mutable {
         if (!found) return done(std::unexpected(std::move(found.error())));
         done = about(found->user.sub, Caller::the_user, std::move(done));

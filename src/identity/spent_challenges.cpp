@@ -4,7 +4,7 @@
 #include <set>
 #include <utility>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/spent_challenges.hpp>
 
 namespace holdfast::identity {
 

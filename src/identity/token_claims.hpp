@@ -3,7 +3,7 @@
 #include <string>
 
 #include <holdfast/identity/user.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/user_pool_options.hpp>
 
 namespace holdfast::identity {
 

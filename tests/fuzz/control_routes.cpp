@@ -4,6 +4,8 @@
 #include <array>
 
 #include <holdfast/base/json.hpp>
+#include <holdfast/identity/spent_challenges.hpp>
+#include <holdfast/identity/user_pool.hpp>
 
 #include "fuzz/oracle.hpp"
 #include "support/control/control_socket_parts.hpp"
@@ -103,20 +105,21 @@ class World : public test::ControlSocketParts {
   test::FakeRefreshTokenStore refresh_tokens_{pool_users_, executors_[1]};
   test::FakeCodeStore codes_{pool_users_, executors_[1]};
   test::FakeKnownAddressStore known_addresses_{pool_users_, executors_[1]};
-  std::unique_ptr<identity::UserPool> pool_ = identity::make_user_pool(
-      pool_options(), {.clock = clock_,
-                       .executor = executors_[1],
-                       .users = users_,
-                       .refresh_tokens = refresh_tokens_,
-                       .codes = codes_,
-                       .known_addresses = known_addresses_,
-                       .ring = pool_keys().ring,
-                       .signer = pool_keys().signer,
-                       .hasher = std::make_shared<test::FakePasswordHasher>(),
-                       .attempts = std::make_shared<identity::AttemptCounts>(clock_, 1000),
-                       .spent_challenges = std::make_shared<identity::SpentChallenges>(clock_),
-                       .code_sender = std::make_shared<test::FakeCodeSender>(),
-                       .on_logins_ended = [](const identity::EndedLogins&) {}});
+  std::unique_ptr<identity::UserPool> pool_ = std::make_unique<identity::UserPool>(
+      pool_options(), identity::UserPoolParts{
+                          .clock = clock_,
+                          .executor = executors_[1],
+                          .users = users_,
+                          .refresh_tokens = refresh_tokens_,
+                          .codes = codes_,
+                          .known_addresses = known_addresses_,
+                          .ring = pool_keys().ring,
+                          .signer = pool_keys().signer,
+                          .hasher = std::make_shared<test::FakePasswordHasher>(),
+                          .attempts = std::make_shared<identity::AttemptCounts>(clock_, 1000),
+                          .spent_challenges = std::make_shared<identity::SpentChallenges>(clock_),
+                          .code_sender = std::make_shared<test::FakeCodeSender>(),
+                          .on_logins_ended = [](const identity::EndedLogins&) {}});
 };
 
 void check_list(const Json& body) {

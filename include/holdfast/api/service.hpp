@@ -19,8 +19,11 @@
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/temporary_token.hpp>
-#include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
+
+namespace holdfast::identity {
+class UserPool;
+}
 
 namespace holdfast::api {
 

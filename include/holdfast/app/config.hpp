@@ -15,8 +15,9 @@
 #include <holdfast/delivery/mailboxes.hpp>
 #include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 #include <holdfast/identity/temporary_token.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/user_pool_options.hpp>
 #include <holdfast/net/server.hpp>
 
 namespace holdfast::app {

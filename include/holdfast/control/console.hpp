@@ -9,7 +9,8 @@
 #include <holdfast/base/error.hpp>
 #include <holdfast/control/service.hpp>
 #include <holdfast/delivery/router.hpp>
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/attempts.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 #include <holdfast/net/http.hpp>
 
 namespace holdfast::control {

@@ -22,9 +22,12 @@
 #include <holdfast/iam/access_keys.hpp>
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/key_ring.hpp>
-#include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/http.hpp>
 #include <holdfast/net/server.hpp>
+
+namespace holdfast::identity {
+class UserPool;
+}
 
 namespace holdfast::control {
 

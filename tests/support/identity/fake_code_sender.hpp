@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/code_sender.hpp>
 
 namespace holdfast::test {
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 
 namespace holdfast::test {
 

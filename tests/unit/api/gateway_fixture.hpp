@@ -16,6 +16,8 @@
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/identity/spent_challenges.hpp>
+#include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/live_connection.hpp>
 
 #include "support/base/manual_clock.hpp"
@@ -140,22 +142,23 @@ class GatewayFixture : public ::testing::Test {
     std::vector<api::GatewayShard> shards;
     for (std::size_t i = 0; i < executors_.size(); ++i) {
       verifiers_[i] = iam::make_sigv4_verifier({}, clock_, keys_);
-      pools_[i] = identity::make_user_pool(
-          pool_options_, {.clock = clock_,
-                          .executor = executors_[i],
-                          .users = users_[i],
-                          .refresh_tokens = refresh_tokens_[i],
-                          .codes = codes_[i],
-                          .known_addresses = known_addresses_[i],
-                          .ring = ring_,
-                          .signer = signer_,
-                          .hasher = hasher_,
-                          .attempts = attempts_,
-                          .spent_challenges = spent_challenges_,
-                          .code_sender = code_sender_,
-                          .on_logins_ended = [this](const identity::EndedLogins& ended) {
-                            ended_.push_back(ended.sub.str());
-                          }});
+      pools_[i] = std::make_unique<identity::UserPool>(
+          pool_options_,
+          identity::UserPoolParts{.clock = clock_,
+                                  .executor = executors_[i],
+                                  .users = users_[i],
+                                  .refresh_tokens = refresh_tokens_[i],
+                                  .codes = codes_[i],
+                                  .known_addresses = known_addresses_[i],
+                                  .ring = ring_,
+                                  .signer = signer_,
+                                  .hasher = hasher_,
+                                  .attempts = attempts_,
+                                  .spent_challenges = spent_challenges_,
+                                  .code_sender = code_sender_,
+                                  .on_logins_ended = [this](const identity::EndedLogins& ended) {
+                                    ended_.push_back(ended.sub.str());
+                                  }});
       generators_[i] = identity::make_generator({}, clock_, ring_, users_[i], tokens_[i]);
       authorizers_[i] = identity::make_authorizer({}, clock_, ring_, users_[i], tokens_[i]);
       shards.push_back(

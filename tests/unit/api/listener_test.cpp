@@ -8,6 +8,8 @@
 
 #include <holdfast/api/service.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/identity/spent_challenges.hpp>
+#include <holdfast/identity/user_pool.hpp>
 #include <holdfast/net/client.hpp>
 #include <holdfast/net/server.hpp>
 
@@ -65,20 +67,20 @@ class GatewayOnSockets : public ::testing::Test {
     for (std::size_t i = 0; i < kShards; ++i) {
       Stores& stores = *stores_[i];
       stores.verifier = iam::make_sigv4_verifier({}, clock_, keys_);
-      stores.pool =
-          identity::make_user_pool(pool, {.clock = clock_,
-                                          .executor = shards_->at(i),
-                                          .users = stores.users,
-                                          .refresh_tokens = stores.refresh_tokens,
-                                          .codes = stores.codes,
-                                          .known_addresses = stores.known_addresses,
-                                          .ring = ring_,
-                                          .signer = signer_,
-                                          .hasher = hasher_,
-                                          .attempts = attempts_,
-                                          .spent_challenges = spent_challenges_,
-                                          .code_sender = std::make_shared<FakeCodeSender>(),
-                                          .on_logins_ended = {}});
+      stores.pool = std::make_unique<identity::UserPool>(
+          pool, identity::UserPoolParts{.clock = clock_,
+                                        .executor = shards_->at(i),
+                                        .users = stores.users,
+                                        .refresh_tokens = stores.refresh_tokens,
+                                        .codes = stores.codes,
+                                        .known_addresses = stores.known_addresses,
+                                        .ring = ring_,
+                                        .signer = signer_,
+                                        .hasher = hasher_,
+                                        .attempts = attempts_,
+                                        .spent_challenges = spent_challenges_,
+                                        .code_sender = std::make_shared<FakeCodeSender>(),
+                                        .on_logins_ended = {}});
       stores.generator = identity::make_generator({}, clock_, ring_, stores.users, stores.tokens);
       stores.authorizer = identity::make_authorizer({}, clock_, ring_, stores.users, stores.tokens);
       parts.shards.push_back({stores.verifier.get(), stores.pool.get(), stores.generator.get(),

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include <holdfast/identity/user_pool.hpp>
+#include <holdfast/identity/password_hasher.hpp>
 
 #include "support/identity/thread_executor.hpp"
 

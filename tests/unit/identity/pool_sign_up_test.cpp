@@ -20,10 +20,10 @@ class PoolSignUp : public UserPoolTest {
     options_.self_sign_up = true;
     make();
   }
-  PoolResult<UserPool::SignedUp> sign_up(const std::string& name = "bob",
-                                         Parameters attributes = {{"email", "bob@example.com"}},
-                                         const std::string& address = "192.0.2.1") {
-    return run<UserPool::SignedUp>([&](auto done) {
+  PoolResult<SignedUp> sign_up(const std::string& name = "bob",
+                               Parameters attributes = {{"email", "bob@example.com"}},
+                               const std::string& address = "192.0.2.1") {
+    return run<SignedUp>([&](auto done) {
       pool_->sign_up({.client_id = kClient,
                       .username = name,
                       .password = "password1",

@@ -32,10 +32,9 @@ class PoolUsers : public UserPoolTest {
                                           std::move(done));
     });
   }
-  PoolResult<UserPool::UserList> list(UserPool::ListUsers input) {
+  PoolResult<UserList> list(ListUsersRequest input) {
     input.pool_id = kPool;
-    return run<UserPool::UserList>(
-        [&](auto done) { pool_->list_users(std::move(input), std::move(done)); });
+    return run<UserList>([&](auto done) { pool_->list_users(std::move(input), std::move(done)); });
   }
   std::vector<std::string> names(const std::string& filter) {
     std::vector<std::string> out;

@@ -11,6 +11,8 @@
 
 #include <holdfast/base/encoding.hpp>
 #include <holdfast/base/json.hpp>
+#include <holdfast/identity/key_ring.hpp>
+#include <holdfast/identity/spent_challenges.hpp>
 #include <holdfast/identity/user_pool.hpp>
 
 #include "support/base/manual_clock.hpp"
@@ -49,25 +51,26 @@ class UserPoolTest : public testing::Test {
  protected:
   UserPoolTest() { make(); }
   void make() {
-    pool_ = make_user_pool(options_, {.clock = clock_,
-                                      .executor = executor_,
-                                      .users = users_,
-                                      .refresh_tokens = refresh_tokens_,
-                                      .codes = codes_,
-                                      .known_addresses = known_addresses_,
-                                      .ring = ring_,
-                                      .signer = keys().signer,
-                                      .hasher = hasher_,
-                                      .attempts = attempts_,
-                                      .spent_challenges = spent_challenges_,
-                                      .sign_up_rate = sign_up_rate_,
-                                      .failed_logins = failed_logins_,
-                                      .failed_refreshes = failed_refreshes_,
-                                      .code_sender = code_sender_,
-                                      .on_logins_ended = [this](const EndedLogins& ended) {
-                                        ended_.emplace_back(ended.sub.str(), ended.why);
-                                        which_.push_back(ended.which);
-                                      }});
+    pool_ = std::make_unique<UserPool>(
+        options_, UserPoolParts{.clock = clock_,
+                                .executor = executor_,
+                                .users = users_,
+                                .refresh_tokens = refresh_tokens_,
+                                .codes = codes_,
+                                .known_addresses = known_addresses_,
+                                .ring = ring_,
+                                .signer = keys().signer,
+                                .hasher = hasher_,
+                                .attempts = attempts_,
+                                .spent_challenges = spent_challenges_,
+                                .sign_up_rate = sign_up_rate_,
+                                .failed_logins = failed_logins_,
+                                .failed_refreshes = failed_refreshes_,
+                                .code_sender = code_sender_,
+                                .on_logins_ended = [this](const EndedLogins& ended) {
+                                  ended_.emplace_back(ended.sub.str(), ended.why);
+                                  which_.push_back(ended.which);
+                                }});
   }
 
   /// Runs an operation and returns its answer, which never comes inside the call.
@@ -80,7 +83,7 @@ class UserPoolTest : public testing::Test {
     return std::move(out.value());
   }
   /// One that names a user of the pool and answers nothing.
-  using UserOperation = void (UserPool::*)(UserPool::UserName, Completion<PoolResult<void>>);
+  using UserOperation = void (UserPool::*)(UserName, Completion<PoolResult<void>>);
   PoolResult<void> on_user(UserOperation operation, const std::string& name = "alice") {
     return run<void>([&](auto done) {
       ((*pool_).*operation)({.pool_id = kPool, .username = name}, std::move(done));
@@ -98,7 +101,7 @@ class UserPoolTest : public testing::Test {
   AuthenticationResult tokens(const std::string& password = "password1") {
     return login("alice", password).value().result.value();
   }
-  PoolResult<User> create(UserPool::CreateUser input) {
+  PoolResult<User> create(CreateUserRequest input) {
     std::optional<PoolResult<User>> out;
     pool_->admin_create_user(std::move(input), [&](auto result) { out = std::move(result); });
     EXPECT_FALSE(out) << "answered inside the call";
@@ -109,7 +112,7 @@ class UserPoolTest : public testing::Test {
     return create(
         {.pool_id = kPool, .username = name, .temporary_password = password, .attributes = {}});
   }
-  PoolResult<AuthOutcome> initiate(UserPool::InitiateAuth input) {
+  PoolResult<AuthOutcome> initiate(InitiateAuthRequest input) {
     std::optional<PoolResult<AuthOutcome>> out;
     pool_->initiate_auth(std::move(input), [&](auto result) { out = std::move(result); });
     EXPECT_FALSE(out) << "answered inside the call";
@@ -124,7 +127,7 @@ class UserPoolTest : public testing::Test {
                      .parameters = {{"USERNAME", name}, {"PASSWORD", password}},
                      .source = Source::of_client(address)});
   }
-  PoolResult<AuthOutcome> respond(UserPool::RespondToChallenge input) {
+  PoolResult<AuthOutcome> respond(RespondToChallengeRequest input) {
     std::optional<PoolResult<AuthOutcome>> out;
     pool_->respond_to_auth_challenge(std::move(input),
                                      [&](auto result) { out = std::move(result); });

@@ -502,21 +502,22 @@ TEST(UserPool, WorksWithRealHashesOnOtherThreads) {
   options.pool_id = kPool;
   options.client_id = kClient;
   options.issuer = kIssuer;
-  const auto pool = make_user_pool(
-      std::move(options), {.clock = keys().clock,
-                           .executor = executor,
-                           .users = users,
-                           .refresh_tokens = refresh_tokens,
-                           .codes = codes,
-                           .known_addresses = known_addresses,
-                           .ring = keys().ring,
-                           .signer = keys().signer,
-                           .hasher = make_password_hasher(
-                               {.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8}),
-                           .attempts = std::make_shared<AttemptCounts>(keys().clock),
-                           .spent_challenges = std::make_shared<SpentChallenges>(keys().clock),
-                           .code_sender = std::make_shared<test::FakeCodeSender>(),
-                           .on_logins_ended = {}});
+  const auto pool = std::make_unique<UserPool>(
+      std::move(options),
+      UserPoolParts{.clock = keys().clock,
+                    .executor = executor,
+                    .users = users,
+                    .refresh_tokens = refresh_tokens,
+                    .codes = codes,
+                    .known_addresses = known_addresses,
+                    .ring = keys().ring,
+                    .signer = keys().signer,
+                    .hasher = make_password_hasher(
+                        {.threads = 2, .queue = 64, .iterations = 1, .memory_kib = 8}),
+                    .attempts = std::make_shared<AttemptCounts>(keys().clock),
+                    .spent_challenges = std::make_shared<SpentChallenges>(keys().clock),
+                    .code_sender = std::make_shared<test::FakeCodeSender>(),
+                    .on_logins_ended = {}});
   const std::string password = "пароль-🔑-密码-" + std::string(100, 'x');
   std::promise<bool> created;
   executor.post([&] {
