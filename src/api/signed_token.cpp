@@ -17,7 +17,7 @@ namespace {
 // Not execute-api:Invoke: a key that may send must not become able to act as any user.
 constexpr std::string_view kIssueToken = "holdfast:IssueToken";
 
-net::Response answer_of(const Error& error) {
+net::Response refusal_answer(const Error& error) {
   switch (error.code) {
     case Errc::forbidden:
       return make_error(403, "UserDisabledException", error.message);
@@ -29,9 +29,9 @@ net::Response answer_of(const Error& error) {
   }
 }
 
-net::Response refuse(RouteMetrics& metrics, const Error& error) {
+net::Response refuse_token(RouteMetrics& metrics, const Error& error) {
   metrics.refused_tokens.add(token_refusal_of(error));
-  net::Response out = answer_of(error);
+  net::Response out = refusal_answer(error);
   out.refused = "temporary token: " + (error.where.empty() ? to_string(error.code) : error.where);
   return out;
 }
@@ -55,7 +55,7 @@ struct SignedTokenCall {
       } else {
         first.undone();
       }
-      net::Response out = token ? issued_token(*token) : refuse(*metrics, token.error());
+      net::Response out = token ? issued_token(*token) : refuse_token(*metrics, token.error());
       out.log_fields.set(kLogUserId, user.str());
       respond(signed_by(std::move(out), *key));
     };
