@@ -6,6 +6,7 @@
 
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/clock.hpp>
+#include <holdfast/base/shares.hpp>
 #include <holdfast/identity/code_sender.hpp>
 
 namespace holdfast::app {
