@@ -13,7 +13,10 @@
 namespace holdfast::fuzz {
 namespace {
 
-// One case for each unit of the pattern. A `?` is one character, which may have several bytes.
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0U) == 0x80; }
+
+// One case for each unit of the pattern. A `?` is one character, which may have several bytes. A
+// byte that continues no character is none.
 bool slow_match(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
   const std::string_view rest = pattern.substr(1);
@@ -27,8 +30,9 @@ bool slow_match(std::string_view pattern, std::string_view text) {
   if (pattern.front() != '?') {
     return pattern.front() == text.front() && slow_match(rest, text.substr(1));
   }
+  if (continues_character(text.front())) return false;
   std::size_t bytes = 1;
-  while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xc0U) == 0x80) ++bytes;
+  while (bytes < text.size() && continues_character(text[bytes])) ++bytes;
   return slow_match(rest, text.substr(bytes));
 }
 
