@@ -23,7 +23,8 @@ enum class UpgradeRefusal : std::uint8_t {
   draining,
   last = draining,
 };
-/// The caller that asked for a temporary token: a user by an ID token, or an access key by a signature.
+/// The caller that asked for a temporary token: a user by an ID token, or an access key by a
+/// signature.
 enum class TokenCaller : std::uint8_t { user, key, last = key };
 /// Why `/tokens` gave no token, apart from what is wrong with a signature or a policy.
 enum class TokenRefusal : std::uint8_t {
