@@ -134,6 +134,8 @@ net::Response upgrade_required() {
 
 net::Response request_too_long() { return transport_error(413, {}); }
 
+net::Response too_many_requests() { return transport_error(429, {}); }
+
 net::Response unavailable(Then then) {
   net::Response out = transport_error(503, {});
   out.close = then == Then::close;
@@ -201,6 +203,12 @@ void note_refusal(net::Response& response, const iam::SignatureError& error) {
   response.refused += ": ";
   response.refused += reason_of(message);
   response.log_fields.set(kLogAccessKeyId, error.key_id);
+}
+
+void note_refusal(net::Response& response, std::string_view subject, const Error& error) {
+  response.refused = subject;
+  response.refused += ": ";
+  response.refused += error.where.empty() ? to_string(error.code) : error.where;
 }
 
 std::string access_denied_words(std::string_view principal, std::string_view action,

@@ -42,6 +42,7 @@ void add_help(net::Response& response, std::string_view documentation_url);
 /// 426 for a plain request to a WebSocket.
 [[nodiscard]] net::Response upgrade_required();
 [[nodiscard]] net::Response request_too_long();
+[[nodiscard]] net::Response too_many_requests();
 [[nodiscard]] net::Response unavailable(Then then = Then::keep_open);
 /// Makes the answer to a refusal of delivery.
 [[nodiscard]] net::Response delivery_error(const Error& error);
@@ -59,6 +60,8 @@ struct AwsError {
 [[nodiscard]] net::Response signature_error(const iam::SignatureError& error);
 /// Sets the reason that the access line shows.
 void note_refusal(net::Response& response, const iam::SignatureError& error);
+/// Sets the same reason to the subject that is refused, and which check of it failed.
+void note_refusal(net::Response& response, std::string_view subject, const Error& error);
 /// The reason why a policy does not allow a call.
 enum class Denial : std::uint8_t { no_allow, explicit_deny };
 [[nodiscard]] constexpr Denial denial_of(iam::Decision decision) noexcept {

@@ -98,7 +98,7 @@ std::expected<iam::Signer, net::Response> authorize_invoke(const Context& contex
         signed_by(access_denied(key.arn, action, resource, denial_of(decision)), key));
   }
   if (!keeps_to_rate(context, key, request.head.shard)) {
-    net::Response refused = make_error(429, "TooManyRequestsException", "Too Many Requests");
+    net::Response refused = too_many_requests();
     refused.refused = kRateReason;
     return std::unexpected(signed_by(std::move(refused), key));
   }
@@ -120,7 +120,7 @@ net::Response refuse_repetition(const Replays::Refused& refused) {
       return out;
     }
     case Replays::Reason::full: {
-      net::Response out = make_error(429, "TooManyRequestsException", "Too Many Requests");
+      net::Response out = too_many_requests();
       out.refused = "TooManyRequestsException: too many signatures are to be remembered";
       return out;
     }

@@ -23,7 +23,7 @@ net::Response refusal_answer(const Error& error) {
       return make_error(403, "UserDisabledException", error.message);
     case Errc::too_many_requests:
     case Errc::limit_exceeded:
-      return make_error(429, "TooManyRequestsException", "Too Many Requests");
+      return too_many_requests();
     default:
       return unavailable();
   }
@@ -32,7 +32,7 @@ net::Response refusal_answer(const Error& error) {
 net::Response refuse_token(RouteMetrics& metrics, const Error& error) {
   metrics.refused_tokens.add(token_refusal_of(error));
   net::Response out = refusal_answer(error);
-  out.refused = "temporary token: " + (error.where.empty() ? to_string(error.code) : error.where);
+  note_refusal(out, "temporary token", error);
   return out;
 }
 

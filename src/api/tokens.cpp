@@ -27,7 +27,7 @@ net::Response answer_of(const Error& error) {
       return make_error(401, "UnauthorizedException", "The incoming token has expired");
     case Errc::too_many_requests:
     case Errc::limit_exceeded:
-      return make_error(429, "TooManyRequestsException", "Too Many Requests");
+      return too_many_requests();
     case Errc::unavailable:
     case Errc::io:
     case Errc::internal:
@@ -47,7 +47,7 @@ net::Response answer_of(const Error& error) {
 net::Response refuse(RouteMetrics& metrics, const Error& error) {
   metrics.refused_tokens.add(token_refusal_of(error));
   net::Response out = answer_of(error);
-  out.refused = "ID token: " + (error.where.empty() ? to_string(error.code) : error.where);
+  note_refusal(out, "ID token", error);
   return out;
 }
 

@@ -38,7 +38,7 @@ UpgradeRefusal upgrade_refusal_of(const Error& error) {
 net::Response refuse_token(const Error& error) {
   const bool unknown_outcome = error.code == Errc::unavailable || error.code == Errc::io;
   net::Response out = unknown_outcome ? unavailable() : unauthorized();
-  out.refused = "token: " + (error.where.empty() ? to_string(error.code) : error.where);
+  note_refusal(out, "token", error);
   return out;
 }
 
