@@ -156,6 +156,11 @@ TEST(MetricsTest, CountsRefusedLoginsAndTokensByReason) {
       gateway.send_bytes("GET /tokens HTTP/1.1\r\nHost: " + gateway.address() + "\r\n\r\n")->status,
       401);
   (void)gateway.token(alice);
+  for (const std::string id : {"c", "d"}) {
+    const auto issued =
+        gateway.send_raw(gateway.signed_request("/tokens", R"({"userId":")" + id + R"("})"));
+    EXPECT_EQ(issued->status, 200);
+  }
   EXPECT_EQ(
       meter.of({"holdfast_login_failures_total", "holdfast_logins_total",
                 "holdfast_temporary_tokens_refused_total", "holdfast_temporary_tokens_total"}),
@@ -163,7 +168,8 @@ TEST(MetricsTest, CountsRefusedLoginsAndTokensByReason) {
                   {"holdfast_login_failures_total{reason=\"locked\"}", 1},
                   {"holdfast_temporary_tokens_refused_total{reason=\"invalid\"}", 1},
                   {"holdfast_temporary_tokens_refused_total{reason=\"missing\"}", 1},
-                  {"holdfast_temporary_tokens_total{by=\"user\"}", 1}}));
+                  {"holdfast_temporary_tokens_total{by=\"user\"}", 1},
+                  {"holdfast_temporary_tokens_total{by=\"key\"}", 2}}));
   (void)gateway.make_user("bob");
   EXPECT_EQ(meter.of_one("holdfast_logins_total"), 1);
 }
