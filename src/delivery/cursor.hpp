@@ -110,6 +110,10 @@ class Cursor final : public ConnectionEvents {
   /// The first that it was sent and has not acknowledged; 0 when there is none. What is at or below
   /// `settled` is acknowledged.
   [[nodiscard]] Sequence first_unacked(Sequence settled) const noexcept;
+  /// Returns whether the server has not begun to close it.
+  [[nodiscard]] bool stays() const noexcept {
+    return state == State::attached || state == State::open;
+  }
   /// The longest frame that it has acknowledged.
   [[nodiscard]] std::uint32_t longest_taken() const noexcept { return longest_taken_; }
   /// The id of a message that it was sent and has not acknowledged.

@@ -130,8 +130,7 @@ void Mailbox::attach(Cursor& cursor) {
   Cursor* oldest = nullptr;
   Cursor* oldest_closing = nullptr;
   for (Cursor* const other : cursors_) {
-    const bool stays =
-        other->state == Cursor::State::attached || other->state == Cursor::State::open;
+    const bool stays = other->stays();
     staying += stays ? 1 : 0;
     if (stays && oldest == nullptr) oldest = other;
     if (!stays && oldest_closing == nullptr) oldest_closing = other;

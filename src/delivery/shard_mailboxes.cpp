@@ -505,7 +505,7 @@ std::vector<ConnectionInfo> ShardMailboxes::connections(const ConnectionQuery& q
   };
   std::vector<const Cursor*> chosen;
   const auto choose = [&](const Cursor* cursor) {
-    if (cursor->state == Cursor::State::ended) return;
+    if (!cursor->stays()) return;
     if (query.after && place_of(cursor) <= Place(query.after->first, query.after->second.str())) {
       return;
     }

@@ -396,6 +396,9 @@ TEST_F(ShardMailboxesTest, ListsAndClosesConnections) {
             "192.0.2.1:4711");
   EXPECT_TRUE(mailboxes->close(id, CloseReason::requested, "bye"));
   EXPECT_EQ(first.connection().close_reason, CloseReason::requested);
+  const auto staying = mailboxes->connections({.user = user, .after = {}, .limit = 10});
+  ASSERT_THAT(staying, SizeIs(1)) << "although the client has not answered the Close yet";
+  EXPECT_NE(staying[0].id, id);
   run();
   EXPECT_FALSE(mailboxes->close(id, CloseReason::requested, "bye"));
   EXPECT_FALSE(mailboxes->close(ConnectionId("unknown"), CloseReason::requested, "bye"));
