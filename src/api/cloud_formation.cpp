@@ -147,16 +147,16 @@ net::Response stack_answer(const Context& context) {
   append_root(body, "DescribeStacksResponse");
   body += "<DescribeStacksResult><Stacks><member>";
   append_element(body, "StackId", context.stack_arn);
-  append_element(body, "StackName", options.stack.name);
-  append_element(body, "CreationTime", format_iso8601(options.stack.created_at));
+  append_element(body, "StackName", options.aws.stack_name);
+  append_element(body, "CreationTime", format_iso8601(options.instance.created_at));
   append_element(body, "StackStatus", "CREATE_COMPLETE");
   append_element(body, "DisableRollback", "false");
   body += "<Outputs>";
-  append_output(body, "AuthenticationUserPoolId", options.pool_id);
-  append_output(body, "AuthenticationUserPoolClientId", options.stack.client_id);
-  append_output(body, "AuthenticationTokenApiUrl", options.stack.url + "/tokens");
-  append_output(body, "GatewayWebsocketUrl", websocket_of(options.stack.url) + "/ws");
-  append_output(body, "SampleAppApiUrl", options.stack.sample_app_url);
+  append_output(body, "AuthenticationUserPoolId", options.instance.pool_id);
+  append_output(body, "AuthenticationUserPoolClientId", options.instance.client_id);
+  append_output(body, "AuthenticationTokenApiUrl", options.instance.url + "/tokens");
+  append_output(body, "GatewayWebsocketUrl", websocket_of(options.instance.url) + "/ws");
+  append_output(body, "SampleAppApiUrl", options.aws.sample_app_url);
   body += "</Outputs></member></Stacks></DescribeStacksResult><ResponseMetadata>";
   append_element(body, "RequestId", request_id);
   body += "</ResponseMetadata></DescribeStacksResponse>";
@@ -165,7 +165,7 @@ net::Response stack_answer(const Context& context) {
 
 // Returns the ARN under which policies know the requested stack. An unknown stack's id is `*`.
 std::string resource_of(const Context& context, const std::optional<std::string>& name) {
-  if (!name || *name == context.options.stack.name || *name == context.stack_arn) {
+  if (!name || *name == context.options.aws.stack_name || *name == context.stack_arn) {
     return context.stack_arn;
   }
   return name->starts_with("arn:") ? *name : context.stack_arn_of(*name) + "/*";

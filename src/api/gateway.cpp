@@ -36,7 +36,7 @@ net::Response public_answer(std::string body) {
 // OpenID Connect Discovery 1.0 section 3: what a verifier of ID tokens asks for. There is no
 // authorization endpoint; tokens come from the user pool's own calls.
 net::Response openid_configuration(const Context& context) {
-  const std::string& issuer = context.options.issuer;
+  const std::string& issuer = context.options.instance.issuer;
   const Json document = {
       {"issuer", issuer},
       {"jwks_uri", issuer + "/.well-known/jwks.json"},
@@ -99,14 +99,14 @@ std::size_t Gateway::body_bytes_max(const Context& context, Route route) noexcep
   switch (route) {
     case Route::message:
     case Route::messages:
-      return context.options.body_bytes_max;
+      return context.options.limits.body_bytes;
     case Route::user_pool:
     case Route::cloud_formation:
       return kAwsCallBodyBytes;
     case Route::connection:
       // One that does not tell its length is read further: being too long has an error of its own
       // here.
-      return std::max(context.options.body_bytes_max, kPostedBytesMax + 1);
+      return std::max(context.options.limits.body_bytes, kPostedBytesMax + 1);
     case Route::tokens:
       return kTokenBodyBytes;
     case Route::none:
@@ -146,7 +146,7 @@ std::variant<net::Response, net::BodyLimit> Gateway::admit(const Context& contex
     if (auto refused = refuse_posted_length(head)) return std::move(*refused);
   }
   net::BodyLimit out{.bytes = body_bytes_max(context, route), .route = tag_of(route)};
-  if (out.bytes == context.options.body_bytes_max) out.reason = "limits.body_bytes";
+  if (out.bytes == context.options.limits.body_bytes) out.reason = "limits.body_bytes";
   return out;
 }
 
@@ -224,8 +224,9 @@ void Contexts::change(GatewayOptions options) {
   const Context& before = current();
   auto next = std::make_shared<Context>(std::move(options), before.parts);
   const bool same_rates =
-      next->options.token_requests_per_second == before.options.token_requests_per_second &&
-      next->options.token_requests_burst == before.options.token_requests_burst;
+      next->options.limits.token_requests_per_second ==
+          before.options.limits.token_requests_per_second &&
+      next->options.limits.token_requests_burst == before.options.limits.token_requests_burst;
   // Keeps the users' counters if the rates did not change.
   if (same_rates) next->token_rates = before.token_rates;
   next->replays = before.replays;

@@ -21,12 +21,6 @@ constexpr std::string_view kIngestJson = "application/json";
 constexpr std::string_view kInvoke = "execute-api:Invoke";
 constexpr std::size_t kReceiptBytes = 128;
 
-IngestLimits limits_of(const GatewayOptions& options) {
-  return {.message = {.message_bytes = options.message_bytes_max},
-          .body_bytes = options.body_bytes_max,
-          .entries = options.batch_entries_max};
-}
-
 // Maps the answer of `refuse_body` to a reason.
 IngestRefusal ingest_refusal_of(const net::Response& refused) {
   if (refused.status == 415) return IngestRefusal::content_type;
@@ -221,7 +215,7 @@ void handle_message(const Context& context, const net::Request& request, net::Re
     refusals.add(IngestRefusal::unauthorized);
     return respond(std::move(signer.error()));
   }
-  auto message = read_message(request.body, limits_of(context.options), signer->key->quota);
+  auto message = read_message(request.body, context.options.limits, signer->key->quota);
   if (auto refused = refuse_body(request.head, message ? nullptr : &message.error())) {
     refusals.add(ingest_refusal_of(*refused));
     return respond(signed_by(std::move(*refused), *signer->key));
@@ -244,7 +238,7 @@ void handle_messages(const Context& context, const net::Request& request, net::R
     refusals.add(IngestRefusal::unauthorized);
     return respond(std::move(signer.error()));
   }
-  auto messages = read_messages(request.body, limits_of(context.options), signer->key->quota);
+  auto messages = read_messages(request.body, context.options.limits, signer->key->quota);
   if (auto refused = refuse_body(request.head, messages ? nullptr : &messages.error())) {
     refusals.add(ingest_refusal_of(*refused));
     return respond(signed_by(std::move(*refused), *signer->key));

@@ -170,8 +170,7 @@ delivery::SendRequest to_request(RawEntry&& raw, const SenderQuotaPtr& caller) {
   return out;
 }
 
-std::expected<delivery::SendRequest, BodyFault> check_entry(RawEntry&& raw,
-                                                            const IngestLimits& limits,
+std::expected<delivery::SendRequest, BodyFault> check_entry(RawEntry&& raw, const Limits& limits,
                                                             const SenderQuotaPtr& caller) {
   if (!raw.is_object) return std::unexpected(fault({}, "must be an object"));
   if (raw.mistyped != Field::other) {
@@ -191,8 +190,7 @@ std::expected<delivery::SendRequest, BodyFault> check_entry(RawEntry&& raw,
                                    .message = absent ? "is required" : std::move(found->rule)});
 }
 
-std::optional<BodyFault> read(std::string_view body, const IngestLimits& limits,
-                              EntryReader& reader) {
+std::optional<BodyFault> read(std::string_view body, const Limits& limits, EntryReader& reader) {
   const JsonLimits json_limits{.depth = 32, .bytes = limits.body_bytes};
   if (auto done = parse_json(body, reader, json_limits); !done) {
     return BodyFault{.too_long = done.error().code == Errc::limit_exceeded,
@@ -206,7 +204,7 @@ std::optional<BodyFault> read(std::string_view body, const IngestLimits& limits,
 }  // namespace
 
 std::expected<delivery::SendRequest, BodyFault> read_message(std::string_view body,
-                                                             const IngestLimits& limits,
+                                                             const Limits& limits,
                                                              const SenderQuotaPtr& caller) {
   EntryReader reader(Shape::single, 1);
   if (auto found = read(body, limits, reader)) return std::unexpected(std::move(*found));
@@ -214,14 +212,14 @@ std::expected<delivery::SendRequest, BodyFault> read_message(std::string_view bo
 }
 
 std::expected<std::vector<delivery::SendRequest>, BodyFault> read_messages(
-    std::string_view body, const IngestLimits& limits, const SenderQuotaPtr& caller) {
-  EntryReader reader(Shape::batch, limits.entries);
+    std::string_view body, const Limits& limits, const SenderQuotaPtr& caller) {
+  EntryReader reader(Shape::batch, limits.batch_messages);
   if (auto found = read(body, limits, reader)) return std::unexpected(std::move(*found));
   if (!reader.has_list()) return std::unexpected(fault("messages", "is required"));
   if (!reader.list_is_array()) return std::unexpected(fault("messages", "must be an array"));
   if (reader.too_many() || reader.entries().empty()) {
     return std::unexpected(
-        fault("messages", "must have 1 to " + std::to_string(limits.entries) + " entries"));
+        fault("messages", "must have 1 to " + std::to_string(limits.batch_messages) + " entries"));
   }
   std::vector<delivery::SendRequest> out;
   out.reserve(reader.entries().size());

@@ -66,7 +66,7 @@ Route by_path(const GatewayOptions& options, std::string_view raw_path) {
   std::string decoded;
   const auto whole = decode_path(raw_path, decoded);
   if (!whole) return Route::none;
-  const auto path = below_stage(*whole, options.stage);
+  const auto path = below_stage(*whole, options.aws.stage);
   if (!path) return Route::none;
   if (*path == "message") return Route::message;
   if (*path == "messages") return Route::messages;
@@ -74,7 +74,7 @@ Route by_path(const GatewayOptions& options, std::string_view raw_path) {
   if (*path == "ws") return Route::websocket;
   if (path->empty()) return Route::websocket_root;
   if (connection_in(*path)) return Route::connection;
-  return published(*path, options.pool_id);
+  return published(*path, options.instance.pool_id);
 }
 
 }  // namespace
@@ -140,7 +140,7 @@ std::optional<std::string> managed_connection(const Context& context,
                                               const net::RequestHead& head) {
   std::string decoded;
   const auto whole = decode_path(head.path(), decoded);
-  const auto path = whole ? below_stage(*whole, context.options.stage) : std::nullopt;
+  const auto path = whole ? below_stage(*whole, context.options.aws.stage) : std::nullopt;
   const auto id = path ? connection_in(*path) : std::nullopt;
   if (!id) return std::nullopt;
   return std::string(*id);

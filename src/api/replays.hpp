@@ -33,7 +33,7 @@ namespace holdfast::api {
 class Replays : public std::enable_shared_from_this<Replays> {
  public:
   struct Options {
-    std::size_t capacity = 2'000'000;   ///< of all keys; one key holds an eighth
+    std::size_t capacity;               ///< of all keys; one key holds an eighth
     Seconds lifetime{300};              ///< the longest after its date that a signature is good
     std::size_t body_bytes = 64 << 20;  ///< of answers to batches
   };

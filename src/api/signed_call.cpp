@@ -72,7 +72,7 @@ std::optional<net::Response> refuse_user(const Context& context, const iam::Sign
 }
 
 bool keeps_to_rate(const Context& context, const iam::AccessKey& key, std::size_t shard) {
-  const std::uint32_t rate = key.rate.value_or(context.options.key_requests_per_second);
+  const std::uint32_t rate = key.rate.value_or(context.options.limits.key_requests_per_second);
   if (rate == 0) return true;
   const SteadyTime now = context.parts.clock.steady_now();
   if (key.quota->try_take(rate, Microseconds(now.time_since_epoch()).count())) return true;

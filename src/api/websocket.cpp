@@ -153,7 +153,7 @@ void handle_upgrade(const Context& context, net::RequestHead head, net::LiveResp
     metrics.refused_upgrades.add(UpgradeRefusal::origin);
     return respond(refuse_origin(head));
   }
-  auto chosen = choose_protocol(head, context.options.frame);
+  auto chosen = choose_protocol(head, context.options.websocket.frame);
   const bool needed = context.options.acknowledge == delivery::Acknowledge::client;
   if (!chosen || (needed && chosen->protocol->proof() == delivery::Proof::fence)) {
     metrics.refused_upgrades.add(UpgradeRefusal::subprotocol);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <holdfast/app/config.hpp>
 #include <holdfast/base/audit.hpp>
 #include <holdfast/base/file.hpp>
 #include <holdfast/base/shares.hpp>
@@ -15,11 +16,11 @@
 namespace holdfast::app {
 
 struct AuditLogOptions {
-  std::string file{};                       ///< appended to; created with mode 0600; empty: none
-  std::int64_t records_max = 1'000'000;     ///< in the database
-  std::size_t waiting_max = 10'000;         ///< for the database
-  std::uint32_t refusals_per_minute = 600;  ///< of all strangers that are kept
-  std::uint32_t refusals_share = 60;        ///< and of one address
+  std::string file{};  ///< appended to; created with mode 0600; empty: none
+  std::int64_t records_max = Config::Audit{}.records_max;  ///< in the database
+  std::size_t waiting_max = 10'000;                        ///< for the database
+  std::uint32_t refusals_per_minute = 600;                 ///< of all strangers that are kept
+  std::uint32_t refusals_share = 60;                       ///< and of one address
 };
 
 /// Writes each event to the log (`audit`), to a file of its own, and to the database. A flood of

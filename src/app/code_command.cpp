@@ -89,8 +89,12 @@ class CodeQueue final : public WorkQueue {
 
 class CommandSender final : public identity::CodeSender {
  public:
-  explicit CommandSender(CodeSenderOptions options)
-      : options_(std::move(options)), queue_(options_.queue) {
+  CommandSender(Config::Codes options, std::shared_ptr<BoundRefusals> refusals,
+                std::shared_ptr<Audit> audit, std::size_t waiting_max)
+      : options_(std::move(options)),
+        refusals_(std::move(refusals)),
+        audit_(std::move(audit)),
+        queue_(waiting_max) {
     if (options_.command.empty()) return;
     pool_.emplace(WorkerPool::Options{.name = "hf-codes",
                                       .stopping = {Errc::unavailable, "the sender is stopping"}},
@@ -121,8 +125,8 @@ class CommandSender final : public identity::CodeSender {
     pool_->submit(job_of(std::move(message), executor, std::move(done)),
                   [&](Work::Job& job) -> const Error* {
                     if (queue_.push(for_unknown_user, job)) return nullptr;
-                    if (options_.refusals && !for_unknown_user) {
-                      options_.refusals->add(Bound::codes, BoundScope::all);
+                    if (refusals_ && !for_unknown_user) {
+                      refusals_->add(Bound::codes, BoundScope::all);
                     }
                     return &full_error_;
                   });
@@ -154,12 +158,12 @@ class CommandSender final : public identity::CodeSender {
   // Records that a code was not sent. The answer does not say it if names are not revealed.
   void tell_not_sent(const CodeMessage& message, AuditOutcome outcome,
                      const std::string& reason) const {
-    if (!options_.audit || message.for_unknown_user) return;
-    options_.audit->record({.actor = "system",
-                            .action = "code.deliver",
-                            .target = "user:" + message.user.sub.str(),
-                            .outcome = outcome,
-                            .reason = std::string(to_string(message.purpose)) + ": " + reason});
+    if (!audit_ || message.for_unknown_user) return;
+    audit_->record({.actor = "system",
+                    .action = "code.deliver",
+                    .target = "user:" + message.user.sub.str(),
+                    .outcome = outcome,
+                    .reason = std::string(to_string(message.purpose)) + ": " + reason});
   }
 
   Result<void> run(const CodeMessage& message) const {
@@ -188,7 +192,7 @@ class CommandSender final : public identity::CodeSender {
   }
 
   Result<void> await_end(ChildProcess& child) const {
-    const auto deadline = SteadyClock::now() + options_.timeout;
+    const auto deadline = SteadyClock::now() + options_.command_timeout;
     while (!child.exit_code()) {
       const bool late = SteadyClock::now() >= deadline;
       if (late || pool_->stopping()) {
@@ -203,7 +207,9 @@ class CommandSender final : public identity::CodeSender {
                                        std::to_string(*child.exit_code()));
   }
 
-  const CodeSenderOptions options_;
+  const Config::Codes options_;
+  const std::shared_ptr<BoundRefusals> refusals_;  ///< null: nobody reads them
+  const std::shared_ptr<Audit> audit_;             ///< may be null
   const Error full_error_{Errc::too_many_requests, "too many codes are waiting"};
   CodeQueue queue_;
   std::optional<WorkerPool> pool_;  ///< none without a command
@@ -211,8 +217,12 @@ class CommandSender final : public identity::CodeSender {
 
 }  // namespace
 
-std::shared_ptr<identity::CodeSender> make_code_sender(CodeSenderOptions options) {
-  return std::make_shared<CommandSender>(std::move(options));
+std::shared_ptr<identity::CodeSender> make_code_sender(Config::Codes options,
+                                                       std::shared_ptr<BoundRefusals> refusals,
+                                                       std::shared_ptr<Audit> audit,
+                                                       std::size_t waiting_max) {
+  return std::make_shared<CommandSender>(std::move(options), std::move(refusals), std::move(audit),
+                                         waiting_max);
 }
 
 }  // namespace holdfast::app

@@ -1,31 +1,26 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
-#include <string>
-#include <vector>
 
+#include <holdfast/app/config.hpp>
 #include <holdfast/base/audit.hpp>
-#include <holdfast/base/clock.hpp>
 #include <holdfast/base/shares.hpp>
 #include <holdfast/identity/code_sender.hpp>
 
 namespace holdfast::app {
 
-struct CodeSenderOptions {
-  /// A program and its arguments, run without a shell. Empty: none.
-  std::vector<std::string> command{};
-  Milliseconds timeout{10'000};
-  std::size_t queue = 64;                     ///< codes waiting; one more is refused
-  bool to_log = false;                        ///< for development
-  std::shared_ptr<BoundRefusals> refusals{};  ///< counts refusals; null: nobody reads them
-  std::shared_ptr<Audit> audit{};             ///< records each code that is not sent; may be null
-};
+/// Codes that may wait; one more is refused.
+inline constexpr std::size_t kCodesWaitingMax = 64;
 
 /// Sends each code by running the command, one at a time, on a thread of its own. Its standard
 /// input is one JSON object: `purpose` (`sign_up`, `verify_email`, …), `code`, `username`,
 /// `userId`, `attributes`. Exit status 0 means that the code is on its way. Its output is dropped,
 /// and it does not get our variables (`HOLDFAST_…`, `AWS_…`). With `to_log`, codes are also written
-/// to the log.
-[[nodiscard]] std::shared_ptr<identity::CodeSender> make_code_sender(CodeSenderOptions options);
+/// to the log. `refusals` counts refusals, and `audit` records each code that is not sent; both may
+/// be null.
+[[nodiscard]] std::shared_ptr<identity::CodeSender> make_code_sender(
+    Config::Codes options, std::shared_ptr<BoundRefusals> refusals = nullptr,
+    std::shared_ptr<Audit> audit = nullptr, std::size_t waiting_max = kCodesWaitingMax);
 
 }  // namespace holdfast::app

@@ -83,7 +83,7 @@ RunningGateway::RunningGateway(GatewayOptions options)
       running_(options_.config),
       clock_(options_.clock != nullptr ? *options_.clock : system_clock()),
       started_at_(clock_.wall_now()),
-      message_bytes_max_(config_.limits.message_bytes),
+      message_bytes_max_(config_.limits.api.message.message_bytes),
       id_token_lifetime_(config_.user_pool.id_token_lifetime),
       unconfirmed_lifetime_(config_.sign_ups.unconfirmed_lifetime),
       audit_keep_(config_.audit.keep) {

@@ -44,8 +44,7 @@ Result<void> make_issuers(const IdentityContext& context, IdentityPart& part) {
     parts.push_back(
         {.options = options, .documents = part.readers.back(), .jwks = std::move(jwks)});
   }
-  identity::IssuerKeysOptions keys;
-  keys.refresh = configured.jwks_refresh;
+  identity::IssuerKeysOptions keys = configured.keys;
   keys.wait_max = configured.jwks_timeout + kIssuerTick;
   auto issuers = identity::make_issuers(std::move(parts), keys, context.clock);
   if (!issuers) return std::unexpected(std::move(issuers.error()));
@@ -93,7 +92,7 @@ void make_shard_parts(const IdentityContext& context, IdentityPart& part) {
     IdentityPart::Shard& shard = part.shards.emplace_back();
     storage::StoreHandles& handles = *context.store.handles[i];
     shard.verifier = iam::make_sigv4_verifier(
-        {.region = config.aws.region, .presigned_max = config.limits.presigned_max}, context.clock,
+        {.region = config.aws.region, .times = config.limits.signature_times}, context.clock,
         keys.access_keys);
     shard.pool = std::make_unique<identity::UserPool>(
         options, identity::UserPoolParts{.clock = context.clock,
@@ -131,11 +130,7 @@ Result<IdentityPart> open_identity(const IdentityContext& context) {
   const auto part = std::make_shared<IdentityPart>();
   if (auto done = load_attempts(context, part); !done) return std::unexpected(done.error());
   if (auto done = make_issuers(context, *part); !done) return std::unexpected(done.error());
-  part->code_sender = make_code_sender({.command = context.config.codes.command,
-                                        .timeout = context.config.codes.command_timeout,
-                                        .to_log = context.config.codes.to_log,
-                                        .refusals = context.refusals,
-                                        .audit = context.audit});
+  part->code_sender = make_code_sender(context.config.codes, context.refusals, context.audit);
   make_rates(context, *part);
   make_shard_parts(context, *part);
   return std::move(*part);

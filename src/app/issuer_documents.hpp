@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include <holdfast/app/config.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/identity/issuers.hpp>
@@ -11,7 +12,7 @@ namespace holdfast::app {
 
 struct IssuerDocumentsOptions {
   std::string ca_file;  ///< empty: the system's
-  Milliseconds timeout{5'000};
+  Milliseconds timeout = Config::Identity{}.jwks_timeout;
   std::size_t bytes_max = std::size_t{256} << 10;
 };
 

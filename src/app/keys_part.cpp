@@ -24,8 +24,7 @@ Result<KeysPart> open_keys(identity::MasterKey master, const KeysContext& contex
 
   part->hasher = identity::make_password_hasher(context.config.auth.passwords, context.refusals);
   identity::TokenSigner::Options signing;
-  signing.rotation_enabled = context.config.signing_keys.rotation_enabled;
-  signing.rotation_period = context.config.signing_keys.rotation_period;
+  signing.rotation = context.config.signing_keys;
   signing.key_bits = context.signing_key_bits;
   // By reference, because it is called on a shard and outlives the shards.
   signing.compute = [hasher = part->hasher.get(), &executor = context.executor](auto work,

@@ -168,7 +168,7 @@ net::HttpLimits gateway_limits(const Config& config) {
   }
   // Its header section is in memory twice for a moment.
   out.body_bytes_per_address =
-      std::max(out.body_bytes_per_address, config.limits.body_bytes + 2 * out.header_bytes);
+      std::max(out.body_bytes_per_address, config.limits.api.body_bytes + 2 * out.header_bytes);
   return out;
 }
 

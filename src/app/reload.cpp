@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
+#include <cstddef>
+#include <memory>
 #include <utility>
 
 #include <holdfast/base/log.hpp>
@@ -19,34 +20,20 @@ constexpr std::chrono::seconds kPatience{5};
 }  // namespace
 
 api::GatewayOptions RunningGateway::api_options(const Config& config) const {
-  api::GatewayOptions options;
-  options.partition = config.aws.partition;
-  options.region = config.aws.region;
-  options.account = config.aws.account;
-  options.api_id = config.aws.api_id;
-  options.stage = config.aws.stage;
-  options.pool_id = facts_.user_pool_id;
-  options.issuer = issuer();
-  options.allowed_origins = config.websocket.allowed_origins;
-  options.own_origin = origin_of(info_.url);
-  std::ranges::move(console_origins(), std::back_inserter(options.allowed_origins));
-  options.stack = {.name = config.aws.stack_name,
-                   .created_at = facts_.created_at,
-                   .client_id = facts_.client_id,
-                   .url = info_.url,
-                   .sample_app_url = config.aws.sample_app_url};
-  options.key_requests_per_second = config.limits.key_requests_per_second;
-  options.token_requests_per_second = config.limits.token_requests_per_second;
-  options.token_requests_burst = config.limits.token_requests_burst;
-  options.signatures_max = config.limits.signatures;
-  options.signature_lifetime = std::max(iam::SigV4Options().window, config.limits.presigned_max);
-  options.documentation_url = config.server.documentation_url;
-  options.message_bytes_max = config.limits.message_bytes;
-  options.body_bytes_max = config.limits.body_bytes;
-  options.batch_entries_max = config.limits.batch_messages;
-  options.frame = config.websocket.frame;
-  options.acknowledge = config.delivery.acknowledge;
-  return options;
+  const iam::SignatureTimes& times = config.limits.signature_times;
+  return {.aws = config.aws,
+          .limits = config.limits.api,
+          .websocket = config.websocket,
+          .instance = {.pool_id = facts_.user_pool_id,
+                       .client_id = facts_.client_id,
+                       .issuer = issuer(),
+                       .url = info_.url,
+                       .origin = origin_of(info_.url),
+                       .console_origins = console_origins(),
+                       .created_at = facts_.created_at},
+          .signature_lifetime = std::max(times.window, times.presigned_max),
+          .documentation_url = config.server.documentation_url,
+          .acknowledge = config.delivery.acknowledge};
 }
 
 Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
@@ -71,7 +58,7 @@ Result<ReloadOutcome> RunningGateway::reload(const Config& wanted) {
   return out;
 }
 
-// Each shard takes over its own on its own thread.
+// Each shard takes over its own on its own thread; the first has the times of the sweeps as well.
 bool RunningGateway::apply_live(const Config& config) {
   log::set_level(config.log.level);
   const net::HttpLimits limits = gateway_limits(config);
@@ -79,24 +66,25 @@ bool RunningGateway::apply_live(const Config& config) {
     gateway.listener->change_limits(limits, config.log.access);
   }
   services_->change_options(api_options(config));
-  message_bytes_max_ = config.limits.message_bytes;
+  message_bytes_max_ = config.limits.api.message.message_bytes;
   identity_->change(config);
   store_->change(config.storage);
+  const auto next = std::make_shared<const Config>(config);
   const auto countdown = std::make_shared<Countdown>(shards_->count());
   for (std::size_t i = 0; i < shards_->count(); ++i) {
-    shards_->at(i).post([this, i, limits = config.delivery, rules = config.user_pool, countdown] {
-      delivery_->mailboxes[i]->change_limits(limits);
-      identity_->shards[i].pool->change_rules(rules);
+    shards_->at(i).post([this, i, next, countdown] {
+      delivery_->mailboxes[i]->change_limits(next->delivery);
+      identity_->shards[i].pool->change_rules(next->user_pool);
+      if (i == 0) {
+        id_token_lifetime_ = next->user_pool.id_token_lifetime;
+        unconfirmed_lifetime_ = next->sign_ups.unconfirmed_lifetime;
+        audit_keep_ = next->audit.keep;
+        sweep_tokens();
+        sweep_audit();
+      }
       countdown->done();
     });
   }
-  first_shard().post([this, lifetime = config.user_pool.id_token_lifetime,
-                      unconfirmed = config.sign_ups.unconfirmed_lifetime,
-                      audit_keep = config.audit.keep] {
-    id_token_lifetime_ = lifetime;
-    unconfirmed_lifetime_ = unconfirmed;
-    audit_keep_ = audit_keep;
-  });
   return countdown->wait_until(std::chrono::steady_clock::now() + kPatience);
 }
 

@@ -90,7 +90,7 @@ Setting issuers_setting() {
 
 void add_issuers(std::vector<Setting>& t) {
   t.push_back(issuers_setting());
-  t.push_back(integer("identity.jwks_refresh_seconds", HOLDFAST_FIELD(identity.jwks_refresh), 60,
+  t.push_back(integer("identity.jwks_refresh_seconds", HOLDFAST_FIELD(identity.keys.refresh), 60,
                       kDaySeconds,
                       "Interval at which the issuers' keys are read again. An unknown key id reads "
                       "them too, at most once a minute."));

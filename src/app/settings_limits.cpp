@@ -17,32 +17,33 @@ void add_limits(std::vector<Setting>& t) {
       "Maximum of open connections of one client: an IPv4 address, the /64 of an IPv6 address, or "
       "the client that a trusted proxy names. 0 means an eighth of the maximum, at least 16.",
       Live::yes));
-  t.push_back(integer("limits.message_bytes", HOLDFAST_FIELD(limits.message_bytes), 1, 16 * kMiB,
-                      "Maximum length of a message, after unescaping. A longer one gets 413.",
-                      Live::yes));
-  t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.batch_messages), 1, 10'000,
+  t.push_back(integer(
+      "limits.message_bytes", HOLDFAST_FIELD(limits.api.message.message_bytes), 1, 16 * kMiB,
+      "Maximum length of a message, after unescaping. A longer one gets 413.", Live::yes));
+  t.push_back(integer("limits.batch_messages", HOLDFAST_FIELD(limits.api.batch_messages), 1, 10'000,
                       "Maximum of messages in one POST /messages.", Live::yes));
   t.push_back(integer("limits.key_requests_per_second",
-                      HOLDFAST_FIELD(limits.key_requests_per_second), 0, 1'000'000,
+                      HOLDFAST_FIELD(limits.api.key_requests_per_second), 0, 1'000'000,
                       "Maximum of signed calls per second of one access key, unless the key has "
                       "its own rate. Further ones get 429. 0 means unlimited.",
                       Live::yes));
-  t.push_back(integer("limits.presigned_seconds_max", HOLDFAST_FIELD(limits.presigned_max), 1,
-                      604'800,
+  t.push_back(integer("limits.presigned_seconds_max",
+                      HOLDFAST_FIELD(limits.signature_times.presigned_max), 1, 604'800,
                       "Maximum X-Amz-Expires of a presigned POST or DELETE. The gateway remembers "
                       "the changes of such requests for as long."));
   t.push_back(
-      integer("limits.signatures", HOLDFAST_FIELD(limits.signatures), 1'000, 1'000'000'000,
+      integer("limits.signatures", HOLDFAST_FIELD(limits.api.signatures), 1'000, 1'000'000'000,
               "Signatures of calls that changed something. They are remembered while they are "
               "valid, so that a repeat changes nothing. An access key may have an eighth of them. "
               "Beyond the limit the oldest are no longer accepted. Each takes about 90 bytes."));
   t.push_back(integer("limits.token_requests_per_second",
-                      HOLDFAST_FIELD(limits.token_requests_per_second), 0, 1'000'000,
+                      HOLDFAST_FIELD(limits.api.token_requests_per_second), 0, 1'000'000,
                       "Maximum of GET /tokens per second of one user, on average. Further ones get "
                       "429. 0 means unlimited.",
                       Live::yes));
-  t.push_back(integer("limits.token_requests_burst", HOLDFAST_FIELD(limits.token_requests_burst), 1,
-                      1'000'000, "Maximum of such calls at once after a pause.", Live::yes));
+  t.push_back(integer("limits.token_requests_burst",
+                      HOLDFAST_FIELD(limits.api.token_requests_burst), 1, 1'000'000,
+                      "Maximum of such calls at once after a pause.", Live::yes));
   t.push_back(
       integer("limits.failed_logins_per_address_per_minute",
               HOLDFAST_FIELD(limits.failed_logins_per_address_per_minute), 0, 1'000'000,
@@ -51,7 +52,7 @@ void add_limits(std::vector<Setting>& t) {
               "Further ones get TooManyRequestsException. 0 means unlimited.",
               Live::yes));
   t.push_back(
-      integer("limits.body_bytes", HOLDFAST_FIELD(limits.body_bytes), kKiB, 128 * kMiB,
+      integer("limits.body_bytes", HOLDFAST_FIELD(limits.api.body_bytes), kKiB, 128 * kMiB,
               "Maximum length of a request's body. A longer one gets 413. It must be at least 4 "
               "KiB plus six times limits.message_bytes, because JSON may escape every byte.",
               Live::yes));

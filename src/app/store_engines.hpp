@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,9 +20,8 @@ struct OpenedStore {
 
 /// Opens the store that `url` names: an engine, a colon, and what that engine makes of the rest
 /// (`sqlite:PATH`). Errors: `invalid_argument` (no such engine), and those of the engine. See
-/// `storage::StoreOptions` for `on_fatal`.
+/// `storage::OnFatal` for `on_fatal`.
 [[nodiscard]] Result<OpenedStore> open_store(std::string_view url, const Config::Storage& config,
-                                             std::function<void(const std::string&)> on_fatal,
-                                             const Clock& clock);
+                                             storage::OnFatal on_fatal, const Clock& clock);
 
 }  // namespace holdfast::app

@@ -12,14 +12,13 @@ namespace holdfast::app {
 
 void StorePart::change(const Config::Storage& config) {
   if (files == nullptr) return;
-  files->set_database_bytes_max(config.database_bytes_max);
-  files->set_disk_free_min(config.disk_free_min);
+  files->set_database_bytes_max(config.sqlite.database_bytes_max);
+  files->set_disk_free_min(config.sqlite.disk_free_min);
 }
 
 Result<StorePart> open_store_part(const DataDirectory& directory, const Config::Storage& config,
-                                  std::function<void(const std::string&)> on_fatal,
-                                  const Clock& clock, net::Shards& shards,
-                                  const std::shared_ptr<AuditLog>& audit) {
+                                  storage::OnFatal on_fatal, const Clock& clock,
+                                  net::Shards& shards, const std::shared_ptr<AuditLog>& audit) {
   auto opened =
       open_store("sqlite:" + directory.file("holdfast.db"), config, std::move(on_fatal), clock);
   if (!opened) return std::unexpected(std::move(opened.error()));

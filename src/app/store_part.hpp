@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,12 +28,12 @@ struct StorePart {
   void change(const Config::Storage& config);
 };
 
-/// Opens the store in `directory`, and lets `audit` write to it. See `storage::StoreOptions` for
+/// Opens the store in `directory`, and lets `audit` write to it. See `storage::OnFatal` for
 /// `on_fatal`. Errors as of `open_store`.
 [[nodiscard]] Result<StorePart> open_store_part(const DataDirectory& directory,
                                                 const Config::Storage& config,
-                                                std::function<void(const std::string&)> on_fatal,
-                                                const Clock& clock, net::Shards& shards,
+                                                storage::OnFatal on_fatal, const Clock& clock,
+                                                net::Shards& shards,
                                                 const std::shared_ptr<AuditLog>& audit);
 
 }  // namespace holdfast::app

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include <holdfast/base/assert.hpp>
 #include <holdfast/base/crypto.hpp>
 #include <holdfast/base/log.hpp>
 
@@ -284,21 +285,14 @@ bool ShardMailboxes::purge_some(const UserId& user, QueuedPurge& purge, std::int
 
 void ShardMailboxes::change_limits(const Limits& limits) {
   const ShardContext::Turn turn(shard_);
-  Limits& mine = shard_.limits;
-  mine.ack_wait = limits.ack_wait;
-  mine.ack_timeout = limits.ack_timeout;
-  mine.idle_ping = limits.idle_ping;
-  mine.close_wait = limits.close_wait;
-  mine.least_bytes_per_second = limits.least_bytes_per_second;
-  mine.poison_attempts = limits.poison_attempts;
-  mine.tail_messages = limits.tail_messages;
-  mine.tail_bytes = limits.tail_bytes;
-  mine.connections_per_user = limits.connections_per_user;
-  if (mine.connection_age != limits.connection_age) age_bounded_at_ = shard_.boot_now();
-  mine.connection_age = limits.connection_age;
-  mine.pending_messages = limits.pending_messages;
-  mine.pending_bytes = limits.pending_bytes;
-  mine.message_ttl = limits.message_ttl;
+  HOLDFAST_ASSERT(shard_.limits.policy == limits.policy &&
+                      shard_.limits.acknowledge == limits.acknowledge &&
+                      shard_.limits.deduplication_keys == limits.deduplication_keys &&
+                      shard_.limits.executions == limits.executions &&
+                      shard_.limits.poison_users == limits.poison_users,
+                  "shard.keeps_fixed_limits");
+  if (shard_.limits.connection_age != limits.connection_age) age_bounded_at_ = shard_.boot_now();
+  shard_.limits = limits;
 }
 
 // ---- shutdown

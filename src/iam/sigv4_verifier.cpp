@@ -141,26 +141,27 @@ class Verifier final : public SigV4Verifier {
   // Limits the lifetime of presigned changes, because URLs are easily shared, and the gateway must
   // remember their effect while they are valid.
   Checked check_lifetime(std::string_view method) const {
-    if (!claim_.presigned || method == "GET" || claim_.expires <= options_.presigned_max) return {};
+    if (!claim_.presigned || method == "GET" || claim_.expires <= options_.times.presigned_max)
+      return {};
     return refuse(SignatureErrc::incomplete_signature,
                   "X-Amz-Expires must be at most " +
-                      std::to_string(options_.presigned_max.count()) + " seconds for " +
+                      std::to_string(options_.times.presigned_max.count()) + " seconds for " +
                       std::string(is_visible_ascii(method) ? method : "this method") + ".");
   }
 
   Checked check_window() const {
-    if (claim_.time < now_ - options_.window) {
+    if (claim_.time < now_ - options_.times.window) {
       return invalid("Signature expired: " + claim_.date + " is now earlier than " +
-                     format_iso8601_basic(now_ - options_.window) + " (" +
+                     format_iso8601_basic(now_ - options_.times.window) + " (" +
                      format_iso8601_basic(now_) + " - " + window_text() + ")");
     }
     return check_not_ahead();
   }
 
   Checked check_not_ahead() const {
-    if (claim_.time <= now_ + options_.window) return {};
+    if (claim_.time <= now_ + options_.times.window) return {};
     return invalid("Signature not yet current: " + claim_.date + " is still later than " +
-                   format_iso8601_basic(now_ + options_.window) + " (" +
+                   format_iso8601_basic(now_ + options_.times.window) + " (" +
                    format_iso8601_basic(now_) + " + " + window_text() + ")");
   }
 
@@ -175,7 +176,7 @@ class Verifier final : public SigV4Verifier {
   }
 
   std::string window_text() const {
-    const std::int64_t seconds = options_.window.count();
+    const std::int64_t seconds = options_.times.window.count();
     return seconds % 60 == 0 ? std::to_string(seconds / 60) + " min."
                              : std::to_string(seconds) + " sec.";
   }

@@ -138,8 +138,8 @@ class TokenSignerImpl final : public TokenSigner,
       published = std::move(next);
     }
     if (const SigningKeyPtr outlived = find_outlived(*published, now)) retire(outlived->id);
-    const bool old = published->keys.front()->created_at + options_.rotation_period <= now;
-    if (options_.rotation_enabled && old && waiters_.empty()) {
+    const bool old = published->keys.front()->created_at + options_.rotation.period <= now;
+    if (options_.rotation.enabled && old && waiters_.empty()) {
       rotate([](const Result<std::uint32_t>& made) {
         if (!made) log::warn("signing_key_rotation_failed", {{"reason", made.error().message}});
       });

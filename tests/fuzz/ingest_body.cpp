@@ -32,9 +32,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace holdfast;
   using namespace holdfast::fuzz;
   const std::string_view body(reinterpret_cast<const char*>(data), size);
-  const api::IngestLimits limits{.message = {.message_bytes = 1'000, .ttl = Seconds(1'000)},
-                                 .body_bytes = 8'000,
-                                 .entries = 5};
+  const api::Limits limits{.message = {.message_bytes = 1'000, .ttl = Seconds(1'000)},
+                           .body_bytes = 8'000,
+                           .batch_messages = 5};
   const auto caller = std::make_shared<SenderQuota>("fuzz");
   const auto one = api::read_message(body, limits, caller);
   const auto many = api::read_messages(body, limits, caller);
@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (many) {
     require(json.contains("messages") && json["messages"].size() == many->size(),
             "all entries are there");
-    require(!many->empty() && many->size() <= limits.entries, "as many entries as there may be");
+    require(!many->empty() && many->size() <= limits.batch_messages,
+            "as many entries as there may be");
     for (std::size_t i = 0; i < many->size(); ++i) check((*many)[i], json["messages"][i]);
   }
   return 0;

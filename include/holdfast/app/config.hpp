@@ -6,19 +6,23 @@
 #include <utility>
 #include <vector>
 
-#include <holdfast/api/service.hpp>
+#include <holdfast/api/options.hpp>
 #include <holdfast/app/config_report.hpp>
 #include <holdfast/app/config_sources.hpp>
 #include <holdfast/base/clock.hpp>
 #include <holdfast/base/error.hpp>
 #include <holdfast/base/log.hpp>
 #include <holdfast/delivery/mailboxes.hpp>
+#include <holdfast/iam/sigv4.hpp>
+#include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/issuers.hpp>
 #include <holdfast/identity/key_ring.hpp>
 #include <holdfast/identity/password_hasher.hpp>
 #include <holdfast/identity/temporary_token.hpp>
 #include <holdfast/identity/user_pool_options.hpp>
 #include <holdfast/net/server.hpp>
+#include <holdfast/sqlite/store.hpp>
+#include <holdfast/storage/store.hpp>
 
 namespace holdfast::app {
 
@@ -59,14 +63,8 @@ struct Config {
   struct RequestLimits {
     std::size_t connections = 65'536;
     std::size_t connections_per_address = 0;  ///< 0: an eighth
-    std::size_t message_bytes = 128 << 10;
-    std::size_t batch_messages = 500;
-    std::size_t body_bytes = 1 << 20;
-    std::size_t signatures = 2'000'000;
-    Seconds presigned_max{300};
-    std::uint32_t key_requests_per_second = 0;
-    std::uint32_t token_requests_per_second = 10;
-    std::uint32_t token_requests_burst = 30;
+    api::Limits api;
+    iam::SignatureTimes signature_times;
     std::uint32_t failed_logins_per_address_per_minute = 60;
     /// Its `connections` and what it has per address are unused here.
     net::HttpLimits http;
@@ -75,17 +73,15 @@ struct Config {
 
   delivery::Limits delivery;
 
-  struct WebSocket {
-    delivery::FrameFormat frame = delivery::FrameFormat::payload;
-    std::vector<std::string> allowed_origins;
-  } websocket;
+  api::WebSocketOptions websocket;
 
   identity::TemporaryTokenOptions tokens;
 
   /// Issuers elsewhere.
   struct Identity {
     std::vector<identity::IssuerOptions> issuers;
-    Seconds jwks_refresh{600};
+    /// `wait_max` follows from `jwks_timeout`.
+    identity::IssuerKeysOptions keys;
     Milliseconds jwks_timeout{5'000};
   } identity;
 
@@ -107,27 +103,17 @@ struct Config {
   struct Codes {
     std::vector<std::string> command;  ///< a program and its arguments; empty: none
     Milliseconds command_timeout{10'000};
-    bool to_log = false;
+    bool to_log = false;  ///< for development
   } codes;
 
   identity::KeyRing::Options keys;
 
-  struct SigningKeys {
-    bool rotation_enabled = true;
-    Seconds rotation_period{90 * 24 * 3600};
-  } signing_keys;
+  identity::TokenSigner::Rotation signing_keys;
 
   struct Storage {
-    std::size_t queue_slots = 16'384;
-    std::size_t queue_bytes = 256 << 20;
-    std::int64_t database_bytes_max = 0;
-    std::int64_t disk_free_min = std::int64_t{256} << 20;
+    storage::StoreOptions store;
+    sqlite::FileOptions sqlite;
     Milliseconds hang_after{5'000};
-    std::size_t page_bytes_per_batch = 4 << 20;
-    std::size_t batch_operations = 4'096;
-    std::int64_t dead_letters_max = 100'000;
-    std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
-    std::size_t wal_checkpoint_bytes = 16 << 20;
   } storage;
 
   struct Shutdown {
@@ -140,15 +126,7 @@ struct Config {
     std::vector<std::string> allowed_hosts;
   } console;
 
-  struct Aws {
-    std::string partition = "aws";
-    std::string region = "us-east-1";
-    std::string account = "000000000000";
-    std::string api_id = "holdfast";
-    std::string stage = "prod";
-    std::string stack_name = "ServerlessAsyncMessagingGatewayStack";
-    std::string sample_app_url = "http://127.0.0.1:8090";
-  } aws;
+  api::AwsNames aws;
 
   struct Log {
     log::Level level = log::Level::info;

@@ -151,11 +151,9 @@ class Mailboxes {
   /// Returns a user's pending totals by this shard's count.
   [[nodiscard]] virtual PendingTotals pending(const UserId& user) const = 0;
 
-  /// Takes over the waits and bounds that may change while messages are under way: `ack_wait`,
-  /// `ack_timeout`, `idle_ping`, `close_wait`, `least_bytes_per_second`, `poison_attempts`,
-  /// `tail_messages`, `tail_bytes`, `connection_age`,
-  /// `connections_per_user`, `pending_messages`, `pending_bytes` and `message_ttl`; the others stay
-  /// as they are. What has begun to wait keeps its old deadline.
+  /// Takes over other waits and bounds, while messages are under way. What has begun to wait keeps
+  /// its old deadline. `policy` and `acknowledge` must be those of the start, and so must what
+  /// tables were sized by: `deduplication_keys`, `executions` and `poison_users`.
   virtual void change_limits(const Limits& limits) = 0;
 
   /// Optional first step of a shutdown. Refuses new work, and closes every

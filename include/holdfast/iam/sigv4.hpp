@@ -45,11 +45,16 @@ struct SignatureError {
   std::string reason{};
 };
 
-struct SigV4Options {
-  std::string region = "us-east-1";
+/// For how long signatures are good.
+struct SignatureTimes {
   Seconds window{300};  ///< the most that a request's date may be off, either way
   /// The longest `X-Amz-Expires` of a method that may change something; `GET` has a week.
-  Seconds presigned_max{604'800};
+  Seconds presigned_max{300};
+};
+
+struct SigV4Options {
+  std::string region = "us-east-1";
+  SignatureTimes times{};
 };
 
 /// The signature of a request. Two requests with the same signature have the same bytes, except for

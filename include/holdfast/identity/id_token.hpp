@@ -54,9 +54,12 @@ class TokenSigner {
   /// Runs long work on another thread, and completes on the executor.
   using Compute = std::function<void(std::move_only_function<std::string()> work,
                                      Completion<Result<std::string>> done)>;
+  struct Rotation {
+    bool enabled = true;  ///< by age
+    Seconds period{90 * 24 * 3600};
+  };
   struct Options {
-    bool rotation_enabled = true;  ///< by age
-    Seconds rotation_period{90 * 24 * 3600};
+    Rotation rotation{};
     unsigned key_bits = 3072;  ///< of new keys
     Compute compute{};         ///< makes keys (up to a second each); empty: within the call
   };

@@ -12,8 +12,8 @@
 
 namespace holdfast::sqlite {
 
-struct Options : storage::StoreOptions {
-  std::string path;  ///< the database file; its folder exists
+/// Options that this engine has besides.
+struct FileOptions {
   /// Limits the pages in use, including queued work. Beyond it no slot is reserved. 0: only the
   /// disk limits.
   std::int64_t database_bytes_max = 0;
@@ -22,6 +22,11 @@ struct Options : storage::StoreOptions {
   std::int64_t disk_free_min = std::int64_t{256} << 20;
   std::size_t wal_checkpoint_bytes = 16 << 20;
   std::int64_t cache_kib = 64 << 10;  ///< cache of the database's pages, in memory
+};
+
+struct Options : storage::StoreOptions, FileOptions {
+  std::string path;  ///< the database file; its folder exists
+  storage::OnFatal on_fatal{};
 };
 
 /// Opens or creates the database, and starts the store's thread: one thread, one connection, group

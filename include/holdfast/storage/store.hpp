@@ -26,10 +26,11 @@ struct StoreOptions {
   std::size_t batch_operations = 4'096;
   std::int64_t dead_letters_max = 100'000;
   std::int64_t dead_letters_bytes_max = std::int64_t{1} << 30;
-  /// Called on the store's thread when a commit's outcome is unknown, with the reason. Must not
-  /// return.
-  std::function<void(const std::string&)> on_fatal;
 };
+
+/// Called on the store's thread when a commit's outcome is unknown, with the reason. Must not
+/// return.
+using OnFatal = std::function<void(const std::string&)>;
 
 /// A store's work at this moment.
 struct StoreStats {

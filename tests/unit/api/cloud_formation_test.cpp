@@ -19,10 +19,10 @@ class CloudFormation : public GatewayFixture {
   void SetUp() override { start_at("https://chat.example.com"); }
   void start_at(std::string url) {
     api::GatewayOptions options;
-    options.stack.created_at = clock_.wall_now();
-    options.stack.client_id = kClientId;
-    options.stack.url = std::move(url);
-    options.stack.sample_app_url = "https://sample.example.com/<&>";
+    options.instance.created_at = clock_.wall_now();
+    options.instance.client_id = kClientId;
+    options.instance.url = std::move(url);
+    options.aws.sample_app_url = "https://sample.example.com/<&>";
     start(options);
   }
   net::Request form(std::string body, std::string target = "/") {

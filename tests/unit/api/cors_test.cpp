@@ -11,7 +11,7 @@ class Cors : public GatewayFixture {
  protected:
   void SetUp() override {
     api::GatewayOptions options;
-    options.allowed_origins = {kPage};
+    options.websocket.allowed_origins = {kPage};
     start(options);
   }
   net::Response preflight(const std::string& target, const std::string& method,
@@ -130,7 +130,7 @@ TEST_F(Cors, SaysNothingOfItToOthers) {
 
 TEST_F(Cors, AllowsEveryPageWithAStar) {
   api::GatewayOptions options;
-  options.allowed_origins = {"*"};
+  options.websocket.allowed_origins = {"*"};
   start(options);
   EXPECT_EQ(preflight("/tokens", "GET", "https://any.example").status, 204);
 }

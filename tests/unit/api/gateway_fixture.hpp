@@ -125,11 +125,15 @@ class FakeAudit final : public Audit {
 /// and mailboxes are fakes. Requests go to shard 0.
 class GatewayFixture : public ::testing::Test {
  protected:
-  GatewayFixture() { start({}); }
+  GatewayFixture() {
+    api::GatewayOptions options;
+    options.limits.token_requests_per_second = 0;
+    start(std::move(options));
+  }
 
   void start(api::GatewayOptions options) {
-    options.pool_id = kPoolId;
-    options.issuer = issuer();
+    options.instance.pool_id = kPoolId;
+    options.instance.issuer = issuer();
     keys_->add(std::string(kRootKey), "root", iam::kAllowAll);
     keys_->add(
         std::string(kPoorKey), "poor",

@@ -87,7 +87,7 @@ class GatewayOnSockets : public ::testing::Test {
                               stores.authorizer.get()});
     }
     api::GatewayOptions options;
-    options.pool_id = kPoolId;
+    options.instance.pool_id = kPoolId;
     return api::make_gateway_services(std::move(options), std::move(parts), {{}})->all().front();
   }
   static std::string issuer() { return "http://localhost/" + std::string(kPoolId); }

@@ -118,7 +118,7 @@ class OpenApi : public GatewayFixture {
 
   static api::GatewayOptions options() {
     api::GatewayOptions out;
-    out.pool_id = kPoolId;
+    out.instance.pool_id = kPoolId;
     return out;
   }
   const api::Context context_{options(), {clock_, router_, id_tokens_, signer_, {}, &draining_}};

@@ -145,7 +145,7 @@ TEST_F(Paths, RefusesOddSegmentsOnSignedRoutesBeforeAnythingIsVerified) {
 
 TEST_F(Paths, ServesTheDefaultStageInEveryEncoding) {
   api::GatewayOptions options;
-  options.stage = "$default";
+  options.aws.stage = "$default";
   start(options);
   keys_->add("AKIASTAGE", "stage",
              R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow",)"

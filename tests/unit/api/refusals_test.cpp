@@ -18,8 +18,9 @@ class Refusals : public GatewayFixture {
   void SetUp() override {
     api::GatewayOptions options;
     options.documentation_url = kDocumentation;
-    options.key_requests_per_second = 1'000;
-    options.token_requests_per_second = 1;
+    options.limits.key_requests_per_second = 1'000;
+    options.limits.token_requests_per_second = 1;
+    options.limits.token_requests_burst = 1;
     start(options);
     keys_->add("AKIASLOW", "slow", iam::kAllowAll, true, 1);
     keys_->add("AKIAEXPIRED", "expired", iam::kAllowAll, true, std::nullopt, clock_.wall_now());

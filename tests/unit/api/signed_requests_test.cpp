@@ -91,7 +91,7 @@ TEST_F(SignedRequests, TellTheLogWhyTheyAreRefusedAndWhichKeyTheyClaim) {
 
 TEST_F(SignedRequests, KeepsEachKeyToItsRate) {
   api::GatewayOptions options;
-  options.key_requests_per_second = 3;
+  options.limits.key_requests_per_second = 3;
   start(options);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(call(signed_message()).status, 200);
   const net::Response refused = call(signed_message());
@@ -116,7 +116,7 @@ TEST_F(SignedRequests, KeepsEachKeyToItsRate) {
 
 TEST_F(SignedRequests, TakeTheRateOfTheirKeyBeforeTheConfiguredOne) {
   api::GatewayOptions options;
-  options.key_requests_per_second = 2;
+  options.limits.key_requests_per_second = 2;
   start(options);
   keys_->add("AKIASLOW", "slow", iam::kAllowAll, true, 1);
   keys_->add("AKIAFREE", "free", iam::kAllowAll, true, 0);

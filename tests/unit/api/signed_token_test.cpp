@@ -121,8 +121,8 @@ TEST_F(SignedTokenTest, NamesTheFaultOfABody) {
 
 TEST_F(SignedTokenTest, SharesTheLimitsOfAUserWithIdTokens) {
   api::GatewayOptions options;
-  options.token_requests_per_second = 2;
-  options.token_requests_burst = 3;
+  options.limits.token_requests_per_second = 2;
+  options.limits.token_requests_burst = 3;
   start(std::move(options));
   SetUp();
   const identity::User alice = add_user("alice");

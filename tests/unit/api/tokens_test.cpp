@@ -70,8 +70,8 @@ TEST_F(Tokens, RefusesEndedAndUnknownLogins) {
 
 TEST_F(Tokens, KeepsEachUserToARate) {
   api::GatewayOptions options;
-  options.token_requests_per_second = 2;
-  options.token_requests_burst = 3;
+  options.limits.token_requests_per_second = 2;
+  options.limits.token_requests_burst = 3;
   start(std::move(options));
   add_user("bob");
   const std::string alice = log_in("alice");

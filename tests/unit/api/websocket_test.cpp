@@ -39,7 +39,7 @@ class WebSocketHandshake : public GatewayFixture {
   }
   void start_allowing(std::vector<std::string> origins) {
     api::GatewayOptions options;
-    options.allowed_origins = std::move(origins);
+    options.websocket.allowed_origins = std::move(origins);
     start(options);
   }
   FakeMailboxes& home() { return mailboxes_[router_.home(user_.sub)]; }
@@ -72,7 +72,7 @@ TEST_F(WebSocketHandshake, AdmitsATokenOnceAndAttachesOnTheHomeShard) {
 
 TEST_F(WebSocketHandshake, BoundsWhatClientsSendHoweverShortMessagesAreToBe) {
   api::GatewayOptions options;
-  options.message_bytes_max = 10;
+  options.limits.message.message_bytes = 10;
   start(options);
   EXPECT_EQ(accepted(temporary_token("alice")).message_bytes_max, 131'072U);
 }
@@ -233,7 +233,7 @@ TEST_F(WebSocketHandshake, LetsProgramsInThatNameItsHostInTheirOwnForm) {
 
 TEST_F(WebSocketHandshake, LetsProgramsInThatNameItsPublicHostWhateverAProxyAsksFor) {
   api::GatewayOptions options;
-  options.own_origin = "https://push.example.com";
+  options.instance.origin = "https://push.example.com";
   start(options);
   for (const char* const origin :
        {"https://push.example.com", "wss://push.example.com", "wss://push.example.com:443",
@@ -246,12 +246,12 @@ TEST_F(WebSocketHandshake, LetsProgramsInThatNameItsPublicHostWhateverAProxyAsks
         "wss://a@push.example.com", "capacitor://push.example.com", "null", "wss://push.example"}) {
     EXPECT_FALSE(lets_in(origin, "backend:8080")) << origin;
   }
-  options.own_origin = "https://push.example.com:8443";
+  options.instance.origin = "https://push.example.com:8443";
   start(options);
   EXPECT_TRUE(lets_in("wss://push.example.com:8443", "backend:8080"));
   EXPECT_TRUE(lets_in("push.example.com", "backend:8080"));
   EXPECT_FALSE(lets_in("wss://push.example.com:443", "backend:8080"));
-  options.own_origin.clear();
+  options.instance.origin.clear();
   start(options);
   EXPECT_FALSE(lets_in("wss://push.example.com", "backend:8080"));
 }
@@ -339,7 +339,7 @@ TEST_F(WebSocketHandshake, AsksForAcknowledgementsWhereTheyAreConfigured) {
 
 TEST_F(WebSocketHandshake, SendsBareTextWhereThatIsConfigured) {
   api::GatewayOptions options;
-  options.frame = delivery::FrameFormat::raw;
+  options.websocket.frame = delivery::FrameFormat::raw;
   start(options);
   accepted(temporary_token("alice")).on_open(std::make_shared<FakeConnection>());
   EXPECT_EQ(home().attached.back().protocol->name(), "raw");

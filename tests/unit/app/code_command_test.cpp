@@ -38,7 +38,8 @@ class CodeCommandTest : public testing::Test {
     return out;
   }
   std::string refusal(std::vector<std::string> command, Milliseconds timeout = Seconds(60)) {
-    const auto sender = make_code_sender({.command = std::move(command), .timeout = timeout});
+    const auto sender =
+        make_code_sender({.command = std::move(command), .command_timeout = timeout});
     const Result<void> result = send(*sender, "123456").get();
     return result ? "sent" : result.error().message;
   }
@@ -90,8 +91,8 @@ TEST_F(CodeCommandTest, InheritsNothingButItsInput) {
 }
 
 TEST_F(CodeCommandTest, StopsWithItsSenderAndAnswersWaitingCodes) {
-  auto sender =
-      make_code_sender({.command = {"sleep", "600"}, .timeout = Seconds(600), .queue = 2});
+  auto sender = make_code_sender({.command = {"sleep", "600"}, .command_timeout = Seconds(600)},
+                                 nullptr, nullptr, 2);
   std::vector<std::future<Result<void>>> answers;
   for (int i = 0; i < 8; ++i) answers.push_back(send(*sender, "123456"));
   sender->stop();
@@ -110,7 +111,7 @@ TEST_F(CodeCommandTest, StopsWithItsSenderAndAnswersWaitingCodes) {
 TEST_F(CodeCommandTest, AllowsCodesInTheLogInstead) {
   EXPECT_FALSE(make_code_sender({})->ready());
   EXPECT_FALSE(send(*make_code_sender({}), "123456").get());
-  const auto sender = make_code_sender({.to_log = true});
+  const auto sender = make_code_sender({.command = {}, .to_log = true});
   EXPECT_TRUE(sender->ready());
   EXPECT_TRUE(send(*sender, "123456").get());
 }

@@ -201,7 +201,7 @@ TEST_F(ConfigTest, NeedsNothing) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config->server.listen, "127.0.0.1:8080");
   EXPECT_EQ(config->server.control_listen, "127.0.0.1:8081");
-  EXPECT_EQ(config->limits.message_bytes, 131'072u);
+  EXPECT_EQ(config->limits.api.message.message_bytes, 131'072u);
   EXPECT_EQ(config->delivery.ack_wait, Milliseconds(100));
   EXPECT_EQ(config->delivery.ack_timeout, Milliseconds(10'000));
   EXPECT_EQ(config->delivery.pending_messages, 10'000);

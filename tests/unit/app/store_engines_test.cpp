@@ -17,7 +17,9 @@ using ::testing::HasSubstr;
 
 TEST(StoreEnginesTest, OpensTheEngineOfTheUrl) {
   const TempDir folder;
-  const Config::Storage config{.queue_slots = 77, .database_bytes_max = 1 << 30};
+  Config::Storage config;
+  config.store.queue_slots = 77;
+  config.sqlite.database_bytes_max = 1 << 30;
   auto opened = open_store("sqlite:" + folder.file("holdfast.db"), config, {}, system_clock());
   ASSERT_TRUE(opened) << opened.error().message;
   EXPECT_EQ(opened->store->stats().slots, 77U);

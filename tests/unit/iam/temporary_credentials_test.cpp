@@ -46,7 +46,7 @@ class Sessions : public ::testing::Test {
     open_access_keys({}, clock_, store_, box_, [&](auto opened) { keys_ = opened.value(); });
     executor_.run();
     parent_ = make_key("producer").id;
-    verifier_ = make_sigv4_verifier({}, clock_, keys_);
+    verifier_ = make_sigv4_verifier({.times = {.presigned_max = Seconds(604'800)}}, clock_, keys_);
   }
 
   AccessKeys::Created make_key(const std::string& name) {

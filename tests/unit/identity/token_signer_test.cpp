@@ -196,10 +196,10 @@ TEST_F(SigningKeyRotation, KeepsAKeyForItsLastTokenAndThenErasesIt) {
 }
 
 TEST_F(SigningKeyRotation, HappensByItselfWhenAKeyIsOld) {
-  options_.rotation_period = Seconds(10 * 24 * 3600);
+  options_.rotation.period = Seconds(10 * 24 * 3600);
   start();
   const std::string first = key_of(token());
-  pass(options_.rotation_period - Seconds(60));
+  pass(options_.rotation.period - Seconds(60));
   EXPECT_EQ(published(), 1U);
   pass(Seconds(60));
   EXPECT_EQ(published(), 2U);
@@ -209,7 +209,7 @@ TEST_F(SigningKeyRotation, HappensByItselfWhenAKeyIsOld) {
 }
 
 TEST_F(SigningKeyRotation, CanBeSwitchedOff) {
-  options_.rotation_enabled = false;
+  options_.rotation.enabled = false;
   start();
   clock_.advance(Seconds(1'000LL * 24 * 3600));
   pass(Seconds(120));
