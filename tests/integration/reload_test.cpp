@@ -33,27 +33,13 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-app::Config changed(std::vector<std::string> settings) {
-  app::ConfigSources sources;
-  settings.insert(settings.begin(),
-                  {"server.listen=127.0.0.1:0", "server.control_listen=127.0.0.1:0",
-                   "server.workers=2", "auth.hash_memory_kib=1024", "auth.hash_iterations=1"});
-  for (const std::string& setting : settings) {
-    const auto equals = setting.find('=');
-    sources.overrides.push_back({setting.substr(0, equals), setting.substr(equals + 1), "test"});
-  }
-  auto config = app::load_config(sources);
-  if (!config) throw std::runtime_error(config.error().message);
-  return std::move(*config);
-}
-
 TEST(ReloadTest, BringsLiveKeysToARunningGatewayAndNamesTheOthers) {
   TestGateway gateway;
   const TestUser alice = gateway.make_user();
   gateway.publish(alice.id, "one");
-  const auto outcome = gateway.gateway().reload(
-      changed({"delivery.pending_messages=1", "limits.message_bytes=10", "server.workers=1",
-               "storage.queue_slots=64", "user_pool.password_min_length=20"}));
+  const auto outcome =
+      gateway.reload({"delivery.pending_messages=1", "limits.message_bytes=10", "server.workers=1",
+                      "storage.queue_slots=64", "user_pool.password_min_length=20"});
   ASSERT_TRUE(outcome) << outcome.error().message;
   EXPECT_THAT(outcome->changed, ElementsAre("limits.message_bytes", "delivery.pending_messages",
                                             "user_pool.password_min_length"));
@@ -74,7 +60,7 @@ TEST(ReloadTest, BringsLiveKeysToARunningGatewayAndNamesTheOthers) {
   EXPECT_EQ(created.error().type, "InvalidPasswordException");
 
   // And back.
-  const auto back = gateway.gateway().reload(changed({}));
+  const auto back = gateway.reload({});
   ASSERT_TRUE(back);
   EXPECT_EQ(back->changed.size(), 3u);
   EXPECT_THAT(back->need_restart, IsEmpty());
@@ -86,9 +72,9 @@ TEST(ReloadTest, BringsLiveKeysToARunningGatewayAndNamesTheOthers) {
 TEST(ReloadTest, ChangesNothingWhereWhatMayChangeDoesNotGoWithWhatMayNot) {
   TestGateway gateway;
   // Both would be right together, but the credit stays until the next start.
-  const auto outcome = gateway.gateway().reload(
-      changed({"delivery.credit_bytes=65536", "limits.outbound_bytes=1048576",
-               "delivery.pending_messages=1"}));
+  const auto outcome =
+      gateway.reload({"delivery.credit_bytes=65536", "limits.outbound_bytes=1048576",
+                      "delivery.pending_messages=1"});
   ASSERT_FALSE(outcome);
   EXPECT_THAT(outcome.error().message, HasSubstr("limits.outbound_bytes"));
   gateway.publish("u", "one");
@@ -97,9 +83,8 @@ TEST(ReloadTest, ChangesNothingWhereWhatMayChangeDoesNotGoWithWhatMayNot) {
 
 TEST(ReloadTest, ChangesRatesOriginsAndTheStage) {
   TestGateway gateway;
-  ASSERT_TRUE(gateway.gateway().reload(
-      changed({"aws.stage=live", "websocket.allowed_origins=[\"https://a.example\"]",
-               "limits.key_requests_per_second=1"})));
+  ASSERT_TRUE(gateway.reload({"aws.stage=live", "websocket.allowed_origins=[\"https://a.example\"]",
+                              "limits.key_requests_per_second=1"}));
   const std::string old_stage = "GET /prod/tokens HTTP/1.1\r\nHost: x\r\n\r\n";
   const std::string new_stage = "GET /live/tokens HTTP/1.1\r\nHost: x\r\n\r\n";
   EXPECT_EQ(gateway.send_bytes(old_stage)->status, 403);

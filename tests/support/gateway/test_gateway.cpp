@@ -59,12 +59,22 @@ bool TestGateway::stop() {
   return clean;
 }
 
+app::Config TestGateway::config(const std::vector<std::string>& more) const {
+  std::vector<std::string> settings = options_.settings;
+  settings.insert(settings.end(), more.begin(), more.end());
+  app::Config out = config_of(settings);
+  if (out.server.public_url.empty()) out.server.public_url = public_url_;
+  return out;
+}
+
+Result<app::ReloadOutcome> TestGateway::reload(const std::vector<std::string>& settings) {
+  return gateway_->reload(config(settings));
+}
+
 Result<std::unique_ptr<app::Gateway>> TestGateway::try_start() {
+  public_url_ = first_url_;
   app::GatewayOptions options;
-  options.config = config_of(options_.settings);
-  if (!first_url_.empty() && options.config.server.public_url.empty()) {
-    options.config.server.public_url = first_url_;
-  }
+  options.config = config({});
   options.data_dir = data_dir_;
   options.master_key = options_.master_key;
   options.clock = options_.clock;

@@ -50,6 +50,8 @@ class TestGateway {
   bool stop();
   /// Another one on the same data directory, on a port of its own; the issuer stays what it was.
   void start();
+  /// Reloads the settings of the start with these besides, as SIGHUP does.
+  [[nodiscard]] Result<app::ReloadOutcome> reload(const std::vector<std::string>& settings);
   /// Starts a gateway as `start` does, and returns the error of a failure.
   [[nodiscard]] Result<std::unique_ptr<app::Gateway>> try_start();
 
@@ -89,11 +91,14 @@ class TestGateway {
   static constexpr const char* kPassword = "correct horse battery";
 
  private:
+  [[nodiscard]] app::Config config(const std::vector<std::string>& more) const;
+
   Options options_;
   const Clock& clock_;
   TempDir dir_;
   std::string data_dir_;
-  std::string first_url_;
+  std::string first_url_;   ///< of the first start: the issuer
+  std::string public_url_;  ///< of this start; empty: the address
   std::unique_ptr<app::Gateway> gateway_;
   std::unique_ptr<client::GatewayClient> root_;
 };

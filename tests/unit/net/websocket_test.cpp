@@ -428,6 +428,27 @@ TEST(WebSocketTest, TakesNothingBeyondTheOutboundLimitOfAPeerThatDoesNotRead) {
   EXPECT_TRUE(gateway.all_closed());
 }
 
+TEST(WebSocketTest, KeepsToAnOutboundLimitThatIsNew) {
+  HttpLimits limits;
+  limits.outbound_bytes = 1 << 20;
+  Gateway gateway(1, limits);
+  const RawClient client = gateway.connect();
+  const std::string message(64 << 10, 'x');
+  const auto written = [&] {
+    WriteResult::State state{};
+    gateway.run([&] { state = gateway.connection->write_text(message).state; });
+    return state;
+  };
+  EXPECT_EQ(written(), WriteResult::State::ok);
+  EXPECT_EQ(written(), WriteResult::State::ok);
+  limits.outbound_bytes = 64 << 10;
+  gateway.server->listener().change_limits(limits, false);
+  EXPECT_EQ(written(), WriteResult::State::backpressure);
+  limits.outbound_bytes = 1 << 20;
+  gateway.server->listener().change_limits(limits, false);
+  EXPECT_EQ(written(), WriteResult::State::ok);
+}
+
 TEST(WebSocketTest, SaysInOneLineThatPeersWereEndedForWhatTheyDidNotRead) {
   HttpLimits limits;
   limits.outbound_bytes = 64 << 10;
