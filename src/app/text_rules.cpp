@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <regex>
 #include <utility>
 
 #include <holdfast/api/origins.hpp>
@@ -118,41 +119,6 @@ std::optional<std::string> refuse_password_hash(std::string_view value) {
   return "must be an Argon2id hash, as `holdfast console --hash-password` makes it";
 }
 
-std::optional<std::string> refuse_account(std::string_view value) {
-  const bool digits = std::ranges::all_of(value, ascii::is_digit);
-  if (value.size() == 12 && digits) return std::nullopt;
-  return "must be 12 digits";
-}
-
-std::optional<std::string> refuse_name(std::string_view value) {
-  const bool plain = std::ranges::all_of(
-      value, [](char c) { return ascii::is_alphanumeric(c) || c == '-' || c == '_'; });
-  if (plain && !value.empty() && value.size() <= 64) return std::nullopt;
-  return "must be 1 to 64 letters, digits, '-' or '_'";
-}
-
-// API Gateway's default stage has a name that no other may have.
-std::optional<std::string> refuse_stage(std::string_view value) {
-  if (value == "$default") return std::nullopt;
-  if (!refuse_name(value)) return std::nullopt;
-  return "must be $default, or 1 to 64 letters, digits, '-' or '_'";
-}
-
-std::optional<std::string> refuse_stack_name(std::string_view value) {
-  const bool plain =
-      std::ranges::all_of(value, [](char c) { return ascii::is_alphanumeric(c) || c == '-'; });
-  if (plain && !value.empty() && value.size() <= 128 && ascii::is_letter(value.front())) {
-    return std::nullopt;
-  }
-  return "must be 1 to 128 letters, digits or '-', a letter first";
-}
-
-std::optional<std::string> refuse_service_name(std::string_view value) {
-  const bool printable = std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f; });
-  if (printable && !value.empty() && value.size() <= 128) return std::nullopt;
-  return "must be 1 to 128 printable ASCII characters without spaces";
-}
-
 std::optional<std::string> refuse_word(std::string_view value) {
   if (!value.empty() && !value.contains('\0') && value.size() <= 4'096) return std::nullopt;
   return "must be 1 to 4096 characters without NUL";
@@ -169,12 +135,34 @@ std::optional<std::string> refuse_ciphers(std::string_view value) {
   return "must be a cipher list in OpenSSL's form";
 }
 
+constexpr char kAccountPattern[] = "^[0-9]{12}$";
+constexpr char kAccountWords[] = "must be 12 digits";
+constexpr char kNamePattern[] = "^[A-Za-z0-9_-]{1,64}$";
+constexpr char kNameWords[] = "must be 1 to 64 letters, digits, '-' or '_'";
+// API Gateway's default stage has a name that no other may have.
+constexpr char kStagePattern[] = R"(^([A-Za-z0-9_-]{1,64}|\$default)$)";
+constexpr char kStageWords[] = "must be $default, or 1 to 64 letters, digits, '-' or '_'";
+constexpr char kStackNamePattern[] = "^[A-Za-z][A-Za-z0-9-]{0,127}$";
+constexpr char kStackNameWords[] = "must be 1 to 128 letters, digits or '-', a letter first";
+constexpr char kServiceNamePattern[] = "^[!-~]{1,128}$";
+constexpr char kServiceNameWords[] = "must be 1 to 128 printable ASCII characters without spaces";
 // Modes as `chmod` has them: nothing but reading and writing, and never less than the owner's.
-std::optional<std::string> refuse_mode(std::string_view value) {
-  const bool octal =
-      value.size() == 4 && value.starts_with("06") && value.find_first_not_of("0246") == value.npos;
-  return octal ? std::nullopt : std::optional("must be a mode from \"0600\" to \"0666\"");
+constexpr char kModePattern[] = "^06[0246]{2}$";
+constexpr char kModeWords[] = "must be a mode from \"0600\" to \"0666\"";
+
+// Refuses by the schema's own expression, which says all of such a rule.
+template <const auto& kPattern, const auto& kWords>
+std::optional<std::string> refuse_other(std::string_view value) {
+  // The library recurses with each character, and no longer value is right.
+  constexpr std::size_t kLongest = 128;
+  static const std::regex expression(kPattern);
+  if (value.size() <= kLongest && std::regex_match(value.begin(), value.end(), expression)) {
+    return std::nullopt;
+  }
+  return kWords;
 }
+template <const auto& kPattern, const auto& kWords>
+constexpr TextRule kRuleOf{refuse_other<kPattern, kWords>, kPattern};
 
 }  // namespace
 
@@ -203,14 +191,14 @@ const TextRule kHost{refuse_host, R"(^([A-Za-z0-9._-]+|\[[A-Za-z0-9:._-]*\])$)"}
 const TextRule kPasswordHash{
     refuse_password_hash,
     R"(^(\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{11,})?$)"};
-const TextRule kAccount{refuse_account, "^[0-9]{12}$"};
-const TextRule kName{refuse_name, "^[A-Za-z0-9_-]{1,64}$"};
-const TextRule kStage{refuse_stage, R"(^([A-Za-z0-9_-]{1,64}|\$default)$)"};
-const TextRule kStackName{refuse_stack_name, "^[A-Za-z][A-Za-z0-9-]{0,127}$"};
-const TextRule kServiceName{refuse_service_name, "^[!-~]{1,128}$"};
+const TextRule kAccount = kRuleOf<kAccountPattern, kAccountWords>;
+const TextRule kName = kRuleOf<kNamePattern, kNameWords>;
+const TextRule kStage = kRuleOf<kStagePattern, kStageWords>;
+const TextRule kStackName = kRuleOf<kStackNamePattern, kStackNameWords>;
+const TextRule kServiceName = kRuleOf<kServiceNamePattern, kServiceNameWords>;
 const TextRule kWord{refuse_word, R"([\s\S])"};
 const TextRule kNetwork{refuse_network, R"([\s\S])"};
-const TextRule kMode{refuse_mode, "^06[0246]{2}$"};
+const TextRule kMode = kRuleOf<kModePattern, kModeWords>;
 #undef HOLDFAST_PORT
 #undef HOLDFAST_BYTE
 #undef HOLDFAST_AUTHORITY
