@@ -234,31 +234,15 @@ void Contexts::change(GatewayOptions options) {
   put(std::move(next));
 }
 
-namespace {
+GatewayServices::GatewayServices(GatewayOptions options, GatewayParts parts,
+                                 const std::vector<ServedParts>& served)
+    : contexts_(std::make_shared<Contexts>(
+          std::make_shared<const Context>(std::move(options), std::move(parts)))) {
+  for (const ServedParts& one : served) all_.push_back(std::make_shared<Gateway>(contexts_, one));
+}
 
-class Services final : public GatewayServices {
- public:
-  Services(GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served)
-      : contexts_(std::make_shared<Contexts>(
-            std::make_shared<const Context>(std::move(options), std::move(parts)))) {
-    for (const ServedParts& one : served) {
-      all_.push_back(std::make_shared<Gateway>(contexts_, one));
-    }
-  }
-
-  const std::vector<std::shared_ptr<net::HttpService>>& all() const override { return all_; }
-  void change_options(GatewayOptions options) override { contexts_->change(std::move(options)); }
-
- private:
-  std::shared_ptr<Contexts> contexts_;
-  std::vector<std::shared_ptr<net::HttpService>> all_;
-};
-
-}  // namespace
-
-std::shared_ptr<GatewayServices> make_gateway_services(GatewayOptions options, GatewayParts parts,
-                                                       const std::vector<ServedParts>& served) {
-  return std::make_shared<Services>(std::move(options), std::move(parts), served);
+void GatewayServices::change_options(GatewayOptions options) {
+  contexts_->change(std::move(options));
 }
 
 }  // namespace holdfast::api

@@ -248,8 +248,9 @@ void RunningGateway::make_services() {
   api::GatewayParts parts{
       .clock = clock_,
       .router = *delivery_->router,
-      .id_tokens = identity::make_id_token_verifier(
-          {.issuer = issuer(), .audience = facts_.client_id}, keys_->signer, clock_),
+      .id_tokens = std::make_shared<identity::IdTokenVerifier>(
+          identity::PoolAudience{.issuer = issuer(), .audience = facts_.client_id}, keys_->signer,
+          clock_),
       .signer = keys_->signer,
       .shards = {},
       .draining = &draining_,
@@ -291,7 +292,8 @@ void RunningGateway::make_services() {
   std::vector<api::ServedParts> served;
   served.reserve(gateways_.all.size());
   for (const auto& gateway : gateways_.all) served.push_back(gateway.parts);
-  services_ = api::make_gateway_services(api_options(config_), std::move(parts), served);
+  services_ =
+      std::make_unique<api::GatewayServices>(api_options(config_), std::move(parts), served);
   const std::shared_ptr<control::Console> console = local.console;
   local_service_ = control::make_local_control_service(std::move(local));
   if (console != nullptr) control_service_->add(console->routes(local_service_));

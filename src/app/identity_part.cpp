@@ -111,10 +111,10 @@ void make_shard_parts(const IdentityContext& context, IdentityPart& part) {
                                          .failed_refreshes = part.failed_refreshes,
                                          .code_sender = part.code_sender,
                                          .on_logins_ended = context.on_logins_ended});
-    shard.generator = identity::make_generator(config.tokens, context.clock, keys.ring,
-                                               *handles.users, *handles.tokens);
-    shard.authorizer = identity::make_authorizer(config.tokens, context.clock, keys.ring,
-                                                 *handles.users, *handles.tokens);
+    shard.generator = std::make_unique<identity::Generator>(config.tokens, context.clock, keys.ring,
+                                                            *handles.users, *handles.tokens);
+    shard.authorizer = std::make_unique<identity::Authorizer>(
+        config.tokens, context.clock, keys.ring, *handles.users, *handles.tokens);
   }
 }
 

@@ -115,7 +115,7 @@ class RunningGateway final : public Gateway {
   std::optional<KeysPart> keys_;
   std::optional<IdentityPart> identity_;
   std::optional<DeliveryPart> delivery_;
-  std::shared_ptr<api::GatewayServices> services_;
+  std::unique_ptr<api::GatewayServices> services_;
   std::shared_ptr<net::HttpService> local_service_;
   std::shared_ptr<control::ControlService> control_service_;
   std::unique_ptr<net::Listener> local_;

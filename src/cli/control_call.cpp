@@ -79,7 +79,7 @@ std::unique_ptr<client::ControlClient> control_of(const Context& context, const 
     (void)failed(context, reason);
     return nullptr;
   }
-  return client::make_control_client(socket);
+  return std::make_unique<client::ControlClient>(socket);
 }
 
 std::optional<Json> ask(const Context& context, const AdminFlags& flags, const std::string& method,

@@ -25,43 +25,33 @@ CallError control_error_of(const net::Response& response) {
   return error;
 }
 
-class HttpControlClient final : public ControlClient {
- public:
-  explicit HttpControlClient(const std::string& path) {
-    net::Url url;
-    url.scheme = "unix";
-    url.host = path;
-    url.target = "/";
-    http_ = net::make_http_client(std::move(url));
-  }
-
-  CallResult<Json> call(const std::string& method, const std::string& target,
-                        const Json& body) override {
-    net::ClientRequest request;
-    request.method = method;
-    request.target = target;
-    if (!body.is_null()) {
-      auto text = dump(body);
-      if (!text) return std::unexpected(text.error());
-      request.headers.emplace_back("Content-Type", "application/json");
-      request.body = std::move(*text);
-    }
-    const auto response = http_->request(request, kTimeout);
-    if (!response) return no_answer(response.error());
-    if (response->status < 200 || response->status > 299) {
-      return std::unexpected(control_error_of(*response));
-    }
-    return object_of(*response);
-  }
-
- private:
-  std::unique_ptr<net::HttpClient> http_;
-};
-
 }  // namespace
 
-std::unique_ptr<ControlClient> make_control_client(const std::string& path) {
-  return std::make_unique<HttpControlClient>(path);
+ControlClient::ControlClient(const std::string& path) {
+  net::Url url;
+  url.scheme = "unix";
+  url.host = path;
+  url.target = "/";
+  http_ = net::make_http_client(std::move(url));
+}
+
+CallResult<Json> ControlClient::call(const std::string& method, const std::string& target,
+                                     const Json& body) {
+  net::ClientRequest request;
+  request.method = method;
+  request.target = target;
+  if (!body.is_null()) {
+    auto text = dump(body);
+    if (!text) return std::unexpected(text.error());
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.body = std::move(*text);
+  }
+  const auto response = http_->request(request, kTimeout);
+  if (!response) return no_answer(response.error());
+  if (response->status < 200 || response->status > 299) {
+    return std::unexpected(control_error_of(*response));
+  }
+  return object_of(*response);
 }
 
 }  // namespace holdfast::client

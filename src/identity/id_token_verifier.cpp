@@ -19,79 +19,57 @@ std::unexpected<Error> refuse_token(const char* check) {
   return fail(Errc::unauthenticated, "Unauthorized", check);
 }
 
-class IdTokenVerifierImpl final : public IdTokenVerifier {
- public:
-  /// The keys of `signer` at the time or, without one, `keys`.
-  IdTokenVerifierImpl(PoolAudience expected, std::shared_ptr<const TokenSigner> signer,
-                      VerifyingKeysPtr keys, const Clock& clock)
-      : expected_(std::move(expected)),
-        signer_(std::move(signer)),
-        keys_(std::move(keys)),
-        clock_(clock) {}
-
-  Result<IdTokenClaims> verify(std::string_view token) const override {
-    const VerifyingKeysPtr keys = signer_ != nullptr ? signer_->keys() : keys_;
-    const Result<Json> claims = verify_jws(token, *keys);
-    if (!claims) return std::unexpected(claims.error());
-    return check_claims(*claims);
+Result<IdTokenClaims> check_claims(const Json& claims, const PoolAudience& pool, WallTime now) {
+  const auto is = [&](const char* name, std::string_view expected) {
+    const std::string* const value = text_member(claims, name);
+    return value != nullptr && *value == expected;
+  };
+  if (!is("iss", pool.issuer)) return refuse_token("iss");
+  if (!is("aud", pool.audience)) return refuse_token("aud");
+  if (!is("token_use", "id")) return refuse_token("token_use");
+  const std::string* const sub = text_member(claims, "sub");
+  if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse_token("sub");
+  const std::string* const username = text_member(claims, "cognito:username");
+  if (username == nullptr || username->empty()) return refuse_token("cognito:username");
+  const std::string* const login = text_member(claims, "origin_jti");
+  const std::optional<WallTime> issued_at = time_member(claims, "iat");
+  if (!issued_at) return refuse_token("iat");
+  const std::optional<WallTime> expires_at = time_member(claims, "exp");
+  if (!expires_at) return refuse_token("exp");
+  if (claims.contains("nbf")) {
+    const std::optional<WallTime> not_before = time_member(claims, "nbf");
+    if (!not_before || now < *not_before) return refuse_token("nbf");
   }
-
- private:
-  Result<IdTokenClaims> check_claims(const Json& claims) const {
-    const auto is = [&](const char* name, std::string_view expected) {
-      const std::string* const value = text_member(claims, name);
-      return value != nullptr && *value == expected;
-    };
-    if (!is("iss", expected_.issuer)) return refuse_token("iss");
-    if (!is("aud", expected_.audience)) return refuse_token("aud");
-    if (!is("token_use", "id")) return refuse_token("token_use");
-    const std::string* const sub = text_member(claims, "sub");
-    if (sub == nullptr || sub->empty() || sub->size() > 128) return refuse_token("sub");
-    const std::string* const username = text_member(claims, "cognito:username");
-    if (username == nullptr || username->empty()) return refuse_token("cognito:username");
-    const std::string* const login = text_member(claims, "origin_jti");
-    const std::optional<WallTime> issued_at = time_member(claims, "iat");
-    if (!issued_at) return refuse_token("iat");
-    const std::optional<WallTime> expires_at = time_member(claims, "exp");
-    if (!expires_at) return refuse_token("exp");
-    const WallTime now = clock_.wall_now();
-    if (claims.contains("nbf")) {
-      const std::optional<WallTime> not_before = time_member(claims, "nbf");
-      if (!not_before || now < *not_before) return refuse_token("nbf");
-    }
-    if (now >= *expires_at) {
-      return fail(Errc::expired, "The incoming token has expired", "exp");
-    }
-    return IdTokenClaims{.sub = UserId(*sub),
-                         .username = *username,
-                         .issued_at = *issued_at,
-                         .expires_at = *expires_at,
-                         .login = login != nullptr ? *login : std::string()};
+  if (now >= *expires_at) {
+    return fail(Errc::expired, "The incoming token has expired", "exp");
   }
-
-  PoolAudience expected_;
-  std::shared_ptr<const TokenSigner> signer_;
-  VerifyingKeysPtr keys_;
-  const Clock& clock_;
-};
+  return IdTokenClaims{.sub = UserId(*sub),
+                       .username = *username,
+                       .issued_at = *issued_at,
+                       .expires_at = *expires_at,
+                       .login = login != nullptr ? *login : std::string()};
+}
 
 }  // namespace
 
-std::unique_ptr<IdTokenVerifier> make_id_token_verifier(PoolAudience expected,
-                                                        std::shared_ptr<const TokenSigner> signer,
-                                                        const Clock& clock) {
-  return std::make_unique<IdTokenVerifierImpl>(std::move(expected), std::move(signer), nullptr,
-                                               clock);
+IdTokenVerifier::IdTokenVerifier(PoolAudience expected, std::shared_ptr<const TokenSigner> signer,
+                                 const Clock& clock)
+    : expected_(std::move(expected)), signer_(std::move(signer)), clock_(&clock) {}
+
+Result<IdTokenVerifier> IdTokenVerifier::of_jwks(PoolAudience expected, std::string_view jwks,
+                                                 const Clock& clock) {
+  Result<VerifyingKeys> keys = read_jwks(jwks);
+  if (!keys) return std::unexpected(std::move(keys.error()));
+  IdTokenVerifier out(std::move(expected), nullptr, clock);
+  out.keys_ = std::make_shared<VerifyingKeys>(std::move(*keys));
+  return out;
 }
 
-Result<std::unique_ptr<IdTokenVerifier>> make_id_token_verifier(IdTokenVerifierOptions options,
-                                                                const Clock& clock) {
-  Result<VerifyingKeys> keys = read_jwks(options.jwks);
-  if (!keys) return std::unexpected(std::move(keys.error()));
-  PoolAudience expected{.issuer = std::move(options.issuer),
-                        .audience = std::move(options.audience)};
-  return std::make_unique<IdTokenVerifierImpl>(
-      std::move(expected), nullptr, std::make_shared<VerifyingKeys>(std::move(*keys)), clock);
+Result<IdTokenClaims> IdTokenVerifier::verify(std::string_view token) const {
+  const VerifyingKeysPtr keys = signer_ != nullptr ? signer_->keys() : keys_;
+  const Result<Json> claims = verify_jws(token, *keys);
+  if (!claims) return std::unexpected(claims.error());
+  return check_claims(*claims, expected_, clock_->wall_now());
 }
 
 }  // namespace holdfast::identity

@@ -13,7 +13,20 @@
 #include "token_claims.hpp"
 
 namespace holdfast::identity {
+
+/// The parts that both sides share. Operations in flight keep them alive.
+struct TemporaryTokenParts {
+  TemporaryTokenOptions options;
+  const Clock& clock;
+  std::shared_ptr<KeyRing> ring;
+  UserStore& users;
+  TokenStore& tokens;
+};
+
 namespace {
+
+using PartsPtr = std::shared_ptr<const TemporaryTokenParts>;
+using FoundLogin = Result<std::optional<UserStore::UserAndLogin>>;
 
 constexpr std::string_view kTemporaryTokenContext = "temporary token";
 constexpr std::size_t kTemporaryTokenLimitBytes = 4096;
@@ -81,18 +94,7 @@ std::optional<Claims> read_claims(std::string_view text, const std::string& serv
   return out;
 }
 
-/// The parts that both sides share. Operations in flight keep them alive.
-struct ServiceParts {
-  TemporaryTokenOptions options;
-  const Clock& clock;
-  std::shared_ptr<KeyRing> ring;
-  UserStore& users;
-  TokenStore& tokens;
-};
-using ServicePartsPtr = std::shared_ptr<const ServiceParts>;
-
-void seal_and_store(const ServicePartsPtr& parts, Claims claims,
-                    Completion<Result<std::string>> done) {
+void seal_and_store(const PartsPtr& parts, Claims claims, Completion<Result<std::string>> done) {
   const WallTime now = parts->clock.wall_now();
   claims.expires_at = std::chrono::floor<Seconds>(now) + parts->options.lifetime;
   Result<std::string> sealed = parts->ring->seal_token(
@@ -116,161 +118,137 @@ void seal_and_store(const ServicePartsPtr& parts, Claims claims,
                     });
 }
 
-class GeneratorImpl final : public Generator {
- public:
-  explicit GeneratorImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
-
-  void issue(IdTokenClaims claims, Completion<Result<std::string>> done) override {
-    if (claims.in_pool) {
-      issue_in_pool(std::move(claims), std::move(done));
-    } else {
-      issue_external(std::move(claims), std::move(done));
-    }
-  }
-  void issue_to_user(UserId user, Completion<Result<std::string>> done) override {
-    const UserId sub = user;
-    parts_->users.find_by_sub(sub, [parts = parts_, user = std::move(user), done = std::move(done)](
-                                       Result<std::optional<User>> found) mutable {
-      if (!found) return done(std::unexpected(std::move(found.error())));
-      Claims claims{.sub = user, .username = user.str(), .expires_at = {}, .login = std::nullopt};
-      if (*found) {
-        if (!(*found)->enabled) return done(fail(Errc::forbidden, "User is disabled.", "user"));
-        claims.username = (*found)->username;
-        claims.login = TokenLogin{.id = {}, .signed_out_at = (*found)->signed_out_at};
-      }
-      seal_and_store(parts, std::move(claims), std::move(done));
-    });
-  }
-
- private:
-  using FoundLogin = Result<std::optional<UserStore::UserAndLogin>>;
-
-  void issue_in_pool(IdTokenClaims proven, Completion<Result<std::string>> done) {
-    const UserId sub = proven.sub;
-    std::string login = proven.login;
-    parts_->users.find_with_login(sub, std::move(login),
-                                  [parts = parts_, proven = std::move(proven),
-                                   done = std::move(done)](FoundLogin found) mutable {
-                                    if (!found)
-                                      return done(std::unexpected(std::move(found.error())));
-                                    if (!*found || !(*found)->user.enabled ||
-                                        is_signed_out((*found)->user, proven.issued_at)) {
-                                      return done(refuse_token("user"));
-                                    }
-                                    const auto& [user, login_goes_on] = **found;
-                                    if (!login_goes_on) return done(refuse_token("login"));
-                                    Claims claims{
-                                        .sub = std::move(proven.sub),
-                                        .username = user.username,
-                                        .expires_at = {},
-                                        .login = TokenLogin{.id = std::move(proven.login),
-                                                            .signed_out_at = user.signed_out_at}};
-                                    seal_and_store(parts, std::move(claims), std::move(done));
-                                  });
-  }
-  // Refuses ids that the pool has, even if a prefix should fail: only the pool proves its own
-  // users.
-  void issue_external(IdTokenClaims proven, Completion<Result<std::string>> done) {
-    const UserId sub = proven.sub;
-    parts_->users.find_by_sub(sub,
-                              [parts = parts_, proven = std::move(proven),
-                               done = std::move(done)](Result<std::optional<User>> found) mutable {
-                                if (!found) return done(std::unexpected(std::move(found.error())));
-                                if (*found) return done(refuse_token("user"));
-                                Claims claims{.sub = std::move(proven.sub),
-                                              .username = std::move(proven.username),
-                                              .expires_at = {},
-                                              .login = std::nullopt};
-                                seal_and_store(parts, std::move(claims), std::move(done));
-                              });
-  }
-
-  ServicePartsPtr parts_;
-};
-
 // Returns whether a user of the pool is as they were when a token was issued.
 bool is_admitted(const User& user, const TokenLogin& login) {
   return user.enabled && user.signed_out_at == login.signed_out_at;
 }
 
-class AuthorizerImpl final : public Authorizer {
- public:
-  explicit AuthorizerImpl(ServicePartsPtr parts) : parts_(std::move(parts)) {}
-
-  void consume(std::string token, Completion<Result<Admission>> done) override {
-    const WallTime now = parts_->clock.wall_now();
-    std::optional<Claims> claims = examine(token);
-    if (!claims) {
-      done(refuse_token("format"));
-      return;
-    }
-    if (now > claims->expires_at + parts_->options.drift) {
-      done(refuse_token("exp"));
-      return;
-    }
-    parts_->tokens.consume(
-        sha256(token), now, parts_->options.drift,
-        [claims = std::move(*claims), done = std::move(done)](Result<bool> consumed) mutable {
-          if (!consumed) {
-            done(std::unexpected(std::move(consumed.error())));
-          } else if (!*consumed) {
-            done(refuse_token("used"));
-          } else {
-            done(Admission{.sub = std::move(claims.sub),
-                           .username = std::move(claims.username),
-                           .login = std::move(claims.login)});
-          }
-        });
-  }
-
-  void still_admits(const UserId& sub, std::optional<TokenLogin> login,
-                    Completion<Result<bool>> done) override {
-    if (!login || login->id.empty()) {
-      parts_->users.find_by_sub(sub, [login = std::move(login), done = std::move(done)](
-                                         Result<std::optional<User>> found) mutable {
-        if (!found) return done(std::unexpected(std::move(found.error())));
-        if (!login) return done(!found->has_value());
-        done(*found && is_admitted(**found, *login));
-      });
-      return;
-    }
-    std::string id = login->id;
-    parts_->users.find_with_login(
-        sub, std::move(id),
-        [login = std::move(*login),
-         done = std::move(done)](Result<std::optional<UserStore::UserAndLogin>> found) mutable {
-          if (!found) return done(std::unexpected(std::move(found.error())));
-          done(*found && (*found)->login_goes_on && is_admitted((*found)->user, login));
-        });
-  }
-
- private:
-  [[nodiscard]] std::optional<Claims> examine(std::string_view token) const {
-    if (token.size() > kTemporaryTokenLimitBytes) return std::nullopt;
-    const std::optional<Bytes> sealed = base64url_decode(token);
-    if (!sealed) return std::nullopt;
-    const Result<std::string> text = parts_->ring->open_token(*sealed, kTemporaryTokenContext);
-    if (!text) return std::nullopt;
-    return read_claims(*text, parts_->options.service_name);
-  }
-
-  ServicePartsPtr parts_;
-};
+std::optional<Claims> examine(const TemporaryTokenParts& parts, std::string_view token) {
+  if (token.size() > kTemporaryTokenLimitBytes) return std::nullopt;
+  const std::optional<Bytes> sealed = base64url_decode(token);
+  if (!sealed) return std::nullopt;
+  const Result<std::string> text = parts.ring->open_token(*sealed, kTemporaryTokenContext);
+  if (!text) return std::nullopt;
+  return read_claims(*text, parts.options.service_name);
+}
 
 }  // namespace
 
-std::unique_ptr<Generator> make_generator(TemporaryTokenOptions options, const Clock& clock,
-                                          std::shared_ptr<KeyRing> ring, UserStore& users,
-                                          TokenStore& tokens) {
-  return std::make_unique<GeneratorImpl>(std::make_shared<ServiceParts>(
-      ServiceParts{std::move(options), clock, std::move(ring), users, tokens}));
+Generator::Generator(TemporaryTokenOptions options, const Clock& clock,
+                     std::shared_ptr<KeyRing> ring, UserStore& users, TokenStore& tokens)
+    : parts_(std::make_shared<TemporaryTokenParts>(
+          TemporaryTokenParts{std::move(options), clock, std::move(ring), users, tokens})) {}
+
+void Generator::issue(IdTokenClaims claims, Completion<Result<std::string>> done) {
+  if (claims.in_pool) {
+    issue_in_pool(std::move(claims), std::move(done));
+  } else {
+    issue_external(std::move(claims), std::move(done));
+  }
+}
+void Generator::issue_to_user(UserId user, Completion<Result<std::string>> done) {
+  const UserId sub = user;
+  parts_->users.find_by_sub(sub, [parts = parts_, user = std::move(user), done = std::move(done)](
+                                     Result<std::optional<User>> found) mutable {
+    if (!found) return done(std::unexpected(std::move(found.error())));
+    Claims claims{.sub = user, .username = user.str(), .expires_at = {}, .login = std::nullopt};
+    if (*found) {
+      if (!(*found)->enabled) return done(fail(Errc::forbidden, "User is disabled.", "user"));
+      claims.username = (*found)->username;
+      claims.login = TokenLogin{.id = {}, .signed_out_at = (*found)->signed_out_at};
+    }
+    seal_and_store(parts, std::move(claims), std::move(done));
+  });
 }
 
-std::unique_ptr<Authorizer> make_authorizer(TemporaryTokenOptions options, const Clock& clock,
-                                            std::shared_ptr<KeyRing> ring, UserStore& users,
-                                            TokenStore& tokens) {
-  return std::make_unique<AuthorizerImpl>(std::make_shared<ServiceParts>(
-      ServiceParts{std::move(options), clock, std::move(ring), users, tokens}));
+void Generator::issue_in_pool(IdTokenClaims proven, Completion<Result<std::string>> done) {
+  const UserId sub = proven.sub;
+  std::string login = proven.login;
+  parts_->users.find_with_login(
+      sub, std::move(login),
+      [parts = parts_, proven = std::move(proven),
+       done = std::move(done)](FoundLogin found) mutable {
+        if (!found) return done(std::unexpected(std::move(found.error())));
+        if (!*found || !(*found)->user.enabled || is_signed_out((*found)->user, proven.issued_at)) {
+          return done(refuse_token("user"));
+        }
+        const auto& [user, login_goes_on] = **found;
+        if (!login_goes_on) return done(refuse_token("login"));
+        Claims claims{.sub = std::move(proven.sub),
+                      .username = user.username,
+                      .expires_at = {},
+                      .login = TokenLogin{.id = std::move(proven.login),
+                                          .signed_out_at = user.signed_out_at}};
+        seal_and_store(parts, std::move(claims), std::move(done));
+      });
+}
+// Refuses ids that the pool has, even if a prefix should fail: only the pool proves its own
+// users.
+void Generator::issue_external(IdTokenClaims proven, Completion<Result<std::string>> done) {
+  const UserId sub = proven.sub;
+  parts_->users.find_by_sub(sub,
+                            [parts = parts_, proven = std::move(proven),
+                             done = std::move(done)](Result<std::optional<User>> found) mutable {
+                              if (!found) return done(std::unexpected(std::move(found.error())));
+                              if (*found) return done(refuse_token("user"));
+                              Claims claims{.sub = std::move(proven.sub),
+                                            .username = std::move(proven.username),
+                                            .expires_at = {},
+                                            .login = std::nullopt};
+                              seal_and_store(parts, std::move(claims), std::move(done));
+                            });
+}
+
+Authorizer::Authorizer(TemporaryTokenOptions options, const Clock& clock,
+                       std::shared_ptr<KeyRing> ring, UserStore& users, TokenStore& tokens)
+    : parts_(std::make_shared<TemporaryTokenParts>(
+          TemporaryTokenParts{std::move(options), clock, std::move(ring), users, tokens})) {}
+
+void Authorizer::consume(std::string token, Completion<Result<Admission>> done) {
+  const WallTime now = parts_->clock.wall_now();
+  std::optional<Claims> claims = examine(*parts_, token);
+  if (!claims) {
+    done(refuse_token("format"));
+    return;
+  }
+  if (now > claims->expires_at + parts_->options.drift) {
+    done(refuse_token("exp"));
+    return;
+  }
+  parts_->tokens.consume(
+      sha256(token), now, parts_->options.drift,
+      [claims = std::move(*claims), done = std::move(done)](Result<bool> consumed) mutable {
+        if (!consumed) {
+          done(std::unexpected(std::move(consumed.error())));
+        } else if (!*consumed) {
+          done(refuse_token("used"));
+        } else {
+          done(Admission{.sub = std::move(claims.sub),
+                         .username = std::move(claims.username),
+                         .login = std::move(claims.login)});
+        }
+      });
+}
+
+void Authorizer::still_admits(const UserId& sub, std::optional<TokenLogin> login,
+                              Completion<Result<bool>> done) {
+  if (!login || login->id.empty()) {
+    parts_->users.find_by_sub(sub, [login = std::move(login), done = std::move(done)](
+                                       Result<std::optional<User>> found) mutable {
+      if (!found) return done(std::unexpected(std::move(found.error())));
+      if (!login) return done(!found->has_value());
+      done(*found && is_admitted(**found, *login));
+    });
+    return;
+  }
+  std::string id = login->id;
+  parts_->users.find_with_login(
+      sub, std::move(id),
+      [login = std::move(*login),
+       done = std::move(done)](Result<std::optional<UserStore::UserAndLogin>> found) mutable {
+        if (!found) return done(std::unexpected(std::move(found.error())));
+        done(*found && (*found)->login_goes_on && is_admitted((*found)->user, login));
+      });
 }
 
 }  // namespace holdfast::identity

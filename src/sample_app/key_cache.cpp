@@ -94,7 +94,7 @@ void KeyCache::verify(std::string token, Executor& executor,
 
 Result<identity::IdTokenClaims> KeyCache::check(const KeysPtr& keys, const std::string& token) {
   if (keys == nullptr) return no_keys();
-  return keys->verifier->verify(token);
+  return keys->verifier.verify(token);
 }
 
 void KeyCache::answer(Waiter waiter, Result<identity::IdTokenClaims> claims) {
@@ -109,12 +109,9 @@ Result<KeyCache::KeysPtr> KeyCache::fetch() {
   const auto json = parse_json(*jwks);
   if (!json) return std::unexpected(json.error());
   auto verifier =
-      identity::make_id_token_verifier({options_.issuer, options_.audience, *jwks}, clock_);
+      identity::IdTokenVerifier::of_jwks({options_.issuer, options_.audience}, *jwks, clock_);
   if (!verifier) return std::unexpected(verifier.error());
-  auto keys = std::make_shared<Keys>();
-  keys->verifier = std::move(*verifier);
-  keys->ids = key_ids_in(*json);
-  return keys;
+  return std::make_shared<const Keys>(std::move(*verifier), key_ids_in(*json));
 }
 
 void KeyCache::run() {

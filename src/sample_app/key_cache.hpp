@@ -45,7 +45,7 @@ class KeyCache {
 
  private:
   struct Keys {
-    std::unique_ptr<identity::IdTokenVerifier> verifier;
+    identity::IdTokenVerifier verifier;
     std::set<std::string> ids;
   };
   struct Waiter {

@@ -40,7 +40,7 @@ class BadInputsTest : public ::testing::Test {
   }
   /// Temporary credentials of the root key.
   [[nodiscard]] iam::Credentials make_session() const {
-    const Json made = client::make_control_client(dir_.file("data") + "/control.sock")
+    const Json made = std::make_unique<client::ControlClient>(dir_.file("data") + "/control.sock")
                           ->call("POST", "/v1/sessions",
                                  {{"accessKeyId", gateway_.credentials().at("AWS_ACCESS_KEY_ID")}})
                           .value();

@@ -171,7 +171,7 @@ class BrowserClientOfTwoTabsTest : public BrowserClientTest {
  protected:
   BrowserClientOfTwoTabsTest() { call_ = kTwoTabs; }
   [[nodiscard]] std::size_t connections() const {
-    const auto socket = client::make_control_client(data_dir_ + "/control.sock");
+    const auto socket = std::make_unique<client::ControlClient>(data_dir_ + "/control.sock");
     return socket->call("GET", "/v1/connections").value().at("connections").size();
   }
 };

@@ -93,7 +93,8 @@ class CrashTest : public ::testing::Test {
     for (Producer& producer : producers_) producer.stop();
     for (Receiver& receiver : receivers_) receiver.stay();
     EXPECT_TRUE(eventually([&] { return ledger_.missing_count() == 0; }, kCrashPatience));
-    const auto control = client::make_control_client(dir_.file("data") + "/control.sock");
+    const auto control =
+        std::make_unique<client::ControlClient>(dir_.file("data") + "/control.sock");
     for (const TestUser& user : users_) {
       EXPECT_TRUE(eventually([&] { return pending(*control, user) == 0; }, kCrashPatience))
           << user.name;

@@ -76,7 +76,7 @@ std::string publish(const GatewayProcess& gateway, const std::string& user_id,
 }
 
 std::string connection_of(const std::string& data_dir, const std::string& user_id) {
-  const auto control = client::make_control_client(data_dir + "/control.sock");
+  const auto control = std::make_unique<client::ControlClient>(data_dir + "/control.sock");
   const Json answer =
       must(control->call("GET", "/v1/connections?userId=" + user_id), "connections");
   return answer.at("connections").at(0).at("connectionId");
@@ -101,7 +101,7 @@ std::vector<std::pair<std::string, std::string>> environment_of_key(
 }
 
 std::size_t pending(const std::string& data_dir, const std::string& user_id) {
-  const auto control = client::make_control_client(data_dir + "/control.sock");
+  const auto control = std::make_unique<client::ControlClient>(data_dir + "/control.sock");
   const Json answer =
       must(control->call("GET", "/v1/pending/" + user_id + "?limit=1000"), "pending");
   return answer.at("messages").size();

@@ -79,7 +79,7 @@ class SlowClientTest : public ::testing::Test {
     }
   }
   std::size_t connections() {
-    const auto answer = client::make_control_client(dir_.file("data") + "/control.sock")
+    const auto answer = std::make_unique<client::ControlClient>(dir_.file("data") + "/control.sock")
                             ->call("GET", "/v1/connections?userId=" + user_.id);
     return answer ? answer->at("connections").size() : 999;
   }

@@ -77,10 +77,10 @@ class Tokens {
   test::FakeUserStore users_{database_, executor_};
   test::FakeTokenStore tokens_{database_, executor_};
   std::shared_ptr<identity::KeyRing> ring_ = test::open_ring(executor_, clock_, keys_).value();
-  std::unique_ptr<identity::Generator> generator_ =
-      identity::make_generator({}, clock_, ring_, users_, tokens_);
-  std::unique_ptr<identity::Authorizer> authorizer_ =
-      identity::make_authorizer({}, clock_, ring_, users_, tokens_);
+  std::unique_ptr<identity::Generator> generator_ = std::make_unique<identity::Generator>(
+      identity::TemporaryTokenOptions{}, clock_, ring_, users_, tokens_);
+  std::unique_ptr<identity::Authorizer> authorizer_ = std::make_unique<identity::Authorizer>(
+      identity::TemporaryTokenOptions{}, clock_, ring_, users_, tokens_);
 };
 
 /// Claims that any reader agrees on: nothing twice, nothing deep.

@@ -292,7 +292,7 @@ TEST(AccessKeyPoliciesTest, ComparesTheTime) {
 
 TEST(AccessKeyPoliciesTest, RefusesPoliciesWithUnknownNames) {
   const TestGateway gateway;
-  const auto control = client::make_control_client(gateway.info().control_socket);
+  const auto control = std::make_unique<client::ControlClient>(gateway.info().control_socket);
   const auto key =
       make_key(gateway, "ci", policy_document(policy_text("Allow", action_and_resource("*", "*"))));
   const auto refusal = [&](const std::string& condition) {

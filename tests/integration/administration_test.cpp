@@ -29,8 +29,8 @@ using testing::SizeIs;
 
 int status_of(const TestGateway& gateway, const std::string& method, const std::string& target,
               const Json& body = nullptr) {
-  const auto answer =
-      client::make_control_client(gateway.data_dir() + "/control.sock")->call(method, target, body);
+  const auto answer = std::make_unique<client::ControlClient>(gateway.data_dir() + "/control.sock")
+                          ->call(method, target, body);
   return answer ? 200 : answer.error().status;
 }
 
@@ -290,7 +290,7 @@ TEST(AdministrationOfMessagesTest, LeavesEachMessageInOnePlaceWhenKilled) {
     SCOPED_TRACE(seed);
     GatewayProcess gateway({.data_dir = folder.file("data")});
     const std::string socket = folder.file("data") + "/control.sock";
-    const auto control = client::make_control_client(socket);
+    const auto control = std::make_unique<client::ControlClient>(socket);
     if (ids.empty()) {
       for (int i = 0; i < 100; ++i) {
         ASSERT_TRUE(gateway.client()->publish(outgoing("u", std::to_string(i))));
@@ -300,7 +300,7 @@ TEST(AdministrationOfMessagesTest, LeavesEachMessageInOnePlaceWhenKilled) {
     }
     EXPECT_EQ(everywhere(*control), ids);
     std::thread operator_thread([&] {
-      const auto own = client::make_control_client(socket);
+      const auto own = std::make_unique<client::ControlClient>(socket);
       // Until the daemon is gone.
       while (own->call("DELETE", "/v1/pending/u?all=true") &&
              own->call("POST", "/v1/dead-letters/redrive", Json{{"all", true}})) {
@@ -313,7 +313,8 @@ TEST(AdministrationOfMessagesTest, LeavesEachMessageInOnePlaceWhenKilled) {
     operator_thread.join();
   }
   GatewayProcess gateway({.data_dir = folder.file("data")});
-  const auto control = client::make_control_client(folder.file("data") + "/control.sock");
+  const auto control =
+      std::make_unique<client::ControlClient>(folder.file("data") + "/control.sock");
   EXPECT_EQ(everywhere(*control), ids);
 }
 

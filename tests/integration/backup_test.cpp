@@ -63,7 +63,7 @@ class BackupCommandsTest : public ::testing::Test {
   }
   // The ids of what is on disk for a user.
   static std::set<std::string> pending_ids(const std::string& data_dir, const std::string& user) {
-    const auto control = client::make_control_client(data_dir + "/control.sock");
+    const auto control = std::make_unique<client::ControlClient>(data_dir + "/control.sock");
     std::set<std::string> out;
     std::string after;
     for (;;) {
@@ -106,7 +106,7 @@ TEST_F(BackupCommandsTest, RecordsARestoreInTheAuditLog) {
           .status,
       0);
   GatewayProcess gateway = start(other_);
-  const auto control = client::make_control_client(other_ + "/control.sock");
+  const auto control = std::make_unique<client::ControlClient>(other_ + "/control.sock");
   const auto page = control->call("GET", "/v1/audit?action=restore");
   ASSERT_TRUE(page);
   ASSERT_EQ(page->at("records").size(), 1U);
@@ -363,8 +363,8 @@ TEST_F(BackupCommandsTest, KeepsOldTokensAndLoginsEnded) {
   const auto client = gateway.client();
   EXPECT_FALSE(client->open_websocket(unused, ""));
   EXPECT_TRUE(client->open_websocket(client->temporary_token(alice.id_token).value(), ""));
-  const auto connections =
-      client::make_control_client(data_ + "/control.sock")->call("GET", "/v1/connections");
+  const auto connections = std::make_unique<client::ControlClient>(data_ + "/control.sock")
+                               ->call("GET", "/v1/connections");
   ASSERT_TRUE(connections);
   EXPECT_LE(connections->at("connections").size(), 1u);
 }

@@ -127,7 +127,7 @@ double ReloadedGateway::metric(std::string_view name) {
 
 std::vector<std::string> ReloadedGateway::connections(std::size_t count) {
   std::vector<std::string> out;
-  const auto control = client::make_control_client(gateway_->info().control_socket);
+  const auto control = std::make_unique<client::ControlClient>(gateway_->info().control_socket);
   const bool admitted = eventually([&] {
     out.clear();
     const Json list = gateway_->control("GET", "/v1/connections");

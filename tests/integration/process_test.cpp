@@ -138,7 +138,7 @@ TEST_F(ProcessTest, LosesNothingThatItAnsweredWhenItIsKilled) {
     gateway.kill();
   }
   GatewayProcess gateway = start();
-  const auto pending = client::make_control_client(dir_.file("data") + "/control.sock")
+  const auto pending = std::make_unique<client::ControlClient>(dir_.file("data") + "/control.sock")
                            ->call("GET", "/v1/pending/u?limit=100");
   ASSERT_TRUE(pending) << pending.error().text();
   EXPECT_EQ(pending->at("messages").size(), 20u);
@@ -263,7 +263,7 @@ TEST_F(ProcessTest, FailsWithOneLineForAnUnusableDatabase) {
   // With its own key, the last one is what it was.
   write_file(key, good_key);
   GatewayProcess gateway = start();
-  const auto pending = client::make_control_client(dir_.file("data") + "/control.sock")
+  const auto pending = std::make_unique<client::ControlClient>(dir_.file("data") + "/control.sock")
                            ->call("GET", "/v1/pending/u?limit=100");
   ASSERT_TRUE(pending) << pending.error().text();
   EXPECT_EQ(pending->at("messages").size(), 1u);

@@ -280,7 +280,7 @@ TEST(ConfiguredStartTest, WorksWithAnotherNumberOfWorkersThanBefore) {
     EXPECT_TRUE(gateway->stop());
   }
   const auto gateway = start("2");
-  const Json pending = *client::make_control_client(gateway->info().control_socket)
+  const Json pending = *std::make_unique<client::ControlClient>(gateway->info().control_socket)
                             ->call("GET", "/v1/pending?limit=1000");
   ASSERT_EQ(pending.at("users").size(), 20u);
   for (const Json& user : pending.at("users")) EXPECT_EQ(user.at("messages"), 3);

@@ -59,28 +59,35 @@ struct GatewayParts {
   std::function<std::string(std::string_view)> audit_name{};
 };
 
+class Contexts;
+
 /// The services of the gateway's listeners. They share their options.
 class GatewayServices {
  public:
-  virtual ~GatewayServices() = default;
+  /// Creates one service for each of `served`, with its share of the gateway's routes, each also
+  /// under `/{stage}`:
+  /// * `POST /message`, `POST /messages`, `GET /tokens`, `POST /tokens`;
+  /// * the WebSocket at `/ws`, `/` and `/{stage}`;
+  /// * the user pool (`POST` with `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path);
+  /// * CloudFormation's DescribeStacks (a `POST` of a form, any path without another route);
+  /// * `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`;
+  /// * `POST`, `GET` and `DELETE /@connections/{connectionId}`.
+  ///
+  /// Only their counters change, and they are per shard, so one object serves all shards.
+  GatewayServices(GatewayOptions options, GatewayParts parts,
+                  const std::vector<ServedParts>& served);
+
   /// One for each element of `served`.
-  [[nodiscard]] virtual const std::vector<std::shared_ptr<net::HttpService>>& all() const = 0;
-  /// Sets other options for later requests. A request under way may see some of both. The
-  /// instance does not change. Thread-safe.
-  virtual void change_options(GatewayOptions options) = 0;
+  [[nodiscard]] const std::vector<std::shared_ptr<net::HttpService>>& all() const noexcept {
+    return all_;
+  }
+  /// Sets other options for later requests. A request under way may see some of both. The instance
+  /// does not change. Thread-safe.
+  void change_options(GatewayOptions options);
+
+ private:
+  std::shared_ptr<Contexts> contexts_;
+  std::vector<std::shared_ptr<net::HttpService>> all_;
 };
-/// Creates one service for each of `served`, with its share of the gateway's routes, each also
-/// under
-/// `/{stage}`:
-/// * `POST /message`, `POST /messages`, `GET /tokens`, `POST /tokens`;
-/// * the WebSocket at `/ws`, `/` and `/{stage}`;
-/// * the user pool (`POST` with `X-Amz-Target: AWSCognitoIdentityProviderService.*`, any path);
-/// * CloudFormation's DescribeStacks (a `POST` of a form, any path without another route);
-/// * `GET /{userPoolId}/.well-known/jwks.json` and `…/openid-configuration`;
-/// * `POST`, `GET` and `DELETE /@connections/{connectionId}`.
-///
-/// Only their counters change, and they are per shard, so one object serves all shards.
-[[nodiscard]] std::shared_ptr<GatewayServices> make_gateway_services(
-    GatewayOptions options, GatewayParts parts, const std::vector<ServedParts>& served);
 
 }  // namespace holdfast::api

@@ -72,31 +72,32 @@ void open_token_signer(std::shared_ptr<KeyRing> ring, TokenSigner::Options optio
                        const Clock& clock, KeyStore& store,
                        Completion<Result<std::shared_ptr<TokenSigner>>> done);
 
-/// Verifies the ID tokens of a user pool: RS256 alone, the algorithm never taken from the token.
-/// Any thread.
-class IdTokenVerifier {
- public:
-  virtual ~IdTokenVerifier() = default;
-  /// `expired` for a token whose only fault is its age; `unauthenticated` for everything else. The
-  /// message is what a client may hear; `where` names the check that failed, for logs.
-  [[nodiscard]] virtual Result<IdTokenClaims> verify(std::string_view token) const = 0;
-};
 struct PoolAudience {
   std::string issuer;
   std::string audience;  ///< the client id
 };
-/// Makes a verifier that uses the keys that the signer publishes at the time.
-[[nodiscard]] std::unique_ptr<IdTokenVerifier> make_id_token_verifier(
-    PoolAudience expected, std::shared_ptr<const TokenSigner> signer, const Clock& clock);
 
-struct IdTokenVerifierOptions {
-  std::string issuer;
-  std::string audience;  ///< the client id
-  std::string jwks;
+/// Verifies the ID tokens of a user pool: RS256 alone, the algorithm never taken from the token.
+/// Any thread.
+class IdTokenVerifier {
+ public:
+  /// Uses the keys that the signer publishes at the time.
+  IdTokenVerifier(PoolAudience expected, std::shared_ptr<const TokenSigner> signer,
+                  const Clock& clock);
+  /// Makes one for the keys of a document, for those who fetch it themselves. `invalid_argument`
+  /// when the JWKS is not one.
+  [[nodiscard]] static Result<IdTokenVerifier> of_jwks(PoolAudience expected, std::string_view jwks,
+                                                       const Clock& clock);
+
+  /// `expired` for a token whose only fault is its age; `unauthenticated` for everything else. The
+  /// message is what a client may hear; `where` names the check that failed, for logs.
+  [[nodiscard]] Result<IdTokenClaims> verify(std::string_view token) const;
+
+ private:
+  PoolAudience expected_;
+  std::shared_ptr<const TokenSigner> signer_;  ///< null: `keys_`
+  VerifyingKeysPtr keys_;
+  const Clock* clock_;
 };
-/// Under the keys of one document, for those who fetch it themselves. `invalid_argument` when the
-/// JWKS is not one.
-[[nodiscard]] Result<std::unique_ptr<IdTokenVerifier>> make_id_token_verifier(
-    IdTokenVerifierOptions options, const Clock& clock);
 
 }  // namespace holdfast::identity

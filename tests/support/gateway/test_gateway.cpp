@@ -160,8 +160,9 @@ std::optional<RawResponse> TestGateway::send_bytes(std::string_view bytes) const
 
 Json TestGateway::control(const std::string& method, const std::string& target,
                           const Json& body) const {
-  return must(client::make_control_client(info().control_socket)->call(method, target, body),
-              method + " " + target);
+  return must(
+      std::make_unique<client::ControlClient>(info().control_socket)->call(method, target, body),
+      method + " " + target);
 }
 
 std::size_t TestGateway::pending(const std::string& user_id) const {

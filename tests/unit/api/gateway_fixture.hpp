@@ -163,15 +163,16 @@ class GatewayFixture : public ::testing::Test {
                                   .on_logins_ended = [this](const identity::EndedLogins& ended) {
                                     ended_.push_back(ended.sub.str());
                                   }});
-      generators_[i] = identity::make_generator({}, clock_, ring_, users_[i], tokens_[i]);
-      authorizers_[i] = identity::make_authorizer({}, clock_, ring_, users_[i], tokens_[i]);
+      generators_[i] = std::make_unique<identity::Generator>(identity::TemporaryTokenOptions{},
+                                                             clock_, ring_, users_[i], tokens_[i]);
+      authorizers_[i] = std::make_unique<identity::Authorizer>(
+          identity::TemporaryTokenOptions{}, clock_, ring_, users_[i], tokens_[i]);
       shards.push_back(
           {verifiers_[i].get(), pools_[i].get(), generators_[i].get(), authorizers_[i].get()});
     }
     api::GatewayParts parts{clock_, router_, id_tokens_, signer_, shards, &draining_};
     parts.audit = audit_;
-    service_ =
-        api::make_gateway_services(std::move(options), std::move(parts), {served_})->all().front();
+    service_ = api::GatewayServices(std::move(options), std::move(parts), {served_}).all().front();
   }
 
   static identity::UserPoolOptions pool_options() {
@@ -339,8 +340,8 @@ class GatewayFixture : public ::testing::Test {
   std::shared_ptr<identity::KeyRing> ring_ = SharedKeys::instance().ring;
   std::shared_ptr<identity::TokenSigner> signer_ = SharedKeys::instance().signer;
   std::shared_ptr<const identity::IdTokenVerifier> id_tokens_ =
-      identity::make_id_token_verifier({issuer(), std::string(kClientId), signer_->jwks()}, clock_)
-          .value();
+      std::make_shared<identity::IdTokenVerifier>(
+          identity::PoolAudience{issuer(), std::string(kClientId)}, signer_, clock_);
   std::shared_ptr<FakePasswordHasher> hasher_ = std::make_shared<FakePasswordHasher>();
   std::shared_ptr<identity::AttemptCounts> attempts_ =
       std::make_shared<identity::AttemptCounts>(clock_, 1000);

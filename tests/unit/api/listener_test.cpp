@@ -55,10 +55,8 @@ class GatewayOnSockets : public ::testing::Test {
   }
 
   std::shared_ptr<net::HttpService> make_service() {
-    const auto id_tokens = std::shared_ptr<const identity::IdTokenVerifier>(
-        identity::make_id_token_verifier({issuer(), std::string(kClientId), signer_->jwks()},
-                                         clock_)
-            .value());
+    const auto id_tokens = std::make_shared<const identity::IdTokenVerifier>(
+        identity::PoolAudience{issuer(), std::string(kClientId)}, signer_, clock_);
     api::GatewayParts parts{clock_, *router_, id_tokens, signer_, {}, nullptr};
     identity::UserPoolOptions pool;
     pool.pool_id = kPoolId;
@@ -81,14 +79,16 @@ class GatewayOnSockets : public ::testing::Test {
                                         .spent_challenges = spent_challenges_,
                                         .code_sender = std::make_shared<FakeCodeSender>(),
                                         .on_logins_ended = {}});
-      stores.generator = identity::make_generator({}, clock_, ring_, stores.users, stores.tokens);
-      stores.authorizer = identity::make_authorizer({}, clock_, ring_, stores.users, stores.tokens);
+      stores.generator = std::make_unique<identity::Generator>(
+          identity::TemporaryTokenOptions{}, clock_, ring_, stores.users, stores.tokens);
+      stores.authorizer = std::make_unique<identity::Authorizer>(
+          identity::TemporaryTokenOptions{}, clock_, ring_, stores.users, stores.tokens);
       parts.shards.push_back({stores.verifier.get(), stores.pool.get(), stores.generator.get(),
                               stores.authorizer.get()});
     }
     api::GatewayOptions options;
     options.instance.pool_id = kPoolId;
-    return api::make_gateway_services(std::move(options), std::move(parts), {{}})->all().front();
+    return api::GatewayServices(std::move(options), std::move(parts), {{}}).all().front();
   }
   static std::string issuer() { return "http://localhost/" + std::string(kPoolId); }
 

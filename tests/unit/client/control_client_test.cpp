@@ -19,7 +19,7 @@ TEST(ControlClient, CallsOverTheUnixSocket) {
   const std::string path = folder.file("control.sock");
   const FakeGateway daemon([](const net::Request&) { return json_response(201, R"({"id":"K"})"); },
                            "unix:" + path);
-  const auto client = make_control_client(path);
+  const auto client = std::make_unique<ControlClient>(path);
   const auto answer = client->call("POST", "/v1/access-keys", Json{{"name", "ann"}});
   ASSERT_TRUE(answer) << answer.error().text();
   EXPECT_EQ(*answer, (Json{{"id", "K"}}));
@@ -38,7 +38,7 @@ TEST(ControlClient, CarriesTheDaemonsWords) {
                                   R"("unknown action","where":"Statement[0].Action"}})");
       },
       "unix:" + path);
-  const auto answer = make_control_client(path)->call("GET", "/v1/status");
+  const auto answer = std::make_unique<ControlClient>(path)->call("GET", "/v1/status");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().status, 400);
   EXPECT_EQ(answer.error().type, "invalid_argument");
@@ -47,7 +47,8 @@ TEST(ControlClient, CarriesTheDaemonsWords) {
 
 TEST(ControlClient, SaysThatNobodyListens) {
   const test::TempDir folder;
-  const auto answer = make_control_client(folder.file("control.sock"))->call("GET", "/v1/status");
+  const auto answer =
+      std::make_unique<ControlClient>(folder.file("control.sock"))->call("GET", "/v1/status");
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().status, 0);
 }

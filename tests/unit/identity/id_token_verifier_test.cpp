@@ -71,7 +71,7 @@ class IdTokenVerifierTest : public testing::Test {
 
   /// `ok`, `expired`, or the check that refused.
   std::string outcome(const std::string& token) const {
-    const auto result = verifier_->verify(token);
+    const auto result = verifier_.verify(token);
     if (result) return "ok";
     if (result.error().code == Errc::expired) {
       EXPECT_EQ(result.error().message, "The incoming token has expired");
@@ -83,16 +83,14 @@ class IdTokenVerifierTest : public testing::Test {
   }
 
   test::ManualClock clock_;
-  std::unique_ptr<IdTokenVerifier> verifier_ =
-      make_id_token_verifier({.issuer = kIssuer,
-                              .audience = kAudience,
-                              .jwks = jwks_of(Json::array({jwk_of(own_key(), kKid)}))},
-                             clock_)
+  IdTokenVerifier verifier_ =
+      IdTokenVerifier::of_jwks({kIssuer, kAudience},
+                               jwks_of(Json::array({jwk_of(own_key(), kKid)})), clock_)
           .value();
 };
 
 TEST_F(IdTokenVerifierTest, ProvesWhoAsks) {
-  const auto proven = verifier_->verify(good());
+  const auto proven = verifier_.verify(good());
   ASSERT_TRUE(proven) << proven.error().where;
   EXPECT_EQ(proven->sub, UserId("0f3c"));
   EXPECT_EQ(proven->username, "Alice");
@@ -320,19 +318,15 @@ TEST_F(IdTokenVerifierTest, VerifiesUnderEveryKeyOfTheJwksAndNoneThatLeftIt) {
   const std::string new_token =
       token_of(Json{{"kid", "key-2"}, {"alg", "RS256"}}.dump(), claims().dump(), foreign_key());
   verifier_ =
-      make_id_token_verifier(
-          {.issuer = kIssuer,
-           .audience = kAudience,
-           .jwks = jwks_of(Json::array({jwk_of(foreign_key(), "key-2"), jwk_of(own_key(), kKid)}))},
-          clock_)
+      IdTokenVerifier::of_jwks(
+          {kIssuer, kAudience},
+          jwks_of(Json::array({jwk_of(foreign_key(), "key-2"), jwk_of(own_key(), kKid)})), clock_)
           .value();
   EXPECT_EQ(outcome(old_token), "ok");
   EXPECT_EQ(outcome(new_token), "ok");
   verifier_ =
-      make_id_token_verifier({.issuer = kIssuer,
-                              .audience = kAudience,
-                              .jwks = jwks_of(Json::array({jwk_of(foreign_key(), "key-2")}))},
-                             clock_)
+      IdTokenVerifier::of_jwks({kIssuer, kAudience},
+                               jwks_of(Json::array({jwk_of(foreign_key(), "key-2")})), clock_)
           .value();
   EXPECT_EQ(outcome(old_token), "kid");
   EXPECT_EQ(outcome(new_token), "ok");
@@ -355,8 +349,7 @@ TEST_F(IdTokenVerifierTest, RefusesWhatIsNoJwks) {
         jwks_of(Json::array({1})), jwks_of(Json::array({key, key})), without("kty"), without("kid"),
         without("n"), without("e"), with("n", "AQAB"), with("n", "=="), with("e", "AAA"),
         with("e", ""), with("kty", "EC"), with("alg", "ES256"), with("use", "enc")}) {
-    const auto verifier =
-        make_id_token_verifier({.issuer = kIssuer, .audience = kAudience, .jwks = text}, clock_);
+    const auto verifier = IdTokenVerifier::of_jwks({kIssuer, kAudience}, text, clock_);
     ASSERT_FALSE(verifier) << text;
     EXPECT_EQ(verifier.error().code, Errc::invalid_argument) << text;
   }

@@ -106,8 +106,8 @@ class TemporaryTokenTest : public testing::Test {
             {"origin_jti", "login-1"}};
   }
   void make() {
-    generator_ = make_generator(options_, clock_, ring_, users_, tokens_);
-    authorizer_ = make_authorizer(options_, clock_, ring_, users_, tokens_);
+    generator_ = std::make_unique<Generator>(options_, clock_, ring_, users_, tokens_);
+    authorizer_ = std::make_unique<Authorizer>(options_, clock_, ring_, users_, tokens_);
   }
 
   test::ManualClock clock_;
@@ -118,9 +118,10 @@ class TemporaryTokenTest : public testing::Test {
   test::FakeTokenStore tokens_{database_, executor_};
   std::shared_ptr<KeyRing> ring_ = test::open_ring(executor_, clock_, keys_).value();
   TemporaryTokenOptions options_;
-  std::unique_ptr<Generator> generator_ = make_generator(options_, clock_, ring_, users_, tokens_);
+  std::unique_ptr<Generator> generator_ =
+      std::make_unique<Generator>(options_, clock_, ring_, users_, tokens_);
   std::unique_ptr<Authorizer> authorizer_ =
-      make_authorizer(options_, clock_, ring_, users_, tokens_);
+      std::make_unique<Authorizer>(options_, clock_, ring_, users_, tokens_);
 };
 
 TEST_F(TemporaryTokenTest, AdmitsAUserWhomNoPoolKnows) {
@@ -268,7 +269,8 @@ TEST_F(TemporaryTokenTest, AdmitsExactlyOneOfManyConsumersOnManyThreads) {
   std::vector<std::unique_ptr<Shard>> shards;
   for (int i = 0; i < kShards; ++i) {
     auto& shard = shards.emplace_back(std::make_unique<Shard>(database_));
-    shard->authorizer = make_authorizer(options_, clock_, ring_, shard->users, shard->tokens);
+    shard->authorizer =
+        std::make_unique<Authorizer>(options_, clock_, ring_, shard->users, shard->tokens);
   }
   for (int i = 0; i < kEach; ++i) {
     for (auto& shard : shards) {
@@ -358,7 +360,7 @@ TEST_F(TemporaryTokenTest, RefusesWhatTheRingSealedForAnotherPurpose) {
 
 TEST_F(TemporaryTokenTest, RefusesTokensOfAnotherService) {
   options_.service_name = "other";
-  const auto other = make_generator(options_, clock_, ring_, users_, tokens_);
+  const auto other = std::make_unique<Generator>(options_, clock_, ring_, users_, tokens_);
   std::optional<Result<std::string>> token;
   other->issue({.sub = UserId("sub-1"),
                 .username = {},

@@ -107,7 +107,7 @@ class SigningKeyRotation : public TokenSignerTest {
   SigningKeyRotation() { start(); }
   void start() {
     signer_ = test::open_signer(executor_, clock_, store_, ring_, options_).value();
-    verifier_ = make_id_token_verifier({.issuer = "me", .audience = "client"}, signer_, clock_);
+    verifier_.emplace(PoolAudience{.issuer = "me", .audience = "client"}, signer_, clock_);
   }
   /// Time passes as a running process sees it.
   void pass(Seconds time) {
@@ -147,7 +147,7 @@ class SigningKeyRotation : public TokenSignerTest {
 
   TokenSigner::Options options_;
   std::shared_ptr<TokenSigner> signer_;
-  std::unique_ptr<IdTokenVerifier> verifier_;
+  std::optional<IdTokenVerifier> verifier_;
 };
 
 TEST_F(SigningKeyRotation, MakesKeysOfTheConfiguredLength) {

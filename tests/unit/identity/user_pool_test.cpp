@@ -50,13 +50,12 @@ TEST_F(UserPoolTest, PlaysTheCloudScriptsStory) {
   EXPECT_EQ(refusal(login("testUser", "Xy7#temporary"), PoolErrc::not_authorized), kWrong);
   const auto third = login("TESTUSER", "password of my own");
   ASSERT_TRUE(third && third->result);
-  const auto verifier = make_id_token_verifier(
-      {.issuer = kIssuer, .audience = kClient, .jwks = keys().signer->jwks()}, clock_);
-  const auto claims = verifier.value()->verify(third->result->id_token);
+  const auto verifier = IdTokenVerifier::of_jwks({kIssuer, kClient}, keys().signer->jwks(), clock_);
+  const auto claims = verifier.value().verify(third->result->id_token);
   ASSERT_TRUE(claims);
   EXPECT_EQ(claims->sub, user->sub);
   EXPECT_EQ(claims->username, "testUser");
-  EXPECT_EQ(verifier.value()->verify(third->result->access_token).error().where, "aud");
+  EXPECT_EQ(verifier.value().verify(third->result->access_token).error().where, "aud");
 }
 
 TEST_F(UserPoolTest, GivesTokensWithCognitosClaims) {
