@@ -119,7 +119,7 @@ void HttpConnection::refuse(const char* why) {
 
 void HttpConnection::start_tls() {
   if (const auto& server = shard_.listener().options.tls) {
-    tls_ = static_cast<TlsFiles&>(*server).make_stream(socket_.descriptor());
+    tls_ = server->make_stream(socket_.descriptor());
   }
 }
 

@@ -261,7 +261,7 @@ class TcpListener final : public Listener {
 
 std::unique_ptr<Listener> make_listener(ListenerOptions options, Shards& shards,
                                         const Clock& clock) {
-  return std::make_unique<TcpListener>(std::move(options), static_cast<ShardSet&>(shards), clock);
+  return std::make_unique<TcpListener>(std::move(options), shards.set(), clock);
 }
 
 }  // namespace holdfast::net

@@ -108,6 +108,7 @@ class ShardSet final : public Shards {
   [[nodiscard]] ShardLoop& at(std::size_t index) noexcept override { return *loops_[index]; }
   void start() override;
   void stop() override;
+  [[nodiscard]] ShardSet& set() noexcept override { return *this; }
 
  private:
   std::vector<std::unique_ptr<ShardLoop>> loops_;

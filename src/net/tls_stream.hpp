@@ -81,8 +81,7 @@ class TlsFiles final : public TlsServer {
 
   [[nodiscard]] Result<void> reload() override;
   [[nodiscard]] WallTime expires_at() const override;
-  /// Makes the stream of an accepted socket; nullptr if there is no memory.
-  [[nodiscard]] std::shared_ptr<TlsStream> make_stream(int fd) const;
+  [[nodiscard]] std::shared_ptr<TlsStream> make_stream(int fd) const override;
 
  private:
   const TlsServerOptions options_;

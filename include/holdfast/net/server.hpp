@@ -30,6 +30,8 @@ class Shard : public Executor {
   virtual void collect(MetricCollector& out) const = 0;
 };
 
+class ShardSet;
+
 /// The threads of the process that serve connections.
 class Shards {
  public:
@@ -40,6 +42,8 @@ class Shards {
   virtual void start() = 0;
   /// Runs all posted tasks, then ends the threads and joins them. Not on a shard.
   virtual void stop() = 0;
+  /// Returns what listeners need of them.
+  [[nodiscard]] virtual ShardSet& set() noexcept = 0;
 };
 [[nodiscard]] std::unique_ptr<Shards> make_shards(std::size_t count);
 

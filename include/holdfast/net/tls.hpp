@@ -22,6 +22,8 @@ struct TlsServerOptions {
   bool client_certificate_required = false;
 };
 
+class TlsStream;
+
 /// The certificate and key of one or more listeners. TLS 1.2 and 1.3, ALPN `http/1.1`, no
 /// renegotiation (RFC 8446, RFC 7301). Session tickets are sealed under a key that is renewed daily
 /// (RFC 5077 section 5.5).
@@ -33,6 +35,8 @@ class TlsServer {
   [[nodiscard]] virtual Result<void> reload() = 0;
   /// Returns the expiry of the present certificate. Any thread.
   [[nodiscard]] virtual WallTime expires_at() const = 0;
+  /// Makes the stream of an accepted socket, for a listener; nullptr if there is no memory.
+  [[nodiscard]] virtual std::shared_ptr<TlsStream> make_stream(int fd) const = 0;
 };
 /// Reads the files; `clock` outlives the result. Errors, with the file's name: `io` (cannot be
 /// read), `invalid_argument` (not PEM, a key of another certificate, or no known cipher).
