@@ -92,11 +92,12 @@ std::shared_ptr<control::Console> RunningGateway::make_console() const {
   if (options.link_url.empty() && !controls_.urls.empty())
     options.link_url = controls_.urls.front();
   options.password_hash = config_.console.password_hash;
-  return control::make_console(std::move(options), {.clock = clock_,
-                                                    .router = *delivery_->router,
-                                                    .hasher = keys_->hasher,
-                                                    .attempts = identity_->attempts,
-                                                    .audit = audit_});
+  return std::make_shared<control::Console>(std::move(options),
+                                            control::ConsoleParts{.clock = clock_,
+                                                                  .router = *delivery_->router,
+                                                                  .hasher = keys_->hasher,
+                                                                  .attempts = identity_->attempts,
+                                                                  .audit = audit_});
 }
 
 }  // namespace holdfast::app

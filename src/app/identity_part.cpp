@@ -46,9 +46,9 @@ Result<void> make_issuers(const IdentityContext& context, IdentityPart& part) {
   }
   identity::IssuerKeysOptions keys = configured.keys;
   keys.wait_max = configured.jwks_timeout + kIssuerTick;
-  auto issuers = identity::make_issuers(std::move(parts), keys, context.clock);
+  auto issuers = identity::Issuers::make(std::move(parts), keys, context.clock);
   if (!issuers) return std::unexpected(std::move(issuers.error()));
-  part.issuers = std::move(*issuers);
+  part.issuers = std::make_shared<identity::Issuers>(std::move(*issuers));
   return {};
 }
 
@@ -91,9 +91,9 @@ void make_shard_parts(const IdentityContext& context, IdentityPart& part) {
   for (std::size_t i = 0; i < context.shards.count(); ++i) {
     IdentityPart::Shard& shard = part.shards.emplace_back();
     storage::StoreHandles& handles = *context.store.handles[i];
-    shard.verifier = iam::make_sigv4_verifier(
-        {.region = config.aws.region, .times = config.limits.signature_times}, context.clock,
-        keys.access_keys);
+    shard.verifier = std::make_unique<iam::SigV4Verifier>(
+        iam::SigV4Options{.region = config.aws.region, .times = config.limits.signature_times},
+        context.clock, keys.access_keys);
     shard.pool = std::make_unique<identity::UserPool>(
         options, identity::UserPoolParts{.clock = context.clock,
                                          .executor = context.shards.at(i),

@@ -84,23 +84,23 @@ int serve_sample_app(const Context& context, const SampleAppFlags& flags,
   log::start({.level = level_of(log_flags.level.value_or("info")),
               .json = log_flags.format.value_or("json") == "json"});
   int code = kSuccess;
-  auto sample = sample_app::make_sample_app(std::move(options), context.clock);
+  auto sample = sample_app::SampleApp::make(std::move(options), context.clock);
   if (!sample) {
     code = failed(context, sample.error().message);
-  } else if (const auto started = (*sample)->start(); !started) {
+  } else if (const auto started = sample->start(); !started) {
     code = failed(context, started.error().message);
   } else {
     context.err << "The sample application listens on "
-                << (flags.tls_certificate.empty() ? "http://" : "https://") << (*sample)->address()
+                << (flags.tls_certificate.empty() ? "http://" : "https://") << sample->address()
                 << ". Press Ctrl-C to stop.\n";
     signals.wait([&sample] {
-      if (const auto done = (*sample)->reload_certificate(); !done) {
+      if (const auto done = sample->reload_certificate(); !done) {
         log::error("not_reloaded", {{"reason", done.error().message}});
       } else {
         log::info("reloaded");
       }
     });
-    const std::size_t unsent = (*sample)->stop(kDrain);
+    const std::size_t unsent = sample->stop(kDrain);
     log::info("stopped", {{"part", "sample-app"}, {"messages_not_sent", unsent}});
   }
   log::stop();

@@ -70,9 +70,11 @@ Result<Entry> read_entry(std::string_view body) {
   return refuse("unknown member", name);
 }
 
-class ConsoleImpl final : public Console, public std::enable_shared_from_this<ConsoleImpl> {
+}  // namespace
+
+class Console::Impl : public std::enable_shared_from_this<Console::Impl> {
  public:
-  ConsoleImpl(ConsoleOptions options, ConsoleParts parts)
+  Impl(ConsoleOptions options, ConsoleParts parts)
       : options_(std::move(options)),
         parts_(std::move(parts)),
         sessions_(parts_.clock, {.link_lifetime = options_.link_lifetime,
@@ -83,7 +85,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
         cookie_name_("holdfast_console_" +
                      hex_encode(view(sha256(options_.user_pool_id))).substr(0, 8)) {}
 
-  Result<Link> make_link() override {
+  Result<Link> make_link() {
     if (options_.link_url.empty()) {
       return fail(Errc::conflict, "the control listener is a Unix socket that no browser can open");
     }
@@ -91,7 +93,7 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
                 .lifetime = options_.link_lifetime};
   }
 
-  std::vector<ControlRoute> routes(std::shared_ptr<HttpService> local) override {
+  std::vector<ControlRoute> routes(const std::shared_ptr<HttpService>& local) {
     const auto handle = [self = shared_from_this(), local](net::Request request,
                                                            net::Responder respond) {
       self->handle(*local, std::move(request), std::move(respond));
@@ -361,10 +363,13 @@ class ConsoleImpl final : public Console, public std::enable_shared_from_this<Co
   const std::string cookie_name_;
 };
 
-}  // namespace
+Console::Console(ConsoleOptions options, ConsoleParts parts)
+    : impl_(std::make_shared<Impl>(std::move(options), std::move(parts))) {}
 
-std::shared_ptr<Console> make_console(ConsoleOptions options, ConsoleParts parts) {
-  return std::make_shared<ConsoleImpl>(std::move(options), std::move(parts));
+Result<Console::Link> Console::make_link() { return impl_->make_link(); }
+
+std::vector<ControlRoute> Console::routes(std::shared_ptr<HttpService> local) {
+  return impl_->routes(local);
 }
 
 }  // namespace holdfast::control

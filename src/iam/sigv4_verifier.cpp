@@ -52,13 +52,15 @@ AccessKeyPtr make_decoy_key() {
   return key;
 }
 
-class Verifier final : public SigV4Verifier {
+}  // namespace
+
+class SigV4Verifier::Impl {
  public:
-  Verifier(SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys)
+  Impl(SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys)
       : options_(std::move(options)), clock_(clock), keys_(std::move(keys)) {}
 
   std::expected<Signer, SignatureError> verify(const SignedRequest& request,
-                                               std::string_view service) override {
+                                               std::string_view service) {
     now_ = clock_.wall_now();
     const TargetParts target = split_target(request.target);
     auto verified = verify_claim(request, target, service);
@@ -346,11 +348,15 @@ class Verifier final : public SigV4Verifier {
   WallTime now_;
 };
 
-}  // namespace
+SigV4Verifier::SigV4Verifier(SigV4Options options, const Clock& clock,
+                             std::shared_ptr<const AccessKeys> keys)
+    : impl_(std::make_unique<Impl>(std::move(options), clock, std::move(keys))) {}
 
-std::unique_ptr<SigV4Verifier> make_sigv4_verifier(SigV4Options options, const Clock& clock,
-                                                   std::shared_ptr<const AccessKeys> keys) {
-  return std::make_unique<Verifier>(std::move(options), clock, std::move(keys));
+SigV4Verifier::~SigV4Verifier() = default;
+
+std::expected<Signer, SignatureError> SigV4Verifier::verify(const SignedRequest& request,
+                                                            std::string_view service) {
+  return impl_->verify(request, service);
 }
 
 }  // namespace holdfast::iam

@@ -84,60 +84,6 @@ std::optional<std::string> refuse_pair(const IssuerOptions& one, const IssuerOpt
   return std::nullopt;
 }
 
-class IssuersImpl final : public Issuers {
- public:
-  struct Issuer {
-    IssuerOptions options;
-    std::shared_ptr<IssuerKeys> keys;
-  };
-  using IssuerPtr = std::shared_ptr<const Issuer>;
-
-  IssuersImpl(std::vector<IssuerPtr> issuers, const Clock& clock)
-      : issuers_(std::move(issuers)), clock_(clock) {}
-
-  std::optional<std::size_t> find(std::string_view token) const override {
-    const std::optional<JwsHint> hint = hint_of(token);
-    if (!hint) return std::nullopt;
-    const auto found = std::ranges::find(issuers_, hint->issuer, [](const IssuerPtr& issuer) {
-      return std::string_view(issuer->options.issuer);
-    });
-    if (found == issuers_.end()) return std::nullopt;
-    return static_cast<std::size_t>(found - issuers_.begin());
-  }
-
-  void verify(std::size_t index, std::string token, Executor& executor,
-              Completion<Result<IdTokenClaims>> done) override {
-    const IssuerPtr& issuer = issuers_.at(index);
-    const std::optional<JwsHint> hint = hint_of(token);
-    if (!hint) return done(fail(Errc::unauthenticated, "Unauthorized", "format"));
-    if (!is_id_token_type(hint->header)) {
-      return done(fail(Errc::unauthenticated, "Unauthorized", "typ"));
-    }
-    // Refuses tokens that no key could verify, before keys are fetched for them.
-    const Result<KeyName> name = key_name_of(hint->header, issuer->options.algorithms);
-    if (!name) return done(std::unexpected(name.error()));
-    issuer->keys->find(*name, executor,
-                       [issuer, &clock = clock_, token = std::move(token),
-                        done = std::move(done)](Result<VerifyingKeysPtr> keys) mutable {
-                         if (!keys) return done(std::unexpected(std::move(keys.error())));
-                         const Result<Json> claims = verify_jws(token, **keys);
-                         if (!claims) return done(std::unexpected(claims.error()));
-                         done(read_external_claims(*claims, issuer->options, clock.wall_now()));
-                       });
-  }
-
-  void tick() override {
-    for (const IssuerPtr& issuer : issuers_) issuer->keys->tick();
-  }
-  void stop() override {
-    for (const IssuerPtr& issuer : issuers_) issuer->keys->stop();
-  }
-
- private:
-  const std::vector<IssuerPtr> issuers_;
-  const Clock& clock_;
-};
-
 }  // namespace
 
 std::optional<std::string> refuse_issuers(const std::vector<IssuerOptions>& issuers) {
@@ -152,15 +98,20 @@ std::optional<std::string> refuse_issuers(const std::vector<IssuerOptions>& issu
   return std::nullopt;
 }
 
-Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
-                                              IssuerKeysOptions options, const Clock& clock) {
+struct Issuers::Issuer {
+  IssuerOptions options;
+  std::shared_ptr<IssuerKeys> keys;
+};
+
+Result<Issuers> Issuers::make(std::vector<IssuerParts> issuers, const IssuerKeysOptions& options,
+                              const Clock& clock) {
   std::vector<IssuerOptions> all;
   all.reserve(issuers.size());
   for (const IssuerParts& parts : issuers) all.push_back(parts.options);
   if (auto wrong = refuse_issuers(all)) {
     return fail(Errc::invalid_argument, std::move(*wrong), "identity.issuers");
   }
-  std::vector<IssuersImpl::IssuerPtr> out;
+  Issuers out(clock);
   for (IssuerParts& parts : issuers) {
     VerifyingKeysPtr keys;
     if (!parts.jwks.empty()) {
@@ -176,10 +127,49 @@ Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
     }
     auto cache = std::make_shared<IssuerKeys>(parts.options, std::move(parts.documents),
                                               std::move(keys), options, clock);
-    out.push_back(std::make_shared<IssuersImpl::Issuer>(
-        IssuersImpl::Issuer{.options = std::move(parts.options), .keys = std::move(cache)}));
+    out.issuers_.push_back(std::make_shared<Issuer>(
+        Issuer{.options = std::move(parts.options), .keys = std::move(cache)}));
   }
-  return std::make_shared<IssuersImpl>(std::move(out), clock);
+  return out;
+}
+
+std::optional<std::size_t> Issuers::find(std::string_view token) const {
+  const std::optional<JwsHint> hint = hint_of(token);
+  if (!hint) return std::nullopt;
+  const auto found =
+      std::ranges::find(issuers_, hint->issuer, [](const std::shared_ptr<const Issuer>& issuer) {
+        return std::string_view(issuer->options.issuer);
+      });
+  if (found == issuers_.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - issuers_.begin());
+}
+
+void Issuers::verify(std::size_t index, std::string token, Executor& executor,
+                     Completion<Result<IdTokenClaims>> done) {
+  const std::shared_ptr<const Issuer>& issuer = issuers_.at(index);
+  const std::optional<JwsHint> hint = hint_of(token);
+  if (!hint) return done(fail(Errc::unauthenticated, "Unauthorized", "format"));
+  if (!is_id_token_type(hint->header)) {
+    return done(fail(Errc::unauthenticated, "Unauthorized", "typ"));
+  }
+  // Refuses tokens that no key could verify, before keys are fetched for them.
+  const Result<KeyName> name = key_name_of(hint->header, issuer->options.algorithms);
+  if (!name) return done(std::unexpected(name.error()));
+  issuer->keys->find(*name, executor,
+                     [issuer, &clock = *clock_, token = std::move(token),
+                      done = std::move(done)](Result<VerifyingKeysPtr> keys) mutable {
+                       if (!keys) return done(std::unexpected(std::move(keys.error())));
+                       const Result<Json> claims = verify_jws(token, **keys);
+                       if (!claims) return done(std::unexpected(claims.error()));
+                       done(read_external_claims(*claims, issuer->options, clock.wall_now()));
+                     });
+}
+
+void Issuers::tick() {
+  for (const std::shared_ptr<const Issuer>& issuer : issuers_) issuer->keys->tick();
+}
+void Issuers::stop() {
+  for (const std::shared_ptr<const Issuer>& issuer : issuers_) issuer->keys->stop();
 }
 
 }  // namespace holdfast::identity

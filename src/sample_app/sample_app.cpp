@@ -19,12 +19,13 @@ namespace {
 // Longer than the gateway takes to give up on a client that does not acknowledge.
 constexpr Milliseconds kCallTimeout{15'000};
 
-class RunningSampleApp final : public SampleApp {
+}  // namespace
+
+class SampleApp::Impl {
  public:
-  RunningSampleApp(const SampleAppOptions& options, std::shared_ptr<net::TlsServer> tls,
-                   std::unique_ptr<client::GatewayClient> keys_client,
-                   std::vector<std::unique_ptr<client::GatewayClient>> send_clients,
-                   const Clock& clock)
+  Impl(const SampleAppOptions& options, std::shared_ptr<net::TlsServer> tls,
+       std::unique_ptr<client::GatewayClient> keys_client,
+       std::vector<std::unique_ptr<client::GatewayClient>> send_clients, const Clock& clock)
       : tls_(std::move(tls)),
         shards_(net::make_shards(1)),
         keys_({.issuer = options.issuer, .audience = options.gateway.client_id},
@@ -41,9 +42,9 @@ class RunningSampleApp final : public SampleApp {
     listener_ = net::make_listener(std::move(listener), *shards_, clock);
   }
 
-  ~RunningSampleApp() override { stop(Milliseconds(0)); }
+  ~Impl() { stop(Milliseconds(0)); }
 
-  Result<void> start() override {
+  Result<void> start() {
     shards_->start();
     auto bound = listener_->start(service_);
     running_ = bound.has_value();
@@ -51,9 +52,9 @@ class RunningSampleApp final : public SampleApp {
     return bound;
   }
 
-  const std::string& address() const override { return listener_->address(); }
+  const std::string& address() const { return listener_->address(); }
 
-  std::size_t stop(Milliseconds drain) override {
+  std::size_t stop(Milliseconds drain) {
     if (!std::exchange(running_, false)) return 0;
     listener_->drain();
     const std::size_t unsent = sender_.stop(drain);
@@ -63,7 +64,7 @@ class RunningSampleApp final : public SampleApp {
     return unsent;
   }
 
-  Result<void> reload_certificate() override { return tls_ ? tls_->reload() : Result<void>(); }
+  Result<void> reload_certificate() { return tls_ ? tls_->reload() : Result<void>(); }
 
  private:
   std::shared_ptr<net::TlsServer> tls_;  ///< null without a certificate
@@ -75,9 +76,17 @@ class RunningSampleApp final : public SampleApp {
   bool running_ = false;
 };
 
-}  // namespace
+SampleApp::SampleApp(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SampleApp::SampleApp(SampleApp&&) noexcept = default;
+SampleApp& SampleApp::operator=(SampleApp&&) noexcept = default;
+SampleApp::~SampleApp() = default;
 
-Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options, const Clock& clock) {
+Result<void> SampleApp::start() { return impl_->start(); }
+const std::string& SampleApp::address() const { return impl_->address(); }
+std::size_t SampleApp::stop(Milliseconds drain) { return impl_->stop(drain); }
+Result<void> SampleApp::reload_certificate() { return impl_->reload_certificate(); }
+
+Result<SampleApp> SampleApp::make(SampleAppOptions options, const Clock& clock) {
   options.gateway.timeout = std::min(options.gateway.timeout, kCallTimeout);
   if (options.issuer.empty()) {
     std::string_view url = options.gateway.url;
@@ -98,8 +107,8 @@ Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options, con
     if (!sender) return std::unexpected(sender.error());
     send_clients.push_back(std::move(*sender));
   }
-  return std::make_unique<RunningSampleApp>(options, std::move(tls), std::move(*keys_client),
-                                            std::move(send_clients), clock);
+  return SampleApp(std::make_unique<Impl>(options, std::move(tls), std::move(*keys_client),
+                                          std::move(send_clients), clock));
 }
 
 }  // namespace holdfast::sample_app

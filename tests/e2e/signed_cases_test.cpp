@@ -83,7 +83,8 @@ class SignedCasesTest : public ::testing::Test {
   std::shared_ptr<FixedAccessKeys> keys_ = std::make_shared<FixedAccessKeys>();
   // The script's time.
   ManualClock clock_{1'772'366'400'000'000};
-  std::unique_ptr<iam::SigV4Verifier> verifier_ = iam::make_sigv4_verifier({}, clock_, keys_);
+  std::unique_ptr<iam::SigV4Verifier> verifier_ =
+      std::make_unique<iam::SigV4Verifier>(iam::SigV4Options{}, clock_, keys_);
   std::size_t spoilt_ = 0;
 };
 

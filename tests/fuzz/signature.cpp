@@ -111,7 +111,7 @@ class Gateway {
  public:
   Gateway() : keys_(std::make_shared<test::FixedAccessKeys>()) {
     keys_->set(kCredentials.access_key_id, kCredentials.secret_access_key);
-    verifier_ = iam::make_sigv4_verifier({}, clock_, keys_);
+    verifier_ = std::make_unique<iam::SigV4Verifier>(iam::SigV4Options{}, clock_, keys_);
   }
 
   struct Sent {

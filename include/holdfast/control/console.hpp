@@ -47,22 +47,7 @@ struct ConsoleParts {
 };
 
 /// The web console: its pages, its sessions, and the way in. Any thread.
-class Console {
- public:
-  virtual ~Console() = default;
-  struct Link {
-    std::string url;
-    Seconds lifetime;
-  };
-  /// A URL that lets one browser in, once. `conflict` where no browser can reach it.
-  [[nodiscard]] virtual Result<Link> make_link() = 0;
-  /// Returns the routes below `/console/` for the control listener. `local` is the service of the
-  /// control socket; with a session, the pages reach the routes that they need under
-  /// `/console/api/v1/…`.
-  [[nodiscard]] virtual std::vector<ControlRoute> routes(
-      std::shared_ptr<net::HttpService> local) = 0;
-};
-
+///
 /// `GET /console/api/session` → 200 `{"signedIn","passwordAllowed"}`, and with a session also
 ///   `"expiresInSeconds"` and `"gateway":{"urls":[…],"userPoolId","clientId"}`.
 /// `POST /console/api/session` with `{"link"}` or `{"password"}` → 200 with the same members, a
@@ -76,6 +61,24 @@ class Console {
 /// console's `Origin`. Routes behind the session need the cookie and, in the header
 /// `X-Holdfast-Session`, the page's half, because browsers send a cookie to every port of a host.
 /// Sessions and links are in memory, as hashes, and end with the process.
-[[nodiscard]] std::shared_ptr<Console> make_console(ConsoleOptions options, ConsoleParts parts);
+class Console {
+ public:
+  Console(ConsoleOptions options, ConsoleParts parts);
+
+  struct Link {
+    std::string url;
+    Seconds lifetime;
+  };
+  /// A URL that lets one browser in, once. `conflict` where no browser can reach it.
+  [[nodiscard]] Result<Link> make_link();
+  /// Returns the routes below `/console/` for the control listener. `local` is the service of the
+  /// control socket; with a session, the pages reach the routes that they need under
+  /// `/console/api/v1/…`. The routes outlive the console.
+  [[nodiscard]] std::vector<ControlRoute> routes(std::shared_ptr<net::HttpService> local);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
 
 }  // namespace holdfast::control

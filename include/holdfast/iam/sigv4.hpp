@@ -75,18 +75,23 @@ struct Signer {
 /// per shard, used by its thread alone.
 class SigV4Verifier {
  public:
-  virtual ~SigV4Verifier() = default;
+  /// `clock` outlives it.
+  SigV4Verifier(SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys);
+  ~SigV4Verifier();
+
   /// Verifies the signature and returns the signer. Checks in the documented order; the first one
   /// that fails gives the error. `service`: `execute-api`, `cognito-idp`, `cloudformation`.
   ///
   /// Accepts second readings, for signers in use: the path and query as they were sent (curl before
   /// 8.9), a raw `+` of the query as `%20` (curl from 8.16), and `Host` without a port other than
   /// 80 or 443. `x-amz-content-sha256` need not be signed if it is the body's hash.
-  [[nodiscard]] virtual std::expected<Signer, SignatureError> verify(const SignedRequest& request,
-                                                                     std::string_view service) = 0;
+  [[nodiscard]] std::expected<Signer, SignatureError> verify(const SignedRequest& request,
+                                                             std::string_view service);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
-[[nodiscard]] std::unique_ptr<SigV4Verifier> make_sigv4_verifier(
-    SigV4Options options, const Clock& clock, std::shared_ptr<const AccessKeys> keys);
 
 /// Signs a request in its headers: answers those to add (`X-Amz-Date`, `X-Amz-Security-Token` where
 /// there is one, `Authorization`). `headers` are all others that are to be signed, `host` among

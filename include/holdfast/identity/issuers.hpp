@@ -56,34 +56,39 @@ struct IssuerKeysOptions {
   std::size_t waiting_max = 1'000;
 };
 
-/// The other issuers. Thread-safe, unless said otherwise.
-class Issuers {
- public:
-  virtual ~Issuers() = default;
-  /// Returns the issuer that a token claims, unverified.
-  [[nodiscard]] virtual std::optional<std::size_t> find(std::string_view token) const = 0;
-  /// Verifies a token of that issuer (OpenID Connect Core 1.0 section 3.1.3.7). `done` is called
-  /// within the call, or later on `executor` when its key has to be fetched first. Errors:
-  /// `expired`, `unauthenticated` (as an IdTokenVerifier has them), `unavailable` (its keys cannot
-  /// be had).
-  virtual void verify(std::size_t issuer, std::string token, Executor& executor,
-                      Completion<Result<IdTokenClaims>> done) = 0;
-  /// Starts the fetches that are due, and answers who has waited for too long. Called once a
-  /// second, from one thread.
-  virtual void tick() = 0;
-  /// Answers who waits, and fetches no more.
-  virtual void stop() = 0;
-};
-
 struct IssuerParts {
   IssuerOptions options;
   std::shared_ptr<IssuerDocuments> documents;
   std::string jwks{};  ///< keys to begin with, where they have been read already
 };
-/// `invalid_argument` for what `refuse_issuers` refuses, and for a `jwks` without a usable key. The
-/// clock must outlive it.
-[[nodiscard]] Result<std::shared_ptr<Issuers>> make_issuers(std::vector<IssuerParts> issuers,
-                                                            IssuerKeysOptions options,
-                                                            const Clock& clock);
+/// The other issuers. Thread-safe, unless said otherwise.
+class Issuers {
+ public:
+  /// `invalid_argument` for what `refuse_issuers` refuses, and for a `jwks` without a usable key.
+  /// The clock must outlive it.
+  [[nodiscard]] static Result<Issuers> make(std::vector<IssuerParts> issuers,
+                                            const IssuerKeysOptions& options, const Clock& clock);
+
+  /// Returns the issuer that a token claims, unverified.
+  [[nodiscard]] std::optional<std::size_t> find(std::string_view token) const;
+  /// Verifies a token of that issuer (OpenID Connect Core 1.0 section 3.1.3.7). `done` is called
+  /// within the call, or later on `executor` when its key has to be fetched first. Errors:
+  /// `expired`, `unauthenticated` (as an IdTokenVerifier has them), `unavailable` (its keys cannot
+  /// be had).
+  void verify(std::size_t issuer, std::string token, Executor& executor,
+              Completion<Result<IdTokenClaims>> done);
+  /// Starts the fetches that are due, and answers who has waited for too long. Called once a
+  /// second, from one thread.
+  void tick();
+  /// Answers who waits, and fetches no more.
+  void stop();
+
+ private:
+  struct Issuer;
+  explicit Issuers(const Clock& clock) : clock_(&clock) {}
+
+  std::vector<std::shared_ptr<const Issuer>> issuers_;
+  const Clock* clock_;
+};
 
 }  // namespace holdfast::identity

@@ -31,21 +31,30 @@ struct SampleAppOptions {
 /// the gateway answers 200 or a permanent refusal. Jobs are only in memory: this is a sample.
 class SampleApp {
  public:
-  virtual ~SampleApp() = default;
+  /// Makes the sample application. `invalid_argument` for an invalid gateway URL; `io` and
+  /// `invalid_argument` for TLS files.
+  [[nodiscard]] static Result<SampleApp> make(SampleAppOptions options, const Clock& clock);
+  SampleApp(SampleApp&&) noexcept;
+  SampleApp& operator=(SampleApp&&) noexcept;
+  /// Stops at once.
+  ~SampleApp();
+
   /// Binds and serves. Error `io` with the address.
-  [[nodiscard]] virtual Result<void> start() = 0;
+  [[nodiscard]] Result<void> start();
   /// Returns the address that it listens on. Valid once started.
-  [[nodiscard]] virtual const std::string& address() const = 0;
+  [[nodiscard]] const std::string& address() const;
   /// Stops accepting, sends the messages that fall due within `drain`, and logs the others. Returns
   /// the number of messages that were not sent. Waits for calls in flight. Do not call it on one of
   /// its own threads.
-  virtual std::size_t stop(Milliseconds drain) = 0;
+  std::size_t stop(Milliseconds drain);
   /// Reads the files of its certificate again; after an error all stays as it was. Any thread.
-  [[nodiscard]] virtual Result<void> reload_certificate() = 0;
+  [[nodiscard]] Result<void> reload_certificate();
+
+ private:
+  class Impl;
+  explicit SampleApp(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
 };
-/// Makes the sample application. `invalid_argument` for an invalid gateway URL; `io` and
-/// `invalid_argument` for TLS files.
-[[nodiscard]] Result<std::unique_ptr<SampleApp>> make_sample_app(SampleAppOptions options,
-                                                                 const Clock& clock);
 
 }  // namespace holdfast::sample_app

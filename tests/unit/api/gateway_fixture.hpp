@@ -145,7 +145,7 @@ class GatewayFixture : public ::testing::Test {
     keys_->add(std::string(kDisabledKey), "disabled", iam::kAllowAll, false);
     std::vector<api::GatewayShard> shards;
     for (std::size_t i = 0; i < executors_.size(); ++i) {
-      verifiers_[i] = iam::make_sigv4_verifier({}, clock_, keys_);
+      verifiers_[i] = std::make_unique<iam::SigV4Verifier>(iam::SigV4Options{}, clock_, keys_);
       pools_[i] = std::make_unique<identity::UserPool>(
           pool_options_,
           identity::UserPoolParts{.clock = clock_,

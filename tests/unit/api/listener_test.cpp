@@ -64,7 +64,7 @@ class GatewayOnSockets : public ::testing::Test {
     pool.issuer = issuer();
     for (std::size_t i = 0; i < kShards; ++i) {
       Stores& stores = *stores_[i];
-      stores.verifier = iam::make_sigv4_verifier({}, clock_, keys_);
+      stores.verifier = std::make_unique<iam::SigV4Verifier>(iam::SigV4Options{}, clock_, keys_);
       stores.pool = std::make_unique<identity::UserPool>(
           pool, identity::UserPoolParts{.clock = clock_,
                                         .executor = shards_->at(i),

@@ -79,7 +79,8 @@ struct Answering {
     const net::Request& request = requests.back();
     std::vector<iam::Header> headers;
     for (const auto& [name, value] : request.head.headers) headers.emplace_back(name, value);
-    const auto verifier = iam::make_sigv4_verifier({}, clock, std::make_shared<OneKey>());
+    const auto verifier = std::make_unique<iam::SigV4Verifier>(iam::SigV4Options{}, clock,
+                                                               std::make_shared<OneKey>());
     return verifier
         ->verify({request.head.method, request.head.target, headers, request.body}, service)
         .has_value();

@@ -59,11 +59,12 @@ class ConsolePages : public ::testing::Test {
     options.user_pool_id = "us-east-1_Abc";
     options.client_id = "client";
     options.link_url = "http://127.0.0.1:8081";
-    console_ = control::make_console(std::move(options), {.clock = clock_,
-                                                          .router = router_,
-                                                          .hasher = hasher_,
-                                                          .attempts = attempts_,
-                                                          .audit = audit_});
+    console_ = std::make_shared<control::Console>(std::move(options),
+                                                  control::ConsoleParts{.clock = clock_,
+                                                                        .router = router_,
+                                                                        .hasher = hasher_,
+                                                                        .attempts = attempts_,
+                                                                        .audit = audit_});
     service_ = control::make_control_service([] { return control::State::ready; },
                                              console_->routes(local_));
   }
@@ -394,9 +395,9 @@ TEST_F(ConsolePages, RefuseABadSignInBody) {
 }
 
 TEST_F(ConsolePages, HaveNoLinkWhereNoBrowserCanReachThem) {
-  const auto console = control::make_console(
+  control::Console console(
       {}, {.clock = clock_, .router = router_, .hasher = hasher_, .attempts = attempts_});
-  const auto link = console->make_link();
+  const auto link = console.make_link();
   ASSERT_FALSE(link);
   EXPECT_EQ(link.error().code, Errc::conflict);
 }

@@ -34,7 +34,8 @@ class SigV4 : public ::testing::Test {
  protected:
   SigV4() : keys_(std::make_shared<FixedAccessKeys>()) {
     key_ = keys_->set(kCredentials.access_key_id, kCredentials.secret_access_key);
-    verifier_ = make_sigv4_verifier({.times = {.presigned_max = Seconds(604'800)}}, clock_, keys_);
+    verifier_ = std::make_unique<SigV4Verifier>(
+        SigV4Options{.times = {.presigned_max = Seconds(604'800)}}, clock_, keys_);
   }
 
   std::expected<AccessKeyPtr, SignatureError> verify(const RequestBuilder& request,
@@ -619,7 +620,7 @@ TEST_F(SigV4, AcceptsPresignedRequestsUntilTheyExpire) {
 }
 
 TEST_F(SigV4, LetsAPresignedRequestThatMayChangeSomethingLiveShortly) {
-  verifier_ = make_sigv4_verifier({}, clock_, keys_);
+  verifier_ = std::make_unique<SigV4Verifier>(SigV4Options{}, clock_, keys_);
   for (const char* method : {"POST", "DELETE", "PUT"}) {
     const auto presigned = [&](std::string_view expires) {
       RequestBuilder request;

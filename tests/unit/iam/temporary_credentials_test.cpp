@@ -46,7 +46,8 @@ class Sessions : public ::testing::Test {
     open_access_keys({}, clock_, store_, box_, [&](auto opened) { keys_ = opened.value(); });
     executor_.run();
     parent_ = make_key("producer").id;
-    verifier_ = make_sigv4_verifier({.times = {.presigned_max = Seconds(604'800)}}, clock_, keys_);
+    verifier_ = std::make_unique<SigV4Verifier>(
+        SigV4Options{.times = {.presigned_max = Seconds(604'800)}}, clock_, keys_);
   }
 
   AccessKeys::Created make_key(const std::string& name) {
@@ -164,7 +165,7 @@ TEST_F(Sessions, ExpireAndSaySo) {
   constexpr const char* words = "The security token included in the request is expired";
   expect_refused(signed_by(credentials), SignatureErrc::expired_token, words);
   expect_refused(link, SignatureErrc::expired_token, words);
-  verifier_ = make_sigv4_verifier({}, clock_, keys_);
+  verifier_ = std::make_unique<SigV4Verifier>(SigV4Options{}, clock_, keys_);
   expect_refused(signed_by(credentials), SignatureErrc::expired_token, words);
 }
 

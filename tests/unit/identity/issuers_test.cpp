@@ -56,10 +56,10 @@ class IssuersTest : public testing::Test {
   // Stops the reader, because a read under way keeps its issuer alive.
   ~IssuersTest() override { documents_->pending = nullptr; }
   void open(std::string jwks = maker_of(Kind::rsa).jwks()) {
-    auto made = make_issuers(
+    auto made = Issuers::make(
         {{.options = options_, .documents = documents_, .jwks = std::move(jwks)}}, keys_, clock_);
     ASSERT_TRUE(made) << made.error().message;
-    issuers_ = std::move(*made);
+    issuers_ = std::make_shared<Issuers>(std::move(*made));
   }
   std::int64_t now() const { return unix_seconds(clock_.wall_now()); }
   Json claims() const {
@@ -438,8 +438,8 @@ TEST_F(IssuersTest, RefusesToOpenWithoutUsableKeys) {
         R"({"keys":[)" + key.dump() + ",]}", std::string(R"({"keys":["]})"),
         std::string(R"({"keys":[}]})"), std::string(R"({keys:[]})"), std::string(100'000, '['),
         R"({"keys":[)" + std::string(300'000, ' ') + "]}"}) {
-    const auto made =
-        make_issuers({{.options = options_, .documents = documents_, .jwks = jwks}}, keys_, clock_);
+    const auto made = Issuers::make({{.options = options_, .documents = documents_, .jwks = jwks}},
+                                    keys_, clock_);
     ASSERT_FALSE(made) << jwks.substr(0, 100);
     EXPECT_EQ(made.error().code, Errc::invalid_argument);
   }
@@ -714,12 +714,12 @@ TEST_F(IssuersTest, TakeNullForAMemberThatAKeyDoesNotHave) {
   const auto open_with = [&](const std::string& name, const Json& value) {
     Json jwk = maker_of(Kind::rsa).jwk();
     jwk[name] = value;
-    const auto made = make_issuers({{.options = options_,
-                                     .documents = documents_,
-                                     .jwks = Json{{"keys", Json::array({jwk})}}.dump()}},
-                                   keys_, clock_);
+    auto made = Issuers::make({{.options = options_,
+                                .documents = documents_,
+                                .jwks = Json{{"keys", Json::array({jwk})}}.dump()}},
+                              keys_, clock_);
     if (!made) return false;
-    issuers_ = *made;
+    issuers_ = std::make_shared<Issuers>(std::move(*made));
     return outcome(claims()) == "ok";
   };
   for (const char* const name : {"use", "alg", "key_ops", "kid", "crv", "x5c", "d", "k"}) {
@@ -816,12 +816,12 @@ TEST_F(IssuersTest, MixUpNeitherIssuersNorTheirKeys) {
   other.issuer = "https://other.example.com";
   other.user_id_prefix = "other:";
   const TokenMaker others_key(Kind::rsa);
-  auto made = make_issuers(
+  auto made = Issuers::make(
       {{.options = options_, .documents = documents_, .jwks = maker_of(Kind::rsa).jwks()},
        {.options = other, .documents = documents_, .jwks = others_key.jwks()}},
       keys_, clock_);
   ASSERT_TRUE(made);
-  issuers_ = std::move(*made);
+  issuers_ = std::make_shared<Issuers>(std::move(*made));
   // Under the same key id, each is known by its own key alone.
   const std::string stolen_name = others_key.sign(claims());
   EXPECT_EQ(issuers_->find(stolen_name), 0U);

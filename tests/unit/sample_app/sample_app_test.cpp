@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -49,7 +50,7 @@ class SampleAppTest : public testing::Test {
     options.gateway.credentials = {"AKIA", "secret", ""};
     options.retry = {Milliseconds(1'000), Milliseconds(8'000)};
     options.access_log = false;
-    app_ = *make_sample_app(options, clock_);
+    app_ = SampleApp::make(options, clock_).value();
     const auto started = app_->start();
     ASSERT_TRUE(started) << started.error().message;
   }
@@ -104,7 +105,7 @@ class SampleAppTest : public testing::Test {
   std::mutex mutex_;
   std::deque<net::Response> answers_{json_response(200, kReceipt)};
   test::FakeGateway gateway_{[this](const net::Request& request) { return answer(request); }};
-  std::unique_ptr<SampleApp> app_;
+  std::optional<SampleApp> app_;
 };
 
 TEST_F(SampleAppTest, AcceptsAtOnceAndSendsWhenTheWaitIsOver) {
@@ -296,7 +297,7 @@ TEST_F(SampleAppTest, Answers503WhileTheGatewaysKeysCannotBeHad) {
   options.gateway.client_id = kClient;
   options.access_log = false;
   app_->stop(Milliseconds(0));
-  app_ = *make_sample_app(options, clock_);
+  app_ = SampleApp::make(options, clock_).value();
   ASSERT_TRUE(app_->start());
   EXPECT_EQ(post(token("ann"), order("ann", "hello", 0)).status, 503);
 }
@@ -305,8 +306,8 @@ TEST_F(SampleAppTest, TellsThatItsAddressIsTaken) {
   SampleAppOptions options;
   options.listen = app_->address();
   options.gateway.url = gateway_.url();
-  const auto second = *make_sample_app(options, clock_);
-  const auto started = second->start();
+  auto second = SampleApp::make(options, clock_).value();
+  const auto started = second.start();
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, Errc::io);
 }
