@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <holdfast/base/crypto.hpp>
 #include <holdfast/identity/id_token.hpp>
 #include <holdfast/identity/user.hpp>
 #include <holdfast/sqlite/store.hpp>
@@ -62,18 +63,21 @@ T wait_for(WaitingExecutor& executor, Start start) {
   return std::move(**result);
 }
 
+// Returns a port that is free, and below those that the system gives to clients meanwhile.
 std::uint16_t free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (fd < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("no free port");
+  constexpr std::uint64_t kFirst = 10'000;
+  constexpr std::uint64_t kCount = 20'000;
+  for (;;) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(kFirst + holdfast::random_u64() % kCount));
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0) throw std::runtime_error("no socket");
+    const bool is_free = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    close(fd);
+    if (is_free) return ntohs(address.sin_port);
   }
-  close(fd);
-  return ntohs(address.sin_port);
 }
 
 pid_t spawn(const std::vector<std::string>& arguments, const fs::path& output) {

@@ -1,5 +1,6 @@
 // Tests the daemon in its network: open ports, warnings, reserved descriptors, proxies in front.
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <holdfast/base/crypto.hpp>
 #include <holdfast/base/json.hpp>
 
 #include "support/base/temp_dir.hpp"
@@ -29,17 +31,20 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-// One that was free a moment ago.
+// Returns a port that is free, and below those that the system gives to others meanwhile.
 std::string free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in own{};
-  own.sin_family = AF_INET;
-  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(own);
-  bind(fd, reinterpret_cast<sockaddr*>(&own), size);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size);
-  ::close(fd);
-  return std::to_string(ntohs(own.sin_port));
+  constexpr std::uint64_t kFirst = 10'000;
+  constexpr std::uint64_t kCount = 20'000;
+  for (;;) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    own.sin_port = htons(static_cast<std::uint16_t>(kFirst + random_u64() % kCount));
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool is_free = bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof(own)) == 0;
+    ::close(fd);
+    if (is_free) return std::to_string(ntohs(own.sin_port));
+  }
 }
 
 bool connects(const std::string& address) {
