@@ -39,7 +39,7 @@ bool reads_from_the_disk(ReloadedGateway& gateway) {
 
 bool waits_for_the_acknowledgement(ReloadedGateway& gateway) {
   const Silent client(gateway);
-  return time_of([&] { gateway.publish("m", client.user.id); }) > Milliseconds(1'000);
+  return time_of([&] { gateway.publish("m", client.user.id); }) > Milliseconds(2'500);
 }
 
 bool ends_who_is_silent(ReloadedGateway& gateway) {
@@ -68,7 +68,7 @@ bool closes_before_the_acknowledgement(ReloadedGateway& gateway) {
   Silent client(gateway);
   gateway.publish("m", client.user.id);
   (void)gateway.gateway().control("DELETE", "/v1/connections/" + client.id);
-  const auto deadline = std::chrono::steady_clock::now() + Milliseconds(1'000);
+  const auto deadline = std::chrono::steady_clock::now() + ReloadedGateway::kSoon;
   while (std::chrono::steady_clock::now() < deadline) {
     const auto frame = client.subscriber.socket().read_frame(Milliseconds(50));
     if (frame && frame->opcode() == kClose) return true;
@@ -103,7 +103,7 @@ bool lets_a_message_expire(ReloadedGateway& gateway) {
 
 std::vector<LiveKey> live_keys_of_delivery() {
   return {
-      {"delivery.ack_wait_ms", "1500", waits_for_the_acknowledgement},
+      {"delivery.ack_wait_ms", "3000", waits_for_the_acknowledgement},
       {"delivery.ack_timeout_ms", "200", ends_who_is_silent},
       {"delivery.least_bytes_per_second",
        "64",

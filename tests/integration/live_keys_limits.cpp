@@ -71,7 +71,7 @@ bool closes_without_waiting(ReloadedGateway& gateway) {
   RawSubscriber client(gateway.gateway().root(), gateway.gateway().address(), alice);
   const std::string id = gateway.connections(1).front();
   (void)gateway.gateway().control("DELETE", "/v1/connections/" + id);
-  return client.socket().ends(Milliseconds(1'000));
+  return client.socket().ends(ReloadedGateway::kSoon);
 }
 
 std::vector<LiveKey> keys_of_counts() {
