@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <ostream>
 #include <string>
@@ -82,6 +83,9 @@ struct LiveKey {
 
   friend void PrintTo(const LiveKey& key, std::ostream* out) { *out << key.key; }
 };
+/// Returns the keys of all lists, one behind the other.
+[[nodiscard]] std::vector<LiveKey> joined(std::initializer_list<std::vector<LiveKey>> lists);
+
 [[nodiscard]] std::vector<LiveKey> live_keys_of_limits();
 [[nodiscard]] std::vector<LiveKey> live_keys_of_delivery();
 [[nodiscard]] std::vector<LiveKey> live_keys_of_users();

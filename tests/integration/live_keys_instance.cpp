@@ -83,36 +83,37 @@ std::vector<LiveKey> keys_of_names() {
 }  // namespace
 
 std::vector<LiveKey> live_keys_of_the_instance() {
-  std::vector<LiveKey> out = keys_of_names();
-  const std::vector<LiveKey> more = {
-      {"storage.database_bytes_max", "4096",
-       [](ReloadedGateway& gateway) { return gateway.publish("m") == 503; }},
-      {"storage.disk_free_min", "0",
-       [](ReloadedGateway& gateway) {
-         return eventually(
-             [&] { return gateway.metric("holdfast_store_disk_free_min_bytes") == 0; },
-             2 * ReloadedGateway::kSoon);
-       }},
-      {"shutdown.drain_seconds", "77",
-       [](ReloadedGateway& gateway) { return gateway.gateway().gateway().drain() == Seconds(77); }},
-      {"log.level", "debug", [](ReloadedGateway&) { return log::enabled(log::Level::debug); }},
-      {"log.access", "false", writes_no_access_line, {"log.level=debug"}},
-      {"audit.keep_days",
-       "1",
-       [](ReloadedGateway& gateway) {
-         return eventually([&] { return !has_the_record(gateway); }, ReloadedGateway::kSoon);
-       },
-       {},
-       {},
-       /*by_manual_clock=*/true,
-       [](ReloadedGateway& gateway) {
-         (void)gateway.gateway().make_user();
-         (void)eventually([&] { return has_the_record(gateway); });
-         gateway.advance(Seconds(2 * 24 * 3600));
-       }},
-  };
-  out.insert(out.end(), more.begin(), more.end());
-  return out;
+  return joined(
+      {keys_of_names(),
+       {
+           {"storage.database_bytes_max", "4096",
+            [](ReloadedGateway& gateway) { return gateway.publish("m") == 503; }},
+           {"storage.disk_free_min", "0",
+            [](ReloadedGateway& gateway) {
+              return eventually(
+                  [&] { return gateway.metric("holdfast_store_disk_free_min_bytes") == 0; },
+                  2 * ReloadedGateway::kSoon);
+            }},
+           {"shutdown.drain_seconds", "77",
+            [](ReloadedGateway& gateway) {
+              return gateway.gateway().gateway().drain() == Seconds(77);
+            }},
+           {"log.level", "debug", [](ReloadedGateway&) { return log::enabled(log::Level::debug); }},
+           {"log.access", "false", writes_no_access_line, {"log.level=debug"}},
+           {"audit.keep_days",
+            "1",
+            [](ReloadedGateway& gateway) {
+              return eventually([&] { return !has_the_record(gateway); }, ReloadedGateway::kSoon);
+            },
+            {},
+            {},
+            /*by_manual_clock=*/true,
+            [](ReloadedGateway& gateway) {
+              (void)gateway.gateway().make_user();
+              (void)eventually([&] { return has_the_record(gateway); });
+              gateway.advance(Seconds(2 * 24 * 3600));
+            }},
+       }});
 }
 
 }  // namespace holdfast::test

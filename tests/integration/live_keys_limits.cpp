@@ -161,11 +161,7 @@ std::vector<LiveKey> keys_of_times() {
 }  // namespace
 
 std::vector<LiveKey> live_keys_of_limits() {
-  std::vector<LiveKey> out = keys_of_counts();
-  for (const auto& more : {keys_of_bytes(), keys_of_times()}) {
-    out.insert(out.end(), more.begin(), more.end());
-  }
-  return out;
+  return joined({keys_of_counts(), keys_of_bytes(), keys_of_times()});
 }
 
 }  // namespace holdfast::test

@@ -142,17 +142,20 @@ std::vector<std::string> ReloadedGateway::connections(std::size_t count) {
   return out;
 }
 
+std::vector<LiveKey> joined(std::initializer_list<std::vector<LiveKey>> lists) {
+  std::vector<LiveKey> out;
+  for (const std::vector<LiveKey>& list : lists) out.insert(out.end(), list.begin(), list.end());
+  return out;
+}
+
 namespace {
 
 using ::testing::ContainerEq;
 using ::testing::IsEmpty;
 
 std::vector<LiveKey> all_live_keys() {
-  std::vector<LiveKey> out = live_keys_of_limits();
-  for (auto* const more : {live_keys_of_delivery, live_keys_of_users, live_keys_of_the_instance}) {
-    for (LiveKey& key : more()) out.push_back(std::move(key));
-  }
-  return out;
+  return joined({live_keys_of_limits(), live_keys_of_delivery(), live_keys_of_users(),
+                 live_keys_of_the_instance()});
 }
 
 class LiveKeyTest : public ::testing::TestWithParam<LiveKey> {};

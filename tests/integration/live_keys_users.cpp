@@ -199,11 +199,7 @@ std::vector<LiveKey> keys_of_passwords() {
 }  // namespace
 
 std::vector<LiveKey> live_keys_of_users() {
-  std::vector<LiveKey> out = keys_of_tokens();
-  for (const auto& more : {keys_of_sign_ups(), keys_of_passwords()}) {
-    out.insert(out.end(), more.begin(), more.end());
-  }
-  return out;
+  return joined({keys_of_tokens(), keys_of_sign_ups(), keys_of_passwords()});
 }
 
 }  // namespace holdfast::test
